@@ -1,0 +1,151 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void buf_init(struct buf *buf, size_t max)
+{
+	memset(buf, 0, sizeof(*buf));
+	buf->max = max;
+}
+
+void buf_finish(struct buf *buf)
+{
+	free(buf->bytes);
+	memset(buf, 0, sizeof(*buf));
+}
+
+void buf_clear(struct buf *buf)
+{
+	buf->length = 0;
+	buf->failed = false;
+	if (buf->bytes != NULL) {
+		buf->bytes[0] = '\0';
+	}
+}
+
+static bool make_room(struct buf *buf, size_t more)
+{
+	size_t need = buf->length + more + 1;
+	size_t capacity = buf->capacity > 0 ? buf->capacity : 64;
+
+	if (buf->failed || more > buf->max || buf->length > buf->max - more) {
+		buf->failed = true;
+		return false;
+	}
+	if (need <= buf->capacity) {
+		return true;
+	}
+	while (capacity < need) {
+		capacity *= 2;
+	}
+	buf->bytes = mem_grow(buf->bytes, capacity, 1);
+	buf->capacity = capacity;
+	return true;
+}
+
+void buf_add(struct buf *buf, const void *bytes, size_t length)
+{
+	if (!make_room(buf, length)) {
+		return;
+	}
+	memcpy(buf->bytes + buf->length, bytes, length);
+	buf->length += length;
+	buf->bytes[buf->length] = '\0';
+}
+
+void buf_text(struct buf *buf, const char *text)
+{
+	buf_add(buf, text, strlen(text));
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (n < 0 || !make_room(buf, (size_t)n)) {
+		buf->failed = true;
+		return;
+	}
+	va_start(args, format);
+	(void)vsnprintf(buf->bytes + buf->length, (size_t)n + 1, format, args);
+	va_end(args);
+	buf->length += (size_t)n;
+}
+
+/* Length of the valid UTF-8 sequence at `s`, or 0 (RFC 3629: no surrogates, no overlong forms). */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+	static const struct {
+		unsigned char low, high, second_low, second_high;
+		size_t length;
+	} forms[] = {
+		{0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+		{0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
+		{0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
+		{0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4},
+	};
+
+	if (s[0] < 0x80) {
+		return 1;
+	}
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (s[0] < forms[i].low || s[0] > forms[i].high) {
+			continue;
+		}
+		if (forms[i].length > left || s[1] < forms[i].second_low ||
+		    s[1] > forms[i].second_high) {
+			return 0;
+		}
+		for (size_t k = 2; k < forms[i].length; k++) {
+			if ((s[k] & 0xC0) != 0x80) {
+				return 0;
+			}
+		}
+		return forms[i].length;
+	}
+	return 0;
+}
+
+void buf_json_string(struct buf *buf, const char *text, size_t length)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t step;
+
+	buf_add(buf, "\"", 1);
+	for (size_t i = 0; i < length; i += step) {
+		size_t valid = utf8_length(s + i, length - i);
+
+		step = valid > 0 ? valid : 1;
+		if (s[i] == '"' || s[i] == '\\') {
+			buf_printf(buf, "\\%c", s[i]);
+		} else if (s[i] < 0x20 || s[i] == 0x7F) {
+			buf_printf(buf, "\\u%04x", s[i]);
+		} else if (valid == 0) {
+			buf_text(buf, "\xEF\xBF\xBD");
+		} else {
+			buf_add(buf, s + i, step);
+		}
+	}
+	buf_add(buf, "\"", 1);
+}
+
+char *buf_take(struct buf *buf, size_t *ret_length)
+{
+	char *bytes = buf->bytes != NULL ? buf->bytes : mem_dup("");
+
+	if (ret_length != NULL) {
+		*ret_length = buf->length;
+	}
+	buf->bytes = NULL;
+	buf->length = buf->capacity = 0;
+	return bytes;
+}

@@ -1,0 +1,33 @@
+/*
+ * A growing byte buffer whose maximum is an argument of its constructor.
+ *
+ * Once an addition would pass the maximum the buffer is marked as failed and stays as it was;
+ * callers may add many times and look at `failed` once.
+ */
+#ifndef NARROWD_BASE_BUF_H
+#define NARROWD_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf {
+	char *bytes; /* NUL-terminated whenever not NULL; owned */
+	size_t length;
+	size_t capacity;
+	size_t max;
+	bool failed;
+};
+
+void buf_init(struct buf *buf, size_t max);
+void buf_finish(struct buf *buf);
+/* Forgets the content, keeps the memory. */
+void buf_clear(struct buf *buf);
+void buf_add(struct buf *buf, const void *bytes, size_t length);
+void buf_text(struct buf *buf, const char *text);
+void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Adds `text` as a quoted JSON string; control characters escaped, invalid UTF-8 replaced. */
+void buf_json_string(struct buf *buf, const char *text, size_t length);
+/* Hands the bytes over to the caller, who frees them; never NULL. */
+char *buf_take(struct buf *buf, size_t *ret_length);
+
+#endif

@@ -1,0 +1,303 @@
+#include "base/json.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void json_setup(void)
+{
+	json_object_seed(0);
+}
+
+/*
+ * jansson turns a few megabytes of "{},{}" into hundreds, so depth and values are counted on the
+ * text first. The scan needs no grammar: outside of strings an opening bracket, a comma and a
+ * colon are all that can precede a value.
+ */
+static int check_shape(const char *text, size_t length, const struct json_limits *limits,
+		       struct err *reterr)
+{
+	size_t depth = 0, values = 1;
+	bool in_string = false;
+
+	for (size_t i = 0; i < length; i++) {
+		char c = text[i];
+
+		if (in_string) {
+			i += c == '\\';
+			in_string = c != '"';
+			continue;
+		}
+		in_string = c == '"';
+		values += c == ',' || c == ':' || c == '[';
+		if ((c == '[' || c == '{') && ++depth > limits->max_depth) {
+			return err_set(reterr, ERR_TOO_DEEP,
+				       "nested more than %zu levels deep at byte %zu",
+				       limits->max_depth, i);
+		}
+		depth -= (c == ']' || c == '}') && depth > 0;
+		if (values > limits->max_values) {
+			return err_set(reterr, ERR_TOO_MANY_VALUES, "more than %zu values",
+				       limits->max_values);
+		}
+	}
+	return 0;
+}
+
+json_t *json_parse(const char *text, size_t length, const struct json_limits *limits,
+		   struct err *reterr)
+{
+	json_error_t error;
+	json_t *value;
+
+	if (length > limits->max_bytes) {
+		(void)err_set(reterr, ERR_TOO_LARGE, "%zu bytes, at most %zu are taken", length,
+			      limits->max_bytes);
+		return NULL;
+	}
+	if (check_shape(text, length, limits, reterr) != 0) {
+		return NULL;
+	}
+	value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	if (value == NULL) {
+		(void)err_set(reterr, ERR_INVALID_JSON, "%s at byte %d (line %d)", error.text,
+			      error.position, error.line);
+		return NULL;
+	}
+	if (!json_is_object(value)) {
+		json_decref(value);
+		(void)err_set(reterr, ERR_INVALID_JSON, "a JSON object is expected");
+		return NULL;
+	}
+	return value;
+}
+
+char *json_text(const json_t *value)
+{
+	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+struct json_at json_root(json_t *value, struct err *err)
+{
+	return (struct json_at){.value = value, .err = err};
+}
+
+struct json_at json_member(const struct json_at *object, const char *key)
+{
+	json_t *value = object->value != NULL ? json_object_get(object->value, key) : NULL;
+
+	return (struct json_at){
+		.value = json_is_null(value) ? NULL : value,
+		.parent = object,
+		.key = key,
+		.err = object->err,
+	};
+}
+
+struct json_at json_item(const struct json_at *array, size_t index)
+{
+	return (struct json_at){
+		.value = json_array_get(array->value, index),
+		.parent = array,
+		.index = index,
+		.err = array->err,
+	};
+}
+
+static size_t add_escaped(char *pointer, size_t n, const char *key)
+{
+	for (; *key != '\0' && n + 3 < ERR_POINTER_MAX; key++) {
+		if (*key == '~' || *key == '/') {
+			pointer[n++] = '~';
+			pointer[n++] = *key == '~' ? '0' : '1';
+		} else {
+			pointer[n++] = *key;
+		}
+	}
+	return n;
+}
+
+char *json_pointer(const struct json_at *at, char *pointer)
+{
+	size_t n;
+
+	if (at->parent == NULL) {
+		pointer[0] = '\0';
+		return pointer;
+	}
+	n = strlen(json_pointer(at->parent, pointer));
+	if (n + 24 >= ERR_POINTER_MAX) {
+		return pointer;
+	}
+	if (at->key == NULL) {
+		(void)snprintf(pointer + n, ERR_POINTER_MAX - n, "/%zu", at->index);
+		return pointer;
+	}
+	pointer[n++] = '/';
+	pointer[add_escaped(pointer, n, at->key)] = '\0';
+	return pointer;
+}
+
+int json_fault(const struct json_at *at, const char *format, ...)
+{
+	char pointer[ERR_POINTER_MAX];
+	char detail[ERR_DETAIL_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	return err_fault(at->err, json_pointer(at, pointer), "%s", detail);
+}
+
+void json_only(const struct json_at *object, const char *const *allowed)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object->value, key, value) {
+		const char *const *name = allowed;
+
+		while (*name != NULL && strcmp(*name, key) != 0) {
+			name++;
+		}
+		if (*name == NULL) {
+			struct json_at at = json_member(object, key);
+
+			(void)json_fault(&at, "unknown member");
+		}
+	}
+}
+
+bool json_bool(const struct json_at *at, bool fallback)
+{
+	if (at->value == NULL) {
+		return fallback;
+	}
+	if (!json_is_boolean(at->value)) {
+		(void)json_fault(at, "true or false is expected");
+		return fallback;
+	}
+	return json_is_true(at->value);
+}
+
+int64_t json_int(const struct json_at *at, int64_t fallback, int64_t min, int64_t max)
+{
+	int64_t value;
+
+	if (at->value == NULL) {
+		return fallback;
+	}
+	if (!json_is_integer(at->value)) {
+		(void)json_fault(at, "an integer is expected");
+		return fallback;
+	}
+	value = json_integer_value(at->value);
+	if (value < min || value > max) {
+		(void)json_fault(at, "must be from %lld to %lld", (long long)min, (long long)max);
+		return fallback;
+	}
+	return value;
+}
+
+double json_real_in(const struct json_at *at, double fallback, double min, double max)
+{
+	double value;
+
+	if (at->value == NULL) {
+		return fallback;
+	}
+	if (!json_is_number(at->value)) {
+		(void)json_fault(at, "a number is expected");
+		return fallback;
+	}
+	value = json_number_value(at->value);
+	if (!(value >= min && value <= max)) {
+		(void)json_fault(at, "must be from %g to %g", min, max);
+		return fallback;
+	}
+	return value;
+}
+
+const char *json_string_in(const struct json_at *at, const char *fallback, size_t max_bytes)
+{
+	const char *text;
+	size_t n;
+
+	if (at->value == NULL) {
+		return fallback;
+	}
+	if (!json_is_string(at->value)) {
+		(void)json_fault(at, "a string is expected");
+		return fallback;
+	}
+	text = json_string_value(at->value);
+	n = json_string_length(at->value);
+	if (n == 0 || n > max_bytes) {
+		(void)json_fault(at, "must have 1 to %zu bytes", max_bytes);
+		return fallback;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) {
+			(void)json_fault(at, "control characters are not allowed");
+			return fallback;
+		}
+	}
+	return text;
+}
+
+int json_choice(const struct json_at *at, int fallback, const char *const *names)
+{
+	char list[ERR_DETAIL_MAX] = "";
+	const char *text;
+	size_t n = 0;
+
+	if (at->value == NULL) {
+		return fallback;
+	}
+	text = json_is_string(at->value) ? json_string_value(at->value) : "";
+	for (int i = 0; names[i] != NULL; i++) {
+		if (strcmp(names[i], text) == 0) {
+			return i;
+		}
+		if (n < sizeof(list)) {
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i > 0 ? ", " : "",
+					      names[i]);
+		}
+	}
+	(void)json_fault(at, "must be one of: %s", list);
+	return fallback;
+}
+
+bool json_is_object_at(const struct json_at *at)
+{
+	if (at->value != NULL && !json_is_object(at->value)) {
+		(void)json_fault(at, "an object is expected");
+	}
+	return json_is_object(at->value);
+}
+
+bool json_is_array_at(const struct json_at *at, size_t max_items)
+{
+	if (at->value == NULL) {
+		return false;
+	}
+	if (!json_is_array(at->value)) {
+		(void)json_fault(at, "an array is expected");
+		return false;
+	}
+	if (json_array_size(at->value) > max_items) {
+		(void)json_fault(at, "at most %zu items are taken", max_items);
+		return false;
+	}
+	return true;
+}
+
+bool json_required(const struct json_at *at)
+{
+	if (at->value == NULL) {
+		(void)json_fault(at, "is required");
+	}
+	return at->value != NULL;
+}

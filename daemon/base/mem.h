@@ -1,0 +1,22 @@
+/*
+ * Memory: small fixed allocations abort when there is none; client-sized ones may fail.
+ *
+ * Aborting is safe by design: everything acknowledged is in the log, and a restart goes on.
+ */
+#ifndef NARROWD_BASE_MEM_H
+#define NARROWD_BASE_MEM_H
+
+#include <stddef.h>
+
+/* Zeroed memory, never NULL. */
+void *mem_new(size_t count, size_t size);
+/* Grows `old` to `count` items of `size`; the new part is not cleared. Never NULL for count > 0. */
+void *mem_grow(void *old, size_t count, size_t size);
+char *mem_dup(const char *text);
+char *mem_dup_n(const char *text, size_t length);
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Zeroed memory for sizes that a client chooses: NULL on overflow or when there is none. */
+void *mem_try(size_t count, size_t size);
+
+#endif

@@ -1,0 +1,421 @@
+/*
+ * The small parts of daemon/base: errors, buffers, rings, maps, numbers, time, ids, logs, secrets.
+ */
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/secret.h"
+
+Test(err, set_returns_the_negative_code_and_keeps_the_message)
+{
+	struct err err;
+
+	err_init(&err);
+	cr_assert_eq(err.code, ERR_OK);
+	cr_assert_eq(err_set(&err, ERR_BUSY, "held by %d", 7), -(int)ERR_BUSY);
+	cr_assert_eq(err.code, ERR_BUSY);
+	cr_assert_str_eq(err.message, "held by 7");
+	cr_assert_eq(err_prefix(&err, "%s", "lock"), -(int)ERR_BUSY);
+	cr_assert_str_eq(err.message, "lock: held by 7");
+}
+
+Test(err, null_is_allowed_everywhere)
+{
+	cr_assert_eq(err_set(NULL, ERR_GONE, "x"), -(int)ERR_GONE);
+	cr_assert_lt(err_prefix(NULL, "x"), 0);
+	cr_assert_eq(err_fault(NULL, "/a", "x"), -(int)ERR_INVALID_FIELD);
+}
+
+Test(err, long_messages_are_cut_not_overrun)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_INTERNAL, "%01000d", 1);
+	cr_assert_eq(strlen(err.message), ERR_MESSAGE_MAX - 1);
+	(void)err_prefix(&err, "%01000d", 2);
+	cr_assert_eq(strlen(err.message), ERR_MESSAGE_MAX - 1);
+}
+
+Test(err, first_fault_is_the_message_and_the_count_goes_on)
+{
+	struct err err;
+
+	err_init(&err);
+	for (int i = 0; i < ERR_FAULTS_MAX + 5; i++) {
+		char pointer[16];
+
+		(void)snprintf(pointer, sizeof(pointer), "/a/%d", i);
+		cr_assert_eq(err_fault(&err, pointer, "bad"), -(int)ERR_INVALID_FIELD);
+	}
+	cr_assert_eq(err.code, ERR_INVALID_FIELD);
+	cr_assert_eq(err.fault_count, ERR_FAULTS_MAX + 5);
+	cr_assert_str_eq(err.message, "/a/0: bad");
+	cr_assert_str_eq(err.faults[ERR_FAULTS_MAX - 1].pointer, "/a/19");
+}
+
+Test(err, every_row_is_complete_and_names_are_unique)
+{
+	for (int a = ERR_OK + 1; a < ERR_COUNT_; a++) {
+		int status = err_http_status((enum err_code)a);
+		int code = err_exit_code((enum err_code)a);
+
+		cr_assert(status >= 400 && status < 600, "%s", err_name((enum err_code)a));
+		cr_assert(code >= 64 && code <= 78, "%s", err_name((enum err_code)a));
+		cr_assert_gt(strlen(err_title((enum err_code)a)), 0);
+		for (int b = a + 1; b < ERR_COUNT_; b++) {
+			cr_assert_str_neq(err_name((enum err_code)a), err_name((enum err_code)b));
+		}
+	}
+	cr_assert_str_eq(err_name((enum err_code)9999), "internal");
+}
+
+Test(buf, grows_and_stays_terminated)
+{
+	struct buf buf;
+
+	buf_init(&buf, 100000);
+	for (int i = 0; i < 5000; i++) {
+		buf_printf(&buf, "%d,", i % 10);
+	}
+	buf_text(&buf, "end");
+	cr_assert_not(buf.failed);
+	cr_assert_eq(buf.length, 10003);
+	cr_assert_eq(strlen(buf.bytes), buf.length);
+	cr_assert_str_eq(buf.bytes + 9998, "9,end");
+	buf_clear(&buf);
+	cr_assert_str_empty(buf.bytes);
+	buf_finish(&buf);
+}
+
+Test(buf, over_the_maximum_nothing_changes_any_more)
+{
+	struct buf buf;
+
+	buf_init(&buf, 4);
+	buf_text(&buf, "abcd");
+	cr_assert_not(buf.failed);
+	buf_text(&buf, "e");
+	cr_assert(buf.failed);
+	buf_text(&buf, "");
+	buf_printf(&buf, "%d", 1);
+	cr_assert_str_eq(buf.bytes, "abcd");
+	buf_finish(&buf);
+}
+
+Test(buf, json_strings_are_escaped_and_repaired)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{"", "\"\""},
+		{"plain", "\"plain\""},
+		{"q\" b\\", "\"q\\\" b\\\\\""},
+		{"\n\x01\x7F", "\"\\u000a\\u0001\\u007f\""},
+		{"\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80",
+		 "\"\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80\""},
+		{"\xC0\xAF", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},                 /* overlong */
+		{"\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""}, /* surrogate */
+		{"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},                 /* cut off */
+		{"\xF4\x90\x80\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf buf;
+
+		buf_init(&buf, 1000);
+		buf_json_string(&buf, cases[i].text, strlen(cases[i].text));
+		cr_assert_str_eq(buf.bytes, cases[i].expected);
+		buf_finish(&buf);
+	}
+}
+
+Test(buf, take_hands_the_bytes_over_even_when_empty)
+{
+	struct buf buf;
+	size_t length = 9;
+	char *bytes;
+
+	buf_init(&buf, 10);
+	bytes = buf_take(&buf, &length);
+	cr_assert_str_empty(bytes);
+	cr_assert_eq(length, 0);
+	free(bytes);
+	buf_text(&buf, "abc");
+	bytes = buf_take(&buf, &length);
+	cr_assert_str_eq(bytes, "abc");
+	cr_assert_eq(length, 3);
+	free(bytes);
+	buf_finish(&buf);
+}
+
+struct item {
+	int number;
+	struct list node;
+};
+
+Test(list, keeps_order_and_survives_double_removal)
+{
+	struct item items[3] = {{.number = 0}, {.number = 1}, {.number = 2}};
+	struct list head;
+	struct list *node;
+
+	list_init(&head);
+	cr_assert(list_empty(&head));
+	cr_assert_null(list_pop(&head));
+	for (int i = 0; i < 3; i++) {
+		list_append(&head, &items[i].node);
+	}
+	list_remove(&items[1].node);
+	list_remove(&items[1].node);
+	cr_assert(list_empty(&items[1].node));
+	node = list_pop(&head);
+	cr_assert_eq(list_entry(node, struct item, node)->number, 0);
+	node = list_pop(&head);
+	cr_assert_eq(list_entry(node, struct item, node)->number, 2);
+	cr_assert(list_empty(&head));
+}
+
+Test(map, agrees_with_a_plain_array_under_random_operations)
+{
+	enum { KEYS = 200, STEPS = 20000, ABSENT = -1 };
+	struct rng rng = rng_make(1, RNG_SEARCH, 0);
+	intptr_t model[KEYS];
+	struct map map;
+
+	map_init(&map);
+	for (int i = 0; i < KEYS; i++) {
+		model[i] = ABSENT;
+	}
+	cr_assert_eq(map_get(&map, "nothing", ABSENT), ABSENT);
+	map_remove(&map, "nothing");
+	for (int step = 0; step < STEPS; step++) {
+		size_t k = (size_t)rng_below(&rng, KEYS);
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "key-%zu", k);
+		if (rng_below(&rng, 2) == 0) {
+			map_set(&map, key, step);
+			model[k] = step;
+		} else {
+			map_remove(&map, key);
+			model[k] = ABSENT;
+		}
+		k = (size_t)rng_below(&rng, KEYS);
+		(void)snprintf(key, sizeof(key), "key-%zu", k);
+		cr_assert_eq(map_get(&map, key, ABSENT), model[k], "step %d, %s", step, key);
+	}
+	map_finish(&map);
+	cr_assert_eq(map.count, 0);
+}
+
+Test(mem, impossible_sizes_give_null_and_copies_are_exact)
+{
+	char *text = mem_dup_n("abcdef", 3);
+	int *numbers = mem_new(4, sizeof(*numbers));
+
+	cr_assert_str_eq(text, "abc");
+	free(text);
+	cr_assert(numbers[0] == 0 && numbers[3] == 0);
+	numbers[3] = 5;
+	numbers = mem_grow(numbers, 400, sizeof(*numbers));
+	cr_assert_eq(numbers[3], 5);
+	free(numbers);
+	text = mem_printf("%d-%s", 4, "x");
+	cr_assert_str_eq(text, "4-x");
+	free(text);
+	cr_assert_null(mem_try(SIZE_MAX / 2, 4));
+}
+
+Test(rng, values_are_promises)
+{
+	struct rng rng = rng_make(42, RNG_SEARCH, 7);
+	struct rng again = rng_make(42, RNG_SEARCH, 7);
+
+	/* Computed once; a change would make every stored job go on differently after an upgrade. */
+	cr_assert_eq(rng_u64(&rng), UINT64_C(0xFAB4F9FC408F9858));
+	cr_assert_eq(rng_u64(&rng), UINT64_C(0xF2FAE4E227334A95));
+	cr_assert_eq(rng_mix(1), UINT64_C(0x5692161D100B05E5));
+	(void)rng_u64(&again);
+	(void)rng_u64(&again);
+	cr_assert_eq(rng_u64(&again), rng_u64(&rng));
+}
+
+Test(rng, streams_numbers_and_seeds_are_apart)
+{
+	struct rng rngs[] = {
+		rng_make(1, RNG_SEARCH, 0),
+		rng_make(1, RNG_SEARCH, 1),
+		rng_make(1, RNG_TIMING, 0),
+		rng_make(2, RNG_SEARCH, 0),
+	};
+	uint64_t first[4];
+
+	for (int i = 0; i < 4; i++) {
+		first[i] = rng_u64(&rngs[i]);
+		for (int k = 0; k < i; k++) {
+			cr_assert_neq(first[i], first[k]);
+		}
+	}
+}
+
+Test(rng, below_and_unit_fill_their_ranges_evenly)
+{
+	enum { DRAWS = 70000, BINS = 7 };
+	struct rng rng = rng_make(3, RNG_SEARCH, 0);
+	int seen[BINS] = {0};
+	double sum = 0;
+
+	for (int i = 0; i < DRAWS; i++) {
+		uint64_t value = rng_below(&rng, BINS);
+		double unit = rng_unit(&rng);
+
+		cr_assert_lt(value, BINS);
+		cr_assert(unit >= 0 && unit < 1);
+		seen[value]++;
+		sum += unit;
+	}
+	for (int i = 0; i < BINS; i++) {
+		cr_assert(seen[i] > 9500 && seen[i] < 10500, "bin %d: %d", i, seen[i]);
+	}
+	cr_assert(sum > 0.49 * DRAWS && sum < 0.51 * DRAWS);
+	cr_assert_eq(rng_below(&rng, 1), 0);
+}
+
+Test(clock, formats_rfc_3339)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} cases[] = {
+		{0, "1970-01-01T00:00:00.000Z"},
+		{-1, "1969-12-31T23:59:59.999Z"},
+		{1709208000007, "2024-02-29T12:00:00.007Z"},
+		{253402300799999, "9999-12-31T23:59:59.999Z"},
+	};
+	char text[CLOCK_TEXT_SIZE];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert_str_eq(clock_format(cases[i].ms, text), cases[i].text);
+	}
+}
+
+Test(clock, monotonic_time_never_goes_back)
+{
+	int64_t before = clock_mono_ms();
+
+	for (int i = 0; i < 1000; i++) {
+		int64_t now = clock_mono_ms();
+
+		cr_assert_geq(now, before);
+		before = now;
+	}
+	cr_assert_gt(clock_wall_ms(), INT64_C(1600000000000));
+}
+
+Test(id, is_well_formed_and_unique)
+{
+	char a[ID_SIZE], b[ID_SIZE];
+
+	id_make(a, "job_");
+	id_make(b, "job_");
+	cr_assert(id_valid(a, "job_"));
+	cr_assert(id_valid(b, "job_"));
+	cr_assert_str_neq(a, b);
+	/* The first ten characters are the time, so later ids sort after earlier ones. */
+	cr_assert_leq(strncmp(a, b, strlen("job_") + 10), 0);
+}
+
+Test(id, refuses_every_other_form)
+{
+	static const char *const bad[] = {
+		"",
+		"job_",
+		"trial_01HQZX3V5T2M8N4K6P7R9S0WYA",
+		"job_01HQZX3V5T2M8N4K6P7R9S0WY",
+		"job_01HQZX3V5T2M8N4K6P7R9S0WYAB",
+		"job_01HQZX3V5T2M8N4K6P7R9S0WYI", /* I is not in the alphabet */
+		"job_01hqzx3v5t2m8n4k6p7r9s0wya",
+	};
+
+	cr_assert(id_valid("job_01HQZX3V5T2M8N4K6P7R9S0WYA", "job_"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_assert_not(id_valid(bad[i], "job_"), "%s", bad[i]);
+	}
+}
+
+/* What log_write() puts on standard error, after the time stamp. */
+static char *capture(bool json, enum log_level level)
+{
+	static char text[1024];
+	int saved = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	const char *after;
+	size_t n;
+
+	cr_assert_not_null(file);
+	(void)fflush(stderr);
+	cr_assert_geq(dup2(fileno(file), STDERR_FILENO), 0);
+	log_setup(LOG_INFO, json);
+	log_line(level, "job finished", LOG_TEXT("id", "a\"b"), LOG_INT("trials", -3),
+		 LOG_REAL("accuracy", 0.5), LOG_TEXT("none", NULL), LOG_REAL("nan", 0.0 / 0.0));
+	(void)dup2(saved, STDERR_FILENO);
+	(void)close(saved);
+	rewind(file);
+	n = fread(text, 1, sizeof(text) - 1, file);
+	text[n] = '\0';
+	(void)fclose(file);
+	after = strstr(text, json ? "Z\"," : "Z ");
+	return after != NULL ? (char *)after + 2 : text;
+}
+
+Test(log, writes_json)
+{
+	cr_assert_str_eq(capture(true, LOG_INFO),
+			 ",\"level\":\"info\",\"message\":\"job finished\",\"id\":\"a\\\"b\","
+			 "\"trials\":-3,\"accuracy\":0.5,\"none\":null,\"nan\":null}\n");
+}
+
+Test(log, writes_text)
+{
+	cr_assert_str_eq(capture(false, LOG_ERROR),
+			 "error   job finished id=\"a\\\"b\" trials=-3 accuracy=0.5 none=null "
+			 "nan=null\n");
+}
+
+Test(log, is_silent_above_the_level)
+{
+	cr_assert_str_empty(capture(true, LOG_DEBUG));
+	cr_assert_not(log_enabled(LOG_DEBUG));
+	cr_assert(log_enabled(LOG_WARNING));
+}
+
+Test(secret, compares_by_content_and_length)
+{
+	struct secret secret;
+
+	secret_init(&secret, "token", 5);
+	cr_assert(secret_is_set(&secret));
+	cr_assert(secret_equal(secret.bytes, secret.length, "token", 5));
+	cr_assert_not(secret_equal(secret.bytes, secret.length, "tokem", 5));
+	cr_assert_not(secret_equal(secret.bytes, secret.length, "toke", 4));
+	cr_assert_not(secret_equal(secret.bytes, secret.length, "tokens", 6));
+	cr_assert_not(secret_equal(secret.bytes, secret.length, "", 0));
+	secret_finish(&secret);
+	cr_assert_not(secret_is_set(&secret));
+	secret_init(&secret, "", 0);
+	cr_assert_not(secret_is_set(&secret));
+	secret_finish(&secret);
+}

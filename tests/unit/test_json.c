@@ -1,0 +1,139 @@
+/*
+ * daemon/base/json: what is refused before it is parsed, and where a fault is said to be.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+static const struct json_limits limits = {.max_bytes = 200, .max_depth = 4, .max_values = 12};
+
+static json_t *parse(const char *text, struct err *err)
+{
+	err_init(err);
+	return json_parse(text, strlen(text), &limits, err);
+}
+
+Test(json, refuses_what_is_malformed_or_over_a_limit)
+{
+	static const struct {
+		const char *text;
+		enum err_code code;
+	} cases[] = {
+		{"", ERR_INVALID_JSON},
+		{"[]", ERR_INVALID_JSON},
+		{"1", ERR_INVALID_JSON},
+		{"{", ERR_INVALID_JSON},
+		{"{}x", ERR_INVALID_JSON},
+		{"{\"a\":1,\"a\":2}", ERR_INVALID_JSON},
+		{"{\"a\":NaN}", ERR_INVALID_JSON},
+		{"{\"a\":1e999}", ERR_INVALID_JSON},
+		{"{\"a\":\"\xC0\xAF\"}", ERR_INVALID_JSON},
+		{"{\"a\":[[[[0]]]]}", ERR_TOO_DEEP},
+		{"{\"a\":[0,0,0,0,0,0,0,0,0,0,0]}", ERR_TOO_MANY_VALUES},
+	};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert_null(parse(cases[i].text, &err), "%s", cases[i].text);
+		cr_assert_eq(err.code, cases[i].code, "%s: %s", cases[i].text, err.message);
+		cr_assert_gt(strlen(err.message), 0);
+	}
+}
+
+Test(json, limits_count_the_text_not_the_strings_in_it)
+{
+	struct err err;
+	json_t *value = parse("{\"a\":\"[[[[[[,,,,,,,,,,,,,,\\\"[[[\"}", &err);
+	char big[300];
+
+	cr_assert_not_null(value, "%s", err.message);
+	json_decref(value);
+	memset(big, ' ', sizeof(big));
+	memcpy(big, "{}", 2);
+	cr_assert_null(json_parse(big, sizeof(big), &limits, &err));
+	cr_assert_eq(err.code, ERR_TOO_LARGE);
+}
+
+Test(json, text_reads_back_to_the_same_number)
+{
+	json_t *value = json_pack("{s:f}", "x", 0.1);
+	char *text = json_text(value);
+	struct err err;
+	json_t *again = parse(text, &err);
+
+	cr_assert_not_null(again);
+	cr_assert(json_real_value(json_object_get(again, "x")) == 0.1);
+	free(text);
+	json_decref(again);
+	json_decref(value);
+}
+
+Test(json, getters_return_what_is_there)
+{
+	static const char *const colours[] = {"red", "green", NULL};
+	struct err err;
+	json_t *value =
+		parse("{\"b\":true,\"i\":7,\"r\":2,\"s\":\"x\",\"c\":\"green\",\"n\":null}", &err);
+	struct json_at root = json_root(value, &err);
+	struct json_at b = json_member(&root, "b"), i = json_member(&root, "i");
+	struct json_at r = json_member(&root, "r"), s = json_member(&root, "s");
+	struct json_at c = json_member(&root, "c"), n = json_member(&root, "n");
+
+	cr_assert(json_bool(&b, false));
+	cr_assert_eq(json_int(&i, 0, 7, 7), 7);
+	cr_assert(json_real_in(&r, 0, 0, 2) == 2.0);
+	cr_assert_str_eq(json_string_in(&s, "", 1), "x");
+	cr_assert_eq(json_choice(&c, 0, colours), 1);
+	cr_assert_eq(json_int(&n, -5, 0, 1), -5);
+	cr_assert(json_is_object_at(&root));
+	cr_assert_eq(err.fault_count, 0);
+	json_decref(value);
+}
+
+Test(json, every_fault_is_reported_with_its_pointer)
+{
+	static const char *const allowed[] = {"a", "list", NULL};
+	static const char *const colours[] = {"red", "green", NULL};
+	static const char *const expected[] = {"/x~1y~0", "/a",      "/list/1", "/list/0",
+					       "/list/0", "/list/0", "/list",   "/absent"};
+	struct err err;
+	json_t *value = parse("{\"a\":9,\"list\":[\"\\u0001\",\"\"],\"x/y~\":0}", &err);
+	struct json_at root = json_root(value, &err);
+	struct json_at a = json_member(&root, "a"), list = json_member(&root, "list");
+	struct json_at zero = json_item(&list, 0), one = json_item(&list, 1);
+	struct json_at absent = json_member(&root, "absent");
+
+	json_only(&root, allowed);
+	cr_assert_eq(json_int(&a, 3, 0, 8), 3);
+	cr_assert_str_eq(json_string_in(&one, "kept", 10), "kept");
+	cr_assert_str_eq(json_string_in(&zero, "kept", 10), "kept");
+	cr_assert_eq(json_choice(&zero, -1, colours), -1);
+	cr_assert_not(json_bool(&zero, false));
+	cr_assert_not(json_is_array_at(&list, 1));
+	cr_assert_not(json_required(&absent));
+	cr_assert_eq(err.fault_count, sizeof(expected) / sizeof(expected[0]));
+	for (size_t i = 0; i < err.fault_count; i++) {
+		cr_assert_str_eq(err.faults[i].pointer, expected[i]);
+	}
+	json_decref(value);
+}
+
+Test(json, pointers_never_outgrow_their_buffer)
+{
+	char *key = mem_new(2 * ERR_POINTER_MAX, 1);
+	char pointer[ERR_POINTER_MAX];
+	struct err err;
+	struct json_at root = json_root(NULL, &err);
+	struct json_at member, item, deeper;
+
+	memset(key, '~', 2 * ERR_POINTER_MAX - 1);
+	member = json_member(&root, key);
+	item = json_item(&member, 12345678);
+	deeper = json_member(&item, key);
+	cr_assert_lt(strlen(json_pointer(&deeper, pointer)), ERR_POINTER_MAX);
+	cr_assert_eq(pointer[0], '/');
+	free(key);
+}

@@ -1,0 +1,149 @@
+/*
+ * daemon/base/loop: order and life time of deferred tasks, posted tasks and timers.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/loop.h"
+
+enum { POSTS = 1000 };
+
+struct world {
+	struct loop *loop;
+	struct loop_task a, b, c;
+	struct loop_timer timer;
+	struct loop_task posts[POSTS];
+	char seen[16];
+	int count;
+};
+
+static void note(struct world *world, const char *what)
+{
+	strcat(world->seen, what);
+}
+
+static void on_c(void *arg)
+{
+	struct world *world = arg;
+
+	note(world, "c");
+	loop_close(world->loop);
+}
+
+static void on_b(void *arg)
+{
+	note(arg, "b");
+}
+
+static void on_a(void *arg)
+{
+	struct world *world = arg;
+
+	note(world, "a");
+	loop_defer(world->loop, &world->c, on_c, world);
+	cr_assert_str_eq(world->seen, "a", "a deferred task never runs inside loop_defer");
+}
+
+Test(loop, deferred_tasks_run_in_order_and_later_ones_in_the_next_turn)
+{
+	struct world world = {.loop = loop_create()};
+
+	loop_defer(world.loop, &world.a, on_a, &world);
+	loop_defer(world.loop, &world.b, on_b, &world);
+	cr_assert_str_empty(world.seen);
+	loop_run(world.loop);
+	cr_assert_str_eq(world.seen, "abc");
+	loop_destroy(world.loop);
+}
+
+Test(loop, a_cancelled_task_never_runs)
+{
+	struct world world = {.loop = loop_create()};
+
+	loop_cancel(&world.b);
+	loop_defer(world.loop, &world.a, on_a, &world);
+	loop_defer(world.loop, &world.b, on_b, &world);
+	loop_cancel(&world.b);
+	loop_cancel(&world.b);
+	loop_run(world.loop);
+	cr_assert_str_eq(world.seen, "ac");
+	loop_destroy(world.loop);
+}
+
+static void on_post(void *arg)
+{
+	struct world *world = arg;
+
+	if (++world->count == POSTS) {
+		loop_close(world->loop);
+	}
+}
+
+static void *post_all(void *arg)
+{
+	struct world *world = arg;
+
+	for (int i = 0; i < POSTS; i++) {
+		loop_post(world->loop, &world->posts[i], on_post, world);
+	}
+	return NULL;
+}
+
+Test(loop, every_task_posted_by_another_thread_runs_once)
+{
+	static struct world world;
+	pthread_t thread;
+
+	world.loop = loop_create();
+	cr_assert_eq(pthread_create(&thread, NULL, post_all, &world), 0);
+	loop_run(world.loop);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert_eq(world.count, POSTS);
+	loop_destroy(world.loop);
+}
+
+static void on_closed(void *arg)
+{
+	struct world *world = arg;
+
+	note(world, "x");
+	loop_close(world->loop);
+}
+
+static void on_timer(void *arg)
+{
+	struct world *world = arg;
+
+	note(world, "t");
+	cr_assert_not(loop_timer_active(&world->timer), "a timer is one-shot");
+	if (strcmp(world->seen, "tt") == 0) {
+		loop_timer_close(&world->timer, on_closed);
+	} else {
+		loop_timer_start(&world->timer, 1);
+	}
+}
+
+Test(loop, a_timer_fires_once_per_start_and_tells_when_it_is_closed)
+{
+	struct world world = {.loop = loop_create()};
+
+	loop_timer_init(world.loop, &world.timer, on_timer, &world);
+	cr_assert_not(loop_timer_active(&world.timer));
+	loop_timer_start(&world.timer, 1000 * 1000);
+	cr_assert(loop_timer_active(&world.timer));
+	loop_timer_stop(&world.timer);
+	cr_assert_not(loop_timer_active(&world.timer));
+	loop_timer_start(&world.timer, 0);
+	loop_run(world.loop);
+	cr_assert_str_eq(world.seen, "ttx");
+	loop_destroy(world.loop);
+}
+
+Test(loop, destroy_takes_null)
+{
+	struct loop *none = NULL;
+
+	loop_destroy(none);
+	cr_assert_null(none);
+}

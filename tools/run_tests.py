@@ -1,0 +1,323 @@
+#!/usr/bin/python3
+"""Builds narrowd with sanitizers and runs every test; the work of tools/test.
+
+tools/test            everything that a change must pass
+tools/test --all      also thousands of kill points, fuzzing and the coverage gate
+tools/test STAGE...   some stages only; --list names them
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build-logs"
+ASAN, TSAN, FUZZ, COVERAGE = (ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov"))
+
+KILL_POINTS, MANY_KILL_POINTS = 300, 3000
+FUZZ_SECONDS = 120
+LINES_COVERED = 90
+
+LEAK = """
+#include <stdlib.h>
+int main(void)
+{
+	return malloc(7) == 0;
+}
+"""
+OVERFLOW = """
+int main(int count, char **args)
+{
+	int big = 0x7fffffff;
+	big += count;
+	return args == 0 && big;
+}
+"""
+RACE = """
+#include <pthread.h>
+static int n;
+static void *add(void *arg)
+{
+	n++;
+	return arg;
+}
+int main(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, 0, add, 0);
+	n++;
+	return pthread_join(thread, 0);
+}
+"""
+
+
+class Failed(Exception):
+    """A stage cannot go on; the text says why."""
+
+
+class Stage:
+    """What one stage runs: a log file, the sanitizers' reports, and how many tests passed."""
+
+    def __init__(self, name):
+        self.name = name
+        self.log = LOGS / f"{name}.log"
+        self.reports = LOGS / f"{name}.reports"
+        self.passed, self.failed = 0, 0
+        self.complaints = []
+        self.reports.mkdir()
+
+    def environment(self, more):
+        path = self.reports / "report"
+        return {
+            **os.environ,
+            "ASAN_OPTIONS": f"log_path={path}:detect_leaks=1:allocator_may_return_null=1",
+            # UBSan ignores log_path in company: it must end the program to be noticed.
+            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+            "TSAN_OPTIONS": f"log_path={path}:second_deadlock_stack=1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **more,
+        }
+
+    def run(self, *command, **more):
+        """Runs a command; returns its exit status and what it wrote."""
+        with self.log.open("a", encoding="utf-8", errors="replace") as log:
+            start = log.tell()
+            print("$", *command, file=log, flush=True)
+            done = subprocess.run(
+                [str(part) for part in command],
+                cwd=ROOT,
+                env=self.environment(more),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        with self.log.open(encoding="utf-8", errors="replace") as log:
+            log.seek(start)
+            return done.returncode, log.read()
+
+    def must(self, *command, **more):
+        code, output = self.run(*command, **more)
+        if code != 0:
+            raise Failed("\n".join(output.splitlines()[-40:]))
+        return output
+
+    def result(self, passed, failed, complaint=""):
+        self.passed += passed
+        self.failed += failed
+        if complaint:
+            self.complaints.append(complaint)
+
+    def close(self):
+        """Any sanitizer report fails the stage, whatever the tests said."""
+        for report in sorted(self.reports.iterdir()):
+            lines = report.read_text(encoding="utf-8", errors="replace").splitlines()
+            self.result(0, 1, f"{report}:\n" + "\n".join(lines[:30]))
+
+
+def build(stage, folder, *options):
+    """Every stage builds what it runs: after the first one that costs nothing."""
+    if not (folder / "build.ninja").exists():
+        stage.must("meson", "setup", folder, ROOT, "-Dwerror=true", *options)
+    stage.must("meson", "compile", "-C", folder)
+
+
+def count_cases(junit):
+    """All test cases of a meson run, and those that did not pass. Skipped is not passed."""
+    cases = list(xml.etree.ElementTree.parse(junit).iter("testcase"))
+    wrong = ("failure", "error", "skipped")
+    return len(cases), sum(any(case.find(tag) is not None for tag in wrong) for case in cases)
+
+
+def count_python(output):
+    """The same from the reports of Python's unittest in meson's log."""
+    ran = sum(int(n) for n in re.findall(r"^Ran (\d+) tests? in", output, re.MULTILINE))
+    bad = sum(int(n) for n in re.findall(r"(?:failures|errors|skipped)=(\d+)", output))
+    return ran, bad
+
+
+def meson_test(stage, folder, suite, **more):
+    log, junit = (folder / "meson-logs" / f"testlog.{end}" for end in ("txt", "junit.xml"))
+    log.unlink(missing_ok=True)
+    options = ("--no-rebuild", "--print-errorlogs", "--suite", suite)
+    code, output = stage.run("meson", "test", "-C", folder, *options, **more)
+    if not log.exists():
+        raise Failed(f"no test of the suite {suite} has run\n{output}")
+    if suite == "unit":
+        ran, bad = count_cases(junit)
+    else:
+        ran, bad = count_python(log.read_text(encoding="utf-8", errors="replace"))
+    if code != 0 or ran == 0:
+        bad = max(bad, 1)
+    shown = [line for line in output.splitlines() if re.search(r"FAIL|ERROR|TIMEOUT|not ok", line)]
+    stage.result(max(ran - bad, 0), bad, "\n".join(shown[:40]) if bad else "")
+
+
+def gate(stage, name, source, option, needs_report=True):
+    """Proves that a fault would be seen, before the sanitizer's silence is believed."""
+    program = LOGS / name
+    (LOGS / f"{name}.c").write_text(source, encoding="utf-8")
+    flags = ["-g", "-O0", "-pthread", f"-fsanitize={option}"]
+    stage.must("gcc", *flags, "-o", program, f"{program}.c")
+    code, _ = stage.run(program)
+    reports = list(stage.reports.iterdir())
+    if code == 0 or (needs_report and not reports):
+        raise Failed(f"a program with a {name} goes unnoticed: the {option} gate does not work")
+    for report in reports:
+        report.unlink()
+    stage.result(1, 0)
+
+
+def build_asan(stage):
+    build(stage, ASAN, "-Db_sanitize=address,undefined")
+
+
+def stage_build(stage):
+    build_asan(stage)
+    gate(stage, "leak", LEAK, "address,undefined")
+    gate(stage, "overflow", OVERFLOW, "address,undefined", needs_report=False)
+
+
+def stage_check(stage):
+    build_asan(stage)
+    code, output = stage.run("tools/check", "--build", ASAN)
+    match = re.search(r"(\d+) passed, (\d+) failed\s*$", output)
+    if match is None:
+        raise Failed(output[-2000:])
+    stage.result(int(match[1]), int(match[2]), "\n".join(output.splitlines()[:60]) if code else "")
+
+
+def stage_unit(stage):
+    build_asan(stage)
+    meson_test(stage, ASAN, "unit")
+
+
+def stage_api(stage):
+    build_asan(stage)
+    meson_test(stage, ASAN, "api")
+
+
+def stage_crash(stage):
+    build_asan(stage)
+    meson_test(stage, ASAN, "crash", NARROWD_KILLS=str(KILL_POINTS))
+
+
+def stage_races(stage):
+    # Criterion does not start under TSan, so the daemon is what is watched.
+    build(stage, TSAN, "-Db_sanitize=thread", "-Dtests=false")
+    gate(stage, "race", RACE, "thread")
+    meson_test(stage, TSAN, "races")
+
+
+def stage_long_crash(stage):
+    build_asan(stage)
+    meson_test(stage, ASAN, "crash", NARROWD_KILLS=str(MANY_KILL_POINTS))
+
+
+def stage_fuzz(stage):
+    build(
+        stage,
+        FUZZ,
+        "-Dfuzz=true",
+        "-Dtests=false",
+        "-Db_sanitize=address,undefined",
+        "-Db_lundef=false",
+        "--native-file=tools/clang.ini",
+    )
+    for target in sorted((FUZZ / "tests").glob("fuzz_*[a-z]")):
+        if target.is_dir():
+            continue
+        found = LOGS / "corpus" / target.name
+        found.mkdir(parents=True, exist_ok=True)
+        seeds = ROOT / "tests" / "fuzz" / "corpus" / target.name
+        limit = f"-max_total_time={FUZZ_SECONDS}"
+        code, output = stage.run(
+            target, limit, "-timeout=10", f"-artifact_prefix={LOGS}/", found, seeds
+        )
+        stage.result(code == 0, code != 0, output[-2000:] if code else "")
+    if stage.passed + stage.failed == 0:
+        raise Failed("no fuzz target was built")
+
+
+def stage_coverage(stage):
+    build(stage, COVERAGE, "-Db_coverage=true")
+    for suite in ("unit", "api"):
+        meson_test(stage, COVERAGE, suite)
+    stage.must(
+        "gcovr",
+        "--root",
+        ROOT,
+        "--exclude",
+        "(tests|bench|examples)/",
+        f"--fail-under-line={LINES_COVERED}",
+        "--print-summary",
+        COVERAGE,
+    )
+    stage.result(1, 0)
+
+
+STAGES = {
+    "build": stage_build,
+    "check": stage_check,
+    "unit": stage_unit,
+    "api": stage_api,
+    "crash": stage_crash,
+    "races": stage_races,
+}
+LONG_STAGES = {"long-crash": stage_long_crash, "fuzz": stage_fuzz, "coverage": stage_coverage}
+
+
+def run_stage(name, function):
+    started = time.monotonic()
+    stage = Stage(name)
+    print(f"{name:12}", end="", flush=True)
+    try:
+        function(stage)
+    except Failed as failure:
+        stage.result(0, 1, str(failure))
+    stage.close()
+    seconds = time.monotonic() - started
+    print(f"{seconds:7.1f} s  {stage.passed} passed, {stage.failed} failed", flush=True)
+    return stage
+
+
+def options_of(args):
+    parser = argparse.ArgumentParser(description="Builds narrowd and runs its tests.")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="only these stages")
+    parser.add_argument("--all", action="store_true", help="also the long stages")
+    parser.add_argument("--list", action="store_true", help="name the stages and exit")
+    options = parser.parse_args(args)
+    unknown = set(options.stages) - set(STAGES) - set(LONG_STAGES)
+    if unknown:
+        parser.error(f"unknown stage: {', '.join(sorted(unknown))}")
+    return options
+
+
+def main(args):
+    options = options_of(args)
+    if options.list:
+        print(*STAGES, *LONG_STAGES, sep="\n")
+        return 0
+    every = {**STAGES, **LONG_STAGES}
+    names = options.stages or list(every if options.all else STAGES)
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir()
+    stages = [run_stage(name, every[name]) for name in names]
+    for stage in stages:
+        for complaint in stage.complaints:
+            print(f"\n{stage.name}: {complaint}")
+        if stage.failed:
+            print(f"{stage.name}: the whole log is in {stage.log}")
+    failed = sum(stage.failed for stage in stages)
+    print(f"{sum(stage.passed for stage in stages)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
