@@ -1,0 +1,366 @@
+#include "strategies/space.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "strategies/kind.h"
+#include "strategies/pattern.h"
+#include "strategies/restrict.h"
+
+/*
+ * Building a space walks the operators once. Patterns over types are matched once per type. The
+ * kind of an operator depends on its set of descriptions and on the entries that match it, so
+ * (set, entries) is the key of a cache; operators that differ in the key but not in what is left
+ * to them still share one kind.
+ */
+struct builder {
+	struct space *space;
+	const struct space_request *request;
+	struct pattern **patterns; /* one per restriction */
+	bool *matched;             /* per restriction: by anything at all */
+	bool *by_type;             /* type-major: does entry e match type t */
+	struct map cache;          /* key text -> kind + 1 */
+	struct map kinds;          /* hash of a kind's content -> kind */
+	struct map noted;          /* what was reported already */
+	struct err *reterr;
+};
+
+void space_destroy(struct space *space)
+{
+	if (space == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < space->kind_count; i++) {
+		kind_finish(&space->kinds[i]);
+	}
+	for (size_t i = 0; i < space->extra_count; i++) {
+		for (uint16_t k = 0; k < space->extras[i].count; k++) {
+			free(space->extras[i].values[k]);
+		}
+		free(space->extras[i].values);
+		free(space->extras[i].name);
+	}
+	for (size_t i = 0; i < space->note_count; i++) {
+		free(space->notes[i].pointer);
+		free(space->notes[i].detail);
+	}
+	free(space->kinds);
+	free(space->extras);
+	free(space->notes);
+	free(space->ops);
+	capability_finish(&space->capability);
+	free(space);
+}
+
+uint16_t space_choices(const struct space *space, size_t dimension)
+{
+	assert(dimension < space->dimension_count);
+	return dimension < space->op_count ? space_kind(space, dimension)->count
+					   : space->extras[dimension - space->op_count].count;
+}
+
+uint16_t space_sizes(const struct space *space)
+{
+	for (size_t op = 0; op < space->op_count; op++) {
+		if (mode_is_quantized(space_kind(space, op)->choices[0].mode)) {
+			return space_choices(space, space_size_dimension(space));
+		}
+	}
+	return 1;
+}
+
+const char *space_atom(const struct space *space, uint16_t atom)
+{
+	assert(atom > 0 && atom <= space->capability.atoms.count);
+	return space->capability.atoms.list[atom - 1].text;
+}
+
+static void add_note(struct builder *b, const char *pointer, const char *detail)
+{
+	struct space *space = b->space;
+	char *key = mem_printf("%s %s", pointer, detail);
+
+	if (map_get(&b->noted, key, 0) == 0) {
+		map_set(&b->noted, key, 1);
+		space->notes = mem_grow(space->notes, space->note_count + 1, sizeof(*space->notes));
+		space->notes[space->note_count++] =
+			(struct space_note){mem_dup(pointer), mem_dup(detail)};
+	}
+	free(key);
+}
+
+static void on_ignored(void *arg, size_t entry, enum item item, const char *detail)
+{
+	struct builder *b = arg;
+	const struct item_name *name = &item_names[item];
+	char *pointer = mem_printf("%s/%s/%s", b->request->restrictions[entry].pointer,
+				   name->weight ? "weight" : "activation", name->name);
+
+	add_note(b, pointer, detail);
+	free(pointer);
+}
+
+static int compile_patterns(struct builder *b)
+{
+	const struct space_request *request = b->request;
+	const struct capability *capability = &b->space->capability;
+	int rc = 0;
+
+	b->patterns = mem_new(request->restriction_count, sizeof(struct pattern *));
+	b->matched = mem_new(request->restriction_count, sizeof(bool));
+	b->by_type = mem_new(request->restriction_count * capability->type_count, sizeof(bool));
+	for (size_t e = 0; e < request->restriction_count; e++) {
+		const struct restriction *entry = &request->restrictions[e];
+		struct err why;
+
+		b->patterns[e] = pattern_create(entry->pattern, &why);
+		if (b->patterns[e] == NULL) {
+			rc = err_fault(b->reterr, entry->pointer, "%s", why.message);
+			continue;
+		}
+		for (size_t t = 0; !entry->by_name && t < capability->type_count; t++) {
+			b->by_type[e * capability->type_count + t] =
+				pattern_match(b->patterns[e], capability->types[t]) > 0;
+		}
+	}
+	return rc;
+}
+
+static bool entry_matches(struct builder *b, size_t e, const struct capability_op *op)
+{
+	int rc;
+
+	if (!b->request->restrictions[e].by_name) {
+		return b->by_type[e * b->space->capability.type_count + op->type];
+	}
+	rc = pattern_match(b->patterns[e], op->name);
+	if (rc < 0) {
+		add_note(b, b->request->restrictions[e].pointer,
+			 "the pattern takes too long to match and was ignored for some operators");
+	}
+	return rc > 0;
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+	do {
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
+	} while (*text++ != '\0');
+	return rng_mix(hash);
+}
+
+static uint64_t mix_kind(uint64_t hash, const struct space *space, const struct kind *kind)
+{
+	for (uint16_t c = 0; c < kind->count; c++) {
+		hash = mix_text(hash, mode_names[kind->choices[c].mode]);
+		for (int item = 0; item < ITEM_COUNT; item++) {
+			uint16_t atom = kind->choices[c].options[item];
+
+			hash = mix_text(hash, atom != 0 ? space_atom(space, atom) : "");
+		}
+	}
+	return hash;
+}
+
+/* Found by the hash of its content; a kind whose hash is taken by another is kept apart. */
+static uint32_t intern_kind(struct builder *b, struct kind *kind)
+{
+	struct space *space = b->space;
+	char key[24];
+	intptr_t found;
+
+	(void)snprintf(key, sizeof(key), "%016llx", (unsigned long long)mix_kind(0, space, kind));
+	found = map_get(&b->kinds, key, -1);
+	if (found >= 0 && kind_equal(&space->kinds[found], kind)) {
+		kind_finish(kind);
+		return (uint32_t)found;
+	}
+	map_set(&b->kinds, key, (intptr_t)space->kind_count);
+	space->kinds = mem_grow(space->kinds, space->kind_count + 1, sizeof(*space->kinds));
+	space->kinds[space->kind_count] = *kind;
+	return (uint32_t)space->kind_count++;
+}
+
+static int make_kind(struct builder *b, const struct capability_op *op,
+		     const struct restrict_merged *merged, uint32_t *ret)
+{
+	struct space *space = b->space;
+	struct mode_set left;
+	struct kind kind;
+	int rc;
+
+	restrict_apply(&space->capability.sets[op->set], merged, b->request,
+		       &space->capability.atoms, on_ignored, b, &left);
+	rc = kind_init(&kind, &left, b->reterr);
+	mode_set_finish(&left);
+	if (rc == 0) {
+		*ret = intern_kind(b, &kind);
+	}
+	return rc;
+}
+
+static int place_op(struct builder *b, size_t index)
+{
+	const struct capability_op *op = &b->space->capability.ops[index];
+	struct restrict_merged merged = {0};
+	char *key = mem_printf("%u", op->set);
+	uint32_t kind = 0;
+	int rc = 0;
+
+	for (size_t e = 0; e < b->request->restriction_count; e++) {
+		char *longer;
+
+		if (!entry_matches(b, e, op)) {
+			continue;
+		}
+		b->matched[e] = true;
+		restrict_merge(&merged, &b->request->restrictions[e], e);
+		longer = mem_printf("%s,%zu", key, e);
+		free(key);
+		key = longer;
+	}
+	kind = (uint32_t)map_get(&b->cache, key, 0);
+	if (kind > 0) {
+		kind--;
+	} else {
+		rc = make_kind(b, op, &merged, &kind);
+		map_set(&b->cache, key, (intptr_t)kind + 1);
+	}
+	free(key);
+	b->space->ops[index] = (struct space_op){op->name, op->type, kind};
+	return rc;
+}
+
+static void add_calibration_sizes(struct builder *b)
+{
+	const struct space_request *request = b->request;
+	const struct capability *capability = &b->space->capability;
+	bool asked = request->calibration_size_count > 0;
+	const int64_t *sizes = asked ? request->calibration_sizes : capability->calibration_sizes;
+	size_t count = asked ? request->calibration_size_count : 1;
+	struct extra *extra;
+
+	b->space->extras = mem_new(1, sizeof(*b->space->extras));
+	b->space->extra_count = 1;
+	extra = &b->space->extras[0];
+	extra->name = mem_dup("calibration_sampling_size");
+	extra->values = mem_new(count, sizeof(*extra->values));
+	extra->count = (uint16_t)count;
+	for (size_t i = 0; i < count; i++) {
+		extra->values[i] = mem_printf("%lld", (long long)sizes[i]);
+	}
+}
+
+static uint64_t fingerprint(const struct space *space)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < space->kind_count; i++) {
+		hash = mix_kind(hash, space, &space->kinds[i]);
+	}
+	for (size_t i = 0; i < space->op_count; i++) {
+		hash = mix_text(hash, space->ops[i].name);
+		hash = mix_text(hash, space->capability.types[space->ops[i].type]);
+		hash = rng_mix(hash + space->ops[i].kind);
+	}
+	for (size_t i = 0; i < space->extra_count; i++) {
+		hash = mix_text(hash, space->extras[i].name);
+		for (uint16_t k = 0; k < space->extras[i].count; k++) {
+			hash = mix_text(hash, space->extras[i].values[k]);
+		}
+	}
+	return hash;
+}
+
+static int build(struct builder *b)
+{
+	struct space *space = b->space;
+	int rc = compile_patterns(b);
+
+	if (rc != 0) {
+		return rc;
+	}
+	space->op_count = space->capability.op_count;
+	space->ops = mem_new(space->op_count, sizeof(*space->ops));
+	for (size_t i = 0; i < space->op_count; i++) {
+		rc = place_op(b, i);
+		if (rc != 0) {
+			return rc;
+		}
+	}
+	for (size_t e = 0; e < b->request->restriction_count; e++) {
+		if (!b->matched[e]) {
+			add_note(b, b->request->restrictions[e].pointer,
+				 "the pattern matches no operator");
+		}
+	}
+	add_calibration_sizes(b);
+	space->dimension_count = space->op_count + space->extra_count;
+	space->fingerprint = fingerprint(space);
+	return 0;
+}
+
+struct space *space_create(struct capability *capability, const struct space_request *request,
+			   struct err *reterr)
+{
+	struct builder b = {.request = request, .reterr = reterr};
+	int rc;
+
+	b.space = mem_new(1, sizeof(*b.space));
+	b.space->capability = *capability;
+	b.space->approach = request->approach;
+	capability_init(capability);
+	map_init(&b.cache);
+	map_init(&b.kinds);
+	map_init(&b.noted);
+	rc = build(&b);
+	for (size_t e = 0; b.patterns != NULL && e < request->restriction_count; e++) {
+		pattern_destroy(b.patterns[e]);
+	}
+	free(b.patterns);
+	free(b.matched);
+	free(b.by_type);
+	map_finish(&b.cache);
+	map_finish(&b.kinds);
+	map_finish(&b.noted);
+	if (rc != 0) {
+		space_destroy(b.space);
+		return NULL;
+	}
+	return b.space;
+}
+
+/* Schoolbook multiplication in base 10^9: a space of 20 000 operators has some 10 000 digits. */
+char *space_size_text(const struct space *space)
+{
+	const uint64_t base = 1000000000;
+	size_t room = space->dimension_count / 2 + 16;
+	uint32_t *digits = mem_new(room, sizeof(*digits));
+	size_t used = 1;
+	char *text, *end;
+
+	digits[0] = 1;
+	for (size_t d = 0; d < space->dimension_count; d++) {
+		uint64_t carry = 0;
+
+		for (size_t i = 0; i < used; i++) {
+			carry += (uint64_t)digits[i] * space_choices(space, d);
+			digits[i] = (uint32_t)(carry % base);
+			carry /= base;
+		}
+		if (carry > 0) {
+			digits[used++] = (uint32_t)carry;
+		}
+	}
+	text = mem_new(used * 9 + 1, 1);
+	end = text + sprintf(text, "%u", digits[used - 1]);
+	for (size_t i = used - 1; i-- > 0;) {
+		end += sprintf(end, "%09u", digits[i]);
+	}
+	free(digits);
+	return text;
+}

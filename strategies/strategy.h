@@ -1,0 +1,137 @@
+/*
+ * A strategy: what to try next. A fold over a job's events, and a question.
+ *
+ * apply() changes the state, next() asks and changes nothing. Neither does I/O, looks at a clock
+ * or draws hidden random numbers, so a restart applies the stored events again and goes on. The
+ * host allocates the state; one thread at a time has it.
+ *
+ * Contract of the host: the first event is the baseline's EVENT_TOLD. Every question that next()
+ * asks comes back as EVENT_ASKED, then, once, as EVENT_TOLD or EVENT_FAILED. With `deterministic`
+ * results arrive in the order of trial numbers. What events and questions point to lives as long
+ * as the state.
+ */
+#ifndef NARROWD_STRATEGIES_STRATEGY_H
+#define NARROWD_STRATEGIES_STRATEGY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/rng.h"
+#include "strategies/config.h"
+#include "strategies/criterion.h"
+#include "strategies/objective.h"
+#include "strategies/space.h"
+
+enum { STRATEGY_ABI = 1 };
+
+enum question_kind { QUESTION_BASELINE, QUESTION_EVALUATE, QUESTION_SCORE, QUESTION_CONFIRM };
+
+extern const char *const question_kind_names[]; /* NULL-terminated */
+
+struct question {
+	enum question_kind kind;
+	const char *stage;     /* static text: which part of the strategy asks */
+	struct config *config; /* owned by whoever received the question */
+	/* QUESTION_SCORE only: */
+	const char *method; /* static text: "mse", "mse_v2", "hawq_v2" */
+	const char *phase;  /* static text or NULL: "fallback", "requantize" */
+	uint32_t *ops;      /* owned like config; which operators to score */
+	size_t op_count;
+	int64_t confidence_batches; /* 0: the evaluator's own default */
+	const char *loss;           /* borrowed from the arguments, or NULL */
+};
+
+void question_finish(struct question *question);
+
+enum event_type { EVENT_ASKED, EVENT_TOLD, EVENT_FAILED };
+
+/* One step of a job as strategies see it. */
+struct event {
+	enum event_type type;
+	int64_t trial;
+	enum question_kind kind;
+	const struct config *config;
+	/* EVENT_ASKED of a score question: */
+	const uint32_t *ops;
+	size_t op_count;
+	/* EVENT_TOLD of a measurement: */
+	bool feasible;
+	double merit;     /* higher is better whatever the metric */
+	double margin;    /* to the bound, in units of what may be lost */
+	double objective; /* lower is better */
+	/* EVENT_TOLD of a score question; higher = suffers more when quantized: */
+	const double *scores; /* one for each of `ops` */
+};
+
+/* All that a strategy may know of its job besides its events. Borrowed for the state's life. */
+struct problem {
+	const struct space *space;
+	const struct criterion *criterion;
+	const struct objective *objective;
+	uint64_t seed;
+	int parallel;
+	bool keep_searching; /* stop_on is "budget" */
+};
+
+/* One strategy_kwarg: validation, documentation and the web form come from this. */
+struct param {
+	const char *name; /* NULL ends a table */
+	enum { PARAM_INTEGER, PARAM_REAL, PARAM_BOOL, PARAM_TEXT } type;
+	double fallback, min, max;  /* numbers; for PARAM_TEXT min and max bound the bytes */
+	const char *const *choices; /* PARAM_TEXT: NULL-terminated, or NULL for any */
+	const char *text_fallback;
+	const char *help;
+};
+
+/* Values in the order of the params table. */
+struct args {
+	double numbers[16];
+	const char *texts[16];
+};
+
+enum step {
+	STEP_ASK,  /* *out is a question */
+	STEP_WAIT, /* results that are still out are needed first */
+	STEP_DONE, /* nothing is left to try */
+};
+
+struct strategy_ops {
+	uint32_t abi;
+	uint32_t version; /* of behaviour: a job that goes on under another one says so */
+	const char *name, *summary, *when; /* when: when to choose it */
+	const struct param *params;        /* may be NULL */
+	const char *const *needs; /* what the evaluator must answer besides "evaluate"; NULL */
+	bool in_order; /* next() must see exactly the results of trials 0 .. n - parallel */
+	size_t (*state_size)(const struct problem *problem);
+	/* `state` is zeroed. */
+	int (*init)(void *state, const struct problem *problem, const struct args *args,
+		    struct err *reterr);
+	void (*apply)(void *state, const struct event *event);
+	enum step (*next)(const void *state, struct rng rng, struct question *out);
+	void (*finish)(void *state);
+};
+
+/* A strategy and its state. */
+struct strategy {
+	const struct strategy_ops *ops;
+	void *state;
+	uint64_t seed;
+	uint64_t asked; /* questions applied so far: numbers the generator */
+};
+
+int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
+		  const struct problem *problem, const struct args *args, struct err *reterr);
+void strategy_finish(struct strategy *strategy);
+void strategy_apply(struct strategy *strategy, const struct event *event);
+/* Twice gives the same answer. Any thread, one at a time. */
+enum step strategy_next(const struct strategy *strategy, struct question *out);
+
+/* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
+extern const struct strategy_ops *const strategies[];
+const struct strategy_ops *strategy_find(const char *name);
+/* Fills args with the fallbacks of the table. */
+void args_init(struct args *args, const struct param *params);
+
+#endif

@@ -1,0 +1,261 @@
+#include "strategy_run.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "space_kit.h"
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+enum { MAX_OPS = 12 };
+
+static const char *const mode_texts[] = {
+	"static a.scheme=asym,sym a.algorithm=kl,minmax; bf16; fp32",
+	"static a.scheme=asym,sym; fp32",
+	"static a.scheme=sym w.granularity=pc,pt; bf16; fp16; fp32",
+	"static a.algorithm=minmax; fp16; fp32",
+	"dynamic a.scheme=asym,sym; fp32",
+	"dynamic a.scheme=sym; static a.algorithm=kl,minmax,percentile; bf16; fp32",
+	"static a.dtype=uint8 w.dtype=int8; static a.dtype=int8 w.dtype=int4 a.scheme=sym; fp32",
+	"weight_only w.bits=4,8 w.group_size=32,128 w.dtype=int,nf4; fp32",
+	"bf16; fp32",
+	"fp32",
+};
+
+static const char *const type_names[] = {"Conv2d", "Linear", "MatMul"};
+
+static struct space *random_space(struct rng *rng)
+{
+	static const enum approach approaches[] = {APPROACH_STATIC, APPROACH_DYNAMIC, APPROACH_AUTO,
+						   APPROACH_AUTO, APPROACH_WEIGHT_ONLY};
+	struct kit_request request = {.approach = approaches[rng_below(rng, COUNT(approaches))],
+				      .sizes = rng_below(rng, 4)};
+	struct kit_op ops[MAX_OPS + 1] = {0};
+	char names[MAX_OPS][32];
+	size_t count = 1 + rng_below(rng, MAX_OPS);
+	struct err err;
+	struct space *space;
+
+	for (size_t i = 0; i < count; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "op%zu", i);
+		ops[i].name = names[i];
+		ops[i].type = type_names[rng_below(rng, COUNT(type_names))];
+		ops[i].modes = mode_texts[rng_below(rng, COUNT(mode_texts))];
+	}
+	space = kit_space(ops, &request, &err);
+	cr_assert_not_null(space, "%s", err.message);
+	return space;
+}
+
+struct run_case run_case_make(uint64_t seed)
+{
+	static const double failure_rates[] = {0, 0, 0.1, 0.5, 1};
+	static const int levels[] = {1, 3, 1000000};
+	struct rng rng = rng_make(seed, RNG_SEARCH, 0);
+
+	return (struct run_case){
+		.seed = seed,
+		.space = random_space(&rng),
+		.failure_rate = failure_rates[rng_below(&rng, COUNT(failure_rates))],
+		.levels = levels[rng_below(&rng, COUNT(levels))],
+	};
+}
+
+uint64_t run_question_hash(const struct question *question)
+{
+	uint64_t hash = rng_mix((uint64_t)question->kind + 1);
+
+	for (const char *c = question->stage; *c != '\0'; c++) {
+		hash = rng_mix(hash + (unsigned char)*c);
+	}
+	for (size_t i = 0; i < question->op_count; i++) {
+		hash = rng_mix(hash + question->ops[i]);
+	}
+	return question->config != NULL ? rng_mix(hash + question->config->hash) : hash;
+}
+
+bool run_questions_equal(const struct question *a, const struct question *b)
+{
+	return run_question_hash(a) == run_question_hash(b) &&
+	       (a->config == NULL) == (b->config == NULL) &&
+	       (a->config == NULL || config_equal(a->config, b->config));
+}
+
+static void apply(struct run *run, const struct event *event)
+{
+	run->events = mem_grow(run->events, run->event_count + 1, sizeof(*run->events));
+	run->events[run->event_count++] = *event;
+	strategy_apply(&run->strategy, event);
+}
+
+void run_init(struct run *run, const struct run_case *c, const struct strategy_ops *ops,
+	      int parallel)
+{
+	const struct event baseline = {
+		.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true, .merit = 1};
+	struct args args;
+	struct err err;
+
+	memset(run, 0, sizeof(*run));
+	run->c = c;
+	run->ops = ops;
+	run->criterion.metric_count = 1;
+	run->criterion.metrics[0].higher_is_better = true;
+	run->criterion.metrics[0].tolerable_loss = 0.01;
+	(void)criterion_fix(&run->criterion, &baseline.merit, NULL);
+	run->objective.count = 1;
+	run->objective.metrics[0].weight = 1;
+	run->problem = (struct problem){
+		.space = c->space,
+		.criterion = &run->criterion,
+		.objective = &run->objective,
+		.seed = c->seed,
+		.parallel = parallel,
+		.keep_searching = true,
+	};
+	args_init(&args, ops->params);
+	err_init(&err);
+	cr_assert_eq(strategy_init(&run->strategy, ops, &run->problem, &args, &err), 0, "%s: %s",
+		     ops->name, err.message);
+	apply(run, &baseline);
+}
+
+void run_finish(struct run *run)
+{
+	strategy_finish(&run->strategy);
+	for (size_t i = 0; i < run->asked_count; i++) {
+		question_finish(&run->asked[i]);
+	}
+	for (size_t i = 0; i < run->score_count; i++) {
+		free(run->scores[i]);
+	}
+	free(run->scores);
+	free(run->asked);
+	free(run->events);
+	free(run->out);
+}
+
+/* The same config gets the same result, as from a host that answers repetitions from its store. */
+static struct event result_of(const struct run *run, int64_t trial)
+{
+	const struct question *question = &run->asked[trial - 1];
+	uint64_t key = question->kind == QUESTION_EVALUATE ? question->config->hash
+							   : run_question_hash(question);
+	struct rng rng = rng_make(key ^ run->c->seed, RNG_TIMING, 0);
+	struct event event = {
+		.type = EVENT_TOLD,
+		.trial = trial,
+		.kind = question->kind,
+		.config = question->config,
+		.ops = question->ops,
+		.op_count = question->op_count,
+	};
+
+	if (rng_unit(&rng) < run->c->failure_rate) {
+		event.type = EVENT_FAILED;
+	}
+	event.merit = (double)rng_below(&rng, (uint64_t)run->c->levels) / run->c->levels;
+	event.margin = event.merit - run->criterion.bound[0];
+	event.feasible = event.margin >= 0;
+	event.objective = rng_unit(&rng);
+	return event;
+}
+
+static void expect_in_space(const struct run *run, const struct question *question)
+{
+	struct config *again;
+
+	if (question->config == NULL) {
+		cr_assert_eq(question->kind, QUESTION_SCORE);
+		return;
+	}
+	again = config_from_changes(run->c->space, question->config->changes,
+				    question->config->count);
+
+	cr_assert_not_null(again, "%s asks outside of space %llu", run->ops->name,
+			   (unsigned long long)run->c->seed);
+	cr_assert(config_equal(again, question->config));
+	config_destroy(again);
+}
+
+enum step run_ask(struct run *run)
+{
+	struct question first, second;
+	enum step step = strategy_next(&run->strategy, &first);
+	struct event event = {.type = EVENT_ASKED};
+
+	cr_assert_eq(strategy_next(&run->strategy, &second), step, "%s", run->ops->name);
+	if (step != STEP_ASK) {
+		return step;
+	}
+	cr_assert(run_questions_equal(&first, &second), "%s", run->ops->name);
+	cr_assert(first.kind == QUESTION_EVALUATE || first.kind == QUESTION_SCORE);
+	expect_in_space(run, &first);
+	question_finish(&second);
+	run->asked = mem_grow(run->asked, run->asked_count + 1, sizeof(*run->asked));
+	run->asked[run->asked_count++] = first;
+	event.trial = (int64_t)run->asked_count;
+	event.kind = first.kind;
+	event.config = first.config;
+	event.ops = first.ops;
+	event.op_count = first.op_count;
+	run->out = mem_grow(run->out, run->out_count + 1, sizeof(*run->out));
+	run->out[run->out_count++] = event.trial;
+	apply(run, &event);
+	return step;
+}
+
+static double *make_scores(struct run *run, const struct event *event)
+{
+	double *scores = mem_new(event->op_count, sizeof(*scores));
+
+	for (size_t i = 0; i < event->op_count; i++) {
+		scores[i] = (double)(rng_mix(event->ops[i] ^ run->c->seed) % 100);
+	}
+	run->scores = mem_grow(run->scores, run->score_count + 1, sizeof(*run->scores));
+	run->scores[run->score_count++] = scores;
+	return scores;
+}
+
+void run_tell(struct run *run, size_t place)
+{
+	struct event event = result_of(run, run->out[place]);
+
+	if (event.kind == QUESTION_SCORE && event.type == EVENT_TOLD) {
+		event.scores = make_scores(run, &event);
+	}
+	run->out_count--;
+	memmove(&run->out[place], &run->out[place + 1],
+		(run->out_count - place) * sizeof(*run->out));
+	apply(run, &event);
+}
+
+void run_through(struct run *run, enum run_order order)
+{
+	struct rng rng = rng_make(run->c->seed, RNG_TIMING, (uint64_t)run->problem.parallel);
+
+	for (;;) {
+		bool room = !run->done && run->asked_count < RUN_ASKS &&
+			    run->out_count < (size_t)run->problem.parallel;
+
+		/* Sometimes a result is there before the next question is asked. */
+		if (room && (run->out_count == 0 || rng_below(&rng, 3) > 0)) {
+			enum step step = run_ask(run);
+
+			if (step == STEP_ASK) {
+				continue;
+			}
+			run->done = step == STEP_DONE;
+			cr_assert(run->done || run->out_count > 0,
+				  "%s waits in space %llu and nothing is out", run->ops->name,
+				  (unsigned long long)run->c->seed);
+		}
+		if (run->out_count == 0) {
+			return;
+		}
+		run_tell(run, order == RUN_IN_ANY_ORDER ? rng_below(&rng, run->out_count) : 0);
+	}
+}

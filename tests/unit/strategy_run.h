@@ -1,0 +1,62 @@
+/*
+ * A host for strategies that does nothing but keep the strategy's contract (strategy.h), and random
+ * spaces with scripted evaluators to run strategies on.
+ */
+#ifndef NARROWD_TESTS_UNIT_STRATEGY_RUN_H
+#define NARROWD_TESTS_UNIT_STRATEGY_RUN_H
+
+#include "strategies/strategy.h"
+
+/* A run stops asking after so many questions. */
+enum { RUN_ASKS = 250 };
+
+/* A space and an evaluator: what it answers depends on the config and the seed only. */
+struct run_case {
+	uint64_t seed;
+	struct space *space;
+	double failure_rate;
+	int levels; /* how many different merits there are: few mean many ties */
+};
+
+struct run {
+	const struct run_case *c;
+	const struct strategy_ops *ops;
+	struct problem problem;
+	struct criterion criterion;
+	struct objective objective;
+	struct strategy strategy;
+	struct event *events; /* all that were applied; owned */
+	size_t event_count;
+	struct question *asked; /* owned; trial n is asked[n - 1] */
+	size_t asked_count;
+	int64_t *out; /* trials asked and not shown to the strategy yet, in order; owned */
+	size_t out_count;
+	double **scores; /* owned */
+	size_t score_count;
+	bool done;
+};
+
+/* In which order results are shown that came in at random times. */
+enum run_order { RUN_IN_TRIAL_ORDER, RUN_IN_ANY_ORDER };
+
+/* 1 to 12 operators of three types in all modes, up to three calibration sizes. The caller
+ * destroys the space. */
+struct run_case run_case_make(uint64_t seed);
+
+/* Starts the strategy and shows it the baseline. */
+void run_init(struct run *run, const struct run_case *c, const struct strategy_ops *ops,
+	      int parallel);
+void run_finish(struct run *run);
+/* Asks twice, asserts that both questions are the same and lie in the space, and keeps one. */
+enum step run_ask(struct run *run);
+/* Shows the result of run->out[place]. */
+void run_tell(struct run *run, size_t place);
+/* Goes on until the strategy is done and nothing is out, or RUN_ASKS questions were asked. Asserts
+ * that it never waits for nothing. */
+void run_through(struct run *run, enum run_order order);
+
+/* A hash of all that is in a question. */
+uint64_t run_question_hash(const struct question *question);
+bool run_questions_equal(const struct question *a, const struct question *b);
+
+#endif
