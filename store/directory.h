@@ -1,0 +1,38 @@
+/*
+ * The data directory: its lock, its database file, and a reserve of disk space.
+ *
+ * The reserve is a file that is given up when the disk is full, so that jobs can still be ended
+ * and deleted; that it can be made again is the proof that there is space again.
+ */
+#ifndef NARROWD_STORE_DIRECTORY_H
+#define NARROWD_STORE_DIRECTORY_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+enum { DIRECTORY_RESERVE_BYTES = 16 * 1024 * 1024 };
+
+struct directory {
+	char *database; /* paths, owned */
+	char *lock;
+	char *reserve;
+	int lock_fd; /* -1 when not held */
+};
+
+/* Names only; touches nothing. */
+void directory_init(struct directory *directory, const char *path);
+/* Gives up the lock. */
+void directory_finish(struct directory *directory);
+
+/*
+ * Makes the directory (0700) and the database file (0600) unless they are there, and takes the
+ * lock. ERR_BUSY when another process holds it, ERR_STORAGE otherwise.
+ */
+int directory_take(struct directory *directory, const char *path, struct err *reterr);
+
+/* Makes the reserve unless it is there. ERR_DISK_FULL when there is no space for it. */
+int directory_make_reserve(const struct directory *directory, struct err *reterr);
+void directory_drop_reserve(const struct directory *directory);
+
+#endif

@@ -1,0 +1,362 @@
+#include "store/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/query.h"
+
+#define KEY_LIFE_MS "172800000" /* 48 h */
+
+static const char *const statements[OP_STATEMENTS_] = {
+	[OP_SAVE] = "SAVEPOINT op",
+	[OP_RELEASE] = "RELEASE op",
+	[OP_ROLL_BACK] = "ROLLBACK TO op",
+	[OP_SUBMIT] = "INSERT INTO submission (id, spec, capability, head, evaluator)"
+		      " VALUES (?1, json(?2), json(?3), json(?4), json(?5))",
+	[OP_FIND_JOB] = "SELECT version, state IN ('completed', 'failed', 'cancelled') FROM job"
+			" WHERE id = ?1",
+	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data)"
+		   " VALUES (?1, ?2, ?3, ?4, ?5, json(?6))",
+	[OP_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
+	[OP_PUT_EVALUATOR] =
+		"INSERT INTO evaluator (id, document, secrets) VALUES (?1, json(?2), ?3)"
+		" ON CONFLICT (id) DO UPDATE SET document = excluded.document,"
+		" secrets = excluded.secrets",
+	[OP_DROP_EVALUATOR] = "DELETE FROM evaluator WHERE id = ?1",
+	[OP_KEEP_KEY] =
+		"INSERT INTO idempotency (scope, key, fingerprint, status, location, body,"
+		" at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint,"
+		" status = excluded.status, location = excluded.location,"
+		" body = excluded.body, at_ms = excluded.at_ms"
+		" WHERE at_ms < excluded.at_ms - " KEY_LIFE_MS,
+	/* More than one for each new key, so that old ones cannot pile up. */
+	[OP_EXPIRE_KEYS] = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
+			   " WHERE at_ms < ?1 - " KEY_LIFE_MS " LIMIT 4)",
+	[OP_READ_JOB] = NULL, /* QUERY_JOB's */
+};
+
+static char *copy(const char *text)
+{
+	return text != NULL ? mem_dup(text) : NULL;
+}
+
+static struct store_key *copy_key(const struct store_key *key)
+{
+	struct store_key *kept;
+
+	if (key == NULL) {
+		return NULL;
+	}
+	kept = mem_new(1, sizeof(*kept));
+	*kept = (struct store_key){
+		.scope = mem_dup(key->scope),
+		.key = mem_dup(key->key),
+		.fingerprint = mem_dup(key->fingerprint),
+		.status = key->status,
+		.location = copy(key->location),
+		.body = copy(key->body),
+		.at_ms = key->at_ms,
+	};
+	return kept;
+}
+
+static void free_key(struct store_key *key)
+{
+	if (key == NULL) {
+		return;
+	}
+	free((char *)key->scope);
+	free((char *)key->key);
+	free((char *)key->fingerprint);
+	free((char *)key->location);
+	free((char *)key->body);
+	free(key);
+}
+
+static bool is_urgent(const struct op *op)
+{
+	for (size_t i = 0; i < op->event_count; i++) {
+		if (strcmp(op->events[i].type, "state_changed") == 0) {
+			return op->kind == OP_APPEND;
+		}
+	}
+	return op->kind == OP_JOB_DELETE || op->kind == OP_EVALUATOR_DELETE;
+}
+
+struct op *op_create(enum op_kind kind, const char *const *texts, const struct store_event *events,
+		     size_t count, const struct store_key *key, store_done_fn done, void *arg)
+{
+	struct op *op = mem_new(1, sizeof(*op));
+
+	*op = (struct op){.kind = kind, .event_count = count, .done = done, .arg = arg};
+	for (size_t i = 0; i < OP_TEXTS; i++) {
+		op->texts[i] = copy(texts[i]);
+	}
+	op->events = mem_new(count, sizeof(*op->events));
+	for (size_t i = 0; i < count; i++) {
+		op->events[i] = events[i];
+		op->events[i].type = mem_dup(events[i].type);
+		op->events[i].data = mem_dup(events[i].data != NULL ? events[i].data : "{}");
+	}
+	op->key = copy_key(key);
+	op->urgent = is_urgent(op);
+	return op;
+}
+
+void op_destroy(struct op *op)
+{
+	if (op == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < op->event_count; i++) {
+		free((char *)op->events[i].type);
+		free((char *)op->events[i].data);
+	}
+	for (size_t i = 0; i < OP_TEXTS; i++) {
+		free(op->texts[i]);
+	}
+	free_key(op->key);
+	free(op->events);
+	free(op->message);
+	free(op);
+}
+
+void op_result(struct op *op, int rc, const struct err *err)
+{
+	free(op->message);
+	op->rc = rc;
+	op->message = rc != 0 ? mem_dup(err->message) : NULL;
+}
+
+void op_finish(void *arg)
+{
+	struct op *op = arg;
+	struct err err;
+
+	err_init(&err);
+	if (op->rc != 0) {
+		(void)err_set(&err, (enum err_code)(-op->rc), "%s", op->message);
+	}
+	if (op->done != NULL) {
+		op->done(op->arg, op->rc, &err);
+	}
+	op_destroy(op);
+}
+
+int op_runner_init(struct op_runner *runner, sqlite3 *db, struct err *reterr)
+{
+	int rc;
+
+	*runner = (struct op_runner){.db = db};
+	rc = project_init(&runner->project, db, reterr);
+	for (int i = 0; rc == 0 && i < OP_STATEMENTS_; i++) {
+		const char *sql = statements[i] != NULL ? statements[i] : query_sql(QUERY_JOB);
+
+		rc = db_prepare(db, sql, &runner->statements[i], reterr);
+	}
+	if (rc != 0) {
+		op_runner_finish(runner);
+	}
+	return rc;
+}
+
+void op_runner_finish(struct op_runner *runner)
+{
+	for (int i = 0; i < OP_STATEMENTS_; i++) {
+		(void)sqlite3_finalize(runner->statements[i]);
+		runner->statements[i] = NULL;
+	}
+	project_finish(&runner->project);
+}
+
+/* Runs a statement whose parameters are the op's first texts. */
+static int run_texts(struct op_runner *runner, enum op_statement which, const struct op *op,
+		     struct err *reterr)
+{
+	sqlite3_stmt *stmt = runner->statements[which];
+
+	for (int i = 0; i < sqlite3_bind_parameter_count(stmt); i++) {
+		db_bind_text(stmt, i + 1, op->texts[i]);
+	}
+	return db_run(stmt, reterr);
+}
+
+static int append(struct op_runner *runner, const struct op *op, int64_t version,
+		  struct err *reterr)
+{
+	sqlite3_stmt *stmt = runner->statements[OP_LOG];
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < op->event_count; i++) {
+		const struct store_event *event = &op->events[i];
+		struct project_event row = {.job = op->texts[0],
+					    .n = version + 1 + (int64_t)i,
+					    .type = event->type,
+					    .at_ms = event->at_ms,
+					    .trial = event->trial,
+					    .data = event->data};
+
+		db_bind_text(stmt, 1, row.job);
+		(void)sqlite3_bind_int64(stmt, 2, row.n);
+		db_bind_text(stmt, 3, row.type);
+		(void)sqlite3_bind_int64(stmt, 4, row.at_ms);
+		if (row.trial >= 0) {
+			(void)sqlite3_bind_int64(stmt, 5, row.trial);
+		}
+		db_bind_text(stmt, 6, row.data);
+		rc = db_run(stmt, reterr);
+		if (rc == 0) {
+			rc = project_apply(&runner->project, &row, reterr);
+		}
+	}
+	return rc;
+}
+
+static int find_job(struct op_runner *runner, const struct op *op, int64_t *ret_version,
+		    bool *ret_final, struct err *reterr)
+{
+	sqlite3_stmt *stmt = runner->statements[OP_FIND_JOB];
+	int rc = 0;
+	int step;
+
+	db_bind_text(stmt, 1, op->texts[0]);
+	step = sqlite3_step(stmt);
+	if (step == SQLITE_ROW) {
+		*ret_version = sqlite3_column_int64(stmt, 0);
+		*ret_final = sqlite3_column_int(stmt, 1) != 0;
+	} else if (step == SQLITE_DONE) {
+		rc = err_set(reterr, ERR_NOT_FOUND, "there is no job %s", op->texts[0]);
+	} else {
+		rc = db_error(runner->db, "looking up a job", reterr);
+	}
+	db_reset(stmt);
+	return rc;
+}
+
+static int run_job_insert(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	int rc = run_texts(runner, OP_SUBMIT, op, reterr);
+
+	if (rc == 0) {
+		rc = project_job(&runner->project, op->texts[0], op->texts[3], reterr);
+	}
+	return rc == 0 ? append(runner, op, 0, reterr) : rc;
+}
+
+static int run_append(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	int64_t version;
+	bool final;
+	int rc = find_job(runner, op, &version, &final, reterr);
+
+	if (rc == 0 && version != op->version) {
+		rc = err_set(reterr, ERR_CONFLICT,
+			     "the log of job %s ends at event %lld, not at %lld", op->texts[0],
+			     (long long)version, (long long)op->version);
+	}
+	return rc == 0 ? append(runner, op, version, reterr) : rc;
+}
+
+static int run_job_delete(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	int64_t version;
+	bool final;
+	int rc = find_job(runner, op, &version, &final, reterr);
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (!final) {
+		return err_set(reterr, ERR_WRONG_STATE,
+			       "job %s is not final; cancel it before deleting it", op->texts[0]);
+	}
+	return run_texts(runner, OP_DELETE_SUBMISSION, op, reterr);
+}
+
+static int run_evaluator_put(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return run_texts(runner, OP_PUT_EVALUATOR, op, reterr);
+}
+
+static int run_evaluator_delete(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	int rc = run_texts(runner, OP_DROP_EVALUATOR, op, reterr);
+
+	if (rc == 0 && sqlite3_changes(runner->db) == 0) {
+		rc = err_set(reterr, ERR_NOT_FOUND, "there is no evaluator %s", op->texts[0]);
+	}
+	return rc;
+}
+
+/* The answer to keep: the one given, or the job as it is now. Borrowed until `read` is reset. */
+static const char *answer_of(const struct op *op, sqlite3_stmt *read)
+{
+	if (op->key->body != NULL) {
+		return op->key->body;
+	}
+	db_bind_text(read, 1, op->texts[0]);
+	return sqlite3_step(read) == SQLITE_ROW ? (const char *)sqlite3_column_text(read, 0) : NULL;
+}
+
+static int keep_key(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	const struct store_key *key = op->key;
+	sqlite3_stmt *keep = runner->statements[OP_KEEP_KEY];
+	sqlite3_stmt *read = runner->statements[OP_READ_JOB];
+	sqlite3_stmt *expire = runner->statements[OP_EXPIRE_KEYS];
+	int rc;
+
+	db_bind_text(keep, 1, key->scope);
+	db_bind_text(keep, 2, key->key);
+	db_bind_text(keep, 3, key->fingerprint);
+	(void)sqlite3_bind_int(keep, 4, key->status);
+	db_bind_text(keep, 5, key->location);
+	db_bind_text(keep, 6, answer_of(op, read));
+	(void)sqlite3_bind_int64(keep, 7, key->at_ms);
+	rc = db_run(keep, reterr);
+	db_reset(read);
+	if (rc != 0) {
+		return rc;
+	}
+	if (sqlite3_changes(runner->db) != 1) {
+		return err_set(reterr, ERR_CONFLICT, "this idempotency key was used before");
+	}
+	(void)sqlite3_bind_int64(expire, 1, key->at_ms);
+	return db_run(expire, reterr);
+}
+
+static int (*const runs[])(struct op_runner *, const struct op *, struct err *) = {
+	[OP_JOB_INSERT] = run_job_insert,
+	[OP_APPEND] = run_append,
+	[OP_JOB_DELETE] = run_job_delete,
+	[OP_EVALUATOR_PUT] = run_evaluator_put,
+	[OP_EVALUATOR_DELETE] = run_evaluator_delete,
+	[OP_KEY_PUT] = NULL, /* the key is all there is to it */
+};
+
+int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	int rc = db_run(runner->statements[OP_SAVE], reterr);
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (runs[op->kind] != NULL) {
+		rc = runs[op->kind](runner, op, reterr);
+	}
+	if (rc == 0 && op->key != NULL) {
+		rc = keep_key(runner, op, reterr);
+	}
+	if (rc == 0) {
+		return db_run(runner->statements[OP_RELEASE], reterr);
+	}
+	/* An error that ended the transaction took the savepoint with it; rc already says so. */
+	if (sqlite3_get_autocommit(runner->db) == 0) {
+		(void)db_run(runner->statements[OP_ROLL_BACK], NULL);
+		(void)db_run(runner->statements[OP_RELEASE], NULL);
+	}
+	return rc;
+}

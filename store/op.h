@@ -1,0 +1,82 @@
+/*
+ * One write, from the call that asks for it to the callback that says what became of it.
+ *
+ * An op owns copies of all its texts. It is made on the loop thread, run by the writer inside a
+ * savepoint of the group's transaction, and freed on the loop thread after its callback.
+ */
+#ifndef NARROWD_STORE_OP_H
+#define NARROWD_STORE_OP_H
+
+#include "store/project.h"
+#include "store/store.h"
+
+enum op_kind {
+	OP_JOB_INSERT,
+	OP_APPEND,
+	OP_JOB_DELETE,
+	OP_EVALUATOR_PUT,
+	OP_EVALUATOR_DELETE,
+	OP_KEY_PUT,
+};
+
+enum { OP_TEXTS = 5 };
+
+struct op {
+	struct list node;
+	struct loop_task task;
+	enum op_kind kind;
+	/* Ends something or makes room: is tried even while the disk is full. */
+	bool urgent;
+	char *texts[OP_TEXTS]; /* the first one is the id */
+	int64_t version;       /* OP_APPEND: the job's newest event before these */
+	struct store_event *events;
+	size_t event_count;
+	struct store_key *key; /* or NULL */
+	store_done_fn done;
+	void *arg;
+	int rc;
+	char *message; /* when rc != 0 */
+};
+
+/* Copies what is given; `texts` has OP_TEXTS members. */
+struct op *op_create(enum op_kind kind, const char *const *texts, const struct store_event *events,
+		     size_t count, const struct store_key *key, store_done_fn done, void *arg);
+void op_destroy(struct op *op);
+/* Sets what the callback will be told. `err` is looked at when rc != 0 only. */
+void op_result(struct op *op, int rc, const struct err *err);
+/* Calls back and frees the op; loop thread. */
+void op_finish(void *op);
+
+enum op_statement {
+	OP_SAVE,
+	OP_RELEASE,
+	OP_ROLL_BACK,
+	OP_SUBMIT,
+	OP_FIND_JOB,
+	OP_LOG,
+	OP_DELETE_SUBMISSION,
+	OP_PUT_EVALUATOR,
+	OP_DROP_EVALUATOR,
+	OP_KEEP_KEY,
+	OP_EXPIRE_KEYS,
+	OP_READ_JOB,
+	OP_STATEMENTS_,
+};
+
+/* The writer's statements. */
+struct op_runner {
+	sqlite3 *db; /* borrowed */
+	sqlite3_stmt *statements[OP_STATEMENTS_];
+	struct project project;
+};
+
+/* On failure there is nothing to finish. */
+int op_runner_init(struct op_runner *runner, sqlite3 *db, struct err *reterr);
+void op_runner_finish(struct op_runner *runner);
+/*
+ * Runs the op inside the open transaction, all of it or nothing. ERR_NOT_FOUND, ERR_WRONG_STATE and
+ * ERR_CONFLICT are the caller's fault; what else fails may have ended the transaction.
+ */
+int op_run(struct op_runner *runner, const struct op *op, struct err *reterr);
+
+#endif

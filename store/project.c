@@ -1,0 +1,236 @@
+#include "store/project.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "store/db.h"
+
+/*
+ * Parameters of every statement but PROJECT_JOB: ?1 job, ?2 n, ?3 at_ms, ?4 trial, ?5 data.
+ * A member is read with ->> as a value, or with -> as JSON text, so that numbers keep their digits.
+ */
+#define THIS_JOB   " WHERE id = ?1"
+#define THIS_TRIAL " WHERE job = ?1 AND number = ?4"
+#define OF_TRIAL   " FROM trial AS t WHERE job.id = ?1 AND t.job = ?1 AND t.number = ?4"
+#define IS_FINAL   "?5 ->> 'state' IN ('completed', 'failed', 'cancelled')"
+#define EVALUATES  "t.kind = 'evaluate'"
+/* A repeated config that shares a failure is no failure of its own. */
+#define FAILS   "t.kind = 'evaluate' AND t.source <> 'cache'"
+#define SOURCE  "coalesce(?5 ->> 'source', t.source)"
+#define WARNING "coalesce(?5 ->> 'pointer' || ': ', '') || (?5 ->> 'detail')"
+
+/* clang-format off */
+static const struct {
+	const char *sql;
+	const char *refusal; /* when set: why no row was changed, which is an error */
+} statements[PROJECT_STATEMENTS_] = {
+	[PROJECT_JOB] =
+		{"INSERT INTO job (id, name, labels, parallel, max_trials, timeout, warnings)"
+		 " VALUES (?1, ?2 ->> 'name', coalesce(?2 -> 'labels', '{}'),"
+		 " coalesce(?2 ->> 'parallel', 1), coalesce(?2 ->> 'max_trials', 100),"
+		 " coalesce(?2 -> 'timeout', '0'), coalesce(?2 -> 'warnings', '[]'))",
+		 NULL},
+	[PROJECT_VERSION] = {"UPDATE job SET version = ?2" THIS_JOB, "the job does not exist"},
+	[PROJECT_CREATED] = {"UPDATE job SET created_at = ?3" THIS_JOB, NULL},
+	[PROJECT_STATE] =
+		{"UPDATE job SET state = ?5 ->> 'state',"
+		 " active_s = coalesce(nullif(?5 -> 'active_s', 'null'), active_s),"
+		 " started_at = CASE ?5 ->> 'state' WHEN 'queued' THEN started_at"
+		 " ELSE coalesce(started_at, ?3) END,"
+		 " finished_at = CASE WHEN " IS_FINAL " THEN ?3 END,"
+		 " exit = CASE WHEN " IS_FINAL " THEN json_object("
+		 "'reason', ?5 -> '$.exit.reason', 'detail', ?5 -> '$.exit.detail') END" THIS_JOB,
+		 NULL},
+	[PROJECT_EDIT] = {"UPDATE job SET"
+			  " name = CASE WHEN ?5 -> 'name' IS NULL THEN name ELSE ?5 ->> 'name' END,"
+			  " labels = coalesce(nullif(?5 -> 'labels', 'null'), labels),"
+			  " parallel = coalesce(?5 ->> 'parallel', parallel),"
+			  " max_trials = coalesce(?5 ->> 'max_trials', max_trials),"
+			  " timeout = coalesce(nullif(?5 -> 'timeout', 'null'), timeout)" THIS_JOB,
+			  NULL},
+	[PROJECT_STAGE] = {"UPDATE job SET stage = ?5 ->> 'stage'" THIS_JOB, NULL},
+	/* A trial that was counted as failed or cancelled comes back: it is neither any more. */
+	[PROJECT_REOPEN] = {"UPDATE job SET failed = failed - (t.state = 'failed'),"
+			    " cancelled = cancelled - (t.state = 'cancelled')" OF_TRIAL
+			    " AND " FAILS " AND t.state IN ('failed', 'cancelled')",
+			    NULL},
+	[PROJECT_ASK_COUNT] = {"UPDATE job SET asked = asked + 1" THIS_JOB
+			       " AND ?5 ->> 'kind' = 'evaluate' AND coalesce(?5 ->> 'source', "
+			       "'measured') = 'measured'"
+			       " AND NOT EXISTS (SELECT 1 FROM trial" THIS_TRIAL ")",
+			       NULL},
+	[PROJECT_ASK] =
+		{"INSERT INTO trial (job, number, kind, stage, state, source, hash, method,"
+		 " asked_at, asked_n)"
+		 " VALUES (?1, ?4, ?5 ->> 'kind', ?5 ->> 'stage', 'asked',"
+		 " coalesce(?5 ->> 'source', 'measured'), ?5 ->> 'hash', ?5 ->> 'method', ?3, ?2)"
+		 " ON CONFLICT (job, number) DO UPDATE SET state = 'asked', error = NULL"
+		 " WHERE state IN ('failed', 'cancelled')",
+		 "the trial was asked before"},
+	[PROJECT_LEASE] = {"UPDATE trial SET state = 'leased',"
+			   " attempts = coalesce(?5 ->> 'attempt', attempts + 1)" THIS_TRIAL
+			   " AND state <> 'told'",
+			   "the trial does not exist or has its result"},
+	[PROJECT_UNLEASE] = {"UPDATE trial SET state = 'asked'" THIS_TRIAL " AND state = 'leased'",
+			     NULL},
+	[PROJECT_TELL_COUNT] =
+		{"UPDATE job SET told = told + (" EVALUATES "),"
+		 " measured = measured + (" EVALUATES " AND " SOURCE " = 'measured'),"
+		 " cached = cached + (" EVALUATES " AND " SOURCE " = 'cache'),"
+		 " active_s = coalesce(nullif(?5 -> 'active_s', 'null'), active_s)" OF_TRIAL,
+		 NULL},
+	[PROJECT_TELL] =
+		{"UPDATE trial SET state = 'told', told_at = ?3, told_n = ?2, error = NULL,"
+		 " source = coalesce(?5 ->> 'source', source),"
+		 " accuracy = nullif(?5 -> 'accuracy', 'null'),"
+		 " accuracy_value = CAST(CASE json_type(?5, '$.accuracy')"
+		 " WHEN 'object' THEN (SELECT value FROM json_each(?5, '$.accuracy') LIMIT 1)"
+		 " ELSE ?5 ->> 'accuracy' END AS REAL),"
+		 " metrics = nullif(?5 -> 'metrics', 'null'),"
+		 " latency_ms = CAST(?5 ->> '$.metrics.latency_ms' AS REAL),"
+		 " feasible = ?5 ->> 'feasible',"
+		 " objective_value = nullif(?5 -> 'objective_value', 'null'),"
+		 " worker = ?5 ->> 'worker'" THIS_TRIAL " AND state <> 'told'",
+		 "the trial does not exist or has its result"},
+	[PROJECT_FAIL_COUNT] = {"UPDATE job SET failed = failed + 1" OF_TRIAL " AND " FAILS, NULL},
+	[PROJECT_FAIL] = {"UPDATE trial SET state = 'failed', error = ?5 ->> 'error',"
+			  " attempts = coalesce(?5 ->> 'attempts', attempts)" THIS_TRIAL
+			  " AND state <> 'told'",
+			  "the trial does not exist or has its result"},
+	[PROJECT_CANCEL_COUNT] = {"UPDATE job SET cancelled = cancelled + 1" OF_TRIAL " AND " FAILS,
+				  NULL},
+	[PROJECT_CANCEL] = {"UPDATE trial SET state = 'cancelled'" THIS_TRIAL
+			    " AND state <> 'told'",
+			    "the trial does not exist or has its result"},
+	[PROJECT_BASELINE] =
+		{"UPDATE job SET bound = nullif(?5 -> 'bound', 'null'), baseline = json_object("
+		 "'trial', ?4, 'accuracy', ?5 -> 'accuracy', 'metrics', ?5 -> 'metrics')" THIS_JOB,
+		 NULL},
+	[PROJECT_BEST] = {"UPDATE job SET best_trial = ?4, best = json_object('trial', ?4,"
+			  " 'feasible', ?5 -> 'feasible', 'accuracy', ?5 -> 'accuracy',"
+			  " 'accuracy_loss', ?5 -> 'accuracy_loss',"
+			  " 'objective_value', ?5 -> 'objective_value', 'speedup', ?5 -> "
+			  "'speedup')" THIS_JOB,
+			  NULL},
+	/* The same warning is shown once, and a flood of them is cut: the log has them all. */
+	[PROJECT_WARN] = {"UPDATE job SET warnings = json_insert(warnings, '$[#]', " WARNING
+			  ")" THIS_JOB
+			  " AND ?5 ->> 'detail' IS NOT NULL AND json_array_length(warnings) < 100"
+			  " AND NOT EXISTS"
+			  " (SELECT 1 FROM json_each(job.warnings) WHERE value = " WARNING ")",
+			  NULL},
+};
+/* clang-format on */
+
+/* What each type of event does, in this order. PROJECT_JOB, which is 0, ends a list. */
+static const struct {
+	const char *type;
+	enum project_statement does[4];
+} rules[] = {
+	{"job_submitted", {PROJECT_CREATED}},
+	{"state_changed", {PROJECT_STATE}},
+	{"job_edited", {PROJECT_EDIT}},
+	{"stage_entered", {PROJECT_STAGE}},
+	{"question_asked", {PROJECT_REOPEN, PROJECT_ASK_COUNT, PROJECT_ASK}},
+	{"question_leased", {PROJECT_REOPEN, PROJECT_LEASE}},
+	{"lease_accepted", {PROJECT_JOB}},
+	{"lease_expired", {PROJECT_UNLEASE}},
+	{"attempt_failed", {PROJECT_UNLEASE}},
+	{"trial_told", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL}},
+	{"trial_failed", {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL}},
+	{"trial_cancelled", {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL}},
+	{"baseline_measured", {PROJECT_BASELINE}},
+	{"new_best", {PROJECT_BEST}},
+	{"measurement_disagrees", {PROJECT_WARN}},
+	{"warning", {PROJECT_WARN}},
+	{"timeout", {PROJECT_JOB}},
+};
+
+int project_init(struct project *project, sqlite3 *db, struct err *reterr)
+{
+	*project = (struct project){.db = db};
+	for (int i = 0; i < PROJECT_STATEMENTS_; i++) {
+		int rc = db_prepare(db, statements[i].sql, &project->statements[i], reterr);
+
+		if (rc != 0) {
+			project_finish(project);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void project_finish(struct project *project)
+{
+	for (int i = 0; i < PROJECT_STATEMENTS_; i++) {
+		(void)sqlite3_finalize(project->statements[i]);
+		project->statements[i] = NULL;
+	}
+}
+
+int project_job(struct project *project, const char *job, const char *head, struct err *reterr)
+{
+	sqlite3_stmt *stmt = project->statements[PROJECT_JOB];
+
+	db_bind_text(stmt, 1, job);
+	db_bind_text(stmt, 2, head);
+	return db_run(stmt, reterr);
+}
+
+/* SQLite refuses to bind a parameter beyond the last one that a statement has. */
+static void bind_event(sqlite3_stmt *stmt, const struct project_event *event)
+{
+	int count = sqlite3_bind_parameter_count(stmt);
+
+	db_bind_text(stmt, 1, event->job);
+	if (count >= 2) {
+		(void)sqlite3_bind_int64(stmt, 2, event->n);
+	}
+	if (count >= 3) {
+		(void)sqlite3_bind_int64(stmt, 3, event->at_ms);
+	}
+	if (count >= 4 && event->trial >= 0) {
+		(void)sqlite3_bind_int64(stmt, 4, event->trial);
+	}
+	if (count >= 5) {
+		db_bind_text(stmt, 5, event->data);
+	}
+}
+
+static int apply(struct project *project, enum project_statement which,
+		 const struct project_event *event, struct err *reterr)
+{
+	sqlite3_stmt *stmt = project->statements[which];
+	int rc;
+
+	bind_event(stmt, event);
+	rc = db_run(stmt, reterr);
+	if (rc != 0) {
+		return err_prefix(reterr, "event %s of job %s", event->type, event->job);
+	}
+	if (statements[which].refusal != NULL && sqlite3_changes(project->db) != 1) {
+		return err_set(reterr, ERR_WRONG_STATE, "event %s of job %s, trial %lld: %s",
+			       event->type, event->job, (long long)event->trial,
+			       statements[which].refusal);
+	}
+	return 0;
+}
+
+int project_apply(struct project *project, const struct project_event *event, struct err *reterr)
+{
+	size_t rule = 0;
+	int rc = 0;
+
+	while (rule < sizeof(rules) / sizeof(rules[0]) &&
+	       strcmp(rules[rule].type, event->type) != 0) {
+		rule++;
+	}
+	if (rule == sizeof(rules) / sizeof(rules[0])) {
+		return err_set(reterr, ERR_INTERNAL, "there is no event type \"%s\"", event->type);
+	}
+	for (const enum project_statement *does = rules[rule].does; rc == 0 && *does != PROJECT_JOB;
+	     does++) {
+		rc = apply(project, *does, event, reterr);
+	}
+	return rc == 0 ? apply(project, PROJECT_VERSION, event, reterr) : rc;
+}

@@ -1,0 +1,125 @@
+#include "store/query.h"
+
+#include <stddef.h>
+
+/* SQL is laid out by its clauses. */
+/* clang-format off */
+
+/* A moment in RFC 3339 UTC with milliseconds, or null. */
+#define TIME(column) "strftime('%Y-%m-%dT%H:%M:%fZ', " column " / 1000.0, 'unixepoch')"
+#define BOOLEAN(column) \
+	"json(CASE " column " WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)"
+#define NOT_FINAL "state IN ('queued', 'baseline', 'running', 'paused')"
+
+#define JOB_DOCUMENT \
+	"json_object('id', job.id, 'name', name, 'labels', json(labels), 'state', state," \
+	" 'created_at', " TIME("created_at") ", 'started_at', " TIME("started_at") "," \
+	" 'finished_at', " TIME("finished_at") ", 'strategy', head -> '$.strategy'," \
+	" 'quant_level', head -> '$.quant_level', 'parallel', parallel," \
+	" 'seed', head -> '$.seed', 'deterministic', head -> '$.deterministic'," \
+	" 'stop_on', head -> '$.stop_on'," \
+	" 'budget', json_object('max_trials', max_trials, 'timeout', json(timeout)," \
+	" 'trials_measured', measured, 'elapsed_s', json(active_s))," \
+	" 'progress', json_object('stage', stage, 'asked', asked, 'told', told," \
+	" 'failed', failed, 'running', (SELECT count(*) FROM trial WHERE trial.job = job.id" \
+	" AND trial.state IN ('asked', 'leased') AND trial.source <> 'cache')," \
+	" 'cached', cached, 'cancelled', cancelled)," \
+	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
+	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \
+	" 'exit', json(exit), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator')"
+#define FROM_JOB " FROM job JOIN submission ON submission.id = job.id"
+
+#define TRIAL_MEMBERS \
+	"'job', trial.job, 'number', number, 'kind', kind, 'stage', stage, 'state', state," \
+	" 'source', source, 'attempts', attempts, 'accuracy', json(accuracy)," \
+	" 'metrics', json(metrics), 'feasible', " BOOLEAN("feasible") "," \
+	" 'objective_value', json(objective_value), 'worker', worker," \
+	" 'asked_at', " TIME("asked_at") ", 'told_at', " TIME("told_at") ", 'error', error," \
+	" 'hash', hash"
+#define OF_EVENT(n, member) \
+	"(SELECT data -> '$." member "' FROM event WHERE event.job = trial.job AND event.n = " n ")"
+#define TRIAL_DOCUMENT \
+	"CASE kind WHEN 'score' THEN json_object(" TRIAL_MEMBERS ", 'method', method," \
+	" 'scores', json(" OF_EVENT("told_n", "scores") "))" \
+	" ELSE json_object(" TRIAL_MEMBERS ") END"
+
+#define EVENT_DOCUMENT \
+	"json_object('seq', seq, 'job', job, 'n', n, 'type', type, 'at', " TIME("at_ms") "," \
+	" 'trial', trial, 'data', json(data))"
+
+#define TRIAL_FILTER \
+	" WHERE job = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR stage = ?3)" \
+	" AND (?4 IS NULL OR feasible = CAST(?4 AS INTEGER))"
+
+#define TRIALS_BY_NUMBER(compare, beyond, direction) \
+	"SELECT " TRIAL_DOCUMENT ", number, NULL FROM trial" TRIAL_FILTER \
+	" AND number " compare " coalesce(?7, " beyond ") ORDER BY number " direction " LIMIT ?8"
+
+/* The last row's own key decides, because its text may have lost a digit on its way to the client
+ * and back. Documents are made after the page is cut. */
+#define LAST_KEY(key) \
+	"coalesce((SELECT " key " FROM trial WHERE job = ?1 AND number = ?7), CAST(?6 AS REAL))"
+#define TRIALS_BY_KEY(key, compare, direction) \
+	"SELECT " TRIAL_DOCUMENT ", trial.number, trial." key " FROM (SELECT number AS chosen" \
+	" FROM trial" TRIAL_FILTER " AND CASE WHEN ?7 IS NULL THEN 1" \
+	" WHEN ?6 IS NULL THEN " key " IS NULL AND number > ?7" \
+	" WHEN " key " = " LAST_KEY(key) " THEN number > ?7" \
+	" ELSE " key " IS NULL OR " key " " compare " " LAST_KEY(key) " END" \
+	" ORDER BY " key " " direction " NULLS LAST, number LIMIT ?8)" \
+	" JOIN trial ON trial.job = ?1 AND trial.number = chosen" \
+	" ORDER BY trial." key " " direction " NULLS LAST, trial.number"
+
+static const char *const queries[QUERY_COUNT_] = {
+	[QUERY_JOB] =
+		"SELECT " JOB_DOCUMENT ", version, state, spec, capability, head, best_trial,"
+		" evaluator" FROM_JOB " WHERE job.id = ?1",
+	[QUERY_JOBS] =
+		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
+		" WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR name = ?2)"
+		" AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(labels)"
+		" WHERE json_each.key = ?3 AND (?4 IS NULL OR json_each.value = ?4)))"
+		" AND (?5 IS NULL OR job.id < ?5) ORDER BY job.id DESC LIMIT ?6",
+	[QUERY_OPEN_JOBS] =
+		"SELECT job.id, spec, capability, evaluator" FROM_JOB
+		" WHERE " NOT_FINAL " ORDER BY job.id",
+	[QUERY_LOG] =
+		"SELECT n, seq, type, at_ms, trial, data FROM event"
+		" WHERE job = ?1 AND n > ?2 ORDER BY n LIMIT ?3",
+	[QUERY_EVENTS] =
+		"SELECT " EVENT_DOCUMENT ", seq FROM event"
+		" WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+	[QUERY_TRIAL] =
+		"SELECT " TRIAL_DOCUMENT ", " OF_EVENT("asked_n", "config")
+		" FROM trial WHERE job = ?1 AND number = ?2",
+	[QUERY_TOLD] =
+		"SELECT " TRIAL_DOCUMENT ", number, accuracy, metrics FROM trial"
+		" WHERE job = ?1 AND state = 'told' AND kind IN ('baseline', 'evaluate')"
+		" ORDER BY number",
+	[QUERY_EVALUATORS] =
+		"SELECT document, id FROM evaluator"
+		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
+	[QUERY_EVALUATOR] =
+		"SELECT document, secrets FROM evaluator WHERE id = ?1",
+	[QUERY_KEY] =
+		"SELECT fingerprint, status, location, body, at_ms FROM idempotency"
+		" WHERE scope = ?1 AND key = ?2",
+	[QUERY_JOB_COUNTS] =
+		"SELECT state, count(*) FROM job GROUP BY state ORDER BY state",
+};
+
+static const char *const trial_orders[QUERY_ORDERS] = {
+	TRIALS_BY_NUMBER(">", "-1", "ASC"),
+	TRIALS_BY_NUMBER("<", "9223372036854775807", "DESC"),
+	TRIALS_BY_KEY("accuracy_value", ">", "ASC"),
+	TRIALS_BY_KEY("accuracy_value", "<", "DESC"),
+	TRIALS_BY_KEY("latency_ms", ">", "ASC"),
+	TRIALS_BY_KEY("latency_ms", "<", "DESC"),
+};
+
+/* clang-format on */
+
+const char *query_sql(int statement)
+{
+	return statement < QUERY_COUNT_ ? queries[statement]
+					: trial_orders[statement - QUERY_COUNT_];
+}

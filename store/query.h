@@ -1,0 +1,47 @@
+/*
+ * Every query that can be put to the store, with its parameters and columns.
+ *
+ * Documents are made by SQLite's JSON functions, so that a page goes from disk to the client
+ * without a tree of objects in between. Their members are those of the OpenAPI document.
+ */
+#ifndef NARROWD_STORE_QUERY_H
+#define NARROWD_STORE_QUERY_H
+
+enum store_query {
+	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator */
+	QUERY_JOB,
+	/* (state|null, name|null, label key|null, label value|null, before id|null, limit)
+	 * -> document, id; newest first */
+	QUERY_JOBS,
+	/* () -> id, spec, capability, evaluator of every job that is not final, oldest first */
+	QUERY_OPEN_JOBS,
+	/* (job, after n, limit) -> n, seq, type, at_ms, trial, data; the raw log, for replay */
+	QUERY_LOG,
+	/* (job, after seq, limit) -> document, seq */
+	QUERY_EVENTS,
+	/* (job, state|null, stage|null, feasible|null, order, after key|null, after number|null, limit)
+	 * -> document, number, order key; `order` is 0 number, 1 -number, 2 accuracy, 3 -accuracy,
+	 * 4 latency_ms, 5 -latency_ms; trials without the key come last */
+	QUERY_TRIALS,
+	/* (job, number) -> document, config (as in the event that asked) */
+	QUERY_TRIAL,
+	/* (job) -> document, number, accuracy, metrics, of told measurements; for pareto and export */
+	QUERY_TOLD,
+	/* (after id|null, limit) -> document, id; oldest first */
+	QUERY_EVALUATORS,
+	/* (id) -> document, secrets */
+	QUERY_EVALUATOR,
+	/* (scope, key) -> fingerprint, status, location, body, at_ms */
+	QUERY_KEY,
+	/* () -> state, count */
+	QUERY_JOB_COUNTS,
+	QUERY_COUNT_,
+};
+
+/* QUERY_TRIALS stands for one statement per order: statement QUERY_COUNT_ + order. */
+enum { QUERY_ORDERS = 6, QUERY_STATEMENTS = QUERY_COUNT_ + QUERY_ORDERS };
+
+/* The SQL of a statement, 0 <= statement < QUERY_STATEMENTS, other than QUERY_TRIALS itself. */
+const char *query_sql(int statement);
+
+#endif

@@ -1,0 +1,241 @@
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "store/backup.h"
+#include "store/conn.h"
+#include "store/db.h"
+#include "store/directory.h"
+#include "store/op.h"
+#include "store/reader.h"
+#include "store/schema.h"
+#include "store/verify.h"
+#include "store/writer.h"
+
+struct store {
+	struct loop *loop;
+	struct directory directory;
+	struct conn conn; /* of the loop thread, for store_query_now() */
+	struct reader *reader;
+	struct writer *writer;
+	loop_fn done;
+	void *arg;
+};
+
+/* Opens the only connection that writes, on a database of the newest schema. */
+static int open_writer(const struct store *store, const struct store_options *options,
+		       sqlite3 **ret_db, struct err *reterr)
+{
+	const char *path = store->directory.database;
+	int rc = db_open(path, options->unsafe_sync ? DB_WRITER_UNSAFE : DB_WRITER, ret_db, reterr);
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = schema_upgrade(*ret_db, path, schema_steps, schema_step_count, reterr);
+	if (rc == 0) {
+		rc = schema_check(*ret_db, reterr);
+	}
+	if (rc != 0) {
+		(void)sqlite3_close(*ret_db);
+		*ret_db = NULL;
+	}
+	return rc;
+}
+
+struct store *store_open(struct loop *loop, const struct store_options *options, struct err *reterr)
+{
+	struct store *store = mem_new(1, sizeof(*store));
+	sqlite3 *db;
+
+	store->loop = loop;
+	directory_init(&store->directory, options->directory);
+	if (directory_take(&store->directory, options->directory, reterr) != 0) {
+		goto fail;
+	}
+	if (open_writer(store, options, &db, reterr) != 0) {
+		goto fail;
+	}
+	store->writer = writer_create(loop, db, &store->directory, options->max_bytes, reterr);
+	if (store->writer == NULL) {
+		goto fail;
+	}
+	if (conn_init(&store->conn, store->directory.database, reterr) != 0) {
+		goto fail;
+	}
+	store->reader = reader_create(loop, store->directory.database, reterr);
+	if (store->reader == NULL) {
+		goto fail;
+	}
+	return store;
+fail:
+	store_destroy(store);
+	return NULL;
+}
+
+static void on_reader_stopped(void *arg)
+{
+	struct store *store = arg;
+
+	store->done(store->arg);
+}
+
+static void on_writer_stopped(void *arg)
+{
+	struct store *store = arg;
+
+	reader_stop(store->reader, on_reader_stopped, store);
+}
+
+void store_stop(struct store *store, loop_fn done, void *arg)
+{
+	store->done = done;
+	store->arg = arg;
+	writer_stop(store->writer, on_writer_stopped, store);
+}
+
+/* The writer's connection is closed last: the last one to close folds the log into the file. */
+void store_destroy(struct store *store)
+{
+	if (store == NULL) {
+		return;
+	}
+	reader_destroy(store->reader);
+	conn_finish(&store->conn);
+	writer_destroy(store->writer);
+	directory_finish(&store->directory);
+	free(store);
+}
+
+bool store_writable(const struct store *store)
+{
+	return writer_writable(store->writer);
+}
+
+void store_job_insert(struct store *store, const struct store_job *job,
+		      const struct store_event *events, size_t count, const struct store_key *key,
+		      store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {job->id, job->spec, job->capability, job->head,
+				       job->evaluator};
+
+	writer_push(store->writer, op_create(OP_JOB_INSERT, texts, events, count, key, done, arg));
+}
+
+void store_append(struct store *store, const char *job, int64_t version,
+		  const struct store_event *events, size_t count, const struct store_key *key,
+		  store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {job};
+	struct op *op = op_create(OP_APPEND, texts, events, count, key, done, arg);
+
+	op->version = version;
+	writer_push(store->writer, op);
+}
+
+void store_job_delete(struct store *store, const char *job, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {job};
+
+	writer_push(store->writer, op_create(OP_JOB_DELETE, texts, NULL, 0, NULL, done, arg));
+}
+
+void store_evaluator_put(struct store *store, const char *id, const char *document,
+			 const char *secrets, const struct store_key *key, store_done_fn done,
+			 void *arg)
+{
+	const char *texts[OP_TEXTS] = {id, document, secrets};
+
+	writer_push(store->writer, op_create(OP_EVALUATOR_PUT, texts, NULL, 0, key, done, arg));
+}
+
+void store_evaluator_delete(struct store *store, const char *id, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {id};
+
+	writer_push(store->writer, op_create(OP_EVALUATOR_DELETE, texts, NULL, 0, NULL, done, arg));
+}
+
+void store_key_put(struct store *store, const struct store_key *key, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {NULL};
+
+	writer_push(store->writer, op_create(OP_KEY_PUT, texts, NULL, 0, key, done, arg));
+}
+
+struct store_query_call *store_query(struct store *store, int query,
+				     const struct store_value *values, size_t count,
+				     store_rows_fn fn, void *arg)
+{
+	return reader_query(store->reader, query, values, count, fn, arg);
+}
+
+void store_query_cancel(struct store_query_call *call)
+{
+	reader_cancel(call);
+}
+
+struct row_call {
+	void (*row)(void *arg, char *const *cells);
+	void *arg;
+};
+
+static void call_row(void *arg, char *const *cells, size_t columns)
+{
+	const struct row_call *call = arg;
+
+	(void)columns;
+	call->row(call->arg, cells);
+}
+
+int store_query_now(struct store *store, int query, const struct store_value *values, size_t count,
+		    void (*row)(void *arg, char *const *cells), void *arg, struct err *reterr)
+{
+	struct row_call call = {row, arg};
+
+	return conn_query(&store->conn, query, values, count, call_row, &call, reterr);
+}
+
+int store_verify(const char *directory, struct err *reterr)
+{
+	struct directory names;
+	sqlite3 *db;
+	int rc;
+
+	directory_init(&names, directory);
+	rc = db_open(names.database, DB_REBUILD, &db, reterr);
+	if (rc == 0) {
+		rc = verify_run(db, reterr);
+		(void)sqlite3_close(db);
+	}
+	directory_finish(&names);
+	return rc;
+}
+
+int store_backup(const char *directory, const char *destination, struct err *reterr)
+{
+	struct directory names;
+	sqlite3 *db;
+	int rc;
+
+	directory_init(&names, directory);
+	rc = db_open(names.database, DB_READER, &db, reterr);
+	if (rc == 0) {
+		rc = backup_copy(db, destination, reterr);
+		(void)sqlite3_close(db);
+	}
+	directory_finish(&names);
+	return rc;
+}
+
+void store_stats(const struct store *store, struct store_stats *ret)
+{
+	char *wal = mem_printf("%s-wal", store->directory.database);
+	struct stat status;
+
+	writer_stats(store->writer, ret);
+	ret->wal_bytes = stat(wal, &status) == 0 ? (int64_t)status.st_size : 0;
+	free(wal);
+}

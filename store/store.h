@@ -1,0 +1,139 @@
+/*
+ * The store: jobs, their logs and everything else that must survive, in one SQLite database.
+ *
+ * All that a job does is a row of its append-only event log; `trial` rows and the job's counters,
+ * state and best are projections, written by SQL in the transaction of the event that changes
+ * them (store/project.c), and can be rebuilt from the log. One writer thread owns the only
+ * read-write connection and commits what is queued as a group; an operation that was reported as
+ * done is on disk. Reader threads answer queries on connections that cannot write.
+ *
+ * Everything here is called on the loop thread and calls back on it, never from inside the call.
+ */
+#ifndef NARROWD_STORE_STORE_H
+#define NARROWD_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct store;
+
+/* rc is 0 or a negative err_code; err (borrowed) says more when rc != 0. */
+typedef void (*store_done_fn)(void *arg, int rc, const struct err *err);
+
+/* One row of a job's log. The store gives it the job's next number. */
+struct store_event {
+	const char *type; /* one of those in store/project.c */
+	int64_t at_ms;
+	int64_t trial;    /* -1 when the event is of no trial */
+	const char *data; /* a JSON object; NULL is "{}" */
+};
+
+/* The answer to a POST that is kept for its Idempotency-Key. All borrowed for the call. A NULL
+ * body stands for the job's document as the transaction leaves it. */
+struct store_key {
+	const char *scope; /* who asked */
+	const char *key;
+	const char *fingerprint; /* of method, path and body, hexadecimal */
+	int status;
+	const char *location; /* or NULL */
+	const char
+		*body; /* NULL with a job's first events or later ones: the job's document then */
+	int64_t at_ms;
+};
+
+struct store_job {
+	const char *id;
+	const char *spec;       /* JSON as submitted, secrets redacted */
+	const char *capability; /* JSON as used */
+	const char *head;       /* JSON: what the job document shows and no event changes */
+	const char *evaluator; /* JSON: how to reach the evaluator, secrets included; never shown */
+};
+
+struct store_options {
+	const char *directory; /* created 0700 when missing */
+	bool unsafe_sync;      /* synchronous=NORMAL: a power loss may take the last commits */
+	int64_t max_bytes;     /* of the database file; there it counts as full; 0: no limit */
+};
+
+/* Takes the directory's lock, migrates, checks, starts the threads. Blocks; call before serving. */
+struct store *store_open(struct loop *loop, const struct store_options *options,
+			 struct err *reterr);
+/* Commits what is queued, checkpoints, stops the threads, then calls done(arg). */
+void store_stop(struct store *store, loop_fn done, void *arg);
+void store_destroy(struct store *store);
+/*
+ * False while the disk is full: writes then fail at once with ERR_DISK_FULL, except for those that
+ * change a job's state or delete. Becomes true again by itself when there is space.
+ */
+bool store_writable(const struct store *store);
+
+/*
+ * Writes. Every text is copied; key may be NULL. A key is stored with the effect or not at all;
+ * ERR_CONFLICT when its scope has had it in the last 48 hours. done may be NULL.
+ */
+void store_job_insert(struct store *store, const struct store_job *job,
+		      const struct store_event *events, size_t count, const struct store_key *key,
+		      store_done_fn done, void *arg);
+/* `version` is the number of the job's newest event before these; ERR_CONFLICT when it is not, so
+ * that nothing is appended behind an operation that failed. */
+void store_append(struct store *store, const char *job, int64_t version,
+		  const struct store_event *events, size_t count, const struct store_key *key,
+		  store_done_fn done, void *arg);
+/* ERR_NOT_FOUND; ERR_WRONG_STATE unless the job is final. */
+void store_job_delete(struct store *store, const char *job, store_done_fn done, void *arg);
+void store_evaluator_put(struct store *store, const char *id, const char *document,
+			 const char *secrets, const struct store_key *key, store_done_fn done,
+			 void *arg);
+void store_evaluator_delete(struct store *store, const char *id, store_done_fn done, void *arg);
+void store_key_put(struct store *store, const struct store_key *key, store_done_fn done, void *arg);
+
+/*
+ * Queries. Each row is `columns` texts (NULL for SQL NULL); what they are stands in query.h.
+ * A parameter list is bound in order: text when text != NULL, null when is_null, else integer.
+ */
+struct store_value {
+	const char *text;
+	int64_t integer;
+	bool is_null;
+};
+
+struct store_rows {
+	size_t count;
+	size_t columns;
+	char **cells; /* row-major, borrowed by the callback */
+};
+
+typedef void (*store_rows_fn)(void *arg, int rc, const struct store_rows *rows,
+			      const struct err *err);
+
+struct store_query_call;
+struct store_query_call *store_query(struct store *store, int query,
+				     const struct store_value *values, size_t count,
+				     store_rows_fn fn, void *arg);
+/* No callback afterwards. */
+void store_query_cancel(struct store_query_call *call);
+
+/* The same, blocking, on the caller's thread: for start-up and for offline commands only. */
+int store_query_now(struct store *store, int query, const struct store_value *values, size_t count,
+		    void (*row)(void *arg, char *const *cells), void *arg, struct err *reterr);
+
+/* Recomputes every projection from the log into fresh tables and compares: 0, or ERR_CORRUPT and
+ * the first difference. For tests and `narrowd check`. Opens its own connection to `directory`. */
+int store_verify(const char *directory, struct err *reterr);
+/* Online copy of the database in `directory` to the file `destination`, which must not exist. */
+int store_backup(const char *directory, const char *destination, struct err *reterr);
+
+struct store_stats {
+	uint64_t commits;
+	uint64_t operations;
+	uint64_t failures;
+	int64_t queued;
+	int64_t wal_bytes;
+};
+void store_stats(const struct store *store, struct store_stats *ret);
+
+#endif

@@ -1,0 +1,191 @@
+#include "store/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/project.h"
+#include "store/schema.h"
+
+/* Each of these gives one text per fault, and nothing when all is well. */
+static const char *const checks[] = {
+	"SELECT 'table ' || \"table\" || ' refers to a row of ' || parent || ' that does not exist'"
+	" FROM pragma_foreign_key_check",
+	"SELECT 'the log of ' || job || ' has gaps' FROM event GROUP BY job"
+	" HAVING min(n) <> 1 OR max(n) <> count(*)",
+	"SELECT id || ' was submitted but is no job' FROM submission"
+	" WHERE id NOT IN (SELECT id FROM main.job)",
+};
+
+/* A temporary table hides the table of the same name: the same statements now fill the copy. */
+static int make_copy_of(sqlite3 *db, const char *table, struct err *reterr)
+{
+	static const char start[] = "CREATE TABLE";
+	char *query = mem_printf("SELECT sql FROM main.sqlite_schema WHERE name = '%s'", table);
+	sqlite3_stmt *stmt;
+	char *sql;
+	int rc = db_prepare(db, query, &stmt, reterr);
+
+	free(query);
+	if (rc != 0) {
+		return rc;
+	}
+	if (sqlite3_step(stmt) == SQLITE_ROW) {
+		sql = mem_printf("CREATE TEMP TABLE%s",
+				 (const char *)sqlite3_column_text(stmt, 0) + strlen(start));
+		rc = db_exec(db, sql, reterr);
+		free(sql);
+	} else {
+		rc = err_set(reterr, ERR_CORRUPT, "database: there is no table %s", table);
+	}
+	(void)sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* Calls each() for every row. */
+static int for_each(sqlite3 *db, const char *sql,
+		    int (*each)(void *arg, sqlite3_stmt *row, struct err *reterr), void *arg,
+		    struct err *reterr)
+{
+	sqlite3_stmt *stmt;
+	int rc = db_prepare(db, sql, &stmt, reterr);
+	int step = SQLITE_DONE;
+
+	while (rc == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+		rc = each(arg, stmt, reterr);
+	}
+	if (rc == 0 && step != SQLITE_DONE) {
+		rc = db_error(db, "verifying", reterr);
+	}
+	(void)sqlite3_finalize(stmt);
+	return rc;
+}
+
+static const char *text(sqlite3_stmt *row, int column)
+{
+	return (const char *)sqlite3_column_text(row, column);
+}
+
+static int add_job(void *arg, sqlite3_stmt *row, struct err *reterr)
+{
+	return project_job(arg, text(row, 0), text(row, 1), reterr);
+}
+
+static int add_event(void *arg, sqlite3_stmt *row, struct err *reterr)
+{
+	struct project_event event = {
+		.job = text(row, 0),
+		.n = sqlite3_column_int64(row, 1),
+		.type = text(row, 2),
+		.at_ms = sqlite3_column_int64(row, 3),
+		.trial = sqlite3_column_type(row, 4) == SQLITE_NULL ? -1
+								    : sqlite3_column_int64(row, 4),
+		.data = text(row, 5),
+	};
+
+	return project_apply(arg, &event, reterr);
+}
+
+static int rebuild(sqlite3 *db, struct err *reterr)
+{
+	struct project project;
+	int rc = make_copy_of(db, "job", reterr);
+
+	if (rc == 0) {
+		rc = make_copy_of(db, "trial", reterr);
+	}
+	if (rc == 0) {
+		rc = project_init(&project, db, reterr);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	rc = for_each(db, "SELECT id, head FROM submission ORDER BY id", add_job, &project, reterr);
+	if (rc == 0) {
+		rc = for_each(db, "SELECT job, n, type, at_ms, trial, data FROM event ORDER BY seq",
+			      add_event, &project, reterr);
+	}
+	project_finish(&project);
+	return rc;
+}
+
+static int report(void *arg, sqlite3_stmt *row, struct err *reterr)
+{
+	(void)arg;
+	return err_set(reterr, ERR_CORRUPT, "database: %s", text(row, 0));
+}
+
+struct comparison {
+	sqlite3 *db;
+	const char *table;
+	const char *row; /* SQL: the name of a row of `a` */
+	const char *on;  /* SQL: a and b are the same row */
+};
+
+/* `row` is a column's name; one query per column finds any row where the two tables differ. */
+static int compare_column(void *arg, sqlite3_stmt *row, struct err *reterr)
+{
+	const struct comparison *it = arg;
+	char *sql = mem_printf("SELECT %s || ': ' || '%s is ' || coalesce(quote(a.%s), '') ||"
+			       " ', but the log says ' || coalesce(quote(b.%s), '')"
+			       " FROM main.%s AS a JOIN temp.%s AS b ON %s"
+			       " WHERE a.%s IS NOT b.%s LIMIT 1",
+			       it->row, text(row, 0), text(row, 0), text(row, 0), it->table,
+			       it->table, it->on, text(row, 0), text(row, 0));
+	int rc = for_each(it->db, sql, report, NULL, reterr);
+
+	free(sql);
+	return rc;
+}
+
+static int compare_presence(const struct comparison *it, const char *here, const char *there,
+			    const char *fault, struct err *reterr)
+{
+	char *sql = mem_printf("SELECT %s || ': %s' FROM %s.%s AS a WHERE NOT EXISTS"
+			       " (SELECT 1 FROM %s.%s AS b WHERE %s) LIMIT 1",
+			       it->row, fault, here, it->table, there, it->table, it->on);
+	int rc = for_each(it->db, sql, report, NULL, reterr);
+
+	free(sql);
+	return rc;
+}
+
+static int compare(struct comparison *it, struct err *reterr)
+{
+	char *columns = mem_printf("SELECT name FROM pragma_table_info('%s', 'main')", it->table);
+	int rc = compare_presence(it, "main", "temp", "not in the log", reterr);
+
+	if (rc == 0) {
+		rc = compare_presence(it, "temp", "main", "in the log only", reterr);
+	}
+	if (rc == 0) {
+		rc = for_each(it->db, columns, compare_column, it, reterr);
+	}
+	free(columns);
+	return rc;
+}
+
+int verify_run(sqlite3 *db, struct err *reterr)
+{
+	struct comparison comparisons[] = {
+		{db, "job", "a.id", "a.id = b.id"},
+		{db, "trial", "a.job || ' trial ' || a.number",
+		 "a.job = b.job AND a.number = b.number"},
+	};
+	int rc = db_exec(db, "BEGIN", reterr);
+
+	if (rc == 0) {
+		rc = schema_check(db, reterr);
+	}
+	for (size_t i = 0; rc == 0 && i < sizeof(checks) / sizeof(checks[0]); i++) {
+		rc = for_each(db, checks[i], report, NULL, reterr);
+	}
+	if (rc == 0) {
+		rc = rebuild(db, reterr);
+	}
+	for (size_t i = 0; rc == 0 && i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
+		rc = compare(&comparisons[i], reterr);
+	}
+	return rc;
+}

@@ -1,0 +1,391 @@
+#include "store/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/thread.h"
+
+enum { PROBE_EVERY_MS = 1000 };
+
+struct writer {
+	struct loop *loop;
+	struct thread thread;
+	bool started;
+	sqlite3 *db;
+	const struct directory *directory;
+	struct op_runner runner;
+	sqlite3_stmt *begin;
+	sqlite3_stmt *commit;
+	int64_t max_pages; /* 0: no limit */
+	int64_t probe_at_ms;
+	pthread_mutex_t lock; /* guards the next four */
+	pthread_cond_t wake;
+	struct list queue;
+	int64_t queued;
+	bool stopping;
+	atomic_bool full;
+	atomic_uint_fast64_t commits;
+	atomic_uint_fast64_t operations;
+	atomic_uint_fast64_t failures;
+};
+
+static int64_t pragma(struct writer *writer, const char *sql)
+{
+	int64_t value = 0;
+
+	(void)db_integer(writer->db, sql, &value, NULL);
+	return value;
+}
+
+/* The file's limit has a reserve too, of the same size as the disk's. */
+static void limit_pages(struct writer *writer, int64_t reserve)
+{
+	char *sql;
+
+	if (writer->max_pages == 0) {
+		return;
+	}
+	sql = mem_printf("PRAGMA max_page_count = %lld", (long long)(writer->max_pages + reserve));
+	(void)pragma(writer, sql);
+	free(sql);
+}
+
+static int64_t reserve_pages(struct writer *writer)
+{
+	return DIRECTORY_RESERVE_BYTES / pragma(writer, "PRAGMA page_size");
+}
+
+static void enter_full(struct writer *writer, const char *why)
+{
+	log_line(LOG_ERROR, "no space for new data; only cancelling and deleting go on",
+		 LOG_TEXT("detail", why));
+	atomic_store(&writer->full, true);
+	writer->probe_at_ms = clock_mono_ms() + PROBE_EVERY_MS;
+	directory_drop_reserve(writer->directory);
+	limit_pages(writer, reserve_pages(writer));
+}
+
+static bool has_space(struct writer *writer)
+{
+	int64_t used =
+		pragma(writer, "PRAGMA page_count") - pragma(writer, "PRAGMA freelist_count");
+
+	if (writer->max_pages > 0 && used >= writer->max_pages) {
+		return false;
+	}
+	return directory_make_reserve(writer->directory, NULL) == 0;
+}
+
+static void probe(struct writer *writer)
+{
+	if (!atomic_load(&writer->full) || clock_mono_ms() < writer->probe_at_ms) {
+		return;
+	}
+	writer->probe_at_ms = clock_mono_ms() + PROBE_EVERY_MS;
+	if (!has_space(writer)) {
+		return;
+	}
+	limit_pages(writer, 0);
+	atomic_store(&writer->full, false);
+	log_line(LOG_INFO, "there is space for new data again");
+}
+
+/* One group of ops on its way to disk. */
+struct group {
+	struct op *ops[WRITER_GROUP_OPS];
+	size_t count;
+	size_t events;
+};
+
+static void post(struct writer *writer, struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		if (group->ops[i]->rc != 0) {
+			atomic_fetch_add(&writer->failures, 1);
+		}
+		atomic_fetch_add(&writer->operations, 1);
+		loop_post(writer->loop, &group->ops[i]->task, op_finish, group->ops[i]);
+	}
+}
+
+/* Waits for work; an empty group means that the writer is to stop. */
+static void take(struct writer *writer, struct group *group)
+{
+	struct list *node;
+
+	group->count = group->events = 0;
+	(void)pthread_mutex_lock(&writer->lock);
+	while (list_empty(&writer->queue) && !writer->stopping) {
+		struct timespec until;
+
+		if (!atomic_load(&writer->full)) {
+			(void)pthread_cond_wait(&writer->wake, &writer->lock);
+			continue;
+		}
+		(void)clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += PROBE_EVERY_MS / 1000;
+		if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) != 0) {
+			break;
+		}
+	}
+	while (group->count < WRITER_GROUP_OPS && group->events < WRITER_GROUP_EVENTS &&
+	       (node = list_pop(&writer->queue)) != NULL) {
+		struct op *op = list_entry(node, struct op, node);
+
+		group->ops[group->count++] = op;
+		group->events += op->event_count;
+		writer->queued--;
+	}
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+static bool is_final(struct writer *writer)
+{
+	bool final;
+
+	(void)pthread_mutex_lock(&writer->lock);
+	final = writer->stopping && list_empty(&writer->queue);
+	(void)pthread_mutex_unlock(&writer->lock);
+	return final;
+}
+
+/* The caller's own fault: says nothing about the transaction. */
+static bool is_refusal(int rc)
+{
+	return rc == -(int)ERR_NOT_FOUND || rc == -(int)ERR_WRONG_STATE ||
+	       rc == -(int)ERR_CONFLICT || rc == -(int)ERR_INTERNAL || rc == -(int)ERR_TOO_LARGE;
+}
+
+static void fail_all(struct group *group, int rc, const struct err *err)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		op_result(group->ops[i], rc, err);
+	}
+}
+
+/* Runs every op that may run. A failure that is no op's own sinks the group. */
+static int run_ops(struct writer *writer, struct group *group, struct err *reterr)
+{
+	bool full = atomic_load(&writer->full);
+
+	for (size_t i = 0; i < group->count; i++) {
+		struct op *op = group->ops[i];
+		int rc;
+
+		if (full && !op->urgent) {
+			rc = err_set(reterr, ERR_DISK_FULL, "no space for new data");
+		} else {
+			rc = op_run(&writer->runner, op, reterr);
+			if (rc != 0 &&
+			    (!is_refusal(rc) || sqlite3_get_autocommit(writer->db) != 0)) {
+				return rc;
+			}
+		}
+		op_result(op, rc, reterr);
+	}
+	return 0;
+}
+
+static void roll_back(struct writer *writer)
+{
+	if (sqlite3_get_autocommit(writer->db) == 0) {
+		(void)db_exec(writer->db, "ROLLBACK", NULL);
+	}
+}
+
+static int commit(struct writer *writer, struct err *reterr)
+{
+	int rc = db_run(writer->commit, reterr);
+	int primary = sqlite3_errcode(writer->db) & 0xFF;
+
+	if (rc == 0) {
+		atomic_fetch_add(&writer->commits, 1);
+		return 0;
+	}
+	if (primary == SQLITE_IOERR) {
+		log_line(LOG_ERROR,
+			 "the disk failed in a commit; a restart will find out what it kept",
+			 LOG_TEXT("detail", reterr->message));
+		_exit(err_exit_code(ERR_STORAGE));
+	}
+	if (primary != SQLITE_FULL) {
+		rc = err_set(reterr, ERR_COMMIT_UNKNOWN, "it is not known whether this was stored");
+	}
+	return rc;
+}
+
+static int attempt(struct writer *writer, struct group *group, struct err *reterr)
+{
+	int rc = db_run(writer->begin, reterr);
+
+	if (rc == 0) {
+		rc = run_ops(writer, group, reterr);
+	}
+	if (rc == 0) {
+		rc = commit(writer, reterr);
+	}
+	if (rc != 0) {
+		roll_back(writer);
+	}
+	return rc;
+}
+
+/* When the disk turns out to be full, what is urgent gets a second chance with the reserve. */
+static void run_group(struct writer *writer, struct group *group)
+{
+	struct err err;
+	int rc;
+
+	err_init(&err);
+	rc = attempt(writer, group, &err);
+	if (rc == -(int)ERR_DISK_FULL && !atomic_load(&writer->full)) {
+		enter_full(writer, err.message);
+		rc = attempt(writer, group, &err);
+	}
+	if (rc != 0) {
+		fail_all(group, rc, &err);
+	}
+	post(writer, group);
+}
+
+static void work(struct thread *thread)
+{
+	struct writer *writer = thread->arg;
+	struct group group;
+
+	while (!is_final(writer)) {
+		take(writer, &group);
+		if (group.count > 0) {
+			run_group(writer, &group);
+		}
+		probe(writer);
+	}
+	(void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+static int prepare(struct writer *writer, int64_t max_bytes, struct err *reterr)
+{
+	int rc = op_runner_init(&writer->runner, writer->db, reterr);
+
+	if (rc == 0) {
+		rc = db_prepare(writer->db, "BEGIN IMMEDIATE", &writer->begin, reterr);
+	}
+	if (rc == 0) {
+		rc = db_prepare(writer->db, "COMMIT", &writer->commit, reterr);
+	}
+	if (rc == 0 && max_bytes > 0) {
+		writer->max_pages = max_bytes / pragma(writer, "PRAGMA page_size");
+		limit_pages(writer, 0);
+	}
+	return rc;
+}
+
+static void init_wait(struct writer *writer)
+{
+	pthread_condattr_t monotonic;
+
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&writer->lock, NULL);
+	(void)pthread_cond_init(&writer->wake, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+}
+
+struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct directory *directory,
+			     int64_t max_bytes, struct err *reterr)
+{
+	struct writer *writer = mem_new(1, sizeof(*writer));
+	struct err err;
+
+	writer->loop = loop;
+	writer->db = db;
+	writer->directory = directory;
+	list_init(&writer->queue);
+	init_wait(writer);
+	if (prepare(writer, max_bytes, reterr) != 0) {
+		goto fail;
+	}
+	err_init(&err);
+	if (directory_make_reserve(directory, &err) != 0) {
+		enter_full(writer, err.message);
+	}
+	if (thread_start(&writer->thread, "store-writer", loop, work, writer, reterr) != 0) {
+		goto fail;
+	}
+	writer->started = true;
+	return writer;
+fail:
+	writer_destroy(writer);
+	return NULL;
+}
+
+void writer_push(struct writer *writer, struct op *op)
+{
+	struct err err;
+
+	if (writer->stopping) {
+		(void)err_set(&err, ERR_DRAINING, "the store is closing");
+		op_result(op, -(int)ERR_DRAINING, &err);
+		loop_defer(writer->loop, &op->task, op_finish, op);
+		return;
+	}
+	(void)pthread_mutex_lock(&writer->lock);
+	list_append(&writer->queue, &op->node);
+	writer->queued++;
+	(void)pthread_cond_signal(&writer->wake);
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+bool writer_writable(const struct writer *writer)
+{
+	return !atomic_load(&writer->full);
+}
+
+void writer_stats(struct writer *writer, struct store_stats *ret)
+{
+	ret->commits = atomic_load(&writer->commits);
+	ret->operations = atomic_load(&writer->operations);
+	ret->failures = atomic_load(&writer->failures);
+	(void)pthread_mutex_lock(&writer->lock);
+	ret->queued = writer->queued;
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+static void tell_to_stop(struct writer *writer)
+{
+	(void)pthread_mutex_lock(&writer->lock);
+	writer->stopping = true;
+	(void)pthread_cond_signal(&writer->wake);
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_stop(struct writer *writer, loop_fn done, void *arg)
+{
+	thread_on_end(&writer->thread, done, arg);
+	tell_to_stop(writer);
+}
+
+void writer_destroy(struct writer *writer)
+{
+	if (writer == NULL) {
+		return;
+	}
+	if (writer->started) {
+		tell_to_stop(writer);
+		thread_join(&writer->thread);
+	}
+	op_runner_finish(&writer->runner);
+	(void)sqlite3_finalize(writer->begin);
+	(void)sqlite3_finalize(writer->commit);
+	(void)sqlite3_close(writer->db);
+	(void)pthread_cond_destroy(&writer->wake);
+	(void)pthread_mutex_destroy(&writer->lock);
+	free(writer);
+}

@@ -1,0 +1,42 @@
+/*
+ * The writer thread: the only one that commits.
+ *
+ * It takes what is queued, up to WRITER_GROUP_OPS operations, runs each in a savepoint of one
+ * transaction, commits once, and then reports all of them; while it waits for the disk the next
+ * group gathers. All functions are called on the loop thread.
+ *
+ * When the disk is full the group is rolled back and ops that only add are refused until there is
+ * space again. When a commit fails in a way that leaves it open whether it is on disk, its ops are
+ * reported as ERR_COMMIT_UNKNOWN; after an I/O error there the process ends at once, because what
+ * the kernel did with the pages cannot be known, and a restart recovers from what is on disk.
+ */
+#ifndef NARROWD_STORE_WRITER_H
+#define NARROWD_STORE_WRITER_H
+
+#include "store/directory.h"
+#include "store/op.h"
+
+enum {
+	WRITER_GROUP_OPS = 256,
+	/* A group ends early at this many events, so that its first op does not wait for long. */
+	WRITER_GROUP_EVENTS = 8192,
+};
+
+struct writer;
+
+/*
+ * Takes over `db` in any case; closes it in writer_destroy(). `directory` is borrowed. max_bytes
+ * limits the database file, 0 does not.
+ */
+struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct directory *directory,
+			     int64_t max_bytes, struct err *reterr);
+/* Takes over the op. Once writer_stop() was called the result is ERR_DRAINING. */
+void writer_push(struct writer *writer, struct op *op);
+bool writer_writable(const struct writer *writer);
+/* All of `ret` but wal_bytes. */
+void writer_stats(struct writer *writer, struct store_stats *ret);
+/* Commits what is queued, checkpoints, then calls done(arg); writer_destroy() may follow. */
+void writer_stop(struct writer *writer, loop_fn done, void *arg);
+void writer_destroy(struct writer *writer);
+
+#endif
