@@ -1,0 +1,275 @@
+#include "backends/endpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "backends/sign.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+enum {
+	RETRY_AFTER_CAP_MS = 3600 * 1000,
+	HEADERS_MAX = 7,
+	KEY_SIZE = 128,
+	TRACE_BYTES = 24,
+};
+
+struct endpoint_call {
+	struct fetch_call *fetch;
+	size_t max_reply;
+	struct answer_expect expect;
+	endpoint_fn fn;
+	endpoint_capability_fn capability_fn;
+	void *arg;
+};
+
+/* The texts of a request's headers, which fetch_start() copies. */
+struct headers {
+	struct fetch_header list[HEADERS_MAX];
+	size_t count;
+	char key[KEY_SIZE];
+	char trace[2 * TRACE_BYTES + 8];
+	char id[KEY_SIZE];
+	char timestamp[24];
+	char signature[SIGN_TEXT_SIZE];
+};
+
+static void add(struct headers *headers, const char *name, const char *value)
+{
+	headers->list[headers->count++] = (struct fetch_header){name, value};
+}
+
+/* W3C Trace Context: version, trace, parent, flags ("sampled"). */
+static void make_trace(char *text, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char random[TRACE_BYTES];
+	char hex[2 * TRACE_BYTES + 1] = "";
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+		abort();
+	}
+	for (size_t i = 0; i < sizeof(random); i++) {
+		hex[2 * i] = digits[random[i] >> 4];
+		hex[2 * i + 1] = digits[random[i] & 15];
+	}
+	(void)snprintf(text, size, "00-%.32s-%.16s-01", hex, hex + 32);
+}
+
+/* The specification forbids dots in ids; every attempt of a question has the same one. */
+static void make_message_id(const char *key, char *id, size_t size)
+{
+	if (key == NULL) {
+		id_make(id, "msg_");
+		return;
+	}
+	(void)snprintf(id, size, "%s", key);
+	for (char *dot = strchr(id, '.'); dot != NULL; dot = strchr(dot, '.')) {
+		*dot = '_';
+	}
+}
+
+static void make_headers(const struct endpoint *endpoint, const struct endpoint_question *question,
+			 struct headers *h)
+{
+	int64_t now = clock_wall_ms() / 1000;
+
+	h->count = 0;
+	add(h, "Content-Type", "application/json");
+	add(h, "Accept", "application/json");
+	if (question->idempotency_key != NULL) {
+		(void)snprintf(h->key, sizeof(h->key), "\"%s\"", question->idempotency_key);
+		add(h, "Idempotency-Key", h->key);
+	}
+	make_trace(h->trace, sizeof(h->trace));
+	add(h, "traceparent", h->trace);
+	if (secret_is_set(&endpoint->secret)) {
+		make_message_id(question->idempotency_key, h->id, sizeof(h->id));
+		(void)snprintf(h->timestamp, sizeof(h->timestamp), "%" PRId64, now);
+		add(h, "webhook-id", h->id);
+		add(h, "webhook-timestamp", h->timestamp);
+		add(h, "webhook-signature",
+		    sign_message(&endpoint->secret, h->id, now, question->body, question->length,
+				 h->signature));
+	}
+}
+
+static bool status_is_retryable(int status)
+{
+	static const int retryable[] = {408, 425, 429};
+
+	for (size_t i = 0; i < sizeof(retryable) / sizeof(retryable[0]); i++) {
+		if (status == retryable[i]) {
+			return true;
+		}
+	}
+	return status >= 500 && status <= 599;
+}
+
+static bool is_json(const char *content_type)
+{
+	static const char json[] = "application/json";
+	size_t n = sizeof(json) - 1;
+
+	return strncasecmp(content_type, json, n) == 0 &&
+	       (content_type[n] == '\0' || strchr("; \t", content_type[n]) != NULL);
+}
+
+/* Whether an answer came that should hold JSON; otherwise what came, and what to do about it. */
+static int check_reply(const struct fetch_reply *reply, struct err *reterr)
+{
+	if (reply->rc != 0) {
+		return err_set(reterr, reply->err.code, "evaluator: %s", reply->err.message);
+	}
+	if (reply->status >= 300 && reply->status <= 399) {
+		return err_set(reterr, ERR_EVALUATOR,
+			       "the evaluator answered %d, a redirect; none is followed: give the "
+			       "URL that it leads to",
+			       reply->status);
+	}
+	if (reply->status != 200) {
+		return err_set(reterr, ERR_EVALUATOR, "the evaluator answered %d instead of 200",
+			       reply->status);
+	}
+	if (!is_json(reply->content_type)) {
+		return err_set(reterr, ERR_EVALUATOR,
+			       "the evaluator answered 200 with the content type \"%.80s\" instead "
+			       "of application/json",
+			       reply->content_type);
+	}
+	return 0;
+}
+
+static json_t *parse(const struct endpoint_call *call, const struct fetch_reply *reply,
+		     struct err *reterr)
+{
+	const struct json_limits limits = {call->max_reply, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES};
+	json_t *body;
+
+	if (check_reply(reply, reterr) != 0) {
+		return NULL;
+	}
+	body = json_parse(reply->body, reply->length, &limits, reterr);
+	if (body == NULL) {
+		reterr->code = ERR_EVALUATOR;
+		(void)err_prefix(reterr, "the evaluator answered 200 with a body that is not JSON");
+	}
+	return body;
+}
+
+static int64_t retry_after(const struct fetch_reply *reply)
+{
+	if (reply->rc != 0 || (reply->status != 429 && reply->status != 503)) {
+		return -1;
+	}
+	return reply->retry_after_ms < RETRY_AFTER_CAP_MS ? reply->retry_after_ms
+							  : RETRY_AFTER_CAP_MS;
+}
+
+static void on_reply(void *arg, const struct fetch_reply *reply)
+{
+	struct endpoint_call *call = arg;
+	struct answer answer = {0};
+	struct err err;
+	struct endpoint_result result = {
+		.outcome = ENDPOINT_FAILED,
+		.err = &err,
+		.retryable = reply->rc != 0 ? reply->retryable : status_is_retryable(reply->status),
+		.unreachable = reply->rc != 0 && reply->err.code != ERR_TOO_LARGE,
+		.retry_after_ms = retry_after(reply),
+		.elapsed_ms = reply->elapsed_ms,
+	};
+	json_t *body = NULL;
+
+	err_init(&err);
+	if (reply->rc == 0 && reply->status == 202) {
+		result.outcome = ENDPOINT_ACCEPTED;
+	} else {
+		body = parse(call, reply, &err);
+	}
+	if (body != NULL && answer_parse(body, &call->expect, &answer, &err) == 0) {
+		result.outcome = ENDPOINT_ANSWERED;
+		result.answer = &answer;
+	}
+	call->fn(call->arg, &result);
+	free(call);
+	answer_finish(&answer);
+	json_decref(body);
+}
+
+static void on_capability(void *arg, const struct fetch_reply *reply)
+{
+	struct endpoint_call *call = arg;
+	struct err err;
+	json_t *body;
+
+	err_init(&err);
+	body = parse(call, reply, &err);
+	call->capability_fn(call->arg, body, &err);
+	free(call);
+	json_decref(body);
+}
+
+static void post(struct fetch *fetch, const struct endpoint *endpoint,
+		 const struct endpoint_question *question, fetch_fn fn, struct endpoint_call *call)
+{
+	struct headers headers;
+	struct fetch_request request = {
+		.method = "POST",
+		.url = endpoint->url,
+		.path = question->path,
+		.headers = headers.list,
+		.body = question->body,
+		.body_length = question->length,
+		.connect_timeout_ms = endpoint->connect_timeout_ms,
+		.timeout_ms = endpoint->timeout_ms,
+		.max_reply = call->max_reply,
+	};
+
+	make_headers(endpoint, question, &headers);
+	request.header_count = headers.count;
+	call->fetch = fetch_start(fetch, &request, fn, call);
+}
+
+struct endpoint_call *endpoint_ask(struct fetch *fetch, const struct endpoint *endpoint,
+				   const struct endpoint_question *question, endpoint_fn fn,
+				   void *arg)
+{
+	struct endpoint_call *call = mem_new(1, sizeof(*call));
+
+	call->max_reply = LIMIT_REPLY_BYTES;
+	call->expect = question->expect;
+	call->fn = fn;
+	call->arg = arg;
+	post(fetch, endpoint, question, on_reply, call);
+	return call;
+}
+
+struct endpoint_call *endpoint_capability(struct fetch *fetch, const struct endpoint *endpoint,
+					  endpoint_capability_fn fn, void *arg)
+{
+	static const struct endpoint_question question = {
+		.path = "/capability", .body = "{}", .length = 2};
+	struct endpoint_call *call = mem_new(1, sizeof(*call));
+
+	/* A job may bring the same document in its body, so it may be as large as that. */
+	call->max_reply = LIMIT_BODY_BYTES;
+	call->capability_fn = fn;
+	call->arg = arg;
+	post(fetch, endpoint, &question, on_capability, call);
+	return call;
+}
+
+void endpoint_cancel(struct endpoint_call *call)
+{
+	if (call != NULL) {
+		fetch_cancel(call->fetch);
+		free(call);
+	}
+}
