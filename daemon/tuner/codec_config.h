@@ -1,0 +1,26 @@
+/*
+ * Configs and spaces as JSON: what the evaluator is sent, what the log keeps, what people read.
+ */
+#ifndef NARROWD_TUNER_CODEC_CONFIG_H
+#define NARROWD_TUNER_CODEC_CONFIG_H
+
+#include <jansson.h>
+
+#include "strategies/config.h"
+#include "tuner/spec.h"
+
+/* The config member of a question (contract section 5): every operator, the recipes, the
+ * calibration sampling size. With `only_changes`, only operators that differ from the default.
+ * NULL means the baseline: every operator in fp32. New reference. */
+json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes);
+
+/* [[dimension, choice], ...] as the log keeps it. New reference. */
+json_t *codec_changes_json(const struct config *config);
+/* NULL when it does not fit the space. */
+struct config *codec_changes_read(const struct space *space, const json_t *changes);
+
+/* GET .../space: per operator its type, the options left and the default; the other dimensions;
+ * what was ignored and why; the size as a decimal string. New reference. */
+json_t *codec_space_json(const struct spec *spec);
+
+#endif

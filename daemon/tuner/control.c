@@ -1,0 +1,153 @@
+#include "tuner/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "tuner/flight.h"
+
+/*
+ * What people do to a job while it runs. Each call records what it changes and hands it to the
+ * store with the caller's completion, so that the answer leaves when the change is on disk.
+ */
+
+/* A completion that needs no write: it still comes from the loop, never from inside the call. */
+struct reply {
+	struct loop_task task;
+	tuner_done_fn done;
+	void *arg;
+	struct err err;
+};
+
+static void on_reply(void *arg)
+{
+	struct reply *reply = arg;
+
+	reply->done(reply->arg, -(int)reply->err.code, &reply->err);
+	free(reply);
+}
+
+static void reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn done, void *arg)
+{
+	struct reply *reply = mem_new(1, sizeof(*reply));
+
+	reply->done = done;
+	reply->arg = arg;
+	reply->err = *err;
+	loop_defer(tuner->options.loop, &reply->task, on_reply, reply);
+}
+
+static struct run *open_run(struct tuner *tuner, const char *job, struct err *reterr)
+{
+	struct run *run = run_find(tuner, job);
+
+	err_init(reterr);
+	if (run == NULL || job_state_is_final(run->job->state)) {
+		(void)err_set(reterr, ERR_NOT_FOUND, "no open job has this id");
+		return NULL;
+	}
+	return run;
+}
+
+static void move(struct run *run, enum job_state state)
+{
+	json_t *data = run_active(run);
+
+	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
+	job_record(run->job, "state_changed", -1, data);
+	run_clock(run);
+}
+
+static enum job_state resumed_state(const struct job *job)
+{
+	if (job->strategy_ready) {
+		return JOB_RUNNING;
+	}
+	return job->trial_count > 0 ? JOB_BASELINE : JOB_QUEUED;
+}
+
+void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
+		   const struct store_key *key, tuner_done_fn done, void *arg)
+{
+	struct err err;
+	struct run *run = open_run(tuner, job, &err);
+
+	if (run == NULL) {
+		reply_later(tuner, &err, done, arg);
+		return;
+	}
+	if (action == TUNER_CANCEL) {
+		run_finish(run, JOB_CANCELLED, "cancelled", "cancelled by request");
+	} else if (action == TUNER_PAUSE && run->job->state != JOB_PAUSED) {
+		move(run, JOB_PAUSED);
+	} else if (action == TUNER_RESUME && run->job->state == JOB_PAUSED) {
+		move(run, resumed_state(run->job));
+	}
+	run_flush(run, key, done, arg);
+	run_wake(run);
+}
+
+static json_t *read_edits(json_t *edits, const struct job *job, struct err *reterr)
+{
+	static const char *const members[] = {"name",       "labels",  "parallel",
+					      "max_trials", "timeout", NULL};
+	struct json_at at = json_root(edits, reterr);
+	struct json_at name = json_member(&at, "name");
+	struct json_at labels = json_member(&at, "labels");
+	struct json_at parallel = json_member(&at, "parallel");
+	struct json_at trials = json_member(&at, "max_trials");
+	struct json_at timeout = json_member(&at, "timeout");
+	const char *key;
+	json_t *value;
+
+	json_only(&at, members);
+	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
+	(void)json_int(&parallel, 1, 1, LIMIT_PARALLEL);
+	(void)json_int(&trials, 1, job->charged > 0 ? job->charged : 1, LIMIT_TRIALS);
+	(void)json_real_in(&timeout, 0, 0, 366.0 * 24 * 3600);
+	if (labels.value != NULL && json_is_object_at(&labels)) {
+		if (json_object_size(labels.value) > LIMIT_LABELS) {
+			(void)json_fault(&labels, "at most %d labels are taken", LIMIT_LABELS);
+		}
+		json_object_foreach(labels.value, key, value) {
+			struct json_at member = json_member(&labels, key);
+
+			if (json_required(&member)) {
+				(void)json_string_in(&member, NULL, LIMIT_NAME_BYTES);
+			}
+		}
+	}
+	return reterr->code == ERR_OK ? json_copy(edits) : NULL;
+}
+
+void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_fn done, void *arg)
+{
+	struct err err;
+	struct run *run = open_run(tuner, job, &err);
+	json_t *data = run != NULL ? read_edits(edits, run->job, &err) : NULL;
+
+	if (data == NULL) {
+		reply_later(tuner, &err, done, arg);
+		return;
+	}
+	job_record(run->job, "job_edited", -1, data);
+	run_clock(run);
+	run_flush(run, NULL, done, arg);
+	run_wake(run);
+}
+
+void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
+			  tuner_done_fn done, void *arg)
+{
+	struct run *run;
+	struct err err;
+
+	err_init(&err);
+	if (flight_complete(tuner, lease, answer, &run, &err) != 0) {
+		reply_later(tuner, &err, done, arg);
+		return;
+	}
+	run_flush(run, NULL, done, arg);
+	run_wake(run);
+}

@@ -1,0 +1,310 @@
+#include "tuner/job.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tuner/codec_config.h"
+#include "tuner/job_fold.h"
+
+const char *const job_state_names[] = {
+	[JOB_QUEUED] = "queued",       [JOB_BASELINE] = "baseline",
+	[JOB_RUNNING] = "running",     [JOB_PAUSED] = "paused",
+	[JOB_COMPLETED] = "completed", [JOB_FAILED] = "failed",
+	[JOB_CANCELLED] = "cancelled", NULL,
+};
+
+struct job *job_create(const char *id, struct spec *spec)
+{
+	struct job *job = mem_new(1, sizeof(*job));
+
+	(void)snprintf(job->id, sizeof(job->id), "%s", id);
+	job->spec = spec;
+	job->max_trials = spec->max_trials;
+	job->parallel = spec->parallel;
+	job->timeout_s = spec->timeout_s;
+	job->problem = (struct problem){
+		.space = spec->space,
+		.criterion = &spec->criterion,
+		.objective = &spec->objective,
+		.seed = spec->seed,
+		.parallel = (int)spec->parallel,
+		.keep_searching = spec->keep_searching,
+	};
+	map_init(&job->by_config);
+	return job;
+}
+
+static void trial_destroy(struct trial *trial)
+{
+	config_destroy(trial->config);
+	json_decref(trial->question);
+	json_decref(trial->told);
+	free(trial->ops);
+	free(trial->scores);
+	free(trial);
+}
+
+void job_destroy(struct job *job)
+{
+	if (job == NULL) {
+		return;
+	}
+	if (job->strategy_ready) {
+		strategy_finish(&job->strategy);
+	}
+	for (int64_t i = 0; i < job->trial_count; i++) {
+		trial_destroy(job->trials[i]);
+	}
+	job_rows_clear(job);
+	free(job->rows);
+	free(job->trials);
+	free(job->results);
+	map_finish(&job->by_config);
+	spec_destroy(job->spec);
+	free(job);
+}
+
+void job_rows_clear(struct job *job)
+{
+	for (size_t i = 0; i < job->row_count; i++) {
+		json_decref(job->rows[i].data);
+	}
+	job->row_count = 0;
+}
+
+void job_record(struct job *job, const char *type, int64_t trial, json_t *data)
+{
+	json_t *object = data != NULL ? data : json_object();
+	struct err why;
+	int rc;
+
+	job->rows = mem_grow(job->rows, job->row_count + 1, sizeof(*job->rows));
+	job->rows[job->row_count++] = (struct row){type, trial, clock_wall_ms(), object};
+	rc = job_fold(job, type, trial, object, &why);
+	assert(rc == 0);
+	(void)rc;
+}
+
+int job_replay(struct job *job, const char *type, int64_t trial, const json_t *data,
+	       struct err *reterr)
+{
+	return job_fold(job, type, trial, data, reterr);
+}
+
+/* The next result to settle, or NULL when it is not there yet. */
+static struct trial *next_result(const struct job *job)
+{
+	int64_t next = job->settled + 1; /* trial 0, the baseline, is settled by itself */
+
+	if (!job->spec->deterministic) {
+		return job->settled < job->result_count ? job->trials[job->results[job->settled]]
+							: NULL;
+	}
+	if (next >= job->trial_count || job->trials[next]->state < TRIAL_TOLD) {
+		return NULL;
+	}
+	return job->trials[next];
+}
+
+/* A strategy that wants its results in order sees exactly those of trials 0 .. n - parallel when
+ * it asks for trial n, so the newer ones wait until it has nothing to ask without them. */
+static bool held_back(const struct job *job, const struct trial *trial)
+{
+	return job->strategy.ops->in_order && job->spec->deterministic && !job->exhausted &&
+	       !job->starved && job->charged < job->max_trials &&
+	       trial->number > job->trial_count - job->parallel;
+}
+
+static void log_best(struct job *job)
+{
+	if (job->best != NULL && !job->best->best_logged) {
+		job_record(job, "new_best", job->best->number, job_best_data(job, job->best));
+	}
+}
+
+int64_t job_settle(struct job *job)
+{
+	int64_t before = job->settled;
+	struct trial *trial;
+
+	log_best(job);
+	while (job->strategy_ready && job_exit_reason(job) == NULL &&
+	       (trial = next_result(job)) != NULL && !held_back(job, trial)) {
+		job->starved = false;
+		job_settle_one(job, trial);
+		log_best(job);
+	}
+	return job->settled - before;
+}
+
+const char *job_exit_reason(const struct job *job)
+{
+	if (job->state == JOB_QUEUED || !job->strategy_ready) {
+		return NULL;
+	}
+	if (job->failed > job->spec->max_failed_trials) {
+		return "too_many_failures";
+	}
+	if (job->best != NULL && job->best->candidate.feasible && !job->spec->keep_searching) {
+		return "criterion_met";
+	}
+	if (next_result(job) != NULL || job->out > 0) {
+		return NULL;
+	}
+	if (job->charged >= job->max_trials) {
+		return "max_trials";
+	}
+	return job->exhausted ? "space_exhausted" : NULL;
+}
+
+bool job_may_ask(const struct job *job)
+{
+	return job->state == JOB_RUNNING && job->strategy_ready && !job->exhausted &&
+	       job->charged < job->max_trials && job->out < job->parallel &&
+	       job_exit_reason(job) == NULL;
+}
+
+const struct trial *job_to_confirm(const struct job *job, const char *reason)
+{
+	bool wanted = strcmp(reason, "too_many_failures") != 0;
+
+	if (!wanted || job->best == NULL || !job->best->candidate.feasible ||
+	    job->best->confirmed >= job->spec->confirm) {
+		return NULL;
+	}
+	return job->best;
+}
+
+static char *config_key(const struct config *config, char *key)
+{
+	(void)snprintf(key, 24, "%016llx", (unsigned long long)config->hash);
+	return key;
+}
+
+struct trial *job_find_config(const struct job *job, const struct config *config)
+{
+	char key[24];
+	intptr_t number = map_get(&job->by_config, config_key(config, key), -1);
+	struct trial *trial = number >= 0 ? job->trials[number] : NULL;
+
+	return trial != NULL && config_equal(trial->config, config) ? trial : NULL;
+}
+
+json_t *job_asked_data(const struct job *job, const struct question *question, int64_t twin,
+		       bool cached)
+{
+	char hash[24];
+	json_t *data =
+		json_pack("{s:s, s:s, s:s, s:I}", "kind", question_kind_names[question->kind],
+			  "stage", question->stage, "source", cached ? "cache" : "measured", "seen",
+			  (json_int_t)job->settled);
+
+	if (question->config != NULL) {
+		(void)json_object_set_new(data, "config", codec_changes_json(question->config));
+		(void)json_object_set_new(data, "hash",
+					  json_string(config_key(question->config, hash)));
+	}
+	if (twin >= 0) {
+		(void)json_object_set_new(data, "twin", json_integer(twin));
+	}
+	if (question->kind == QUESTION_SCORE) {
+		json_t *ops = json_array();
+
+		for (size_t i = 0; i < question->op_count; i++) {
+			(void)json_array_append_new(ops, json_integer(question->ops[i]));
+		}
+		(void)json_object_update_new(
+			data, json_pack("{s:s, s:s?, s:o, s:I, s:s?}", "method", question->method,
+					"phase", question->phase, "ops", ops, "confidence_batches",
+					(json_int_t)question->confidence_batches, "loss",
+					question->loss));
+	}
+	return data;
+}
+
+static json_t *accuracy_json(const struct criterion *criterion, const double *accuracy)
+{
+	json_t *object;
+
+	if (criterion->metrics[0].name == NULL) {
+		return json_real(accuracy[0]);
+	}
+	object = json_object();
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		(void)json_object_set_new(object, criterion->metrics[i].name,
+					  json_real(accuracy[i]));
+	}
+	return object;
+}
+
+static json_t *scores_json(const struct job *job, const struct trial *trial,
+			   const struct answer *answer)
+{
+	json_t *scores = json_object();
+
+	for (size_t i = 0; i < trial->op_count && i < answer->score_count; i++) {
+		(void)json_object_set_new(scores, job->spec->space->ops[trial->ops[i]].name,
+					  json_real(answer->scores[i]));
+	}
+	return scores;
+}
+
+static json_t *measured_json(const struct job *job, const struct answer *answer)
+{
+	json_t *metrics = json_object();
+
+	for (size_t i = 0; i < answer->metric_count; i++) {
+		(void)json_object_set_new(metrics, answer->metrics[i].name,
+					  json_real(answer->metrics[i].value));
+	}
+	return json_pack("{s:o, s:o}", "accuracy",
+			 accuracy_json(&job->spec->criterion, answer->accuracy), "metrics",
+			 metrics);
+}
+
+json_t *job_told_data(const struct job *job, const struct trial *trial, const struct answer *answer)
+{
+	json_t *data;
+
+	if (trial->kind == QUESTION_SCORE) {
+		data = json_pack("{s:o}", "scores", scores_json(job, trial, answer));
+	} else {
+		data = measured_json(job, answer);
+		job_judge(job, data);
+	}
+	(void)json_object_set_new(data, "source", json_string("measured"));
+	return data;
+}
+
+json_t *job_baseline_data(const struct job *job, const struct trial *baseline)
+{
+	struct criterion fixed = job->spec->criterion;
+	json_t *bound;
+
+	(void)criterion_fix(&fixed, baseline->accuracy, NULL);
+	bound = fixed.weighted ? json_real(fixed.bound[0]) : accuracy_json(&fixed, fixed.bound);
+	return json_pack("{s:O, s:O, s:O, s:o}", "accuracy",
+			 json_object_get(baseline->told, "accuracy"), "metrics",
+			 json_object_get(baseline->told, "metrics"), "objective_value",
+			 json_object_get(baseline->told, "objective_value"), "bound", bound);
+}
+
+int job_check_baseline(const struct job *job, const struct trial *baseline, struct err *reterr)
+{
+	struct criterion fixed = job->spec->criterion;
+	struct strategy trial_run;
+	int rc = criterion_fix(&fixed, baseline->accuracy, reterr);
+
+	if (rc == 0) {
+		rc = strategy_init(&trial_run, job->spec->strategy, &job->problem, &job->spec->args,
+				   reterr);
+	}
+	if (rc == 0) {
+		strategy_finish(&trial_run);
+	}
+	return rc;
+}

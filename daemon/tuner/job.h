@@ -1,0 +1,150 @@
+/*
+ * A job in memory: the fold of its log.
+ *
+ * Everything that a job knows comes from its events, applied one by one by job_record() while it
+ * runs and by job_replay() after a restart: the same code, so a restart cannot differ. There is
+ * no I/O here and no clock; what time it is comes with the events.
+ *
+ *	queued --> baseline --> running <--> paused --> completed | failed | cancelled
+ *
+ * Results are *settled*, that is shown to the strategy and to the exit policy, one after the
+ * other: in the order of trial numbers when the job is deterministic, in the order of the log
+ * otherwise. Each question's event says how many results had been settled when it was asked
+ * (`seen`), so that a replay settles at the very same places.
+ */
+#ifndef NARROWD_TUNER_JOB_H
+#define NARROWD_TUNER_JOB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/answer.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "tuner/spec.h"
+
+enum job_state {
+	JOB_QUEUED,
+	JOB_BASELINE,
+	JOB_RUNNING,
+	JOB_PAUSED,
+	JOB_COMPLETED,
+	JOB_FAILED,
+	JOB_CANCELLED,
+};
+
+enum trial_state { TRIAL_ASKED, TRIAL_LEASED, TRIAL_TOLD, TRIAL_FAILED, TRIAL_CANCELLED };
+
+extern const char *const job_state_names[]; /* NULL-terminated */
+
+static inline bool job_state_is_final(enum job_state state)
+{
+	return state >= JOB_COMPLETED;
+}
+
+struct job;
+
+struct trial {
+	struct job *job;
+	int64_t number;
+	enum question_kind kind;
+	enum trial_state state;
+	struct config *config; /* NULL for the baseline */
+	json_t *question;      /* the event that asked; for score questions all they need */
+	int64_t twin;          /* the trial whose answer this one shares or confirms; -1 */
+	bool cached;
+	bool accepted; /* the evaluator said 202 to the current lease */
+	int64_t attempts, failures;
+	char lease[ID_SIZE]; /* the current or last one */
+	uint64_t answer_hash;
+	uint32_t *ops; /* of a score question; owned */
+	size_t op_count;
+	/* Once told: */
+	double accuracy[LIMIT_METRICS];
+	double objectives[LIMIT_METRICS]; /* values of the objective's metrics */
+	double *scores;                   /* owned */
+	json_t *told;                     /* the event's data */
+	struct candidate candidate;
+	bool best_logged;  /* a new_best event names it */
+	bool settled;      /* shown to the strategy and to the choice of the best */
+	bool rejected;     /* confirming it contradicted it */
+	int64_t confirmed; /* how many confirmations were told */
+};
+
+struct row {
+	const char *type; /* static text */
+	int64_t trial;
+	int64_t at_ms;
+	json_t *data; /* owned */
+};
+
+struct job {
+	char id[ID_SIZE];
+	struct spec *spec; /* owned */
+	struct problem problem;
+	struct strategy strategy;
+	bool strategy_ready; /* after the baseline */
+	bool exhausted;      /* the strategy has nothing left to ask */
+	bool starved;        /* the strategy waits for results */
+	enum job_state state;
+	int64_t version; /* events so far */
+	double active_s;
+	struct trial **trials; /* owned */
+	int64_t trial_count;
+	struct map by_config; /* hash -> first trial with it */
+	int64_t *results;     /* trials with a result, in the order of the log */
+	int64_t result_count;
+	int64_t settled; /* results that were settled */
+	int64_t out;     /* questions asked of somebody and not answered */
+	int64_t charged; /* configs measured or being measured: what max_trials counts */
+	int64_t failed;  /* trials that failed */
+	int64_t failed_in_row;
+	struct trial *best; /* among settled ones; NULL while there is none */
+	char stage[64];
+	int64_t max_trials, parallel;
+	double timeout_s;
+	/* Rows recorded and not yet handed to the store. */
+	struct row *rows;
+	size_t row_count;
+};
+
+/* Takes over `spec`. */
+struct job *job_create(const char *id, struct spec *spec);
+void job_destroy(struct job *job);
+
+/* Appends an event: applies it and queues the row for the store. Takes over `data` (may be NULL
+ * for {}). `type` is static text. */
+void job_record(struct job *job, const char *type, int64_t trial, json_t *data);
+/* Applies an event that is stored already. ERR_CORRUPT when it does not fit. */
+int job_replay(struct job *job, const char *type, int64_t trial, const json_t *data,
+	       struct err *reterr);
+/* Forgets the queued rows: the caller has stored them. */
+void job_rows_clear(struct job *job);
+
+/*
+ * Settles what can be settled, recording new_best events, and returns how many results that were.
+ * Stops when the exit policy holds. Not while the strategy is lent.
+ */
+int64_t job_settle(struct job *job);
+
+/* Why the job should end now by its own exit policy (a reason of the contract), or NULL. */
+const char *job_exit_reason(const struct job *job);
+/* Whether the strategy may be asked for one more config. */
+bool job_may_ask(const struct job *job);
+/* The trial to confirm before the job may end for `reason`, or NULL. */
+const struct trial *job_to_confirm(const struct job *job, const char *reason);
+/* The first trial with an equal config that was measured or is being measured, or NULL. */
+struct trial *job_find_config(const struct job *job, const struct config *config);
+
+/* Data of the events, built from what happened. New references. */
+json_t *job_asked_data(const struct job *job, const struct question *question, int64_t twin,
+		       bool cached);
+json_t *job_told_data(const struct job *job, const struct trial *trial,
+		      const struct answer *answer);
+json_t *job_baseline_data(const struct job *job, const struct trial *baseline);
+/* Whether the job can go on from this baseline: ERR_INVALID_FIELD says why not. */
+int job_check_baseline(const struct job *job, const struct trial *baseline, struct err *reterr);
+
+#endif

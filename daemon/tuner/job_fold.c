@@ -1,0 +1,420 @@
+#include "tuner/job_fold.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tuner/codec_config.h"
+
+typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, struct err *reterr);
+
+static int corrupt(struct err *reterr, const char *what)
+{
+	return err_set(reterr, ERR_CORRUPT, "the log does not fit together: %s", what);
+}
+
+static int name_index(const json_t *data, const char *member, const char *const *names)
+{
+	const char *text = json_string_value(json_object_get(data, member));
+
+	for (int i = 0; text != NULL && names[i] != NULL; i++) {
+		if (strcmp(names[i], text) == 0) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+static void take_active(struct job *job, const json_t *data)
+{
+	const json_t *active = json_object_get(data, "active_s");
+
+	if (json_is_number(active)) {
+		job->active_s = json_number_value(active);
+	}
+}
+
+static int on_state(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	/* Row: from, column: to. */
+	static const bool allowed[][7] = {
+		[JOB_QUEUED] = {[JOB_BASELINE] = 1,
+				[JOB_PAUSED] = 1,
+				[JOB_FAILED] = 1,
+				[JOB_CANCELLED] = 1},
+		[JOB_BASELINE] = {[JOB_RUNNING] = 1,
+				  [JOB_PAUSED] = 1,
+				  [JOB_COMPLETED] = 1,
+				  [JOB_FAILED] = 1,
+				  [JOB_CANCELLED] = 1},
+		[JOB_RUNNING] = {[JOB_PAUSED] = 1,
+				 [JOB_COMPLETED] = 1,
+				 [JOB_FAILED] = 1,
+				 [JOB_CANCELLED] = 1},
+		[JOB_PAUSED] = {[JOB_QUEUED] = 1,
+				[JOB_BASELINE] = 1,
+				[JOB_RUNNING] = 1,
+				[JOB_COMPLETED] = 1,
+				[JOB_FAILED] = 1,
+				[JOB_CANCELLED] = 1},
+		[JOB_COMPLETED] = {0},
+		[JOB_FAILED] = {0},
+		[JOB_CANCELLED] = {0},
+	};
+	int to = name_index(data, "state", job_state_names);
+
+	(void)trial;
+	if (to < 0 || !allowed[job->state][to]) {
+		return corrupt(reterr, "a state that cannot follow");
+	}
+	job->state = to;
+	take_active(job, data);
+	return 0;
+}
+
+static int on_stage(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const char *stage = json_string_value(json_object_get(data, "stage"));
+
+	(void)trial;
+	(void)reterr;
+	(void)snprintf(job->stage, sizeof(job->stage), "%s", stage != NULL ? stage : "");
+	return 0;
+}
+
+static int on_edited(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const json_t *trials = json_object_get(data, "max_trials");
+	const json_t *parallel = json_object_get(data, "parallel");
+	const json_t *timeout = json_object_get(data, "timeout");
+
+	(void)trial;
+	(void)reterr;
+	job->max_trials = trials != NULL ? json_integer_value(trials) : job->max_trials;
+	job->parallel = parallel != NULL ? json_integer_value(parallel) : job->parallel;
+	job->timeout_s = timeout != NULL ? json_number_value(timeout) : job->timeout_s;
+	return 0;
+}
+
+static void read_ops(struct trial *trial, const json_t *ops)
+{
+	trial->op_count = json_array_size(ops);
+	trial->ops = mem_new(trial->op_count, sizeof(*trial->ops));
+	for (size_t i = 0; i < trial->op_count; i++) {
+		trial->ops[i] = (uint32_t)json_integer_value(json_array_get(ops, i));
+	}
+}
+
+static void remember_config(struct job *job, const struct trial *trial)
+{
+	char key[24];
+
+	(void)snprintf(key, sizeof(key), "%016llx", (unsigned long long)trial->config->hash);
+	if (map_get(&job->by_config, key, -1) < 0) {
+		map_set(&job->by_config, key, (intptr_t)trial->number);
+	}
+}
+
+static void tell_asked(struct job *job, const struct trial *trial)
+{
+	struct event event = {
+		.type = EVENT_ASKED,
+		.trial = trial->number,
+		.kind = trial->kind,
+		.config = trial->config,
+		.ops = trial->ops,
+		.op_count = trial->op_count,
+	};
+
+	strategy_apply(&job->strategy, &event);
+}
+
+/* What had been settled when the question was asked is settled now, no more and no less. */
+static int settle_until(struct job *job, int64_t seen, struct err *reterr)
+{
+	while (job->settled < seen) {
+		int64_t number = job->spec->deterministic           ? job->settled + 1
+				 : job->settled < job->result_count ? job->results[job->settled]
+								    : job->trial_count;
+
+		if (number >= job->trial_count || job->trials[number]->state < TRIAL_TOLD) {
+			return corrupt(reterr, "a question rests on a result that is not there");
+		}
+		job_settle_one(job, job->trials[number]);
+	}
+	return 0;
+}
+
+static bool is_strategys(const struct trial *trial)
+{
+	return trial->kind == QUESTION_EVALUATE || trial->kind == QUESTION_SCORE;
+}
+
+static int on_asked(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const json_t *config = json_object_get(data, "config");
+	const json_t *twin = json_object_get(data, "twin");
+	const char *source = json_string_value(json_object_get(data, "source"));
+	int kind = name_index(data, "kind", question_kind_names);
+	int rc = settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
+
+	if (rc != 0) {
+		return rc;
+	}
+	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
+	trial->question = json_incref((json_t *)data);
+	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
+	trial->cached = source != NULL && strcmp(source, "cache") == 0;
+	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
+	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number ||
+	    (is_strategys(trial) && !job->strategy_ready)) {
+		return corrupt(reterr, "a question that the space does not have");
+	}
+	if (trial->kind == QUESTION_SCORE) {
+		read_ops(trial, json_object_get(data, "ops"));
+	}
+	if (trial->kind == QUESTION_EVALUATE) {
+		remember_config(job, trial);
+		job->charged += !trial->cached;
+	}
+	job->out += !trial->cached;
+	if (is_strategys(trial)) {
+		tell_asked(job, trial);
+	}
+	return 0;
+}
+
+static int on_leased(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const char *lease = json_string_value(json_object_get(data, "lease"));
+
+	(void)job;
+	if (lease == NULL || strlen(lease) >= sizeof(trial->lease) || trial->state > TRIAL_LEASED) {
+		return corrupt(reterr, "a lease of an answered question");
+	}
+	(void)snprintf(trial->lease, sizeof(trial->lease), "%s", lease);
+	trial->attempts = json_integer_value(json_object_get(data, "attempt"));
+	trial->state = TRIAL_LEASED;
+	trial->accepted = false;
+	return 0;
+}
+
+static int on_accepted(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	(void)job;
+	(void)data;
+	(void)reterr;
+	trial->accepted = true;
+	return 0;
+}
+
+static int on_attempt_over(struct job *job, struct trial *trial, const json_t *data,
+			   struct err *reterr)
+{
+	(void)job;
+	(void)data;
+	(void)reterr;
+	trial->state = TRIAL_ASKED;
+	trial->accepted = false;
+	trial->failures++;
+	return 0;
+}
+
+static void read_scores(struct job *job, struct trial *trial, const json_t *scores)
+{
+	trial->scores = mem_new(trial->op_count, sizeof(*trial->scores));
+	for (size_t i = 0; i < trial->op_count; i++) {
+		trial->scores[i] = json_number_value(
+			json_object_get(scores, job->spec->space->ops[trial->ops[i]].name));
+	}
+}
+
+static void add_result(struct job *job, struct trial *trial)
+{
+	job->out -= !trial->cached;
+	if (trial->number > 0) {
+		job->results = mem_grow(job->results, (size_t)job->result_count + 1,
+					sizeof(*job->results));
+		job->results[job->result_count++] = trial->number;
+	}
+	if (trial->kind == QUESTION_CONFIRM) {
+		job_weigh_confirmation(job, trial);
+	}
+}
+
+static int on_told(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	if (trial->state >= TRIAL_TOLD) {
+		return corrupt(reterr, "a second result of one trial");
+	}
+	trial->told = json_incref((json_t *)data);
+	trial->state = TRIAL_TOLD;
+	take_active(job, data);
+	if (trial->kind == QUESTION_SCORE) {
+		read_scores(job, trial, json_object_get(data, "scores"));
+	} else {
+		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
+		trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
+		trial->candidate.number = trial->number;
+		trial->candidate.fallbacks =
+			trial->config != NULL ? config_fallbacks(trial->config, job->spec->space)
+					      : 0;
+	}
+	job->failed_in_row = 0;
+	add_result(job, trial);
+	return 0;
+}
+
+static int on_failed(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	if (trial->state >= TRIAL_TOLD) {
+		return corrupt(reterr, "a failure of a trial that has a result");
+	}
+	trial->state = TRIAL_FAILED;
+	take_active(job, data);
+	job->failed += !trial->cached;
+	job->failed_in_row++;
+	add_result(job, trial);
+	return 0;
+}
+
+static int on_cancelled(struct job *job, struct trial *trial, const json_t *data,
+			struct err *reterr)
+{
+	(void)data;
+	(void)reterr;
+	job->out -= !trial->cached;
+	trial->state = TRIAL_CANCELLED;
+	return 0;
+}
+
+static int on_baseline(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	struct event event = {.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true};
+	int rc;
+
+	(void)data;
+	if (trial->number != 0 || trial->state != TRIAL_TOLD || job->strategy_ready) {
+		return corrupt(reterr, "a baseline out of place");
+	}
+	rc = criterion_fix(&job->spec->criterion, trial->accuracy, reterr);
+	if (rc == 0) {
+		rc = strategy_init(&job->strategy, job->spec->strategy, &job->problem,
+				   &job->spec->args, reterr);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
+	event.merit = trial->candidate.merit;
+	event.margin = trial->candidate.margin;
+	event.objective = trial->candidate.objective;
+	job->strategy_ready = true;
+	strategy_apply(&job->strategy, &event);
+	return 0;
+}
+
+static int on_best(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	(void)job;
+	(void)data;
+	(void)reterr;
+	trial->best_logged = true;
+	return 0;
+}
+
+static int on_nothing(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	(void)job;
+	(void)trial;
+	(void)data;
+	(void)reterr;
+	return 0;
+}
+
+static const struct {
+	const char *type;
+	bool of_trial;
+	fold_fn *fold;
+} folds[] = {
+	{"job_submitted", false, on_nothing},
+	{"state_changed", false, on_state},
+	{"job_edited", false, on_edited},
+	{"stage_entered", false, on_stage},
+	{"question_asked", true, on_asked},
+	{"question_leased", true, on_leased},
+	{"lease_accepted", true, on_accepted},
+	{"lease_expired", true, on_attempt_over},
+	{"attempt_failed", true, on_attempt_over},
+	{"trial_told", true, on_told},
+	{"trial_failed", true, on_failed},
+	{"trial_cancelled", true, on_cancelled},
+	{"baseline_measured", true, on_baseline},
+	{"new_best", true, on_best},
+	{"measurement_disagrees", true, on_nothing},
+	{"warning", false, on_nothing},
+	{"timeout", false, on_nothing},
+};
+
+static struct trial *add_trial(struct job *job)
+{
+	struct trial *trial = mem_new(1, sizeof(*trial));
+
+	trial->job = job;
+	trial->number = job->trial_count;
+	trial->twin = -1;
+	job->trials = mem_grow(job->trials, (size_t)job->trial_count + 1, sizeof(*job->trials));
+	job->trials[job->trial_count++] = trial;
+	return trial;
+}
+
+int job_fold(struct job *job, const char *type, int64_t trial, const json_t *data,
+	     struct err *reterr)
+{
+	for (size_t i = 0; i < sizeof(folds) / sizeof(folds[0]); i++) {
+		struct trial *subject = NULL;
+
+		if (strcmp(folds[i].type, type) != 0) {
+			continue;
+		}
+		if (folds[i].of_trial && trial == job->trial_count && folds[i].fold == on_asked) {
+			subject = add_trial(job);
+		} else if (folds[i].of_trial) {
+			if (trial < 0 || trial >= job->trial_count) {
+				return corrupt(reterr, "an event of a trial that is not there");
+			}
+			subject = job->trials[trial];
+		}
+		job->version++;
+		return folds[i].fold(job, subject, data, reterr);
+	}
+	return corrupt(reterr, "an unknown type of event");
+}
+
+void job_settle_one(struct job *job, struct trial *trial)
+{
+	struct event event = {
+		.type = trial->state == TRIAL_TOLD ? EVENT_TOLD : EVENT_FAILED,
+		.trial = trial->number,
+		.kind = trial->kind,
+		.config = trial->config,
+		.feasible = trial->candidate.feasible,
+		.merit = trial->candidate.merit,
+		.margin = trial->candidate.margin,
+		.objective = trial->candidate.objective,
+		.ops = trial->ops,
+		.op_count = trial->op_count,
+		.scores = trial->scores,
+	};
+
+	job->settled++;
+	trial->settled = true;
+	if (is_strategys(trial)) {
+		strategy_apply(&job->strategy, &event);
+	}
+	if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
+	    (job->best == NULL || candidate_better(&trial->candidate, &job->best->candidate))) {
+		job->best = trial;
+	}
+}

@@ -1,0 +1,27 @@
+/*
+ * How each event changes a job in memory; private to the job.
+ */
+#ifndef NARROWD_TUNER_JOB_FOLD_H
+#define NARROWD_TUNER_JOB_FOLD_H
+
+#include "tuner/job.h"
+
+/* Applies one event. ERR_CORRUPT when it does not fit what came before. */
+int job_fold(struct job *job, const char *type, int64_t trial, const json_t *data,
+	     struct err *reterr);
+/* Shows a trial's result to the strategy and to the choice of the best. */
+void job_settle_one(struct job *job, struct trial *trial);
+/* Accuracies and the objective's metrics out of the data of a measurement. */
+void job_read_measurement(const struct spec *spec, const json_t *told, double *accuracy,
+			  double *objectives);
+/* How a measurement stands against criterion and objective. */
+struct candidate job_candidate(const struct job *job, const double *accuracy,
+			       const double *objectives);
+/* A confirmation has a result: once all have, their median may reject the trial they confirm. */
+void job_weigh_confirmation(struct job *job, const struct trial *trial);
+/* Adds feasible, objective_value and margin to the data of a measurement. */
+void job_judge(const struct job *job, json_t *told);
+/* Data of new_best for `trial`. New reference. */
+json_t *job_best_data(const struct job *job, const struct trial *trial);
+
+#endif

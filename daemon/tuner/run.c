@@ -1,0 +1,364 @@
+#include "tuner/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* What goes with one write to the store and is due when it is on disk. */
+struct batch {
+	struct run *run;
+	int64_t version;
+	struct list completions;
+	struct send {
+		int64_t trial;
+		char lease[ID_SIZE];
+	} * sends;
+	size_t send_count;
+};
+
+struct watch {
+	struct list node;
+	struct loop_task task;
+	loop_fn fn;
+	void *arg;
+	struct loop *loop;
+};
+
+void run_ref(struct run *run)
+{
+	run->refs++;
+}
+
+void run_unref(struct run *run)
+{
+	struct tuner *tuner = run->tuner;
+
+	if (--run->refs > 0) {
+		return;
+	}
+	job_destroy(run->job);
+	free(run->metrics);
+	free(run->accuracies);
+	free(run);
+	tuner->alive--;
+	tuner_check_stopped(tuner);
+}
+
+static void on_deadline(void *arg)
+{
+	struct run *run = arg;
+
+	if (!run->closed && !job_state_is_final(run->job->state)) {
+		job_record(run->job, "timeout", -1, NULL);
+		run_finish(run, JOB_COMPLETED, "timeout", "the job's time is over");
+	}
+}
+
+static void list_expectations(struct run *run)
+{
+	const struct spec *spec = run->job->spec;
+	size_t n = 0;
+
+	run->metrics = mem_new(spec->objective.count + 1, sizeof(*run->metrics));
+	for (size_t i = 0; i < spec->objective.count; i++) {
+		if (strcmp(spec->objective.metrics[i].name, "accuracy") != 0) {
+			run->metrics[n++] = spec->objective.metrics[i].name;
+		}
+	}
+	if (spec->criterion.metrics[0].name == NULL) {
+		return;
+	}
+	run->accuracies = mem_new(spec->criterion.metric_count + 1, sizeof(*run->accuracies));
+	for (size_t i = 0; i < spec->criterion.metric_count; i++) {
+		run->accuracies[i] = spec->criterion.metrics[i].name;
+	}
+}
+
+static void on_seat(void *arg)
+{
+	run_wake(arg);
+}
+
+struct run *run_create(struct tuner *tuner, struct job *job)
+{
+	struct run *run = mem_new(1, sizeof(*run));
+
+	run->tuner = tuner;
+	run->job = job;
+	run->refs = 1;
+	run->active_since = -1;
+	run->durable = job->version;
+	list_init(&run->flights);
+	list_init(&run->watches);
+	list_init(&run->completions);
+	list_init(&run->task.node);
+	list_expectations(run);
+	sched_seat_init(&tuner->sched, &run->seat, job->spec->target.url,
+			(size_t)job->spec->target.max_concurrency, on_seat, run);
+	loop_timer_init(tuner->options.loop, &run->deadline, on_deadline, run);
+	map_set(&tuner->runs, job->id, (intptr_t)run);
+	tuner->alive++;
+	return run;
+}
+
+struct run *run_find(const struct tuner *tuner, const char *job)
+{
+	return (struct run *)map_get(&tuner->runs, job, 0); /* NOLINT */
+}
+
+static void on_task(void *arg)
+{
+	struct run *run = arg;
+
+	run->task_queued = false;
+	if (!run->closed) {
+		turn_take(run);
+	}
+}
+
+void run_wake(struct run *run)
+{
+	if (!run->task_queued && !run->closed) {
+		run->task_queued = true;
+		loop_defer(run->tuner->options.loop, &run->task, on_task, run);
+	}
+}
+
+static void on_deadline_closed(void *arg)
+{
+	run_unref(arg);
+}
+
+void run_close(struct run *run)
+{
+	struct job *job = run->job;
+
+	if (run->closed) {
+		return;
+	}
+	run->closed = true;
+	map_remove(&run->tuner->runs, job->id);
+	for (int64_t i = 0; i < job->trial_count; i++) {
+		map_remove(&run->tuner->leases, job->trials[i]->lease);
+	}
+	flight_end_all(run);
+	sched_seat_finish(&run->seat);
+	loop_cancel(&run->task);
+	run_wake_watches(run);
+	loop_timer_close(&run->deadline, on_deadline_closed);
+}
+
+static bool clock_runs(const struct run *run)
+{
+	return run->job->state == JOB_BASELINE || run->job->state == JOB_RUNNING;
+}
+
+json_t *run_active(struct run *run)
+{
+	int64_t now = clock_mono_ms();
+	double active = run->job->active_s;
+
+	if (run->active_since >= 0) {
+		active += (double)(now - run->active_since) / 1000;
+		run->active_since = now;
+	}
+	return json_pack("{s:f}", "active_s", active);
+}
+
+/* Starts or stops the job's clock and the timer of its time limit after a change of state. */
+void run_clock(struct run *run)
+{
+	double left = run->job->timeout_s - run->job->active_s;
+
+	if (!clock_runs(run)) {
+		run->active_since = -1;
+		loop_timer_stop(&run->deadline);
+		return;
+	}
+	if (run->active_since < 0) {
+		run->active_since = clock_mono_ms();
+	}
+	loop_timer_stop(&run->deadline);
+	if (run->job->timeout_s > 0) {
+		loop_timer_start(&run->deadline, left > 0 ? (uint64_t)(left * 1000) : 0);
+	}
+}
+
+void run_finish(struct run *run, enum job_state state, const char *reason, const char *detail)
+{
+	struct job *job = run->job;
+	json_t *data;
+
+	for (int64_t i = 0; i < job->trial_count; i++) {
+		if (job->trials[i]->state < TRIAL_TOLD) {
+			job_record(job, "trial_cancelled", i, NULL);
+		}
+	}
+	flight_end_all(run);
+	sched_leave(&run->seat);
+	data = run_active(run);
+	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
+	(void)json_object_set_new(data, "exit",
+				  json_pack("{s:s, s:s}", "reason", reason, "detail", detail));
+	job_record(job, "state_changed", -1, data);
+	run_clock(run);
+	log_line(LOG_INFO, "job ended", LOG_TEXT("job", job->id), LOG_TEXT("reason", reason),
+		 LOG_TEXT("detail", detail), LOG_INT("trials", job->trial_count));
+	run_flush(run, NULL, NULL, NULL);
+}
+
+static void complete_all(struct list *completions, int rc, const struct err *err)
+{
+	struct list *node;
+
+	while ((node = list_pop(completions)) != NULL) {
+		struct completion *completion = list_entry(node, struct completion, node);
+
+		completion->done(completion->arg, rc, err);
+		free(completion);
+	}
+}
+
+static void on_stored(void *arg, int rc, const struct err *err)
+{
+	struct batch *batch = arg;
+	struct run *run = batch->run;
+
+	if (rc != 0 && !run->closed) {
+		log_line(LOG_ERROR, "events were not stored", LOG_TEXT("job", run->job->id),
+			 LOG_TEXT("error", err->message));
+		reload_later(run->tuner, run->job->id);
+		run_close(run);
+	}
+	if (rc == 0 && !run->closed) {
+		run->durable = batch->version;
+		for (size_t i = 0; i < batch->send_count; i++) {
+			flight_send(run, batch->sends[i].trial, batch->sends[i].lease);
+		}
+		run_wake_watches(run);
+		if (job_state_is_final(run->job->state)) {
+			run_close(run);
+		}
+	}
+	complete_all(&batch->completions, rc, err);
+	free(batch->sends);
+	free(batch);
+	run_unref(run);
+}
+
+static void move_list(struct list *from, struct list *to)
+{
+	struct list *node;
+
+	list_init(to);
+	while ((node = list_pop(from)) != NULL) {
+		list_append(to, node);
+	}
+}
+
+static void note_send(struct batch *batch, const struct row *row)
+{
+	struct send *send;
+
+	if (strcmp(row->type, "question_leased") != 0) {
+		return;
+	}
+	batch->sends = mem_grow(batch->sends, batch->send_count + 1, sizeof(*batch->sends));
+	send = &batch->sends[batch->send_count++];
+	send->trial = row->trial;
+	(void)snprintf(send->lease, sizeof(send->lease), "%s",
+		       json_string_value(json_object_get(row->data, "lease")));
+}
+
+void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg)
+{
+	struct job *job = run->job;
+	size_t count = job->row_count;
+	struct store_event *events;
+	struct batch *batch;
+
+	if (done != NULL) {
+		struct completion *completion = mem_new(1, sizeof(*completion));
+
+		completion->done = done;
+		completion->arg = arg;
+		list_append(&run->completions, &completion->node);
+	}
+	if (count == 0 && list_empty(&run->completions)) {
+		return;
+	}
+	batch = mem_new(1, sizeof(*batch));
+	events = mem_new(count, sizeof(*events));
+	batch->run = run;
+	batch->version = job->version;
+	move_list(&run->completions, &batch->completions);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &job->rows[i];
+
+		events[i] = (struct store_event){row->type, row->at_ms, row->trial,
+						 json_text(row->data)};
+		note_send(batch, row);
+	}
+	run_ref(run);
+	store_append(run->tuner->options.store, job->id, job->version - (int64_t)count, events,
+		     count, key, on_stored, batch);
+	for (size_t i = 0; i < count; i++) {
+		free((char *)events[i].data);
+	}
+	free(events);
+	job_rows_clear(job);
+}
+
+static void on_watch(void *arg)
+{
+	struct watch *watch = arg;
+	loop_fn fn = watch->fn;
+	void *fn_arg = watch->arg;
+
+	list_remove(&watch->node);
+	free(watch);
+	fn(fn_arg);
+}
+
+void run_wake_watches(struct run *run)
+{
+	struct list *node;
+
+	while ((node = list_pop(&run->watches)) != NULL) {
+		struct watch *watch = list_entry(node, struct watch, node);
+
+		loop_defer(watch->loop, &watch->task, on_watch, watch);
+	}
+}
+
+struct watch *tuner_watch(struct tuner *tuner, const char *job, int64_t version, loop_fn fn,
+			  void *arg)
+{
+	struct run *run = run_find(tuner, job);
+	struct watch *watch = mem_new(1, sizeof(*watch));
+
+	watch->fn = fn;
+	watch->arg = arg;
+	watch->loop = tuner->options.loop;
+	list_init(&watch->node);
+	list_init(&watch->task.node);
+	if (run != NULL && run->durable == version) {
+		list_append(&run->watches, &watch->node);
+	} else {
+		loop_defer(watch->loop, &watch->task, on_watch, watch);
+	}
+	return watch;
+}
+
+void tuner_unwatch(struct watch *watch)
+{
+	if (watch != NULL) {
+		list_remove(&watch->node);
+		loop_cancel(&watch->task);
+		free(watch);
+	}
+}

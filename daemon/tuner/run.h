@@ -1,0 +1,101 @@
+/*
+ * A run: an open job together with what moves it; private to the tuner.
+ *
+ * The job (job.h) is pure; the run owns its timers, its place at the evaluator, the questions
+ * that are out (flights), the strategy's turn on a pool thread and the writes that are on their
+ * way to the disk. It lives until the last of these has come back.
+ */
+#ifndef NARROWD_TUNER_RUN_H
+#define NARROWD_TUNER_RUN_H
+
+#include "base/loop.h"
+#include "tuner/job.h"
+#include "tuner/sched.h"
+#include "tuner/tuner.h"
+
+struct tuner {
+	struct tuner_options options;
+	char *callback_url; /* owned */
+	struct sched sched;
+	struct map runs;    /* job id -> struct run * */
+	struct map leases;  /* lease id -> struct trial * */
+	size_t alive;       /* runs in memory, closed ones included */
+	struct list broken; /* of struct reload: jobs to be read again from the store */
+	struct loop_timer reload_timer;
+	bool stopping;
+	struct loop_timer stop_timer;
+	loop_fn stopped;
+	void *stopped_arg;
+	struct tuner_stats stats;
+};
+
+struct completion {
+	struct list node;
+	tuner_done_fn done;
+	void *arg;
+};
+
+struct run {
+	struct tuner *tuner;
+	struct job *job;
+	struct sched_seat seat;
+	struct list flights; /* of struct flight */
+	struct ask *ask;     /* the strategy is lent to a pool thread */
+	struct loop_task task;
+	bool task_queued;
+	struct loop_timer deadline;
+	int64_t active_since; /* monotonic ms, or -1 while the clock of the job stands still */
+	int64_t durable;      /* version on disk */
+	struct list watches;
+	struct list completions;            /* to be called when what is recorded now is on disk */
+	const char **metrics, **accuracies; /* what answers must contain, NULL-terminated */
+	int64_t unreachable_in_row;
+	char last_error[ERR_MESSAGE_MAX];
+	int refs;
+	bool closed; /* no longer open: only waits for what has not come back */
+};
+
+/* run.c */
+/* Takes over `job`. The run is in the tuner's map afterwards. */
+struct run *run_create(struct tuner *tuner, struct job *job);
+void run_ref(struct run *run);
+void run_unref(struct run *run);
+/* Something changed: take a turn soon. */
+void run_wake(struct run *run);
+/* Hands what was recorded to the store; done (may be NULL) comes when it is on disk. */
+void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg);
+/* Takes the run out of the tuner; nothing is recorded. */
+void run_close(struct run *run);
+/* Records the end of the job. */
+void run_finish(struct run *run, enum job_state state, const char *reason, const char *detail);
+/* {"active_s": n} and what else the caller packs in; restarts the clock's interval. */
+json_t *run_active(struct run *run);
+void run_clock(struct run *run);
+struct run *run_find(const struct tuner *tuner, const char *job);
+void run_wake_watches(struct run *run);
+
+/* turn.c: what to do next. */
+void turn_take(struct run *run);
+/* A result came in: records what follows from it. */
+void turn_told(struct run *run, struct trial *trial);
+void turn_failed(struct run *run, struct trial *trial, const char *error, bool unreachable);
+
+/* flight.c: questions that are out. */
+/* Records a lease for the trial and makes it fly; it is sent once that is on disk. */
+void flight_start(struct run *run, struct trial *trial);
+/* After a restart, for a trial whose evaluator said 202: waits for the callback once more. */
+void flight_wait(struct run *run, struct trial *trial);
+/* The lease of this trial is on disk. */
+void flight_send(struct run *run, int64_t trial, const char *lease);
+void flight_end_all(struct run *run);
+
+/* reload.c */
+/* Reads the job again from the store, now or as soon as that works. */
+void reload_later(struct tuner *tuner, const char *job);
+void reload_init(struct tuner *tuner);
+void reload_finish(struct tuner *tuner);
+
+/* tuner.c */
+void tuner_check_stopped(struct tuner *tuner);
+
+#endif

@@ -1,0 +1,292 @@
+#include "tuner/spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "tuner/codec_capability.h"
+#include "tuner/spec_read.h"
+
+static const char *const body_members[] = {
+	"name",
+	"labels",
+	"capability",
+	"approach",
+	"quant_level",
+	"op_type_dict",
+	"op_name_dict",
+	"recipes",
+	"calibration_sampling_size",
+	"excluded_precisions",
+	"tuning_criterion",
+	"accuracy_criterion",
+	"evaluator",
+	"retry",
+	"max_failed_trials",
+	"confirm",
+	"parallel",
+	"deterministic",
+	"seed",
+	NULL,
+};
+static const char *const criterion_members[] = {
+	"strategy", "strategy_kwargs", "objective", "timeout", "max_trials", "stop_on", NULL,
+};
+static const char *const target_members[] = {
+	"id", "name", "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency", NULL,
+};
+static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
+static const char *const stop_names[] = {"first_feasible", "budget", NULL};
+
+enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
+
+void target_finish(struct target *target)
+{
+	free(target->id);
+	free(target->url);
+	secret_finish(&target->secret);
+	memset(target, 0, sizeof(*target));
+}
+
+void spec_target_read(const struct json_at *at, struct target *ret)
+{
+	struct json_at id = json_member(at, "id");
+	struct json_at url = json_member(at, "url");
+	struct json_at name = json_member(at, "name");
+	struct json_at secret = json_member(at, "secret");
+	struct json_at timeout = json_member(at, "timeout_s");
+	struct json_at connect = json_member(at, "connect_timeout_s");
+	struct json_at concurrency = json_member(at, "max_concurrency");
+	const char *text;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!json_is_object_at(at)) {
+		return;
+	}
+	json_only(at, target_members);
+	text = json_string_in(&id, NULL, LIMIT_NAME_BYTES);
+	ret->id = text != NULL ? mem_dup(text) : NULL;
+	text = json_required(&url) ? json_string_in(&url, NULL, LIMIT_URL_BYTES) : NULL;
+	ret->url = text != NULL ? mem_dup(text) : NULL;
+	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
+	text = json_string_in(&secret, NULL, LIMIT_NAME_BYTES);
+	if (text != NULL) {
+		secret_init(&ret->secret, text, strlen(text));
+	}
+	ret->timeout_ms = (int64_t)(1000 * json_real_in(&timeout, 600, 0.001, 7 * 24 * 3600));
+	ret->connect_timeout_ms = (int64_t)(1000 * json_real_in(&connect, 5, 0.001, 600));
+	ret->max_concurrency = json_int(&concurrency, 4, 1, 1024);
+}
+
+json_t *spec_target_redacted(const json_t *target)
+{
+	json_t *copy = json_copy((json_t *)target);
+
+	if (json_object_get(copy, "secret") != NULL) {
+		(void)json_object_set_new(copy, "secret", json_pack("{s:b}", "set", 1));
+	}
+	return copy;
+}
+
+static void read_labels(const struct json_at *at, struct spec *spec)
+{
+	const char *key;
+	json_t *value;
+
+	if (at->value == NULL || !json_is_object_at(at)) {
+		spec->labels = json_object();
+		return;
+	}
+	if (json_object_size(at->value) > LIMIT_LABELS) {
+		(void)json_fault(at, "at most %d labels are taken", LIMIT_LABELS);
+	}
+	json_object_foreach(at->value, key, value) {
+		struct json_at member = json_member(at, key);
+
+		if (json_required(&member)) {
+			(void)json_string_in(&member, NULL, LIMIT_NAME_BYTES);
+		}
+	}
+	spec->labels = json_incref(at->value);
+}
+
+static void read_budget(const struct json_at *body, struct spec *spec)
+{
+	struct json_at criterion = json_member(body, "tuning_criterion");
+	struct json_at timeout = json_member(&criterion, "timeout");
+	struct json_at trials = json_member(&criterion, "max_trials");
+	struct json_at stop = json_member(&criterion, "stop_on");
+
+	if (criterion.value != NULL && json_is_object_at(&criterion)) {
+		json_only(&criterion, criterion_members);
+	}
+	spec->timeout_s = json_real_in(&timeout, 0, 0, YEAR_S);
+	spec->max_trials = json_int(&trials, 100, 1, LIMIT_TRIALS);
+	spec->keep_searching = json_choice(&stop, spec->timeout_s > 0, stop_names) == 1;
+}
+
+static void read_rest(const struct json_at *body, struct spec *spec)
+{
+	struct json_at name = json_member(body, "name");
+	struct json_at labels = json_member(body, "labels");
+	struct json_at retry = json_member(body, "retry");
+	struct json_at attempts = json_member(&retry, "max_attempts");
+	struct json_at backoff = json_member(&retry, "backoff_s");
+	struct json_at failed = json_member(body, "max_failed_trials");
+	struct json_at confirm = json_member(body, "confirm");
+	struct json_at parallel = json_member(body, "parallel");
+	struct json_at deterministic = json_member(body, "deterministic");
+	struct json_at seed = json_member(body, "seed");
+	const char *text = json_string_in(&name, NULL, LIMIT_NAME_BYTES);
+
+	spec->name = text != NULL ? mem_dup(text) : NULL;
+	read_labels(&labels, spec);
+	if (retry.value != NULL && json_is_object_at(&retry)) {
+		json_only(&retry, retry_members);
+	}
+	spec->max_attempts = json_int(&attempts, 3, 1, 20);
+	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
+	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);
+	spec->confirm = json_int(&confirm, 1, 0, 100);
+	spec->parallel = json_int(&parallel, 1, 1, LIMIT_PARALLEL);
+	spec->deterministic = json_bool(&deterministic, true);
+	spec->seed = (uint64_t)json_int(&seed, DEFAULT_SEED, 0, INT64_MAX);
+}
+
+/* What only the spec and the capability together can tell. */
+static void check_against_capability(const struct json_at *body, const json_t *capability,
+				     const struct spec *spec)
+{
+	struct json_at criterion = json_member(body, "tuning_criterion");
+	struct json_at strategy = json_member(&criterion, "strategy");
+	struct json_at objective = json_member(&criterion, "objective");
+	const char *const *need = spec->strategy != NULL ? spec->strategy->needs : NULL;
+
+	for (; need != NULL && *need != NULL; need++) {
+		if (!codec_capability_answers(capability, *need)) {
+			(void)json_fault(&strategy, "%s needs an evaluator that answers \"%s\"",
+					 spec->strategy->name, *need);
+		}
+	}
+	for (size_t i = 0; i < spec->objective.count; i++) {
+		const char *metric = spec->objective.metrics[i].name;
+
+		if (!codec_capability_has_metric(capability, metric)) {
+			(void)json_fault(&objective, "the evaluator does not report \"%s\"",
+					 metric);
+		}
+	}
+}
+
+struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)
+{
+	struct spec *spec = mem_new(1, sizeof(*spec));
+	struct json_at at = json_root(body, reterr);
+	struct json_at evaluator = {
+		.value = target, .parent = &at, .key = "evaluator", .err = reterr};
+	struct json_at criterion = json_member(&at, "tuning_criterion");
+	struct json_at objective = json_member(&criterion, "objective");
+	struct json_at recipes = json_member(&at, "recipes");
+
+	err_init(reterr);
+	json_only(&at, body_members);
+	spec_target_read(&evaluator, &spec->target);
+	read_rest(&at, spec);
+	read_budget(&at, spec);
+	spec_read_criterion(&at, &spec->criterion);
+	spec_read_objective(&objective, &spec->objective);
+	spec_read_strategy(&at, spec);
+	spec_read_recipes(&recipes, spec);
+	spec_read_space(&at, capability, spec);
+	check_against_capability(&at, capability, spec);
+	if (reterr->code != ERR_OK) {
+		spec_destroy(spec);
+		return NULL;
+	}
+	return spec;
+}
+
+void spec_destroy(struct spec *spec)
+{
+	if (spec == NULL) {
+		return;
+	}
+	space_destroy(spec->space);
+	criterion_finish(&spec->criterion);
+	objective_finish(&spec->objective);
+	target_finish(&spec->target);
+	json_decref(spec->labels);
+	json_decref(spec->recipes);
+	json_decref(spec->kwargs);
+	free(spec->name);
+	free(spec);
+}
+
+static json_t *criterion_head(const struct criterion *c)
+{
+	json_t *head =
+		json_pack("{s:s, s:b, s:f}", "criterion", c->relative ? "relative" : "absolute",
+			  "higher_is_better", c->metrics[0].higher_is_better, "tolerable_loss",
+			  c->metrics[0].tolerable_loss);
+	json_t *list;
+
+	if (c->metric_count == 1) {
+		return head;
+	}
+	list = json_array();
+	for (size_t i = 0; i < c->metric_count; i++) {
+		json_t *metric = json_pack("{s:s, s:b, s:f}", "name", c->metrics[i].name,
+					   "higher_is_better", c->metrics[i].higher_is_better,
+					   "tolerable_loss", c->metrics[i].tolerable_loss);
+
+		if (c->weighted) {
+			(void)json_object_set_new(metric, "weight",
+						  json_real(c->metrics[i].weight));
+		}
+		(void)json_array_append_new(list, metric);
+	}
+	(void)json_object_set_new(head, "metrics", list);
+	return head;
+}
+
+static json_t *objective_head(const struct objective *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < o->count; i++) {
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:f, s:s}", "metric", o->metrics[i].name, "weight",
+					o->metrics[i].weight, "direction",
+					o->metrics[i].higher_is_better ? "max" : "min"));
+	}
+	return list;
+}
+
+static json_t *warnings_head(const struct space *space)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < space->note_count; i++) {
+		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "pointer",
+							    space->notes[i].pointer, "detail",
+							    space->notes[i].detail));
+	}
+	return list;
+}
+
+json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target)
+{
+	const json_t *criterion = json_object_get(body, "tuning_criterion");
+	const json_t *timeout = json_object_get(criterion, "timeout");
+
+	return json_pack(
+		"{s:s?, s:O, s:s, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "name",
+		spec->name, "labels", spec->labels, "strategy", spec->strategy->name, "quant_level",
+		spec->quant_level, "seed", (json_int_t)spec->seed, "deterministic",
+		spec->deterministic, "stop_on", stop_names[spec->keep_searching], "criterion",
+		criterion_head(&spec->criterion), "objective", objective_head(&spec->objective),
+		"evaluator", spec_target_redacted(target), "warnings", warnings_head(spec->space),
+		"parallel", (json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials,
+		"timeout", timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0));
+}

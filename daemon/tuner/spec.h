@@ -1,0 +1,68 @@
+/*
+ * The spec: what the user asked for in one job, checked and ready to be used.
+ *
+ * Made from the submitted JSON together with the capability it refers to; made again from the
+ * stored texts after a restart. Immutable except for what PATCH may edit.
+ */
+#ifndef NARROWD_TUNER_SPEC_H
+#define NARROWD_TUNER_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "base/secret.h"
+#include "strategies/strategy.h"
+
+/* How to reach the evaluator: the members of an inline or registered one. */
+struct target {
+	char *id;  /* "evl_..." or NULL when given inline; owned */
+	char *url; /* owned */
+	struct secret secret;
+	int64_t timeout_ms;
+	int64_t connect_timeout_ms;
+	int64_t max_concurrency;
+};
+
+struct spec {
+	char *name;          /* owned, or NULL */
+	json_t *labels;      /* owned object */
+	json_t *recipes;     /* owned object: passed on in every config */
+	struct space *space; /* owned */
+	struct criterion criterion;
+	struct objective objective;
+	const struct strategy_ops *strategy;
+	struct args args;        /* its texts belong to `kwargs` */
+	json_t *kwargs;          /* owned */
+	const char *quant_level; /* "auto", "0" or "1" */
+	int64_t max_trials;
+	double timeout_s; /* 0: none */
+	bool keep_searching;
+	int64_t parallel;
+	bool deterministic;
+	uint64_t seed;
+	int64_t confirm;
+	int64_t max_attempts;
+	double backoff_s;
+	int64_t max_failed_trials;
+	struct target target;
+};
+
+/*
+ * Reads a job body. `capability` is the document to use (the body's own or the one the evaluator
+ * gave); `target` the document of the evaluator. Faults are reported through `reterr`, all of
+ * them. Returns NULL on any fault.
+ */
+struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr);
+void spec_destroy(struct spec *spec);
+
+/* Reads the members of an inline or a registered evaluator into `ret` (finish it either way). */
+void spec_target_read(const struct json_at *at, struct target *ret);
+void target_finish(struct target *target);
+/* The same document without its secret, which becomes {"set": true}. New reference. */
+json_t *spec_target_redacted(const json_t *target);
+
+/* What the job document shows and no event changes, as the store wants it. New reference. */
+json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target);
+
+#endif

@@ -1,0 +1,431 @@
+#include "tuner/spec_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "tuner/codec_capability.h"
+
+static const char *const accuracy_members[] = {
+	"higher_is_better", "criterion", "tolerable_loss", "metrics", NULL,
+};
+static const char *const accuracy_metric_members[] = {
+	"name", "weight", "higher_is_better", "tolerable_loss", NULL,
+};
+static const char *const objective_members[] = {"metric", "weight", "direction", NULL};
+static const char *const criterion_names[] = {"relative", "absolute", NULL};
+static const char *const direction_names[] = {"min", "max", NULL};
+
+static const char *const approach_names[] = {
+	"static",
+	"dynamic",
+	"auto",
+	"weight_only",
+	"qat",
+	/* INC's names for the same, in the same order */
+	"post_training_static_quant",
+	"post_training_dynamic_quant",
+	"post_training_auto_quant",
+	"post_training_weight_only",
+	"quant_aware_training",
+	NULL,
+};
+enum { APPROACH_NAMES = 5 };
+
+static const struct {
+	const char *inc, *metric;
+} objective_aliases[] = {
+	{"performance", "latency_ms"},
+	{"modelsize", "model_size_bytes"},
+	{"footprint", "peak_memory_bytes"},
+};
+
+static const char *const recipe_names[] = {
+	"smooth_quant",
+	"smooth_quant_args",
+	"layer_wise_quant",
+	"layer_wise_quant_args",
+	"fast_bias_correction",
+	"weight_correction",
+	"gemm_to_matmul",
+	"graph_optimization_level",
+	"first_conv_or_matmul_quantization",
+	"last_conv_or_matmul_quantization",
+	"pre_post_process_quantization",
+	"add_qdq_pair_to_weight",
+	"optypes_to_exclude_output_quant",
+	"dedicated_qdq_pair",
+	"rtn_args",
+	"awq_args",
+	"gptq_args",
+	"teq_args",
+	"autoround_args",
+	NULL,
+};
+
+static void read_metric(const struct json_at *at, bool relative, struct criterion_metric *ret)
+{
+	struct json_at name = json_member(at, "name");
+	struct json_at weight = json_member(at, "weight");
+	struct json_at higher = json_member(at, "higher_is_better");
+	struct json_at loss = json_member(at, "tolerable_loss");
+	const char *text;
+
+	if (!json_is_object_at(at)) {
+		return;
+	}
+	json_only(at, accuracy_metric_members);
+	text = json_required(&name) ? json_string_in(&name, NULL, LIMIT_NAME_BYTES) : NULL;
+	ret->name = mem_dup(text != NULL ? text : "");
+	ret->weight = json_real_in(&weight, 0, 0, 1e9);
+	ret->higher_is_better = json_bool(&higher, ret->higher_is_better);
+	ret->tolerable_loss = json_real_in(&loss, ret->tolerable_loss, relative ? -1 : -1e300,
+					   relative ? 1 : 1e300);
+}
+
+static void read_metrics(const struct json_at *at, struct criterion *ret)
+{
+	struct criterion_metric common = ret->metrics[0];
+	size_t weighted = 0;
+
+	if (!json_is_array_at(at, LIMIT_METRICS)) {
+		return;
+	}
+	if (json_array_size(at->value) == 0) {
+		(void)json_fault(at, "at least one accuracy is needed");
+		return;
+	}
+	ret->metric_count = json_array_size(at->value);
+	for (size_t i = 0; i < ret->metric_count; i++) {
+		struct json_at item = json_item(at, i);
+
+		ret->metrics[i] = common;
+		read_metric(&item, ret->relative, &ret->metrics[i]);
+		weighted += ret->metrics[i].weight > 0;
+		for (size_t k = 0; k < i; k++) {
+			if (ret->metrics[k].name != NULL && ret->metrics[i].name != NULL &&
+			    strcmp(ret->metrics[k].name, ret->metrics[i].name) == 0) {
+				(void)json_fault(&item, "another accuracy has this name");
+			}
+		}
+	}
+	if (weighted > 0 && weighted < ret->metric_count) {
+		(void)json_fault(at, "either every accuracy has a weight above 0 or none has");
+	}
+	ret->weighted = weighted > 0;
+}
+
+void spec_read_criterion(const struct json_at *body, struct criterion *ret)
+{
+	struct json_at at = json_member(body, "accuracy_criterion");
+	struct json_at higher = json_member(&at, "higher_is_better");
+	struct json_at kind = json_member(&at, "criterion");
+	struct json_at loss = json_member(&at, "tolerable_loss");
+	struct json_at metrics = json_member(&at, "metrics");
+
+	memset(ret, 0, sizeof(*ret));
+	ret->metric_count = 1;
+	if (at.value != NULL && json_is_object_at(&at)) {
+		json_only(&at, accuracy_members);
+	}
+	ret->relative = json_choice(&kind, 0, criterion_names) == 0;
+	ret->metrics[0].higher_is_better = json_bool(&higher, true);
+	ret->metrics[0].tolerable_loss =
+		json_real_in(&loss, 0.01, ret->relative ? -1 : -1e300, ret->relative ? 1 : 1e300);
+	read_metrics(&metrics, ret);
+}
+
+static char *metric_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(objective_aliases) / sizeof(objective_aliases[0]); i++) {
+		if (strcmp(objective_aliases[i].inc, name) == 0) {
+			return mem_dup(objective_aliases[i].metric);
+		}
+	}
+	return mem_dup(name);
+}
+
+static void add_objective(const struct json_at *at, const char *name, double weight, int direction,
+			  struct objective *ret)
+{
+	struct objective_metric *m = &ret->metrics[ret->count];
+
+	m->name = metric_name(name);
+	m->weight = weight;
+	m->higher_is_better = direction >= 0 ? direction == 1 : strcmp(name, "accuracy") == 0;
+	for (size_t i = 0; i < ret->count; i++) {
+		if (strcmp(ret->metrics[i].name, m->name) == 0) {
+			(void)json_fault(at, "\"%s\" is named twice", m->name);
+		}
+	}
+	ret->count++;
+}
+
+static void read_objective_item(const struct json_at *at, struct objective *ret)
+{
+	struct json_at metric = json_member(at, "metric");
+	struct json_at weight = json_member(at, "weight");
+	struct json_at direction = json_member(at, "direction");
+	const char *name;
+
+	if (json_is_string(at->value)) {
+		name = json_string_in(at, NULL, LIMIT_NAME_BYTES);
+		if (name != NULL) {
+			add_objective(at, name, 1, -1, ret);
+		}
+		return;
+	}
+	if (!json_is_object_at(at)) {
+		return;
+	}
+	json_only(at, objective_members);
+	name = json_required(&metric) ? json_string_in(&metric, NULL, LIMIT_NAME_BYTES) : NULL;
+	if (name != NULL) {
+		add_objective(at, name, json_real_in(&weight, 1, 1e-9, 1e9),
+			      json_choice(&direction, -1, direction_names), ret);
+	}
+}
+
+void spec_read_objective(const struct json_at *at, struct objective *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (at->value == NULL) {
+		add_objective(at, "latency_ms", 1, -1, ret);
+		return;
+	}
+	if (!json_is_array(at->value)) {
+		read_objective_item(at, ret);
+		return;
+	}
+	if (json_array_size(at->value) == 0) {
+		(void)json_fault(at, "at least one metric is needed");
+	}
+	if (json_is_array_at(at, LIMIT_METRICS)) {
+		for (size_t i = 0; i < json_array_size(at->value); i++) {
+			struct json_at item = json_item(at, i);
+
+			read_objective_item(&item, ret);
+		}
+	}
+}
+
+static void read_param(const struct json_at *kwargs, const struct param *param, double *number,
+		       const char **text)
+{
+	struct json_at at = json_member(kwargs, param->name);
+	int choice;
+
+	switch (param->type) {
+	case PARAM_INTEGER:
+		*number = (double)json_int(&at, (int64_t)param->fallback, (int64_t)param->min,
+					   (int64_t)param->max);
+		return;
+	case PARAM_REAL:
+		*number = json_real_in(&at, param->fallback, param->min, param->max);
+		return;
+	case PARAM_BOOL:
+		*number = json_bool(&at, param->fallback != 0);
+		return;
+	case PARAM_TEXT:
+		if (param->choices == NULL) {
+			*text = json_string_in(&at, param->text_fallback, (size_t)param->max);
+			return;
+		}
+		choice = json_choice(&at, -1, param->choices);
+		*text = choice >= 0 ? param->choices[choice] : param->text_fallback;
+		return;
+	}
+}
+
+static void read_kwargs(const struct json_at *kwargs, struct spec *spec)
+{
+	const struct param *params = spec->strategy->params;
+	const char *allowed[sizeof(spec->args.numbers) / sizeof(spec->args.numbers[0]) + 1] = {0};
+
+	args_init(&spec->args, params);
+	if (kwargs->value == NULL || !json_is_object_at(kwargs)) {
+		return;
+	}
+	spec->kwargs = json_incref(kwargs->value);
+	for (size_t i = 0; params != NULL && params[i].name != NULL; i++) {
+		allowed[i] = params[i].name;
+		read_param(kwargs, &params[i], &spec->args.numbers[i], &spec->args.texts[i]);
+	}
+	json_only(kwargs, allowed);
+}
+
+/* 0, 1 or "auto"; -1 when it is not given. */
+static const char *read_quant_level(const struct json_at *at)
+{
+	if (at->value == NULL) {
+		return NULL;
+	}
+	if (json_is_integer(at->value) && json_integer_value(at->value) == 0) {
+		return "0";
+	}
+	if (json_is_integer(at->value) && json_integer_value(at->value) == 1) {
+		return "1";
+	}
+	if (!json_is_string(at->value) || strcmp(json_string_value(at->value), "auto") != 0) {
+		(void)json_fault(at, "must be 0, 1 or \"auto\"");
+	}
+	return "auto";
+}
+
+void spec_read_strategy(const struct json_at *body, struct spec *spec)
+{
+	struct json_at level = json_member(body, "quant_level");
+	struct json_at criterion = json_member(body, "tuning_criterion");
+	struct json_at strategy = json_member(&criterion, "strategy");
+	struct json_at kwargs = json_member(&criterion, "strategy_kwargs");
+	const char *name = json_string_in(&strategy, "basic", LIMIT_NAME_BYTES);
+
+	spec->quant_level = read_quant_level(&level);
+	if (spec->quant_level == NULL) {
+		spec->quant_level = strategy.value != NULL ? "1" : "auto";
+	}
+	if (strcmp(spec->quant_level, "1") != 0) {
+		name = strcmp(spec->quant_level, "0") == 0 ? "conservative" : "auto";
+	}
+	spec->strategy = strategy_find(name);
+	if (spec->strategy == NULL) {
+		(void)json_fault(&strategy, "there is no strategy \"%s\"; see /v1/strategies",
+				 name);
+		return;
+	}
+	read_kwargs(&kwargs, spec);
+}
+
+void spec_read_recipes(const struct json_at *at, struct spec *spec)
+{
+	if (at->value == NULL || !json_is_object_at(at)) {
+		spec->recipes = json_object();
+		return;
+	}
+	json_only(at, recipe_names);
+	spec->recipes = json_incref(at->value);
+}
+
+struct dictionary {
+	struct restriction *list;
+	size_t count;
+};
+
+static void read_dictionary(const struct json_at *at, bool by_name, struct atoms *atoms,
+			    struct dictionary *ret)
+{
+	static const char *const members[] = {"weight", "activation", NULL};
+	const char *key;
+	json_t *value;
+
+	if (at->value == NULL || !json_is_object_at(at)) {
+		return;
+	}
+	if (json_object_size(at->value) > LIMIT_DICT_ENTRIES) {
+		(void)json_fault(at, "at most %d entries are taken", LIMIT_DICT_ENTRIES);
+		return;
+	}
+	json_object_foreach(at->value, key, value) {
+		struct json_at member = json_member(at, key);
+		struct json_at weight = json_member(&member, "weight");
+		struct json_at activation = json_member(&member, "activation");
+		struct restriction *entry;
+		char pointer[ERR_POINTER_MAX];
+
+		if (!json_required(&member) || !json_is_object_at(&member)) {
+			continue;
+		}
+		json_only(&member, members);
+		ret->list = mem_grow(ret->list, ret->count + 1, sizeof(*ret->list));
+		entry = &ret->list[ret->count++];
+		memset(entry, 0, sizeof(*entry));
+		entry->pattern = key;
+		entry->by_name = by_name;
+		entry->pointer = mem_dup(json_pointer(&member, pointer));
+		codec_attribute_read(&weight, true, atoms, entry->items);
+		codec_attribute_read(&activation, false, atoms, entry->items);
+	}
+}
+
+static void dictionary_finish(struct dictionary *dictionary)
+{
+	for (size_t i = 0; i < dictionary->count; i++) {
+		for (int item = 0; item < ITEM_COUNT; item++) {
+			free(dictionary->list[i].items[item].atoms);
+		}
+		free((char *)dictionary->list[i].pointer);
+	}
+	free(dictionary->list);
+}
+
+static void read_excluded(const struct json_at *at, bool *exclude)
+{
+	static const char *const names[] = {"bf16", "fp16", NULL};
+
+	if (!json_is_array_at(at, 2)) {
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(at->value); i++) {
+		struct json_at item = json_item(at, i);
+
+		exclude[MODE_BF16 + json_choice(&item, 0, names)] = true;
+	}
+}
+
+static size_t read_sizes(const struct json_at *at, int64_t *sizes)
+{
+	size_t count = 0;
+
+	if (at->value == NULL) {
+		return 0;
+	}
+	if (!json_is_array(at->value)) {
+		sizes[0] = json_int(at, 100, 1, INT32_MAX);
+		return 1;
+	}
+	if (!json_is_array_at(at, LIMIT_CALIBRATION_SIZES)) {
+		return 0;
+	}
+	for (size_t i = 0; i < json_array_size(at->value); i++) {
+		struct json_at item = json_item(at, i);
+		int64_t size = json_int(&item, 100, 1, INT32_MAX);
+		size_t k = 0;
+
+		while (k < count && sizes[k] != size) {
+			k++;
+		}
+		sizes[k] = size;
+		count += k == count;
+	}
+	return count;
+}
+
+void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec)
+{
+	struct json_at capability_at = {
+		.value = capability, .parent = body, .key = "capability", .err = body->err};
+	struct json_at approach = json_member(body, "approach");
+	struct json_at types = json_member(body, "op_type_dict");
+	struct json_at names = json_member(body, "op_name_dict");
+	struct json_at excluded = json_member(body, "excluded_precisions");
+	struct json_at sizes_at = json_member(body, "calibration_sampling_size");
+	int64_t sizes[LIMIT_CALIBRATION_SIZES];
+	struct space_request request = {.calibration_sizes = sizes};
+	struct capability read;
+	struct dictionary entries = {0};
+
+	codec_capability_read(&capability_at, &read);
+	request.approach = json_choice(&approach, APPROACH_STATIC, approach_names) % APPROACH_NAMES;
+	read_dictionary(&types, false, &read.atoms, &entries);
+	read_dictionary(&names, true, &read.atoms, &entries);
+	read_excluded(&excluded, request.exclude);
+	request.calibration_size_count = read_sizes(&sizes_at, sizes);
+	request.restrictions = entries.list;
+	request.restriction_count = entries.count;
+	if (body->err->code == ERR_OK) {
+		spec->space = space_create(&read, &request, body->err);
+	}
+	capability_finish(&read);
+	dictionary_finish(&entries);
+}

@@ -1,0 +1,17 @@
+/*
+ * The parts of a job body, each read by one function; private to the spec.
+ */
+#ifndef NARROWD_TUNER_SPEC_READ_H
+#define NARROWD_TUNER_SPEC_READ_H
+
+#include "tuner/spec.h"
+
+void spec_read_criterion(const struct json_at *body, struct criterion *ret);
+void spec_read_objective(const struct json_at *at, struct objective *ret);
+/* quant_level, strategy and its arguments. */
+void spec_read_strategy(const struct json_at *body, struct spec *spec);
+/* Approach, dictionaries, precisions, sampling sizes; makes the space. */
+void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec);
+void spec_read_recipes(const struct json_at *at, struct spec *spec);
+
+#endif

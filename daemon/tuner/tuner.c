@@ -1,0 +1,181 @@
+#include "tuner/tuner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "tuner/run.h"
+
+struct tuner *tuner_create(const struct tuner_options *options)
+{
+	struct tuner *tuner = mem_new(1, sizeof(*tuner));
+
+	tuner->options = *options;
+	tuner->callback_url = mem_dup(options->callback_url);
+	sched_init(&tuner->sched);
+	map_init(&tuner->runs);
+	map_init(&tuner->leases);
+	reload_init(tuner);
+	return tuner;
+}
+
+void tuner_destroy(struct tuner *tuner)
+{
+	if (tuner == NULL) {
+		return;
+	}
+	reload_finish(tuner);
+	sched_finish(&tuner->sched);
+	map_finish(&tuner->runs);
+	map_finish(&tuner->leases);
+	free(tuner->callback_url);
+	free(tuner);
+}
+
+int64_t tuner_version(const struct tuner *tuner, const char *job)
+{
+	const struct run *run = run_find(tuner, job);
+
+	return run != NULL ? run->durable : -1;
+}
+
+void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret)
+{
+	*ret = tuner->stats;
+	ret->open_jobs = tuner->runs.count;
+	ret->waiting = tuner->sched.waiting;
+}
+
+static struct run *any_run(const struct tuner *tuner)
+{
+	for (size_t i = 0; i < tuner->runs.capacity; i++) {
+		if (tuner->runs.slots[i].key != NULL) {
+			return (struct run *)tuner->runs.slots[i].value; /* NOLINT */
+		}
+	}
+	return NULL;
+}
+
+static void on_timers_closed(void *arg)
+{
+	struct tuner *tuner = arg;
+
+	tuner->stopped(tuner->stopped_arg);
+}
+
+static void close_runs(struct tuner *tuner)
+{
+	struct run *run;
+
+	while ((run = any_run(tuner)) != NULL) {
+		run_flush(run, NULL, NULL, NULL);
+		run_close(run);
+	}
+}
+
+static void on_stop_timer(void *arg)
+{
+	struct tuner *tuner = arg;
+
+	close_runs(tuner);
+	tuner_check_stopped(tuner);
+}
+
+/* Once nothing flies every run is closed; once the last one is gone the tuner has stopped. */
+void tuner_check_stopped(struct tuner *tuner)
+{
+	if (!tuner->stopping || tuner->stopped == NULL) {
+		return;
+	}
+	if (tuner->stats.flights == 0 && tuner->runs.count > 0) {
+		loop_timer_start(&tuner->stop_timer, 0);
+	}
+	if (tuner->alive == 0 && tuner->runs.count == 0 &&
+	    !uv_is_closing((uv_handle_t *)&tuner->stop_timer.uv)) {
+		loop_timer_close(&tuner->reload_timer, NULL);
+		loop_timer_close(&tuner->stop_timer, on_timers_closed);
+	}
+}
+
+void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg)
+{
+	tuner->stopping = true;
+	tuner->stopped = done;
+	tuner->stopped_arg = arg;
+	loop_timer_init(tuner->options.loop, &tuner->stop_timer, on_stop_timer, tuner);
+	loop_timer_start(&tuner->stop_timer, deadline_ms);
+	tuner_check_stopped(tuner);
+}
+
+struct submission {
+	struct tuner *tuner;
+	struct job *job;
+	tuner_done_fn done;
+	void *arg;
+};
+
+static void on_inserted(void *arg, int rc, const struct err *err)
+{
+	struct submission *s = arg;
+
+	if (rc == 0 && !s->tuner->stopping) {
+		struct err ignored;
+		json_t *nothing = json_object();
+		struct run *run;
+
+		(void)job_replay(s->job, "job_submitted", -1, nothing, &ignored);
+		json_decref(nothing);
+		run = run_create(s->tuner, s->job);
+		run_wake(run);
+		log_line(LOG_INFO, "job submitted", LOG_TEXT("job", s->job->id),
+			 LOG_TEXT("strategy", s->job->spec->strategy->name),
+			 LOG_INT("operators", (int64_t)s->job->spec->space->op_count));
+	} else {
+		job_destroy(s->job);
+	}
+	s->done(s->arg, rc, err);
+	free(s);
+}
+
+/* The body as people may see it: an inline evaluator's secret is not repeated. */
+static json_t *redacted_body(const json_t *body)
+{
+	json_t *copy = json_copy((json_t *)body);
+	const json_t *evaluator = json_object_get(body, "evaluator");
+
+	(void)json_object_set_new(copy, "evaluator", spec_target_redacted(evaluator));
+	return copy;
+}
+
+void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
+		  const char *id, tuner_done_fn done, void *arg)
+{
+	struct store_event event = {"job_submitted", clock_wall_ms(), -1, NULL};
+	struct submission *s = mem_new(1, sizeof(*s));
+	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
+	json_t *body = redacted_body(prepared->body);
+	char *texts[4] = {json_text(body), json_text(prepared->capability), json_text(head),
+			  json_text(prepared->target)};
+	struct store_job job = {
+		.id = id,
+		.spec = texts[0],
+		.capability = texts[1],
+		.head = texts[2],
+		.evaluator = texts[3],
+	};
+
+	s->tuner = tuner;
+	s->done = done;
+	s->arg = arg;
+	s->job = job_create(id, prepared->spec);
+	prepared->spec = NULL;
+	store_job_insert(tuner->options.store, &job, &event, 1, key, on_inserted, s);
+	for (int i = 0; i < 4; i++) {
+		free(texts[i]);
+	}
+	json_decref(head);
+	json_decref(body);
+	prepared_destroy(prepared);
+}

@@ -1,0 +1,111 @@
+/*
+ * The tuner: moves events between strategies, backends and the store, for every job that is not
+ * final. The only part that knows all three.
+ *
+ * A job in memory is a fold over its log (job.h). The tuner runs ahead of the disk in memory, but
+ * nothing leaves the daemon, no question, no answer to a client, before the events it rests on
+ * are committed. When a commit fails the job is forgotten and read again from its log.
+ *
+ * Loop thread. Callbacks come later, never from inside the call.
+ */
+#ifndef NARROWD_TUNER_TUNER_H
+#define NARROWD_TUNER_TUNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/endpoint.h"
+#include "backends/fetch.h"
+#include "backends/guard.h"
+#include "base/loop.h"
+#include "store/store.h"
+#include "tuner/spec.h"
+
+struct tuner;
+
+struct tuner_options {
+	struct loop *loop;
+	struct store *store;
+	struct fetch *fetch;
+	const struct guard *guard;
+	const char *callback_url; /* where evaluators reach this daemon: "http://127.0.0.1:8585" */
+	uint64_t lease_ttl_ms;    /* of an accepted (202) question between heartbeats */
+};
+
+struct tuner *tuner_create(const struct tuner_options *options);
+/* Replays the log of every job that is not final and goes on with it. Blocks; once, at start. */
+int tuner_resume(struct tuner *tuner, struct err *reterr);
+/* Asks nothing new, lets open answers in until `deadline_ms` from now, then calls done(arg). What
+ * is still out is asked again after the next start. */
+void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg);
+void tuner_destroy(struct tuner *tuner);
+
+/* rc is 0 or a negative err_code with err (borrowed) saying more. */
+typedef void (*tuner_done_fn)(void *arg, int rc, const struct err *err);
+
+/*
+ * A job body made ready: its evaluator looked up and checked against the guard, the capability
+ * asked for when the body has none, everything validated.
+ */
+struct prepared {
+	struct spec *spec;
+	json_t *body;       /* as submitted */
+	json_t *capability; /* as used */
+	json_t *target;     /* the evaluator's document, with its secret */
+};
+
+typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const struct err *err);
+
+struct preparation;
+/* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. */
+struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, tuner_prepared_fn fn,
+				  void *arg);
+void tuner_prepare_cancel(struct preparation *preparation);
+void prepared_destroy(struct prepared *prepared);
+
+/* Takes over `prepared`. The job gets the id `job` (of id_make()); done comes when it is on disk. A
+ * key without body keeps the job's document as the answer. */
+void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
+		  const char *job, tuner_done_fn done, void *arg);
+
+enum tuner_action { TUNER_PAUSE, TUNER_RESUME, TUNER_CANCEL };
+
+/* ERR_NOT_FOUND when the job is not among the open ones (it may be final: ask the store),
+ * ERR_WRONG_STATE when its state has no such move. Repeating an action is not an error. */
+void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
+		   const struct store_key *key, tuner_done_fn done, void *arg);
+/* PATCH: name, labels, parallel, max_trials, timeout. Faults in `edits` are reported at once
+ * through the callback's err. */
+void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_fn done, void *arg);
+
+/* The number of the job's newest event on disk, or -1 when it is not open. */
+int64_t tuner_version(const struct tuner *tuner, const char *job);
+
+struct watch;
+/* Calls fn(arg) once, when the job has an event newer than `version` on disk or stops being open
+ * (also at once, in the next turn, when that is so already). */
+struct watch *tuner_watch(struct tuner *tuner, const char *job, int64_t version, loop_fn fn,
+			  void *arg);
+/* No callback afterwards. NULL is fine. */
+void tuner_unwatch(struct watch *watch);
+
+/* A worker's or evaluator's sign of life: 0 and the new end of the lease (wall clock), or
+ * -ERR_GONE. */
+int tuner_lease_heartbeat(struct tuner *tuner, const char *lease, bool *ret_continue,
+			  int64_t *ret_expires_at_ms, struct err *reterr);
+/* The answer to a leased question. done: 0 when it counted (again for the very same answer),
+ * -ERR_CONFLICT for a different second answer, -ERR_GONE, -ERR_EVALUATOR when malformed. */
+void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
+			  tuner_done_fn done, void *arg);
+
+struct tuner_stats {
+	size_t open_jobs;
+	size_t flights; /* questions out */
+	size_t waiting; /* jobs that wait for a free place at their evaluator */
+	uint64_t trials_told;
+	uint64_t trials_failed;
+	uint64_t attempts;
+};
+void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret);
+
+#endif

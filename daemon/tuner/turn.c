@@ -1,0 +1,296 @@
+#include "tuner/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/*
+ * A turn: settle what came in, see whether the job is over, ask for more, hand everything to the
+ * store. It is taken whenever something changed, any number of times: what it does follows from
+ * the job alone.
+ */
+
+enum { UNREACHABLE_LIMIT = 5 }; /* trials in a row that never reached the evaluator */
+
+/* The strategy's turn on a pool thread. */
+struct ask {
+	uv_work_t work;
+	struct run *run;
+	enum step step;
+	struct question question;
+};
+
+static json_t *state_data(struct run *run, enum job_state state)
+{
+	json_t *data = run_active(run);
+
+	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
+	return data;
+}
+
+/* Records a question that somebody will be asked; the place was taken. */
+static void ask_somebody(struct run *run, const struct question *question, int64_t twin)
+{
+	struct job *job = run->job;
+	int64_t number = job->trial_count;
+
+	job_record(job, "question_asked", number, job_asked_data(job, question, twin, false));
+	flight_start(run, job->trials[number]);
+}
+
+static void start_baseline(struct run *run)
+{
+	struct question question = {.kind = QUESTION_BASELINE, .stage = "baseline"};
+
+	if (run->job->trial_count > 0 || !sched_take(&run->seat)) {
+		return;
+	}
+	if (run->job->state == JOB_QUEUED) {
+		job_record(run->job, "state_changed", -1, state_data(run, JOB_BASELINE));
+		run_clock(run);
+	}
+	ask_somebody(run, &question, -1);
+}
+
+static json_t *copied(const struct trial *twin)
+{
+	json_t *data = json_copy(twin->told);
+
+	(void)json_object_del(data, "active_s");
+	(void)json_object_set_new(data, "source", json_string("cache"));
+	return data;
+}
+
+/* Gives a trial the result of the one that it repeats. */
+static void share_result(struct job *job, const struct trial *twin, int64_t number)
+{
+	if (twin->state == TRIAL_TOLD) {
+		job_record(job, "trial_told", number, copied(twin));
+	} else if (twin->state == TRIAL_FAILED) {
+		job_record(job, "trial_failed", number,
+			   json_pack("{s:s, s:i}", "error", "the same config failed before",
+				     "attempts", 0));
+	}
+}
+
+static void share_results(struct job *job, const struct trial *twin)
+{
+	for (int64_t i = twin->number + 1; i < job->trial_count; i++) {
+		const struct trial *trial = job->trials[i];
+
+		if (trial->cached && trial->twin == twin->number && trial->state < TRIAL_TOLD) {
+			share_result(job, twin, i);
+		}
+	}
+}
+
+static void enter_stage(struct job *job, const char *stage)
+{
+	if (strcmp(job->stage, stage) != 0) {
+		job_record(job, "stage_entered", -1, json_pack("{s:s}", "stage", stage));
+	}
+}
+
+static void on_question(struct run *run, const struct question *question)
+{
+	struct job *job = run->job;
+	struct trial *twin =
+		question->kind == QUESTION_EVALUATE ? job_find_config(job, question->config) : NULL;
+	int64_t number;
+
+	enter_stage(job, question->stage);
+	number = job->trial_count;
+	if (twin == NULL) {
+		ask_somebody(run, question, -1);
+		return;
+	}
+	sched_give_back(&run->seat);
+	job_record(job, "question_asked", number,
+		   job_asked_data(job, question, twin->number, true));
+	share_result(job, twin, number);
+}
+
+static void on_step(struct run *run, enum step step, const struct question *question)
+{
+	struct job *job = run->job;
+
+	if (step == STEP_ASK) {
+		on_question(run, question);
+		return;
+	}
+	sched_give_back(&run->seat);
+	job->exhausted = step == STEP_DONE;
+	job->starved = step == STEP_WAIT;
+	if (step == STEP_WAIT && job->out == 0 && job_settle(job) == 0) {
+		log_line(LOG_ERROR, "a strategy waits for nothing", LOG_TEXT("job", job->id),
+			 LOG_TEXT("strategy", job->strategy.ops->name));
+		job->exhausted = true;
+	}
+}
+
+static void work_ask(uv_work_t *work)
+{
+	struct ask *ask = work->data;
+
+	ask->step = strategy_next(&ask->run->job->strategy, &ask->question);
+}
+
+static void after_ask(uv_work_t *work, int status)
+{
+	struct ask *ask = work->data;
+	struct run *run = ask->run;
+
+	(void)status;
+	run->ask = NULL;
+	if (run->closed || run->job->state != JOB_RUNNING || run->tuner->stopping) {
+		sched_give_back(&run->seat);
+	} else {
+		on_step(run, ask->step, &ask->question);
+	}
+	if (ask->step == STEP_ASK) {
+		question_finish(&ask->question);
+	}
+	free(ask);
+	run_wake(run);
+	run_unref(run);
+}
+
+static void ask_strategy(struct run *run)
+{
+	struct ask *ask;
+
+	if (!sched_take(&run->seat)) {
+		return;
+	}
+	ask = mem_new(1, sizeof(*ask));
+	ask->work.data = ask;
+	ask->run = run;
+	run->ask = ask;
+	run_ref(run);
+	(void)uv_queue_work(loop_uv(run->tuner->options.loop), &ask->work, work_ask, after_ask);
+}
+
+static bool confirmation_is_out(const struct job *job)
+{
+	for (int64_t i = job->trial_count - 1; i >= 0 && job->out > 0; i--) {
+		if (job->trials[i]->kind == QUESTION_CONFIRM &&
+		    job->trials[i]->state < TRIAL_TOLD) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *exit_detail(const struct job *job, const char *reason)
+{
+	if (strcmp(reason, "too_many_failures") == 0) {
+		return "more trials failed than max_failed_trials allows";
+	}
+	if (job->best == NULL) {
+		return "no config could be measured";
+	}
+	return job->best->candidate.feasible ? "the best config meets the criterion"
+					     : "no config met the criterion";
+}
+
+static void finish_for(struct run *run, const char *reason)
+{
+	struct job *job = run->job;
+	const struct trial *subject = job_to_confirm(job, reason);
+	struct question question = {.kind = QUESTION_CONFIRM, .stage = "confirm"};
+
+	if (subject == NULL) {
+		run_finish(run,
+			   strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED,
+			   reason, exit_detail(job, reason));
+		return;
+	}
+	if (confirmation_is_out(job) || !sched_take(&run->seat)) {
+		return;
+	}
+	question.config = subject->config;
+	enter_stage(job, question.stage);
+	ask_somebody(run, &question, subject->number);
+}
+
+static void go_on(struct run *run)
+{
+	struct job *job = run->job;
+	const char *reason = job_exit_reason(job);
+
+	if (run->tuner->stopping || job->state == JOB_PAUSED) {
+		sched_leave(&run->seat);
+	} else if (!job->strategy_ready) {
+		start_baseline(run);
+	} else if (reason != NULL) {
+		finish_for(run, reason);
+	} else if (job_may_ask(job)) {
+		ask_strategy(run);
+	} else {
+		sched_leave(&run->seat);
+	}
+}
+
+void turn_take(struct run *run)
+{
+	if (!job_state_is_final(run->job->state) && run->ask == NULL) {
+		(void)job_settle(run->job);
+		go_on(run);
+	}
+	run_flush(run, NULL, NULL, NULL);
+}
+
+static void baseline_told(struct run *run, struct trial *trial)
+{
+	struct job *job = run->job;
+	struct err why;
+	json_t *data;
+
+	if (job_check_baseline(job, trial, &why) != 0) {
+		run_finish(run, JOB_FAILED, "baseline_failed", why.message);
+		return;
+	}
+	data = job_baseline_data(job, trial);
+	job_record(job, "baseline_measured", 0, data);
+	if (job->state == JOB_BASELINE) {
+		job_record(job, "state_changed", -1, state_data(run, JOB_RUNNING));
+		run_clock(run);
+	}
+}
+
+void turn_told(struct run *run, struct trial *trial)
+{
+	struct job *job = run->job;
+
+	run->unreachable_in_row = 0;
+	run->tuner->stats.trials_told++;
+	if (trial->kind == QUESTION_BASELINE) {
+		baseline_told(run, trial);
+	} else if (trial->kind == QUESTION_CONFIRM && job->trials[trial->twin]->rejected) {
+		job_record(job, "measurement_disagrees", trial->twin,
+			   json_pack("{s:s}", "detail",
+				     "measured again, the config does not meet the criterion"));
+	} else if (trial->kind == QUESTION_EVALUATE) {
+		share_results(job, trial);
+	}
+	run_wake(run);
+}
+
+void turn_failed(struct run *run, struct trial *trial, const char *error, bool unreachable)
+{
+	run->tuner->stats.trials_failed++;
+	run->unreachable_in_row = unreachable ? run->unreachable_in_row + 1 : 0;
+	if (trial->kind == QUESTION_BASELINE) {
+		run_finish(run, JOB_FAILED, "baseline_failed", error);
+		return;
+	}
+	share_results(run->job, trial);
+	if (run->unreachable_in_row >= UNREACHABLE_LIMIT) {
+		run_finish(run, JOB_FAILED, "evaluator_down", error);
+		return;
+	}
+	run_wake(run);
+}
