@@ -1,0 +1,109 @@
+/*
+ * A call: one request being handled, and everything that has to end with it.
+ *
+ * Handlers get a call with its path parameters and its parsed body. What they start on its behalf
+ * and can be cancelled is cancelled when the client goes away; what cannot (a write) holds a
+ * reference, and the answer then has nobody to go to.
+ */
+#ifndef NARROWD_API_CALL_H
+#define NARROWD_API_CALL_H
+
+#include "api/http.h"
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "store/query.h"
+#include "store/store.h"
+#include "tuner/tuner.h"
+
+/* What the API needs of the process. Borrowed. */
+struct server {
+	struct loop *loop;
+	struct http *http;
+	struct store *store;
+	struct tuner *tuner;
+	struct fetch *fetch;
+	const struct guard *guard;
+	bool draining;
+	struct map keys; /* idempotency keys of requests that still run */
+	int64_t started_ms;
+	char *(*settings)(void); /* JSON of GET /v1/config; the caller frees */
+};
+
+struct call;
+typedef void call_fn(struct call *call);
+
+enum { CALL_PARAM_SIZE = 64 };
+
+enum route_body { NO_BODY, BODY, MAYBE_BODY };
+
+struct route {
+	const char *method;
+	const char *path; /* "{...}" stands for one segment */
+	call_fn *handle;
+	enum route_body body;
+	const char *const *query; /* parameters that are taken, NULL-terminated; NULL for none */
+};
+
+/* Every route, ended by one without a method. */
+extern const struct route routes[];
+
+struct wait;
+
+struct call {
+	struct server *server;
+	struct request *request; /* NULL once the client is gone or was answered */
+	const struct route *route;
+	char params[2][CALL_PARAM_SIZE];
+	json_t *body;
+	int refs;
+	struct store_query_call *query;
+	struct preparation *preparation;
+	struct endpoint_call *probe;
+	struct endpoint endpoint;
+	struct target target;
+	struct watch *watch;
+	struct wait *wait;
+	/* Idempotency */
+	char *key; /* "scope key" while it is in progress, or NULL */
+	struct store_key stored;
+	char fingerprint[72];
+	/* What the handler keeps between its steps. */
+	char id[CALL_PARAM_SIZE];
+	int64_t version;
+	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
+	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
+	call_fn *go; /* after the key was looked up */
+	void *state;
+	void (*state_destroy)(void *state);
+};
+
+/* The handler of http_create(); `arg` is the server. */
+void call_handle(struct request *request, void *arg);
+
+void call_ref(struct call *call);
+void call_unref(struct call *call);
+
+/* Answers. The call's request is gone afterwards. */
+void call_fail(struct call *call, const struct err *err);
+void call_error(struct call *call, enum err_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void call_reply_json(struct call *call, int status, json_t *value); /* takes over value */
+void call_reply_text(struct call *call, int status, const char *type, char *text);
+void call_reply_copy(struct call *call, int status, const char *text);
+
+/* Puts a query; `next` gets the rows unless it failed, which is answered. */
+void call_query(struct call *call, int query, const struct store_value *values, size_t count,
+		void (*next)(struct call *call, const struct store_rows *rows));
+
+/* Waits for news of a job, at most `seconds`; then calls `then`. */
+void call_wait(struct call *call, const char *job, int64_t version, unsigned seconds,
+	       call_fn *then);
+void call_wait_end(struct call *call);
+
+/* Idempotency: looks the key up, if there is one, then calls `go`. */
+void call_once(struct call *call, call_fn *go);
+/* The key to store with the effect, or NULL. */
+const struct store_key *call_key(struct call *call, int status, const char *location);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Documents with a version: ETag, If-None-Match, If-Match and waiting for a change.
+ */
+#ifndef NARROWD_API_DOCUMENT_H
+#define NARROWD_API_DOCUMENT_H
+
+#include "api/call.h"
+
+/*
+ * Reads the job named by the first path parameter and calls `make` with its row (QUERY_JOB), after
+ * conditions: an unchanged document is answered with 304 here, after waiting if the client prefers
+ * to. Unknown jobs are 404.
+ */
+void document_of_job(struct call *call,
+		     void (*make)(struct call *call, const struct store_rows *rows));
+
+/* Whether If-Match is absent or names `version`; otherwise answers 412. */
+bool document_matches(struct call *call, int64_t version);
+
+/* The columns of QUERY_JOB. */
+enum {
+	JOB_DOCUMENT,
+	JOB_VERSION,
+	JOB_STATE,
+	JOB_SPEC,
+	JOB_CAPABILITY,
+	JOB_HEAD,
+	JOB_BEST,
+	JOB_EVALUATOR,
+};
+
+/* The spec of a stored job, made from a row of QUERY_JOB; NULL after answering an error. */
+struct spec *document_spec(struct call *call, const struct store_rows *rows);
+
+#endif

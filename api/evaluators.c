@@ -1,0 +1,246 @@
+#include "api/page.h"
+#include "api/resources.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* Checks members and URL as a job's inline evaluator is checked; false after answering. */
+static bool check(struct call *call, json_t *document)
+{
+	struct err err;
+	struct json_at at = json_root(document, &err);
+	struct guard_url url;
+	struct target target;
+
+	err_init(&err);
+	spec_target_read(&at, &target);
+	if (err.code == ERR_OK && call->server->guard != NULL) {
+		(void)guard_check_url(call->server->guard, target.url, &url, &err);
+	}
+	target_finish(&target);
+	if (err.code != ERR_OK) {
+		call_fail(call, &err);
+	}
+	return err.code == ERR_OK;
+}
+
+static void on_stored(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (call->request != NULL && rc != 0) {
+		call_fail(call, err);
+	} else if (call->request != NULL) {
+		bool created = strcmp(call->route->method, "POST") == 0;
+		char location[2 * CALL_PARAM_SIZE];
+
+		if (created) {
+			(void)snprintf(location, sizeof(location), "/v1/evaluators/%s", call->id);
+			request_add_header(call->request, "Location", location);
+		}
+		call_reply_copy(call, created ? 201 : 200, call->state);
+	}
+	call_unref(call);
+}
+
+/* Stores `document` (with its secret still in it) under call->id. */
+static void put(struct call *call, json_t *document, const char *created_at)
+{
+	const json_t *secret = json_object_get(document, "secret");
+	char *secrets = NULL;
+	json_t *shown = spec_target_redacted(document);
+	const struct store_key *key;
+	char location[2 * CALL_PARAM_SIZE];
+
+	if (secret != NULL) {
+		json_t *kept = json_pack("{s:O}", "secret", secret);
+
+		secrets = json_text(kept);
+		json_decref(kept);
+	}
+	(void)json_object_set_new(shown, "id", json_string(call->id));
+	(void)json_object_set_new(shown, "created_at", json_string(created_at));
+	call->state = json_text(shown);
+	call->state_destroy = free;
+	json_decref(shown);
+	(void)snprintf(location, sizeof(location), "/v1/evaluators/%s", call->id);
+	key = call_key(call, 201, location);
+	call->stored.body = call->state;
+	call_ref(call);
+	store_evaluator_put(call->server->store, call->id, call->state, secrets, key, on_stored,
+			    call);
+	free(secrets);
+}
+
+static void create(struct call *call)
+{
+	char at[CLOCK_TEXT_SIZE];
+
+	id_make(call->id, "evl_");
+	put(call, call->body, clock_format(clock_wall_ms(), at));
+}
+
+void evaluators_create(struct call *call)
+{
+	if (json_object_get(call->body, "id") != NULL) {
+		struct err err;
+
+		err_init(&err);
+		(void)err_fault(&err, "/id", "the daemon gives the id");
+		call_fail(call, &err);
+		return;
+	}
+	if (check(call, call->body)) {
+		call_once(call, create);
+	}
+}
+
+static void on_page(struct call *call, const struct store_rows *rows)
+{
+	page_reply(call, rows, call->version, 1, -1);
+}
+
+void evaluators_list(struct call *call)
+{
+	char after[80], unused[80];
+	struct store_value values[2] = {{0}};
+
+	if (!page_cursor(call, after, unused, sizeof(after))) {
+		return;
+	}
+	call->version = page_limit(call);
+	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
+	values[1].integer = call->version + 1;
+	call_query(call, QUERY_EVALUATORS, values, 2, on_page);
+}
+
+static void find(struct call *call, void (*next)(struct call *, const struct store_rows *))
+{
+	struct store_value id = {.text = call->params[0]};
+
+	call_query(call, QUERY_EVALUATOR, &id, 1, next);
+}
+
+static bool found(struct call *call, const struct store_rows *rows)
+{
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no evaluator has the id %s", call->params[0]);
+	}
+	return rows->count > 0;
+}
+
+static void reply(struct call *call, const struct store_rows *rows)
+{
+	if (found(call, rows)) {
+		call_reply_copy(call, 200, rows->cells[0]);
+	}
+}
+
+void evaluators_get(struct call *call)
+{
+	find(call, reply);
+}
+
+/* The stored members with the secret put back. New reference. */
+static json_t *whole(const struct store_rows *rows)
+{
+	json_t *document = json_loads(rows->cells[0], 0, NULL);
+	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
+	json_t *secret = json_object_get(secrets, "secret");
+
+	if (secret != NULL) {
+		(void)json_object_set(document, "secret", secret);
+	}
+	json_decref(secrets);
+	return document;
+}
+
+static void patch(struct call *call, const struct store_rows *rows)
+{
+	json_t *document;
+	char created_at[CLOCK_TEXT_SIZE];
+
+	if (!found(call, rows)) {
+		return;
+	}
+	document = whole(rows);
+	(void)snprintf(created_at, sizeof(created_at), "%s",
+		       json_string_value(json_object_get(document, "created_at")));
+	(void)json_object_del(document, "created_at");
+	(void)json_object_del(document, "id");
+	(void)json_object_update(document, call->body);
+	if (check(call, document)) {
+		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
+		put(call, document, created_at);
+	}
+	json_decref(document);
+}
+
+void evaluators_patch(struct call *call)
+{
+	find(call, patch);
+}
+
+static void on_deleted(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (call->request != NULL && rc != 0) {
+		call_fail(call, err);
+	} else if (call->request != NULL) {
+		request_reply(call->request, 204, NULL, NULL, 0);
+	}
+	call_unref(call);
+}
+
+void evaluators_delete(struct call *call)
+{
+	call_ref(call);
+	store_evaluator_delete(call->server->store, call->params[0], on_deleted, call);
+}
+
+static void on_probed(void *arg, json_t *capability, const struct err *err)
+{
+	struct call *call = arg;
+	double elapsed = (double)(clock_mono_ms() - call->version) / 1000;
+
+	call->probe = NULL;
+	call_reply_json(call, 200,
+			json_pack("{s:b, s:f, s:O?, s:s?}", "ok", capability != NULL, "elapsed_s",
+				  elapsed, "capability", capability, "error",
+				  capability != NULL ? NULL : err->message));
+}
+
+static void probe(struct call *call, const struct store_rows *rows)
+{
+	struct json_at at;
+	struct err err;
+	json_t *document;
+
+	if (!found(call, rows)) {
+		return;
+	}
+	document = whole(rows);
+	(void)json_object_del(document, "created_at");
+	err_init(&err);
+	at = json_root(document, &err);
+	spec_target_read(&at, &call->target);
+	json_decref(document);
+	call->endpoint = (struct endpoint){
+		.url = call->target.url,
+		.secret = call->target.secret,
+		.connect_timeout_ms = (uint64_t)call->target.connect_timeout_ms,
+		.timeout_ms = (uint64_t)call->target.timeout_ms,
+	};
+	call->version = clock_mono_ms();
+	call->probe = endpoint_capability(call->server->fetch, &call->endpoint, on_probed, call);
+}
+
+void evaluators_probe(struct call *call)
+{
+	find(call, probe);
+}

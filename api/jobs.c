@@ -1,0 +1,265 @@
+#include "api/document.h"
+#include "api/page.h"
+#include "api/resources.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static void answer_job(struct call *call, const struct store_rows *rows)
+{
+	bool created = strcmp(call->route->method, "POST") == 0 && call->params[0][0] == '\0';
+	char etag[40];
+
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		return;
+	}
+	(void)snprintf(etag, sizeof(etag), "\"%s\"", rows->cells[JOB_VERSION]);
+	request_add_header(call->request, "ETag", etag);
+	call_reply_copy(call, created ? 201 : 200, rows->cells[JOB_DOCUMENT]);
+}
+
+static void read_answer(struct call *call, const char *id)
+{
+	struct store_value value = {.text = id};
+
+	call_query(call, QUERY_JOB, &value, 1, answer_job);
+}
+
+/* A first answer under a key is the one that was stored, so that a repeat is the same. */
+static void answer_stored(struct call *call, const struct store_rows *rows)
+{
+	if (rows->count == 0) {
+		read_answer(call, call->id);
+		return;
+	}
+	call_reply_copy(call, atoi(rows->cells[1]), rows->cells[3]);
+}
+
+static void answer(struct call *call)
+{
+	struct store_value values[] = {{.text = "-"}, {.text = call->key}};
+
+	if (call->key != NULL) {
+		call_query(call, QUERY_KEY, values, 2, answer_stored);
+	} else {
+		read_answer(call, call->id);
+	}
+}
+
+/* A write is over. The client may be gone by now. */
+static void on_written(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (call->request != NULL && rc != 0) {
+		call_fail(call, err);
+	} else if (call->request != NULL) {
+		answer(call);
+	}
+	call_unref(call);
+}
+
+static void on_submitted(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (call->request != NULL && rc == 0) {
+		char *location = mem_printf("/v1/jobs/%s", call->id);
+
+		request_add_header(call->request, "Location", location);
+		free(location);
+	}
+	on_written(arg, rc, err);
+}
+
+static void on_prepared(void *arg, struct prepared *prepared, const struct err *err)
+{
+	struct call *call = arg;
+	char location[2 * CALL_PARAM_SIZE];
+
+	call->preparation = NULL;
+	if (prepared == NULL) {
+		call_fail(call, err);
+		return;
+	}
+	call_ref(call);
+	id_make(call->id, "job_");
+	(void)snprintf(location, sizeof(location), "/v1/jobs/%s", call->id);
+	tuner_submit(call->server->tuner, prepared, call_key(call, 201, location), call->id,
+		     on_submitted, call);
+}
+
+static void submit(struct call *call)
+{
+	call->preparation = tuner_prepare(call->server->tuner, call->body, on_prepared, call);
+}
+
+void jobs_submit(struct call *call)
+{
+	if (call->server->draining) {
+		call_error(call, ERR_DRAINING, "the daemon is stopping");
+		return;
+	}
+	call_once(call, submit);
+}
+
+static void on_jobs(struct call *call, const struct store_rows *rows)
+{
+	page_reply(call, rows, call->version, 1, -1);
+}
+
+static bool find_label(void *arg, const char *name, const char *value)
+{
+	struct store_value *values = arg;
+
+	if (strncmp(name, "label.", 6) != 0) {
+		return true;
+	}
+	values[0] = (struct store_value){.text = name + 6};
+	values[1] = (struct store_value){.text = value};
+	return false;
+}
+
+static struct store_value text_or_null(const char *text)
+{
+	return (struct store_value){.text = text, .is_null = text == NULL};
+}
+
+void jobs_list(struct call *call)
+{
+	char before[80], unused[80];
+	struct store_value values[6] = {
+		text_or_null(request_query(call->request, "state")),
+		text_or_null(request_query(call->request, "name")),
+		{.is_null = true},
+		{.is_null = true},
+	};
+
+	if (!page_cursor(call, before, unused, sizeof(before))) {
+		return;
+	}
+	request_each_query(call->request, find_label, &values[2]);
+	call->version = page_limit(call);
+	values[4] = text_or_null(before[0] != '\0' ? before : NULL);
+	values[5].integer = call->version + 1;
+	call_query(call, QUERY_JOBS, values, 6, on_jobs);
+}
+
+static void reply_document(struct call *call, const struct store_rows *rows)
+{
+	call_reply_copy(call, 200, rows->cells[JOB_DOCUMENT]);
+}
+
+void jobs_get(struct call *call)
+{
+	document_of_job(call, reply_document);
+}
+
+static void reply_spec(struct call *call, const struct store_rows *rows)
+{
+	call_reply_copy(call, 200, rows->cells[JOB_SPEC]);
+}
+
+void jobs_spec(struct call *call)
+{
+	document_of_job(call, reply_spec);
+}
+
+/* The job is not open: gone, or final, which may be what was asked for. */
+static void on_final(struct call *call, const struct store_rows *rows)
+{
+	bool cancel = strcmp(strrchr(call->route->path, '/'), "/cancel") == 0;
+
+	if (rows->count > 0 && cancel && strcmp(rows->cells[JOB_STATE], "cancelled") == 0) {
+		answer_job(call, rows);
+	} else if (rows->count > 0) {
+		call_error(call, ERR_WRONG_STATE, "the job is %s", rows->cells[JOB_STATE]);
+	} else {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	}
+}
+
+static void on_changed(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+	struct store_value id = {.text = call->params[0]};
+
+	if (call->request != NULL && rc == -(int)ERR_NOT_FOUND) {
+		call_query(call, QUERY_JOB, &id, 1, on_final);
+		call_unref(call);
+		return;
+	}
+	on_written(arg, rc, err);
+}
+
+static void control(struct call *call)
+{
+	static const struct {
+		const char *name;
+		enum tuner_action action;
+	} actions[] = {
+		{"/pause", TUNER_PAUSE}, {"/resume", TUNER_RESUME}, {"/cancel", TUNER_CANCEL}};
+	const char *name = strrchr(call->route->path, '/');
+
+	(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(actions[i].name, name) == 0) {
+			call_ref(call);
+			tuner_control(call->server->tuner, call->params[0], actions[i].action,
+				      call_key(call, 200, NULL), on_changed, call);
+		}
+	}
+}
+
+void jobs_control(struct call *call)
+{
+	call_once(call, control);
+}
+
+void jobs_patch(struct call *call)
+{
+	int64_t version = tuner_version(call->server->tuner, call->params[0]);
+
+	if (version >= 0 && !document_matches(call, version)) {
+		return;
+	}
+	(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
+	call_ref(call);
+	tuner_edit(call->server->tuner, call->params[0], call->body, on_changed, call);
+}
+
+static void on_deleted(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (call->request != NULL && rc != 0) {
+		call_fail(call, err);
+	} else if (call->request != NULL) {
+		request_reply(call->request, 204, NULL, NULL, 0);
+	}
+	call_unref(call);
+}
+
+static void delete_job(struct call *call, const struct store_rows *rows)
+{
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		return;
+	}
+	if (!document_matches(call, strtoll(rows->cells[JOB_VERSION], NULL, 10))) {
+		return;
+	}
+	call_ref(call);
+	store_job_delete(call->server->store, call->params[0], on_deleted, call);
+}
+
+void jobs_delete(struct call *call)
+{
+	struct store_value id = {.text = call->params[0]};
+
+	call_query(call, QUERY_JOB, &id, 1, delete_job);
+}

@@ -1,0 +1,54 @@
+#include "api/problem.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+
+enum {
+	INSTANCE_MAX = 64,
+	/* Room for ERR_FAULTS_MAX faults with every byte escaped as six. */
+	TEXT_MAX = 6 * ERR_FAULTS_MAX * (ERR_POINTER_MAX + ERR_DETAIL_MAX) + 8192,
+};
+
+static void add_member(struct buf *buf, const char *name, const char *value, size_t max)
+{
+	if (value != NULL) {
+		buf_printf(buf, ",\"%s\":", name);
+		buf_json_string(buf, value, strnlen(value, max));
+	}
+}
+
+static void add_faults(struct buf *buf, const struct err *err)
+{
+	size_t kept = err->fault_count < ERR_FAULTS_MAX ? err->fault_count : ERR_FAULTS_MAX;
+
+	if (kept == 0) {
+		return;
+	}
+	buf_text(buf, ",\"errors\":[");
+	for (size_t i = 0; i < kept; i++) {
+		const struct err_fault *fault = &err->faults[i];
+
+		buf_text(buf, i > 0 ? ",{\"pointer\":" : "{\"pointer\":");
+		buf_json_string(buf, fault->pointer, strlen(fault->pointer));
+		add_member(buf, "detail", fault->detail, ERR_DETAIL_MAX);
+		buf_text(buf, "}");
+	}
+	buf_text(buf, "]");
+}
+
+char *problem_text(const struct err *err, const char *instance, const char *request_id,
+		   size_t *ret_length)
+{
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	buf_printf(&buf, "{\"type\":\"urn:narrowd:problem:%s\",\"title\":\"%s\",\"status\":%d",
+		   err_name(err->code), err_title(err->code), err_http_status(err->code));
+	add_member(&buf, "detail", err->message, ERR_MESSAGE_MAX);
+	add_member(&buf, "instance", instance, INSTANCE_MAX);
+	add_member(&buf, "request_id", request_id, INSTANCE_MAX);
+	add_faults(&buf, err);
+	buf_text(&buf, "}");
+	return buf_take(&buf, ret_length);
+}

@@ -1,0 +1,29 @@
+/*
+ * The handlers of all resources, one file each; named in the route table.
+ */
+#ifndef NARROWD_API_RESOURCES_H
+#define NARROWD_API_RESOURCES_H
+
+#include "api/call.h"
+
+/* jobs.c */
+call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_spec;
+/* trials.c */
+call_fn trials_list, trials_get;
+/* results.c: what a job has found */
+call_fn results_space, results_best, results_pareto, results_export;
+/* events.c */
+call_fn events_get;
+/* spaces.c */
+call_fn spaces_dry_run;
+/* strategies.c */
+call_fn strategies_list, strategies_get;
+/* evaluators.c */
+call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, evaluators_delete,
+	evaluators_probe;
+/* leases.c */
+call_fn leases_heartbeat, leases_complete;
+/* meta.c */
+call_fn meta_openapi, meta_metrics, meta_health, meta_ready, meta_config, meta_page;
+
+#endif

@@ -1,0 +1,45 @@
+#include "api/resources.h"
+
+static const char *const page[] = {"limit", "cursor", NULL};
+static const char *const job_page[] = {"limit", "cursor", "state", "name", "label.", NULL};
+static const char *const trial_page[] = {"limit",    "cursor", "state", "stage",
+					 "feasible", "order",  NULL};
+static const char *const one_trial[] = {"config", NULL};
+static const char *const formats[] = {"format", NULL};
+
+const struct route routes[] = {
+	{"POST", "/v1/jobs", jobs_submit, BODY, NULL},
+	{"GET", "/v1/jobs", jobs_list, NO_BODY, job_page},
+	{"GET", "/v1/jobs/{id}", jobs_get, NO_BODY, NULL},
+	{"PATCH", "/v1/jobs/{id}", jobs_patch, BODY, NULL},
+	{"DELETE", "/v1/jobs/{id}", jobs_delete, NO_BODY, NULL},
+	{"POST", "/v1/jobs/{id}/pause", jobs_control, MAYBE_BODY, NULL},
+	{"POST", "/v1/jobs/{id}/resume", jobs_control, MAYBE_BODY, NULL},
+	{"POST", "/v1/jobs/{id}/cancel", jobs_control, MAYBE_BODY, NULL},
+	{"GET", "/v1/jobs/{id}/spec", jobs_spec, NO_BODY, NULL},
+	{"GET", "/v1/jobs/{id}/space", results_space, NO_BODY, NULL},
+	{"GET", "/v1/jobs/{id}/best", results_best, NO_BODY, NULL},
+	{"GET", "/v1/jobs/{id}/pareto", results_pareto, NO_BODY, NULL},
+	{"GET", "/v1/jobs/{id}/trials", trials_list, NO_BODY, trial_page},
+	{"GET", "/v1/jobs/{id}/trials/{n}", trials_get, NO_BODY, one_trial},
+	{"GET", "/v1/jobs/{id}/events", events_get, NO_BODY, page},
+	{"GET", "/v1/jobs/{id}/export", results_export, NO_BODY, formats},
+	{"POST", "/v1/spaces", spaces_dry_run, BODY, NULL},
+	{"GET", "/v1/strategies", strategies_list, NO_BODY, NULL},
+	{"GET", "/v1/strategies/{name}", strategies_get, NO_BODY, NULL},
+	{"POST", "/v1/evaluators", evaluators_create, BODY, NULL},
+	{"GET", "/v1/evaluators", evaluators_list, NO_BODY, page},
+	{"GET", "/v1/evaluators/{id}", evaluators_get, NO_BODY, NULL},
+	{"PATCH", "/v1/evaluators/{id}", evaluators_patch, BODY, NULL},
+	{"DELETE", "/v1/evaluators/{id}", evaluators_delete, NO_BODY, NULL},
+	{"POST", "/v1/evaluators/{id}/probe", evaluators_probe, MAYBE_BODY, NULL},
+	{"POST", "/v1/leases/{id}/heartbeat", leases_heartbeat, MAYBE_BODY, NULL},
+	{"POST", "/v1/leases/{id}/complete", leases_complete, BODY, NULL},
+	{"GET", "/v1/config", meta_config, NO_BODY, NULL},
+	{"GET", "/openapi.json", meta_openapi, NO_BODY, NULL},
+	{"GET", "/metrics", meta_metrics, NO_BODY, NULL},
+	{"GET", "/healthz", meta_health, NO_BODY, NULL},
+	{"GET", "/readyz", meta_ready, NO_BODY, NULL},
+	{"GET", "/", meta_page, NO_BODY, NULL},
+	{NULL, NULL, NULL, NO_BODY, NULL},
+};

@@ -1,0 +1,132 @@
+#include "api/document.h"
+#include "api/page.h"
+#include "api/resources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuner/codec_config.h"
+
+static const char *const orders[] = {"number",     "-number",     "accuracy", "-accuracy",
+				     "latency_ms", "-latency_ms", NULL};
+static const char *const truths[] = {"false", "true", NULL};
+
+static int index_of(const char *const *names, const char *text)
+{
+	for (int i = 0; names[i] != NULL; i++) {
+		if (strcmp(names[i], text) == 0) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+static void on_trials(struct call *call, const struct store_rows *rows)
+{
+	page_reply(call, rows, call->version, 2, 1);
+}
+
+static void list(struct call *call, const struct store_rows *rows)
+{
+	const char *state = request_query(call->request, "state");
+	const char *stage = request_query(call->request, "stage");
+	const char *feasible = request_query(call->request, "feasible");
+	const char *order = request_query(call->request, "order");
+	char key[80], number[80];
+	struct store_value values[8] = {
+		{.text = call->params[0]},
+		{.text = state, .is_null = state == NULL},
+		{.text = stage, .is_null = stage == NULL},
+		{.integer = feasible != NULL ? index_of(truths, feasible) : 0,
+		 .is_null = feasible == NULL},
+		{.integer = order != NULL ? index_of(orders, order) : 0},
+	};
+
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		return;
+	}
+	if (values[3].integer < 0 || values[4].integer < 0) {
+		call_error(call, ERR_BAD_REQUEST,
+			   "feasible is true or false; order is number, accuracy or latency_ms, "
+			   "reversed by a leading -");
+		return;
+	}
+	if (!page_cursor(call, key, number, sizeof(key))) {
+		return;
+	}
+	call->version = page_limit(call);
+	values[5] = (struct store_value){.text = key, .is_null = key[0] == '\0'};
+	values[6] = (struct store_value){.integer = strtoll(number, NULL, 10),
+					 .is_null = number[0] == '\0'};
+	values[7].integer = call->version + 1;
+	call_query(call, QUERY_TRIALS, values, 8, on_trials);
+}
+
+void trials_list(struct call *call)
+{
+	document_of_job(call, list);
+}
+
+static json_t *with_config(struct call *call, const char *document, const char *changes,
+			   const struct spec *spec)
+{
+	const char *form = request_query(call->request, "config");
+	json_t *trial = json_loads(document, 0, NULL);
+	json_t *list_of_changes = changes != NULL ? json_loads(changes, 0, NULL) : NULL;
+	struct config *config =
+		list_of_changes != NULL ? codec_changes_read(spec->space, list_of_changes) : NULL;
+
+	if (form == NULL || strcmp(form, "none") != 0) {
+		(void)json_object_set_new(
+			trial, "config",
+			codec_config_json(spec, config,
+					  form != NULL && strcmp(form, "delta") == 0));
+	}
+	config_destroy(config);
+	json_decref(list_of_changes);
+	return trial;
+}
+
+static void destroy_spec(void *spec)
+{
+	spec_destroy(spec);
+}
+
+static void on_trial(struct call *call, const struct store_rows *rows)
+{
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "the job has no trial %s", call->params[1]);
+		return;
+	}
+	call_reply_json(call, 200, with_config(call, rows->cells[0], rows->cells[1], call->state));
+}
+
+static void get(struct call *call, const struct store_rows *rows)
+{
+	char *end;
+	struct store_value values[] = {{.text = call->params[0]},
+				       {.integer = strtoll(call->params[1], &end, 10)}};
+
+	if (*end != '\0' || end == call->params[1]) {
+		call_error(call, ERR_NOT_FOUND, "trials are numbered 0, 1, 2, ...");
+		return;
+	}
+	call->state = document_spec(call, rows);
+	call->state_destroy = destroy_spec;
+	if (call->state != NULL) {
+		call_query(call, QUERY_TRIAL, values, 2, on_trial);
+	}
+}
+
+void trials_get(struct call *call)
+{
+	static const char *const forms[] = {"full", "delta", "none", NULL};
+	const char *form = request_query(call->request, "config");
+
+	if (form != NULL && index_of(forms, form) < 0) {
+		call_error(call, ERR_BAD_REQUEST, "config is full, delta or none");
+		return;
+	}
+	document_of_job(call, get);
+}
