@@ -1,0 +1,339 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "api/call.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+
+/*
+ * The process: what is started in which order, and stopped in the reverse one.
+ *
+ *	options -> guard -> fetch -> store -> tuner (replays the logs) -> HTTP -> ready
+ *	signal  -> tuner drains -> HTTP closes -> fetch -> store checkpoints -> loop ends
+ */
+
+enum { EVALUATOR_CONNECTIONS = 1024, PER_EVALUATOR = 256, HTTP_STOP_MS = 2000 };
+
+struct process {
+	struct settings options;
+	struct loop *loop;
+	struct guard *guard;
+	struct server server;
+	uv_signal_t signals[2];
+	uv_timer_t watchdog;
+	bool stopping;
+};
+
+static struct process process;
+
+static bool is_loopback(const char *listener)
+{
+	return strncmp(listener, "unix:", 5) == 0 || strncmp(listener, "127.", 4) == 0 ||
+	       strncmp(listener, "[::1]:", 6) == 0 || strncmp(listener, "localhost:", 10) == 0;
+}
+
+static int check_listeners(const struct settings *options, struct err *reterr)
+{
+	for (size_t i = 0; i < options->listen.count; i++) {
+		if (!is_loopback(options->listen.items[i])) {
+			return err_set(reterr, ERR_CONFIG,
+				       "%s is not a loopback address: without authentication the "
+				       "daemon listens on loopback and unix sockets only",
+				       options->listen.items[i]);
+		}
+	}
+	return 0;
+}
+
+static int read_choice(const char *what, const char *text, const char *const *names,
+		       struct err *reterr)
+{
+	for (int i = 0; names[i] != NULL; i++) {
+		if (strcmp(names[i], text) == 0) {
+			return i;
+		}
+	}
+	return err_set(reterr, ERR_CONFIG, "%s cannot be \"%s\"", what, text);
+}
+
+static int set_up_log(const struct settings *options, struct err *reterr)
+{
+	static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+	static const char *const formats[] = {"text", "json", NULL};
+	int level = read_choice("log_level", options->log_level, levels, reterr);
+	int format = level >= 0 ? read_choice("log_format", options->log_format, formats, reterr)
+				: level;
+
+	if (format >= 0) {
+		log_setup((enum log_level)level, format == 1);
+	}
+	return format < 0 ? format : 0;
+}
+
+static int make_guard(struct process *p, struct err *reterr)
+{
+	const char *name = p->options.evaluator_policy;
+	int policy = name[0] != '\0'
+			     ? read_choice("evaluator_policy", name, guard_policy_names, reterr)
+			     : GUARD_LAN;
+
+	if (policy < 0) {
+		return policy;
+	}
+	p->guard = guard_create((enum guard_policy)policy,
+				(const char *const *)p->options.evaluator_allow.items, reterr);
+	return p->guard != NULL ? 0 : -(int)reterr->code;
+}
+
+static char *settings(void)
+{
+	return options_json(&process.options);
+}
+
+static void end_loop(void *arg)
+{
+	struct process *p = arg;
+
+	for (int i = 0; i < 2; i++) {
+		uv_close((uv_handle_t *)&p->signals[i], NULL);
+	}
+	uv_close((uv_handle_t *)&p->watchdog, NULL);
+	loop_close(p->loop);
+}
+
+static void stop_store(void *arg)
+{
+	store_stop(((struct process *)arg)->server.store, end_loop, arg);
+}
+
+static void stop_fetch(void *arg)
+{
+	fetch_stop(((struct process *)arg)->server.fetch, stop_store, arg);
+}
+
+static void stop_http(void *arg)
+{
+	http_stop(((struct process *)arg)->server.http, HTTP_STOP_MS, stop_fetch, arg);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct process *p = handle->data;
+
+	if (p->stopping) {
+		/* Safe at any moment: what is not on disk was not acknowledged. */
+		_exit(128 + number);
+	}
+	p->stopping = p->server.draining = true;
+	notify_send("STOPPING=1");
+	log_line(LOG_INFO, "stopping", LOG_INT("signal", number));
+	tuner_stop(p->server.tuner, (uint64_t)p->options.drain_timeout_s * 1000, stop_http, p);
+}
+
+static void on_watchdog(uv_timer_t *handle)
+{
+	(void)handle;
+	notify_send("WATCHDOG=1");
+}
+
+static void watch_signals(struct process *p)
+{
+	static const int numbers[] = {SIGTERM, SIGINT};
+	uint64_t every = notify_watchdog_ms();
+
+	for (int i = 0; i < 2; i++) {
+		(void)uv_signal_init(loop_uv(p->loop), &p->signals[i]);
+		p->signals[i].data = p;
+		(void)uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+	}
+	(void)uv_timer_init(loop_uv(p->loop), &p->watchdog);
+	if (every > 0) {
+		(void)uv_timer_start(&p->watchdog, on_watchdog, every, every);
+	}
+}
+
+static int open_store(struct process *p, struct err *reterr)
+{
+	const struct store_options options = {.directory = p->options.data_dir,
+					      .unsafe_sync = p->options.unsafe_sync};
+
+	p->server.store = store_open(p->loop, &options, reterr);
+	return p->server.store != NULL ? 0 : -(int)reterr->code;
+}
+
+static int open_http(struct process *p, struct err *reterr)
+{
+	const struct http_options options = {
+		.listen = (const char *const *)p->options.listen.items,
+		.allowed_hosts = (const char *const *)p->options.allowed_hosts.items,
+		.max_body = LIMIT_BODY_BYTES,
+		.max_connections = (unsigned)p->options.max_connections,
+		.max_connections_per_ip = LIMIT_CONNECTIONS_PER_IP,
+		.header_timeout_ms = 10000,
+		.body_timeout_ms = 30000,
+		.idle_timeout_ms = 60000,
+	};
+
+	p->server.http = http_create(p->loop, &options, call_handle, &p->server, reterr);
+	return p->server.http != NULL ? 0 : -(int)reterr->code;
+}
+
+/* The tuner tells evaluators where we are, so it is made when the listeners are known. */
+static void make_tuner(struct process *p)
+{
+	const char *url = http_url(p->server.http, 0);
+	const struct tuner_options options = {
+		.loop = p->loop,
+		.store = p->server.store,
+		.fetch = p->server.fetch,
+		.guard = p->guard,
+		.callback_url = p->options.callback_url[0] != '\0' ? p->options.callback_url : url,
+		.lease_ttl_ms = (uint64_t)p->options.lease_ttl_s * 1000,
+	};
+
+	p->server.tuner = tuner_create(&options);
+}
+
+static int start(struct process *p, struct err *reterr)
+{
+	const struct fetch_options fetch_options = {
+		.max_total = EVALUATOR_CONNECTIONS,
+		.max_per_host = PER_EVALUATOR,
+		.user_agent = "narrowd/" NARROWD_VERSION,
+	};
+	int rc = make_guard(p, reterr);
+
+	if (rc != 0) {
+		return rc;
+	}
+	p->loop = loop_create();
+	map_init(&p->server.keys);
+	p->server.loop = p->loop;
+	p->server.guard = p->guard;
+	p->server.settings = settings;
+	p->server.started_ms = clock_mono_ms();
+	p->server.fetch = fetch_create(p->loop, p->guard, &fetch_options, reterr);
+	rc = p->server.fetch != NULL ? open_store(p, reterr) : -(int)reterr->code;
+	if (rc == 0) {
+		rc = open_http(p, reterr);
+	}
+	if (rc == 0) {
+		make_tuner(p);
+		rc = tuner_resume(p->server.tuner, reterr);
+	}
+	return rc;
+}
+
+static int serve(struct process *p, struct err *reterr)
+{
+	int rc = start(p, reterr);
+
+	if (rc != 0) {
+		return rc;
+	}
+	watch_signals(p);
+	(void)printf("narrowd: listening on %s\n", http_url(p->server.http, 0));
+	(void)fflush(stdout);
+	notify_send("READY=1");
+	loop_run(p->loop);
+	tuner_destroy(p->server.tuner);
+	http_destroy(p->server.http);
+	fetch_destroy(p->server.fetch);
+	store_destroy(p->server.store);
+	guard_destroy(p->guard);
+	map_finish(&p->server.keys);
+	loop_destroy(p->loop);
+	log_line(LOG_INFO, "stopped", LOG_TEXT("version", NARROWD_VERSION));
+	return 0;
+}
+
+static int backup(const struct settings *options, const char *destination, struct err *reterr)
+{
+	return store_backup(options->data_dir, destination, reterr);
+}
+
+static void print_routes(void)
+{
+	for (const struct route *route = routes; route->method != NULL; route++) {
+		(void)printf("%s %s\n", route->method, route->path);
+	}
+}
+
+static int fail(const struct err *err)
+{
+	(void)fprintf(stderr, "narrowd: %s\n", err->message);
+	return err_exit_code(err->code);
+}
+
+/* Takes `flag` out of the arguments. */
+static bool take_flag(int *argc, char **argv, const char *flag)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], flag) == 0) {
+			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof(*argv));
+			(*argc)--;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void harden(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	(void)umask(077);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	bool check = take_flag(&argc, argv, "--check-config");
+	bool print = take_flag(&argc, argv, "--print-config");
+	const char *destination = NULL;
+	struct err err;
+	int rc;
+
+	if (take_flag(&argc, argv, "--help")) {
+		options_help(stdout);
+		return 0;
+	}
+	if (take_flag(&argc, argv, "--version")) {
+		(void)printf("narrowd %s\n", NARROWD_VERSION);
+		return 0;
+	}
+	if (take_flag(&argc, argv, "--print-routes")) {
+		print_routes();
+		return 0;
+	}
+	if (argc >= 3 && strcmp(argv[argc - 2], "backup") == 0) {
+		destination = argv[argc - 1];
+		argc -= 2;
+	}
+	json_setup();
+	harden();
+	rc = options_read(&process.options, argc - 1, argv + 1, &err);
+	rc = rc == 0 ? set_up_log(&process.options, &err) : rc;
+	rc = rc == 0 ? check_listeners(&process.options, &err) : rc;
+	if (rc == 0 && print) {
+		options_print(&process.options, stdout);
+	} else if (rc == 0 && destination != NULL) {
+		rc = backup(&process.options, destination, &err);
+	} else if (rc == 0 && !check) {
+		rc = serve(&process, &err);
+	}
+	options_finish(&process.options);
+	return rc == 0 ? 0 : fail(&err);
+}

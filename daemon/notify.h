@@ -1,0 +1,14 @@
+/*
+ * Telling systemd how we are: one datagram per message to $NOTIFY_SOCKET (sd_notify(3)'s protocol).
+ */
+#ifndef NARROWD_DAEMON_NOTIFY_H
+#define NARROWD_DAEMON_NOTIFY_H
+
+#include <stdint.h>
+
+/* "READY=1" and the like. Does nothing without a service manager. */
+void notify_send(const char *message);
+/* Milliseconds between watchdog messages that keep us alive, 0 for none. */
+uint64_t notify_watchdog_ms(void);
+
+#endif

@@ -1,0 +1,415 @@
+#include "daemon/options.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum option_type { OPTION_TEXT, OPTION_LIST, OPTION_INTEGER, OPTION_BOOL };
+
+struct setting {
+	const char *name; /* in the file; the flag has - for _, the environment NARROWD_NAME */
+	enum option_type type;
+	size_t offset;
+	const char *fallback;
+	int64_t min, max;
+	const char *help;
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct setting table[] = {
+	{"listen", OPTION_LIST, AT(listen), "127.0.0.1:8585 [::1]:8585", 0, 0,
+	 "ADDR:PORT or unix:PATH to listen on; repeatable; port 0 picks one"},
+	{"data_dir", OPTION_TEXT, AT(data_dir), "", 0, 0,
+	 "directory of the database (default: $STATE_DIRECTORY, $XDG_STATE_HOME/narrowd)"},
+	{"evaluator_policy", OPTION_TEXT, AT(evaluator_policy), "", 0, 0,
+	 "lan, public, allowlist, registered or off: which addresses may be called "
+	 "(default: lan on loopback, else allowlist)"},
+	{"evaluator_allow", OPTION_LIST, AT(evaluator_allow), "", 0, 0,
+	 "CIDR[:PORTS] or NAME-GLOB[:PORTS] that may be called; repeatable"},
+	{"allowed_hosts", OPTION_LIST, AT(allowed_hosts), "", 0, 0,
+	 "Host names taken on loopback besides its own; repeatable"},
+	{"callback_url", OPTION_TEXT, AT(callback_url), "", 0, 0,
+	 "where evaluators reach this daemon (default: the first listener)"},
+	{"log_format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json or text"},
+	{"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "error, warning, info or debug"},
+	{"drain_timeout_s", OPTION_INTEGER, AT(drain_timeout_s), "30", 0, 3600,
+	 "seconds that open questions get to be answered when stopping"},
+	{"lease_ttl_s", OPTION_INTEGER, AT(lease_ttl_s), "60", 5, 3600,
+	 "seconds between heartbeats after which an accepted question is asked again"},
+	{"max_connections", OPTION_INTEGER, AT(max_connections), "1024", 16, 65536,
+	 "HTTP connections at once"},
+	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
+	 "let a power loss take the last commits, for speed"},
+};
+enum { OPTION_COUNT = sizeof(table) / sizeof(table[0]) };
+
+static void *member(struct settings *options, const struct setting *option)
+{
+	return (char *)options + option->offset;
+}
+
+static int add_item(struct option_list *list, const char *text, size_t length, struct err *reterr)
+{
+	if (list->count == OPTIONS_LIST_MAX) {
+		return err_set(reterr, ERR_CONFIG, "more than %d values in a list",
+			       OPTIONS_LIST_MAX);
+	}
+	list->items[list->count++] = mem_dup_n(text, length);
+	return 0;
+}
+
+static void clear_list(struct option_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i]);
+		list->items[i] = NULL;
+	}
+	list->count = 0;
+}
+
+/* Values of a list are separated by spaces. */
+static int set_list(struct option_list *list, const char *value, struct err *reterr)
+{
+	int rc = 0;
+
+	while (*value != '\0' && rc == 0) {
+		size_t n = strcspn(value, " \t");
+
+		rc = n > 0 ? add_item(list, value, n, reterr) : 0;
+		value += n;
+		value += strspn(value, " \t");
+	}
+	return rc;
+}
+
+static int set_integer(const struct setting *option, int64_t *ret, const char *value,
+		       struct err *reterr)
+{
+	char *end;
+	long long number = strtoll(value, &end, 10);
+
+	if (end == value || *end != '\0' || number < option->min || number > option->max) {
+		return err_set(reterr, ERR_CONFIG,
+			       "%s must be a number from %lld to %lld, not \"%s\"", option->name,
+			       (long long)option->min, (long long)option->max, value);
+	}
+	*ret = number;
+	return 0;
+}
+
+static int set(struct settings *options, const struct setting *option, const char *value,
+	       struct err *reterr)
+{
+	void *target = member(options, option);
+
+	switch (option->type) {
+	case OPTION_TEXT:
+		free(*(char **)target);
+		*(char **)target = mem_dup(value);
+		return 0;
+	case OPTION_LIST:
+		return set_list(target, value, reterr);
+	case OPTION_INTEGER:
+		return set_integer(option, target, value, reterr);
+	case OPTION_BOOL:
+		*(bool *)target = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+		return 0;
+	}
+	return 0;
+}
+
+/* A source that sets a list replaces what weaker sources had put there. */
+static int replace(struct settings *options, const struct setting *option, bool *seen,
+		   const char *value, struct err *reterr)
+{
+	if (option->type == OPTION_LIST && !*seen) {
+		clear_list(member(options, option));
+	}
+	*seen = true;
+	return set(options, option, value, reterr);
+}
+
+static const struct setting *by_name(const char *name, size_t length)
+{
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		if (strlen(table[i].name) != length) {
+			continue;
+		}
+		for (size_t k = 0; k <= length; k++) {
+			if (k == length) {
+				return &table[i];
+			}
+			if (table[i].name[k] != name[k] &&
+			    !(table[i].name[k] == '_' && name[k] == '-')) {
+				break;
+			}
+		}
+	}
+	return NULL;
+}
+
+static char *trim(char *text)
+{
+	size_t n;
+
+	text += strspn(text, " \t");
+	n = strlen(text);
+	while (n > 0 && isspace((unsigned char)text[n - 1])) {
+		text[--n] = '\0';
+	}
+	return text;
+}
+
+static int read_line(struct settings *options, char *line, bool *seen, struct err *reterr)
+{
+	char *text = trim(line);
+	char *equals = strchr(text, '=');
+	const struct setting *option;
+
+	if (text[0] == '\0' || text[0] == '#') {
+		return 0;
+	}
+	if (equals == NULL) {
+		return err_set(reterr, ERR_CONFIG, "\"%s\": NAME = VALUE is expected", text);
+	}
+	*equals = '\0';
+	text = trim(text);
+	option = by_name(text, strlen(text));
+	if (option == NULL) {
+		return err_set(reterr, ERR_CONFIG, "there is no setting \"%s\"", text);
+	}
+	return replace(options, option, &seen[option - table], trim(equals + 1), reterr);
+}
+
+static int read_file(struct settings *options, const char *path, struct err *reterr)
+{
+	bool seen[OPTION_COUNT] = {false};
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int number = 0, rc = 0;
+
+	if (file == NULL) {
+		return err_set(reterr, ERR_CONFIG, "%s cannot be read", path);
+	}
+	while (rc == 0 && getline(&line, &size, file) >= 0) {
+		number++;
+		rc = read_line(options, line, seen, reterr);
+	}
+	if (rc != 0) {
+		(void)err_prefix(reterr, "%s:%d", path, number);
+	}
+	free(line);
+	(void)fclose(file);
+	return rc;
+}
+
+static int read_environment(struct settings *options, struct err *reterr)
+{
+	int rc = 0;
+
+	for (int i = 0; i < OPTION_COUNT && rc == 0; i++) {
+		char *name = mem_printf("NARROWD_%s", table[i].name);
+		bool seen = false;
+		const char *value;
+
+		for (char *c = name; *c != '\0'; c++) {
+			*c = (char)toupper((unsigned char)*c);
+		}
+		value = getenv(name);
+		if (value != NULL) {
+			rc = replace(options, &table[i], &seen, value, reterr);
+		}
+		free(name);
+	}
+	return rc;
+}
+
+static int read_flags(struct settings *options, int argc, char **argv, struct err *reterr)
+{
+	bool seen[OPTION_COUNT] = {false};
+	int rc = 0;
+
+	for (int i = 0; i < argc && rc == 0; i++) {
+		const char *flag = argv[i];
+		const char *equals = strchr(flag, '=');
+		size_t length = equals != NULL ? (size_t)(equals - flag) : strlen(flag);
+		const struct setting *option =
+			strncmp(flag, "--", 2) == 0 ? by_name(flag + 2, length - 2) : NULL;
+
+		if (option == NULL) {
+			if (strcmp(flag, "--config") == 0) {
+				i++;
+				continue;
+			}
+			return err_set(reterr, ERR_USAGE, "unknown argument %s; see --help", flag);
+		}
+		if (equals == NULL && option->type == OPTION_BOOL) {
+			rc = set(options, option, "true", reterr);
+		} else if (equals == NULL && i + 1 >= argc) {
+			rc = err_set(reterr, ERR_USAGE, "%s needs a value", flag);
+		} else {
+			rc = replace(options, option, &seen[option - table],
+				     equals != NULL ? equals + 1 : argv[++i], reterr);
+		}
+	}
+	return rc;
+}
+
+static void default_directory(struct settings *options)
+{
+	const char *state = getenv("STATE_DIRECTORY");
+	const char *xdg = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+
+	if (options->data_dir[0] != '\0') {
+		return;
+	}
+	free(options->data_dir);
+	if (state != NULL) {
+		options->data_dir = mem_dup(state);
+	} else if (xdg != NULL && xdg[0] == '/') {
+		options->data_dir = mem_printf("%s/narrowd", xdg);
+	} else {
+		options->data_dir = mem_printf("%s/.local/state/narrowd", home != NULL ? home : "");
+	}
+}
+
+int options_read(struct settings *options, int argc, char **argv, struct err *reterr)
+{
+	const char *file = getenv("NARROWD_CONFIG");
+	int rc = 0;
+
+	memset(options, 0, sizeof(*options));
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		(void)set(options, &table[i], table[i].fallback, reterr);
+	}
+	for (int i = 0; i + 1 < argc; i++) {
+		file = strcmp(argv[i], "--config") == 0 ? argv[i + 1] : file;
+	}
+	rc = file != NULL ? read_file(options, file, reterr) : 0;
+	if (rc == 0) {
+		rc = read_environment(options, reterr);
+	}
+	if (rc == 0) {
+		rc = read_flags(options, argc, argv, reterr);
+	}
+	if (rc == 0) {
+		default_directory(options);
+	}
+	return rc;
+}
+
+void options_finish(struct settings *options)
+{
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		void *target = member(options, &table[i]);
+
+		if (table[i].type == OPTION_TEXT) {
+			free(*(char **)target);
+		} else if (table[i].type == OPTION_LIST) {
+			clear_list(target);
+		}
+	}
+}
+
+static char *flag_of(const struct setting *option)
+{
+	char *flag = mem_printf("--%s", option->name);
+
+	for (char *c = flag; *c != '\0'; c++) {
+		*c = *c == '_' ? '-' : *c;
+	}
+	return flag;
+}
+
+void options_help(FILE *out)
+{
+	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
+			   "       narrowd [SETTING]... backup DEST\n"
+			   "       narrowd --help | --version | --check-config | --print-config | "
+			   "--print-routes\n\nSettings:\n");
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		char *flag = flag_of(&table[i]);
+
+		(void)fprintf(out, "  %-20s %s%s%s%s\n", flag, table[i].help,
+			      table[i].fallback[0] != '\0' ? " [" : "", table[i].fallback,
+			      table[i].fallback[0] != '\0' ? "]" : "");
+		free(flag);
+	}
+}
+
+static char *value_text(const struct settings *options, const struct setting *option)
+{
+	const void *source = (const char *)options + option->offset;
+	const struct option_list *list = source;
+	char *text;
+
+	switch (option->type) {
+	case OPTION_TEXT:
+		return mem_dup(*(char *const *)source);
+	case OPTION_INTEGER:
+		return mem_printf("%lld", (long long)*(const int64_t *)source);
+	case OPTION_BOOL:
+		return mem_dup(*(const bool *)source ? "true" : "false");
+	case OPTION_LIST:
+		break;
+	}
+	text = mem_dup("");
+	for (size_t i = 0; i < list->count; i++) {
+		char *longer = mem_printf("%s%s%s", text, i > 0 ? " " : "", list->items[i]);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+void options_print(const struct settings *options, FILE *out)
+{
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		char *value = value_text(options, &table[i]);
+
+		(void)fprintf(out, "%s = %s\n", table[i].name, value);
+		free(value);
+	}
+}
+
+char *options_json(const struct settings *options)
+{
+	static const char *const types[] = {
+		[OPTION_TEXT] = "text",
+		[OPTION_LIST] = "list",
+		[OPTION_INTEGER] = "integer",
+		[OPTION_BOOL] = "boolean",
+	};
+	json_t *items = json_array();
+	json_t *document;
+	char *text;
+
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		char *value = value_text(options, &table[i]);
+		char *flag = flag_of(&table[i]);
+		char *env = mem_printf("NARROWD_%s", table[i].name);
+
+		for (char *c = env; *c != '\0'; c++) {
+			*c = (char)toupper((unsigned char)*c);
+		}
+		(void)json_array_append_new(
+			items, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
+					 table[i].name, "type", types[table[i].type], "value",
+					 value, "default", table[i].fallback, "env", env, "flag",
+					 flag, "help", table[i].help));
+		free(value);
+		free(flag);
+		free(env);
+	}
+	document = json_pack("{s:o, s:n}", "items", items, "next");
+	text = json_dumps(document, JSON_COMPACT);
+	json_decref(document);
+	return text;
+}

@@ -1,0 +1,46 @@
+/*
+ * Settings: one table says for each its name, type, default, environment variable, flag and help.
+ * Flags win over the environment, which wins over the file.
+ */
+#ifndef NARROWD_DAEMON_OPTIONS_H
+#define NARROWD_DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum { OPTIONS_LIST_MAX = 32 };
+
+/* A list of texts, NULL-terminated; owned. */
+struct option_list {
+	char *items[OPTIONS_LIST_MAX + 1];
+	size_t count;
+};
+
+struct settings {
+	struct option_list listen;
+	struct option_list evaluator_allow;
+	struct option_list allowed_hosts;
+	char *data_dir;
+	char *evaluator_policy; /* "" means: by the listeners */
+	char *callback_url;     /* "" means: the first listener's */
+	char *log_format, *log_level;
+	int64_t drain_timeout_s;
+	int64_t lease_ttl_s;
+	int64_t max_connections;
+	bool unsafe_sync;
+};
+
+/* Reads file, environment and flags (argv without subcommand). ERR_USAGE or ERR_CONFIG. */
+int options_read(struct settings *options, int argc, char **argv, struct err *reterr);
+void options_finish(struct settings *options);
+void options_help(FILE *out);
+/* "name = value" lines. */
+void options_print(const struct settings *options, FILE *out);
+/* {"items": [{"name", "value", "default", "env", "flag", "help"}], "next": null}; caller frees. */
+char *options_json(const struct settings *options);
+
+#endif
