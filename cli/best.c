@@ -1,0 +1,219 @@
+#include "cli/best.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/job.h"
+#include "cli/table.h"
+#include "cli/text.h"
+
+enum { MODES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
+
+struct mode_count {
+	const char *mode;
+	size_t count;
+};
+
+static const char *mode_of(const json_t *op)
+{
+	const char *mode = json_string_value(json_object_get(op, "mode"));
+
+	return mode != NULL ? mode : "?";
+}
+
+static bool is_high_precision(const char *mode)
+{
+	static const char *const modes[] = {"fp32", "bf16", "fp16"};
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(mode, modes[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct mode_count *x = a, *y = b;
+
+	if (x->count != y->count) {
+		return x->count < y->count ? 1 : -1;
+	}
+	return strcmp(x->mode, y->mode);
+}
+
+/* "static 9, fp32 3" */
+static char *modes_text(json_t *ops)
+{
+	struct mode_count modes[MODES_MAX];
+	size_t count = 0;
+	const char *name;
+	json_t *op;
+	struct buf buf;
+
+	json_object_foreach(ops, name, op) {
+		size_t i = 0;
+
+		while (i < count && strcmp(modes[i].mode, mode_of(op)) != 0) {
+			i++;
+		}
+		if (i == MODES_MAX) {
+			continue;
+		}
+		if (i == count) {
+			modes[count++] = (struct mode_count){.mode = mode_of(op)};
+		}
+		modes[i].count++;
+	}
+	qsort(modes, count, sizeof(modes[0]), by_count);
+	buf_init(&buf, TEXT_MAX);
+	for (size_t i = 0; i < count; i++) {
+		char *clean = text_clean(modes[i].mode);
+
+		buf_printf(&buf, "%s%s %zu", i > 0 ? ", " : "", clean, modes[i].count);
+		free(clean);
+	}
+	return buf_take(&buf, NULL);
+}
+
+/* The names of the operators that were not quantized, in graph order. */
+static char *high_precision_text(json_t *ops)
+{
+	const char *name, *separator = "";
+	json_t *op;
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	json_object_foreach(ops, name, op) {
+		if (is_high_precision(mode_of(op))) {
+			char *clean = text_clean(name);
+
+			buf_printf(&buf, "%s%s (%s)", separator, clean, mode_of(op));
+			separator = ", ";
+			free(clean);
+		}
+	}
+	buf_text(&buf, buf.length == 0 ? "none" : "");
+	return buf_take(&buf, NULL);
+}
+
+/* "0.7543, baseline 0.7611, loss 0.89 %" */
+static char *accuracy_text(const json_t *job, const json_t *best)
+{
+	const json_t *baseline = json_object_get(job, "baseline");
+	char *value = text_number(json_object_get(best, "accuracy"));
+	char *base = text_number(json_object_get(baseline, "accuracy"));
+	char *loss = job_loss(job, json_object_get(best, "accuracy_loss"));
+	char *text = mem_printf("%s, baseline %s, loss %s", value, base, loss);
+
+	free(value);
+	free(base);
+	free(loss);
+	return text;
+}
+
+/* "latency_ms 5.1, baseline 11.8, speed-up 2.31x" */
+static char *objective_text(const json_t *job, const json_t *best)
+{
+	const json_t *metrics = json_object_get(json_object_get(job, "baseline"), "metrics");
+	char *name = job_objective(job);
+	char *value = text_number(json_object_get(best, "objective_value"));
+	char *base = text_number(json_object_get(metrics, name));
+	char *speedup = text_number(json_object_get(best, "speedup"));
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	buf_printf(&buf, "%s %s", name, value);
+	if (strcmp(base, "-") != 0) {
+		buf_printf(&buf, ", baseline %s", base);
+	}
+	if (strcmp(speedup, "-") != 0) {
+		buf_printf(&buf, ", speed-up %sx", speedup);
+	}
+	free(name);
+	free(value);
+	free(base);
+	free(speedup);
+	return buf_take(&buf, NULL);
+}
+
+/* "met", or by how much it is missed. */
+static char *met_text(const json_t *best)
+{
+	const json_t *misses = json_object_get(json_object_get(best, "nearest"), "misses_by");
+	char *number, *text;
+
+	if (json_is_true(json_object_get(best, "feasible"))) {
+		return mem_dup("met");
+	}
+	if (!json_is_number(misses)) {
+		return mem_dup("missed");
+	}
+	number = text_number(misses);
+	text = mem_printf("missed by %s times the tolerable loss", number);
+	free(number);
+	return text;
+}
+
+static void print_best(const json_t *job, const json_t *best)
+{
+	json_t *ops = json_object_get(json_object_get(best, "config"), "ops");
+	struct table table;
+
+	table_init(&table, "ll", NULL);
+	table_pair(&table, "trial", text_number(json_object_get(best, "trial")));
+	table_pair(&table, "criterion", met_text(best));
+	table_pair(&table, "", job_criterion(job));
+	table_pair(&table, "accuracy", accuracy_text(job, best));
+	table_pair(&table, "objective", objective_text(job, best));
+	if (json_is_object(ops)) {
+		table_pair(&table, "operators", modes_text(ops));
+		table_pair(&table, "high precision", high_precision_text(ops));
+	}
+	table_print(&table);
+	table_finish(&table);
+	if (json_is_true(json_object_get(best, "keep_baseline"))) {
+		printf("Keep the baseline: nothing that meets the criterion beats it.\n");
+	}
+}
+
+/* The job's own document says whether it has ended, and what the baseline was. */
+static enum cli_exit read_job(struct cli *cli, json_t **ret_job)
+{
+	char *path = cli_job_path(cli, "");
+	struct client_reply reply;
+	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
+
+	*ret_job = NULL;
+	if (code == CLI_OK) {
+		code = cli_parse(&reply, ret_job);
+		client_reply_finish(&reply);
+	}
+	free(path);
+	return code;
+}
+
+enum cli_exit best_show(struct cli *cli)
+{
+	char *path = cli_job_path(cli, "/best");
+	json_t *job, *best = NULL;
+	enum cli_exit code = read_job(cli, &job);
+
+	if (code == CLI_OK) {
+		code = cli_ask(cli, "GET", path, NULL, &best);
+	}
+	if (best != NULL) {
+		print_best(job, best);
+	}
+	if (code == CLI_OK && job_is_final(job) && !job_is_met(job)) {
+		code = CLI_NOT_MET;
+	}
+	json_decref(job);
+	json_decref(best);
+	free(path);
+	return code;
+}

@@ -1,0 +1,180 @@
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/text.h"
+
+enum { OK_FIRST = 200, OK_LAST = 299 };
+
+static const struct json_limits limits = {
+	.max_bytes = (size_t)1 << 30,
+	.max_depth = 64,
+	.max_values = 100u * 1000 * 1000,
+};
+
+enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err)
+{
+	const struct client *client = &cli->client;
+
+	(void)fprintf(stderr, "narrow: cannot reach narrowd at %s%s: %s\n",
+		      client->unix_path != NULL ? "unix:" : "",
+		      client->unix_path != NULL ? client->unix_path : client->url, err->message);
+	return CLI_UNREACHABLE;
+}
+
+static void print_faults(const json_t *faults)
+{
+	size_t i;
+	json_t *fault;
+
+	json_array_foreach(faults, i, fault) {
+		char *pointer = text_member(fault, "pointer");
+		char *detail = text_member(fault, "detail");
+
+		(void)fprintf(stderr, "  %s: %s\n", pointer[0] != '\0' ? pointer : "(the document)",
+			      detail);
+		free(pointer);
+		free(detail);
+	}
+}
+
+enum cli_exit cli_refused(const struct client_reply *reply)
+{
+	json_t *problem = json_parse(reply->body, reply->length, &limits, NULL);
+
+	if (json_is_string(json_object_get(problem, "title"))) {
+		char *title = text_member(problem, "title");
+		char *detail = text_member(problem, "detail");
+
+		(void)fprintf(stderr, "narrow: %s: %s\n", title, detail);
+		print_faults(json_object_get(problem, "errors"));
+		free(title);
+		free(detail);
+	} else {
+		(void)fprintf(stderr, "narrow: the server answered with status %d and no reason\n",
+			      reply->status);
+	}
+	json_decref(problem);
+	return CLI_REFUSED;
+}
+
+enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer)
+{
+	struct err err;
+
+	err_init(&err);
+	*ret_answer = json_parse(reply->body, reply->length, &limits, &err);
+	if (*ret_answer == NULL) {
+		(void)fprintf(stderr,
+			      "narrow: the answer is not JSON (%s): is this server narrowd?\n",
+			      err.message);
+		return CLI_UNREACHABLE;
+	}
+	return CLI_OK;
+}
+
+void cli_print(const struct client_reply *reply)
+{
+	(void)fwrite(reply->body, 1, reply->length, stdout);
+	if (reply->length > 0 && reply->body[reply->length - 1] != '\n') {
+		(void)putchar('\n');
+	}
+}
+
+enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, const char *body,
+		       struct client_reply *ret_reply)
+{
+	struct err err;
+	enum cli_exit code;
+
+	err_init(&err);
+	if (client_call(&cli->client, method, path, body, ret_reply, &err) != 0) {
+		return cli_unreachable(cli, &err);
+	}
+	if (ret_reply->status >= OK_FIRST && ret_reply->status <= OK_LAST) {
+		return CLI_OK;
+	}
+	code = cli_refused(ret_reply);
+	client_reply_finish(ret_reply);
+	return code;
+}
+
+enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
+		      json_t **ret_answer)
+{
+	struct client_reply reply;
+	enum cli_exit code = cli_call(cli, method, path, body, &reply);
+
+	*ret_answer = NULL;
+	if (code != CLI_OK) {
+		return code;
+	}
+	if (cli->options[OPTION_JSON] != NULL) {
+		cli_print(&reply);
+	} else {
+		code = cli_parse(&reply, ret_answer);
+	}
+	client_reply_finish(&reply);
+	return code;
+}
+
+/* One page; *ret_next is the cursor of the next one, NULL after the last. */
+static enum cli_exit ask_page(struct cli *cli, const char *path, char **ret_next,
+			      void (*add)(void *arg, const json_t *item), void *arg)
+{
+	struct client_reply reply;
+	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
+	json_t *page = NULL, *item;
+	const char *next;
+	size_t i;
+
+	*ret_next = NULL;
+	if (code != CLI_OK) {
+		return code;
+	}
+	code = cli_parse(&reply, &page);
+	if (code == CLI_OK && cli->options[OPTION_JSON] != NULL) {
+		cli_print(&reply);
+	} else {
+		json_array_foreach(json_object_get(page, "items"), i, item) {
+			add(arg, item);
+		}
+	}
+	next = json_string_value(json_object_get(page, "next"));
+	*ret_next = next != NULL ? client_escape(next) : NULL;
+	json_decref(page);
+	client_reply_finish(&reply);
+	return code;
+}
+
+enum cli_exit cli_pages(struct cli *cli, const char *path,
+			void (*add)(void *arg, const json_t *item), void *arg)
+{
+	char separator = strchr(path, '?') != NULL ? '&' : '?';
+	char *next = NULL;
+	enum cli_exit code;
+
+	do {
+		char *target = next == NULL ? mem_printf("%s%climit=1000", path, separator)
+					    : mem_printf("%s%climit=1000&cursor=%s", path,
+							 separator, next);
+
+		free(next);
+		code = ask_page(cli, target, &next, add, arg);
+		free(target);
+	} while (code == CLI_OK && next != NULL);
+	return code;
+}
+
+char *cli_job_path(const struct cli *cli, const char *rest)
+{
+	char *id = client_escape(cli->argument);
+	char *path = mem_printf("/v1/jobs/%s%s", id, rest);
+
+	free(id);
+	return path;
+}

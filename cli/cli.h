@@ -1,0 +1,65 @@
+/*
+ * What the commands share: the invocation, asking the server, and saying why something failed.
+ */
+#ifndef NARROWD_CLI_CLI_H
+#define NARROWD_CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "cli/client.h"
+
+/* Exit codes; promises. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_NOT_MET = 1,     /* the job ended without meeting its criterion */
+	CLI_USAGE = 2,       /* wrong usage, or a local file that cannot be read or written */
+	CLI_REFUSED = 3,     /* the daemon said no */
+	CLI_UNREACHABLE = 4, /* nobody answered, or not narrowd */
+};
+
+enum cli_option {
+	OPTION_SERVER,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_WATCH,
+	OPTION_STATE,
+	OPTION_FORMAT,
+	OPTION_COUNT,
+};
+
+struct cli {
+	const char *command;               /* its name */
+	const char *argument;              /* what follows it, or NULL */
+	const char *options[OPTION_COUNT]; /* the value, "" for a flag, NULL when not given */
+	struct client client;
+};
+
+/*
+ * Asks and waits. CLI_OK for a 2xx answer, which the caller owns; otherwise why not has been said on
+ * standard error and there is nothing to own. See client_call() for the arguments.
+ */
+enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, const char *body,
+		       struct client_reply *ret_reply);
+/* The same for a JSON answer, a new reference; NULL with CLI_OK means that --json was given and the
+ * answer has been printed as it came. */
+enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
+		      json_t **ret_answer);
+/* Asks for `path` page by page and calls `add` for every item of a collection; with --json prints
+ * the pages as they come instead. `path` may have a query. */
+enum cli_exit cli_pages(struct cli *cli, const char *path,
+			void (*add)(void *arg, const json_t *item), void *arg);
+
+/* Says why on standard error: an answer that is not 2xx; somebody unreachable. */
+enum cli_exit cli_refused(const struct client_reply *reply);
+enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err);
+/* The answer's JSON object, a new reference. */
+enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer);
+/* The answer as it came, on standard output. */
+void cli_print(const struct client_reply *reply);
+
+/* "/v1/jobs/ID" and `rest`, for the job that the command names; the caller frees. */
+char *cli_job_path(const struct cli *cli, const char *rest);
+
+#endif

@@ -1,0 +1,150 @@
+#include "cli/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/text.h"
+
+enum { TEXT_MAX = 8192 };
+
+static const json_t *path2(const json_t *object, const char *first, const char *second)
+{
+	return json_object_get(json_object_get(object, first), second);
+}
+
+/* Adds "BEFORE TEXT AFTER" and frees the text. */
+static void add_owned(struct buf *buf, const char *before, char *text, const char *after)
+{
+	buf_printf(buf, "%s%s%s", before, text, after);
+	free(text);
+}
+
+bool job_is_final(const json_t *job)
+{
+	static const char *const finals[] = {"completed", "failed", "cancelled"};
+	const char *state = json_string_value(json_object_get(job, "state"));
+
+	for (size_t i = 0; state != NULL && i < sizeof(finals) / sizeof(finals[0]); i++) {
+		if (strcmp(state, finals[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool job_is_met(const json_t *job)
+{
+	return json_is_true(path2(job, "best", "feasible"));
+}
+
+char *job_trials(const json_t *job)
+{
+	char *measured = text_number(path2(job, "budget", "trials_measured"));
+	char *max = text_number(path2(job, "budget", "max_trials"));
+	char *text = mem_printf("%s/%s", measured, max);
+
+	free(measured);
+	free(max);
+	return text;
+}
+
+char *job_objective(const json_t *job)
+{
+	const json_t *terms = json_object_get(job, "objective");
+	struct buf buf;
+	size_t i;
+	json_t *term;
+
+	if (json_array_size(terms) == 1) {
+		return text_member(json_array_get(terms, 0), "metric");
+	}
+	buf_init(&buf, TEXT_MAX);
+	json_array_foreach(terms, i, term) {
+		add_owned(&buf, i > 0 ? " + " : "", text_number(json_object_get(term, "weight")),
+			  " ");
+		add_owned(&buf, "", text_member(term, "metric"), "");
+	}
+	buf_text(&buf, buf.length == 0 ? "objective" : "");
+	return buf_take(&buf, NULL);
+}
+
+static bool is_relative(const json_t *job)
+{
+	const char *kind = json_string_value(path2(job, "criterion", "criterion"));
+
+	return kind != NULL && strcmp(kind, "relative") == 0;
+}
+
+char *job_loss(const json_t *job, const json_t *loss)
+{
+	char *number, *text;
+
+	if (!json_is_number(loss) || !is_relative(job)) {
+		return text_number(loss);
+	}
+	number = text_real(json_number_value(loss) * 100);
+	text = mem_printf("%s %%", number);
+	free(number);
+	return text;
+}
+
+char *job_criterion(const json_t *job)
+{
+	const json_t *criterion = json_object_get(job, "criterion");
+	const json_t *bound = json_object_get(criterion, "bound");
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "", text_member(criterion, "criterion"), " loss of at most ");
+	add_owned(&buf, "", job_loss(job, json_object_get(criterion, "tolerable_loss")), "");
+	if (bound != NULL && !json_is_null(bound)) {
+		bool higher = !json_is_false(json_object_get(criterion, "higher_is_better"));
+
+		add_owned(&buf, higher ? ": accuracy at least " : ": accuracy at most ",
+			  text_number(bound), "");
+	}
+	return buf_take(&buf, NULL);
+}
+
+char *job_best(const json_t *job)
+{
+	const json_t *best = json_object_get(job, "best");
+	const json_t *loss = json_object_get(best, "accuracy_loss");
+	const json_t *speedup = json_object_get(best, "speedup");
+	struct buf buf;
+
+	if (!json_is_object(best)) {
+		return mem_dup("-");
+	}
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "trial ", text_number(json_object_get(best, "trial")), "");
+	add_owned(&buf, ", accuracy ", text_number(json_object_get(best, "accuracy")), "");
+	if (json_is_number(loss)) {
+		add_owned(&buf, " (loss ", job_loss(job, loss), ")");
+	}
+	if (json_is_number(json_object_get(best, "objective_value"))) {
+		add_owned(&buf, ", ", job_objective(job), " ");
+		add_owned(&buf, "", text_number(json_object_get(best, "objective_value")), "");
+	}
+	if (json_is_number(speedup)) {
+		add_owned(&buf, " (", text_number(speedup), "x)");
+	}
+	buf_text(&buf, job_is_met(job) ? "" : ", misses the criterion");
+	return buf_take(&buf, NULL);
+}
+
+char *job_end(const json_t *job)
+{
+	const char *detail = json_string_value(path2(job, "exit", "detail"));
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "", text_member(job, "state"), "");
+	add_owned(&buf, ": ", text_member(json_object_get(job, "exit"), "reason"), "");
+	if (detail != NULL && detail[0] != '\0') {
+		add_owned(&buf, " (", text_clean(detail), ")");
+	}
+	return buf_take(&buf, NULL);
+}

@@ -1,0 +1,29 @@
+/*
+ * How parts of a job's document read: the API's, in words. Nothing here changes the documents.
+ *
+ * Every function returns memory that the caller frees.
+ */
+#ifndef NARROWD_CLI_JOB_H
+#define NARROWD_CLI_JOB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Whether the job is completed, failed or cancelled. */
+bool job_is_final(const json_t *job);
+/* Whether its best trial so far meets the criterion. */
+bool job_is_met(const json_t *job);
+/* "17/100" */
+char *job_trials(const json_t *job);
+/* "latency_ms", or the weighted metrics. */
+char *job_objective(const json_t *job);
+/* "relative loss of at most 1 %, accuracy at least 0.7535" */
+char *job_criterion(const json_t *job);
+/* "0.0089" or, when the job's criterion is relative, "0.89 %"; "-" when unknown. */
+char *job_loss(const json_t *job, const json_t *loss);
+/* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)"; "-" before there is one. */
+char *job_best(const json_t *job);
+/* "completed: criterion_met (...)" */
+char *job_end(const json_t *job);
+
+#endif

@@ -1,0 +1,247 @@
+#include "cli/jobs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/job.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "cli/watch.h"
+
+/* The file's text, or NULL when something was wrong, which has been said then. */
+static char *read_text(const char *name)
+{
+	bool is_input = strcmp(name, "-") == 0;
+	FILE *file = is_input ? stdin : fopen(name, "re");
+	const char *wrong = NULL;
+	struct buf buf;
+	char part[16 * 1024];
+	size_t n;
+
+	buf_init(&buf, LIMIT_BODY_BYTES);
+	while (file != NULL && !buf.failed && (n = fread(part, 1, sizeof(part), file)) > 0) {
+		buf_add(&buf, part, n);
+	}
+	if (file == NULL || ferror(file) != 0) {
+		wrong = strerror(errno);
+	} else if (buf.failed) {
+		wrong = "too large: a job is at most 8 MiB";
+	} else if (buf.length == 0) {
+		wrong = "empty: a job in JSON is expected";
+	} else if (strlen(buf.bytes) != buf.length) {
+		wrong = "not text: a job in JSON is expected";
+	}
+	if (file != NULL && !is_input) {
+		(void)fclose(file);
+	}
+	if (wrong != NULL) {
+		(void)fprintf(stderr, "narrow: %s: %s\n", is_input ? "standard input" : name,
+			      wrong);
+		buf_finish(&buf);
+		return NULL;
+	}
+	return buf_take(&buf, NULL);
+}
+
+static void print_warnings(const json_t *job)
+{
+	size_t i;
+	json_t *warning;
+
+	json_array_foreach(json_object_get(job, "warnings"), i, warning) {
+		char *text = text_clean(json_string_value(warning));
+
+		(void)fprintf(stderr, "narrow: warning: %s\n", text);
+		free(text);
+	}
+}
+
+static enum cli_exit submitted(struct cli *cli, const struct client_reply *reply)
+{
+	bool watch = cli->options[OPTION_WATCH] != NULL;
+	bool json = cli->options[OPTION_JSON] != NULL;
+	json_t *job;
+	char *id;
+	enum cli_exit code = cli_parse(reply, &job);
+
+	if (code != CLI_OK) {
+		return code;
+	}
+	id = text_member(job, "id");
+	if (!json) {
+		print_warnings(job);
+		printf("%s\n", id);
+	} else if (!watch) {
+		cli_print(reply);
+	}
+	(void)fflush(stdout);
+	if (watch) {
+		cli->argument = id;
+		code = watch_job(cli);
+	}
+	json_decref(job);
+	free(id);
+	return code;
+}
+
+enum cli_exit jobs_submit(struct cli *cli)
+{
+	char *body = read_text(cli->argument);
+	struct client_reply reply;
+	enum cli_exit code;
+
+	if (body == NULL) {
+		return CLI_USAGE;
+	}
+	code = cli_call(cli, "POST", "/v1/jobs", body, &reply);
+	free(body);
+	if (code == CLI_OK) {
+		code = submitted(cli, &reply);
+		client_reply_finish(&reply);
+	}
+	return code;
+}
+
+static void add_job(void *arg, const json_t *job)
+{
+	const json_t *best = json_object_get(job, "best");
+	const json_t *speedup = json_object_get(best, "speedup");
+	struct table *table = arg;
+
+	table_member(table, job, "id");
+	table_member(table, job, "name");
+	table_member(table, job, "state");
+	table_member(table, job, "strategy");
+	table_add(table, job_trials(job));
+	table_number(table, json_object_get(best, "accuracy"));
+	table_number(table, json_object_get(best, "objective_value"));
+	table_number(table, speedup);
+	table_text(table, json_is_object(best) ? (job_is_met(job) ? "yes" : "no") : "-");
+	table_add(table, text_time(json_string_value(json_object_get(job, "created_at"))));
+}
+
+enum cli_exit jobs_list(struct cli *cli)
+{
+	static const char *const heads[] = {"JOB",    "NAME",          "STATE",     "STRATEGY",
+					    "TRIALS", "ACCURACY",      "OBJECTIVE", "SPEED-UP",
+					    "MET",    "CREATED (UTC)", NULL};
+	const char *state = cli->options[OPTION_STATE];
+	char *value = client_escape(state != NULL ? state : "");
+	char *path = mem_printf("/v1/jobs%s%s", state != NULL ? "?state=" : "", value);
+	struct table table;
+	enum cli_exit code;
+
+	table_init(&table, "llllrrrrll", heads);
+	code = cli_pages(cli, path, add_job, &table);
+	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
+		table_print(&table);
+	}
+	table_finish(&table);
+	free(path);
+	free(value);
+	return code;
+}
+
+static void add_pairs(struct table *table, const json_t *job)
+{
+	static const struct {
+		const char *name, *member;
+	} times[] = {
+		{"created", "created_at"}, {"started", "started_at"}, {"finished", "finished_at"}};
+	const json_t *baseline = json_object_get(job, "baseline");
+	const json_t *budget = json_object_get(job, "budget");
+
+	table_pair(table, "job", text_member(job, "id"));
+	table_pair(table, "name", text_member(job, "name"));
+	table_pair(table, "state", job_is_final(job) ? job_end(job) : text_member(job, "state"));
+	table_pair(table, "strategy", text_member(job, "strategy"));
+	table_pair(table, "stage", text_member(json_object_get(job, "progress"), "stage"));
+	table_pair(table, "trials", job_trials(job));
+	table_pair(table, "failed",
+		   text_number(json_object_get(json_object_get(job, "progress"), "failed")));
+	table_pair(table, "active for",
+		   text_duration(json_number_value(json_object_get(budget, "elapsed_s"))));
+	table_pair(table, "objective", job_objective(job));
+	table_pair(table, "criterion", job_criterion(job));
+	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));
+	table_pair(table, "  metrics", text_number(json_object_get(baseline, "metrics")));
+	table_pair(table, "best", job_best(job));
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		table_pair(table, times[i].name,
+			   text_time(json_string_value(json_object_get(job, times[i].member))));
+	}
+}
+
+enum cli_exit jobs_show(struct cli *cli)
+{
+	char *path = cli_job_path(cli, "");
+	json_t *job;
+	enum cli_exit code = cli_ask(cli, "GET", path, NULL, &job);
+	struct table table;
+
+	if (job != NULL) {
+		table_init(&table, "ll", NULL);
+		add_pairs(&table, job);
+		table_print(&table);
+		print_warnings(job);
+		table_finish(&table);
+	}
+	json_decref(job);
+	free(path);
+	return code;
+}
+
+enum cli_exit jobs_control(struct cli *cli)
+{
+	char *rest = mem_printf("/%s", cli->command), *path = cli_job_path(cli, rest);
+	json_t *job;
+	enum cli_exit code = cli_ask(cli, "POST", path, NULL, &job);
+
+	if (job != NULL) {
+		char *id = text_member(job, "id"), *state = text_member(job, "state");
+
+		printf("%s is %s\n", id, state);
+		free(id);
+		free(state);
+	}
+	json_decref(job);
+	free(path);
+	free(rest);
+	return code;
+}
+
+static enum cli_exit pass_on(struct cli *cli, const char *method, const char *rest)
+{
+	char *path = cli_job_path(cli, rest);
+	struct client_reply reply;
+	enum cli_exit code = cli_call(cli, method, path, NULL, &reply);
+
+	if (code == CLI_OK) {
+		cli_print(&reply);
+		client_reply_finish(&reply);
+	}
+	free(path);
+	return code;
+}
+
+enum cli_exit jobs_delete(struct cli *cli)
+{
+	return pass_on(cli, "DELETE", "");
+}
+
+enum cli_exit jobs_export(struct cli *cli)
+{
+	const char *format = cli->options[OPTION_FORMAT];
+	char *value = client_escape(format != NULL ? format : "json");
+	char *rest = mem_printf("/export?format=%s", value);
+	enum cli_exit code = pass_on(cli, "GET", rest);
+
+	free(rest);
+	free(value);
+	return code;
+}

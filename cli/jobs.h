@@ -1,0 +1,19 @@
+/*
+ * The commands about whole jobs: submit, jobs, show, pause, resume, cancel, delete, export.
+ *
+ * Each returns an exit code and has said on standard error what went wrong.
+ */
+#ifndef NARROWD_CLI_JOBS_H
+#define NARROWD_CLI_JOBS_H
+
+#include "cli/cli.h"
+
+enum cli_exit jobs_submit(struct cli *cli);
+enum cli_exit jobs_list(struct cli *cli);
+enum cli_exit jobs_show(struct cli *cli);
+/* Posts to the job's route that is called like the command: pause, resume, cancel. */
+enum cli_exit jobs_control(struct cli *cli);
+enum cli_exit jobs_delete(struct cli *cli);
+enum cli_exit jobs_export(struct cli *cli);
+
+#endif

@@ -1,0 +1,110 @@
+#include "cli/lists.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cli/table.h"
+#include "cli/text.h"
+
+enum { NOTE_MAX = 4096 };
+
+typedef void (*row_fn)(void *table, const json_t *item);
+
+static enum cli_exit list(struct cli *cli, const char *path, const char *align,
+			  const char *const *heads, row_fn add)
+{
+	struct table table;
+	enum cli_exit code;
+
+	table_init(&table, align, heads);
+	code = cli_pages(cli, path, add, &table);
+	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
+		table_print(&table);
+	}
+	table_finish(&table);
+	return code;
+}
+
+/* What is unusual about a trial: its kind, its source, its attempts, its error. */
+static char *note_of(const json_t *trial)
+{
+	static const char *const members[] = {"kind", "source", "error"};
+	static const char *const usual[] = {"evaluate", "measured", "-"};
+	json_int_t attempts = json_integer_value(json_object_get(trial, "attempts"));
+	struct buf buf;
+
+	buf_init(&buf, NOTE_MAX);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		char *text = text_member(trial, members[i]);
+
+		if (strcmp(text, usual[i]) != 0 && strcmp(text, "-") != 0) {
+			buf_printf(&buf, "%s%s", buf.length > 0 ? ", " : "", text);
+		}
+		free(text);
+	}
+	if (attempts > 1) {
+		buf_printf(&buf, "%s%lld attempts", buf.length > 0 ? ", " : "",
+			   (long long)attempts);
+	}
+	return buf_take(&buf, NULL);
+}
+
+static void add_trial(void *arg, const json_t *trial)
+{
+	const json_t *feasible = json_object_get(trial, "feasible");
+	struct table *table = arg;
+
+	table_number(table, json_object_get(trial, "number"));
+	table_member(table, trial, "stage");
+	table_member(table, trial, "state");
+	table_number(table, json_object_get(trial, "accuracy"));
+	table_number(table, json_object_get(trial, "objective_value"));
+	table_text(table,
+		   json_is_boolean(feasible) ? (json_is_true(feasible) ? "yes" : "no") : "-");
+	table_add(table, note_of(trial));
+}
+
+enum cli_exit lists_trials(struct cli *cli)
+{
+	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
+					    "OBJECTIVE", "MET",   "NOTE",  NULL};
+	char *path = cli_job_path(cli, "/trials");
+	enum cli_exit code = list(cli, path, "rllrrll", heads, add_trial);
+
+	free(path);
+	return code;
+}
+
+static void add_strategy(void *arg, const json_t *strategy)
+{
+	struct table *table = arg;
+
+	table_member(table, strategy, "name");
+	table_member(table, strategy, "origin");
+	table_member(table, strategy, "summary");
+}
+
+enum cli_exit lists_strategies(struct cli *cli)
+{
+	static const char *const heads[] = {"STRATEGY", "ORIGIN", "SUMMARY", NULL};
+
+	return list(cli, "/v1/strategies", "lll", heads, add_strategy);
+}
+
+static void add_evaluator(void *arg, const json_t *evaluator)
+{
+	struct table *table = arg;
+
+	table_member(table, evaluator, "id");
+	table_member(table, evaluator, "name");
+	table_member(table, evaluator, "url");
+	table_add(table, text_time(json_string_value(json_object_get(evaluator, "created_at"))));
+}
+
+enum cli_exit lists_evaluators(struct cli *cli)
+{
+	static const char *const heads[] = {"EVALUATOR", "NAME", "URL", "CREATED (UTC)", NULL};
+
+	return list(cli, "/v1/evaluators", "llll", heads, add_evaluator);
+}

@@ -1,0 +1,250 @@
+/*
+ * narrow: the command line of narrowd. One table of commands and one of options make the usage
+ * texts, the parsing and the dispatch.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/best.h"
+#include "cli/cli.h"
+#include "cli/jobs.h"
+#include "cli/lists.h"
+#include "cli/probe.h"
+#include "cli/watch.h"
+
+#define DEFAULT_SERVER "http://127.0.0.1:8585"
+
+enum { HELP_COLUMN = 26 };
+
+struct command {
+	const char *name;
+	const char *argument; /* what must follow, or NULL */
+	unsigned options;     /* bits of those that belong to it alone */
+	const char *help;
+	enum cli_exit (*run)(struct cli *cli);
+};
+
+struct option {
+	const char *name;
+	const char *value; /* what must follow, or NULL for a flag */
+	const char *help;
+};
+
+#define BIT(option) (1u << (option))
+
+static const struct command commands[] = {
+	{"submit", "FILE|-", BIT(OPTION_WATCH), "submit a job, print its id", jobs_submit},
+	{"jobs", NULL, BIT(OPTION_STATE), "list jobs, the newest first", jobs_list},
+	{"show", "ID", 0, "show a job", jobs_show},
+	{"watch", "ID", 0, "follow a job until it ends", watch_job},
+	{"trials", "ID", 0, "list the trials of a job", lists_trials},
+	{"best", "ID", 0, "show the best configuration and what it gains", best_show},
+	{"pause", "ID", 0, "ask no more questions until it is resumed", jobs_control},
+	{"resume", "ID", 0, "go on with a paused job", jobs_control},
+	{"cancel", "ID", 0, "end a job now", jobs_control},
+	{"delete", "ID", 0, "delete a job that has ended", jobs_delete},
+	{"export", "ID", BIT(OPTION_FORMAT), "print a whole job", jobs_export},
+	{"strategies", NULL, 0, "list the strategies", lists_strategies},
+	{"probe", "URL|ID", 0, "ask an evaluator what it can do", probe_run},
+	{"evaluators", NULL, 0, "list the registered evaluators", lists_evaluators},
+};
+
+static const struct option options[OPTION_COUNT] = {
+	[OPTION_SERVER] = {"server", "URL", "the daemon: http(s)://HOST:PORT or unix:PATH"},
+	[OPTION_JSON] = {"json", NULL, "print the API's answers as they came"},
+	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command"},
+	[OPTION_VERSION] = {"version", NULL, "print the version"},
+	[OPTION_WATCH] = {"watch", NULL, "follow the job until it ends"},
+	[OPTION_STATE] = {"state", "STATE", "only jobs in this state"},
+	[OPTION_FORMAT] = {"format", "FORMAT", "json (default), csv, or inc: the best one for INC"},
+};
+
+static const unsigned global_options =
+	BIT(OPTION_SERVER) | BIT(OPTION_JSON) | BIT(OPTION_HELP) | BIT(OPTION_VERSION);
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(name, commands[i].name) == 0) {
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+static void print_row(const char *before, const char *name, const char *value, const char *help)
+{
+	int width = printf("%s%s%s%s", before, name, value != NULL ? " " : "",
+			   value != NULL ? value : "");
+
+	printf("%*s%s\n", width < HELP_COLUMN ? HELP_COLUMN - width : 1, "", help);
+}
+
+static void print_options(const char *indent, unsigned which)
+{
+	for (unsigned i = 0; i < OPTION_COUNT; i++) {
+		if ((which & BIT(i)) != 0) {
+			print_row(indent, options[i].name, options[i].value, options[i].help);
+		}
+	}
+}
+
+static void print_usage(const struct command *command)
+{
+	if (command != NULL) {
+		printf("usage: narrow %s%s%s [OPTION]...\n\n%s\n\n", command->name,
+		       command->argument != NULL ? " " : "",
+		       command->argument != NULL ? command->argument : "", command->help);
+		print_options("  --", command->options | global_options);
+		return;
+	}
+	printf("usage: narrow COMMAND [ARGUMENT] [OPTION]...\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		print_row("  ", commands[i].name, commands[i].argument, commands[i].help);
+		print_options("    --", commands[i].options);
+	}
+	printf("\n");
+	print_options("  --", global_options);
+	printf("\nEnvironment: NARROWD_URL is the daemon when --server is not given (else %s),\n"
+	       "NARROWD_TOKEN the token to send.\n"
+	       "Exit status: 0 ok, 1 the job ended without meeting its criterion, 2 wrong usage,\n"
+	       "3 the daemon said no, 4 not reachable.\n",
+	       DEFAULT_SERVER);
+}
+
+static enum cli_exit wrong_usage(const char *what, const char *which)
+{
+	(void)fprintf(stderr, "narrow: %s%s\nnarrow --help tells more\n", what, which);
+	return CLI_USAGE;
+}
+
+/* Takes an option at argv[0], perhaps with its value at argv[1]. *ret_used is how many it took. */
+static enum cli_exit take_option(struct cli *cli, char **argv, unsigned *given, int *ret_used)
+{
+	const char *text = argv[0] + 2, *equals = strchr(text, '=');
+	size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
+	unsigned i = 0;
+
+	while (i < OPTION_COUNT &&
+	       (strncmp(options[i].name, text, length) != 0 || options[i].name[length] != '\0')) {
+		i++;
+	}
+	if (i == OPTION_COUNT || (equals != NULL && options[i].value == NULL)) {
+		return wrong_usage("unknown option: ", argv[0]);
+	}
+	*ret_used = 1;
+	cli->options[i] = "";
+	if (options[i].value != NULL) {
+		*ret_used = equals != NULL ? 1 : 2;
+		cli->options[i] = equals != NULL ? equals + 1 : argv[1];
+	}
+	if (cli->options[i] == NULL) {
+		return wrong_usage("a value is missing after ", argv[0]);
+	}
+	*given |= BIT(i);
+	return CLI_OK;
+}
+
+static enum cli_exit take_word(struct cli *cli, const struct command **command, const char *word)
+{
+	if (*command == NULL) {
+		*command = find_command(word);
+		cli->command = word;
+		return *command != NULL ? CLI_OK : wrong_usage("unknown command: ", word);
+	}
+	if ((*command)->argument == NULL || cli->argument != NULL) {
+		return wrong_usage("one argument too many: ", word);
+	}
+	cli->argument = word;
+	return CLI_OK;
+}
+
+static enum cli_exit parse(struct cli *cli, char **argv, const struct command **ret_command)
+{
+	bool only_words = false;
+	unsigned given = 0;
+	int used = 1;
+
+	for (; *argv != NULL; argv += used) {
+		enum cli_exit code = CLI_OK;
+
+		used = 1;
+		if (!only_words && strcmp(*argv, "--") == 0) {
+			only_words = true;
+		} else if (!only_words && strcmp(*argv, "-h") == 0) {
+			cli->options[OPTION_HELP] = "";
+		} else if (!only_words && strncmp(*argv, "--", 2) == 0) {
+			code = take_option(cli, argv, &given, &used);
+		} else if (!only_words && (*argv)[0] == '-' && (*argv)[1] != '\0') {
+			code = wrong_usage("unknown option: ", *argv);
+		} else {
+			code = take_word(cli, ret_command, *argv);
+		}
+		if (code != CLI_OK) {
+			return code;
+		}
+	}
+	if (*ret_command != NULL && (given & ~((*ret_command)->options | global_options)) != 0) {
+		return wrong_usage("an option does not belong to the command ", cli->command);
+	}
+	return CLI_OK;
+}
+
+static const char *server_of(const struct cli *cli)
+{
+	const char *server = cli->options[OPTION_SERVER];
+
+	if (server == NULL) {
+		server = getenv("NARROWD_URL");
+	}
+	return server != NULL && server[0] != '\0' ? server : DEFAULT_SERVER;
+}
+
+static enum cli_exit run(struct cli *cli, const struct command *command)
+{
+	const char *token = getenv("NARROWD_TOKEN");
+	enum cli_exit code;
+	struct err err;
+
+	if (command == NULL) {
+		return wrong_usage("a command is missing", "");
+	}
+	if (command->argument != NULL && (cli->argument == NULL || cli->argument[0] == '\0')) {
+		return wrong_usage("missing: ", command->argument);
+	}
+	err_init(&err);
+	if (client_init(&cli->client, server_of(cli),
+			token != NULL && token[0] != '\0' ? token : NULL, &err) != 0) {
+		code = wrong_usage(err.message, "");
+	} else {
+		json_setup();
+		code = command->run(cli);
+	}
+	client_finish(&cli->client);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = {0};
+	const struct command *command = NULL;
+	enum cli_exit code = parse(&cli, argv + (argc > 0), &command);
+
+	if (code != CLI_OK) {
+		return code;
+	}
+	if (cli.options[OPTION_HELP] != NULL) {
+		print_usage(command);
+	} else if (cli.options[OPTION_VERSION] != NULL) {
+		printf("narrow %s\n", NARROW_VERSION);
+	} else {
+		code = run(&cli, command);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		perror("narrow: standard output");
+		code = CLI_USAGE;
+	}
+	return code;
+}

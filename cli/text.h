@@ -1,0 +1,29 @@
+/*
+ * What the command line prints: numbers that people can read, and text from the server made
+ * harmless for terminals.
+ *
+ * Every function returns memory that the caller frees, never NULL.
+ */
+#ifndef NARROWD_CLI_TEXT_H
+#define NARROWD_CLI_TEXT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* A copy in which control characters are "?": a name must not move the cursor. NULL gives "-". */
+char *text_clean(const char *text);
+/* The member's string, cleaned; "-" when there is none. */
+char *text_member(const json_t *object, const char *key);
+/* A number, or the numbers of an object with their names; "-" for anything else. */
+char *text_number(const json_t *value);
+char *text_real(double value);
+/* Seconds as "850 ms", "12.3 s", "2m05s", "3h10m" or "2d04h". */
+char *text_duration(double seconds);
+/* An RFC 3339 time without its "T" and fractions: "2026-03-02 09:00:00"; "-" for NULL. */
+char *text_time(const char *rfc3339);
+/* Columns that the text takes, one for each character of UTF-8. */
+size_t text_width(const char *text);
+/* Cuts the text after that many columns, in place. */
+void text_clip(char *text, size_t columns);
+
+#endif

@@ -1,0 +1,117 @@
+"""A real narrowd in a data directory, on a free port: started, asked, stopped, killed.
+
+NARROWD_BIN names the program.
+"""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+
+PATIENCE_S = 60  # for what must happen; a test that has to wait so long fails
+READY = re.compile(r"narrowd: listening on (http://127\.0\.0\.1:(\d+))\n")
+
+
+class Daemon:
+    """`port` 0 is another free port at every start. `arguments` are more flags."""
+
+    def __init__(self, directory, *arguments, port=0):
+        self.directory = directory
+        self.arguments = arguments
+        self.listen_port = port
+        self.process = None
+        self.port = None
+        self.url = None
+        # Standard error of every life, one after the other.
+        self.errors = tempfile.TemporaryFile(mode="w+b")
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, *args):
+        try:
+            if kind is None:
+                self.stop()
+            else:
+                self.kill9()
+        finally:
+            self.errors.close()
+
+    def log(self):
+        """What it has written to standard error."""
+        self.errors.seek(0)
+        text = self.errors.read().decode(errors="replace")
+        self.errors.seek(0, os.SEEK_END)
+        return text
+
+    def start(self):
+        command = [
+            os.environ["NARROWD_BIN"],
+            "--listen",
+            f"127.0.0.1:{self.listen_port}",
+            "--data-dir",
+            str(self.directory),
+            *self.arguments,
+        ]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors
+        )
+        impatience = threading.Timer(PATIENCE_S, self.process.kill)
+        impatience.start()
+        line = self.process.stdout.readline().decode()
+        impatience.cancel()
+        ready = READY.fullmatch(line)
+        if ready is None:
+            self.kill9()
+            raise AssertionError(f"it did not start: {line!r}\n{self.log()}")
+        self.url = ready.group(1)
+        self.port = int(ready.group(2))
+
+    def stop(self):
+        """SIGTERM; fails when it does not end with status 0."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise AssertionError(f"it does not stop\n{self.log()}") from None
+        self.process.stdout.close()
+        if status != 0:
+            raise AssertionError(f"it ended with status {status}\n{self.log()}")
+
+    def kill9(self):
+        """SIGKILL; any thread may call this while others ask."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def restart(self):
+        """Stops it and starts it again on the same data directory."""
+        self.stop()
+        self.start()
+
+    def request(self, method, path, body=None, headers=None):
+        """Returns (status, headers, JSON); without JSON the text, without a body None.
+
+        `body` is sent as JSON unless it is bytes. The headers' names have no case.
+        """
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        if "json" in response.headers.get("Content-Type", "") and text:
+            return response.status, response.headers, json.loads(text)
+        return response.status, response.headers, text or None
