@@ -108,7 +108,7 @@ static void read_accuracy(const struct json_at *at, const struct answer_expect *
 		return;
 	}
 	json_only(at, expect->accuracies);
-	for (size_t i = 0; expect->accuracies[i] != NULL && i < LIMIT_METRICS; i++) {
+	for (size_t i = 0; i < LIMIT_METRICS && expect->accuracies[i] != NULL; i++) {
 		struct json_at member = json_member(at, expect->accuracies[i]);
 
 		ret->accuracy_count += read_number(&member, &ret->accuracy[i]);
@@ -138,8 +138,8 @@ static void read_measurement(const struct json_at *at, const struct answer_expec
 	}
 	for (size_t i = 0; expect->metrics != NULL && expect->metrics[i] != NULL; i++) {
 		const char *name = expect->metrics[i];
-		struct json_at missing = json_member(
-			strcmp(name, "latency_ms") == 0 ? at : &metrics, name);
+		struct json_at missing =
+			json_member(strcmp(name, "latency_ms") == 0 ? at : &metrics, name);
 
 		if (isnan(answer_metric(ret, name, NAN)) && missing.value == NULL) {
 			(void)json_fault(&missing, "is missing, and the job's objective needs it");

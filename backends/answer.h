@@ -16,10 +16,10 @@
 
 /* What a question allows its answer to contain. All borrowed. */
 struct answer_expect {
-	bool scores;		       /* a score question; otherwise a measurement */
+	bool scores;                   /* a score question; otherwise a measurement */
 	const char *const *accuracies; /* names of several accuracies, NULL-terminated; NULL: one */
 	const char *const *metrics;    /* metrics that must be there (the objectives) */
-	const char *const *ops;	       /* for scores: op names that must be scored */
+	const char *const *ops;        /* for scores: op names that must be scored */
 	size_t op_count;
 };
 
@@ -29,14 +29,14 @@ struct answer_metric {
 };
 
 struct answer {
-	bool failed;	 /* the evaluator says that this config cannot be run */
-	bool retryable;	 /* only with failed */
-	char *error;	 /* owned; only with failed; cleaned, at most LIMIT_ERROR_TEXT_BYTES */
+	bool failed;    /* the evaluator says that this config cannot be run */
+	bool retryable; /* only with failed */
+	char *error;    /* owned; only with failed; cleaned, at most LIMIT_ERROR_TEXT_BYTES */
 	size_t accuracy_count;
 	double accuracy[LIMIT_METRICS]; /* in the order of expect->accuracies */
 	size_t metric_count;
 	struct answer_metric metrics[LIMIT_METRICS]; /* latency_ms among them */
-	double *scores; /* owned; in the order of expect->ops */
+	double *scores;                              /* owned; in the order of expect->ops */
 	size_t score_count;
 };
 

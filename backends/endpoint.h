@@ -19,7 +19,7 @@ struct endpoint_call;
 
 /* Borrowed by every call until it is over. */
 struct endpoint {
-	const char *url; /* base; "/evaluate" and its like are added to its path */
+	const char *url;      /* base; "/evaluate" and its like are added to its path */
 	struct secret secret; /* signs requests (Standard Webhooks) when set */
 	uint64_t connect_timeout_ms;
 	uint64_t timeout_ms; /* of one attempt */
@@ -35,7 +35,7 @@ struct endpoint_result {
 	enum endpoint_outcome outcome;
 	const struct answer *answer; /* borrowed; only with ENDPOINT_ANSWERED */
 	bool retryable;
-	bool unreachable; /* no HTTP answer came */
+	bool unreachable;       /* no HTTP answer came */
 	int64_t retry_after_ms; /* -1: none given */
 	const struct err *err;
 	uint64_t elapsed_ms;

@@ -135,7 +135,7 @@ static bool pin(struct fetch_call *call, const struct resolve_answers *answers)
 	struct buf text;
 	bool ok = true;
 
-	buf_init(&text, sizeof(url->host) + 16 + (INET6_ADDRSTRLEN + 3) * RESOLVE_ANSWERS_MAX);
+	buf_init(&text, sizeof(url->host) + 16 + (INET6_ADDRSTRLEN + 3UL) * RESOLVE_ANSWERS_MAX);
 	buf_printf(&text, "+%s:%u:", url->host, url->port);
 	for (size_t i = 0; i < answers->count && ok; i++) {
 		struct sockaddr_storage address = answers->addresses[i];

@@ -35,7 +35,7 @@ struct fetch_request {
 	const char *method; /* "GET", "POST", "PATCH", "DELETE" */
 	const char *url;
 	const char *path; /* "/evaluate": joined to the path of `url`, before its query; or NULL */
-	const char *unix_path;		    /* connect there instead of the URL's host; or NULL */
+	const char *unix_path;              /* connect there instead of the URL's host; or NULL */
 	const struct fetch_header *headers; /* borrowed for the length of fetch_start() */
 	size_t header_count;
 	const char *body; /* copied; NULL for none */
@@ -47,12 +47,12 @@ struct fetch_request {
 
 struct fetch_reply {
 	int rc; /* 0 when a complete HTTP answer came, whatever its status; else negative err_code */
-	bool retryable;	 /* for rc != 0: whether another try could help */
-	struct err err;	 /* for rc != 0 */
+	bool retryable; /* for rc != 0: whether another try could help */
+	struct err err; /* for rc != 0 */
 	int status;
 	const char *content_type; /* borrowed, "" when absent */
-	const char *etag;	  /* borrowed, "" when absent */
-	const char *body;	  /* borrowed, NUL-terminated */
+	const char *etag;         /* borrowed, "" when absent */
+	const char *body;         /* borrowed, NUL-terminated */
 	size_t length;
 	int64_t retry_after_ms; /* -1 when absent; seconds and HTTP dates are understood */
 	uint64_t elapsed_ms;

@@ -142,6 +142,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 }
 
 /* Right before a request is sent, on new and on reused connections. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type. */
 static int on_ready(void *arg, char *peer, char *local, int peer_port, int local_port)
 {
 	struct fetch_easy *easy = arg;

@@ -20,7 +20,7 @@
 struct curl_slist;
 
 struct fetch_easy {
-	void *curl;		   /* libcurl's handle; owned */
+	void *curl;                /* libcurl's handle; owned */
 	const struct guard *guard; /* these three are the owner's to set; NULL: no check */
 	struct guard_url url;
 	struct err *err; /* filled as soon as something goes wrong; the first reason stays */

@@ -49,11 +49,15 @@ static void harvest(struct fetch_multi *multi)
 	}
 }
 
+/*
+ * libuv reports a reset as an error. libcurl is told to read and write instead of CURL_CSELECT_ERR:
+ * so it meets the reset itself, and sends again when the connection was a reused one.
+ */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
 	struct fetch_multi *multi = watch->multi;
-	int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+	int flags = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
 	int running;
 
 	flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;

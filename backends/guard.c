@@ -150,8 +150,7 @@ static int check(const struct guard *guard, const struct guard_url *url,
 		return -(int)ERR_EVALUATOR_DENIED;
 	}
 	if (is_own(guard, address)) {
-		return err_set(reterr, ERR_EVALUATOR_DENIED,
-			       "it leads back to this daemon itself");
+		return err_set(reterr, ERR_EVALUATOR_DENIED, "it leads back to this daemon itself");
 	}
 	for (size_t i = 0; i < guard->entry_count; i++) {
 		if (entry_admits(&guard->entries[i], url, address, class)) {
@@ -166,15 +165,15 @@ static int check(const struct guard *guard, const struct guard_url *url,
 }
 
 int guard_check_address(const struct guard *guard, const struct guard_url *url,
-			const struct sockaddr *sockaddr, struct err *reterr)
+			const struct sockaddr *address, struct err *reterr)
 {
-	struct guard_address address;
+	struct guard_address common;
 
-	if (!guard_address_read(sockaddr, &address)) {
+	if (!guard_address_read(address, &common)) {
 		return err_set(reterr, ERR_EVALUATOR_DENIED,
 			       "its address is neither IPv4 nor IPv6");
 	}
-	return check(guard, url, &address, reterr);
+	return check(guard, url, &common, reterr);
 }
 
 static int check_literal(const struct guard *guard, const struct guard_url *url, const char *text,
@@ -214,9 +213,9 @@ static bool name_has_a_chance(const struct guard *guard, const struct guard_url 
 
 	for (size_t i = 0; i < guard->entry_count; i++) {
 		const struct guard_entry *entry = &guard->entries[i];
-		bool named = never ? entry->glob != NULL && strcmp(entry->glob, url->host) == 0
-				   : entry->glob == NULL ||
-					     guard_entry_takes_name(entry, url->host);
+		bool named =
+			never ? entry->glob != NULL && strcmp(entry->glob, url->host) == 0
+			      : entry->glob == NULL || guard_entry_takes_name(entry, url->host);
 
 		if (named && guard_entry_takes_port(entry, url->port)) {
 			return true;
@@ -244,10 +243,10 @@ static int check_name(const struct guard *guard, const struct guard_url *url, st
 	return 0;
 }
 
-int guard_check_url(const struct guard *guard, const char *text, struct guard_url *ret_url,
+int guard_check_url(const struct guard *guard, const char *url, struct guard_url *ret_url,
 		    struct err *reterr)
 {
-	int rc = guard_url_parse(text, ret_url, reterr);
+	int rc = guard_url_parse(url, ret_url, reterr);
 
 	if (rc != 0 || guard == NULL) {
 		return rc;
@@ -260,11 +259,11 @@ int guard_check_url(const struct guard *guard, const char *text, struct guard_ur
 	return rc;
 }
 
-enum guard_class guard_classify(const struct sockaddr *sockaddr)
+enum guard_class guard_classify(const struct sockaddr *address)
 {
-	struct guard_address address;
+	struct guard_address common;
 
-	return guard_address_read(sockaddr, &address) ? guard_address_class(&address) : CLASS_NEVER;
+	return guard_address_read(address, &common) ? guard_address_class(&common) : CLASS_NEVER;
 }
 
 enum guard_policy guard_policy_of(const struct guard *guard)

@@ -15,11 +15,11 @@
 #include "base/err.h"
 
 enum guard_policy {
-	GUARD_LAN,	  /* loopback, private and public addresses */
-	GUARD_PUBLIC,	  /* public addresses only */
+	GUARD_LAN,        /* loopback, private and public addresses */
+	GUARD_PUBLIC,     /* public addresses only */
 	GUARD_ALLOWLIST,  /* only what an allow entry names */
 	GUARD_REGISTERED, /* as allow list; inline URLs are refused by the API as well */
-	GUARD_OFF,	  /* no outbound connection at all */
+	GUARD_OFF,        /* no outbound connection at all */
 };
 
 enum guard_class { CLASS_LOOPBACK, CLASS_PRIVATE, CLASS_CGNAT, CLASS_PUBLIC, CLASS_NEVER };
@@ -45,8 +45,7 @@ extern const char *const guard_policy_names[];
  * Without ports an entry means 80, 443 and 1024-65535. An entry adds to what the policy allows
  * (GUARD_OFF takes none); each has to allow a connection by itself. ERR_CONFIG names a bad entry.
  */
-struct guard *guard_create(enum guard_policy policy, const char *const *allow,
-			   struct err *reterr);
+struct guard *guard_create(enum guard_policy policy, const char *const *allow, struct err *reterr);
 void guard_destroy(struct guard *guard);
 /*
  * The daemon's own sockets, denied whatever the policy says. One that listens on every interface

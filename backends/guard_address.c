@@ -36,10 +36,10 @@ static const struct range ranges[] = {
 	{"0.0.0.0", 0, CLASS_PUBLIC},
 	{"::1", 128, CLASS_LOOPBACK},
 	{"fc00::", 7, CLASS_PRIVATE},
-	{"2001::", 23, CLASS_NEVER},	 /* Teredo, benchmarks, ORCHID */
+	{"2001::", 23, CLASS_NEVER},     /* Teredo, benchmarks, ORCHID */
 	{"2001:db8::", 32, CLASS_NEVER}, /* documentation */
-	{"2002::", 16, CLASS_NEVER},	 /* 6to4 */
-	{"3fff::", 20, CLASS_NEVER},	 /* documentation */
+	{"2002::", 16, CLASS_NEVER},     /* 6to4 */
+	{"3fff::", 20, CLASS_NEVER},     /* documentation */
 	{"2000::", 3, CLASS_PUBLIC},
 };
 

@@ -28,7 +28,7 @@ static const char *read_number(const char *text, unsigned max, unsigned *ret)
 /* "9000" or "9000-9999" up to the end of the text. */
 static bool read_ports(const char *text, struct guard_entry *ret)
 {
-	unsigned low, high;
+	unsigned low = 0, high;
 
 	text = read_number(text, UINT16_MAX, &low);
 	high = low;

@@ -15,7 +15,7 @@
 struct guard_entry {
 	char *glob; /* owned; NULL for a network */
 	struct guard_address net;
-	unsigned bits;	    /* of `net`, in the common form of 128 */
+	unsigned bits;      /* of `net`, in the common form of 128 */
 	uint16_t low, high; /* ports; 0: the default ones */
 };
 

@@ -27,8 +27,7 @@ void hash_sha256_hex(const void *bytes, size_t length, char *ret_hex65)
 void hash_hmac_sha256(const struct secret *key, const struct hash_part *parts, size_t count,
 		      unsigned char *ret)
 {
-	EVP_PKEY *pkey =
-		EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key->bytes, key->length);
+	EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, key->bytes, key->length);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	size_t length = HASH_SHA256_BYTES;
 

@@ -17,7 +17,7 @@
 #include "base/loop.h"
 
 enum {
-	RESOLVE_THREADS = 4,	  /* working at once */
+	RESOLVE_THREADS = 4,      /* working at once */
 	RESOLVE_THREADS_MAX = 16, /* with those that hang */
 	RESOLVE_TIMEOUT_MS = 5000,
 	RESOLVE_ANSWERS_MAX = 16,

@@ -9,18 +9,20 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static void encode(const unsigned char *bytes, size_t length, char *ret)
+/* One MAC in base 64: 43 digits and one "=", since 32 bytes are not a multiple of three. */
+static void encode(const unsigned char *mac, char *ret)
 {
-	for (size_t i = 0; i < length; i += 3) {
-		uint32_t group = (uint32_t)bytes[i] << 16;
+	uint32_t bits = 0;
+	unsigned pending = 0;
 
-		group |= i + 1 < length ? (uint32_t)bytes[i + 1] << 8 : 0;
-		group |= i + 2 < length ? bytes[i + 2] : 0;
-		*ret++ = alphabet[group >> 18];
-		*ret++ = alphabet[group >> 12 & 63];
-		*ret++ = i + 1 < length ? alphabet[group >> 6 & 63] : '=';
-		*ret++ = i + 2 < length ? alphabet[group & 63] : '=';
+	for (size_t i = 0; i < HASH_SHA256_BYTES; i++) {
+		bits = bits << 8 | mac[i];
+		for (pending += 8; pending >= 6; pending -= 6) {
+			*ret++ = alphabet[bits >> (pending - 6) & 63];
+		}
 	}
+	*ret++ = alphabet[bits << (6 - pending) & 63];
+	*ret++ = '=';
 	*ret = '\0';
 }
 
@@ -80,14 +82,14 @@ char *sign_message(const struct secret *secret, const char *id, int64_t timestam
 		   const void *body, size_t length, char *ret)
 {
 	unsigned char mac[HASH_SHA256_BYTES];
-	char timestamp[24];
+	char timestamp[24], digits[SIGN_TEXT_SIZE];
 	int n = snprintf(timestamp, sizeof(timestamp), "%" PRId64, timestamp_s);
 	const struct hash_part parts[] = {
 		{id, strlen(id)}, {".", 1}, {timestamp, (size_t)n}, {".", 1}, {body, length},
 	};
 
 	hash_hmac_sha256(secret, parts, sizeof(parts) / sizeof(parts[0]), mac);
-	memcpy(ret, "v1,", 3);
-	encode(mac, sizeof(mac), ret + 3);
+	encode(mac, digits);
+	(void)snprintf(ret, SIGN_TEXT_SIZE, "v1,%.44s", digits);
 	return ret;
 }

@@ -123,7 +123,7 @@ static char *objective_text(const json_t *job, const json_t *best)
 	char *name = job_objective(job);
 	char *value = text_number(json_object_get(best, "objective_value"));
 	char *base = text_number(json_object_get(metrics, name));
-	char *speedup = text_number(json_object_get(best, "speedup"));
+	const json_t *speedup = json_object_get(best, "speedup");
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
@@ -131,13 +131,15 @@ static char *objective_text(const json_t *job, const json_t *best)
 	if (strcmp(base, "-") != 0) {
 		buf_printf(&buf, ", baseline %s", base);
 	}
-	if (strcmp(speedup, "-") != 0) {
-		buf_printf(&buf, ", speed-up %sx", speedup);
+	if (json_is_number(speedup)) {
+		char *ratio = text_rough(json_number_value(speedup));
+
+		buf_printf(&buf, ", speed-up %sx", ratio);
+		free(ratio);
 	}
 	free(name);
 	free(value);
 	free(base);
-	free(speedup);
 	return buf_take(&buf, NULL);
 }
 
@@ -153,7 +155,7 @@ static char *met_text(const json_t *best)
 	if (!json_is_number(misses)) {
 		return mem_dup("missed");
 	}
-	number = text_number(misses);
+	number = text_rough(json_number_value(misses));
 	text = mem_printf("missed by %s times the tolerable loss", number);
 	free(number);
 	return text;

@@ -159,9 +159,8 @@ enum cli_exit cli_pages(struct cli *cli, const char *path,
 	enum cli_exit code;
 
 	do {
-		char *target = next == NULL ? mem_printf("%s%climit=1000", path, separator)
-					    : mem_printf("%s%climit=1000&cursor=%s", path,
-							 separator, next);
+		char *target = next == NULL ? mem_dup(path)
+					    : mem_printf("%s%ccursor=%s", path, separator, next);
 
 		free(next);
 		code = ask_page(cli, target, &next, add, arg);

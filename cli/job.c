@@ -84,7 +84,7 @@ char *job_loss(const json_t *job, const json_t *loss)
 	if (!json_is_number(loss) || !is_relative(job)) {
 		return text_number(loss);
 	}
-	number = text_real(json_number_value(loss) * 100);
+	number = text_rough(json_number_value(loss) * 100);
 	text = mem_printf("%s %%", number);
 	free(number);
 	return text;
@@ -129,7 +129,7 @@ char *job_best(const json_t *job)
 		add_owned(&buf, "", text_number(json_object_get(best, "objective_value")), "");
 	}
 	if (json_is_number(speedup)) {
-		add_owned(&buf, " (", text_number(speedup), "x)");
+		add_owned(&buf, " (", text_rough(json_number_value(speedup)), "x)");
 	}
 	buf_text(&buf, job_is_met(job) ? "" : ", misses the criterion");
 	return buf_take(&buf, NULL);

@@ -120,7 +120,8 @@ static void add_job(void *arg, const json_t *job)
 	table_add(table, job_trials(job));
 	table_number(table, json_object_get(best, "accuracy"));
 	table_number(table, json_object_get(best, "objective_value"));
-	table_number(table, speedup);
+	table_add(table,
+		  json_is_number(speedup) ? text_rough(json_number_value(speedup)) : mem_dup("-"));
 	table_text(table, json_is_object(best) ? (job_is_met(job) ? "yes" : "no") : "-");
 	table_add(table, text_time(json_string_value(json_object_get(job, "created_at"))));
 }
@@ -132,7 +133,7 @@ enum cli_exit jobs_list(struct cli *cli)
 					    "MET",    "CREATED (UTC)", NULL};
 	const char *state = cli->options[OPTION_STATE];
 	char *value = client_escape(state != NULL ? state : "");
-	char *path = mem_printf("/v1/jobs%s%s", state != NULL ? "?state=" : "", value);
+	char *path = mem_printf("/v1/jobs?limit=1000%s%s", state != NULL ? "&state=" : "", value);
 	struct table table;
 	enum cli_exit code;
 

@@ -69,7 +69,7 @@ enum cli_exit lists_trials(struct cli *cli)
 {
 	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
 					    "OBJECTIVE", "MET",   "NOTE",  NULL};
-	char *path = cli_job_path(cli, "/trials");
+	char *path = cli_job_path(cli, "/trials?limit=1000");
 	enum cli_exit code = list(cli, path, "rllrrll", heads, add_trial);
 
 	free(path);
@@ -106,5 +106,5 @@ enum cli_exit lists_evaluators(struct cli *cli)
 {
 	static const char *const heads[] = {"EVALUATOR", "NAME", "URL", "CREATED (UTC)", NULL};
 
-	return list(cli, "/v1/evaluators", "llll", heads, add_evaluator);
+	return list(cli, "/v1/evaluators?limit=1000", "llll", heads, add_evaluator);
 }

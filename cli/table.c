@@ -1,12 +1,13 @@
 #include "cli/table.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cli/text.h"
+
+enum { GAP = 2 };
 
 void table_init(struct table *table, const char *align, const char *const *heads)
 {
@@ -72,19 +73,25 @@ void table_print(const struct table *table)
 {
 	size_t columns = strlen(table->align);
 	size_t *widths = mem_new(columns, sizeof(*widths));
+	int blanks = 0;
 
 	for (size_t column = 0; column < columns; column++) {
 		widths[column] = column_width(table, column);
 	}
 	for (size_t i = 0; i < table->count; i++) {
+		const char *cell = table->cells[i];
 		size_t column = i % columns;
-		int pad = (int)(widths[column] - text_width(table->cells[i]));
-		bool last = column + 1 == columns;
+		int pad = (int)(widths[column] - text_width(cell));
 
-		if (table->align[column] == 'r') {
-			printf("%*s%s%s", pad, "", table->cells[i], last ? "\n" : "  ");
-		} else {
-			printf("%s%*s", table->cells[i], last ? 1 : pad + 2, last ? "\n" : "");
+		blanks += table->align[column] == 'r' ? pad : 0;
+		if (cell[0] != '\0') {
+			printf("%*s%s", blanks, "", cell);
+			blanks = 0;
+		}
+		blanks += (table->align[column] == 'l' ? pad : 0) + GAP;
+		if (column + 1 == columns) {
+			(void)putchar('\n');
+			blanks = 0;
 		}
 	}
 	free(widths);

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { NUMBERS_MAX = 4096, TIME_DATE = 10, TIME_SECONDS = 19 };
+enum { NUMBERS_MAX = 4096, DIGITS = 5, ROUGH_DIGITS = 3, TIME_DATE = 10, TIME_SECONDS = 19 };
 enum { MINUTE_S = 60, HOUR_S = 60 * MINUTE_S, DAY_S = 24 * HOUR_S };
 
 char *text_clean(const char *text)
@@ -31,26 +31,31 @@ char *text_member(const json_t *object, const char *key)
 	return text_clean(json_string_value(json_object_get(object, key)));
 }
 
-static void add_real(struct buf *buf, double value)
+static void add_real(struct buf *buf, double value, int digits)
 {
 	double size = fabs(value);
 
-	if (size >= 1e15 || (size > 0 && size < 1e-4)) {
-		buf_printf(buf, "%.4g", value);
-	} else if (size >= 1e5 || value == floor(value)) {
+	bool whole = size >= pow(10, digits) || value == floor(value);
+
+	if (whole && size < 1e15) {
 		buf_printf(buf, "%.0f", value);
 	} else {
-		buf_printf(buf, "%.5g", value);
+		buf_printf(buf, "%.*g", digits, value);
 	}
 }
 
-char *text_real(double value)
+static char *real_text(double value, int digits)
 {
 	struct buf buf;
 
 	buf_init(&buf, NUMBERS_MAX);
-	add_real(&buf, value);
+	add_real(&buf, value, digits);
 	return buf_take(&buf, NULL);
+}
+
+char *text_rough(double value)
+{
+	return real_text(value, ROUGH_DIGITS);
 }
 
 char *text_number(const json_t *value)
@@ -60,14 +65,14 @@ char *text_number(const json_t *value)
 	json_t *member;
 
 	if (json_is_number(value)) {
-		return text_real(json_number_value(value));
+		return real_text(json_number_value(value), DIGITS);
 	}
 	buf_init(&buf, NUMBERS_MAX);
 	json_object_foreach((json_t *)value, name, member) {
 		char *clean = text_clean(name);
 
 		buf_printf(&buf, "%s%s ", separator, clean);
-		add_real(&buf, json_number_value(member));
+		add_real(&buf, json_number_value(member), DIGITS);
 		separator = ", ";
 		free(clean);
 	}

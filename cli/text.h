@@ -16,7 +16,8 @@ char *text_clean(const char *text);
 char *text_member(const json_t *object, const char *key);
 /* A number, or the numbers of an object with their names; "-" for anything else. */
 char *text_number(const json_t *value);
-char *text_real(double value);
+/* The same with three digits, for shares and ratios. */
+char *text_rough(double value);
 /* Seconds as "850 ms", "12.3 s", "2m05s", "3h10m" or "2d04h". */
 char *text_duration(double seconds);
 /* An RFC 3339 time without its "T" and fractions: "2026-03-02 09:00:00"; "-" for NULL. */

@@ -68,7 +68,7 @@ static double remaining_s(const struct watch *watch, double elapsed)
 	double timeout = number_of(watch->job, "timeout");
 	double remaining = -1;
 
-	if (measured > 0 && left >= 0) {
+	if (measured > 0 && left > 0) {
 		remaining = number_of(watch->job, "elapsed_s") / measured * left;
 	}
 	if (timeout > 0 && (remaining < 0 || timeout - elapsed < remaining)) {

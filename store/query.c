@@ -33,7 +33,8 @@
 	"'job', trial.job, 'number', number, 'kind', kind, 'stage', stage, 'state', state," \
 	" 'source', source, 'attempts', attempts, 'accuracy', json(accuracy)," \
 	" 'metrics', json(metrics), 'feasible', " BOOLEAN("feasible") "," \
-	" 'objective_value', json(objective_value), 'worker', worker," \
+	" 'objective_value', json(objective_value), 'margin', " OF_EVENT("told_n", "margin") "," \
+	" 'worker', worker," \
 	" 'asked_at', " TIME("asked_at") ", 'told_at', " TIME("told_at") ", 'error', error," \
 	" 'hash', hash"
 #define OF_EVENT(n, member) \

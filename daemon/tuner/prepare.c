@@ -108,7 +108,8 @@ static void with_target(struct preparation *p)
 	spec_target_read(&at, &p->target);
 	if (p->err.code == ERR_OK && guard != NULL &&
 	    guard_check_url(guard, p->target.url, &url, &why) != 0) {
-		(void)err_set(&p->err, why.code, "%s", why.message);
+		(void)err_fault(&p->err, "/evaluator/url", "%s", why.message);
+		p->err.code = why.code;
 	}
 	if (p->err.code != ERR_OK) {
 		finish_later(p);

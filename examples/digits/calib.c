@@ -154,8 +154,7 @@ static void find_ranges(struct calib *calib, const struct model *model, struct n
 	}
 }
 
-int calib_init(struct calib *calib, const struct model *model, size_t samples,
-	       struct fault *fault)
+int calib_init(struct calib *calib, const struct model *model, size_t samples, struct fault *fault)
 {
 	struct histogram *histograms = calloc(model->op_count, sizeof(*histograms));
 	struct config config;

@@ -23,8 +23,7 @@ struct quant {
 };
 
 /* Runs the first `samples` calibration images in fp32. Returns 0, or -1 and `fault`. */
-int calib_init(struct calib *calib, const struct model *model, size_t samples,
-	       struct fault *fault);
+int calib_init(struct calib *calib, const struct model *model, size_t samples, struct fault *fault);
 
 /* How the input of operator `op` is stored under this choice. */
 struct quant calib_quant(const struct calib *calib, size_t op, const struct choice *choice);

@@ -196,8 +196,8 @@ json_t *config_capability(const struct model *model)
 	for (size_t i = 0; i < model->op_count; i++) {
 		const char *type = kind_names[model->ops[i].kind];
 
-		(void)json_array_append_new(ops, json_pack("{s:s, s:s}", "name", model->ops[i].name,
-							   "type", type));
+		(void)json_array_append_new(
+			ops, json_pack("{s:s, s:s}", "name", model->ops[i].name, "type", type));
 		if (json_object_get(types, type) == NULL) {
 			(void)json_object_set_new(types, type,
 						  json_pack("{s:o, s:{}}", "static",
@@ -205,11 +205,12 @@ json_t *config_capability(const struct model *model)
 							    "fp32"));
 		}
 	}
-	return json_pack("{s:s, s:{s:s}, s:o, s:o, s:{s:[s], s:[s]}, s:[s,s,s,s], s:[I], s:[s,s,s]}",
-			 "framework", "onednn", "model", "name", "digits", "op_types", types, "ops",
-			 ops, "recipes_ops", "first_conv_or_matmul_quantization", model->ops[0].name,
-			 "last_conv_or_matmul_quantization", model->ops[model->op_count - 1].name,
-			 "answers", "evaluate", "score:mse", "score:mse_v2", "score:hawq_v2",
-			 "calibration_sampling_sizes", (json_int_t)model->calibration.count,
-			 "metrics", "accuracy", "latency_ms", "model_size_bytes");
+	return json_pack(
+		"{s:s, s:{s:s}, s:o, s:o, s:{s:[s], s:[s]}, s:[s,s,s,s], s:[I], s:[s,s,s]}",
+		"framework", "onednn", "model", "name", "digits", "op_types", types, "ops", ops,
+		"recipes_ops", "first_conv_or_matmul_quantization", model->ops[0].name,
+		"last_conv_or_matmul_quantization", model->ops[model->op_count - 1].name, "answers",
+		"evaluate", "score:mse", "score:mse_v2", "score:hawq_v2",
+		"calibration_sampling_sizes", (json_int_t)model->calibration.count, "metrics",
+		"accuracy", "latency_ms", "model_size_bytes");
 }

@@ -1,25 +1,18 @@
 #include "net.h"
 
 #include <dnnl.h>
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "conv.h"
 
 #define MAX_ARGS     4
 #define MAX_STEPS    (3 * MODEL_MAX_OPS)
 #define MAX_MEMORIES (5 * MODEL_MAX_OPS + 1)
-#define MAX_CHANNELS 1024
 
 /* Activations are always kept as image, row, column, channel: fast for both data types, and a
  * change of the data type is then the only conversion there is. */
 #define ACTIVATION_LAYOUT dnnl_nhwc
-
-struct tensor {
-	dnnl_memory_t memory;
-	dnnl_memory_desc_t desc;
-	struct quant quant;
-};
 
 struct step {
 	dnnl_primitive_t primitive;
@@ -39,12 +32,6 @@ struct net {
 	struct tensor inputs[MODEL_MAX_OPS];
 	struct tensor outputs[MODEL_MAX_OPS];
 	dnnl_memory_t weights[MODEL_MAX_OPS];
-};
-
-/* Scales of a quantized operator's weights: one, or one per output channel. */
-struct weight_scales {
-	dnnl_dim_t count;
-	float values[MAX_CHANNELS];
 };
 
 static void *handle_of(dnnl_memory_t memory)
@@ -120,10 +107,9 @@ static bool add_average(struct net *net, const struct tensor *from, const struct
 	dnnl_primitive_desc_t desc;
 	dnnl_pooling_desc_t pooling;
 
-	return dnnl_pooling_forward_desc_init(&pooling, dnnl_forward_inference,
-					      dnnl_pooling_avg_exclude_padding, &from->desc,
-					      &to->desc, stride, kernel, padding,
-					      padding) == dnnl_success &&
+	return dnnl_pooling_forward_desc_init(
+		       &pooling, dnnl_forward_inference, dnnl_pooling_avg_exclude_padding,
+		       &from->desc, &to->desc, stride, kernel, padding, padding) == dnnl_success &&
 	       dnnl_primitive_desc_create(&desc, &pooling, NULL, net->engine, NULL) ==
 		       dnnl_success &&
 	       add_step(net, desc,
@@ -132,185 +118,16 @@ static bool add_average(struct net *net, const struct tensor *from, const struct
 			2);
 }
 
-static float scale_for(const float *weights, size_t count)
-{
-	float largest = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		largest = fmaxf(largest, fabsf(weights[i]));
-	}
-	return fmaxf(largest, FLT_MIN) / 127;
-}
-
-static void find_scales(struct weight_scales *scales, const struct op *op,
-			const struct choice *choice)
-{
-	size_t per_channel = op_weights_per_channel(op);
-
-	if (!choice->quantized || choice->option[WEIGHT_GRANULARITY] == PER_TENSOR) {
-		scales->count = 1;
-		scales->values[0] = choice->quantized ? scale_for(op->weights, op_weights(op)) : 1;
-		return;
-	}
-	scales->count = op->out;
-	for (size_t i = 0; i < op->out; i++) {
-		scales->values[i] = scale_for(op->weights + i * per_channel, per_channel);
-	}
-}
-
-/* Weights as the model file has them; only depthwise ones have a dimension for groups. */
-static bool weights_desc(dnnl_memory_desc_t *desc, const struct op *op, dnnl_data_type_t type,
-			 bool plain)
-{
-	dnnl_dims_t grouped = {op->out, 1, 1, op->kernel, op->kernel};
-	dnnl_dims_t dense = {op->out, op->in, op->kernel, op->kernel};
-	bool depthwise = op->kind == OP_DEPTHWISE;
-	dnnl_format_tag_t tag = depthwise ? dnnl_goihw : dnnl_oihw;
-
-	return dnnl_memory_desc_init_by_tag(desc, depthwise ? 5 : 4, depthwise ? grouped : dense,
-					    type, plain ? tag : dnnl_format_tag_any) ==
-	       dnnl_success;
-}
-
-/* Lets oneDNN quantize the weights and bring them into the layout that the kernel chose. */
-static bool load_weights(struct net *net, const struct op *op, dnnl_memory_t from, dnnl_memory_t to,
-			 const struct weight_scales *scales)
-{
-	const int channels = op->kind == OP_DEPTHWISE ? 3 : 1;
-	dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-	const dnnl_memory_desc_t *from_desc, *to_desc;
-	float factors[MAX_CHANNELS];
-	dnnl_primitive_desc_t desc = NULL;
-	dnnl_primitive_t reorder = NULL;
-	dnnl_primitive_attr_t attr;
-	bool done;
-
-	for (dnnl_dim_t i = 0; i < scales->count; i++) {
-		factors[i] = 1 / scales->values[i];
-	}
-	if (dnnl_primitive_attr_create(&attr) != dnnl_success) {
-		return false;
-	}
-	done = dnnl_primitive_attr_set_output_scales(
-		       attr, scales->count, scales->count > 1 ? channels : 0, factors) ==
-		       dnnl_success &&
-	       dnnl_memory_get_memory_desc(from, &from_desc) == dnnl_success &&
-	       dnnl_memory_get_memory_desc(to, &to_desc) == dnnl_success &&
-	       dnnl_reorder_primitive_desc_create(&desc, from_desc, net->engine, to_desc,
-						  net->engine, attr) == dnnl_success &&
-	       dnnl_primitive_create(&reorder, desc) == dnnl_success &&
-	       dnnl_primitive_execute(reorder, net->stream, 2, args) == dnnl_success &&
-	       dnnl_stream_wait(net->stream) == dnnl_success;
-	(void)dnnl_primitive_destroy(reorder);
-	(void)dnnl_primitive_desc_destroy(desc);
-	(void)dnnl_primitive_attr_destroy(attr);
-	return done;
-}
-
-static bool set_weights(struct net *net, size_t op, const float *weights,
-			const struct weight_scales *scales)
-{
-	dnnl_memory_desc_t plain;
-	dnnl_memory_t memory;
-	bool done;
-
-	/* oneDNN only reads the source of a reorder, though its interface does not say so. */
-	if (!weights_desc(&plain, &net->model->ops[op], dnnl_f32, true) ||
-	    dnnl_memory_create(&memory, &plain, net->engine, (void *)(uintptr_t)weights) !=
-		    dnnl_success) {
-		return false;
-	}
-	done = load_weights(net, &net->model->ops[op], memory, net->weights[op], scales);
-	(void)dnnl_memory_destroy(memory);
-	return done;
-}
-
-/*
- * oneDNN computes relu(factor * (sum + bias)) + zero, the sum being of stored integers. With stored
- * = real / scale + zero on the input's side and stored = real / scale on the weights' side, the
- * factor is input scale * weight scale / output scale, and the bias must be divided by the first two.
- */
-static bool fill_attr(dnnl_primitive_attr_t attr, const struct op *op, const struct quant *input,
-		      const struct quant *output, const struct weight_scales *scales)
-{
-	float factors[MAX_CHANNELS];
-	dnnl_post_ops_t after;
-	bool done;
-
-	for (dnnl_dim_t i = 0; i < scales->count; i++) {
-		factors[i] = input->scale * scales->values[i] / output->scale;
-	}
-	if (dnnl_post_ops_create(&after) != dnnl_success) {
-		return false;
-	}
-	done = !op->relu ||
-	       (dnnl_post_ops_append_eltwise(after, 1, dnnl_eltwise_relu, 0, 0) == dnnl_success &&
-		dnnl_primitive_attr_set_post_ops(attr, after) == dnnl_success);
-	(void)dnnl_post_ops_destroy(after);
-	if (done && input->u8) {
-		done = dnnl_primitive_attr_set_output_scales(attr, scales->count,
-							     scales->count > 1 ? 2 : 0,
-							     factors) == dnnl_success &&
-		       dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0,
-							   &input->zero) == dnnl_success &&
-		       dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_DST, 1, 0,
-							   &output->zero) == dnnl_success;
-	}
-	return done;
-}
-
-static bool conv_desc(struct net *net, size_t i, const struct weight_scales *scales,
-		      dnnl_primitive_desc_t *desc)
-{
-	const struct op *op = &net->model->ops[i];
-	const struct tensor *src = &net->inputs[i], *dst = &net->outputs[i];
-	dnnl_dim_t before = (op->kernel - 1) / 2;
-	dnnl_dim_t after = (dnnl_dim_t)((op_side_out(op) - 1) * op->stride + op->kernel) -
-			   (dnnl_dim_t)op->side - before;
-	dnnl_dims_t stride = {op->stride, op->stride};
-	dnnl_dims_t pad_before = {before, before}, pad_after = {after, after};
-	dnnl_dims_t bias_dims = {op->out};
-	dnnl_memory_desc_t weights, bias;
-	dnnl_convolution_desc_t conv;
-	dnnl_primitive_attr_t attr;
-	bool done;
-
-	if (dnnl_primitive_attr_create(&attr) != dnnl_success) {
-		return false;
-	}
-	done = weights_desc(&weights, op, src->quant.u8 ? dnnl_s8 : dnnl_f32, false) &&
-	       dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_a) ==
-		       dnnl_success &&
-	       fill_attr(attr, op, &src->quant, &dst->quant, scales) &&
-	       dnnl_convolution_forward_desc_init(&conv, dnnl_forward_inference,
-						  dnnl_convolution_direct, &src->desc, &weights,
-						  &bias, &dst->desc, stride, pad_before,
-						  pad_after) == dnnl_success &&
-	       dnnl_primitive_desc_create(desc, &conv, attr, net->engine, NULL) == dnnl_success;
-	(void)dnnl_primitive_attr_destroy(attr);
-	return done;
-}
-
-static void set_bias(dnnl_memory_t memory, const struct op *op, const struct quant *input,
-		     const struct weight_scales *scales)
-{
-	float *bias = handle_of(memory);
-
-	for (size_t i = 0; i < op->out; i++) {
-		bias[i] = op->bias[i] /
-			  (input->scale * scales->values[scales->count > 1 ? i : 0]);
-	}
-}
-
 static bool add_conv(struct net *net, size_t i, const struct choice *choice)
 {
 	const struct op *op = &net->model->ops[i];
-	struct weight_scales scales;
+	const struct tensor *src = &net->inputs[i], *dst = &net->outputs[i];
+	struct conv_scales scales;
 	dnnl_primitive_desc_t desc;
 	dnnl_memory_t bias;
 
-	find_scales(&scales, op, choice);
-	if (!conv_desc(net, i, &scales, &desc)) {
+	conv_scales(&scales, op, choice);
+	if (!conv_kernel(&desc, net->engine, op, src, dst, &scales)) {
 		return false;
 	}
 	if (!add_memory(net, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0),
@@ -319,14 +136,15 @@ static bool add_conv(struct net *net, size_t i, const struct choice *choice)
 		(void)dnnl_primitive_desc_destroy(desc);
 		return false;
 	}
-	set_bias(bias, op, &net->inputs[i].quant, &scales);
+	conv_load_bias(handle_of(bias), op, &src->quant, &scales);
 	return add_step(net, desc,
-			(dnnl_exec_arg_t[]){{DNNL_ARG_SRC, net->inputs[i].memory},
+			(dnnl_exec_arg_t[]){{DNNL_ARG_SRC, src->memory},
 					    {DNNL_ARG_WEIGHTS, net->weights[i]},
 					    {DNNL_ARG_BIAS, bias},
-					    {DNNL_ARG_DST, net->outputs[i].memory}},
+					    {DNNL_ARG_DST, dst->memory}},
 			4) &&
-	       set_weights(net, i, op->weights, &scales);
+	       conv_load_weights(net->weights[i], net->engine, net->stream, op, op->weights,
+				 &scales);
 }
 
 /* Brings what the operator before wrote into the form that this one reads. */
@@ -469,11 +287,12 @@ void net_output(const struct net *net, size_t op, float *values)
 
 int net_set_weights(struct net *net, size_t op, const float *weights, struct fault *fault)
 {
-	const struct weight_scales unscaled = {.count = 1, .values = {1}};
+	const struct conv_scales unscaled = {.count = 1, .values = {1}};
+	const struct op *original = &net->model->ops[op];
 
-	if (!set_weights(net, op, weights, &unscaled)) {
-		return fault_set(fault, "oneDNN cannot load weights into %s",
-				 net->model->ops[op].name);
+	if (!conv_load_weights(net->weights[op], net->engine, net->stream, original, weights,
+			       &unscaled)) {
+		return fault_set(fault, "oneDNN cannot load weights into %s", original->name);
 	}
 	return 0;
 }

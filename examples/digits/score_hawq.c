@@ -2,14 +2,15 @@
  * The score of HAWQ-V2 (Dong et al., NeurIPS 2020): the mean of the Hessian's diagonal, for the
  * loss as a function of one operator's weights.
  *
- * Hutchinson: for random signs v, the mean of v'Hv is the trace of H. Along a line, v'Hv is the
- * second derivative, and that is taken by central differences,
+ * Hutchinson: for random signs v, the mean of v'Hv is the trace of H. Between the kinks of ReLU the
+ * logits z are linear in one operator's weights, so with J = dz/dw and the cross entropy of
+ * p = softmax(z)
  *
- *	v'Hv = (L(w + s v) - 2 L(w) + L(w - s v)) / s^2,
+ *	v'Hv = (Jv)' (diag(p) - pp') (Jv), and Jv = (z(w + sv) - z(w - sv)) / 2s,
  *
- * so that no gradients are needed. The step s must be so small that the loss is still a parabola,
- * and so large that its change does not drown in the rounding of fp32: it is shrunk until the
- * change is below LARGEST_CHANGE, which rounding is a thousand times below.
+ * exactly and without gradients. The step s must be so small that hardly any kink is crossed, and so
+ * large that the change does not drown in the rounding of fp32: it is shrunk until no logit changes
+ * by more than LARGEST_CHANGE, which rounding is a thousand times below.
  */
 #include "score.h"
 
@@ -24,15 +25,16 @@
 #define FIRST_STEP     0.1 /* as a part of the weights' own size */
 #define SHRINK         4
 #define MAX_SHRINKS    12
-#define LARGEST_CHANGE 1e-3
+#define LARGEST_CHANGE 0.02
 
 struct probe {
 	const struct model *model;
 	struct net *net;
 	float *weights; /* room for the weights of the largest operator */
 	float *signs;
-	float *logits;
-	double loss; /* of the model as it is */
+	float *logits;        /* of the model as it is */
+	float *above, *below; /* with the weights moved; in the same allocation */
+	size_t count;         /* of logits */
 	uint64_t random;
 };
 
@@ -46,30 +48,15 @@ static uint64_t next_random(struct probe *probe)
 	return z ^ (z >> 31);
 }
 
-/* Cross entropy, the mean of the first calibration batch. */
-static double run_loss(struct probe *probe)
+/* The logits of the first calibration batch. */
+static void run(struct probe *probe, float *logits)
 {
-	const struct model *model = probe->model;
-	double total = 0;
-
-	net_run(probe->net, model->calibration.pixels);
-	net_output(probe->net, model->op_count - 1, probe->logits);
-	for (size_t i = 0; i < MODEL_BATCH; i++) {
-		const float *logits = probe->logits + i * model->classes;
-		double largest = -INFINITY, sum = 0;
-
-		for (size_t k = 0; k < model->classes; k++) {
-			largest = fmax(largest, logits[k]);
-		}
-		for (size_t k = 0; k < model->classes; k++) {
-			sum += exp(logits[k] - largest);
-		}
-		total += log(sum) + largest - logits[model->calibration.labels[i]];
-	}
-	return total / MODEL_BATCH;
+	net_run(probe->net, probe->model->calibration.pixels);
+	net_output(probe->net, probe->model->op_count - 1, logits);
 }
 
-static int loss_at(double *loss, struct probe *probe, size_t op, double step, struct fault *fault)
+static int run_moved(float *logits, struct probe *probe, size_t op, double step,
+		     struct fault *fault)
 {
 	const struct op *original = &probe->model->ops[op];
 
@@ -79,22 +66,37 @@ static int loss_at(double *loss, struct probe *probe, size_t op, double step, st
 	if (net_set_weights(probe->net, op, probe->weights, fault) != 0) {
 		return -1;
 	}
-	*loss = run_loss(probe);
+	run(probe, logits);
 	return 0;
 }
 
-/* L(w + s v) - 2 L(w) + L(w - s v) */
-static int change_at(double *change, struct probe *probe, size_t op, double step,
-		     struct fault *fault)
+static double largest_change(const struct probe *probe)
 {
-	double above, below;
+	double largest = 0;
 
-	if (loss_at(&above, probe, op, step, fault) != 0 ||
-	    loss_at(&below, probe, op, -step, fault) != 0) {
-		return -1;
+	for (size_t i = 0; i < probe->count; i++) {
+		largest = fmax(largest, fabs((double)probe->above[i] - probe->below[i]) / 2);
 	}
-	*change = above - 2 * probe->loss + below;
-	return 0;
+	return largest;
+}
+
+/* u'(diag(p) - pp')u for one image: the variance of u under p. `u` is above - below. */
+static double variance(const float *logits, const float *above, const float *below, size_t classes)
+{
+	double largest = -INFINITY, weight = 0, mean = 0, square = 0;
+
+	for (size_t k = 0; k < classes; k++) {
+		largest = fmax(largest, logits[k]);
+	}
+	for (size_t k = 0; k < classes; k++) {
+		double p = exp(logits[k] - largest), u = (double)above[k] - below[k];
+
+		weight += p;
+		mean += p * u;
+		square += p * u * u;
+	}
+	mean /= weight;
+	return square / weight - mean * mean;
 }
 
 static void pick_direction(struct probe *probe, size_t count)
@@ -118,19 +120,24 @@ static double size_of_weights(const struct op *op)
 static int curvature(double *result, struct probe *probe, size_t op, double *step,
 		     struct fault *fault)
 {
-	double change;
+	size_t classes = probe->model->classes;
+	double total = 0;
 
 	pick_direction(probe, op_weights(&probe->model->ops[op]));
 	for (int shrinks = 0;; shrinks++) {
-		if (change_at(&change, probe, op, *step, fault) != 0) {
+		if (run_moved(probe->above, probe, op, *step, fault) != 0 ||
+		    run_moved(probe->below, probe, op, -*step, fault) != 0) {
 			return -1;
 		}
-		if (fabs(change) <= LARGEST_CHANGE || shrinks == MAX_SHRINKS) {
+		if (largest_change(probe) <= LARGEST_CHANGE || shrinks == MAX_SHRINKS) {
 			break;
 		}
 		*step /= SHRINK;
 	}
-	*result = change / (*step * *step);
+	for (size_t i = 0; i < probe->count; i += classes) {
+		total += variance(probe->logits + i, probe->above + i, probe->below + i, classes);
+	}
+	*result = total / MODEL_BATCH / (4 * *step * *step);
 	return 0;
 }
 
@@ -158,23 +165,26 @@ static int probe_init(struct probe *probe, const struct model *model, struct fau
 
 	config_baseline(&baseline);
 	for (size_t i = 0; i < model->op_count; i++) {
-		largest = op_weights(&model->ops[i]) > largest ? op_weights(&model->ops[i]) :
-								 largest;
+		largest =
+			op_weights(&model->ops[i]) > largest ? op_weights(&model->ops[i]) : largest;
 	}
 	*probe = (struct probe){
 		.model = model,
 		.net = net_create(model, &baseline, NULL, fault),
 		.weights = calloc(largest, sizeof(*probe->weights)),
 		.signs = calloc(largest, sizeof(*probe->signs)),
-		.logits = calloc(MODEL_BATCH * model->classes, sizeof(*probe->logits)),
+		.count = MODEL_BATCH * model->classes,
 	};
+	probe->logits = calloc(3 * probe->count, sizeof(*probe->logits));
 	if (probe->net == NULL) {
 		return -1;
 	}
 	if (probe->weights == NULL || probe->signs == NULL || probe->logits == NULL) {
 		return fault_set(fault, "out of memory");
 	}
-	probe->loss = run_loss(probe);
+	probe->above = probe->logits + probe->count;
+	probe->below = probe->above + probe->count;
+	run(probe, probe->logits);
 	return 0;
 }
 

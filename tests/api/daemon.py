@@ -26,28 +26,32 @@ class Daemon:
         self.process = None
         self.port = None
         self.url = None
-        # Standard error of every life, one after the other.
-        self.errors = tempfile.TemporaryFile(mode="w+b")
+        self.errors = None  # standard error of this life, while there is one
+        self.past = ""  # that of the lives before
 
     def __enter__(self):
         self.start()
         return self
 
     def __exit__(self, kind, *args):
-        try:
-            if kind is None:
-                self.stop()
-            else:
-                self.kill9()
-        finally:
-            self.errors.close()
+        if kind is None:
+            self.stop()
+        else:
+            self.kill9()
 
     def log(self):
-        """What it has written to standard error."""
-        self.errors.seek(0)
-        text = self.errors.read().decode(errors="replace")
-        self.errors.seek(0, os.SEEK_END)
-        return text
+        """What all lives have written to standard error."""
+        if self.errors is None:
+            return self.past
+        size = os.fstat(self.errors.fileno()).st_size
+        return self.past + os.pread(self.errors.fileno(), size, 0).decode(errors="replace")
+
+    def forget(self):
+        """Lets go of a process that has ended."""
+        self.process.stdout.close()
+        self.past = self.log()
+        self.errors.close()
+        self.errors = None
 
     def start(self):
         command = [
@@ -58,6 +62,7 @@ class Daemon:
             str(self.directory),
             *self.arguments,
         ]
+        self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors
         )
@@ -80,7 +85,7 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill9()
             raise AssertionError(f"it does not stop\n{self.log()}") from None
-        self.process.stdout.close()
+        self.forget()
         if status != 0:
             raise AssertionError(f"it ended with status {status}\n{self.log()}")
 
@@ -88,7 +93,7 @@ class Daemon:
         """SIGKILL; any thread may call this while others ask."""
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
+        self.forget()
 
     def restart(self):
         """Stops it and starts it again on the same data directory."""
@@ -98,11 +103,11 @@ class Daemon:
     def request(self, method, path, body=None, headers=None):
         """Returns (status, headers, JSON); without JSON the text, without a body None.
 
-        `body` is sent as JSON unless it is bytes. The headers' names have no case.
+        `body` is sent as JSON, text and bytes as they are. The headers' names have no case.
         """
         headers = dict(headers or {})
-        if body is not None and not isinstance(body, bytes):
-            body = json.dumps(body).encode()
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)

@@ -209,14 +209,14 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 {
 	size_t shown = reply->length < 300 ? reply->length : 300;
 	json_t *body = json_stringn(reply->body, shown);
-	json_t *line = json_pack(
-		"{s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:b}", "rc",
-		reply->rc == 0 ? "ok" : err_name((enum err_code)-reply->rc), "retryable",
-		reply->retryable, "message", reply->err.message, "status", reply->status,
-		"content_type", reply->content_type, "etag", reply->etag, "length",
-		(json_int_t)reply->length, "retry_after_ms", (json_int_t)reply->retry_after_ms,
-		"elapsed_ms", (json_int_t)reply->elapsed_ms, "ended",
-		(int)(reply->body[reply->length] == '\0'));
+	json_t *line = json_pack("{s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:b}", "rc",
+				 reply->rc == 0 ? "ok" : err_name((enum err_code) - reply->rc),
+				 "retryable", reply->retryable, "message", reply->err.message,
+				 "status", reply->status, "content_type", reply->content_type,
+				 "etag", reply->etag, "length", (json_int_t)reply->length,
+				 "retry_after_ms", (json_int_t)reply->retry_after_ms, "elapsed_ms",
+				 (json_int_t)reply->elapsed_ms, "ended",
+				 (int)(reply->body[reply->length] == '\0'));
 
 	(void)json_object_set_new(line, "body", body != NULL ? body : json_null());
 	end_one(arg, line);
@@ -249,9 +249,8 @@ static void on_result(void *arg, const struct endpoint_result *result)
 {
 	static const char *const names[] = {"answered", "accepted", "failed"};
 	json_t *line = json_pack("{s:s, s:b, s:b, s:I, s:s}", "outcome", names[result->outcome],
-				 "retryable", result->retryable, "unreachable",
-				 result->unreachable, "retry_after_ms",
-				 (json_int_t)result->retry_after_ms, "message",
+				 "retryable", result->retryable, "unreachable", result->unreachable,
+				 "retry_after_ms", (json_int_t)result->retry_after_ms, "message",
 				 result->err->message);
 
 	if (result->outcome == ENDPOINT_ANSWERED) {
@@ -316,11 +315,10 @@ static void start_ask(struct one *one)
 	    sign_secret_parse(args.secret, &one->endpoint.secret, NULL) != 0) {
 		exit(2);
 	}
-	one->call = args.capability
-			    ? endpoint_capability(one->world->fetch, &one->endpoint, on_capability,
-						  one)
-			    : endpoint_ask(one->world->fetch, &one->endpoint, &question, on_result,
-					   one);
+	one->call = args.capability ? endpoint_capability(one->world->fetch, &one->endpoint,
+							  on_capability, one)
+				    : endpoint_ask(one->world->fetch, &one->endpoint, &question,
+						   on_result, one);
 }
 
 /* The first `together` at once, the rest one after the other. */

@@ -140,7 +140,6 @@ static const struct bad {
 	const struct answer_expect *expect;
 	const char *text, *pointer, *message;
 } bad[] = {
-	{&plain, "{}", "/accuracy", "is required"},
 	{&plain, "{\"accuracy\": 0.9}", "/latency_ms", "objective"},
 	{&plain, "{\"latency_ms\": 1}", "/accuracy", "is required"},
 	{&plain, "{\"accuracy\": null, \"latency_ms\": 1}", "/accuracy", "is required"},

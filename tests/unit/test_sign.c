@@ -28,7 +28,8 @@ Test(sign, agrees_with_the_specification_and_with_python)
 	}
 	check("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
 	      body, strlen(body), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-	check("plain secret", "job_1_2", 0, "", 0, "v1,sPlZpoGaB+wggB/o26ULkjlt5lCVPgTpoe3IEckPzgA=");
+	check("plain secret", "job_1_2", 0, "", 0,
+	      "v1,sPlZpoGaB+wggB/o26ULkjlt5lCVPgTpoe3IEckPzgA=");
 	check("kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 	      "kkkkkkkkkkkkkkkk",
 	      "a", -1, all, sizeof(all), "v1,ZAAo9JaUpBf8zjJdXrCMzXAGsJZrvZEGQO2EvFzP6M8=");
@@ -70,8 +71,8 @@ Test(sign, secrets_are_decoded_only_behind_their_prefix)
 		cr_expect_eq(err.code, rc == 0 ? ERR_OK : ERR_INVALID_FIELD);
 		cr_expect_eq(secret.length, cases[i].length, "%s", cases[i].text);
 		if (cases[i].length > 0 && rc == 0) {
-			cr_expect_eq(memcmp(secret.bytes, cases[i].bytes, cases[i].length), 0,
-				     "%s", cases[i].text);
+			cr_expect_eq(memcmp(secret.bytes, cases[i].bytes, cases[i].length), 0, "%s",
+				     cases[i].text);
 		}
 		secret_finish(&secret);
 	}

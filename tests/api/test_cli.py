@@ -1,0 +1,283 @@
+"""The command line: what it sends, how it ends, what it says when something is wrong."""
+
+import json
+import os
+import pathlib
+import re
+import socket
+import tempfile
+import unittest
+
+from cli_kit import JOB, OK, REFUSED, UNREACHABLE, USAGE, CliTest, job, problem
+from daemon import Daemon
+from scripted import Evaluator, Reply
+
+
+class Usage(CliTest):
+    def test_help_names_every_command_and_option(self):
+        text = self.runs(OK, "http://127.0.0.1:1", "--help")
+        named = set(re.findall(r"^  ([a-z]+)", text, re.MULTILINE))
+        expected = "submit jobs show watch trials best pause resume cancel delete export strategies"
+        self.assertEqual(named, {*expected.split(), "probe", "evaluators"})
+        for option in ("server", "json", "help", "version", "watch", "state", "format"):
+            self.assertRegex(text, rf"(?m)^ +--{option}\b")
+
+    def test_help_of_a_command(self):
+        text = self.runs(OK, "http://127.0.0.1:1", "export", "--help")
+        self.assertIn("usage: narrow export ID", text)
+        self.assertIn("--format", text)
+        self.assertNotIn("--state", text)
+
+    def test_version(self):
+        text = self.runs(OK, "http://127.0.0.1:1", "--version")
+        self.assertRegex(text, r"^narrow \d+\.\d+\.\d+\n$")
+
+    def test_wrong_usage_sends_nothing(self):
+        server = self.serve(job())
+        for arguments, why in {
+            (): "a command is missing",
+            ("frobnicate",): "unknown command: frobnicate",
+            ("jobs", "--frob"): "unknown option: --frob",
+            ("jobs", "-x"): "unknown option: -x",
+            ("jobs", "--json=yes"): "unknown option: --json=yes",
+            ("jobs", "--jso"): "unknown option: --jso",
+            ("jobs", "--state"): "a value is missing after --state",
+            ("jobs", "--watch"): "does not belong to the command jobs",
+            ("jobs", JOB): f"one argument too many: {JOB}",
+            ("show",): "missing: ID",
+            ("show", ""): "missing: ID",
+            ("show", JOB, JOB): "one argument too many",
+            ("jobs", "--server", "ftp://host"): "unix:PATH",
+            ("jobs", "--server", "unix:"): "unix:PATH",
+            ("jobs", "--server", "http://"): "cannot be used",
+            ("jobs", "--server=http://h:0"): "port",
+        }.items():
+            with self.subTest(arguments):
+                self.assertIn(why, self.fails(USAGE, server, *arguments))
+        self.assertIn("token", self.fails(USAGE, server, "jobs", env={"NARROWD_TOKEN": "a\nb"}))
+        self.assertEqual(server.requests, [])
+
+    def test_files_that_cannot_be_submitted(self):
+        server = self.serve(job())
+        with tempfile.TemporaryDirectory() as directory:
+            folder = pathlib.Path(directory)
+            (folder / "large").write_bytes(b" " * (8 * 1024 * 1024 + 1))
+            for name, why in {
+                "absent": "No such file", ".": "directory", "large": "too large",
+            }.items():
+                with self.subTest(name):
+                    self.assertIn(why, self.fails(USAGE, server, "submit", str(folder / name)))
+        self.assertIn("empty", self.fails(USAGE, server, "submit", "-"))
+        self.assertIn("not text", self.fails(USAGE, server, "submit", "-", stdin=b"{}\0"))
+        self.assertEqual(server.requests, [])
+
+    def test_output_that_cannot_be_written(self):
+        server = self.serve({"items": [], "next": None})
+        with open("/dev/full", "wb") as full:
+            done = self.narrow(server, "jobs", stdout=full)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("standard output", done.errors)
+
+
+class Refusals(CliTest):
+    def test_nobody_there(self):
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            for command in (["jobs"], ["submit", "-"], ["watch", JOB], ["best", JOB]):
+                with self.subTest(command):
+                    self.assertIn(url, self.fails(UNREACHABLE, url, *command, stdin=b"{}"))
+        self.assertIn("unix:/nowhere", self.fails(UNREACHABLE, "unix:/nowhere", "jobs"))
+
+    def test_every_fault_is_printed(self):
+        faults = [
+            {"pointer": "/tuning_criterion/max_trails", "detail": "unknown member"},
+            {"pointer": "/accuracy_criterion/tolerable_loss", "detail": "must be less than 1"},
+            {"pointer": "", "detail": "evil \u001b[31m \u009b31m"},
+        ]
+        server = self.serve(
+            problem(422, "invalid_field", "Cannot be carried out", "two faults", errors=faults)
+        )
+        for command in (["submit", "-"], ["show", JOB], ["watch", JOB], ["delete", JOB], ["jobs"]):
+            for json_flag in ([], ["--json"]):
+                with self.subTest(command):
+                    errors = self.fails(REFUSED, server, *command, *json_flag, stdin=b"{}")
+                    self.assertEqual(errors.splitlines(), [
+                        "narrow: Cannot be carried out: two faults",
+                        "  /tuning_criterion/max_trails: unknown member",
+                        "  /accuracy_criterion/tolerable_loss: must be less than 1",
+                        "  (the document): evil ?[31m ??31m",
+                    ])
+
+    def test_an_error_without_a_problem_document(self):
+        for body in (b"<html>Bad Gateway</html>", b"", b"[]", b'{"title": 1}'):
+            with self.subTest(body):
+                errors = self.fails(REFUSED, self.serve(Reply(502, body)), "jobs")
+                self.assertIn("status 502", errors)
+
+    def test_a_redirect_is_not_followed(self):
+        server = self.serve(Reply(302, b"", {"Location": "/v1/jobs?again"}))
+        self.assertIn("status 302", self.fails(REFUSED, server, "jobs"))
+        self.assertEqual(len(server.requests), 1)
+
+    def test_answers_that_are_not_json(self):
+        for body in (b"", b"hello", b"[]", b'{"items": [', b'{"a": 1, "a": 2}', b"[" * 100000):
+            for command in ("jobs", "show", "best", "watch", "submit"):
+                with self.subTest(command, body=body[:20]):
+                    server = self.serve(Reply(200, body))
+                    arguments = {"jobs": [], "submit": ["-"]}.get(command, [JOB])
+                    errors = self.fails(UNREACHABLE, server, command, *arguments, stdin=b"{}")
+                    self.assertIn("is this server narrowd?", errors)
+
+    def test_documents_without_their_members(self):
+        """Nothing in an answer is taken for granted."""
+        for value in ({}, {"items": [{}, 1, None, []]}, {"best": 1, "objective": {}, "exit": []}):
+            server = self.serve(Reply(200, value))
+            for command in ("jobs", "show", "trials", "best", "strategies", "evaluators", "pause"):
+                with self.subTest(command, value=value):
+                    arguments = [] if command in ("jobs", "strategies", "evaluators") else [JOB]
+                    self.runs(OK, server, command, *arguments)
+
+    def test_a_read_is_not_repeated(self):
+        server = self.serve(None)
+        self.fails(UNREACHABLE, server, "jobs")
+        self.assertEqual(len(server.requests), 1)
+
+
+class Requests(CliTest):
+    def test_submit_sends_the_file_as_it_is(self):
+        server = self.serve(Reply(201, job("queued")))
+        body = b'{"name" : "\xc3\xa9",\n "evaluator":{"url":"http://h"}}  \n'
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(body)
+            file.flush()
+            self.assertEqual(self.runs(OK, server, "submit", file.name), f"{JOB}\n")
+        self.assertEqual(self.runs(OK, server, "submit", "-", stdin=body), f"{JOB}\n")
+        keys = {request.headers["Idempotency-Key"] for request in server.requests}
+        self.assertEqual(len(keys), 2)
+        for request in server.requests:
+            self.assertEqual((request.method, request.path), ("POST", "/v1/jobs"))
+            self.assertEqual(request.body, body)
+            self.assertEqual(request.headers["Content-Type"], "application/json")
+
+    def test_submit_prints_warnings(self):
+        server = self.serve(Reply(201, job("queued", warnings=["ignored: x"])))
+        done = self.narrow(server, "submit", "-", stdin=b"{}")
+        self.assertEqual((done.returncode, done.out), (OK, f"{JOB}\n"))
+        self.assertEqual(done.errors, "narrow: warning: ignored: x\n")
+
+    def test_a_lost_submission_is_repeated_once_under_its_key(self):
+        server = self.serve_in_turn(None, Reply(201, job("queued")))
+        self.assertEqual(self.runs(OK, server, "submit", "-", stdin=b"{}"), f"{JOB}\n")
+        first, second = server.requests
+        self.assertTrue(first.headers["Idempotency-Key"])
+        self.assertEqual(first.headers["Idempotency-Key"], second.headers["Idempotency-Key"])
+        self.assertEqual(first.body, second.body)
+
+        server = self.serve(None)
+        self.fails(UNREACHABLE, server, "submit", "-", stdin=b"{}")
+        self.assertEqual(len(server.requests), 2)
+
+    def test_the_token_is_sent(self):
+        server = self.serve({"items": [], "next": None})
+        self.runs(OK, server, "jobs", env={"NARROWD_TOKEN": "tok_secret"})
+        self.runs(OK, server, "jobs", env={"NARROWD_TOKEN": ""})
+        sent = [request.headers["Authorization"] for request in server.requests]
+        self.assertEqual(sent, ["Bearer tok_secret", None])
+
+    def test_the_server_is_the_flag_then_the_environment(self):
+        server = self.serve({"items": [], "next": None})
+        self.runs(OK, "http://127.0.0.1:1", "jobs", "--server", server.url + "/")
+        self.runs(OK, "http://127.0.0.1:1", f"--server={server.url}/behind/a/proxy", "jobs")
+        self.assertEqual(
+            [request.path for request in server.requests], ["/v1/jobs", "/behind/a/proxy/v1/jobs"]
+        )
+
+    def test_a_unix_socket(self):
+        with tempfile.TemporaryDirectory() as directory:
+            server = self.serve(job(), unix_path=os.path.join(directory, "socket"))
+            self.assertIn(JOB, self.runs(OK, server, "show", JOB))
+            self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}")
+
+    def test_an_id_stays_one_part_of_the_path(self):
+        server = self.serve(job())
+        for name in ("a/../b?x=1#y", "..", "%2e", "j\u00f6b"):
+            self.runs(OK, server, "show", "--", name)
+            path = server.requests[-1].path
+            self.assertRegex(path, r"^/v1/jobs/([A-Za-z0-9_-]|%[0-9A-F]{2})+$", name)
+            self.assertEqual(server.requests[-1].query, {})
+
+    def test_control(self):
+        for command, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+            server = self.serve(job(state))
+            self.assertEqual(self.runs(OK, server, command, JOB), f"{JOB} is {state}\n")
+            request = server.requests[0]
+            self.assertEqual((request.method, request.path), ("POST", f"/v1/jobs/{JOB}/{command}"))
+            self.assertTrue(request.headers["Idempotency-Key"])
+
+    def test_delete(self):
+        server = self.serve(Reply(204))
+        self.assertEqual(self.runs(OK, server, "delete", JOB), "")
+        self.assertEqual(
+            [(r.method, r.path) for r in server.requests], [("DELETE", f"/v1/jobs/{JOB}")]
+        )
+
+    def test_export_passes_the_document_on(self):
+        server = self.serve(lambda request: Reply(200, request.query["format"].encode() + b",1\n"))
+        for arguments, text in (([], "json,1\n"), (["--format", "csv"], "csv,1\n")):
+            self.assertEqual(self.runs(OK, server, "export", JOB, *arguments), text)
+        self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}/export")
+
+    def test_json_prints_the_answer_as_it_came(self):
+        body = b'{ "items" : [],"next":null, "unknown":1.50 }'
+        server = self.serve(Reply(200, body))
+        for command in ("jobs", "strategies", "evaluators"):
+            self.assertEqual(self.runs(OK, server, command, "--json").encode(), body + b"\n")
+        for command in ("show", "trials", "best", "pause", "submit"):
+            done = self.runs(OK, server, "--json", command, JOB if command != "submit" else "-",
+                             stdin=b"{}")
+            self.assertEqual(done.encode(), body + b"\n", command)
+
+
+class RealDaemon(CliTest):
+    """One job's life against narrowd itself (NARROWD_BIN)."""
+
+    def test_a_life(self):
+        def answer(kind, question):
+            if kind == "capability":
+                modes = {"static": {"weight": {"dtype": ["int8"]}}, "fp32": {}}
+                ops = [{"name": name, "type": "Linear"} for name in ("fc1", "fc2")]
+                return {"op_types": {"Linear": modes}, "ops": ops, "answers": ["evaluate"],
+                        "metrics": ["accuracy", "latency_ms"]}
+            ops = question["config"]["ops"] if kind == "evaluate" else {}
+            lowered = [name for name, op in ops.items() if op["mode"] == "static"]
+            return {"accuracy": 0.8 if "fc2" in lowered else 0.9, "latency_ms": 10 - 4 * len(lowered)}
+
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            Evaluator(answer) as evaluator,
+            Daemon(directory) as daemon,
+        ):
+            self.assertRegex(self.runs(OK, daemon.url, "probe", evaluator.url), r"operators +2\n")
+            self.assertEqual(len(self.runs(OK, daemon.url, "evaluators").splitlines()), 1)
+            body = json.dumps({"name": "life", "evaluator": {"url": evaluator.url}}).encode()
+            text = self.runs(OK, daemon.url, "submit", "-", "--watch", stdin=body)
+            name = text.split()[0]
+            self.assertIn("completed: criterion_met", text)
+            for command in ("show", "trials", "best"):
+                self.assertIn("0.9", self.runs(OK, daemon.url, command, name), command)
+            self.assertRegex(
+                self.runs(OK, daemon.url, "best", name), r"high precision +fc2 \(fp32\)\n"
+            )
+            self.assertIn(name, self.runs(OK, daemon.url, "jobs", "--state", "completed"))
+            self.assertIn("basic", self.runs(OK, daemon.url, "strategies"))
+            for form, part in (("json", name), ("csv", "number,"), ("inc", "('fc1', 'Linear')")):
+                self.assertIn(part, self.runs(OK, daemon.url, "export", name, "--format", form))
+            self.fails(REFUSED, daemon.url, "pause", name)
+            self.runs(OK, daemon.url, "delete", name)
+            self.fails(REFUSED, daemon.url, "show", name)
+            self.assertIn("/evaluator", self.fails(REFUSED, daemon.url, "submit", "-", stdin=b"{}"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,130 @@
+"""What the daemon serves and what its OpenAPI document says are the same thing."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+import jobkit
+import schema_check
+from daemon import Daemon
+
+METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
+
+
+class Contract(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.daemon = Daemon(cls.directory.name)
+        cls.daemon.start()
+        cls.evaluator = jobkit.Evaluator()
+        cls.document = cls.daemon.request("GET", "/openapi.json")[2]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.evaluator.close()
+        cls.daemon.stop()
+        cls.directory.cleanup()
+
+    def test_routes_both_ways(self):
+        printed = subprocess.run(
+            [os.environ["NARROWD_BIN"], "--print-routes"], capture_output=True, text=True, check=True
+        ).stdout.split("\n")
+        documented = {
+            f"{method.upper()} {path}"
+            for path, item in self.document["paths"].items()
+            for method in item
+            if method in METHODS
+        }
+        self.assertEqual(set(filter(None, printed)), documented)
+
+    def ask(self, method, path, body=None, headers=None):
+        """Sends a request and checks the answer against what the document promises for it."""
+        status, sent, value = self.daemon.request(method, path, body, headers)
+        plain = path.split("?")[0]
+        schema = schema_check.response_schema(self.document, method, plain, status)
+        if schema is not None and sent.get_content_type().endswith("json"):
+            faults = schema_check.check(schema, value, self.document)
+            self.assertEqual(faults, [], f"{method} {path} -> {status}: {json.dumps(value)[:2000]}")
+        return status, sent, value
+
+    def test_answers_are_as_documented(self):
+        url = self.evaluator.url
+        job = jobkit.body(url, name="contract", labels={"a": "b"})
+        self.ask("POST", "/v1/spaces", job)
+        status, _, document = self.ask("POST", "/v1/jobs", job)
+        self.assertEqual(status, 201)
+        path = f"/v1/jobs/{document['id']}"
+        self.ask("GET", path)
+        jobkit.finished(self.daemon, document["id"])
+        for rest in (
+            "",
+            "/spec",
+            "/space",
+            "/best",
+            "/pareto",
+            "/trials",
+            "/trials?limit=2&order=-accuracy&feasible=true",
+            "/trials/0",
+            "/trials/1?config=delta",
+            "/trials/1?config=none",
+            "/events",
+            "/events?limit=3",
+            "/export",
+            "/export?format=inc",
+        ):
+            status, _, _ = self.ask("GET", path + rest)
+            self.assertEqual(status, 200, rest)
+        status, sent, _ = self.daemon.request("GET", path + "/export?format=csv")
+        self.assertEqual((status, sent.get_content_type()), (200, "text/csv"))
+        for action in ("pause", "resume", "cancel"):
+            self.assertEqual(self.ask("POST", f"{path}/{action}")[0], 409)
+        self.assertEqual(self.ask("PATCH", path, {"name": "late"})[0], 409)
+        self.assertEqual(self.ask("GET", "/v1/jobs?state=completed&label.a=b")[0], 200)
+        self.assertEqual(self.ask("GET", "/v1/jobs/job_none")[0], 404)
+        self.assertEqual(self.ask("GET", path + "?x=1")[0], 400)
+        self.assertEqual(self.ask("POST", "/v1/jobs", {"evaluator": {}})[0], 422)
+        self.assertEqual(self.ask("POST", "/v1/jobs", b"{")[0], 400)
+        self.assertEqual(self.ask("DELETE", path)[0], 204)
+
+    def test_other_resources(self):
+        status, sent, document = self.ask(
+            "POST", "/v1/evaluators", {"name": "e", "url": self.evaluator.url, "secret": "hush"}
+        )
+        self.assertEqual(status, 201)
+        path = sent["location"]
+        self.ask("GET", "/v1/evaluators")
+        self.ask("GET", path)
+        self.ask("POST", path + "/probe")
+        self.ask("PATCH", path, {"max_concurrency": 2})
+        self.assertEqual(self.ask("DELETE", path)[0], 204)
+        self.assertEqual(self.ask("GET", path)[0], 404)
+        for path in ("/v1/strategies", "/v1/strategies/basic", "/v1/config", "/healthz", "/readyz"):
+            self.assertEqual(self.ask("GET", path)[0], 200)
+        for name in ("heartbeat", "complete"):
+            self.assertEqual(self.ask("POST", f"/v1/leases/lse_none/{name}", {})[0], 410)
+        status, sent, text = self.daemon.request("GET", "/metrics")
+        self.assertEqual(sent.get_content_type(), "text/plain")
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="\w+"\})? [0-9.e+-]+)$')
+
+    def test_documented_requests_are_taken(self):
+        """Every member of a documented request body is known to the daemon."""
+        schemas = self.document["components"]["schemas"]
+        known = set(schemas["JobSubmit"]["properties"])
+        status, _, problem = self.daemon.request(
+            "POST", "/v1/jobs", {name: {"?": 1} for name in known} | {"no_such_member": 1}
+        )
+        unknown = {
+            fault["pointer"]
+            for fault in problem.get("errors", [])
+            if fault["detail"] == "unknown member" and fault["pointer"].count("/") == 1
+        }
+        self.assertLessEqual(unknown, {"/no_such_member"})
+        self.assertEqual(status, 422)
+
+
+if __name__ == "__main__":
+    unittest.main()
