@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,34 @@ static int open_http(struct process *p, struct err *reterr)
 	return p->server.http != NULL ? 0 : -(int)reterr->code;
 }
 
+/* The daemon must not be made to call itself, whatever the policy allows. */
+static void guard_ourselves(struct process *p)
+{
+	const char *url;
+
+	for (size_t i = 0; (url = http_url(p->server.http, i)) != NULL; i++) {
+		struct sockaddr_in v4 = {.sin_family = AF_INET};
+		struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+		char host[64] = "";
+		unsigned port = 0;
+
+		if (sscanf(url, "http://[%63[^]]]:%u", host, &port) == 2 &&
+		    inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
+			v6.sin6_port = htons((uint16_t)port);
+			guard_add_own(p->guard, (struct sockaddr *)&v6);
+		} else if (sscanf(url, "http://%63[^:]:%u", host, &port) == 2 &&
+			   inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+			v4.sin_port = htons((uint16_t)port);
+			guard_add_own(p->guard, (struct sockaddr *)&v4);
+		}
+	}
+	if (guard_never_entries(p->guard) > 0) {
+		log_line(LOG_WARNING,
+			 "evaluator_allow opens addresses that are never called otherwise",
+			 LOG_INT("entries", (int64_t)guard_never_entries(p->guard)));
+	}
+}
+
 /* The tuner tells evaluators where we are, so it is made when the listeners are known. */
 static void make_tuner(struct process *p)
 {
@@ -227,6 +256,7 @@ static int start(struct process *p, struct err *reterr)
 		rc = open_http(p, reterr);
 	}
 	if (rc == 0) {
+		guard_ourselves(p);
 		make_tuner(p);
 		rc = tuner_resume(p->server.tuner, reterr);
 	}

@@ -45,7 +45,7 @@ void op_destroy(struct op *op);
 /* Sets what the callback will be told. `err` is looked at when rc != 0 only. */
 void op_result(struct op *op, int rc, const struct err *err);
 /* Calls back and frees the op; loop thread. */
-void op_finish(void *op);
+void op_finish(void *arg);
 
 enum op_statement {
 	OP_SAVE,

@@ -51,6 +51,7 @@ HOMES = {
         "bench/*",
     ] + EXAMPLES_AND_TESTS,
     "pcre2.h": ["strategies/pattern.c"],
+    "dlfcn.h": ["tests/unit/fetch_probe.c"],
     "cblas.h": ["strategies/*"],
     "lapacke.h": ["strategies/*"],
     "openssl/*": ["backends/hash.c"],

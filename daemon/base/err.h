@@ -44,7 +44,7 @@ enum {
 	X(ERR_METHOD, "method_not_allowed", 405, 65, "Method not allowed")                         \
 	X(ERR_NOT_ACCEPTABLE, "not_acceptable", 406, 65, "No such representation")                 \
 	X(ERR_REQUEST_TIMEOUT, "request_timeout", 408, 75, "Request was too slow")                 \
-	X(ERR_WRONG_STATE, "wrong_state", 409, 65, "Not possible in this state")                         \
+	X(ERR_WRONG_STATE, "wrong_state", 409, 65, "Not possible in this state")                   \
 	X(ERR_CONFLICT, "conflict", 409, 65, "Conflict")                                           \
 	X(ERR_IDEMPOTENCY_BUSY, "idempotency_in_progress", 409, 75, "First request still runs")    \
 	X(ERR_GONE, "gone", 410, 66, "Gone")                                                       \

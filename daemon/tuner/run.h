@@ -86,7 +86,7 @@ void flight_start(struct run *run, struct trial *trial);
 /* After a restart, for a trial whose evaluator said 202: waits for the callback once more. */
 void flight_wait(struct run *run, struct trial *trial);
 /* The lease of this trial is on disk. */
-void flight_send(struct run *run, int64_t trial, const char *lease);
+void flight_send(struct run *run, int64_t number, const char *lease_id);
 void flight_end_all(struct run *run);
 
 /* reload.c */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/sign.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/codec_capability.h"
@@ -58,6 +59,7 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	struct json_at timeout = json_member(at, "timeout_s");
 	struct json_at connect = json_member(at, "connect_timeout_s");
 	struct json_at concurrency = json_member(at, "max_concurrency");
+	struct err why;
 	const char *text;
 
 	memset(ret, 0, sizeof(*ret));
@@ -71,8 +73,8 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	ret->url = text != NULL ? mem_dup(text) : NULL;
 	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 	text = json_string_in(&secret, NULL, LIMIT_NAME_BYTES);
-	if (text != NULL) {
-		secret_init(&ret->secret, text, strlen(text));
+	if (text != NULL && sign_secret_parse(text, &ret->secret, &why) != 0) {
+		(void)json_fault(&secret, "%s", why.message);
 	}
 	ret->timeout_ms = (int64_t)(1000 * json_real_in(&timeout, 600, 0.001, 7 * 24 * 3600));
 	ret->connect_timeout_ms = (int64_t)(1000 * json_real_in(&connect, 5, 0.001, 600));

@@ -221,13 +221,13 @@ static void go_on(struct run *run)
 	struct job *job = run->job;
 	const char *reason = job_exit_reason(job);
 
-	if (run->tuner->stopping || job->state == JOB_PAUSED) {
-		sched_leave(&run->seat);
-	} else if (!job->strategy_ready) {
+	bool may_ask = !run->tuner->stopping && job->state != JOB_PAUSED;
+
+	if (may_ask && !job->strategy_ready) {
 		start_baseline(run);
-	} else if (reason != NULL) {
+	} else if (may_ask && reason != NULL) {
 		finish_for(run, reason);
-	} else if (job_may_ask(job)) {
+	} else if (may_ask && job_may_ask(job)) {
 		ask_strategy(run);
 	} else {
 		sched_leave(&run->seat);

@@ -2,7 +2,7 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdint.h>
+#include <string.h>
 
 static float scale_for(const float *weights, size_t count)
 {
@@ -16,11 +16,12 @@ static float scale_for(const float *weights, size_t count)
 
 void conv_scales(struct conv_scales *scales, const struct op *op, const struct choice *choice)
 {
-	size_t per_channel = op_weights_per_channel(op);
+	size_t per_channel = model_op_channel_weights(op);
 
 	if (!choice->quantized || choice->option[WEIGHT_GRANULARITY] == PER_TENSOR) {
 		scales->count = 1;
-		scales->values[0] = choice->quantized ? scale_for(op->weights, op_weights(op)) : 1;
+		scales->values[0] =
+			choice->quantized ? scale_for(op->weights, model_op_weights(op)) : 1;
 		return;
 	}
 	scales->count = op->out;
@@ -69,7 +70,7 @@ static bool reorder_scaled(dnnl_memory_t from, dnnl_memory_t to, dnnl_engine_t e
 			   const struct conv_scales *scales)
 {
 	const int by_channel = op->kind == OP_DEPTHWISE ? 3 : 1;
-	float factors[CONV_MAX_SCALES];
+	float factors[MODEL_MAX_DIMENSION];
 	dnnl_primitive_attr_t attr;
 	bool done;
 
@@ -92,14 +93,18 @@ bool conv_load_weights(dnnl_memory_t memory, dnnl_engine_t engine, dnnl_stream_t
 {
 	dnnl_memory_desc_t desc;
 	dnnl_memory_t plain;
+	void *handle;
 	bool done;
 
-	/* oneDNN only reads the source of a reorder, though its interface does not say so. */
 	if (!weights_desc(&desc, op, dnnl_f32, true) ||
-	    dnnl_memory_create(&plain, &desc, engine, (void *)(uintptr_t)weights) != dnnl_success) {
+	    dnnl_memory_create(&plain, &desc, engine, DNNL_MEMORY_ALLOCATE) != dnnl_success) {
 		return false;
 	}
-	done = reorder_scaled(plain, memory, engine, stream, op, scales);
+	done = dnnl_memory_get_data_handle(plain, &handle) == dnnl_success;
+	if (done) {
+		memcpy(handle, weights, model_op_weights(op) * sizeof(*weights));
+		done = reorder_scaled(plain, memory, engine, stream, op, scales);
+	}
 	(void)dnnl_memory_destroy(plain);
 	return done;
 }
@@ -112,7 +117,7 @@ bool conv_load_weights(dnnl_memory_t memory, dnnl_engine_t engine, dnnl_stream_t
 static bool fill_attr(dnnl_primitive_attr_t attr, const struct op *op, const struct quant *input,
 		      const struct quant *output, const struct conv_scales *scales)
 {
-	float factors[CONV_MAX_SCALES];
+	float factors[MODEL_MAX_DIMENSION];
 	dnnl_post_ops_t after;
 	bool done;
 
@@ -143,7 +148,7 @@ bool conv_kernel(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, const struct
 		 const struct conv_scales *scales)
 {
 	dnnl_dim_t before = (op->kernel - 1) / 2;
-	dnnl_dim_t after = (dnnl_dim_t)((op_side_out(op) - 1) * op->stride + op->kernel) -
+	dnnl_dim_t after = (dnnl_dim_t)((model_op_side_out(op) - 1) * op->stride + op->kernel) -
 			   (dnnl_dim_t)op->side - before;
 	dnnl_dims_t stride = {op->stride, op->stride};
 	dnnl_dims_t pad_before = {before, before}, pad_after = {after, after};

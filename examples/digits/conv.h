@@ -13,8 +13,6 @@
 #include "config.h"
 #include "model.h"
 
-#define CONV_MAX_SCALES 1024
-
 /* A place for activations; the memory belongs to the network. */
 struct tensor {
 	dnnl_memory_t memory;
@@ -24,7 +22,7 @@ struct tensor {
 
 struct conv_scales {
 	dnnl_dim_t count;
-	float values[CONV_MAX_SCALES];
+	float values[MODEL_MAX_DIMENSION];
 };
 
 /* Scales that map the largest weight onto 127; a single 1 in fp32. */

@@ -55,7 +55,7 @@ static int prepare(struct evaluator *evaluator, struct config *config, const jso
 static json_t *measure(struct evaluator *evaluator, const struct config *config)
 {
 	struct measurement found;
-	struct fault fault;
+	struct fault fault = {0};
 
 	if (measure_config(&found, &evaluator->model, config, &evaluator->calib,
 			   &evaluator->measure, &fault) != 0) {
@@ -84,7 +84,7 @@ static json_t *answer_baseline(struct evaluator *evaluator, const json_t *body)
 static json_t *answer_evaluate(struct evaluator *evaluator, const json_t *body)
 {
 	struct config config;
-	struct fault fault;
+	struct fault fault = {0};
 
 	if (prepare(evaluator, &config, json_object_get(body, "config"), &fault) != 0) {
 		return failed(&fault);
@@ -150,7 +150,7 @@ static json_t *scores_json(const struct model *model, const struct score_questio
 			continue;
 		}
 		if (!isfinite(scores[op])) {
-			struct fault fault;
+			struct fault fault = {0};
 
 			(void)fault_set(&fault, "the score of %s is not a number",
 					model->ops[op].name);
@@ -168,7 +168,7 @@ static json_t *answer_score(struct evaluator *evaluator, const json_t *body)
 	double scores[MODEL_MAX_OPS] = {0};
 	struct score_question question = {0};
 	struct config config;
-	struct fault fault;
+	struct fault fault = {0};
 	score_method *method = find_method(body, &fault);
 
 	question.config = &config;

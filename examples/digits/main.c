@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 		.port = 9001,
 		.measure = {.latency_batches = 15},
 	};
-	struct fault fault;
+	struct fault fault = {0};
 
 	if (read_options(&options, argc, argv) != 0) {
 		(void)fputs(usage, stderr);

@@ -95,8 +95,8 @@ double measure_work(const struct model *model, const struct config *config)
 	for (size_t i = 0; i < model->op_count; i++) {
 		const struct op *op = &model->ops[i];
 		bool quantized = config->ops[i].quantized;
-		size_t pixels = op_side_out(op) * op_side_out(op);
-		double macs = (double)(op_weights(op) * pixels);
+		size_t pixels = model_op_side_out(op) * model_op_side_out(op);
+		double macs = (double)(model_op_weights(op) * pixels);
 		/* Depthwise kernels wait for memory: int8 does not help them. */
 		bool quick = quantized && op->kind != OP_DEPTHWISE;
 
@@ -115,9 +115,9 @@ static size_t size_of(const struct op *op, const struct choice *choice)
 	size_t scales = choice->option[WEIGHT_GRANULARITY] == PER_TENSOR ? 1 : op->out;
 
 	if (!choice->quantized) {
-		return (op_weights(op) + op->out) * sizeof(float);
+		return (model_op_weights(op) + op->out) * sizeof(float);
 	}
-	return op_weights(op) + (op->out + scales) * sizeof(float);
+	return model_op_weights(op) + (op->out + scales) * sizeof(float);
 }
 
 int measure_config(struct measurement *result, const struct model *model,

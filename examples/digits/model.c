@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger than any value of a network that this program can run in reasonable time. */
-#define MAX_DIMENSION 1024
-
 struct file_header {
 	char magic[4];
 	uint32_t layers, side, calibration, held_out, classes;
@@ -19,17 +16,17 @@ struct file_layer {
 	uint32_t kind, in, out, kernel, stride, side, relu, average;
 };
 
-size_t op_weights_per_channel(const struct op *op)
+size_t model_op_channel_weights(const struct op *op)
 {
 	return (size_t)(op->kind == OP_DEPTHWISE ? 1 : op->in) * op->kernel * op->kernel;
 }
 
-size_t op_weights(const struct op *op)
+size_t model_op_weights(const struct op *op)
 {
-	return op->out * op_weights_per_channel(op);
+	return op->out * model_op_channel_weights(op);
 }
 
-size_t op_side_out(const struct op *op)
+size_t model_op_side_out(const struct op *op)
 {
 	return (op->side + op->stride - 1) / op->stride;
 }
@@ -46,20 +43,24 @@ int model_find(const struct model *model, const char *name)
 
 static bool in_range(uint32_t value)
 {
-	return value >= 1 && value <= MAX_DIMENSION;
+	return value >= 1 && value <= MODEL_MAX_DIMENSION;
+}
+
+static bool is_sane(const struct file_layer *layer)
+{
+	return memchr(layer->name, '\0', sizeof(layer->name)) != NULL && layer->kind < OP_KINDS &&
+	       in_range(layer->in) && in_range(layer->out) && in_range(layer->side) &&
+	       in_range(layer->stride) && layer->kernel % 2 == 1 && layer->kernel <= layer->side;
 }
 
 /* Each layer must fit onto the one before, or the kernels would read past its tensor. */
-static bool layer_fits(const struct model *model, const struct file_layer *layer)
+static bool fits(const struct model *model, const struct file_layer *layer)
 {
 	const struct op *before = model->op_count > 0 ? &model->ops[model->op_count - 1] : NULL;
-	size_t side = before != NULL ? op_side_out(before) : model->side;
+	size_t side = before != NULL ? model_op_side_out(before) : model->side;
 	size_t channels = before != NULL ? before->out : 1;
 
-	return memchr(layer->name, '\0', sizeof(layer->name)) != NULL && layer->kind < OP_KINDS &&
-	       in_range(layer->in) && in_range(layer->out) && in_range(layer->side) &&
-	       in_range(layer->stride) && layer->kernel % 2 == 1 && layer->kernel <= layer->side &&
-	       layer->in == channels && layer->side == (layer->average != 0 ? 1 : side) &&
+	return layer->in == channels && layer->side == (layer->average != 0 ? 1 : side) &&
 	       (layer->kind != OP_DEPTHWISE || layer->in == layer->out);
 }
 
@@ -79,7 +80,8 @@ static int read_layer(struct model *model, FILE *file, struct fault *fault)
 	struct op *op = &model->ops[model->op_count];
 	struct file_layer layer;
 
-	if (fread(&layer, sizeof(layer), 1, file) != 1 || !layer_fits(model, &layer)) {
+	if (fread(&layer, sizeof(layer), 1, file) != 1 || !is_sane(&layer) ||
+	    !fits(model, &layer)) {
 		return fault_set(fault, "layer %zu does not fit", model->op_count);
 	}
 	*op = (struct op){
@@ -94,7 +96,7 @@ static int read_layer(struct model *model, FILE *file, struct fault *fault)
 	};
 	memcpy(op->name, layer.name, sizeof(op->name));
 	model->op_count++;
-	op->weights = read_floats(file, op_weights(op));
+	op->weights = read_floats(file, model_op_weights(op));
 	op->bias = read_floats(file, op->out);
 	if (op->weights == NULL || op->bias == NULL) {
 		return fault_set(fault, "the weights of %s are cut short", op->name);
@@ -151,7 +153,7 @@ static int read_model(struct model *model, FILE *file, struct fault *fault)
 		}
 	}
 	last = &model->ops[model->op_count - 1];
-	if (last->out != model->classes || op_side_out(last) != 1) {
+	if (last->out != model->classes || model_op_side_out(last) != 1) {
 		return fault_set(fault, "the last layer does not give one value per class");
 	}
 	return read_images(model, file, &header, fault);
@@ -159,7 +161,7 @@ static int read_model(struct model *model, FILE *file, struct fault *fault)
 
 int model_init(struct model *model, const char *path, struct fault *fault)
 {
-	struct fault why;
+	struct fault why = {0};
 	FILE *file;
 	int result;
 

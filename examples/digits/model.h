@@ -16,6 +16,8 @@
 #include "fault.h"
 
 #define MODEL_MAX_OPS 32
+/* Most channels of a layer, and the longest side of an image. */
+#define MODEL_MAX_DIMENSION 1024
 /* Images that go through the network at once. */
 #define MODEL_BATCH 20
 
@@ -60,9 +62,9 @@ void model_finish(struct model *model);
 int model_find(const struct model *model, const char *name);
 
 /* How many weights an operator has, and how many belong to one output channel. */
-size_t op_weights(const struct op *op);
-size_t op_weights_per_channel(const struct op *op);
+size_t model_op_weights(const struct op *op);
+size_t model_op_channel_weights(const struct op *op);
 /* Side of the image that the operator writes. */
-size_t op_side_out(const struct op *op);
+size_t model_op_side_out(const struct op *op);
 
 #endif

@@ -1,6 +1,7 @@
 #include "net.h"
 
 #include <dnnl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,7 +188,7 @@ static bool add_op(struct net *net, size_t i, const struct config *config,
 	const struct op *op = &net->model->ops[i];
 
 	return add_input(net, i, calib_quant(calib, i, &config->ops[i])) &&
-	       add_tensor(net, &net->outputs[i], op->out, op_side_out(op),
+	       add_tensor(net, &net->outputs[i], op->out, model_op_side_out(op),
 			  output_quant(net, i, config, calib)) &&
 	       add_conv(net, i, &config->ops[i]);
 }
@@ -238,6 +239,12 @@ void net_destroy(struct net *net)
 	free(net);
 }
 
+static void give_up(void)
+{
+	(void)fprintf(stderr, "digits-evaluator: oneDNN failed to run a kernel\n");
+	exit(EXIT_FAILURE);
+}
+
 void net_run(struct net *net, const uint8_t *pixels)
 {
 	size_t count = MODEL_BATCH * net->model->side * net->model->side;
@@ -249,10 +256,14 @@ void net_run(struct net *net, const uint8_t *pixels)
 	for (size_t i = 0; i < net->step_count; i++) {
 		const struct step *step = &net->steps[i];
 
-		(void)dnnl_primitive_execute(step->primitive, net->stream, step->arg_count,
-					     step->args);
+		if (dnnl_primitive_execute(step->primitive, net->stream, step->arg_count,
+					   step->args) != dnnl_success) {
+			give_up();
+		}
 	}
-	(void)dnnl_stream_wait(net->stream);
+	if (dnnl_stream_wait(net->stream) != dnnl_success) {
+		give_up();
+	}
 }
 
 const float *net_input(const struct net *net, size_t op, size_t *count)
@@ -265,9 +276,9 @@ const float *net_input(const struct net *net, size_t op, size_t *count)
 
 size_t net_output_size(const struct net *net, size_t op)
 {
-	size_t side = op_side_out(&net->model->ops[op]);
+	size_t side = model_op_side_out(&net->model->ops[op]);
 
-	return MODEL_BATCH * net->model->ops[op].out * side * side;
+	return (size_t)MODEL_BATCH * net->model->ops[op].out * side * side;
 }
 
 void net_output(const struct net *net, size_t op, float *values)

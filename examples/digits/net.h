@@ -27,7 +27,10 @@ struct net *net_create(const struct model *model, const struct config *config,
 		       const struct calib *calib, struct fault *fault);
 void net_destroy(struct net *net);
 
-/* Runs MODEL_BATCH images, and only their kernels: nothing is allocated. */
+/*
+ * Runs MODEL_BATCH images, and only their kernels: nothing is allocated. Ends the program when oneDNN
+ * fails in the middle: the tuner asks again, while numbers from an unfinished run would be believed.
+ */
 void net_run(struct net *net, const uint8_t *pixels);
 
 /* What an fp32 operator read in the last run: images, rows, columns, channels. Owned by the net. */

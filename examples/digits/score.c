@@ -131,14 +131,16 @@ static int logits_error(double *error, const struct reference *exact, const stru
 static int score_turned(double *score, const struct reference *exact, const struct config *config,
 			double error, size_t op, struct fault *fault)
 {
+	bool quantized = config->ops[op].quantized;
 	struct config turned = *config;
 	double other;
 
-	turned.ops[op] = config->ops[op].quantized ? (struct choice){0} : config_default_choice();
+	turned.ops[op] = config_default_choice();
+	turned.ops[op].quantized = !quantized;
 	if (logits_error(&other, exact, &turned, fault) != 0) {
 		return -1;
 	}
-	*score = config->ops[op].quantized ? error - other : other - error;
+	*score = quantized ? error - other : other - error;
 	return 0;
 }
 

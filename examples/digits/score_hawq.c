@@ -60,7 +60,7 @@ static int run_moved(float *logits, struct probe *probe, size_t op, double step,
 {
 	const struct op *original = &probe->model->ops[op];
 
-	for (size_t i = 0; i < op_weights(original); i++) {
+	for (size_t i = 0; i < model_op_weights(original); i++) {
 		probe->weights[i] = original->weights[i] + (float)step * probe->signs[i];
 	}
 	if (net_set_weights(probe->net, op, probe->weights, fault) != 0) {
@@ -83,20 +83,24 @@ static double largest_change(const struct probe *probe)
 /* u'(diag(p) - pp')u for one image: the variance of u under p. `u` is above - below. */
 static double variance(const float *logits, const float *above, const float *below, size_t classes)
 {
-	double largest = -INFINITY, weight = 0, mean = 0, square = 0;
+	double largest = -INFINITY, weight = 0, mean = 0, result = 0;
 
 	for (size_t k = 0; k < classes; k++) {
 		largest = fmax(largest, logits[k]);
 	}
 	for (size_t k = 0; k < classes; k++) {
-		double p = exp(logits[k] - largest), u = (double)above[k] - below[k];
+		double p = exp(logits[k] - largest);
 
 		weight += p;
-		mean += p * u;
-		square += p * u * u;
+		mean += p * ((double)above[k] - below[k]);
 	}
 	mean /= weight;
-	return square / weight - mean * mean;
+	for (size_t k = 0; k < classes; k++) {
+		double distance = (double)above[k] - below[k] - mean;
+
+		result += exp(logits[k] - largest) / weight * distance * distance;
+	}
+	return result;
 }
 
 static void pick_direction(struct probe *probe, size_t count)
@@ -110,10 +114,10 @@ static double size_of_weights(const struct op *op)
 {
 	double total = 0;
 
-	for (size_t i = 0; i < op_weights(op); i++) {
+	for (size_t i = 0; i < model_op_weights(op); i++) {
 		total += (double)op->weights[i] * op->weights[i];
 	}
-	return fmax(sqrt(total / (double)op_weights(op)), FLT_MIN);
+	return fmax(sqrt(total / (double)model_op_weights(op)), FLT_MIN);
 }
 
 /* v'Hv along a new direction. `step` is shrunk where needed and stays so for the next one. */
@@ -123,7 +127,7 @@ static int curvature(double *result, struct probe *probe, size_t op, double *ste
 	size_t classes = probe->model->classes;
 	double total = 0;
 
-	pick_direction(probe, op_weights(&probe->model->ops[op]));
+	pick_direction(probe, model_op_weights(&probe->model->ops[op]));
 	for (int shrinks = 0;; shrinks++) {
 		if (run_moved(probe->above, probe, op, *step, fault) != 0 ||
 		    run_moved(probe->below, probe, op, -*step, fault) != 0) {
@@ -154,19 +158,20 @@ static int mean_diagonal(double *score, struct probe *probe, size_t op, struct f
 		}
 		total += found;
 	}
-	*score = total / DIRECTIONS / (double)op_weights(original);
+	*score = total / DIRECTIONS / (double)model_op_weights(original);
 	return net_set_weights(probe->net, op, original->weights, fault);
 }
 
 static int probe_init(struct probe *probe, const struct model *model, struct fault *fault)
 {
 	struct config baseline;
-	size_t largest = 0;
+	size_t largest = 1;
 
 	config_baseline(&baseline);
 	for (size_t i = 0; i < model->op_count; i++) {
-		largest =
-			op_weights(&model->ops[i]) > largest ? op_weights(&model->ops[i]) : largest;
+		largest = model_op_weights(&model->ops[i]) > largest
+				  ? model_op_weights(&model->ops[i])
+				  : largest;
 	}
 	*probe = (struct probe){
 		.model = model,

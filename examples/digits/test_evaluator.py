@@ -251,6 +251,7 @@ class EvaluatorTest(unittest.TestCase):
             (400, "POST", "/evaluate", b'{"config": {}, "config": {}}'),
             (400, "POST", "/score", b'{"config": {}, "ops": []}'),
             (404, "POST", "/train", b"{}"),
+            (404, "POST", "/%ff%00", b"{}"),
             (405, "GET", "/evaluate", None),
             (405, "POST", "/healthz", b"{}"),
             (413, "POST", "/evaluate", b" " * (5 << 20)),

@@ -251,7 +251,8 @@ class RealDaemon(CliTest):
                         "metrics": ["accuracy", "latency_ms"]}
             ops = question["config"]["ops"] if kind == "evaluate" else {}
             lowered = [name for name, op in ops.items() if op["mode"] == "static"]
-            return {"accuracy": 0.8 if "fc2" in lowered else 0.9, "latency_ms": 10 - 4 * len(lowered)}
+            accuracy = 0.8 if "fc2" in lowered else 0.9
+            return {"accuracy": accuracy, "latency_ms": 10 - 4 * len(lowered)}
 
         with (
             tempfile.TemporaryDirectory() as directory,
@@ -260,7 +261,8 @@ class RealDaemon(CliTest):
         ):
             self.assertRegex(self.runs(OK, daemon.url, "probe", evaluator.url), r"operators +2\n")
             self.assertEqual(len(self.runs(OK, daemon.url, "evaluators").splitlines()), 1)
-            body = json.dumps({"name": "life", "evaluator": {"url": evaluator.url}}).encode()
+            job = {"tuning_criterion": {"strategy": "basic"}, "evaluator": {"url": evaluator.url}}
+            body = json.dumps(job).encode()
             text = self.runs(OK, daemon.url, "submit", "-", "--watch", stdin=body)
             name = text.split()[0]
             self.assertIn("completed: criterion_met", text)
