@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/hash.h"
+#include "api/header.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+
+enum { KEY_LIFE_MS = 48 * 3600 * 1000 };
 
 /* A timer outlives its call by the turn that libuv needs to close it. */
 struct wait {
@@ -25,20 +27,26 @@ void call_ref(struct call *call)
 	call->refs++;
 }
 
+static void release_key(struct call *call)
+{
+	if (call->key != NULL) {
+		map_remove(&call->server->keys, call->key);
+		free(call->key);
+		call->key = NULL;
+	}
+}
+
 void call_unref(struct call *call)
 {
 	if (--call->refs > 0) {
 		return;
 	}
-	if (call->key != NULL) {
-		map_remove(&call->server->keys, call->key);
-	}
+	release_key(call);
 	if (call->state_destroy != NULL) {
 		call->state_destroy(call->state);
 	}
 	target_finish(&call->target);
 	json_decref(call->body);
-	free(call->key);
 	free(call);
 }
 
@@ -61,10 +69,20 @@ static void on_request_over(void *context)
 	call_unref(call);
 }
 
+/* Who has the answer may repeat the request at once: its key must not look busy then. */
+static struct request *end_request(struct call *call)
+{
+	struct request *request = call->request;
+
+	call->request = NULL;
+	release_key(call);
+	return request;
+}
+
 void call_fail(struct call *call, const struct err *err)
 {
 	if (call->request != NULL) {
-		request_problem(call->request, err);
+		request_problem(end_request(call), err);
 	}
 }
 
@@ -81,13 +99,70 @@ void call_error(struct call *call, enum err_code code, const char *format, ...)
 	call_fail(call, &err);
 }
 
+void call_reply_empty(struct call *call, int status)
+{
+	if (call->request != NULL) {
+		request_reply(end_request(call), status, NULL, NULL, 0);
+	}
+}
+
+char *call_version_tag(int64_t version, char *ret)
+{
+	(void)snprintf(ret, CALL_TAG_SIZE, "\"%lld\"", (long long)version);
+	return ret;
+}
+
+char *call_text_tag(const char *text, char *ret)
+{
+	char digest[HASH_SHA256_HEX_SIZE];
+
+	hash_sha256_hex(text, strlen(text), digest);
+	(void)snprintf(ret, CALL_TAG_SIZE, "\"%.32s\"", digest);
+	return ret;
+}
+
+static bool add_tag(struct call *call, const char *tag)
+{
+	const char *known = request_header(call->request, "If-None-Match");
+
+	call->tagged = true;
+	request_add_header(call->request, "ETag", tag);
+	if (header_has_tag(known, tag, false)) {
+		call_reply_empty(call, 304);
+		return false;
+	}
+	return true;
+}
+
+bool call_tag(struct call *call, int64_t version)
+{
+	char tag[CALL_TAG_SIZE];
+
+	return add_tag(call, call_version_tag(version, tag));
+}
+
+bool call_may_change(struct call *call, const char *tag)
+{
+	const char *wanted = request_header(call->request, "If-Match");
+
+	if (wanted == NULL || header_has_tag(wanted, tag, true)) {
+		return true;
+	}
+	call_error(call, ERR_PRECONDITION, "it has changed: its ETag is %s now", tag);
+	return false;
+}
+
 void call_reply_text(struct call *call, int status, const char *type, char *text)
 {
-	if (call->request == NULL) {
+	char tag[CALL_TAG_SIZE];
+	bool read = status == 200 && strcmp(call->route->method, "GET") == 0;
+
+	if (call->request == NULL ||
+	    (read && !call->tagged && !add_tag(call, call_text_tag(text, tag)))) {
 		free(text);
 		return;
 	}
-	request_reply(call->request, status, type, text, strlen(text));
+	request_reply(end_request(call), status, type, text, strlen(text));
 }
 
 void call_reply_json(struct call *call, int status, json_t *value)
@@ -95,7 +170,11 @@ void call_reply_json(struct call *call, int status, json_t *value)
 	char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	json_decref(value);
-	call_reply_text(call, status, "application/json", text != NULL ? text : mem_dup("null"));
+	if (text == NULL) {
+		call_error(call, ERR_NO_MEMORY, "no memory for the answer");
+		return;
+	}
+	call_reply_text(call, status, "application/json", text);
 }
 
 void call_reply_copy(struct call *call, int status, const char *text)
@@ -158,7 +237,7 @@ static void on_wait_over(void *arg)
 	then(call);
 }
 
-void call_wait(struct call *call, const char *job, int64_t version, unsigned seconds, call_fn *then)
+void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then)
 {
 	struct wait *wait = mem_new(1, sizeof(*wait));
 
@@ -166,27 +245,10 @@ void call_wait(struct call *call, const char *job, int64_t version, unsigned sec
 	wait->then = then;
 	call->wait = wait;
 	loop_timer_init(call->server->loop, &wait->timer, on_wait_over, wait);
-	loop_timer_start(&wait->timer, (uint64_t)seconds * 1000);
-	call->watch = tuner_watch(call->server->tuner, job, version, on_news, call);
-}
-
-/* "abc" as a structured-field string, or a bare word; NULL when neither. */
-static char *read_key(const char *header)
-{
-	size_t n = strlen(header);
-	bool quoted = n >= 2 && header[0] == '"' && header[n - 1] == '"';
-	const char *start = quoted ? header + 1 : header;
-
-	n -= quoted ? 2 : 0;
-	if (n == 0 || n > LIMIT_KEY_BYTES) {
-		return NULL;
+	loop_timer_start(&wait->timer, ms);
+	if (job != NULL) {
+		call->watch = tuner_watch(call->server->tuner, job, version, on_news, call);
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (start[i] <= 0x20 || start[i] > 0x7E || start[i] == '"') {
-			return NULL;
-		}
-	}
-	return mem_dup_n(start, n);
 }
 
 static void fingerprint(struct call *call)
@@ -204,7 +266,9 @@ static void fingerprint(struct call *call)
 
 static void on_key(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count == 0) {
+	/* The store forgets old keys when it keeps new ones, which may be much later. */
+	if (rows->count == 0 ||
+	    strtoll(rows->cells[4], NULL, 10) <= clock_wall_ms() - KEY_LIFE_MS) {
 		call->go(call);
 		return;
 	}
@@ -229,7 +293,7 @@ void call_once(struct call *call, call_fn *go)
 		go(call);
 		return;
 	}
-	call->key = read_key(header);
+	call->key = header_key(header);
 	if (call->key == NULL) {
 		call_error(call, ERR_BAD_REQUEST,
 			   "Idempotency-Key must be 1 to %d visible characters", LIMIT_KEY_BYTES);
@@ -298,15 +362,21 @@ static const struct route *find_route(const char *method, const char *path,
 		if (strcmp(route->method, method) == 0) {
 			return route;
 		}
-		buf_printf(allow, "%s%s", allow->length > 0 ? ", " : "", route->method);
+		buf_printf(allow, "%s%s%s", allow->length > 0 ? ", " : "", route->method,
+			   strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
 	}
 	return NULL;
 }
 
+struct query_check {
+	const char *const *known;
+	char unknown[64]; /* the first one */
+};
+
 static bool check_query(void *arg, const char *name, const char *value)
 {
-	struct call *call = arg;
-	const char *const *known = call->route->query;
+	struct query_check *check = arg;
+	const char *const *known = check->known;
 
 	(void)value;
 	for (; known != NULL && *known != NULL; known++) {
@@ -318,7 +388,32 @@ static bool check_query(void *arg, const char *name, const char *value)
 			return true;
 		}
 	}
-	(void)snprintf(call->fingerprint, sizeof(call->fingerprint), "%.60s", name);
+	(void)snprintf(check->unknown, sizeof(check->unknown), "\"%s\"", name);
+	return false;
+}
+
+static bool query_is_known(struct call *call)
+{
+	struct query_check check = {.known = call->route->query};
+
+	request_each_query(call->request, check_query, &check);
+	if (check.unknown[0] != '\0') {
+		call_error(call, ERR_UNKNOWN_QUERY, "unknown query parameter %s", check.unknown);
+		return false;
+	}
+	return true;
+}
+
+static bool answer_is_acceptable(struct call *call)
+{
+	const char *accept = request_header(call->request, "Accept");
+
+	for (const char *const *media = call->route->media; *media != NULL; media++) {
+		if (header_accepts(accept, *media)) {
+			return true;
+		}
+	}
+	call_error(call, ERR_NOT_ACCEPTABLE, "the answer is %s", call->route->media[0]);
 	return false;
 }
 
@@ -353,6 +448,22 @@ static bool read_body(struct call *call)
 	return call->body != NULL;
 }
 
+bool call_body_has_only(struct call *call, const char *const *members)
+{
+	struct json_at at;
+	struct err err;
+
+	err_init(&err);
+	at = json_root(call->body, &err);
+	if (call->body != NULL) {
+		json_only(&at, members);
+	}
+	if (err.code != ERR_OK) {
+		call_fail(call, &err);
+	}
+	return err.code == ERR_OK;
+}
+
 void call_handle(struct request *request, void *arg)
 {
 	struct call *call = mem_new(1, sizeof(*call));
@@ -371,13 +482,7 @@ void call_handle(struct request *request, void *arg)
 		return;
 	}
 	buf_finish(&allow);
-	request_each_query(request, check_query, call);
-	if (call->fingerprint[0] != '\0') {
-		call_error(call, ERR_UNKNOWN_QUERY, "unknown query parameter \"%s\"",
-			   call->fingerprint);
-		return;
-	}
-	if (read_body(call)) {
+	if (query_is_known(call) && answer_is_acceptable(call) && read_body(call)) {
 		call->route->handle(call);
 	}
 }

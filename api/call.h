@@ -9,6 +9,7 @@
 #define NARROWD_API_CALL_H
 
 #include "api/http.h"
+#include "backends/hash.h"
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -33,7 +34,7 @@ struct server {
 struct call;
 typedef void call_fn(struct call *call);
 
-enum { CALL_PARAM_SIZE = 64 };
+enum { CALL_PARAM_SIZE = 64, CALL_TAG_SIZE = 40 };
 
 enum route_body { NO_BODY, BODY, MAYBE_BODY };
 
@@ -43,6 +44,7 @@ struct route {
 	call_fn *handle;
 	enum route_body body;
 	const char *const *query; /* parameters that are taken, NULL-terminated; NULL for none */
+	const char *const *media; /* what it can answer with, NULL-terminated */
 };
 
 /* Every route, ended by one without a method. */
@@ -52,7 +54,7 @@ struct wait;
 
 struct call {
 	struct server *server;
-	struct request *request; /* NULL once the client is gone or was answered */
+	struct request *request; /* NULL once it was answered or the client is gone */
 	const struct route *route;
 	char params[2][CALL_PARAM_SIZE];
 	json_t *body;
@@ -67,10 +69,12 @@ struct call {
 	/* Idempotency */
 	char *key; /* "scope key" while it is in progress, or NULL */
 	struct store_key stored;
-	char fingerprint[72];
+	char fingerprint[HASH_SHA256_HEX_SIZE];
+	bool tagged; /* the answer has its ETag */
 	/* What the handler keeps between its steps. */
 	char id[CALL_PARAM_SIZE];
-	int64_t version;
+	int64_t limit;                                                  /* of a page */
+	int64_t started_ms;                                             /* of a probe */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
 	call_fn *go; /* after the key was looked up */
@@ -84,21 +88,35 @@ void call_handle(struct request *request, void *arg);
 void call_ref(struct call *call);
 void call_unref(struct call *call);
 
-/* Answers. The call's request is gone afterwards. */
+/*
+ * Answers. The call's request is gone afterwards; nothing happens when it is gone already. What a GET
+ * answers with 200 gets an ETag made of its text, unless call_tag() gave it one, and becomes a 304
+ * when the client has it.
+ */
 void call_fail(struct call *call, const struct err *err);
 void call_error(struct call *call, enum err_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void call_reply_json(struct call *call, int status, json_t *value); /* takes over value */
 void call_reply_text(struct call *call, int status, const char *type, char *text);
 void call_reply_copy(struct call *call, int status, const char *text);
+void call_reply_empty(struct call *call, int status);
+
+/* Gives the answer the ETag of a document's version. Returns false after answering 304. */
+bool call_tag(struct call *call, int64_t version);
+/* The ETags of a version and of a text, quoted, in CALL_TAG_SIZE bytes. Return `ret`. */
+char *call_version_tag(int64_t version, char *ret);
+char *call_text_tag(const char *text, char *ret);
+/* Whether If-Match is absent or lists `tag`; otherwise answers 412. */
+bool call_may_change(struct call *call, const char *tag);
+/* Whether the body has no members but the NULL-terminated ones; otherwise answers 422. */
+bool call_body_has_only(struct call *call, const char *const *members);
 
 /* Puts a query; `next` gets the rows unless it failed, which is answered. */
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows));
 
-/* Waits for news of a job, at most `seconds`; then calls `then`. */
-void call_wait(struct call *call, const char *job, int64_t version, unsigned seconds,
-	       call_fn *then);
+/* Waits for news of a job (NULL: of nothing), at most `ms`; then calls `then`. */
+void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then);
 void call_wait_end(struct call *call);
 
 /* Idempotency: looks the key up, if there is one, then calls `go`. */

@@ -8,18 +8,26 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* Checks members and URL as a job's inline evaluator is checked; false after answering. */
-static bool check(struct call *call, json_t *document)
+/*
+ * Checks members and URL as a job's inline evaluator is checked; false after answering. `given` is
+ * what the client sent.
+ */
+static bool check(struct call *call, json_t *document, const json_t *given)
 {
-	struct err err;
+	struct err err, why;
 	struct json_at at = json_root(document, &err);
 	struct guard_url url;
 	struct target target;
 
 	err_init(&err);
 	spec_target_read(&at, &target);
-	if (err.code == ERR_OK && call->server->guard != NULL) {
-		(void)guard_check_url(call->server->guard, target.url, &url, &err);
+	if (json_object_get(given, "id") != NULL) {
+		(void)err_fault(&err, "/id", "the daemon gives the id");
+	}
+	if (err.code == ERR_OK &&
+	    guard_check_url(call->server->guard, target.url, &url, &why) != 0) {
+		(void)err_fault(&err, "/url", "%s", why.message);
+		err.code = why.code;
 	}
 	target_finish(&target);
 	if (err.code != ERR_OK) {
@@ -86,35 +94,26 @@ static void create(struct call *call)
 
 void evaluators_create(struct call *call)
 {
-	if (json_object_get(call->body, "id") != NULL) {
-		struct err err;
-
-		err_init(&err);
-		(void)err_fault(&err, "/id", "the daemon gives the id");
-		call_fail(call, &err);
-		return;
-	}
-	if (check(call, call->body)) {
+	if (check(call, call->body, call->body)) {
 		call_once(call, create);
 	}
 }
 
 static void on_page(struct call *call, const struct store_rows *rows)
 {
-	page_reply(call, rows, call->version, 1, -1);
+	page_reply(call, rows, 1, -1);
 }
 
 void evaluators_list(struct call *call)
 {
-	char after[80], unused[80];
+	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
 	struct store_value values[2] = {{0}};
 
-	if (!page_cursor(call, after, unused, sizeof(after))) {
+	if (!page_read(call, after, unused)) {
 		return;
 	}
-	call->version = page_limit(call);
 	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
-	values[1].integer = call->version + 1;
+	values[1].integer = call->limit + 1;
 	call_query(call, QUERY_EVALUATORS, values, 2, on_page);
 }
 
@@ -131,6 +130,13 @@ static bool found(struct call *call, const struct store_rows *rows)
 		call_error(call, ERR_NOT_FOUND, "no evaluator has the id %s", call->params[0]);
 	}
 	return rows->count > 0;
+}
+
+static bool may_change(struct call *call, const struct store_rows *rows)
+{
+	char tag[CALL_TAG_SIZE];
+
+	return found(call, rows) && call_may_change(call, call_text_tag(rows->cells[0], tag));
 }
 
 static void reply(struct call *call, const struct store_rows *rows)
@@ -164,7 +170,7 @@ static void patch(struct call *call, const struct store_rows *rows)
 	json_t *document;
 	char created_at[CLOCK_TEXT_SIZE];
 
-	if (!found(call, rows)) {
+	if (!may_change(call, rows)) {
 		return;
 	}
 	document = whole(rows);
@@ -173,7 +179,7 @@ static void patch(struct call *call, const struct store_rows *rows)
 	(void)json_object_del(document, "created_at");
 	(void)json_object_del(document, "id");
 	(void)json_object_update(document, call->body);
-	if (check(call, document)) {
+	if (check(call, document, call->body)) {
 		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
 		put(call, document, created_at);
 	}
@@ -192,21 +198,28 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {
-		request_reply(call->request, 204, NULL, NULL, 0);
+		call_reply_empty(call, 204);
 	}
 	call_unref(call);
 }
 
+static void delete (struct call *call, const struct store_rows *rows)
+{
+	if (may_change(call, rows)) {
+		call_ref(call);
+		store_evaluator_delete(call->server->store, call->params[0], on_deleted, call);
+	}
+}
+
 void evaluators_delete(struct call *call)
 {
-	call_ref(call);
-	store_evaluator_delete(call->server->store, call->params[0], on_deleted, call);
+	find(call, delete);
 }
 
 static void on_probed(void *arg, json_t *capability, const struct err *err)
 {
 	struct call *call = arg;
-	double elapsed = (double)(clock_mono_ms() - call->version) / 1000;
+	double elapsed = (double)(clock_mono_ms() - call->started_ms) / 1000;
 
 	call->probe = NULL;
 	call_reply_json(call, 200,
@@ -236,11 +249,15 @@ static void probe(struct call *call, const struct store_rows *rows)
 		.connect_timeout_ms = (uint64_t)call->target.connect_timeout_ms,
 		.timeout_ms = (uint64_t)call->target.timeout_ms,
 	};
-	call->version = clock_mono_ms();
+	call->started_ms = clock_mono_ms();
 	call->probe = endpoint_capability(call->server->fetch, &call->endpoint, on_probed, call);
 }
 
 void evaluators_probe(struct call *call)
 {
-	find(call, probe);
+	static const char *const no_members[] = {NULL};
+
+	if (call_body_has_only(call, no_members)) {
+		find(call, probe);
+	}
 }

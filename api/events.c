@@ -1,109 +1,164 @@
 #include "api/document.h"
+#include "api/header.h"
 #include "api/page.h"
 #include "api/resources.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
 
 /*
  * The event stream of a job: read what is new, send it, wait for more. Between waits a comment
- * keeps the connection alive. The stream ends when the job is no longer open and all was sent.
+ * keeps the connection alive. The stream ends when the job is final and all was sent.
+ *
+ * What the client has not read yet is bounded by the request's queue. What does not fit there waits
+ * here, one page at most, until the client has read on; one that stops reading is cut off by the
+ * server.
  */
 
-enum { STREAM_PAGE = 500, HEARTBEAT_S = 15 };
+enum {
+	STREAM_PAGE = 200,
+	STREAM_PIECE = 16 * 1024,
+	HEARTBEAT_MS = 15 * 1000,
+	FULL_QUEUE_MS = 50,
+};
 
-static void send_more(struct call *call);
+struct stream {
+	int64_t seq;     /* of the last event that was read */
+	int64_t version; /* what to wait behind; -1 when the job was final before the last query */
+	bool more;
+	struct buf pending;
+	size_t written;
+};
 
-static void on_stream_rows(struct call *call, const struct store_rows *rows)
+static void read_events(struct call *call);
+
+static void destroy_stream(void *state)
 {
-	struct buf text;
+	struct stream *stream = state;
 
-	buf_init(&text, SIZE_MAX / 2);
-	for (size_t i = 0; i < rows->count; i++) {
-		char *const *cells = &rows->cells[i * rows->columns];
-		json_t *event = json_loads(cells[0], 0, NULL);
+	buf_finish(&stream->pending);
+	free(stream);
+}
 
-		buf_printf(&text, "id: %s\nevent: %s\ndata: %s\n\n", cells[1],
-			   json_string_value(json_object_get(event, "type")), cells[0]);
-		(void)snprintf(call->fingerprint, sizeof(call->fingerprint), "%s", cells[1]);
-		call->version = json_integer_value(json_object_get(event, "n"));
-		json_decref(event);
+static void send_pending(struct call *call)
+{
+	struct stream *stream = call->state;
+	struct buf *pending = &stream->pending;
+
+	while (stream->written < pending->length) {
+		size_t left = pending->length - stream->written;
+		size_t piece = left < STREAM_PIECE ? left : STREAM_PIECE;
+
+		if (request_stream_write(call->request, pending->bytes + stream->written, piece) !=
+		    0) {
+			call_wait(call, NULL, 0, FULL_QUEUE_MS, send_pending);
+			return;
+		}
+		stream->written += piece;
 	}
-	if (text.length > 0 && request_stream_write(call->request, text.bytes, text.length) != 0) {
-		buf_finish(&text);
-		request_stream_end(call->request);
-		return;
-	}
-	buf_finish(&text);
-	if (rows->count == STREAM_PAGE) {
-		send_more(call);
-	} else if (tuner_version(call->server->tuner, call->params[0]) < 0) {
+	buf_clear(pending);
+	stream->written = 0;
+	if (stream->more) {
+		read_events(call);
+	} else if (stream->version < 0) {
 		request_stream_end(call->request);
 	} else {
-		call_wait(call, call->params[0], call->version, HEARTBEAT_S, send_more);
+		call_wait(call, call->params[0], stream->version, HEARTBEAT_MS, read_events);
 	}
 }
 
-static void send_more(struct call *call)
+static void add_event(struct stream *stream, char *const *cells)
 {
-	struct store_value values[] = {{.text = call->params[0]},
-				       {.integer = strtoll(call->fingerprint, NULL, 10)},
-				       {.integer = STREAM_PAGE}};
+	json_t *event = json_loads(cells[0], 0, NULL);
+	int64_t n = json_integer_value(json_object_get(event, "n"));
 
-	if (request_stream_write(call->request, ":\n\n", 3) != 0) {
-		request_stream_end(call->request);
-		return;
+	buf_printf(&stream->pending, "id: %s\nevent: %s\ndata: ", cells[1],
+		   json_string_value(json_object_get(event, "type")));
+	buf_text(&stream->pending, cells[0]);
+	buf_text(&stream->pending, "\n\n");
+	json_decref(event);
+	stream->seq = strtoll(cells[1], NULL, 10);
+	if (stream->version >= 0 && n > stream->version) {
+		stream->version = n;
 	}
-	call_query(call, QUERY_EVENTS, values, 3, on_stream_rows);
+}
+
+static void on_events(struct call *call, const struct store_rows *rows)
+{
+	struct stream *stream = call->state;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		add_event(stream, &rows->cells[i * rows->columns]);
+	}
+	if (rows->count == 0) {
+		buf_text(&stream->pending, ":\n\n");
+	}
+	stream->more = rows->count == STREAM_PAGE;
+	send_pending(call);
+}
+
+/* Whether the job is open is asked before its events are read, so that none can be missed. */
+static void read_events(struct call *call)
+{
+	struct stream *stream = call->state;
+	struct store_value values[] = {
+		{.text = call->params[0]}, {.integer = stream->seq}, {.integer = STREAM_PAGE}};
+
+	stream->version = tuner_version(call->server->tuner, call->params[0]);
+	call_query(call, QUERY_EVENTS, values, 3, on_events);
 }
 
 static void start_stream(struct call *call)
 {
+	static const char retry[] = "retry: 2000\n\n";
 	const char *last = request_header(call->request, "Last-Event-ID");
+	struct stream *stream;
 
+	if (last != NULL && strspn(last, "0123456789") != strlen(last)) {
+		call_error(call, ERR_BAD_REQUEST, "Last-Event-ID must be the seq of an event");
+		return;
+	}
 	if (!request_may_wait(call->request)) {
 		call_error(call, ERR_OVERLOADED, "too many clients are waiting");
 		return;
 	}
-	(void)snprintf(call->fingerprint, sizeof(call->fingerprint), "%.20s",
-		       last != NULL ? last : "0");
+	stream = mem_new(1, sizeof(*stream));
+	buf_init(&stream->pending, SIZE_MAX / 2);
+	stream->seq = last != NULL ? strtoll(last, NULL, 10) : 0;
+	call->state = stream;
+	call->state_destroy = destroy_stream;
 	request_stream_begin(call->request, 200, "text/event-stream");
-	(void)request_stream_write(call->request, "retry: 2000\n\n", 13);
-	send_more(call);
+	(void)request_stream_write(call->request, retry, strlen(retry));
+	read_events(call);
 }
 
 static void on_page(struct call *call, const struct store_rows *rows)
 {
-	page_reply(call, rows, call->version, 1, -1);
+	page_reply(call, rows, 1, -1);
 }
 
-static void start_page(struct call *call)
+static void read_page(struct call *call, const struct store_rows *rows)
 {
-	char after[80], unused[80];
+	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
 	struct store_value values[3] = {{.text = call->params[0]}};
 
-	if (!page_cursor(call, after, unused, sizeof(after))) {
+	(void)rows;
+	if (!page_read(call, after, unused)) {
 		return;
 	}
-	call->version = page_limit(call);
 	values[1].integer = strtoll(after, NULL, 10);
-	values[2].integer = call->version + 1;
+	values[2].integer = call->limit + 1;
 	call_query(call, QUERY_EVENTS, values, 3, on_page);
 }
 
 static void on_job(struct call *call, const struct store_rows *rows)
 {
-	const char *accept = request_header(call->request, "Accept");
-
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
-	} else if (accept != NULL && strstr(accept, "text/event-stream") != NULL) {
-		start_stream(call);
 	} else {
-		start_page(call);
+		start_stream(call);
 	}
 }
 
@@ -111,5 +166,11 @@ void events_get(struct call *call)
 {
 	struct store_value id = {.text = call->params[0]};
 
-	call_query(call, QUERY_JOB, &id, 1, on_job);
+	request_add_header(call->request, "Vary", "Accept");
+	if (header_prefers(request_header(call->request, "Accept"), "text/event-stream",
+			   "application/json")) {
+		call_query(call, QUERY_JOB, &id, 1, on_job);
+	} else {
+		document_of_job(call, read_page);
+	}
 }

@@ -11,14 +11,14 @@
 static void answer_job(struct call *call, const struct store_rows *rows)
 {
 	bool created = strcmp(call->route->method, "POST") == 0 && call->params[0][0] == '\0';
-	char etag[40];
+	char tag[CALL_TAG_SIZE];
 
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 		return;
 	}
-	(void)snprintf(etag, sizeof(etag), "\"%s\"", rows->cells[JOB_VERSION]);
-	request_add_header(call->request, "ETag", etag);
+	request_add_header(call->request, "ETag",
+			   call_version_tag(strtoll(rows->cells[JOB_VERSION], NULL, 10), tag));
 	call_reply_copy(call, created ? 201 : 200, rows->cells[JOB_DOCUMENT]);
 }
 
@@ -109,19 +109,27 @@ void jobs_submit(struct call *call)
 
 static void on_jobs(struct call *call, const struct store_rows *rows)
 {
-	page_reply(call, rows, call->version, 1, -1);
+	page_reply(call, rows, 1, -1);
 }
 
-static bool find_label(void *arg, const char *name, const char *value)
+static bool add_label(void *arg, const char *name, const char *value)
 {
-	struct store_value *values = arg;
-
-	if (strncmp(name, "label.", 6) != 0) {
-		return true;
+	if (strncmp(name, "label.", 6) == 0) {
+		(void)json_object_set_new(arg, name + 6, json_string(value));
 	}
-	values[0] = (struct store_value){.text = name + 6};
-	values[1] = (struct store_value){.text = value};
-	return false;
+	return true;
+}
+
+/* Every label.K=V of the query as a JSON object for the store. */
+static char *wanted_labels(struct call *call)
+{
+	json_t *labels = json_object();
+	char *text;
+
+	request_each_query(call->request, add_label, labels);
+	text = json_text(labels);
+	json_decref(labels);
+	return text;
 }
 
 static struct store_value text_or_null(const char *text)
@@ -131,22 +139,23 @@ static struct store_value text_or_null(const char *text)
 
 void jobs_list(struct call *call)
 {
-	char before[80], unused[80];
-	struct store_value values[6] = {
-		text_or_null(request_query(call->request, "state")),
-		text_or_null(request_query(call->request, "name")),
-		{.is_null = true},
-		{.is_null = true},
-	};
+	static const char *const states[] = {"queued",    "baseline", "running",   "paused",
+					     "completed", "failed",   "cancelled", NULL};
+	char before[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
+	struct store_value values[5];
+	char *labels;
 
-	if (!page_cursor(call, before, unused, sizeof(before))) {
+	if (!page_choice(call, "state", states) || !page_read(call, before, unused)) {
 		return;
 	}
-	request_each_query(call->request, find_label, &values[2]);
-	call->version = page_limit(call);
-	values[4] = text_or_null(before[0] != '\0' ? before : NULL);
-	values[5].integer = call->version + 1;
-	call_query(call, QUERY_JOBS, values, 6, on_jobs);
+	labels = wanted_labels(call);
+	values[0] = text_or_null(request_query(call->request, "state"));
+	values[1] = text_or_null(request_query(call->request, "name"));
+	values[2] = text_or_null(labels);
+	values[3] = text_or_null(before[0] != '\0' ? before : NULL);
+	values[4] = (struct store_value){.integer = call->limit + 1};
+	call_query(call, QUERY_JOBS, values, 5, on_jobs);
+	free(labels);
 }
 
 static void reply_document(struct call *call, const struct store_rows *rows)
@@ -217,7 +226,11 @@ static void control(struct call *call)
 
 void jobs_control(struct call *call)
 {
-	call_once(call, control);
+	static const char *const no_members[] = {NULL};
+
+	if (call_body_has_only(call, no_members)) {
+		call_once(call, control);
+	}
 }
 
 void jobs_patch(struct call *call)
@@ -239,7 +252,7 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {
-		request_reply(call->request, 204, NULL, NULL, 0);
+		call_reply_empty(call, 204);
 	}
 	call_unref(call);
 }

@@ -4,11 +4,15 @@
 
 void leases_heartbeat(struct call *call)
 {
+	static const char *const members[] = {"progress", NULL};
 	char text[CLOCK_TEXT_SIZE];
 	int64_t expires_at;
 	bool go_on;
 	struct err err;
 
+	if (!call_body_has_only(call, members)) {
+		return;
+	}
 	if (tuner_lease_heartbeat(call->server->tuner, call->params[0], &go_on, &expires_at,
 				  &err) != 0) {
 		call_fail(call, &err);

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+enum { METRICS_BYTES_MAX = 65536 };
+
 extern const char openapi_json[];
 extern const char index_html[];
 
@@ -32,7 +34,7 @@ void meta_ready(struct call *call)
 	if (call->server->draining) {
 		call_error(call, ERR_DRAINING, "the daemon is stopping");
 	} else if (!store_writable(call->server->store)) {
-		call_error(call, ERR_DISK_FULL, "the store cannot be written");
+		call_error(call, ERR_STORAGE, "the store cannot be written: the disk is full");
 	} else {
 		call_reply_json(call, 200, json_pack("{s:s}", "status", "ok"));
 	}
@@ -89,7 +91,7 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 		 (double)http_connection_count(server->http)},
 	};
 
-	buf_init(&text, 64 * 1024);
+	buf_init(&text, METRICS_BYTES_MAX);
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
 		add_metric(&text, &metrics[i]);
 	}

@@ -1,5 +1,6 @@
 #include "api/page.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +8,39 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-int64_t page_limit(const struct call *call)
+static bool read_limit(struct call *call)
 {
 	const char *text = request_query(call->request, "limit");
-	long long limit = text != NULL ? strtoll(text, NULL, 10) : LIMIT_PAGE_DEFAULT;
+	char *end = NULL;
+	long long limit = text != NULL ? strtoll(text, &end, 10) : LIMIT_PAGE_DEFAULT;
 
-	return limit < 1 ? 1 : limit > LIMIT_PAGE ? LIMIT_PAGE : limit;
+	if (text != NULL && (end == text || *end != '\0')) {
+		call_error(call, ERR_BAD_REQUEST, "limit must be a number, at most %d", LIMIT_PAGE);
+		return false;
+	}
+	call->limit = limit < 1 ? 1 : limit > LIMIT_PAGE ? LIMIT_PAGE : limit;
+	return true;
+}
+
+bool page_choice(struct call *call, const char *parameter, const char *const *choices)
+{
+	const char *value = request_query(call->request, parameter);
+	struct buf list;
+
+	if (value == NULL) {
+		return true;
+	}
+	buf_init(&list, ERR_MESSAGE_MAX);
+	for (; *choices != NULL; choices++) {
+		if (strcmp(*choices, value) == 0) {
+			buf_finish(&list);
+			return true;
+		}
+		buf_printf(&list, "%s%s", list.length > 0 ? ", " : "", *choices);
+	}
+	call_error(call, ERR_BAD_REQUEST, "%s is one of %s", parameter, list.bytes);
+	buf_finish(&list);
+	return false;
 }
 
 /* Cursors are opaque to clients: hexadecimal, so that they need no escaping in a URL. */
@@ -29,7 +57,7 @@ static char *encode(const char *first, const char *second)
 	return hex;
 }
 
-static bool decode(const char *hex, char *ret_first, char *ret_second, size_t size)
+static bool decode(const char *hex, char *ret_first, char *ret_second)
 {
 	char plain[160];
 	size_t n = strlen(hex);
@@ -46,59 +74,68 @@ static bool decode(const char *hex, char *ret_first, char *ret_second, size_t si
 	}
 	plain[n / 2] = '\0';
 	space = strchr(plain, ' ');
-	if (space == NULL || strlen(plain) >= size) {
+	if (space == NULL || strlen(plain) >= PAGE_FIELD_SIZE) {
 		return false;
 	}
 	*space = '\0';
-	(void)snprintf(ret_first, size, "%s", plain);
-	(void)snprintf(ret_second, size, "%s", space + 1);
+	(void)snprintf(ret_first, PAGE_FIELD_SIZE, "%s", plain);
+	(void)snprintf(ret_second, PAGE_FIELD_SIZE, "%s", space + 1);
 	return true;
 }
 
-bool page_cursor(struct call *call, char *ret_first, char *ret_second, size_t size)
+bool page_read(struct call *call, char *ret_first, char *ret_second)
 {
 	const char *cursor = request_query(call->request, "cursor");
 
 	ret_first[0] = ret_second[0] = '\0';
-	if (cursor == NULL || decode(cursor, ret_first, ret_second, size)) {
+	if (!read_limit(call)) {
+		return false;
+	}
+	if (cursor == NULL || decode(cursor, ret_first, ret_second)) {
 		return true;
 	}
 	call_error(call, ERR_BAD_REQUEST, "this cursor is not one of ours");
 	return false;
 }
 
-struct link {
-	struct buf text;
-};
+static void add_escaped(struct buf *link, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		bool plain = isalnum((unsigned char)*text) || strchr("-._~", *text) != NULL;
+
+		buf_printf(link, plain ? "%c" : "%%%02X", (unsigned char)*text);
+	}
+}
 
 static bool add_argument(void *arg, const char *name, const char *value)
 {
-	struct link *link = arg;
+	struct buf *link = arg;
 
 	if (strcmp(name, "cursor") != 0) {
-		buf_printf(&link->text, "%s=%s&", name, value);
+		add_escaped(link, name);
+		buf_text(link, "=");
+		add_escaped(link, value);
+		buf_text(link, "&");
 	}
 	return true;
 }
 
 static void add_link(struct call *call, const char *next)
 {
-	struct link link;
+	struct buf link;
 
-	buf_init(&link.text, LIMIT_TARGET_BYTES);
-	buf_printf(&link.text, "<%s?", request_path(call->request));
+	buf_init(&link, 4 * (size_t)LIMIT_TARGET_BYTES);
+	buf_printf(&link, "<%s?", request_path(call->request));
 	request_each_query(call->request, add_argument, &link);
-	buf_printf(&link.text, "cursor=%s>; rel=\"next\"", next);
-	if (!link.text.failed && strpbrk(link.text.bytes, "\r\n\" ") != NULL) {
-		request_add_header(call->request, "Link", link.text.bytes);
-	}
-	buf_finish(&link.text);
+	buf_printf(&link, "cursor=%s>; rel=\"next\"", next);
+	request_add_header(call->request, "Link", link.bytes);
+	buf_finish(&link);
 }
 
-void page_reply(struct call *call, const struct store_rows *rows, int64_t limit, int first,
-		int second)
+void page_reply(struct call *call, const struct store_rows *rows, int first, int second)
 {
-	size_t count = rows->count > (size_t)limit ? (size_t)limit : rows->count;
+	size_t limit = (size_t)call->limit;
+	size_t count = rows->count > limit ? limit : rows->count;
 	char *const *last = count > 0 ? &rows->cells[(count - 1) * rows->columns] : NULL;
 	struct buf text;
 	char *next = NULL;

@@ -6,16 +6,20 @@
 
 #include "api/call.h"
 
-/* limit=N coerced to 1 .. LIMIT_PAGE. */
-int64_t page_limit(const struct call *call);
-/* cursor=..., decoded into at most two fields (NULL when absent); false after answering 400. */
-bool page_cursor(struct call *call, char *ret_first, char *ret_second, size_t size);
+enum { PAGE_FIELD_SIZE = 80 };
+
 /*
- * Answers {"items": [...], "next": ...} from rows whose first column is a document. `limit` is what
- * was asked for; the query was put with one more. `first` and `second` are the columns of the last
+ * Reads limit=N, coerced to 1 .. LIMIT_PAGE, into call->limit, and cursor=..., decoded into two
+ * fields of PAGE_FIELD_SIZE bytes, empty when absent. False after answering 400.
+ */
+bool page_read(struct call *call, char *ret_first, char *ret_second);
+/* Whether the parameter is absent or one of the NULL-terminated choices; otherwise answers 400. */
+bool page_choice(struct call *call, const char *parameter, const char *const *choices);
+/*
+ * Answers {"items": [...], "next": ...} from rows whose first column is a document; the query was put
+ * for one row more than call->limit, the limit. `first` and `second` are the columns of the last
  * item that make the next cursor; second may be -1.
  */
-void page_reply(struct call *call, const struct store_rows *rows, int64_t limit, int first,
-		int second);
+void page_reply(struct call *call, const struct store_rows *rows, int first, int second);
 
 #endif

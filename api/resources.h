@@ -11,7 +11,9 @@ call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control,
 /* trials.c */
 call_fn trials_list, trials_get;
 /* results.c: what a job has found */
-call_fn results_space, results_best, results_pareto, results_export;
+call_fn results_space, results_best, results_pareto;
+/* export.c */
+call_fn export_job;
 /* events.c */
 call_fn events_get;
 /* spaces.c */

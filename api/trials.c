@@ -23,7 +23,7 @@ static int index_of(const char *const *names, const char *text)
 
 static void on_trials(struct call *call, const struct store_rows *rows)
 {
-	page_reply(call, rows, call->version, 2, 1);
+	page_reply(call, rows, 2, 1);
 }
 
 static void list(struct call *call, const struct store_rows *rows)
@@ -32,7 +32,7 @@ static void list(struct call *call, const struct store_rows *rows)
 	const char *stage = request_query(call->request, "stage");
 	const char *feasible = request_query(call->request, "feasible");
 	const char *order = request_query(call->request, "order");
-	char key[80], number[80];
+	char key[PAGE_FIELD_SIZE], number[PAGE_FIELD_SIZE];
 	struct store_value values[8] = {
 		{.text = call->params[0]},
 		{.text = state, .is_null = state == NULL},
@@ -42,30 +42,26 @@ static void list(struct call *call, const struct store_rows *rows)
 		{.integer = order != NULL ? index_of(orders, order) : 0},
 	};
 
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	(void)rows;
+	if (!page_read(call, key, number)) {
 		return;
 	}
-	if (values[3].integer < 0 || values[4].integer < 0) {
-		call_error(call, ERR_BAD_REQUEST,
-			   "feasible is true or false; order is number, accuracy or latency_ms, "
-			   "reversed by a leading -");
-		return;
-	}
-	if (!page_cursor(call, key, number, sizeof(key))) {
-		return;
-	}
-	call->version = page_limit(call);
 	values[5] = (struct store_value){.text = key, .is_null = key[0] == '\0'};
 	values[6] = (struct store_value){.integer = strtoll(number, NULL, 10),
 					 .is_null = number[0] == '\0'};
-	values[7].integer = call->version + 1;
+	values[7].integer = call->limit + 1;
 	call_query(call, QUERY_TRIALS, values, 8, on_trials);
 }
 
 void trials_list(struct call *call)
 {
-	document_of_job(call, list);
+	static const char *const states[] = {"asked",  "leased",    "told", "failed",
+					     "pruned", "cancelled", NULL};
+
+	if (page_choice(call, "state", states) && page_choice(call, "feasible", truths) &&
+	    page_choice(call, "order", orders)) {
+		document_of_job(call, list);
+	}
 }
 
 static json_t *with_config(struct call *call, const char *document, const char *changes,
@@ -122,11 +118,8 @@ static void get(struct call *call, const struct store_rows *rows)
 void trials_get(struct call *call)
 {
 	static const char *const forms[] = {"full", "delta", "none", NULL};
-	const char *form = request_query(call->request, "config");
 
-	if (form != NULL && index_of(forms, form) < 0) {
-		call_error(call, ERR_BAD_REQUEST, "config is full, delta or none");
-		return;
+	if (page_choice(call, "config", forms)) {
+		document_of_job(call, get);
 	}
-	document_of_job(call, get);
 }

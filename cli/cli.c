@@ -13,7 +13,7 @@ enum { OK_FIRST = 200, OK_LAST = 299 };
 static const struct json_limits limits = {
 	.max_bytes = (size_t)1 << 30,
 	.max_depth = 64,
-	.max_values = 100u * 1000 * 1000,
+	.max_values = (size_t)100 * 1000 * 1000,
 };
 
 enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err)

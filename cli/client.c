@@ -166,12 +166,12 @@ static void add_header(struct fetch_request *request, struct fetch_header *heade
 	headers[request->header_count++] = (struct fetch_header){name, value};
 }
 
+/* `headers` has room for two more; `key` for the Idempotency-Key that a POST gets, else NULL. */
 static int send_request(struct client *client, struct fetch_request *request, const char *path,
-			struct fetch_header *headers, struct client_reply *ret_reply,
+			struct fetch_header *headers, char *key, struct client_reply *ret_reply,
 			struct err *reterr)
 {
 	static const struct timespec retry_pause = {.tv_nsec = RETRY_PAUSE_MS * 1000L * 1000L};
-	char key[ID_SIZE];
 	bool may_repeat = strcmp(request->method, "POST") == 0, retryable;
 	int rc;
 
@@ -200,6 +200,7 @@ int client_call(struct client *client, const char *method, const char *path, con
 		struct client_reply *ret_reply, struct err *reterr)
 {
 	struct fetch_header headers[MAX_HEADERS];
+	char key[ID_SIZE];
 	bool reads = strcmp(method, "GET") == 0;
 	struct fetch_request request = {
 		.method = method,
@@ -211,7 +212,7 @@ int client_call(struct client *client, const char *method, const char *path, con
 	if (body != NULL) {
 		add_header(&request, headers, "Content-Type", "application/json");
 	}
-	return send_request(client, &request, path, headers, ret_reply, reterr);
+	return send_request(client, &request, path, headers, key, ret_reply, reterr);
 }
 
 int client_wait(struct client *client, const char *path, const char *etag,
@@ -229,7 +230,7 @@ int client_wait(struct client *client, const char *path, const char *etag,
 		add_header(&request, headers, "If-None-Match", etag);
 		add_header(&request, headers, "Prefer", prefer);
 	}
-	return send_request(client, &request, path, headers, ret_reply, reterr);
+	return send_request(client, &request, path, headers, NULL, ret_reply, reterr);
 }
 
 char *client_escape(const char *text)

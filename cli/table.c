@@ -71,7 +71,7 @@ static size_t column_width(const struct table *table, size_t column)
 
 void table_print(const struct table *table)
 {
-	size_t columns = strlen(table->align);
+	size_t columns = strlen(table->align) > 0 ? strlen(table->align) : 1;
 	size_t *widths = mem_new(columns, sizeof(*widths));
 	int blanks = 0;
 

@@ -322,7 +322,9 @@ static char *flag_of(const struct setting *option)
 	char *flag = mem_printf("--%s", option->name);
 
 	for (char *c = flag; *c != '\0'; c++) {
-		*c = *c == '_' ? '-' : *c;
+		if (*c == '_') {
+			*c = '-';
+		}
 	}
 	return flag;
 }

@@ -77,9 +77,10 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
 		" WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR name = ?2)"
-		" AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(labels)"
-		" WHERE json_each.key = ?3 AND (?4 IS NULL OR json_each.value = ?4)))"
-		" AND (?5 IS NULL OR job.id < ?5) ORDER BY job.id DESC LIMIT ?6",
+		" AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS wanted WHERE NOT EXISTS"
+		" (SELECT 1 FROM json_each(labels) AS label"
+		" WHERE label.key = wanted.key AND label.value = wanted.value))"
+		" AND (?4 IS NULL OR job.id < ?4) ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
 		"SELECT job.id, spec, capability, evaluator" FROM_JOB
 		" WHERE " NOT_FINAL " ORDER BY job.id",

@@ -10,8 +10,8 @@
 enum store_query {
 	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator */
 	QUERY_JOB,
-	/* (state|null, name|null, label key|null, label value|null, before id|null, limit)
-	 * -> document, id; newest first */
+	/* (state|null, name|null, labels that it must have as a JSON object|null, before id|null,
+	 * limit) -> document, id; newest first */
 	QUERY_JOBS,
 	/* () -> id, spec, capability, evaluator of every job that is not final, oldest first */
 	QUERY_OPEN_JOBS,

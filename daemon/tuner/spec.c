@@ -277,15 +277,21 @@ static json_t *warnings_head(const struct space *space)
 	return list;
 }
 
+/* As it is written in a job: a number or "auto". */
+static json_t *level_head(const char *level)
+{
+	return strcmp(level, "auto") == 0 ? json_string(level) : json_integer(level[0] - '0');
+}
+
 json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target)
 {
 	const json_t *criterion = json_object_get(body, "tuning_criterion");
 	const json_t *timeout = json_object_get(criterion, "timeout");
 
 	return json_pack(
-		"{s:s?, s:O, s:s, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "name",
+		"{s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "name",
 		spec->name, "labels", spec->labels, "strategy", spec->strategy->name, "quant_level",
-		spec->quant_level, "seed", (json_int_t)spec->seed, "deterministic",
+		level_head(spec->quant_level), "seed", (json_int_t)spec->seed, "deterministic",
 		spec->deterministic, "stop_on", stop_names[spec->keep_searching], "criterion",
 		criterion_head(&spec->criterion), "objective", objective_head(&spec->objective),
 		"evaluator", spec_target_redacted(target), "warnings", warnings_head(spec->space),

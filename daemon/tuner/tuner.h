@@ -63,10 +63,10 @@ struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, tuner_prepa
 void tuner_prepare_cancel(struct preparation *preparation);
 void prepared_destroy(struct prepared *prepared);
 
-/* Takes over `prepared`. The job gets the id `job` (of id_make()); done comes when it is on disk. A
+/* Takes over `prepared`. The job gets the id `id` (of id_make()); done comes when it is on disk. A
  * key without body keeps the job's document as the answer. */
 void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
-		  const char *job, tuner_done_fn done, void *arg);
+		  const char *id, tuner_done_fn done, void *arg);
 
 enum tuner_action { TUNER_PAUSE, TUNER_RESUME, TUNER_CANCEL };
 

@@ -6,8 +6,8 @@
 
 /*
  * `offered` is how many of the options each kind of operator has. Fewer options make a smaller
- * space: a depthwise kernel has one weight scale per channel or is useless, and a Linear of this
- * size is so quick that only its accuracy matters.
+ * space: nothing speaks for one scale over all channels of a depthwise kernel, and the two Linear
+ * are so small that there is little to win.
  */
 static const struct {
 	const char *attribute, *name;

@@ -97,7 +97,7 @@ double measure_work(const struct model *model, const struct config *config)
 		bool quantized = config->ops[i].quantized;
 		size_t pixels = model_op_side_out(op) * model_op_side_out(op);
 		double macs = (double)(model_op_weights(op) * pixels);
-		/* Depthwise kernels wait for memory: int8 does not help them. */
+		/* Depthwise kernels wait for memory: int8 helps them little. */
 		bool quick = quantized && op->kind != OP_DEPTHWISE;
 
 		ns += macs * (quick ? INT8_NS_PER_MAC : FP32_NS_PER_MAC);

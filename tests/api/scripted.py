@@ -52,11 +52,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not isinstance(data, bytes):
             data, kind = json.dumps(data).encode(), "application/json"
         headers = {"Content-Type": kind, **(reply.headers or {})}
+        if reply.status not in (204, 304):
+            headers.setdefault("Content-Length", str(len(data)))
         self.send_response(reply.status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if reply.status not in (204, 304):
-            self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if reply.status not in (204, 304):
             self.wfile.write(data)

@@ -72,11 +72,12 @@ class Usage(CliTest):
         self.assertEqual(server.requests, [])
 
     def test_output_that_cannot_be_written(self):
-        server = self.serve({"items": [], "next": None})
-        with open("/dev/full", "wb") as full:
-            done = self.narrow(server, "jobs", stdout=full)
-        self.assertEqual(done.returncode, USAGE)
-        self.assertIn("standard output", done.errors)
+        for length in (10, 200_000):
+            server = self.serve(Reply(200, b"x" * length))
+            with open("/dev/full", "wb") as full:
+                done = self.narrow(server, "export", JOB, stdout=full)
+            self.assertEqual(done.returncode, USAGE)
+            self.assertIn("standard output", done.errors)
 
 
 class Refusals(CliTest):
@@ -177,6 +178,11 @@ class Requests(CliTest):
         server = self.serve(None)
         self.fails(UNREACHABLE, server, "submit", "-", stdin=b"{}")
         self.assertEqual(len(server.requests), 2)
+
+    def test_an_answer_that_cannot_be_taken_is_not_asked_for_again(self):
+        server = self.serve(Reply(201, b"{}", {"Content-Length": str(2**31)}))
+        self.fails(UNREACHABLE, server, "submit", "-", stdin=b"{}")
+        self.assertEqual(len(server.requests), 1)
 
     def test_the_token_is_sent(self):
         server = self.serve({"items": [], "next": None})

@@ -58,7 +58,7 @@ Test(store, trial_documents_have_all_digits_real_booleans_and_scores)
 			 "{\"job\":\"job_a\",\"number\":1,\"kind\":\"evaluate\",\"stage\":\"all\","
 			 "\"state\":\"told\",\"source\":\"measured\",\"attempts\":2,"
 			 "\"accuracy\":0.75,\"metrics\":{\"latency_ms\":4.5},\"feasible\":false,"
-			 "\"objective_value\":4.4999999999999996,\"worker\":\"w\","
+			 "\"objective_value\":4.4999999999999996,\"margin\":null,\"worker\":\"w\","
 			 "\"asked_at\":\"1970-01-01T00:16:40.070Z\","
 			 "\"told_at\":\"1970-01-01T00:16:40.110Z\",\"error\":null,"
 			 "\"hash\":\"00ff\"}");
@@ -132,23 +132,27 @@ Test(store, jobs_are_listed_newest_first_by_state_name_and_label)
 	}
 	cr_assert_eq(world_append(&world, "job_b", 1, &edit, 1, NULL), 0);
 	cr_assert_eq(world_append(&world, "job_c", 1, FINISHED, 1, NULL), 0);
-	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, NONE, NONE, NONE, NONE, NUMBER(2)), 2);
+	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, NONE, NONE, NONE, NUMBER(2)), 2);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "job_c");
 	cr_assert_str_eq(world_cell(&world, 1, 1), "job_b");
-	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, NONE, NONE, NONE, TEXT("job_b"), NUMBER(2)),
-		     1);
+	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, NONE, NONE, TEXT("job_b"), NUMBER(2)), 1);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "job_a");
-	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, TEXT("n1"), NONE, NONE, NONE, NUMBER(9)), 2);
-	cr_assert_eq(QUERY(&world, QUERY_JOBS, TEXT("completed"), TEXT("n1"), TEXT("te\"am.x"),
-			   TEXT("ed'ge"), NONE, NUMBER(9)),
+	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, TEXT("n1"), NONE, NONE, NUMBER(9)), 2);
+	cr_assert_eq(QUERY(&world, QUERY_JOBS, TEXT("completed"), TEXT("n1"),
+			   TEXT("{\"te\\\"am.x\":\"ed'ge\"}"), NONE, NUMBER(9)),
 		     1);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "job_c");
 	cr_assert_eq(
-		QUERY(&world, QUERY_JOBS, NONE, NONE, TEXT("team"), TEXT("x"), NONE, NUMBER(9)), 1);
+		QUERY(&world, QUERY_JOBS, NONE, NONE, TEXT("{\"team\":\"x\"}"), NONE, NUMBER(9)),
+		1);
 	cr_assert_not_null(
 		strstr(world_cell(&world, 0, 0), "\"name\":null,\"labels\":{\"team\":\"x\"}"));
 	cr_assert_eq(
-		QUERY(&world, QUERY_JOBS, NONE, NONE, TEXT("team"), TEXT("y"), NONE, NUMBER(9)), 0);
+		QUERY(&world, QUERY_JOBS, NONE, NONE, TEXT("{\"team\":\"y\"}"), NONE, NUMBER(9)),
+		0);
+	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, NONE, TEXT("{\"team\":\"x\",\"b\":\"x\"}"),
+			   NONE, NUMBER(9)),
+		     0, "every label counts");
 	cr_assert_eq(world_query(&world, QUERY_JOB_COUNTS, NULL, 0), 2);
 	cr_assert_str_eq(world_cell(&world, 1, 0), "queued");
 	cr_assert_str_eq(world_cell(&world, 1, 1), "2");

@@ -1,0 +1,385 @@
+#include "api/outcome.h"
+#include "api/page.h"
+#include "api/resources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tuner/codec_config.h"
+
+/*
+ * A whole job in one document. The log and the trials are read page by page, so that other requests
+ * get their turns in between; what is gathered is bounded.
+ */
+
+enum { EXPORT_PAGE = 100, EXPORT_BYTES_MAX = 128 * 1024 * 1024 };
+
+struct export
+{
+	struct outcome outcome;
+	json_t *best;    /* or NULL */
+	json_t *configs; /* trial number -> the changes of its config, as the log has them */
+	struct buf events, trials;
+	int64_t after; /* seq of the last event, number of the last trial */
+};
+
+static void destroy(void *state)
+{
+	struct export *export = state;
+
+	outcome_finish(&export->outcome);
+	json_decref(export->best);
+	json_decref(export->configs);
+	buf_finish(&export->events);
+	buf_finish(&export->trials);
+	free(export);
+}
+
+static struct export *gather(struct call *call)
+{
+	struct outcome *outcome = call->state;
+	struct export *export = mem_new(1, sizeof(*export));
+
+	export->outcome = *outcome;
+	free(outcome);
+	export->configs = json_object();
+	buf_init(&export->events, EXPORT_BYTES_MAX);
+	buf_init(&export->trials, EXPORT_BYTES_MAX);
+	call->state = export;
+	call->state_destroy = destroy;
+	return export;
+}
+
+static void too_large(struct call *call)
+{
+	call_error(call, ERR_TOO_LARGE,
+		   "the export has more than %d MiB; read the trials and events page by page",
+		   EXPORT_BYTES_MAX / 1024 / 1024);
+}
+
+static void read_trials(struct call *call,
+			void (*next)(struct call *call, const struct store_rows *rows))
+{
+	const struct export *export = call->state;
+	struct store_value values[8] = {{.text = call->params[0]},
+					{.is_null = true},
+					{.is_null = true},
+					{.is_null = true},
+					{.integer = 0}};
+
+	values[5].is_null = true;
+	values[6] = (struct store_value){.integer = export->after};
+	values[7] = (struct store_value){.integer = EXPORT_PAGE};
+	call_query(call, QUERY_TRIALS, values, 8, next);
+}
+
+static char *const *row_at(const struct store_rows *rows, size_t i)
+{
+	return &rows->cells[i * rows->columns];
+}
+
+static void add_member(struct buf *text, const char *name, json_t *value)
+{
+	char *json = value != NULL ? json_text(value) : mem_dup("null");
+
+	buf_printf(text, ",\"%s\":", name);
+	buf_text(text, json);
+	free(json);
+}
+
+static void reply_json(struct call *call)
+{
+	struct export *export = call->state;
+	struct buf text;
+
+	buf_init(&text, EXPORT_BYTES_MAX);
+	buf_text(&text, "{\"spec\":");
+	buf_text(&text, export->outcome.spec_text);
+	buf_text(&text, ",\"capability\":");
+	buf_text(&text, export->outcome.capability_text);
+	add_member(&text, "job", export->outcome.job);
+	add_member(&text, "baseline", json_object_get(export->outcome.job, "baseline"));
+	add_member(&text, "best", export->best);
+	buf_text(&text, ",\"trials\":[");
+	buf_add(&text, export->trials.bytes, export->trials.length);
+	buf_text(&text, "],\"events\":[");
+	buf_add(&text, export->events.bytes, export->events.length);
+	buf_text(&text, "]}");
+	if (text.failed || export->trials.failed || export->events.failed) {
+		buf_finish(&text);
+		too_large(call);
+		return;
+	}
+	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+}
+
+/* A trial's document with its config as one more member. */
+static void add_trial(struct export *export, char *const *cells)
+{
+	struct buf *trials = &export->trials;
+	json_t *config =
+		outcome_config(&export->outcome, json_object_get(export->configs, cells[1]));
+
+	buf_text(trials, trials->length > 0 ? "," : "");
+	buf_add(trials, cells[0], strlen(cells[0]) - 1);
+	add_member(trials, "config", config);
+	buf_text(trials, "}");
+	json_decref(config);
+	export->after = strtoll(cells[1], NULL, 10);
+}
+
+static void on_trials(struct call *call, const struct store_rows *rows)
+{
+	struct export *export = call->state;
+
+	for (size_t i = 0; i < rows->count && !export->trials.failed; i++) {
+		add_trial(export, row_at(rows, i));
+	}
+	if (rows->count == EXPORT_PAGE && !export->trials.failed) {
+		read_trials(call, on_trials);
+	} else {
+		reply_json(call);
+	}
+}
+
+static void add_event(struct export *export, char *const *cells)
+{
+	struct buf *events = &export->events;
+	json_t *event = json_loads(cells[0], 0, NULL);
+	const char *type = json_string_value(json_object_get(event, "type"));
+	json_t *changes = json_object_get(json_object_get(event, "data"), "config");
+
+	if (strcmp(type, "question_asked") == 0 && changes != NULL) {
+		json_int_t number = json_integer_value(json_object_get(event, "trial"));
+		char *key = mem_printf("%lld", (long long)number);
+
+		(void)json_object_set(export->configs, key, changes);
+		free(key);
+	}
+	buf_text(events, events->length > 0 ? "," : "");
+	buf_text(events, cells[0]);
+	json_decref(event);
+	export->after = strtoll(cells[1], NULL, 10);
+}
+
+static void read_events(struct call *call);
+
+static void on_events(struct call *call, const struct store_rows *rows)
+{
+	struct export *export = call->state;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		add_event(export, row_at(rows, i));
+	}
+	if (rows->count == EXPORT_PAGE && !export->events.failed) {
+		read_events(call);
+		return;
+	}
+	export->after = -1;
+	read_trials(call, on_trials);
+}
+
+static void read_events(struct call *call)
+{
+	const struct export *export = call->state;
+	struct store_value values[] = {
+		{.text = call->params[0]}, {.integer = export->after}, {.integer = EXPORT_PAGE}};
+
+	call_query(call, QUERY_EVENTS, values, 3, on_events);
+}
+
+static void on_best(struct call *call, const struct store_rows *rows)
+{
+	json_t *best = rows->count > 0 ? outcome_best(call->state, rows) : NULL;
+
+	gather(call)->best = best;
+	read_events(call);
+}
+
+static void export_json(struct call *call)
+{
+	if (!outcome_read_best(call, on_best)) {
+		(void)gather(call);
+		read_events(call);
+	}
+}
+
+static const char *const columns[] = {"number",  "kind",     "stage",    "state",
+				      "source",  "accuracy", "feasible", "objective_value",
+				      "metrics", "attempts", "worker",   "asked_at",
+				      "told_at", "error",    NULL};
+
+/* RFC 4180. A leading = + - @ would be a formula to a spreadsheet. */
+static void add_csv_text(struct buf *text, const char *plain)
+{
+	buf_text(text, plain[0] != '\0' && strchr("=+-@", plain[0]) != NULL ? "\"'" : "\"");
+	for (; *plain != '\0'; plain++) {
+		buf_text(text, *plain == '"' ? "\"" : "");
+		buf_add(text, plain, 1);
+	}
+	buf_text(text, "\"");
+}
+
+static void add_csv(struct buf *text, const json_t *value)
+{
+	char *json;
+
+	if (value == NULL || json_is_null(value)) {
+		return;
+	}
+	if (json_is_string(value)) {
+		add_csv_text(text, json_string_value(value));
+		return;
+	}
+	json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	if (json_is_object(value)) {
+		add_csv_text(text, json);
+	} else {
+		buf_text(text, json);
+	}
+	free(json);
+}
+
+static void on_csv_trials(struct call *call, const struct store_rows *rows)
+{
+	struct export *export = call->state;
+	struct buf *text = &export->trials;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		json_t *trial = json_loads(row_at(rows, i)[0], 0, NULL);
+
+		for (int c = 0; columns[c] != NULL; c++) {
+			buf_text(text, c > 0 ? "," : "");
+			add_csv(text, json_object_get(trial, columns[c]));
+		}
+		buf_text(text, "\r\n");
+		export->after = strtoll(row_at(rows, i)[1], NULL, 10);
+		json_decref(trial);
+	}
+	if (text->failed) {
+		too_large(call);
+	} else if (rows->count == EXPORT_PAGE) {
+		read_trials(call, on_csv_trials);
+	} else {
+		call_reply_text(call, 200, "text/csv; charset=utf-8; header=present",
+				buf_take(text, NULL));
+	}
+}
+
+static void export_csv(struct call *call)
+{
+	struct export *export = gather(call);
+
+	for (int c = 0; columns[c] != NULL; c++) {
+		buf_printf(&export->trials, "%s%s", c > 0 ? "," : "", columns[c]);
+	}
+	buf_text(&export->trials, "\r\n");
+	export->after = -1;
+	read_trials(call, on_csv_trials);
+}
+
+/* One operator of INC's tune_cfg: each attribute says its mode, high precision as its dtype. */
+static json_t *inc_op(const json_t *op)
+{
+	static const char *const attributes[] = {"activation", "weight"};
+	const char *mode = json_string_value(json_object_get(op, "mode"));
+	bool quantized = strcmp(mode, "static") == 0 || strcmp(mode, "dynamic") == 0 ||
+			 strcmp(mode, "weight_only") == 0;
+	json_t *result = json_object();
+
+	for (int i = 0; i < 2; i++) {
+		json_t *attribute = json_object_get(op, attributes[i]);
+		json_t *copy = attribute != NULL ? json_copy(attribute) : json_object();
+
+		if (!quantized) {
+			(void)json_object_set_new(copy, "dtype", json_string(mode));
+		}
+		(void)json_object_set_new(copy, "quant_mode",
+					  json_string(quantized ? mode : "fp32"));
+		if (attribute != NULL || i == 0 || !quantized) {
+			(void)json_object_set(result, attributes[i], copy);
+		}
+		json_decref(copy);
+	}
+	return result;
+}
+
+static void add_quoted(struct buf *key, const char *text)
+{
+	buf_text(key, "'");
+	for (; *text != '\0'; text++) {
+		buf_text(key, *text == '\'' || *text == '\\' ? "\\" : "");
+		buf_add(key, text, 1);
+	}
+	buf_text(key, "'");
+}
+
+/* "('name', 'type')", the Python tuple that is INC's key. */
+static char *inc_key(const char *name, const char *type)
+{
+	struct buf key;
+
+	buf_init(&key, SIZE_MAX / 2);
+	buf_text(&key, "(");
+	add_quoted(&key, name);
+	buf_text(&key, ", ");
+	add_quoted(&key, type);
+	buf_text(&key, ")");
+	return buf_take(&key, NULL);
+}
+
+static void on_inc_best(struct call *call, const struct store_rows *rows)
+{
+	json_t *changes = rows->count > 0 && rows->cells[1] != NULL
+				  ? json_loads(rows->cells[1], 0, NULL)
+				  : NULL;
+	json_t *config = outcome_config(call->state, changes);
+	json_t *ops = json_object();
+	const char *name;
+	json_t *op;
+
+	json_object_foreach(json_object_get(config, "ops"), name, op) {
+		char *key = inc_key(name, json_string_value(json_object_get(op, "type")));
+
+		(void)json_object_set_new(ops, key, inc_op(op));
+		free(key);
+	}
+	call_reply_json(call, 200,
+			json_pack("{s:o, s:O*, s:O*}", "op", ops, "calib_sampling_size",
+				  json_object_get(config, "calibration_sampling_size"),
+				  "recipe_cfgs", json_object_get(config, "recipes")));
+	json_decref(config);
+	json_decref(changes);
+}
+
+static void export_inc(struct call *call)
+{
+	if (!outcome_read_best(call, on_inc_best)) {
+		call_error(call, ERR_WRONG_STATE, "no trial has been measured yet");
+	}
+}
+
+static const char *const names[] = {"json", "csv", "inc", NULL};
+static call_fn *const formats[] = {export_json, export_csv, export_inc};
+
+static void export(struct call *call, const struct store_rows *rows)
+{
+	const char *format = request_query(call->request, "format");
+	int chosen = 0;
+
+	if (outcome_keep(call, rows) == NULL) {
+		return;
+	}
+	while (format != NULL && strcmp(names[chosen], format) != 0) {
+		chosen++;
+	}
+	formats[chosen](call);
+}
+
+void export_job(struct call *call)
+{
+	if (page_choice(call, "format", names)) {
+		document_of_job(call, export);
+	}
+}

@@ -1,0 +1,26 @@
+/*
+ * The outcome of a job: its row, parsed and kept while its trials are read, and its best config.
+ */
+#ifndef NARROWD_API_OUTCOME_H
+#define NARROWD_API_OUTCOME_H
+
+#include "api/document.h"
+
+struct outcome {
+	struct spec *spec;
+	json_t *job; /* its document */
+	char *spec_text, *capability_text;
+};
+
+/* Keeps the job of a row of QUERY_JOB as the call's state; NULL after answering an error. */
+struct outcome *outcome_keep(struct call *call, const struct store_rows *rows);
+void outcome_finish(struct outcome *outcome);
+
+/* Reads the best trial (QUERY_TRIAL), for `next`; false when nothing has been measured yet. */
+bool outcome_read_best(struct call *call, void (*next)(struct call *, const struct store_rows *));
+/* The document of GET .../best, made of the best trial's row. New reference. */
+json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows);
+/* The config of changes as the log keeps them; NULL is the baseline's. New reference. */
+json_t *outcome_config(const struct outcome *outcome, const json_t *changes);
+
+#endif
