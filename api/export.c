@@ -366,13 +366,15 @@ static call_fn *const formats[] = {export_json, export_csv, export_inc};
 static void export(struct call *call, const struct store_rows *rows)
 {
 	const char *format = request_query(call->request, "format");
-	int chosen = 0;
+	size_t chosen = 0;
 
 	if (outcome_keep(call, rows) == NULL) {
 		return;
 	}
-	while (format != NULL && strcmp(names[chosen], format) != 0) {
-		chosen++;
+	for (size_t i = 0; format != NULL && names[i] != NULL; i++) {
+		if (strcmp(names[i], format) == 0) {
+			chosen = i;
+		}
 	}
 	formats[chosen](call);
 }
