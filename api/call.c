@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "api/header.h"
-#include "base/clock.h"
-#include "base/limits.h"
+#include "api/idempotency.h"
+#include "api/router.h"
 #include "base/mem.h"
-
-enum { KEY_LIFE_MS = 48 * 3600 * 1000 };
 
 /* A timer outlives its call by the turn that libuv needs to close it. */
 struct wait {
@@ -19,21 +17,9 @@ struct wait {
 	call_fn *then;
 };
 
-static const struct json_limits body_limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH,
-					       LIMIT_JSON_VALUES};
-
 void call_ref(struct call *call)
 {
 	call->refs++;
-}
-
-static void release_key(struct call *call)
-{
-	if (call->key != NULL) {
-		map_remove(&call->server->keys, call->key);
-		free(call->key);
-		call->key = NULL;
-	}
 }
 
 void call_unref(struct call *call)
@@ -41,7 +27,7 @@ void call_unref(struct call *call)
 	if (--call->refs > 0) {
 		return;
 	}
-	release_key(call);
+	idempotency_end(call);
 	if (call->state_destroy != NULL) {
 		call->state_destroy(call->state);
 	}
@@ -69,13 +55,24 @@ static void on_request_over(void *context)
 	call_unref(call);
 }
 
+struct call *call_create(struct server *server, struct request *request)
+{
+	struct call *call = mem_new(1, sizeof(*call));
+
+	call->server = server;
+	call->request = request;
+	call->refs = 1;
+	request_set_context(request, call, on_request_over);
+	return call;
+}
+
 /* Who has the answer may repeat the request at once: its key must not look busy then. */
 static struct request *end_request(struct call *call)
 {
 	struct request *request = call->request;
 
 	call->request = NULL;
-	release_key(call);
+	idempotency_end(call);
 	return request;
 }
 
@@ -167,7 +164,7 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 
 void call_reply_json(struct call *call, int status, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	char *text = json_text(value);
 
 	json_decref(value);
 	if (text == NULL) {
@@ -251,203 +248,6 @@ void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms,
 	}
 }
 
-static void fingerprint(struct call *call)
-{
-	size_t length;
-	const char *body = request_body(call->request, &length);
-	struct buf text;
-
-	buf_init(&text, LIMIT_BODY_BYTES + 2 * LIMIT_TARGET_BYTES);
-	buf_printf(&text, "%s %s\n", request_method(call->request), request_path(call->request));
-	buf_add(&text, body, length);
-	hash_sha256_hex(text.bytes, text.length, call->fingerprint);
-	buf_finish(&text);
-}
-
-static void on_key(struct call *call, const struct store_rows *rows)
-{
-	/* The store forgets old keys when it keeps new ones, which may be much later. */
-	if (rows->count == 0 ||
-	    strtoll(rows->cells[4], NULL, 10) <= clock_wall_ms() - KEY_LIFE_MS) {
-		call->go(call);
-		return;
-	}
-	if (strcmp(rows->cells[0], call->fingerprint) != 0) {
-		call_error(call, ERR_IDEMPOTENCY_MISMATCH,
-			   "this Idempotency-Key was used for another request");
-		return;
-	}
-	request_add_header(call->request, "Idempotency-Replayed", "true");
-	if (rows->cells[2] != NULL) {
-		request_add_header(call->request, "Location", rows->cells[2]);
-	}
-	call_reply_copy(call, atoi(rows->cells[1]), rows->cells[3]);
-}
-
-void call_once(struct call *call, call_fn *go)
-{
-	const char *header = request_header(call->request, "Idempotency-Key");
-	struct store_value values[] = {{.text = "-"}, {0}};
-
-	if (header == NULL) {
-		go(call);
-		return;
-	}
-	call->key = header_key(header);
-	if (call->key == NULL) {
-		call_error(call, ERR_BAD_REQUEST,
-			   "Idempotency-Key must be 1 to %d visible characters", LIMIT_KEY_BYTES);
-		return;
-	}
-	if (map_get(&call->server->keys, call->key, 0) != 0) {
-		free(call->key);
-		call->key = NULL;
-		call_error(call, ERR_IDEMPOTENCY_BUSY,
-			   "the first request with this Idempotency-Key still runs");
-		return;
-	}
-	map_set(&call->server->keys, call->key, 1);
-	fingerprint(call);
-	call->go = go;
-	values[1].text = call->key;
-	call_query(call, QUERY_KEY, values, 2, on_key);
-}
-
-const struct store_key *call_key(struct call *call, int status, const char *location)
-{
-	if (call->key == NULL) {
-		return NULL;
-	}
-	call->stored = (struct store_key){
-		.scope = "-",
-		.key = call->key,
-		.fingerprint = call->fingerprint,
-		.status = status,
-		.location = location,
-		.at_ms = clock_wall_ms(),
-	};
-	return &call->stored;
-}
-
-/* Whether `path` fits the template; its variable segments go to `params`. */
-static bool match(const char *template, const char *path, char params[2][CALL_PARAM_SIZE])
-{
-	int n = 0;
-
-	while (*template != '\0' && *path != '\0') {
-		if (*template == '{') {
-			size_t length = strcspn(path, "/");
-
-			if (length == 0 || length >= CALL_PARAM_SIZE) {
-				return false;
-			}
-			memcpy(params[n], path, length);
-			params[n++][length] = '\0';
-			path += length;
-			template = strchr(template, '}') + 1;
-		} else if (*template ++ != *path++) {
-			return false;
-		}
-	}
-	return *template == '\0' && *path == '\0';
-}
-
-static const struct route *find_route(const char *method, const char *path,
-				      char params[2][CALL_PARAM_SIZE], struct buf *allow)
-{
-	for (const struct route *route = routes; route->method != NULL; route++) {
-		if (!match(route->path, path, params)) {
-			continue;
-		}
-		if (strcmp(route->method, method) == 0) {
-			return route;
-		}
-		buf_printf(allow, "%s%s%s", allow->length > 0 ? ", " : "", route->method,
-			   strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
-	}
-	return NULL;
-}
-
-struct query_check {
-	const char *const *known;
-	char unknown[64]; /* the first one */
-};
-
-static bool check_query(void *arg, const char *name, const char *value)
-{
-	struct query_check *check = arg;
-	const char *const *known = check->known;
-
-	(void)value;
-	for (; known != NULL && *known != NULL; known++) {
-		/* A trailing dot stands for a family: "label.". */
-		size_t n = strlen(*known);
-
-		if (strcmp(*known, name) == 0 ||
-		    ((*known)[n - 1] == '.' && strncmp(*known, name, n) == 0)) {
-			return true;
-		}
-	}
-	(void)snprintf(check->unknown, sizeof(check->unknown), "\"%s\"", name);
-	return false;
-}
-
-static bool query_is_known(struct call *call)
-{
-	struct query_check check = {.known = call->route->query};
-
-	request_each_query(call->request, check_query, &check);
-	if (check.unknown[0] != '\0') {
-		call_error(call, ERR_UNKNOWN_QUERY, "unknown query parameter %s", check.unknown);
-		return false;
-	}
-	return true;
-}
-
-static bool answer_is_acceptable(struct call *call)
-{
-	const char *accept = request_header(call->request, "Accept");
-
-	for (const char *const *media = call->route->media; *media != NULL; media++) {
-		if (header_accepts(accept, *media)) {
-			return true;
-		}
-	}
-	call_error(call, ERR_NOT_ACCEPTABLE, "the answer is %s", call->route->media[0]);
-	return false;
-}
-
-static void no_route(struct request *request, const struct buf *allow)
-{
-	struct err err;
-
-	if (allow->length > 0) {
-		request_add_header(request, "Allow", allow->bytes);
-		(void)err_set(&err, ERR_METHOD, "%s is not possible here", request_method(request));
-	} else {
-		(void)err_set(&err, ERR_NOT_FOUND, "there is nothing at %.200s",
-			      request_path(request));
-	}
-	request_problem(request, &err);
-}
-
-/* True when the body is fine, also when there is none and none is needed. */
-static bool read_body(struct call *call)
-{
-	size_t length;
-	const char *text = request_body(call->request, &length);
-	struct err err;
-
-	if (call->route->body == NO_BODY || (call->route->body == MAYBE_BODY && length == 0)) {
-		return true;
-	}
-	call->body = json_parse(text, length, &body_limits, &err);
-	if (call->body == NULL) {
-		call_fail(call, &err);
-	}
-	return call->body != NULL;
-}
-
 bool call_body_has_only(struct call *call, const char *const *members)
 {
 	struct json_at at;
@@ -462,27 +262,4 @@ bool call_body_has_only(struct call *call, const char *const *members)
 		call_fail(call, &err);
 	}
 	return err.code == ERR_OK;
-}
-
-void call_handle(struct request *request, void *arg)
-{
-	struct call *call = mem_new(1, sizeof(*call));
-	struct buf allow;
-
-	buf_init(&allow, 128);
-	call->server = arg;
-	call->request = request;
-	call->refs = 1;
-	request_set_context(request, call, on_request_over);
-	call->route =
-		find_route(request_method(request), request_path(request), call->params, &allow);
-	if (call->route == NULL) {
-		no_route(request, &allow);
-		buf_finish(&allow);
-		return;
-	}
-	buf_finish(&allow);
-	if (query_is_known(call) && answer_is_acceptable(call) && read_body(call)) {
-		call->route->handle(call);
-	}
 }

@@ -36,20 +36,7 @@ typedef void call_fn(struct call *call);
 
 enum { CALL_PARAM_SIZE = 64, CALL_TAG_SIZE = 40 };
 
-enum route_body { NO_BODY, BODY, MAYBE_BODY };
-
-struct route {
-	const char *method;
-	const char *path; /* "{...}" stands for one segment */
-	call_fn *handle;
-	enum route_body body;
-	const char *const *query; /* parameters that are taken, NULL-terminated; NULL for none */
-	const char *const *media; /* what it can answer with, NULL-terminated */
-};
-
-/* Every route, ended by one without a method. */
-extern const struct route routes[];
-
+struct route;
 struct wait;
 
 struct call {
@@ -66,8 +53,8 @@ struct call {
 	struct target target;
 	struct watch *watch;
 	struct wait *wait;
-	/* Idempotency */
-	char *key; /* "scope key" while it is in progress, or NULL */
+	/* idempotency.c */
+	char *key; /* while the request runs, or NULL */
 	struct store_key stored;
 	char fingerprint[HASH_SHA256_HEX_SIZE];
 	bool tagged; /* the answer has its ETag */
@@ -82,9 +69,8 @@ struct call {
 	void (*state_destroy)(void *state);
 };
 
-/* The handler of http_create(); `arg` is the server. */
-void call_handle(struct request *request, void *arg);
-
+/* Makes the call of a request; it lives as long as the request and whoever else has a reference. */
+struct call *call_create(struct server *server, struct request *request);
 void call_ref(struct call *call);
 void call_unref(struct call *call);
 
@@ -118,10 +104,5 @@ void call_query(struct call *call, int query, const struct store_value *values, 
 /* Waits for news of a job (NULL: of nothing), at most `ms`; then calls `then`. */
 void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then);
 void call_wait_end(struct call *call);
-
-/* Idempotency: looks the key up, if there is one, then calls `go`. */
-void call_once(struct call *call, call_fn *go);
-/* The key to store with the effect, or NULL. */
-const struct store_key *call_key(struct call *call, int status, const char *location);
 
 #endif

@@ -1,5 +1,7 @@
+#include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"
+#include "api/router.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +78,7 @@ static void put(struct call *call, json_t *document, const char *created_at)
 	call->state_destroy = free;
 	json_decref(shown);
 	(void)snprintf(location, sizeof(location), "/v1/evaluators/%s", call->id);
-	key = call_key(call, 201, location);
+	key = idempotency_key(call, 201, location);
 	call->stored.body = call->state;
 	call_ref(call);
 	store_evaluator_put(call->server->store, call->id, call->state, secrets, key, on_stored,
@@ -95,7 +97,7 @@ static void create(struct call *call)
 void evaluators_create(struct call *call)
 {
 	if (check(call, call->body, call->body)) {
-		call_once(call, create);
+		idempotency_run(call, create);
 	}
 }
 

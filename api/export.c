@@ -98,7 +98,8 @@ static void reply_json(struct call *call)
 	buf_text(&text, export->outcome.spec_text);
 	buf_text(&text, ",\"capability\":");
 	buf_text(&text, export->outcome.capability_text);
-	add_member(&text, "job", export->outcome.job);
+	buf_text(&text, ",\"job\":");
+	buf_text(&text, export->outcome.job_text);
 	add_member(&text, "baseline", json_object_get(export->outcome.job, "baseline"));
 	add_member(&text, "best", export->best);
 	buf_text(&text, ",\"trials\":[");
@@ -232,7 +233,7 @@ static void add_csv(struct buf *text, const json_t *value)
 		add_csv_text(text, json_string_value(value));
 		return;
 	}
-	json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	json = json_text(value);
 	if (json_is_object(value)) {
 		add_csv_text(text, json);
 	} else {
@@ -366,15 +367,13 @@ static call_fn *const formats[] = {export_json, export_csv, export_inc};
 static void export(struct call *call, const struct store_rows *rows)
 {
 	const char *format = request_query(call->request, "format");
-	size_t chosen = 0;
+	int chosen = 0;
 
 	if (outcome_keep(call, rows) == NULL) {
 		return;
 	}
-	for (size_t i = 0; format != NULL && names[i] != NULL; i++) {
-		if (strcmp(names[i], format) == 0) {
-			chosen = i;
-		}
+	while (format != NULL && strcmp(names[chosen], format) != 0) {
+		chosen++;
 	}
 	formats[chosen](call);
 }

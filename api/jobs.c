@@ -1,6 +1,8 @@
 #include "api/document.h"
+#include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"
+#include "api/router.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +91,7 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 	call_ref(call);
 	id_make(call->id, "job_");
 	(void)snprintf(location, sizeof(location), "/v1/jobs/%s", call->id);
-	tuner_submit(call->server->tuner, prepared, call_key(call, 201, location), call->id,
+	tuner_submit(call->server->tuner, prepared, idempotency_key(call, 201, location), call->id,
 		     on_submitted, call);
 }
 
@@ -104,7 +106,7 @@ void jobs_submit(struct call *call)
 		call_error(call, ERR_DRAINING, "the daemon is stopping");
 		return;
 	}
-	call_once(call, submit);
+	idempotency_run(call, submit);
 }
 
 static void on_jobs(struct call *call, const struct store_rows *rows)
@@ -219,7 +221,7 @@ static void control(struct call *call)
 		if (strcmp(actions[i].name, name) == 0) {
 			call_ref(call);
 			tuner_control(call->server->tuner, call->params[0], actions[i].action,
-				      call_key(call, 200, NULL), on_changed, call);
+				      idempotency_key(call, 200, NULL), on_changed, call);
 		}
 	}
 }
@@ -229,7 +231,7 @@ void jobs_control(struct call *call)
 	static const char *const no_members[] = {NULL};
 
 	if (call_body_has_only(call, no_members)) {
-		call_once(call, control);
+		idempotency_run(call, control);
 	}
 }
 

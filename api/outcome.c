@@ -9,6 +9,7 @@ void outcome_finish(struct outcome *outcome)
 {
 	spec_destroy(outcome->spec);
 	json_decref(outcome->job);
+	free(outcome->job_text);
 	free(outcome->spec_text);
 	free(outcome->capability_text);
 }
@@ -30,6 +31,7 @@ struct outcome *outcome_keep(struct call *call, const struct store_rows *rows)
 	outcome = mem_new(1, sizeof(*outcome));
 	outcome->spec = spec;
 	outcome->job = json_loads(rows->cells[JOB_DOCUMENT], 0, NULL);
+	outcome->job_text = mem_dup(rows->cells[JOB_DOCUMENT]);
 	outcome->spec_text = mem_dup(rows->cells[JOB_SPEC]);
 	outcome->capability_text = mem_dup(rows->cells[JOB_CAPABILITY]);
 	call->state = outcome;

@@ -1,4 +1,5 @@
 #include "api/resources.h"
+#include "api/router.h"
 
 static const char *const page[] = {"limit", "cursor", NULL};
 static const char *const job_page[] = {"limit", "cursor", "state", "name", "label.", NULL};
@@ -13,7 +14,7 @@ static const char *const json_or_csv[] = {"application/json", "text/csv", NULL};
 static const char *const text[] = {"text/plain", NULL};
 static const char *const html[] = {"text/html", NULL};
 
-const struct route routes[] = {
+const struct route router_table[] = {
 	{"POST", "/v1/jobs", jobs_submit, BODY, NULL, json},
 	{"GET", "/v1/jobs", jobs_list, NO_BODY, job_page, json},
 	{"GET", "/v1/jobs/{id}", jobs_get, NO_BODY, NULL, json},

@@ -6,7 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "api/call.h"
+#include "api/router.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -44,6 +44,9 @@ static bool is_loopback(const char *listener)
 
 static int check_listeners(const struct settings *options, struct err *reterr)
 {
+	if (options->listen.count == 0) {
+		return err_set(reterr, ERR_CONFIG, "listen is empty");
+	}
 	for (size_t i = 0; i < options->listen.count; i++) {
 		if (!is_loopback(options->listen.items[i])) {
 			return err_set(reterr, ERR_CONFIG,
@@ -184,7 +187,7 @@ static int open_http(struct process *p, struct err *reterr)
 		.idle_timeout_ms = 60000,
 	};
 
-	p->server.http = http_create(p->loop, &options, call_handle, &p->server, reterr);
+	p->server.http = http_create(p->loop, &options, router_handle, &p->server, reterr);
 	return p->server.http != NULL ? 0 : -(int)reterr->code;
 }
 
@@ -216,16 +219,26 @@ static void guard_ourselves(struct process *p)
 	}
 }
 
+/* Evaluators cannot reach a unix socket: the first listener with an address, if there is one. */
+static const char *callback_url(const struct process *p)
+{
+	const char *url = p->options.callback_url;
+
+	for (size_t i = 0; url != NULL && strncmp(url, "http", 4) != 0; i++) {
+		url = http_url(p->server.http, i);
+	}
+	return url != NULL ? url : "";
+}
+
 /* The tuner tells evaluators where we are, so it is made when the listeners are known. */
 static void make_tuner(struct process *p)
 {
-	const char *url = http_url(p->server.http, 0);
 	const struct tuner_options options = {
 		.loop = p->loop,
 		.store = p->server.store,
 		.fetch = p->server.fetch,
 		.guard = p->guard,
-		.callback_url = p->options.callback_url[0] != '\0' ? p->options.callback_url : url,
+		.callback_url = callback_url(p),
 		.lease_ttl_ms = (uint64_t)p->options.lease_ttl_s * 1000,
 	};
 
@@ -239,11 +252,8 @@ static int start(struct process *p, struct err *reterr)
 		.max_per_host = PER_EVALUATOR,
 		.user_agent = "narrowd/" NARROWD_VERSION,
 	};
-	int rc = make_guard(p, reterr);
+	int rc;
 
-	if (rc != 0) {
-		return rc;
-	}
 	p->loop = loop_create();
 	map_init(&p->server.keys);
 	p->server.loop = p->loop;
@@ -279,21 +289,26 @@ static int serve(struct process *p, struct err *reterr)
 	http_destroy(p->server.http);
 	fetch_destroy(p->server.fetch);
 	store_destroy(p->server.store);
-	guard_destroy(p->guard);
 	map_finish(&p->server.keys);
 	loop_destroy(p->loop);
 	log_line(LOG_INFO, "stopped", LOG_TEXT("version", NARROWD_VERSION));
 	return 0;
 }
 
-static int backup(const struct settings *options, const char *destination, struct err *reterr)
+/* What reading the settings cannot tell. */
+static int check_settings(struct process *p, struct err *reterr)
 {
-	return store_backup(options->data_dir, destination, reterr);
+	int rc = set_up_log(&p->options, reterr);
+
+	if (rc == 0) {
+		rc = check_listeners(&p->options, reterr);
+	}
+	return rc == 0 ? make_guard(p, reterr) : rc;
 }
 
 static void print_routes(void)
 {
-	for (const struct route *route = routes; route->method != NULL; route++) {
+	for (const struct route *route = router_table; route->method != NULL; route++) {
 		(void)printf("%s %s\n", route->method, route->path);
 	}
 }
@@ -317,6 +332,22 @@ static bool take_flag(int *argc, char **argv, const char *flag)
 	return false;
 }
 
+/* Takes "backup DEST" out of the arguments, from either end; NULL when it is not there. */
+static const char *take_backup(int *argc, char **argv)
+{
+	bool first = *argc >= 3 && strcmp(argv[1], "backup") == 0;
+	int at = first ? 1 : *argc - 2;
+	const char *destination;
+
+	if (at < 1 || strcmp(argv[at], "backup") != 0) {
+		return NULL;
+	}
+	destination = argv[at + 1];
+	memmove(&argv[at], &argv[at + 2], (size_t)(*argc - at - 1) * sizeof(*argv));
+	*argc -= 2;
+	return destination;
+}
+
 static void harden(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -332,7 +363,7 @@ int main(int argc, char **argv)
 {
 	bool check = take_flag(&argc, argv, "--check-config");
 	bool print = take_flag(&argc, argv, "--print-config");
-	const char *destination = NULL;
+	const char *destination;
 	struct err err;
 	int rc;
 
@@ -348,22 +379,19 @@ int main(int argc, char **argv)
 		print_routes();
 		return 0;
 	}
-	if (argc >= 3 && strcmp(argv[argc - 2], "backup") == 0) {
-		destination = argv[argc - 1];
-		argc -= 2;
-	}
+	destination = take_backup(&argc, argv);
 	json_setup();
 	harden();
 	rc = options_read(&process.options, argc - 1, argv + 1, &err);
-	rc = rc == 0 ? set_up_log(&process.options, &err) : rc;
-	rc = rc == 0 ? check_listeners(&process.options, &err) : rc;
+	rc = rc == 0 ? check_settings(&process, &err) : rc;
 	if (rc == 0 && print) {
 		options_print(&process.options, stdout);
 	} else if (rc == 0 && destination != NULL) {
-		rc = backup(&process.options, destination, &err);
+		rc = store_backup(process.options.data_dir, destination, &err);
 	} else if (rc == 0 && !check) {
 		rc = serve(&process, &err);
 	}
+	guard_destroy(process.guard);
 	options_finish(&process.options);
 	return rc == 0 ? 0 : fail(&err);
 }

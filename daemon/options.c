@@ -2,8 +2,11 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -101,6 +104,16 @@ static int set_integer(const struct setting *option, int64_t *ret, const char *v
 	return 0;
 }
 
+static int set_bool(const struct setting *option, bool *ret, const char *value, struct err *reterr)
+{
+	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+		return err_set(reterr, ERR_CONFIG, "%s must be true or false, not \"%s\"",
+			       option->name, value);
+	}
+	*ret = strcmp(value, "true") == 0;
+	return 0;
+}
+
 static int set(struct settings *options, const struct setting *option, const char *value,
 	       struct err *reterr)
 {
@@ -116,8 +129,7 @@ static int set(struct settings *options, const struct setting *option, const cha
 	case OPTION_INTEGER:
 		return set_integer(option, target, value, reterr);
 	case OPTION_BOOL:
-		*(bool *)target = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
-		return 0;
+		return set_bool(option, target, value, reterr);
 	}
 	return 0;
 }
@@ -229,35 +241,104 @@ static int read_environment(struct settings *options, struct err *reterr)
 	return rc;
 }
 
+/* The value of the flag at argv[*i]: behind its "=", or the next argument; NULL without either. */
+static const char *flag_value(int argc, char **argv, int *i)
+{
+	const char *equals = strchr(argv[*i], '=');
+
+	if (equals != NULL) {
+		return equals + 1;
+	}
+	return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static bool is_flag(const char *argument, const char *flag)
+{
+	size_t length = strcspn(argument, "=");
+
+	return strlen(flag) == length && strncmp(argument, flag, length) == 0;
+}
+
+/* The file to read first, from the flags or the environment; NULL for none. */
+static int find_file(int argc, char **argv, const char **ret, struct err *reterr)
+{
+	*ret = getenv("NARROWD_CONFIG");
+	for (int i = 0; i < argc; i++) {
+		if (is_flag(argv[i], "--config")) {
+			*ret = flag_value(argc, argv, &i);
+			if (*ret == NULL) {
+				return err_set(reterr, ERR_USAGE, "--config needs a value");
+			}
+		}
+	}
+	return 0;
+}
+
+static int read_flag(struct settings *options, int argc, char **argv, int *i, bool *seen,
+		     struct err *reterr)
+{
+	const char *flag = argv[*i];
+	const struct setting *option = NULL;
+	const char *value;
+
+	if (strncmp(flag, "--", 2) == 0) {
+		option = by_name(flag + 2, strcspn(flag + 2, "="));
+	}
+	if (option == NULL) {
+		return err_set(reterr, ERR_USAGE, "unknown argument %s; see --help", flag);
+	}
+	if (option->type == OPTION_BOOL && strchr(flag, '=') == NULL) {
+		return set(options, option, "true", reterr);
+	}
+	value = flag_value(argc, argv, i);
+	if (value == NULL) {
+		return err_set(reterr, ERR_USAGE, "%s needs a value", flag);
+	}
+	return replace(options, option, &seen[option - table], value, reterr);
+}
+
 static int read_flags(struct settings *options, int argc, char **argv, struct err *reterr)
 {
 	bool seen[OPTION_COUNT] = {false};
 	int rc = 0;
 
 	for (int i = 0; i < argc && rc == 0; i++) {
-		const char *flag = argv[i];
-		const char *equals = strchr(flag, '=');
-		size_t length = equals != NULL ? (size_t)(equals - flag) : strlen(flag);
-		const struct setting *option =
-			strncmp(flag, "--", 2) == 0 ? by_name(flag + 2, length - 2) : NULL;
-
-		if (option == NULL) {
-			if (strcmp(flag, "--config") == 0) {
-				i++;
-				continue;
-			}
-			return err_set(reterr, ERR_USAGE, "unknown argument %s; see --help", flag);
-		}
-		if (equals == NULL && option->type == OPTION_BOOL) {
-			rc = set(options, option, "true", reterr);
-		} else if (equals == NULL && i + 1 >= argc) {
-			rc = err_set(reterr, ERR_USAGE, "%s needs a value", flag);
+		if (is_flag(argv[i], "--config")) {
+			(void)flag_value(argc, argv, &i);
 		} else {
-			rc = replace(options, option, &seen[option - table],
-				     equals != NULL ? equals + 1 : argv[++i], reterr);
+			rc = read_flag(options, argc, argv, &i, seen, reterr);
 		}
 	}
 	return rc;
+}
+
+/* The default names both families, but a host may have IPv4 alone. */
+static bool has_ipv6_loopback(void)
+{
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has;
+
+	if (fd < 0) {
+		return false;
+	}
+	has = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	(void)close(fd);
+	return has;
+}
+
+static void set_defaults(struct settings *options)
+{
+	memset(options, 0, sizeof(*options));
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		(void)set(options, &table[i], table[i].fallback, NULL);
+	}
+	if (!has_ipv6_loopback()) {
+		struct option_list *listen = &options->listen;
+
+		free(listen->items[--listen->count]);
+		listen->items[listen->count] = NULL;
+	}
 }
 
 static void default_directory(struct settings *options)
@@ -270,8 +351,9 @@ static void default_directory(struct settings *options)
 		return;
 	}
 	free(options->data_dir);
-	if (state != NULL) {
-		options->data_dir = mem_dup(state);
+	if (state != NULL && state[0] == '/') {
+		/* systemd separates several by colons. */
+		options->data_dir = mem_dup_n(state, strcspn(state, ":"));
 	} else if (xdg != NULL && xdg[0] == '/') {
 		options->data_dir = mem_printf("%s/narrowd", xdg);
 	} else {
@@ -281,17 +363,13 @@ static void default_directory(struct settings *options)
 
 int options_read(struct settings *options, int argc, char **argv, struct err *reterr)
 {
-	const char *file = getenv("NARROWD_CONFIG");
-	int rc = 0;
+	const char *file;
+	int rc = find_file(argc, argv, &file, reterr);
 
-	memset(options, 0, sizeof(*options));
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		(void)set(options, &table[i], table[i].fallback, reterr);
+	set_defaults(options);
+	if (rc == 0 && file != NULL) {
+		rc = read_file(options, file, reterr);
 	}
-	for (int i = 0; i + 1 < argc; i++) {
-		file = strcmp(argv[i], "--config") == 0 ? argv[i + 1] : file;
-	}
-	rc = file != NULL ? read_file(options, file, reterr) : 0;
 	if (rc == 0) {
 		rc = read_environment(options, reterr);
 	}

@@ -54,6 +54,13 @@ bool candidate_better(const struct candidate *a, const struct candidate *b)
 	if (a->feasible != b->feasible) {
 		return a->feasible;
 	}
+	if (a->feasible && (a->insists || b->insists)) {
+		const struct candidate *later = a->number > b->number ? a : b;
+
+		if (later->insists) {
+			return later == a;
+		}
+	}
 	if (!a->feasible && a->margin != b->margin) {
 		return a->margin > b->margin;
 	}

@@ -41,11 +41,12 @@ struct candidate {
 	double margin;    /* of criterion_margin() */
 	size_t fallbacks;
 	int64_t number;
+	bool insists; /* asked as such: supersedes earlier feasible ones */
 };
 
 /*
  * Whether `a` is to be preferred to the earlier best `b`. Feasible ones first; among them the
- * smaller objective, by more than a thousandth, since latencies are noisy; then the larger
+ * later one that insists, else the smaller objective, by more than a thousandth, since latencies are noisy; then the larger
  * accuracy, then fewer fallbacks, then the earlier trial. Among infeasible ones the smallest miss.
  */
 bool candidate_better(const struct candidate *a, const struct candidate *b);

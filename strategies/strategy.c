@@ -61,6 +61,21 @@ enum step strategy_next(const struct strategy *strategy, struct question *out)
 				   rng_make(strategy->seed, RNG_SEARCH, strategy->asked), out);
 }
 
+bool strategy_holds(const struct strategy *strategy)
+{
+	return strategy->ops->holds != NULL && strategy->ops->holds(strategy->state);
+}
+
+bool problem_answers(const struct problem *problem, const char *what)
+{
+	const char *const *answer = problem->answers;
+
+	while (answer != NULL && *answer != NULL && strcmp(*answer, what) != 0) {
+		answer++;
+	}
+	return answer != NULL && *answer != NULL;
+}
+
 void args_init(struct args *args, const struct param *params)
 {
 	memset(args, 0, sizeof(*args));

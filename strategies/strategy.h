@@ -41,13 +41,19 @@ struct question {
 	size_t op_count;
 	int64_t confidence_batches; /* 0: the evaluator's own default */
 	const char *loss;           /* borrowed from the arguments, or NULL */
+	/* QUESTION_EVALUATE: a feasible answer becomes the best whatever its objective, because the
+	 * strategy goes from good configs to more quantized ones. */
+	bool insists;
 };
 
 void question_finish(struct question *question);
 
 enum event_type { EVENT_ASKED, EVENT_TOLD, EVENT_FAILED };
 
-/* One step of a job as strategies see it. */
+/*
+ * One step of a job as strategies see it. An EVENT_TOLD of a config that was never asked is a
+ * measurement from elsewhere: learn from it, or leave it.
+ */
 struct event {
 	enum event_type type;
 	int64_t trial;
@@ -73,7 +79,11 @@ struct problem {
 	uint64_t seed;
 	int parallel;
 	bool keep_searching; /* stop_on is "budget" */
+	/* What the evaluator answers: "evaluate", "score:mse", ...; NULL-terminated. */
+	const char *const *answers;
 };
+
+bool problem_answers(const struct problem *problem, const char *what);
 
 /* One strategy_kwarg: validation, documentation and the web form come from this. */
 struct param {
@@ -111,6 +121,8 @@ struct strategy_ops {
 	void (*apply)(void *state, const struct event *event);
 	enum step (*next)(const void *state, struct rng rng, struct question *out);
 	void (*finish)(void *state);
+	/* Optional. While true only the budget ends the job, however good its best config is. */
+	bool (*holds)(const void *state);
 };
 
 /* A strategy and its state. */
@@ -127,6 +139,7 @@ void strategy_finish(struct strategy *strategy);
 void strategy_apply(struct strategy *strategy, const struct event *event);
 /* Twice gives the same answer. Any thread, one at a time. */
 enum step strategy_next(const struct strategy *strategy, struct question *out);
+bool strategy_holds(const struct strategy *strategy);
 
 /* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
 extern const struct strategy_ops *const strategies[];

@@ -38,7 +38,8 @@ void json_setup(void);
  */
 json_t *json_parse(const char *text, size_t length, const struct json_limits *limits,
 		   struct err *reterr);
-/* Compact text of `value`, reals with 17 digits; the caller frees. NULL when out of memory. */
+/* Compact text of `value`, reals with as many digits as they need to read back the same; the
+ * caller frees. NULL when out of memory. */
 char *json_text(const json_t *value);
 
 struct json_at json_root(json_t *value, struct err *err);

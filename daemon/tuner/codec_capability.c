@@ -385,6 +385,21 @@ bool codec_capability_answers(const json_t *capability, const char *what)
 	return answers != NULL ? names_contain(answers, what) : strcmp(what, "evaluate") == 0;
 }
 
+char **codec_capability_answer_list(const json_t *capability)
+{
+	const json_t *answers = json_object_get(capability, "answers");
+	size_t count = json_array_size(answers);
+	char **list = mem_new((count > 0 ? count : 1) + 1, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++) {
+		list[i] = mem_dup(json_string_value(json_array_get(answers, i)));
+	}
+	if (answers == NULL) {
+		list[0] = mem_dup("evaluate");
+	}
+	return list;
+}
+
 bool codec_capability_has_metric(const json_t *capability, const char *metric)
 {
 	const json_t *metrics = json_object_get(capability, "metrics");

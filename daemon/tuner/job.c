@@ -33,6 +33,7 @@ struct job *job_create(const char *id, struct spec *spec)
 		.seed = spec->seed,
 		.parallel = (int)spec->parallel,
 		.keep_searching = spec->keep_searching,
+		.answers = (const char *const *)spec->answers,
 	};
 	map_init(&job->by_config);
 	return job;
@@ -149,7 +150,8 @@ const char *job_exit_reason(const struct job *job)
 	if (job->failed > job->spec->max_failed_trials) {
 		return "too_many_failures";
 	}
-	if (job->best != NULL && job->best->candidate.feasible && !job->spec->keep_searching) {
+	if (job->best != NULL && job->best->candidate.feasible && !job->spec->keep_searching &&
+	    !strategy_holds(&job->strategy)) {
 		return "criterion_met";
 	}
 	if (next_result(job) != NULL || job->out > 0) {
@@ -210,6 +212,9 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 	}
 	if (twin >= 0) {
 		(void)json_object_set_new(data, "twin", json_integer(twin));
+	}
+	if (question->insists) {
+		(void)json_object_set_new(data, "insists", json_true());
 	}
 	if (question->kind == QUESTION_SCORE) {
 		json_t *ops = json_array();

@@ -68,6 +68,7 @@ struct trial {
 	json_t *told;                     /* the event's data */
 	struct candidate candidate;
 	bool best_logged;  /* a new_best event names it */
+	bool insists;      /* as its question did */
 	bool settled;      /* shown to the strategy and to the choice of the best */
 	bool rejected;     /* confirming it contradicted it */
 	int64_t confirmed; /* how many confirmations were told */

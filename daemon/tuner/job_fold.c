@@ -166,6 +166,7 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 	trial->question = json_incref((json_t *)data);
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
 	trial->cached = source != NULL && strcmp(source, "cache") == 0;
+	trial->insists = json_is_true(json_object_get(data, "insists"));
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
 	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number ||
 	    (is_strategys(trial) && !job->strategy_ready)) {
@@ -257,6 +258,7 @@ static int on_told(struct job *job, struct trial *trial, const json_t *data, str
 		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
 		trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
 		trial->candidate.number = trial->number;
+		trial->candidate.insists = trial->insists;
 		trial->candidate.fallbacks =
 			trial->config != NULL ? config_fallbacks(trial->config, job->spec->space)
 					      : 0;

@@ -206,6 +206,7 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 		spec_destroy(spec);
 		return NULL;
 	}
+	spec->answers = codec_capability_answer_list(capability);
 	return spec;
 }
 
@@ -221,6 +222,10 @@ void spec_destroy(struct spec *spec)
 	json_decref(spec->labels);
 	json_decref(spec->recipes);
 	json_decref(spec->kwargs);
+	for (char **answer = spec->answers; answer != NULL && *answer != NULL; answer++) {
+		free(*answer);
+	}
+	free(spec->answers);
 	free(spec->name);
 	free(spec);
 }

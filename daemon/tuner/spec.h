@@ -32,6 +32,7 @@ struct spec {
 	struct criterion criterion;
 	struct objective objective;
 	const struct strategy_ops *strategy;
+	char **answers;          /* what the evaluator answers, NULL-terminated; owned */
 	struct args args;        /* its texts belong to `kwargs` */
 	json_t *kwargs;          /* owned */
 	const char *quant_level; /* "auto", "0" or "1" */

@@ -137,3 +137,28 @@ Test(json, pointers_never_outgrow_their_buffer)
 	cr_assert_eq(pointer[0], '/');
 	free(key);
 }
+
+Test(json, text_has_the_digits_that_are_needed_and_no_more)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{"{\"a\":0.9}", "{\"a\":0.9}"},
+		{"{\"a\":[0.1,-0.30000000000000004]}", "{\"a\":[0.1,-0.30000000000000004]}"},
+		{"{\"a\":100.0,\"b\":1e300}", "{\"a\":100.0,\"b\":1e+300}"},
+		{"{\"a\":9223372036854775807}", "{\"a\":9223372036854775807}"},
+		{"{\"0.90000000000000002\":\"\\\"0.90000000000000002\"}",
+		 "{\"0.90000000000000002\":\"\\\"0.90000000000000002\"}"},
+		{"{\"a\":0.69599999999999995}", "{\"a\":0.696}"},
+	};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *value = parse(cases[i].text, &err);
+		char *text = json_text(value);
+
+		cr_expect_str_eq(text, cases[i].expected);
+		free(text);
+		json_decref(value);
+	}
+}

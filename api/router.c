@@ -1,0 +1,148 @@
+#include "api/router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/header.h"
+#include "base/limits.h"
+
+static const struct json_limits body_limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH,
+					       LIMIT_JSON_VALUES};
+
+/* Whether `path` fits the template; its variable segments go to `params`. */
+static bool match(const char *template, const char *path, char params[2][CALL_PARAM_SIZE])
+{
+	int n = 0;
+
+	while (*template != '\0' && *path != '\0') {
+		if (*template == '{') {
+			size_t length = strcspn(path, "/");
+
+			if (length == 0 || length >= CALL_PARAM_SIZE) {
+				return false;
+			}
+			memcpy(params[n], path, length);
+			params[n++][length] = '\0';
+			path += length;
+			template = strchr(template, '}') + 1;
+		} else if (*template ++ != *path++) {
+			return false;
+		}
+	}
+	return *template == '\0' && *path == '\0';
+}
+
+static const struct route *find_route(const char *method, const char *path,
+				      char params[2][CALL_PARAM_SIZE], struct buf *allow)
+{
+	for (const struct route *route = router_table; route->method != NULL; route++) {
+		if (!match(route->path, path, params)) {
+			continue;
+		}
+		if (strcmp(route->method, method) == 0) {
+			return route;
+		}
+		buf_printf(allow, "%s%s%s", allow->length > 0 ? ", " : "", route->method,
+			   strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
+	}
+	return NULL;
+}
+
+struct query_check {
+	const char *const *known;
+	char unknown[64]; /* the first one */
+};
+
+static bool check_query(void *arg, const char *name, const char *value)
+{
+	struct query_check *check = arg;
+	const char *const *known = check->known;
+
+	(void)value;
+	for (; known != NULL && *known != NULL; known++) {
+		/* A trailing dot stands for a family: "label.". */
+		size_t n = strlen(*known);
+
+		if (strcmp(*known, name) == 0 ||
+		    ((*known)[n - 1] == '.' && strncmp(*known, name, n) == 0)) {
+			return true;
+		}
+	}
+	(void)snprintf(check->unknown, sizeof(check->unknown), "\"%s\"", name);
+	return false;
+}
+
+static bool query_is_known(struct call *call)
+{
+	struct query_check check = {.known = call->route->query};
+
+	request_each_query(call->request, check_query, &check);
+	if (check.unknown[0] != '\0') {
+		call_error(call, ERR_UNKNOWN_QUERY, "unknown query parameter %s", check.unknown);
+		return false;
+	}
+	return true;
+}
+
+static bool answer_is_acceptable(struct call *call)
+{
+	const char *accept = request_header(call->request, "Accept");
+
+	for (const char *const *media = call->route->media; *media != NULL; media++) {
+		if (header_accepts(accept, *media)) {
+			return true;
+		}
+	}
+	call_error(call, ERR_NOT_ACCEPTABLE, "the answer is %s", call->route->media[0]);
+	return false;
+}
+
+static void no_route(struct request *request, const struct buf *allow)
+{
+	struct err err;
+
+	if (allow->length > 0) {
+		request_add_header(request, "Allow", allow->bytes);
+		(void)err_set(&err, ERR_METHOD, "%s is not possible here", request_method(request));
+	} else {
+		(void)err_set(&err, ERR_NOT_FOUND, "there is nothing at %.200s",
+			      request_path(request));
+	}
+	request_problem(request, &err);
+}
+
+/* True when the body is fine, also when there is none and none is needed. */
+static bool read_body(struct call *call)
+{
+	size_t length;
+	const char *text = request_body(call->request, &length);
+	struct err err;
+
+	if (call->route->body == NO_BODY || (call->route->body == MAYBE_BODY && length == 0)) {
+		return true;
+	}
+	call->body = json_parse(text, length, &body_limits, &err);
+	if (call->body == NULL) {
+		call_fail(call, &err);
+	}
+	return call->body != NULL;
+}
+
+void router_handle(struct request *request, void *arg)
+{
+	struct call *call = call_create(arg, request);
+	struct buf allow;
+
+	buf_init(&allow, 128);
+	call->route =
+		find_route(request_method(request), request_path(request), call->params, &allow);
+	if (call->route == NULL) {
+		no_route(request, &allow);
+		buf_finish(&allow);
+		return;
+	}
+	buf_finish(&allow);
+	if (query_is_known(call) && answer_is_acceptable(call) && read_body(call)) {
+		call->route->handle(call);
+	}
+}

@@ -1,0 +1,26 @@
+/*
+ * The router: one table of routes, and what is checked of every request before its handler runs.
+ */
+#ifndef NARROWD_API_ROUTER_H
+#define NARROWD_API_ROUTER_H
+
+#include "api/call.h"
+
+enum route_body { NO_BODY, BODY, MAYBE_BODY };
+
+struct route {
+	const char *method;
+	const char *path; /* "{...}" stands for one segment */
+	call_fn *handle;
+	enum route_body body;
+	const char *const *query; /* parameters that are taken, NULL-terminated; NULL for none */
+	const char *const *media; /* what it can answer with, NULL-terminated */
+};
+
+/* Every route, ended by one without a method. GET answers HEAD as well. */
+extern const struct route router_table[];
+
+/* The handler of http_create(); `arg` is the server. */
+void router_handle(struct request *request, void *arg);
+
+#endif

@@ -1,0 +1,234 @@
+"""The process: settings from everywhere, exit statuses, readiness, stopping, backup."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import jobkit
+from daemon import Daemon
+
+PROGRAM = os.environ["NARROWD_BIN"]
+USAGE, UNAVAILABLE, BUSY, CONFIG = 64, 69, 75, 78  # sysexits(3)
+
+
+def run(*arguments, **environment):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("NARROWD_LISTEN")}
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class ProcessTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def printed(self, *arguments, **environment):
+        done = run("--print-config", *arguments, **environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return dict(line.split(" = ", 1) for line in done.stdout.splitlines())
+
+
+class Settings(ProcessTest):
+    def test_flags_win_over_environment_over_file(self):
+        file = self.write("c", "# comment\n\nlog_level = error\nlease_ttl_s=7\ndata_dir = /a b\n")
+        settings = self.printed("--config", file)
+        self.assertEqual(settings["log_level"], "error")
+        self.assertEqual(settings["lease_ttl_s"], "7")
+        self.assertEqual(settings["data_dir"], "/a b")
+        settings = self.printed(NARROWD_CONFIG=file, NARROWD_LEASE_TTL_S="8")
+        self.assertEqual((settings["log_level"], settings["lease_ttl_s"]), ("error", "8"))
+        settings = self.printed(f"--config={file}", "--lease-ttl-s=9", NARROWD_LEASE_TTL_S="8")
+        self.assertEqual(settings["lease_ttl_s"], "9")
+
+    def test_a_list_replaces_weaker_ones(self):
+        file = self.write("c", "evaluator_allow = 10.0.0.0/8\nevaluator_allow = 192.0.2.0/24\n")
+        settings = self.printed("--config", file)
+        self.assertEqual(settings["evaluator_allow"], "10.0.0.0/8 192.0.2.0/24")
+        flags = ("--evaluator-allow", "10.1.0.0/16", "--evaluator-allow=10.2.0.0/16:9000")
+        settings = self.printed("--config", file, *flags)
+        self.assertEqual(settings["evaluator_allow"], "10.1.0.0/16 10.2.0.0/16:9000")
+
+    def test_what_is_printed_can_be_read(self):
+        flags = ("--unsafe-sync", "--log-format", "text", "--listen", "127.0.0.1:1234")
+        printed = run("--print-config", *flags).stdout
+        self.assertEqual(run("--print-config", "--config", self.write("c", printed)).stdout, printed)
+
+    def test_directories(self):
+        self.assertEqual(self.printed(STATE_DIRECTORY="/s/n:/t")["data_dir"], "/s/n")
+        clean = {"STATE_DIRECTORY": "", "XDG_STATE_HOME": "/x"}
+        self.assertEqual(self.printed(**clean)["data_dir"], "/x/narrowd")
+        clean["XDG_STATE_HOME"] = ""
+        self.assertEqual(self.printed(HOME="/h", **clean)["data_dir"], "/h/.local/state/narrowd")
+
+    def test_refusals_say_what_is_wrong(self):
+        bad_line = self.write("bad_line", "log_level = info\nnonsense\n")
+        bad_name = self.write("bad_name", "no_such = 1\n")
+        for arguments, status, word in (
+            (["--listen", "0.0.0.0:0"], CONFIG, "loopback"),
+            (["--listen", "[::]:0"], CONFIG, "loopback"),
+            (["--listen", ""], CONFIG, "listen"),
+            (["--log-level", "loud"], CONFIG, "log_level"),
+            (["--log-format", "xml"], CONFIG, "log_format"),
+            (["--lease-ttl-s", "4"], CONFIG, "5 to 3600"),
+            (["--drain-timeout-s", "1x"], CONFIG, "drain_timeout_s"),
+            (["--unsafe-sync=maybe"], CONFIG, "unsafe_sync"),
+            (["--evaluator-policy", "all"], CONFIG, "evaluator_policy"),
+            (["--evaluator-allow", "10.0.0.0/99"], CONFIG, "10.0.0.0/99"),
+            (["--config", self.path("missing")], CONFIG, "missing"),
+            (["--config", bad_line], CONFIG, f"{bad_line}:2"),
+            (["--config", bad_name], CONFIG, "no_such"),
+            (["--config"], USAGE, "--config"),
+            (["--listen"], USAGE, "--listen"),
+            (["--nonsense"], USAGE, "--nonsense"),
+            (["nonsense"], USAGE, "nonsense"),
+        ):
+            with self.subTest(arguments=arguments):
+                done = run("--check-config", *arguments)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertIn(word, done.stderr)
+        self.assertEqual(run("--check-config").returncode, 0)
+
+    def test_help_names_every_setting(self):
+        text = run("--help").stdout
+        for name in self.printed():
+            self.assertIn("--" + name.replace("_", "-"), text)
+        self.assertRegex(run("--version").stdout, r"^narrowd \d+\.\d+\.\d+\n$")
+
+
+class Life(ProcessTest):
+    def test_one_daemon_per_directory_and_port(self):
+        with Daemon(self.path("a")) as daemon:
+            done = run("--data-dir", self.path("a"), "--listen", "127.0.0.1:0")
+            self.assertEqual(done.returncode, BUSY, done.stderr)
+            self.assertIn("in use", done.stderr)
+            done = run("--data-dir", self.path("b"), "--listen", f"127.0.0.1:{daemon.port}")
+            self.assertEqual(done.returncode, UNAVAILABLE, done.stderr)
+            self.assertIn(str(daemon.port), done.stderr)
+            self.assertEqual(os.stat(self.path("a")).st_mode & 0o777, 0o700)
+
+    def test_unix_socket(self):
+        path = self.path("s")
+        with Daemon(self.path("d"), "--listen", f"unix:{path}") as daemon:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = client.makefile("rb").read()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+            self.assertEqual(daemon.request("GET", "/readyz")[0], 200)
+
+    def test_systemd_is_told(self):
+        path = self.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(30)
+            os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"] = path, "60000"
+            self.addCleanup(os.environ.pop, "NOTIFY_SOCKET")
+            self.addCleanup(os.environ.pop, "WATCHDOG_USEC")
+            with Daemon(self.path("d")):
+                self.assertEqual(manager.recv(100), b"READY=1")
+                self.assertEqual(manager.recv(100), b"WATCHDOG=1")
+            said = manager.recv(100)
+            while said == b"WATCHDOG=1":
+                said = manager.recv(100)
+            self.assertEqual(said, b"STOPPING=1")
+
+    def test_stopping_lets_answers_in_and_takes_no_new_jobs(self):
+        asked, release = threading.Event(), threading.Event()
+
+        def reply(question, headers):
+            asked.set()
+            release.wait(30)
+            return jobkit.crash_model.answer(question)
+
+        evaluator = jobkit.Evaluator(reply)
+        self.addCleanup(evaluator.close)
+        daemon = Daemon(self.path("d"))
+        daemon.start()
+        self.addCleanup(release.set)
+        job = jobkit.submit(daemon, jobkit.body(evaluator.url))
+        self.assertTrue(asked.wait(30))
+        daemon.process.send_signal(signal.SIGTERM)
+        jobkit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 503)
+        status, headers, problem = daemon.request("POST", "/v1/jobs", jobkit.body(evaluator.url))
+        self.assertEqual((status, problem["type"]), (503, "urn:narrowd:problem:draining"))
+        self.assertGreaterEqual(int(headers["retry-after"]), 1)
+        self.assertEqual(jobkit.get(daemon, f"/v1/jobs/{job}")["state"], "baseline")
+        release.set()
+        self.assertEqual(daemon.process.wait(30), 0, daemon.log())
+        daemon.forget()
+        with Daemon(self.path("d")) as daemon:
+            jobkit.finished(daemon, job)
+        baselines = [q for _, q, _ in evaluator.calls if q["question"] == "baseline"]
+        self.assertEqual(len(baselines), 1, "the answer came while stopping and counted")
+
+    def test_a_second_signal_ends_it_at_once(self):
+        release = threading.Event()
+        self.addCleanup(release.set)
+        evaluator = jobkit.Evaluator(lambda question, headers: release.wait(60) and {})
+        self.addCleanup(evaluator.close)
+        daemon = Daemon(self.path("d"))
+        daemon.start()
+        jobkit.submit(daemon, jobkit.body(evaluator.url))
+        jobkit.wait_until(lambda: evaluator.calls)
+        daemon.process.send_signal(signal.SIGINT)
+        jobkit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 503)
+        daemon.process.send_signal(signal.SIGINT)
+        self.assertEqual(daemon.process.wait(30), 128 + signal.SIGINT)
+        daemon.forget()
+        with Daemon(self.path("d")) as again:
+            self.assertEqual(len(jobkit.get(again, "/v1/jobs")["items"]), 1)
+            release.set()
+
+    def test_backup_of_a_running_daemon(self):
+        evaluator = jobkit.Evaluator()
+        self.addCleanup(evaluator.close)
+        with Daemon(self.path("d")) as daemon:
+            job = jobkit.submit(daemon, jobkit.body(evaluator.url))
+            jobkit.finished(daemon, job)
+            log = jobkit.everything(daemon, f"/v1/jobs/{job}/events")
+            os.mkdir(self.path("copy"))
+            copy = self.path("copy/narrowd.db")
+            done = run("backup", copy, "--data-dir", self.path("d"))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            again = run("--data-dir", self.path("d"), "backup", copy)
+            self.assertNotEqual(again.returncode, 0, "an existing file is not overwritten")
+        with sqlite3.connect(copy) as database:
+            self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
+        with Daemon(self.path("copy")) as daemon:
+            self.assertEqual(jobkit.everything(daemon, f"/v1/jobs/{job}/events"), log)
+
+    def test_config_is_shown(self):
+        with Daemon(self.path("d"), "--lease-ttl-s", "33") as daemon:
+            items = jobkit.get(daemon, "/v1/config")["items"]
+            shown = {item["name"]: item for item in items}
+            self.assertEqual(shown["lease_ttl_s"]["value"], "33")
+            self.assertEqual(shown["lease_ttl_s"]["default"], "60")
+            self.assertEqual(shown["data_dir"]["env"], "NARROWD_DATA_DIR")
+            self.assertEqual(set(shown), set(self.printed()))
+            for line in daemon.log().splitlines():
+                self.assertIn("level", json.loads(line))
+
+
+if __name__ == "__main__":
+    unittest.main()
