@@ -80,7 +80,7 @@ static void detach(struct fetch_call *call)
 void fetch_cancel(struct fetch_call *call)
 {
 	list_remove(&call->node);
-	loop_cancel(&call->task);
+	loop_cancel(call->fetch->loop, &call->task);
 	detach(call);
 	fetch_easy_finish(&call->easy);
 	loop_timer_close(&call->deadline, on_call_closed);

@@ -115,11 +115,14 @@ void loop_defer(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg
 	enqueue(loop, task);
 }
 
-void loop_cancel(struct loop_task *task)
+void loop_cancel(struct loop *loop, struct loop_task *task)
 {
+	/* Its neighbours in the queue may be posted by other threads at this moment. */
+	(void)pthread_mutex_lock(&loop->lock);
 	if (task->node.next != NULL) {
 		list_remove(&task->node);
 	}
+	(void)pthread_mutex_unlock(&loop->lock);
 }
 
 void loop_post(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg)

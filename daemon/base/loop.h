@@ -42,7 +42,8 @@ void loop_run(struct loop *loop);
 
 /* Calls fn on the loop before it sleeps next; never from inside this call. */
 void loop_defer(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg);
-void loop_cancel(struct loop_task *task);
+/* Takes a task out of its queue, deferred or posted; harmless for one that is zeroed or has run. */
+void loop_cancel(struct loop *loop, struct loop_task *task);
 /* From any thread: hands a task to the loop. The task must not be queued already. */
 void loop_post(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg);
 /* Closes the loop's own handles; deferred tasks run no more once loop_run() has returned. */

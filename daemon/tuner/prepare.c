@@ -47,7 +47,7 @@ void tuner_prepare_cancel(struct preparation *p)
 	if (p->call != NULL) {
 		endpoint_cancel(p->call);
 	}
-	loop_cancel(&p->task);
+	loop_cancel(p->tuner->options.loop, &p->task);
 	target_finish(&p->target);
 	prepared_destroy(p->prepared);
 	free(p);

@@ -147,7 +147,7 @@ void run_close(struct run *run)
 	}
 	flight_end_all(run);
 	sched_seat_finish(&run->seat);
-	loop_cancel(&run->task);
+	loop_cancel(run->tuner->options.loop, &run->task);
 	run_wake_watches(run);
 	loop_timer_close(&run->deadline, on_deadline_closed);
 }
@@ -358,7 +358,7 @@ void tuner_unwatch(struct watch *watch)
 {
 	if (watch != NULL) {
 		list_remove(&watch->node);
-		loop_cancel(&watch->task);
+		loop_cancel(watch->loop, &watch->task);
 		free(watch);
 	}
 }

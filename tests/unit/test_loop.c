@@ -14,6 +14,7 @@ struct world {
 	struct loop_task a, b, c;
 	struct loop_timer timer;
 	struct loop_task posts[POSTS];
+	struct loop_task mine[POSTS];
 	char seen[16];
 	int count;
 };
@@ -61,11 +62,11 @@ Test(loop, a_cancelled_task_never_runs)
 {
 	struct world world = {.loop = loop_create()};
 
-	loop_cancel(&world.b);
+	loop_cancel(world.loop, &world.b);
 	loop_defer(world.loop, &world.a, on_a, &world);
 	loop_defer(world.loop, &world.b, on_b, &world);
-	loop_cancel(&world.b);
-	loop_cancel(&world.b);
+	loop_cancel(world.loop, &world.b);
+	loop_cancel(world.loop, &world.b);
 	loop_run(world.loop);
 	cr_assert_str_eq(world.seen, "ac");
 	loop_destroy(world.loop);
@@ -96,6 +97,37 @@ Test(loop, every_task_posted_by_another_thread_runs_once)
 	pthread_t thread;
 
 	world.loop = loop_create();
+	cr_assert_eq(pthread_create(&thread, NULL, post_all, &world), 0);
+	loop_run(world.loop);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_assert_eq(world.count, POSTS);
+	loop_destroy(world.loop);
+}
+
+static void forbidden(void *arg)
+{
+	(void)arg;
+	cr_assert_fail("a cancelled task has run");
+}
+
+/* On the loop, while another thread posts: what that one has queued last has a cancelled neighbour. */
+static void cancel_each(void *arg)
+{
+	struct world *world = arg;
+
+	for (int i = 0; i < POSTS; i++) {
+		loop_post(world->loop, &world->mine[i], forbidden, NULL);
+		loop_cancel(world->loop, &world->mine[i]);
+	}
+}
+
+Test(loop, a_posted_task_is_cancelled_while_others_are_posted)
+{
+	static struct world world;
+	pthread_t thread;
+
+	world.loop = loop_create();
+	loop_defer(world.loop, &world.a, cancel_each, &world);
 	cr_assert_eq(pthread_create(&thread, NULL, post_all, &world), 0);
 	loop_run(world.loop);
 	cr_assert_eq(pthread_join(thread, NULL), 0);
