@@ -210,7 +210,7 @@ static int check_browser(const struct http_guard *guard, const struct http_guard
 	if (rules->check_host && host != NULL && !host_is_own(host) &&
 	    !host_is_listed(host, rules->allowed_hosts)) {
 		return err_set(reterr, ERR_FORBIDDEN,
-			       "this Host is not served here; see the setting http.allowed_hosts");
+			       "this Host is not served here; see the setting allowed_hosts");
 	}
 	if (field(guard, GUARD_ORIGIN) != NULL && !origin_is_own(guard, rules)) {
 		return err_set(reterr, ERR_FORBIDDEN, "requests of other web pages are refused");

@@ -135,8 +135,8 @@ static void add_link(struct call *call, const char *next)
 void page_reply(struct call *call, const struct store_rows *rows, int first, int second)
 {
 	size_t limit = (size_t)call->limit;
-	size_t count = rows->count > limit ? limit : rows->count;
-	char *const *last = count > 0 ? &rows->cells[(count - 1) * rows->columns] : NULL;
+	bool more = rows->count > limit;
+	size_t count = more ? limit : rows->count;
 	struct buf text;
 	char *next = NULL;
 
@@ -146,7 +146,9 @@ void page_reply(struct call *call, const struct store_rows *rows, int first, int
 		buf_text(&text, i > 0 ? "," : "");
 		buf_text(&text, rows->cells[i * rows->columns]);
 	}
-	if (rows->count > count && last != NULL) {
+	if (more) {
+		/* The limit is at least 1, so where more follows something went before. */
+		char *const *last = &rows->cells[(count - 1) * rows->columns];
 		const char *a = last[first] != NULL ? last[first] : "";
 
 		next = encode(a, second >= 0 && last[second] != NULL ? last[second] : "");

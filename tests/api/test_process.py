@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -114,6 +115,22 @@ class Settings(ProcessTest):
         for name in self.printed():
             self.assertIn("--" + name.replace("_", "-"), text)
         self.assertRegex(run("--version").stdout, r"^narrowd \d+\.\d+\.\d+\n$")
+
+    def test_the_manual_page_names_every_setting_and_its_default(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
+        with open(os.path.join(folder, "man", "narrowd.8"), encoding="utf-8") as file:
+            page = file.read()
+        options = re.split(r"^\.El$", page.split("The options are:")[1], flags=re.MULTILINE)[0]
+        told = dict(re.findall(r"^\.It Fl -(\S+)(.*?)(?=^\.It|\Z)", options, re.DOTALL | re.MULTILINE))
+        help_text = run("--help").stdout
+        usage, settings = help_text.split("Settings:")
+        flags = dict(re.findall(r"^  --(\S+) +.*?(?: \[(.*)\])?$", settings, re.MULTILINE))
+        self.assertEqual(len(flags), len(self.printed()))
+        self.assertEqual(set(told), set(flags) | set(re.findall(r"--([a-z-]+)", usage)))
+        for flag, defaults in flags.items():
+            for default in defaults.split():
+                with self.subTest(flag):
+                    self.assertIn(default, told[flag].split("The default is")[-1])
 
 
 class Life(ProcessTest):
