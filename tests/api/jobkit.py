@@ -3,73 +3,40 @@
 import json
 import os
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 import crash_model  # noqa: E402
+from scripted import Reply, Server  # noqa: E402
 
 capability = crash_model.capability
 
 
-class Evaluator:
+class Evaluator(Server):
     """Answers each question by a function of the test: reply(question, headers) returns a body,
-    (status, body) or (status, body, headers)."""
+    (status, body) or (status, body, headers). `can_do()` is
+    its capability; `calls` are the questions with path and headers."""
 
-    def __init__(self, reply=None):
+    def __init__(self, reply=None, can_do=None):
         self.reply = reply or (lambda question, headers: crash_model.answer(question))
+        self.can_do = can_do or (lambda: capability(4))
         self.calls = []
-        self.gone = False
-        evaluator = self
+        super().__init__(self.dispatch)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_POST(self):
-                if evaluator.gone:
-                    self.connection.close()
-                    raise ConnectionAbortedError
-                text = self.rfile.read(int(self.headers["Content-Length"]))
-                question = json.loads(text)
-                evaluator.calls.append((self.path, question, dict(self.headers)))
-                if self.path.endswith("/capability"):
-                    answer = capability(4)
-                else:
-                    answer = evaluator.reply(question, self.headers)
-                status, body, headers = 200, answer, {}
-                if isinstance(answer, tuple):
-                    status, body = answer[:2]
-                    headers = answer[2] if len(answer) > 2 else {}
-                text = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *args):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except ConnectionError:
-                    pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def dispatch(self, request):
+        question = json.loads(request.body)
+        self.calls.append((request.path, question, dict(request.headers)))
+        answer = (200, self.can_do())
+        if not request.path.endswith("/capability"):
+            answer = self.reply(question, request.headers)
+        if not isinstance(answer, tuple):
+            answer = (200, answer)
+        status, body, *more = answer
+        return Reply(status, body, {"Content-Type": "application/json", **(more[0] if more else {})})
 
     def close(self):
         """Refuses connections, and questions on those that are open."""
-        self.gone = True
-        self.server.shutdown()
-        self.server.server_close()
+        self.stop()
 
 
 def body(url, operators=4, **more):

@@ -10,7 +10,8 @@ import unittest
 
 from cli_kit import JOB, OK, REFUSED, UNREACHABLE, USAGE, CliTest, job, problem
 from daemon import Daemon
-from scripted import Evaluator, Reply
+from jobkit import Evaluator
+from scripted import Reply
 
 
 class Usage(CliTest):
@@ -249,20 +250,19 @@ class RealDaemon(CliTest):
     """One job's life against narrowd itself (NARROWD_BIN)."""
 
     def test_a_life(self):
-        def answer(kind, question):
-            if kind == "capability":
-                modes = {"static": {"weight": {"dtype": ["int8"]}}, "fp32": {}}
-                ops = [{"name": name, "type": "Linear"} for name in ("fc1", "fc2")]
-                return {"op_types": {"Linear": modes}, "ops": ops, "answers": ["evaluate"],
-                        "metrics": ["accuracy", "latency_ms"]}
-            ops = question["config"]["ops"] if kind == "evaluate" else {}
+        def reply(question, headers):
+            ops = question["config"]["ops"]
             lowered = [name for name, op in ops.items() if op["mode"] == "static"]
             accuracy = 0.8 if "fc2" in lowered else 0.9
             return {"accuracy": accuracy, "latency_ms": 10 - 4 * len(lowered)}
 
+        modes = {"static": {"weight": {"dtype": ["int8"]}}, "fp32": {}}
+        ops = [{"name": name, "type": "Linear"} for name in ("fc1", "fc2")]
+        can_do = {"op_types": {"Linear": modes}, "ops": ops, "answers": ["evaluate"],
+                  "metrics": ["accuracy", "latency_ms"]}
         with (
             tempfile.TemporaryDirectory() as directory,
-            Evaluator(answer) as evaluator,
+            Evaluator(reply, lambda: can_do) as evaluator,
             Daemon(directory) as daemon,
         ):
             self.assertRegex(self.runs(OK, daemon.url, "probe", evaluator.url), r"operators +2\n")

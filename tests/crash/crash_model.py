@@ -5,8 +5,11 @@ The evaluator lives in the test's process, so its ledger survives what happens t
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
+from scripted import Server  # noqa: E402
 
 MODES = {
     "static": {
@@ -51,50 +54,16 @@ def answer(question):
     return {"accuracy": accuracy, "latency_ms": latency}
 
 
-class Ledger:
+class Ledger(Server):
     """An evaluator that answers at once and remembers who asked."""
 
     def __init__(self):
-        self.lock = threading.Lock()
         self.calls = []
-        ledger = self
+        super().__init__(self.take_down)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                question = json.loads(body)
-                with ledger.lock:
-                    ledger.calls.append(
-                        (
-                            self.headers["Idempotency-Key"].strip('"'),
-                            question["attempt"],
-                            json.dumps(question["config"], sort_keys=True),
-                        )
-                    )
-                text = json.dumps(answer(question)).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *args):
-                pass
-
-            def handle_one_request(self):
-                try:
-                    super().handle_one_request()
-                except ConnectionError:
-                    self.close_connection = True
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def take_down(self, request):
+        question = json.loads(request.body)
+        key = request.headers["Idempotency-Key"].strip('"')
+        config = json.dumps(question["config"], sort_keys=True)
+        self.calls.append((key, question["attempt"], config))
+        return answer(question)

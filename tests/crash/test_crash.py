@@ -84,7 +84,7 @@ def wait_final(daemon, job, seconds=60):
 class CrashTest(unittest.TestCase):
     def setUp(self):
         self.ledger = crash_model.Ledger()
-        self.addCleanup(self.ledger.close)
+        self.addCleanup(self.ledger.stop)
         self.random = random.Random(SEED)
         self.jobs = {}  # id -> variant
         self.pending = None  # (key, variant): sent, not acknowledged
