@@ -19,6 +19,8 @@ static json_t *first_configs(struct spec *spec)
 		.objective = &spec->objective,
 		.seed = spec->seed,
 		.parallel = FIRST_CONFIGS,
+		.level = spec_level(spec),
+		.answers = (const char *const *)spec->answers,
 		.keep_searching = spec->keep_searching,
 	};
 	struct event told = {.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true};

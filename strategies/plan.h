@@ -17,6 +17,7 @@ struct plan;
 struct stage {
 	const char *name; /* what its trials are marked with */
 	bool barrier;     /* entered only when all earlier results are in */
+	bool insists;     /* once it has asked, the job goes on; see struct question */
 	/* Sets plan->length, which is 0 before, and whatever else the stage needs. */
 	void (*enter)(struct plan *plan);
 	/* Question `index`, index < plan->length. NULL for a stage that asks nothing. */
@@ -29,6 +30,10 @@ struct stage {
 struct plan_step {
 	const struct stage *stage; /* NULL ends a list */
 	enum mode precision;       /* of fallback stages: what operators are put to */
+	const char *method;        /* of score stages */
+	uint32_t limit;            /* of op_type_wise: how many combos at most; 0 is all */
+	bool limit_to_ops;         /* ... and no more than there are quantized operators */
+	bool once;                 /* for the first calibration size only */
 };
 
 /* A question that is out. */
@@ -38,45 +43,85 @@ struct plan_flight {
 	uint64_t index;
 };
 
-/* An operator to put into a higher precision, and what that alone did to the accuracy. */
+/* Something to put into a higher precision, and what that alone did to the accuracy. */
 struct plan_ranked {
-	uint32_t op;
+	uint32_t op;    /* or a block */
 	uint32_t place; /* before sorting: settles ties */
 	double merit;   /* -INFINITY when the trial failed */
 };
 
 struct plan {
 	const struct space *space;
-	const struct plan_step *steps;
-	size_t round, rounds; /* calibration sizes; the plan is over when both are equal */
+	struct plan_step *steps;    /* owned */
+	size_t round, rounds;       /* calibration sizes; the plan is over when both are equal */
+	bool content;               /* it is over because what was found is enough */
+	bool lowered;               /* a plan of precisions alone: nothing is quantized */
+	bool skipped[MODE_COUNT];   /* precisions that are not wanted */
+	int64_t confidence_batches; /* of score questions; 0: the evaluator's own default */
+	const char *loss;           /* of score questions, or NULL */
+	bool blocks_by_impact;      /* blocks alone first, then together in the order of impact */
 	size_t step;
 	uint64_t asked, length; /* in this step */
 	struct plan_flight *flights;
 	size_t flight_count;
 	struct combos combos;
-	/* The best merit of this round; ties keep the lower trial. NULL while nothing succeeded. */
+	/* The best merit since stage_restart or the start of the round; ties keep the lower trial.
+	 * NULL while nothing succeeded. */
 	const struct config *best;
 	int64_t best_trial;
 	double best_merit;
-	uint16_t
-		*base; /* choices that stages start from: the default until it is set to the best */
-	struct plan_ranked *ranking; /* room for all operators */
+	bool met;      /* some trial since then met the criterion */
+	bool last_met; /* the trial with the highest number did */
+	int64_t last_trial;
+	bool holding;      /* an insisting stage has asked, and no other kind was entered since */
+	uint16_t alpha;    /* the choice of smooth_quant_alpha that new starts keep */
+	uint16_t *base;    /* choices that stages start from: the default until a stage sets it */
+	uint16_t *current; /* what adaptive stages have come to, from step to step */
+	struct plan_ranked *ranking; /* room for all operators and all blocks */
 	size_t ranking_count;
+	double *scores; /* per operator: what score stages were told; higher suffers more */
+	bool scored;    /* whether they are of this precision */
+	/* Sets of operators that were in higher precision together: mse_v2's memory. */
+	struct op_list *records;
+	size_t record_count;
 };
 
-/* `state` is zeroed; `steps` is static. The first stage is entered. */
-void plan_init(struct plan *plan, const struct problem *problem, const struct plan_step *steps);
+/* `state` is zeroed. The steps are those of the lists one after the other;
+ * `lists` ends with NULL. Call plan_start() when the rest of the state is set. */
+void plan_init(struct plan *plan, const struct problem *problem,
+	       const struct plan_step *const *lists);
+/* Enters the first stage. */
+void plan_start(struct plan *plan);
 
 /* For the tables of strategies whose state is a plan. */
 size_t plan_state_size(const struct problem *problem);
 void plan_apply(void *state, const struct event *event);
 enum step plan_next(const void *state, struct rng rng, struct question *out);
 void plan_finish(void *state);
+bool plan_holds(const void *state);
 
-/* For stages: a copy of the base to change; plan_evaluate() takes it over and asks for it. */
-uint16_t *plan_base_copy(const struct plan *plan);
+/* For stages. A new vector of choices, to change and to give to plan_evaluate(). */
+uint16_t *plan_copy(const struct plan *plan, const uint16_t *choices);
+/* Asks for a config; takes `choices` over. */
 void plan_evaluate(const struct plan *plan, uint16_t *choices, struct question *out);
+/* Asks for the scores of operators: out->ops has room for all and is to be filled. */
+void plan_score(const struct plan *plan, const uint16_t *choices, const char *phase,
+		struct question *out);
+/* Writes the best config since the last start, or the base without one. */
+void plan_best_so_far(const struct plan *plan, uint16_t *choices);
 /* Puts the operator to the precision of the current step, which it must support. */
 void plan_fall_back(const struct plan *plan, uint32_t op, uint16_t *choices);
+/* Overwrites a vector with the default, under this round's size and the alpha that is kept. */
+void plan_reset(const struct plan *plan, uint16_t *choices);
+const struct plan_step *plan_step(const struct plan *plan);
+/* The operators that `choices` has quantized (or, on a plan of precisions alone, lowered) and that
+ * support the precision of the step: static ones in the capability's order, then dynamic, ...
+ * Writes at most space->op_count indexes to `ret` and returns how many. */
+size_t plan_candidates(const struct plan *plan, const uint16_t *choices, uint32_t *ret);
+/* Orders the ranking by merit, the best first; ties keep their place. */
+void plan_rank(struct plan *plan);
+void plan_forget_records(struct plan *plan);
+/* Starts anew from the default, as another strategy would. */
+void plan_forget_best(struct plan *plan);
 
 #endif

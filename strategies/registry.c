@@ -3,7 +3,13 @@
 #include <string.h>
 
 const struct strategy_ops *const strategies[] = {
+	&auto_strategy,
+	&conservative_strategy,
 	&basic_strategy,
+	&mse_strategy,
+	&mse_v2_strategy,
+	&hawq_v2_strategy,
+	&auto_mixed_precision_strategy,
 	&exhaustive_strategy,
 	&random_strategy,
 	NULL,

@@ -6,8 +6,14 @@
 
 #include "strategies/strategy.h"
 
+extern const struct strategy_ops auto_strategy;
+extern const struct strategy_ops auto_mixed_precision_strategy;
 extern const struct strategy_ops basic_strategy;
+extern const struct strategy_ops conservative_strategy;
 extern const struct strategy_ops exhaustive_strategy;
+extern const struct strategy_ops hawq_v2_strategy;
+extern const struct strategy_ops mse_strategy;
+extern const struct strategy_ops mse_v2_strategy;
 extern const struct strategy_ops random_strategy;
 
 #endif

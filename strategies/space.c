@@ -79,16 +79,20 @@ const char *space_atom(const struct space *space, uint16_t atom)
 	return space->capability.atoms.list[atom - 1].text;
 }
 
+void space_note(struct space *space, const char *pointer, const char *detail)
+{
+	space->notes = mem_grow(space->notes, space->note_count + 1, sizeof(*space->notes));
+	space->notes[space->note_count++] =
+		(struct space_remark){mem_dup(pointer), mem_dup(detail)};
+}
+
 static void add_note(struct builder *b, const char *pointer, const char *detail)
 {
-	struct space *space = b->space;
 	char *key = mem_printf("%s %s", pointer, detail);
 
 	if (map_get(&b->noted, key, 0) == 0) {
 		map_set(&b->noted, key, 1);
-		space->notes = mem_grow(space->notes, space->note_count + 1, sizeof(*space->notes));
-		space->notes[space->note_count++] =
-			(struct space_note){mem_dup(pointer), mem_dup(detail)};
+		space_note(b->space, pointer, detail);
 	}
 	free(key);
 }
@@ -235,23 +239,35 @@ static int place_op(struct builder *b, size_t index)
 	return rc;
 }
 
-static void add_calibration_sizes(struct builder *b)
+static struct extra *add_extra(struct space *space, const char *name, size_t count)
+{
+	struct extra *extra;
+
+	space->extras = mem_grow(space->extras, space->extra_count + 1, sizeof(*space->extras));
+	extra = &space->extras[space->extra_count++];
+	extra->name = mem_dup(name);
+	extra->values = mem_new(count, sizeof(*extra->values));
+	extra->count = (uint16_t)count;
+	return extra;
+}
+
+static void add_extras(struct builder *b)
 {
 	const struct space_request *request = b->request;
 	const struct capability *capability = &b->space->capability;
 	bool asked = request->calibration_size_count > 0;
 	const int64_t *sizes = asked ? request->calibration_sizes : capability->calibration_sizes;
 	size_t count = asked ? request->calibration_size_count : 1;
-	struct extra *extra;
+	struct extra *extra = add_extra(b->space, "calibration_sampling_size", count);
 
-	b->space->extras = mem_new(1, sizeof(*b->space->extras));
-	b->space->extra_count = 1;
-	extra = &b->space->extras[0];
-	extra->name = mem_dup("calibration_sampling_size");
-	extra->values = mem_new(count, sizeof(*extra->values));
-	extra->count = (uint16_t)count;
 	for (size_t i = 0; i < count; i++) {
 		extra->values[i] = mem_printf("%lld", (long long)sizes[i]);
+	}
+	if (request->smooth_quant && request->alpha_count > 1) {
+		extra = add_extra(b->space, "smooth_quant_alpha", request->alpha_count);
+		for (size_t i = 0; i < request->alpha_count; i++) {
+			extra->values[i] = mem_dup(request->alphas[i]);
+		}
 	}
 }
 
@@ -298,7 +314,7 @@ static int build(struct builder *b)
 				 "the pattern matches no operator");
 		}
 	}
-	add_calibration_sizes(b);
+	add_extras(b);
 	space->dimension_count = space->op_count + space->extra_count;
 	space->fingerprint = fingerprint(space);
 	return 0;
@@ -313,6 +329,8 @@ struct space *space_create(struct capability *capability, const struct space_req
 	b.space = mem_new(1, sizeof(*b.space));
 	b.space->capability = *capability;
 	b.space->approach = request->approach;
+	b.space->smooth_quant = request->smooth_quant;
+	b.space->tunes_algorithms = request->tune_algorithms;
 	capability_init(capability);
 	map_init(&b.cache);
 	map_init(&b.kinds);

@@ -39,6 +39,10 @@ struct space_request {
 	bool exclude[MODE_COUNT];         /* excluded_precisions */
 	const int64_t *calibration_sizes; /* the user's, or NULL for the capability's */
 	size_t calibration_size_count;
+	bool smooth_quant;         /* the recipe is on */
+	bool tune_algorithms;      /* of weights, each for all operators */
+	const char *const *alphas; /* of smooth quant, as JSON texts, the default first */
+	size_t alpha_count;        /* tuned when there are two or more */
 };
 
 struct choice {
@@ -69,7 +73,7 @@ struct extra {
 };
 
 /* Something of the user's configuration that was ignored, and why. */
-struct space_note {
+struct space_remark {
 	char *pointer;
 	char *detail;
 };
@@ -82,17 +86,20 @@ struct space {
 	size_t kind_count;
 	struct extra *extras;
 	size_t extra_count;
-	struct space_note *notes;
+	struct space_remark *notes;
 	size_t note_count;
 	size_t dimension_count; /* op_count + extra_count */
 	enum approach approach;
-	uint64_t fingerprint; /* of operators, types, choices and extras */
+	bool smooth_quant, tunes_algorithms; /* as the request says */
+	uint64_t fingerprint;                /* of operators, types, choices and extras */
 };
 
 /* Takes over `capability` (left empty), also on failure. ERR_INVALID_FIELD with faults. */
 struct space *space_create(struct capability *capability, const struct space_request *request,
 			   struct err *reterr);
 void space_destroy(struct space *space);
+/* Reports something else that was ignored. Before the space is shared. */
+void space_note(struct space *space, const char *pointer, const char *detail);
 
 static inline const struct kind *space_kind(const struct space *space, size_t op)
 {
@@ -105,6 +112,15 @@ uint16_t space_choices(const struct space *space, size_t dimension);
 static inline size_t space_size_dimension(const struct space *space)
 {
 	return space->op_count;
+}
+/* The dimension of smooth quant's alpha, there only when several are to be tried. */
+static inline bool space_has_alphas(const struct space *space)
+{
+	return space->extra_count > 1;
+}
+static inline size_t space_alpha_dimension(const struct space *space)
+{
+	return space->op_count + 1;
 }
 /* How many calibration sizes are worth trying: one when no operator is quantized. */
 uint16_t space_sizes(const struct space *space);

@@ -1,11 +1,16 @@
 #include "strategies/stages.h"
 
 /* When everything failed the default stays the base. */
-static void enter(struct plan *plan)
+static void take_best(struct plan *plan)
 {
-	if (plan->best != NULL) {
-		config_expand(plan->best, plan->space, plan->base);
-	}
+	plan_best_so_far(plan, plan->base);
 }
 
-const struct stage stage_base = {.name = "base", .barrier = true, .enter = enter};
+static void end_if_met(struct plan *plan)
+{
+	plan->content = plan->met;
+}
+
+const struct stage stage_base = {.name = "base", .barrier = true, .enter = take_best};
+const struct stage stage_restart = {.name = "restart", .barrier = true, .enter = plan_forget_best};
+const struct stage stage_gate = {.name = "gate", .barrier = true, .enter = end_if_met};

@@ -71,6 +71,9 @@ struct event {
 	const double *scores; /* one for each of `ops` */
 };
 
+/* INC's quant_level where it does not choose the strategy but how the strategy goes on. */
+enum level { LEVEL_AUTO, LEVEL_TYPES, LEVEL_OPS };
+
 /* All that a strategy may know of its job besides its events. Borrowed for the state's life. */
 struct problem {
 	const struct space *space;
@@ -78,6 +81,7 @@ struct problem {
 	const struct objective *objective;
 	uint64_t seed;
 	int parallel;
+	enum level level;    /* for strategies that have levels */
 	bool keep_searching; /* stop_on is "budget" */
 	/* What the evaluator answers: "evaluate", "score:mse", ...; NULL-terminated. */
 	const char *const *answers;
@@ -102,9 +106,10 @@ struct args {
 };
 
 enum step {
-	STEP_ASK,  /* *out is a question */
-	STEP_WAIT, /* results that are still out are needed first */
-	STEP_DONE, /* nothing is left to try */
+	STEP_ASK,     /* *out is a question */
+	STEP_WAIT,    /* results that are still out are needed first */
+	STEP_DONE,    /* nothing is left to try */
+	STEP_CONTENT, /* what was found meets the criterion, and that is all that is looked for */
 };
 
 struct strategy_ops {
@@ -113,7 +118,8 @@ struct strategy_ops {
 	const char *name, *summary, *when; /* when: when to choose it */
 	const struct param *params;        /* may be NULL */
 	const char *const *needs; /* what the evaluator must answer besides "evaluate"; NULL */
-	bool in_order; /* next() must see exactly the results of trials 0 .. n - parallel */
+	bool has_levels; /* the job's quant_level is its level: it does not outrank this strategy */
+	bool in_order;   /* next() must see exactly the results of trials 0 .. n - parallel */
 	size_t (*state_size)(const struct problem *problem);
 	/* `state` is zeroed. */
 	int (*init)(void *state, const struct problem *problem, const struct args *args,

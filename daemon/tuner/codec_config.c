@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "tuner/recipes.h"
 
 static json_t *option_json(const struct space *space, uint16_t atom)
 {
@@ -76,12 +77,12 @@ json_t *codec_config_json(const struct spec *spec, const struct config *config, 
 		}
 	}
 	(void)json_object_set_new(result, "ops", ops);
-	(void)json_object_set(result, "recipes", spec->recipes);
-	for (size_t i = 0; i < space->extra_count; i++) {
-		(void)json_object_set_new(
-			result, space->extras[i].name,
-			extra_json(&space->extras[i], choices[space->op_count + i]));
-	}
+	(void)json_object_set_new(
+		result, "recipes",
+		recipes_effective(spec->recipes, space, config != NULL ? choices : NULL));
+	(void)json_object_set_new(
+		result, space->extras[0].name,
+		extra_json(&space->extras[0], choices[space_size_dimension(space)]));
 	free(choices);
 	return result;
 }
@@ -197,7 +198,7 @@ json_t *codec_space_json(const struct spec *spec)
 	const struct space *space = spec->space;
 	json_t **kinds = mem_new(space->kind_count, sizeof(*kinds));
 	json_t *ops = json_array();
-	json_t *sizes = json_array();
+	json_t *extras = json_object();
 	json_t *warnings = json_array();
 	char *size = space_size_text(space);
 	json_t *result;
@@ -216,18 +217,25 @@ json_t *codec_space_json(const struct spec *spec)
 				  "default", choice_json(space, &kind->choices[0])));
 	}
 	for (size_t i = 0; i < space->extra_count; i++) {
-		for (uint16_t c = 0; c < space->extras[i].count; c++) {
-			(void)json_array_append_new(sizes, extra_json(&space->extras[i], c));
+		const struct extra *extra = &space->extras[i];
+		json_t *values = json_array();
+
+		for (uint16_t c = 0; c < extra->count; c++) {
+			(void)json_array_append_new(values, extra_json(extra, c));
 		}
+		(void)json_object_set_new(
+			extras, i == 0 ? "calibration_sampling_sizes" : "smooth_quant_alphas",
+			values);
 	}
 	for (size_t i = 0; i < space->note_count; i++) {
 		(void)json_array_append_new(warnings, json_pack("{s:s, s:s}", "pointer",
 								space->notes[i].pointer, "detail",
 								space->notes[i].detail));
 	}
-	result = json_pack("{s:s, s:I, s:o, s:o, s:o}", "size", size, "dimensions",
-			   (json_int_t)space->dimension_count, "ops", ops,
-			   "calibration_sampling_sizes", sizes, "warnings", warnings);
+	result = json_pack("{s:s, s:I, s:o, s:o}", "size", size, "dimensions",
+			   (json_int_t)space->dimension_count, "ops", ops, "warnings", warnings);
+	(void)json_object_update(result, extras);
+	json_decref(extras);
 	for (size_t k = 0; k < space->kind_count; k++) {
 		json_decref(kinds[k]);
 	}

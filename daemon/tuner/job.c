@@ -32,6 +32,7 @@ struct job *job_create(const char *id, struct spec *spec)
 		.objective = &spec->objective,
 		.seed = spec->seed,
 		.parallel = (int)spec->parallel,
+		.level = spec_level(spec),
 		.keep_searching = spec->keep_searching,
 		.answers = (const char *const *)spec->answers,
 	};
@@ -159,6 +160,9 @@ const char *job_exit_reason(const struct job *job)
 	}
 	if (job->charged >= job->max_trials) {
 		return "max_trials";
+	}
+	if (job->content && job->best != NULL && job->best->candidate.feasible) {
+		return "criterion_met";
 	}
 	return job->exhausted ? "space_exhausted" : NULL;
 }

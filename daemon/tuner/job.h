@@ -88,6 +88,7 @@ struct job {
 	struct strategy strategy;
 	bool strategy_ready; /* after the baseline */
 	bool exhausted;      /* the strategy has nothing left to ask */
+	bool content;        /* ... and says that what was found is enough */
 	bool starved;        /* the strategy waits for results */
 	enum job_state state;
 	int64_t version; /* events so far */

@@ -189,7 +189,6 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 		.value = target, .parent = &at, .key = "evaluator", .err = reterr};
 	struct json_at criterion = json_member(&at, "tuning_criterion");
 	struct json_at objective = json_member(&criterion, "objective");
-	struct json_at recipes = json_member(&at, "recipes");
 
 	err_init(reterr);
 	json_only(&at, body_members);
@@ -199,7 +198,6 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 	spec_read_criterion(&at, &spec->criterion);
 	spec_read_objective(&objective, &spec->objective);
 	spec_read_strategy(&at, spec);
-	spec_read_recipes(&recipes, spec);
 	spec_read_space(&at, capability, spec);
 	check_against_capability(&at, capability, spec);
 	if (reterr->code != ERR_OK) {
@@ -280,6 +278,14 @@ static json_t *warnings_head(const struct space *space)
 							    space->notes[i].detail));
 	}
 	return list;
+}
+
+enum level spec_level(const struct spec *spec)
+{
+	static const enum level levels[] = {LEVEL_TYPES, LEVEL_OPS};
+
+	return strcmp(spec->quant_level, "auto") == 0 ? LEVEL_AUTO
+						      : levels[spec->quant_level[0] - '0'];
 }
 
 /* As it is written in a job: a number or "auto". */

@@ -27,7 +27,7 @@ struct target {
 struct spec {
 	char *name;          /* owned, or NULL */
 	json_t *labels;      /* owned object */
-	json_t *recipes;     /* owned object: passed on in every config */
+	json_t *recipes;     /* owned; as every config has them but for what it tunes */
 	struct space *space; /* owned */
 	struct criterion criterion;
 	struct objective objective;
@@ -62,6 +62,9 @@ void spec_target_read(const struct json_at *at, struct target *ret);
 void target_finish(struct target *target);
 /* The same document without its secret, which becomes {"set": true}. New reference. */
 json_t *spec_target_redacted(const json_t *target);
+
+/* quant_level as strategies that have levels see it. */
+enum level spec_level(const struct spec *spec);
 
 /* What the job document shows and no event changes, as the store wants it. New reference. */
 json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target);

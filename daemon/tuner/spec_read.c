@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/codec_capability.h"
+#include "tuner/recipes.h"
 
 static const char *const accuracy_members[] = {
 	"higher_is_better", "criterion", "tolerable_loss", "metrics", NULL,
@@ -39,29 +40,6 @@ static const struct {
 	{"performance", "latency_ms"},
 	{"modelsize", "model_size_bytes"},
 	{"footprint", "peak_memory_bytes"},
-};
-
-static const char *const recipe_names[] = {
-	"smooth_quant",
-	"smooth_quant_args",
-	"layer_wise_quant",
-	"layer_wise_quant_args",
-	"fast_bias_correction",
-	"weight_correction",
-	"gemm_to_matmul",
-	"graph_optimization_level",
-	"first_conv_or_matmul_quantization",
-	"last_conv_or_matmul_quantization",
-	"pre_post_process_quantization",
-	"add_qdq_pair_to_weight",
-	"optypes_to_exclude_output_quant",
-	"dedicated_qdq_pair",
-	"rtn_args",
-	"awq_args",
-	"gptq_args",
-	"teq_args",
-	"autoround_args",
-	NULL,
 };
 
 static void read_metric(const struct json_at *at, bool relative, struct criterion_metric *ret)
@@ -285,26 +263,19 @@ void spec_read_strategy(const struct json_at *body, struct spec *spec)
 	if (spec->quant_level == NULL) {
 		spec->quant_level = strategy.value != NULL ? "1" : "auto";
 	}
-	if (strcmp(spec->quant_level, "1") != 0) {
-		name = strcmp(spec->quant_level, "0") == 0 ? "conservative" : "auto";
-	}
 	spec->strategy = strategy_find(name);
+	if (spec->strategy != NULL && spec->strategy->has_levels) {
+		spec->quant_level = level.value != NULL ? spec->quant_level : "auto";
+	} else if (strcmp(spec->quant_level, "1") != 0) {
+		name = strcmp(spec->quant_level, "0") == 0 ? "conservative" : "auto";
+		spec->strategy = strategy_find(name);
+	}
 	if (spec->strategy == NULL) {
 		(void)json_fault(&strategy, "there is no strategy \"%s\"; see /v1/strategies",
 				 name);
 		return;
 	}
 	read_kwargs(&kwargs, spec);
-}
-
-void spec_read_recipes(const struct json_at *at, struct spec *spec)
-{
-	if (at->value == NULL || !json_is_object_at(at)) {
-		spec->recipes = json_object();
-		return;
-	}
-	json_only(at, recipe_names);
-	spec->recipes = json_incref(at->value);
 }
 
 struct dictionary {
@@ -410,12 +381,20 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	struct json_at names = json_member(body, "op_name_dict");
 	struct json_at excluded = json_member(body, "excluded_precisions");
 	struct json_at sizes_at = json_member(body, "calibration_sampling_size");
+	struct json_at recipes_at = json_member(body, "recipes");
 	int64_t sizes[LIMIT_CALIBRATION_SIZES];
 	struct space_request request = {.calibration_sizes = sizes};
+	struct recipes recipes;
 	struct capability read;
 	struct dictionary entries = {0};
 
 	codec_capability_read(&capability_at, &read);
+	recipes_read(&recipes_at, &recipes);
+	recipes_choose_tuned(&recipes, &read);
+	spec->recipes = json_incref(recipes.values);
+	request.smooth_quant = recipes.smooth_quant;
+	request.alphas = (const char *const *)recipes.alphas;
+	request.alpha_count = recipes.alpha_count;
 	request.approach = json_choice(&approach, APPROACH_STATIC, approach_names) % APPROACH_NAMES;
 	read_dictionary(&types, false, &read.atoms, &entries);
 	read_dictionary(&names, true, &read.atoms, &entries);
@@ -426,6 +405,11 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	if (body->err->code == ERR_OK) {
 		spec->space = space_create(&read, &request, body->err);
 	}
+	if (spec->space != NULL && recipes.ignored != NULL) {
+		space_note(spec->space, recipes.ignored,
+			   "the alphas are not tried, since the recipe smooth_quant is off");
+	}
+	recipes_finish(&recipes);
 	capability_finish(&read);
 	dictionary_finish(&entries);
 }

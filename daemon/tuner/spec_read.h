@@ -12,6 +12,5 @@ void spec_read_objective(const struct json_at *at, struct objective *ret);
 void spec_read_strategy(const struct json_at *body, struct spec *spec);
 /* Approach, dictionaries, precisions, sampling sizes; makes the space. */
 void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec);
-void spec_read_recipes(const struct json_at *at, struct spec *spec);
 
 #endif

@@ -122,7 +122,8 @@ static void on_step(struct run *run, enum step step, const struct question *ques
 		return;
 	}
 	sched_give_back(&run->seat);
-	job->exhausted = step == STEP_DONE;
+	job->exhausted = step == STEP_DONE || step == STEP_CONTENT;
+	job->content = step == STEP_CONTENT;
 	job->starved = step == STEP_WAIT;
 	if (step == STEP_WAIT && job->out == 0 && job_settle(job) == 0) {
 		log_line(LOG_ERROR, "a strategy waits for nothing", LOG_TEXT("job", job->id),

@@ -248,7 +248,7 @@ void run_through(struct run *run, enum run_order order)
 			if (step == STEP_ASK) {
 				continue;
 			}
-			run->done = step == STEP_DONE;
+			run->done = step != STEP_WAIT;
 			cr_assert(run->done || run->out_count > 0,
 				  "%s waits in space %llu and nothing is out", run->ops->name,
 				  (unsigned long long)run->c->seed);

@@ -32,9 +32,10 @@ static void play(const struct space *space, const struct line *lines)
 	struct config *configs[MAX_TRIALS] = {0};
 	struct strategy strategy;
 	struct question question;
-	struct args args = {0};
+	struct args args;
 	size_t count = 0;
 
+	args_init(&args, strategy_find("basic")->params);
 	cr_assert_eq(strategy_init(&strategy, strategy_find("basic"), &problem, &args, NULL), 0);
 	strategy_apply(&strategy, &told);
 	while (strategy_next(&strategy, &question) == STEP_ASK) {
@@ -149,11 +150,17 @@ Test(basic, static_operators_come_before_dynamic_ones)
 		{.name = NULL},
 	};
 	static const struct line lines[] = {
-		{D, "D:sym S:asym S:asym", 0.5}, {T, "D:asym S:asym S:asym", 0.4},
-		{T, "D:sym S:sym S:asym", 0.4},  {T, "D:asym S:sym S:asym", 0.4},
-		{I, "fp32 S:asym S:asym", 0.1},  {I, "D:sym S:asym fp32", 0.2},
-		{I, "D:sym fp32 S:asym", 0.3},   {A, "D:sym fp32 fp32", 0.4},
-		{A, "fp32 fp32 fp32", 0.4},      {.config = NULL},
+		{D, "D:sym S:asym S:asym", 0.5},
+		{T, "D:asym S:asym S:asym", 0.4},
+		{T, "D:sym S:sym S:asym", 0.4},
+		{T, "D:asym S:sym S:asym", 0.4},
+		{"dynamic", "D:sym D:asym S:asym", 0.4},
+		{I, "fp32 S:asym S:asym", 0.1},
+		{I, "D:sym S:asym fp32", 0.2},
+		{I, "D:sym fp32 S:asym", 0.3},
+		{A, "D:sym fp32 fp32", 0.4},
+		{A, "fp32 fp32 fp32", 0.4},
+		{.config = NULL},
 	};
 
 	play_ops(ops, &(struct kit_request){.approach = APPROACH_AUTO}, lines);
