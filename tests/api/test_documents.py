@@ -1,0 +1,143 @@
+"""The commands that the documents show are run: page by page, in a scratch directory, with a real
+daemon and the real digits evaluator.
+
+Every block that begins with ```sh is run, all blocks of a page in one shell. A block that a test
+cannot run says why, as in "```sh (not run: installs packages)", and is counted below. Only ports and
+absolute paths are replaced.
+"""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ["NARROWD_BIN"]).parent.parent
+PATIENCE_S = 600  # for one page
+
+# Blocks that are not run, by page. One more is a decision to be made here.
+NOT_RUN = {
+    "README.md": 1,
+    "CONTRIBUTING.md": 3,
+    "docs/getting-started.md": 1,
+    "examples/digits/README.md": 3,
+}
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"sh \(not run: [^()]+\)")
+
+PREAMBLE = """set -eu -o pipefail
+trap 'kill $(jobs -p) 2>/dev/null || :; wait' EXIT
+# A reader sees that both are ready before going on.
+ready() {
+	for url in "$@"; do
+		for _ in $(seq 600); do
+			! curl -fsS -o /dev/null "$url" 2>/dev/null || continue 2
+			sleep 0.1
+		done
+		echo "never ready: $url" >&2
+		exit 1
+	done
+}
+"""
+START = """build/daemon/narrowd --data-dir "$NARROWD_DATA_DIR" &
+build/examples/digits/digits-evaluator --port 9001 &
+"""
+READY = "ready http://localhost:8585/readyz http://localhost:9001/healthz\n"
+
+
+def pages():
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def blocks(page):
+    """The shell blocks of a page: those to run, and how many are not."""
+    found = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    shell = [(head, text) for head, text in found if re.match(r"(ba|z)?sh\b|shell|console", head)]
+    wrong = [head for head, _ in shell if head != "sh" and not MARK.fullmatch(head)]
+    assert not wrong, f"{page}: {wrong}: sh or sh (not run: WHY) is expected"
+    return [text for head, text in shell if head == "sh"], sum(head != "sh" for head, _ in shell)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Documents(unittest.TestCase):
+    def scratch(self):
+        """A directory that looks like the tree after a build."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        scratch = pathlib.Path(directory.name)
+        for name in ("etc/narrowd", "var/backups", "tmp"):
+            (scratch / name).mkdir(parents=True)
+        (scratch / "build").symlink_to(BUILD)
+        (scratch / "examples").symlink_to(ROOT / "examples")
+        return scratch
+
+    def script(self, texts, scratch, ports):
+        started = any("digits-evaluator --port" in text for text in texts)
+        script = PREAMBLE + ("" if started else START + READY)
+        for number, text in enumerate(texts):
+            script += text + (READY if re.search(r" &$", text, re.MULTILINE) else "")
+            script += f"echo 'block {number} done'\n"
+        for port, other in ports.items():
+            script = re.sub(rf"\b{port}\b", str(other), script)
+        return re.sub(r"(?<![\w.$/}])/(etc|var)/", rf"{scratch}/\1/", script)
+
+    def run_page(self, page):
+        texts, _ = blocks(page)
+        scratch, ports = self.scratch(), {8585: free_port(), 9001: free_port()}
+        environment = {
+            **{name: value for name, value in os.environ.items() if "NARROW" not in name},
+            "NARROWD_LISTEN": f"127.0.0.1:{ports[8585]}",
+            "NARROWD_DATA_DIR": str(scratch / "data"),
+            "NARROWD_URL": f"http://127.0.0.1:{ports[8585]}",
+            "TMPDIR": str(scratch / "tmp"),
+            "PATH": f"{BUILD}/daemon:{BUILD}/cli:{os.environ['PATH']}",
+        }
+        shell = subprocess.Popen(
+            ["bash", "-c", self.script(texts, scratch, ports)],
+            cwd=scratch, env=environment, text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        try:
+            output, _ = shell.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)
+            output, _ = shell.communicate()
+        self.assertEqual(shell.returncode, 0, f"{page}\n{output}")
+        for number in range(len(texts)):
+            self.assertIn(f"block {number} done\n", output)
+        return output
+
+    def test_every_command_runs(self):
+        ran = 0
+        for page in pages():
+            texts, _ = blocks(page)
+            if texts:
+                with self.subTest(page):
+                    self.run_page(page)
+                    ran += len(texts)
+        self.assertGreaterEqual(ran, 10)
+
+    def test_what_is_not_run_is_known(self):
+        left_out = {page: blocks(page)[1] for page in pages()}
+        self.assertEqual({page: n for page, n in left_out.items() if n}, NOT_RUN)
+
+    def test_commands_stand_in_blocks_that_are_run(self):
+        """An indented command would escape the test."""
+        for page in pages():
+            text = BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8"))
+            shown = re.findall(r"^    (?:narrowd?|curl|tools/|build/|meson|ninja|apt)\b.*", text, re.M)
+            self.assertEqual(shown, [], page)
+
+
+if __name__ == "__main__":
+    unittest.main()
