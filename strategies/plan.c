@@ -166,7 +166,8 @@ static void keep_best(struct plan *plan, const struct event *event)
 	}
 	plan->met = plan->met || event->feasible;
 	if (plan->best == NULL || event->merit > plan->best_merit ||
-	    (event->merit == plan->best_merit && event->trial < plan->best_trial)) {
+	    (event->merit == plan->best_merit &&
+	     (event->trial < plan->best_trial) != plan->latest)) {
 		plan->best = event->config;
 		plan->best_merit = event->merit;
 		plan->best_trial = event->trial;

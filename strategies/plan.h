@@ -65,14 +65,14 @@ struct plan {
 	struct plan_flight *flights;
 	size_t flight_count;
 	struct combos combos;
-	/* The best merit since stage_restart or the start of the round; ties keep the lower trial.
-	 * NULL while nothing succeeded. */
+	/* The best merit since stage_restart or the start of the round. NULL while nothing succeeded. */
 	const struct config *best;
 	int64_t best_trial;
 	double best_merit;
 	bool met;      /* some trial since then met the criterion */
 	bool last_met; /* the trial with the highest number did */
 	int64_t last_trial;
+	bool latest;       /* among equals the latest is the best; otherwise the first */
 	bool holding;      /* an insisting stage has asked, and no other kind was entered since */
 	uint16_t alpha;    /* the choice of smooth_quant_alpha that new starts keep */
 	uint16_t *base;    /* choices that stages start from: the default until a stage sets it */

@@ -319,6 +319,32 @@ static void read_dictionary(const struct json_at *at, bool by_name, struct atoms
 	}
 }
 
+static void pin(struct options *options, struct atoms *atoms, const char *text)
+{
+	if (options->count == 0) {
+		options->atoms = mem_new(1, sizeof(*options->atoms));
+		options->atoms[options->count++] = atoms_intern(atoms, text, true);
+	}
+}
+
+/* As INC does: whoever restricts the weights of weight-only quantization and does not say how many
+ * bits and how large groups gets 4 and 32 (strategies.md 1.7). */
+static void pin_bits(const struct dictionary *entries, struct atoms *atoms)
+{
+	for (size_t i = 0; i < entries->count; i++) {
+		struct options *items = entries->list[i].items;
+		bool weight = false;
+
+		for (enum item item = 0; item < ITEM_COUNT; item++) {
+			weight = weight || (item_names[item].weight && items[item].count > 0);
+		}
+		if (weight) {
+			pin(&items[ITEM_WEIGHT_BITS], atoms, "4");
+			pin(&items[ITEM_WEIGHT_GROUP_SIZE], atoms, "32");
+		}
+	}
+}
+
 static void dictionary_finish(struct dictionary *dictionary)
 {
 	for (size_t i = 0; i < dictionary->count; i++) {
@@ -372,6 +398,23 @@ static size_t read_sizes(const struct json_at *at, int64_t *sizes)
 	return count;
 }
 
+/* INC tries weight-only algorithms with ONNX Runtime, unless the user has chosen some by type. */
+static bool tunes_algorithms(const json_t *capability, const struct space_request *request)
+{
+	const char *framework = json_string_value(json_object_get(capability, "framework"));
+
+	for (size_t i = 0; i < request->restriction_count; i++) {
+		const struct restriction *entry = &request->restrictions[i];
+
+		if (!entry->by_name && (entry->items[ITEM_WEIGHT_ALGORITHM].count > 0 ||
+					entry->items[ITEM_ACTIVATION_ALGORITHM].count > 0)) {
+			return false;
+		}
+	}
+	return request->approach == APPROACH_WEIGHT_ONLY &&
+	       (framework == NULL || strncmp(framework, "onnx", 4) == 0);
+}
+
 void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec)
 {
 	struct json_at capability_at = {
@@ -398,10 +441,14 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	request.approach = json_choice(&approach, APPROACH_STATIC, approach_names) % APPROACH_NAMES;
 	read_dictionary(&types, false, &read.atoms, &entries);
 	read_dictionary(&names, true, &read.atoms, &entries);
+	if (request.approach == APPROACH_WEIGHT_ONLY) {
+		pin_bits(&entries, &read.atoms);
+	}
 	read_excluded(&excluded, request.exclude);
 	request.calibration_size_count = read_sizes(&sizes_at, sizes);
 	request.restrictions = entries.list;
 	request.restriction_count = entries.count;
+	request.tune_algorithms = tunes_algorithms(capability, &request);
 	if (body->err->code == ERR_OK) {
 		spec->space = space_create(&read, &request, body->err);
 	}
