@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tuner/codec_modules.h"
 
 static const char *const capability_members[] = {
 	"framework",   "model",   "op_types",
@@ -289,6 +290,7 @@ static void read_groups(struct op_reader *r, const struct json_at *at)
 {
 	struct capability *c = r->capability;
 	struct json_at blocks = json_member(at, "blocks");
+	struct json_at modules = json_member(at, "modules");
 	struct json_at recipes = json_member(at, "recipes_ops");
 	const char *key;
 	json_t *value;
@@ -299,6 +301,9 @@ static void read_groups(struct op_reader *r, const struct json_at *at)
 
 			read_op_list(r, &item, NULL, &c->blocks, &c->block_count);
 		}
+	}
+	if (c->block_count == 0) {
+		codec_modules_read(&modules, &r->names, c);
 	}
 	if (recipes.value != NULL && json_is_object_at(&recipes)) {
 		json_object_foreach(recipes.value, key, value) {

@@ -193,6 +193,23 @@ static json_t *kind_json(const struct space *space, const struct kind *kind)
 	return modes;
 }
 
+static json_t *blocks_json(const struct space *space)
+{
+	json_t *blocks = json_array();
+
+	for (size_t b = 0; b < space->capability.block_count; b++) {
+		const struct op_list *block = &space->capability.blocks[b];
+		json_t *names = json_array();
+
+		for (size_t i = 0; i < block->count; i++) {
+			(void)json_array_append_new(names,
+						    json_string(space->ops[block->ops[i]].name));
+		}
+		(void)json_array_append_new(blocks, names);
+	}
+	return blocks;
+}
+
 json_t *codec_space_json(const struct spec *spec)
 {
 	const struct space *space = spec->space;
@@ -232,8 +249,9 @@ json_t *codec_space_json(const struct spec *spec)
 								space->notes[i].pointer, "detail",
 								space->notes[i].detail));
 	}
-	result = json_pack("{s:s, s:I, s:o, s:o}", "size", size, "dimensions",
-			   (json_int_t)space->dimension_count, "ops", ops, "warnings", warnings);
+	result = json_pack("{s:s, s:I, s:o, s:o, s:o}", "size", size, "dimensions",
+			   (json_int_t)space->dimension_count, "ops", ops, "blocks",
+			   blocks_json(space), "warnings", warnings);
 	(void)json_object_update(result, extras);
 	json_decref(extras);
 	for (size_t k = 0; k < space->kind_count; k++) {

@@ -176,6 +176,34 @@ class Space(unittest.TestCase):
                     compared += 1
         self.assertEqual(compared, sum(len(case["space"]) for case in data["cases"]))
 
+    def test_blocks_from_the_module_tree(self):
+        layers = ("attention.q", "attention.k", "attention.v", "attention.o", "up", "down")
+        names = [f"layers.{n}.{name}" for n in range(2) for name in layers]
+        quantized = {"static": {"weight": {"dtype": ["int8"]}}, "fp32": {}}
+        job = body("http://127.0.0.1:9009")
+        job["capability"] = {
+            "op_types": {"Linear": quantized},
+            "ops": [{"name": name, "type": "Linear"} for name in names if name != "layers.0.up"],
+            "modules": [{"name": name, "class": "Linear"} for name in names],
+        }
+        status, _, document = self.daemon.request("POST", "/v1/spaces", job)
+        self.assertEqual(status, 200, document)
+        self.assertEqual(
+            document["blocks"], [["layers.1.up", "layers.1.down"], ["layers.0.down"]]
+        )
+        job["capability"]["modules"] = [{"name": "a." * 40, "class": "Linear"}, {"class": 7}]
+        status, _, document = self.daemon.request("POST", "/v1/spaces", job)
+        self.assertEqual(status, 422)
+        pointers = {fault["pointer"] for fault in document["errors"]}
+        self.assertEqual(
+            pointers,
+            {
+                "/capability/modules/0/name",
+                "/capability/modules/1/name",
+                "/capability/modules/1/class",
+            },
+        )
+
     def sequence(self, strategy, count):
         asked = []
 
