@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "strategies/criterion.h"
 
 struct objective_metric {
 	char *name; /* owned */
@@ -50,5 +51,21 @@ struct candidate {
  * accuracy, then fewer fallbacks, then the earlier trial. Among infeasible ones the smallest miss.
  */
 bool candidate_better(const struct candidate *a, const struct candidate *b);
+
+/* A measured trial when one is chosen among all. */
+struct objective_row {
+	const double *accuracy; /* one for each metric of the criterion */
+	const double *values;   /* one for each metric of the objective */
+	bool feasible;
+};
+
+/*
+ * The row that is best under several objectives: every objective's ratio to the baseline is
+ * mirrored where higher is better, scaled to 0 .. 1 over all rows, and summed by weight; rows that
+ * miss the criterion count nothing; the first of equals (strategies.md 5.6). `count` >= 1.
+ */
+size_t objective_choose(const struct objective *objective, const struct criterion *criterion,
+			const struct objective_row *baseline, const struct objective_row *rows,
+			size_t count);
 
 #endif

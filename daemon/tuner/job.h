@@ -135,6 +135,9 @@ int64_t job_settle(struct job *job);
 const char *job_exit_reason(const struct job *job);
 /* Whether the strategy may be asked for one more config. */
 bool job_may_ask(const struct job *job);
+/* What is best when nothing more comes: under several objectives that follows from all trials
+ * together. The best so far otherwise; NULL without one. */
+struct trial *job_final_choice(const struct job *job);
 /* The trial to confirm before the job may end for `reason`, or NULL. */
 const struct trial *job_to_confirm(const struct job *job, const char *reason);
 /* The first trial with an equal config that was measured or is being measured, or NULL. */

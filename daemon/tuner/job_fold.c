@@ -319,10 +319,13 @@ static int on_baseline(struct job *job, struct trial *trial, const json_t *data,
 
 static int on_best(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
-	(void)job;
 	(void)data;
 	(void)reterr;
 	trial->best_logged = true;
+	/* Only the end of a job knows what is best under several objectives. */
+	if (job->spec->objective.count > 1) {
+		job->best = trial;
+	}
 	return 0;
 }
 

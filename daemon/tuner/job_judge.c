@@ -69,19 +69,55 @@ void job_judge(const struct job *job, json_t *told)
 	(void)json_object_set_new(told, "margin", json_real(c.margin));
 }
 
+static bool can_be_best(const struct trial *trial)
+{
+	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->rejected &&
+	       trial->settled;
+}
+
 static void choose_best(struct job *job)
 {
 	job->best = NULL;
 	for (int64_t i = 1; i < job->trial_count; i++) {
 		struct trial *trial = job->trials[i];
 
-		if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
-		    !trial->rejected && trial->settled &&
+		if (can_be_best(trial) &&
 		    (job->best == NULL ||
 		     candidate_better(&trial->candidate, &job->best->candidate))) {
 			job->best = trial;
 		}
 	}
+}
+
+struct trial *job_final_choice(const struct job *job)
+{
+	const struct trial *baseline = job->trials[0];
+	const struct objective_row zero = {baseline->accuracy, baseline->objectives, true};
+	struct objective_row *rows;
+	struct trial **trials, *chosen;
+	size_t count = 0;
+
+	if (job->spec->objective.count == 1 || job->best == NULL ||
+	    !job->best->candidate.feasible) {
+		return job->best;
+	}
+	rows = mem_new((size_t)job->trial_count, sizeof(*rows));
+	trials = mem_new((size_t)job->trial_count, sizeof(struct trial *));
+	for (int64_t i = 1; i < job->trial_count; i++) {
+		struct trial *t = job->trials[i];
+
+		if (can_be_best(t) && t->twin < 0) {
+			rows[count] = (struct objective_row){t->accuracy, t->objectives,
+							     t->candidate.feasible};
+			trials[count++] = t;
+		}
+	}
+	trials[0] = trials[objective_choose(&job->spec->objective, &job->spec->criterion, &zero,
+					    rows, count)];
+	free(rows);
+	chosen = trials[0];
+	free(trials);
+	return chosen;
 }
 
 static int by_value(const void *a, const void *b)

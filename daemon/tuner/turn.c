@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "tuner/job_fold.h"
 
 /*
  * A turn: settle what came in, see whether the job is over, ask for more, hand everything to the
@@ -200,9 +201,13 @@ static const char *exit_detail(const struct job *job, const char *reason)
 static void finish_for(struct run *run, const char *reason)
 {
 	struct job *job = run->job;
-	const struct trial *subject = job_to_confirm(job, reason);
+	const struct trial *best = job_final_choice(job), *subject;
 	struct question question = {.kind = QUESTION_CONFIRM, .stage = "confirm"};
 
+	if (best != job->best) {
+		job_record(job, "new_best", best->number, job_best_data(job, best));
+	}
+	subject = job_to_confirm(job, reason);
 	if (subject == NULL) {
 		run_finish(run,
 			   strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED,
