@@ -248,8 +248,8 @@ static int run_job_insert(struct op_runner *runner, const struct op *op, struct 
 
 static int run_append(struct op_runner *runner, const struct op *op, struct err *reterr)
 {
-	int64_t version;
-	bool final;
+	int64_t version = 0;
+	bool final = false;
 	int rc = find_job(runner, op, &version, &final, reterr);
 
 	if (rc == 0 && version != op->version) {
@@ -262,8 +262,8 @@ static int run_append(struct op_runner *runner, const struct op *op, struct err 
 
 static int run_job_delete(struct op_runner *runner, const struct op *op, struct err *reterr)
 {
-	int64_t version;
-	bool final;
+	int64_t version = 0;
+	bool final = false;
 	int rc = find_job(runner, op, &version, &final, reterr);
 
 	if (rc != 0) {

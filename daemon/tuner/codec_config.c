@@ -41,14 +41,51 @@ static json_t *choice_json(const struct space *space, const struct choice *choic
 	return op;
 }
 
-static json_t *op_json(const struct space *space, size_t op, const struct choice *choice)
+/*
+ * Operators that are alike share one object: a model has thousands of operators and a few dozen
+ * different settings, and objects are what encoding costs.
+ */
+enum { CACHE_SLOTS = 512 };
+
+struct op_cache {
+	const struct space *space;
+	struct {
+		json_t *object;
+		const struct choice *choice;
+		uint32_t type;
+	} slots[CACHE_SLOTS];
+};
+
+static void op_cache_finish(struct op_cache *cache)
 {
-	json_t *result = json_pack("{s:s}", "type", space->capability.types[space->ops[op].type]);
+	for (size_t i = 0; i < CACHE_SLOTS; i++) {
+		json_decref(cache->slots[i].object);
+	}
+	free(cache);
+}
+
+static json_t *op_json(const struct space *space, uint32_t type, const struct choice *choice)
+{
+	json_t *result = json_pack("{s:s}", "type", space->capability.types[type]);
 	json_t *rest = choice_json(space, choice);
 
 	(void)json_object_update(result, rest);
 	json_decref(rest);
 	return result;
+}
+
+/* Borrowed from the cache. */
+static json_t *cached_op(struct op_cache *cache, uint32_t type, const struct choice *choice)
+{
+	size_t slot = ((uintptr_t)choice / sizeof(*choice) + type * 31) % CACHE_SLOTS;
+
+	if (cache->slots[slot].choice != choice || cache->slots[slot].type != type) {
+		json_decref(cache->slots[slot].object);
+		cache->slots[slot].object = op_json(cache->space, type, choice);
+		cache->slots[slot].choice = choice;
+		cache->slots[slot].type = type;
+	}
+	return cache->slots[slot].object;
 }
 
 static json_t *extra_json(const struct extra *extra, uint16_t choice)
@@ -60,10 +97,12 @@ json_t *codec_config_json(const struct spec *spec, const struct config *config, 
 {
 	static const struct choice fp32 = {.mode = MODE_FP32};
 	const struct space *space = spec->space;
+	struct op_cache *cache = mem_new(1, sizeof(*cache));
 	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
 	json_t *result = json_object();
 	json_t *ops = json_object();
 
+	cache->space = space;
 	if (config != NULL) {
 		config_expand(config, space, choices);
 	}
@@ -72,10 +111,12 @@ json_t *codec_config_json(const struct spec *spec, const struct config *config, 
 			config != NULL ? &space_kind(space, op)->choices[choices[op]] : &fp32;
 
 		if (config == NULL || !only_changes || choices[op] != 0) {
-			(void)json_object_set_new(ops, space->ops[op].name,
-						  op_json(space, op, choice));
+			(void)json_object_set_nocheck(
+				ops, space->ops[op].name,
+				cached_op(cache, space->ops[op].type, choice));
 		}
 	}
+	op_cache_finish(cache);
 	(void)json_object_set_new(result, "ops", ops);
 	(void)json_object_set_new(
 		result, "recipes",
