@@ -28,6 +28,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	(void)reterr;
 	(void)args;
 	plan_init(plan, problem, lists);
+	plan->confidence_batches = 1; /* INC looks at the first batch of calibration data */
 	plan_start(plan);
 	return 0;
 }

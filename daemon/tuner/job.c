@@ -226,11 +226,14 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 		for (size_t i = 0; i < question->op_count; i++) {
 			(void)json_array_append_new(ops, json_integer(question->ops[i]));
 		}
-		(void)json_object_update_new(
-			data, json_pack("{s:s, s:s?, s:o, s:I, s:s?}", "method", question->method,
-					"phase", question->phase, "ops", ops, "confidence_batches",
-					(json_int_t)question->confidence_batches, "loss",
-					question->loss));
+		(void)json_object_update_new(data,
+					     json_pack("{s:s, s:s*, s:o, s:s*}", "method",
+						       question->method, "phase", question->phase,
+						       "ops", ops, "loss", question->loss));
+		if (question->confidence_batches > 0) {
+			(void)json_object_set_new(data, "confidence_batches",
+						  json_integer(question->confidence_batches));
+		}
 	}
 	return data;
 }

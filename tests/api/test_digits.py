@@ -1,0 +1,90 @@
+"""Every strategy on the example model: real int8 kernels, real accuracy, nothing scripted.
+
+Latencies are real too, so nothing here depends on them: what is checked is what the accuracy, which
+is the same on every run, decides.
+"""
+
+import tempfile
+import unittest
+
+import digits
+from daemon import Daemon
+from jobkit import everything, finished, get, submit
+
+# At most so many trials until the criterion is met.
+MEETS = {
+    "auto": 10,
+    "conservative": 5,
+    "basic": 60,
+    "mse": 40,
+    "mse_v2": 15,
+    "hawq_v2": 30,
+}
+# No config without an operator in fp32 meets the criterion on this model, and these try no other.
+MISSES = {"exhaustive", "random"}
+# The example's kernels are int8 and fp32: there is no bf16 to lower operators to, so the only trial
+# is the model as it is.
+UNCHANGED = {"auto_mixed_precision"}
+
+
+class EveryStrategy(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.daemon = Daemon(directory.name)
+        cls.enterClassContext(cls.daemon)
+        cls.evaluator = digits.Evaluator("--latency-batches", "1")
+        cls.enterClassContext(cls.evaluator)
+
+    def tune(self, strategy, **more):
+        levels = {"auto": "auto", "conservative": 0}
+        job = {
+            "quant_level": levels.get(strategy, 1),
+            "tuning_criterion": {"strategy": strategy, "max_trials": 100, **more},
+            "accuracy_criterion": {"criterion": "relative", "tolerable_loss": 0.01},
+            "evaluator": {"url": self.evaluator.url},
+            "retry": {"max_attempts": 1},
+        }
+        job_id = submit(self.daemon, job)
+        document = finished(self.daemon, job_id)
+        trials = everything(self.daemon, f"/v1/jobs/{job_id}/trials")
+        self.assertNotIn("failed", {trial["state"] for trial in trials}, trials)
+        return document, get(self.daemon, f"/v1/jobs/{job_id}/best"), trials
+
+    def test_those_that_meet_the_criterion(self):
+        for strategy, most in MEETS.items():
+            with self.subTest(strategy):
+                document, best, trials = self.tune(strategy)
+                self.assertEqual(document["exit"]["reason"], "criterion_met")
+                self.assertTrue(best["feasible"])
+                self.assertLessEqual(best["accuracy_loss"], 0.01)
+                measured = [t for t in trials if t["source"] == "measured"]
+                configs = [t for t in measured if t["kind"] == "evaluate"]
+                self.assertLessEqual(len(configs), most)
+                modes = {op["mode"] for op in best["config"]["ops"].values()}
+                self.assertIn("static", modes, "something is quantized")
+
+    def test_those_that_try_int8_only(self):
+        for strategy in MISSES:
+            with self.subTest(strategy):
+                document, best, _ = self.tune(strategy, max_trials=10)
+                self.assertEqual(document["exit"]["reason"], "max_trials")
+                self.assertFalse(best["feasible"])
+                self.assertIsNotNone(best["nearest"])
+
+    def test_mixed_precision_has_nothing_to_lower(self):
+        for strategy in UNCHANGED:
+            document, best, _ = self.tune(strategy)
+            self.assertEqual(document["exit"]["reason"], "criterion_met")
+            self.assertEqual(best["accuracy_loss"], 0)
+
+    def test_a_job_needs_nothing_but_an_evaluator(self):
+        job = submit(self.daemon, {"evaluator": {"url": self.evaluator.url}})
+        document = finished(self.daemon, job)
+        self.assertEqual(document["strategy"], "auto")
+        self.assertTrue(get(self.daemon, f"/v1/jobs/{job}/best")["feasible"])
+
+
+if __name__ == "__main__":
+    unittest.main()
