@@ -1,60 +1,107 @@
 #include "api/resources.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "strategies/strategy.h"
 #include "tuner/codec_config.h"
 
 #include <stdlib.h>
 
-enum { FIRST_CONFIGS = 10 };
+enum {
+	PER_STAGE = 3,
+	REHEARSED_ASKS = 5000,
+	REHEARSAL_MS = 100, /* the loop has other work */
+};
 
 /*
- * What a strategy would ask first: it is told a baseline of 1 and then only that its questions were
- * asked, until it wants results.
+ * A rehearsal: the strategy is told that nothing meets the criterion and that everything is equally
+ * good, so it goes through all of its stages; the first configs of each are shown.
  */
+struct rehearsal {
+	struct spec *spec;
+	struct strategy strategy;
+	struct question *asked;
+	size_t count;
+	json_t *shown;
+	json_t *stages; /* name -> how many were shown */
+};
+
+static void tell(struct rehearsal *r, const struct question *question)
+{
+	double *scores = mem_new(question->op_count, sizeof(*scores));
+	struct event event = {.type = EVENT_ASKED,
+			      .trial = (int64_t)r->count,
+			      .kind = question->kind,
+			      .config = question->config,
+			      .ops = question->ops,
+			      .op_count = question->op_count,
+			      .margin = -1,
+			      .objective = 1,
+			      .scores = scores};
+
+	strategy_apply(&r->strategy, &event);
+	event.type = EVENT_TOLD;
+	strategy_apply(&r->strategy, &event);
+	free(scores);
+}
+
+static void show(struct rehearsal *r, const struct question *question)
+{
+	json_int_t shown = json_integer_value(json_object_get(r->stages, question->stage));
+
+	if (shown == PER_STAGE) {
+		return;
+	}
+	(void)json_object_set_new(r->stages, question->stage, json_integer(shown + 1));
+	(void)json_array_append_new(r->shown,
+				    json_pack("{s:s, s:s, s:o}", "stage", question->stage, "kind",
+					      question_kind_names[question->kind], "config",
+					      codec_config_json(r->spec, question->config, true)));
+}
+
+static void rehearse(struct rehearsal *r)
+{
+	int64_t deadline = clock_mono_ms() + REHEARSAL_MS;
+	struct question question;
+
+	while (r->count < REHEARSED_ASKS && clock_mono_ms() <= deadline &&
+	       strategy_next(&r->strategy, &question) == STEP_ASK) {
+		r->asked = mem_grow(r->asked, r->count + 1, sizeof(*r->asked));
+		r->asked[r->count++] = question;
+		show(r, &question);
+		tell(r, &question);
+	}
+}
+
 static json_t *first_configs(struct spec *spec)
 {
 	static const double ones[LIMIT_METRICS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-	struct problem problem = {
+	const struct problem problem = {
 		.space = spec->space,
 		.criterion = &spec->criterion,
 		.objective = &spec->objective,
 		.seed = spec->seed,
-		.parallel = FIRST_CONFIGS,
+		.parallel = 1,
 		.level = spec_level(spec),
 		.answers = (const char *const *)spec->answers,
 		.keep_searching = spec->keep_searching,
 	};
-	struct event told = {.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true};
-	struct question asked[FIRST_CONFIGS];
-	json_t *list = json_array();
-	struct strategy strategy;
+	const struct event baseline = {
+		.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true};
+	struct rehearsal r = {.spec = spec, .shown = json_array(), .stages = json_object()};
 	struct err ignored;
-	int count = 0;
 
 	(void)criterion_fix(&spec->criterion, ones, &ignored);
-	if (strategy_init(&strategy, spec->strategy, &problem, &spec->args, &ignored) != 0) {
-		return list;
+	if (strategy_init(&r.strategy, spec->strategy, &problem, &spec->args, &ignored) == 0) {
+		strategy_apply(&r.strategy, &baseline);
+		rehearse(&r);
+		strategy_finish(&r.strategy);
 	}
-	strategy_apply(&strategy, &told);
-	while (count < FIRST_CONFIGS && strategy_next(&strategy, &asked[count]) == STEP_ASK) {
-		struct question *question = &asked[count++];
-		struct event event = {.type = EVENT_ASKED,
-				      .trial = count,
-				      .kind = question->kind,
-				      .config = question->config,
-				      .ops = question->ops,
-				      .op_count = question->op_count};
-
-		strategy_apply(&strategy, &event);
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:o}", "stage", question->stage, "kind",
-					question_kind_names[question->kind], "config",
-					codec_config_json(spec, question->config, true)));
+	while (r.count > 0) {
+		question_finish(&r.asked[--r.count]);
 	}
-	strategy_finish(&strategy);
-	while (count > 0) {
-		question_finish(&asked[--count]);
-	}
-	return list;
+	free(r.asked);
+	json_decref(r.stages);
+	return r.shown;
 }
 
 static void on_prepared(void *arg, struct prepared *prepared, const struct err *err)
