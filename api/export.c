@@ -372,8 +372,8 @@ static void export(struct call *call, const struct store_rows *rows)
 	if (outcome_keep(call, rows) == NULL) {
 		return;
 	}
-	while (format != NULL && strcmp(names[chosen], format) != 0) {
-		chosen++;
+	for (int i = 0; format != NULL && names[i] != NULL; i++) {
+		chosen = strcmp(names[i], format) == 0 ? i : chosen;
 	}
 	formats[chosen](call);
 }

@@ -10,7 +10,8 @@
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t length);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t length);
 
-/* Not there when BLAS is another implementation. */
+/* Not there when BLAS is another implementation; OpenBLAS has it in its cblas.h, others do not. */
+/* NOLINTNEXTLINE(readability-redundant-declaration,readability-inconsistent-declaration-parameter-name) */
 extern void openblas_set_num_threads(int count) __attribute__((weak));
 
 static void __attribute__((constructor)) use_one_thread(void)

@@ -81,10 +81,10 @@ bool candidate_better(const struct candidate *a, const struct candidate *b)
 
 /* One objective over all rows, as INC ranks by it. */
 struct column {
-	bool accuracy;
 	size_t index; /* of the objective's metric, or of the criterion's when `accuracy` */
-	bool higher_is_better;
 	double weight;
+	bool accuracy;
+	bool higher_is_better;
 };
 
 static double weighted_accuracy(const struct criterion *criterion, const double *accuracy)
@@ -159,12 +159,17 @@ static size_t columns_of(const struct objective *objective, const struct criteri
 			split = m;
 			continue;
 		}
-		ret[count++] =
-			(struct column){accuracy, accuracy ? 0 : i, m->higher_is_better, m->weight};
+		ret[count++] = (struct column){.index = accuracy ? 0 : i,
+					       .weight = m->weight,
+					       .accuracy = accuracy,
+					       .higher_is_better = m->higher_is_better};
 	}
 	for (size_t i = 0; split != NULL && i < several; i++) {
-		ret[count++] = (struct column){true, i, criterion->metrics[i].higher_is_better,
-					       split->weight / (double)several};
+		ret[count++] =
+			(struct column){.index = i,
+					.weight = split->weight / (double)several,
+					.accuracy = true,
+					.higher_is_better = criterion->metrics[i].higher_is_better};
 	}
 	return count;
 }

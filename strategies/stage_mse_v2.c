@@ -131,8 +131,9 @@ static void ask_revert(const struct plan *plan, uint64_t index, struct question 
 		return;
 	}
 	plan_score(plan, plan->current, "requantize", out);
-	memcpy(out->ops, record->ops, record->count * sizeof(*out->ops));
-	out->op_count = record->count;
+	for (; out->op_count < record->count; out->op_count++) {
+		out->ops[out->op_count] = record->ops[out->op_count];
+	}
 }
 
 static struct op_list without(const struct op_list *record, size_t place)

@@ -77,7 +77,7 @@ static json_t *op_json(const struct space *space, uint32_t type, const struct ch
 /* Borrowed from the cache. */
 static json_t *cached_op(struct op_cache *cache, uint32_t type, const struct choice *choice)
 {
-	size_t slot = ((uintptr_t)choice / sizeof(*choice) + type * 31) % CACHE_SLOTS;
+	size_t slot = ((uintptr_t)choice / sizeof(*choice) + (size_t)type * 31) % CACHE_SLOTS;
 
 	if (cache->slots[slot].choice != choice || cache->slots[slot].type != type) {
 		json_decref(cache->slots[slot].object);
