@@ -82,3 +82,12 @@ struct spec *document_spec(struct call *call, const struct store_rows *rows)
 	}
 	return spec;
 }
+
+void document_not_open(struct call *call, const struct store_rows *rows)
+{
+	if (rows->count > 0) {
+		call_error(call, ERR_WRONG_STATE, "the job is %s", rows->cells[JOB_STATE]);
+	} else {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	}
+}

@@ -17,6 +17,9 @@ void document_of_job(struct call *call,
 /* Whether If-Match is absent or names `version`; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 
+/* Answers for a job that is not open, given its row if there is one: 409 or 404. */
+void document_not_open(struct call *call, const struct store_rows *rows);
+
 /* The columns of QUERY_JOB. */
 enum {
 	JOB_DOCUMENT,

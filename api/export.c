@@ -151,7 +151,8 @@ static void add_event(struct export *export, char *const *cells)
 	const char *type = json_string_value(json_object_get(event, "type"));
 	json_t *changes = json_object_get(json_object_get(event, "data"), "config");
 
-	if (strcmp(type, "question_asked") == 0 && changes != NULL) {
+	if (changes != NULL &&
+	    (strcmp(type, "question_asked") == 0 || strcmp(type, "trial_imported") == 0)) {
 		json_int_t number = json_integer_value(json_object_get(event, "trial"));
 		char *key = mem_printf("%lld", (long long)number);
 

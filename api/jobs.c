@@ -187,10 +187,8 @@ static void on_final(struct call *call, const struct store_rows *rows)
 
 	if (rows->count > 0 && cancel && strcmp(rows->cells[JOB_STATE], "cancelled") == 0) {
 		answer_job(call, rows);
-	} else if (rows->count > 0) {
-		call_error(call, ERR_WRONG_STATE, "the job is %s", rows->cells[JOB_STATE]);
 	} else {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		document_not_open(call, rows);
 	}
 }
 

@@ -9,7 +9,7 @@
 /* jobs.c */
 call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_spec;
 /* trials.c */
-call_fn trials_list, trials_get;
+call_fn trials_list, trials_get, trials_import;
 /* results.c: what a job has found */
 call_fn results_space, results_best, results_pareto;
 /* export.c */

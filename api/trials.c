@@ -1,4 +1,5 @@
 #include "api/document.h"
+#include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"
 
@@ -122,4 +123,45 @@ void trials_get(struct call *call)
 	if (page_choice(call, "config", forms)) {
 		document_of_job(call, get);
 	}
+}
+
+static void destroy_receipt(void *receipt)
+{
+	json_decref(receipt);
+}
+
+/* The write is over. The client may be gone by now. */
+static void on_imported(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+	struct store_value id = {.text = call->params[0]};
+
+	if (call->request == NULL) {
+		call_unref(call);
+		return;
+	}
+	if (rc == -(int)ERR_NOT_FOUND) {
+		call_query(call, QUERY_JOB, &id, 1, document_not_open);
+	} else if (rc != 0) {
+		call_fail(call, err);
+	} else {
+		call_reply_json(call, 200, json_incref(call->state));
+	}
+	call_unref(call);
+}
+
+static void import(struct call *call)
+{
+	json_t *receipt;
+
+	call_ref(call);
+	tuner_import(call->server->tuner, call->params[0], call->body,
+		     idempotency_key(call, 200, NULL), &receipt, on_imported, call);
+	call->state = receipt;
+	call->state_destroy = destroy_receipt;
+}
+
+void trials_import(struct call *call)
+{
+	idempotency_run(call, import);
 }

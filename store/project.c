@@ -15,8 +15,13 @@
 #define IS_FINAL   "?5 ->> 'state' IN ('completed', 'failed', 'cancelled')"
 #define EVALUATES  "t.kind = 'evaluate'"
 /* A repeated config that shares a failure is no failure of its own. */
-#define FAILS   "t.kind = 'evaluate' AND t.source <> 'cache'"
-#define SOURCE  "coalesce(?5 ->> 'source', t.source)"
+#define FAILS  "t.kind = 'evaluate' AND t.source <> 'cache'"
+#define SOURCE "coalesce(?5 ->> 'source', t.source)"
+/* What trials are ordered by: the first accuracy where there are several. */
+#define ACCURACY                                                                                   \
+	"CAST(CASE json_type(?5, '$.accuracy')"                                                    \
+	" WHEN 'object' THEN (SELECT value FROM json_each(?5, '$.accuracy') LIMIT 1)"              \
+	" ELSE ?5 ->> 'accuracy' END AS REAL)"
 #define WARNING "coalesce(?5 ->> 'pointer' || ': ', '') || (?5 ->> 'detail')"
 
 /* clang-format off */
@@ -83,9 +88,7 @@ static const struct {
 		{"UPDATE trial SET state = 'told', told_at = ?3, told_n = ?2, error = NULL,"
 		 " source = coalesce(?5 ->> 'source', source),"
 		 " accuracy = nullif(?5 -> 'accuracy', 'null'),"
-		 " accuracy_value = CAST(CASE json_type(?5, '$.accuracy')"
-		 " WHEN 'object' THEN (SELECT value FROM json_each(?5, '$.accuracy') LIMIT 1)"
-		 " ELSE ?5 ->> 'accuracy' END AS REAL),"
+		 " accuracy_value = " ACCURACY ","
 		 " metrics = nullif(?5 -> 'metrics', 'null'),"
 		 " latency_ms = CAST(?5 ->> '$.metrics.latency_ms' AS REAL),"
 		 " feasible = ?5 ->> 'feasible',"
@@ -102,6 +105,23 @@ static const struct {
 	[PROJECT_CANCEL] = {"UPDATE trial SET state = 'cancelled'" THIS_TRIAL
 			    " AND state <> 'told'",
 			    "the trial does not exist or has its result"},
+	[PROJECT_IMPORT_COUNT] = {"UPDATE job SET imported = imported + 1" THIS_JOB
+				  " AND ?5 ->> 'kind' = 'evaluate'",
+				  NULL},
+	[PROJECT_IMPORT] =
+		{"INSERT INTO trial (job, number, kind, stage, state, source, hash, method,"
+		 " accuracy, accuracy_value, metrics, latency_ms, feasible, objective_value,"
+		 " asked_at, told_at, asked_n, told_n)"
+		 " VALUES (?1, ?4, ?5 ->> 'kind', ?5 ->> 'stage', 'told', 'imported',"
+		 " ?5 ->> 'hash', ?5 ->> 'method', ?5 -> 'accuracy', " ACCURACY ", ?5 -> 'metrics',"
+		 " CAST(?5 ->> '$.metrics.latency_ms' AS REAL), ?5 ->> 'feasible',"
+		 " ?5 -> 'objective_value', ?3, ?3, ?2, ?2)",
+		 NULL},
+	/* The event that says how a trial stands is the one that its margin is read from. */
+	[PROJECT_JUDGE] = {"UPDATE trial SET feasible = ?5 ->> 'feasible',"
+			   " objective_value = ?5 -> 'objective_value', told_n = ?2" THIS_TRIAL
+			   " AND source = 'imported'",
+			   "the trial was not imported"},
 	[PROJECT_BASELINE] =
 		{"UPDATE job SET bound = nullif(?5 -> 'bound', 'null'), baseline = json_object("
 		 "'trial', ?4, 'accuracy', ?5 -> 'accuracy', 'metrics', ?5 -> 'metrics')" THIS_JOB,
@@ -137,6 +157,8 @@ static const struct {
 	{"lease_expired", {PROJECT_UNLEASE}},
 	{"attempt_failed", {PROJECT_UNLEASE}},
 	{"trial_told", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL}},
+	{"trial_imported", {PROJECT_IMPORT_COUNT, PROJECT_IMPORT}},
+	{"trial_judged", {PROJECT_JUDGE}},
 	{"trial_failed", {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL}},
 	{"trial_cancelled", {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL}},
 	{"baseline_measured", {PROJECT_BASELINE}},

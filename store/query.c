@@ -23,7 +23,7 @@
 	" 'progress', json_object('stage', stage, 'asked', asked, 'told', told," \
 	" 'failed', failed, 'running', (SELECT count(*) FROM trial WHERE trial.job = job.id" \
 	" AND trial.state IN ('asked', 'leased') AND trial.source <> 'cache')," \
-	" 'cached', cached, 'cancelled', cancelled)," \
+	" 'cached', cached, 'imported', imported, 'cancelled', cancelled)," \
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
 	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \
 	" 'exit', json(exit), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator')"

@@ -7,10 +7,10 @@
 #include "store/backup.h"
 #include "store/db.h"
 
-/* store/schema/0001.sql, embedded by the build. */
-extern const char schema_0001[];
+/* store/schema/NNNN.sql, embedded by the build. */
+extern const char schema_0001[], schema_0002[];
 
-const char *const schema_steps[] = {schema_0001};
+const char *const schema_steps[] = {schema_0001, schema_0002};
 const size_t schema_step_count = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int run_step(sqlite3 *db, const char *step, size_t version, struct err *reterr)

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/map.h"
 #include "strategies/config.h"
 #include "tuner/spec.h"
 
@@ -18,6 +19,15 @@ json_t *codec_config_json(const struct spec *spec, const struct config *config, 
 json_t *codec_changes_json(const struct config *config);
 /* NULL when it does not fit the space. */
 struct config *codec_changes_read(const struct space *space, const json_t *changes);
+
+/* The index of each operator by its name, for reading many configs. Finish it with map_finish(). */
+void codec_ops_init(struct map *ops, const struct space *space);
+/*
+ * Reads a config as codec_config_json() writes it, in full or only its changes: what is not there
+ * is as in the default. Faults are reported through `at`; NULL on any.
+ */
+struct config *codec_config_read(const struct spec *spec, const struct map *ops,
+				 const struct json_at *at);
 
 /* GET .../space: per operator its type, the options left and the default; the other dimensions;
  * what was ignored and why; the size as a decimal string. New reference. */

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/flight.h"
+#include "tuner/import.h"
 
 /*
  * What people do to a job while it runs. Each call records what it changes and hands it to the
@@ -64,7 +65,7 @@ static enum job_state resumed_state(const struct job *job)
 	if (job->strategy_ready) {
 		return JOB_RUNNING;
 	}
-	return job->trial_count > 0 ? JOB_BASELINE : JOB_QUEUED;
+	return job_has_baseline(job) ? JOB_BASELINE : JOB_QUEUED;
 }
 
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
@@ -135,6 +136,44 @@ void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_
 	run_clock(run);
 	run_flush(run, NULL, done, arg);
 	run_wake(run);
+}
+
+static json_t *receipt(const struct job *job, const struct import *import)
+{
+	json_t *first = import->count > 0
+				? json_integer(job->trial_count - (json_int_t)import->count)
+				: json_null();
+
+	return json_pack("{s:I, s:I, s:o}", "imported", (json_int_t)import->count, "skipped",
+			 (json_int_t)import->skipped, "first", first);
+}
+
+void tuner_import(struct tuner *tuner, const char *job, json_t *body, const struct store_key *key,
+		  json_t **ret_receipt, tuner_done_fn done, void *arg)
+{
+	struct err err;
+	struct run *run = open_run(tuner, job, &err);
+	struct store_key kept;
+	struct import import = {0};
+	char *text;
+
+	*ret_receipt = NULL;
+	if (run == NULL || import_read(run->job, body, &import, &err) != 0) {
+		import_finish(&import);
+		reply_later(tuner, &err, done, arg);
+		return;
+	}
+	import_record(run->job, &import);
+	*ret_receipt = receipt(run->job, &import);
+	text = json_text(*ret_receipt);
+	if (key != NULL) {
+		kept = *key;
+		kept.body = text;
+	}
+	run_flush(run, key != NULL ? &kept : NULL, done, arg);
+	run_wake(run);
+	free(text);
+	import_finish(&import);
 }
 
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,

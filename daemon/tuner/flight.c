@@ -314,6 +314,7 @@ static struct answer_expect expectation(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
 	const struct space *space = flight->run->job->spec->space;
+	struct answer_expect expect;
 
 	if (trial->kind == QUESTION_SCORE && flight->ops == NULL) {
 		flight->ops = mem_new(trial->op_count, sizeof(*flight->ops));
@@ -321,13 +322,11 @@ static struct answer_expect expectation(struct flight *flight)
 			flight->ops[i] = space->ops[trial->ops[i]].name;
 		}
 	}
-	return (struct answer_expect){
-		.scores = trial->kind == QUESTION_SCORE,
-		.accuracies = (const char *const *)flight->run->accuracies,
-		.metrics = (const char *const *)flight->run->metrics,
-		.ops = flight->ops,
-		.op_count = trial->op_count,
-	};
+	expect = spec_needs_expect(&flight->run->needs);
+	expect.scores = trial->kind == QUESTION_SCORE;
+	expect.ops = flight->ops;
+	expect.op_count = trial->op_count;
+	return expect;
 }
 
 void flight_send(struct run *run, int64_t number, const char *lease_id)

@@ -191,7 +191,7 @@ static char *config_key(const struct config *config, char *key)
 	return key;
 }
 
-struct trial *job_find_config(const struct job *job, const struct config *config)
+static struct trial *find_config(const struct job *job, const struct config *config)
 {
 	char key[24];
 	intptr_t number = map_get(&job->by_config, config_key(config, key), -1);
@@ -200,19 +200,75 @@ struct trial *job_find_config(const struct job *job, const struct config *config
 	return trial != NULL && config_equal(trial->config, config) ? trial : NULL;
 }
 
+static bool same_members(const json_t *a, const json_t *b)
+{
+	static const char *const members[] = {
+		"hash", "config", "method", "phase", "ops", "confidence_batches", "loss"};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const json_t *x = json_object_get(a, members[i]);
+		const json_t *y = json_object_get(b, members[i]);
+
+		if (x != y && json_equal(x, y) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct trial *find_scores(const struct job *job, const struct question *question)
+{
+	json_t *asked = NULL;
+	struct trial *found = NULL;
+
+	for (int64_t i = 1; i < job->trial_count && found == NULL; i++) {
+		struct trial *trial = job->trials[i];
+
+		if (trial->kind != QUESTION_SCORE || !trial->imported) {
+			continue;
+		}
+		asked = asked != NULL ? asked : job_asked_data(job, question, -1, false);
+		found = same_members(trial->question, asked) ? trial : NULL;
+	}
+	json_decref(asked);
+	return found;
+}
+
+struct trial *job_find_twin(const struct job *job, const struct question *question)
+{
+	switch (question->kind) {
+	case QUESTION_EVALUATE:
+		return find_config(job, question->config);
+	case QUESTION_SCORE:
+		return find_scores(job, question);
+	default:
+		return NULL;
+	}
+}
+
+bool job_has_baseline(const struct job *job)
+{
+	return job->trial_count > 0 && job->trials[0]->question != NULL;
+}
+
+static void add_config(json_t *data, const struct config *config)
+{
+	char hash[24];
+
+	(void)json_object_set_new(data, "config", codec_changes_json(config));
+	(void)json_object_set_new(data, "hash", json_string(config_key(config, hash)));
+}
+
 json_t *job_asked_data(const struct job *job, const struct question *question, int64_t twin,
 		       bool cached)
 {
-	char hash[24];
 	json_t *data =
 		json_pack("{s:s, s:s, s:s, s:I}", "kind", question_kind_names[question->kind],
 			  "stage", question->stage, "source", cached ? "cache" : "measured", "seen",
 			  (json_int_t)job->settled);
 
 	if (question->config != NULL) {
-		(void)json_object_set_new(data, "config", codec_changes_json(question->config));
-		(void)json_object_set_new(data, "hash",
-					  json_string(config_key(question->config, hash)));
+		add_config(data, question->config);
 	}
 	if (twin >= 0) {
 		(void)json_object_set_new(data, "twin", json_integer(twin));
@@ -319,4 +375,36 @@ int job_check_baseline(const struct job *job, const struct trial *baseline, stru
 		strategy_finish(&trial_run);
 	}
 	return rc;
+}
+
+json_t *job_imported_data(const struct job *job, const struct config *config,
+			  const struct answer *answer)
+{
+	json_t *data = measured_json(job, answer);
+
+	if (job->strategy_ready) {
+		job_judge(job, data);
+	}
+	(void)json_object_update_new(data, json_pack("{s:s, s:s, s:s}", "kind", "evaluate", "stage",
+						     "import", "source", "imported"));
+	add_config(data, config);
+	return data;
+}
+
+void job_judge_imports(struct job *job)
+{
+	for (int64_t i = 1; i < job->trial_count; i++) {
+		const struct trial *trial = job->trials[i];
+
+		if (trial->imported && trial->kind == QUESTION_EVALUATE) {
+			json_t *data = json_pack(
+				"{s:O, s:O}", "accuracy", json_object_get(trial->told, "accuracy"),
+				"metrics", json_object_get(trial->told, "metrics"));
+
+			job_judge(job, data);
+			(void)json_object_del(data, "accuracy");
+			(void)json_object_del(data, "metrics");
+			job_record(job, "trial_judged", i, data);
+		}
+	}
 }

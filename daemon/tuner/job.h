@@ -11,6 +11,11 @@
  * other: in the order of trial numbers when the job is deterministic, in the order of the log
  * otherwise. Each question's event says how many results had been settled when it was asked
  * (`seen`), so that a replay settles at the very same places.
+ *
+ * Measurements from elsewhere come as one event each and are trials that have their result from
+ * the start: they are settled in their turn, cost no budget and answer questions about the same
+ * config. Nobody can judge them before the baseline; then each is judged by another event. Trial 0
+ * is the baseline's even when imports come first.
  */
 #ifndef NARROWD_TUNER_JOB_H
 #define NARROWD_TUNER_JOB_H
@@ -52,9 +57,10 @@ struct trial {
 	enum question_kind kind;
 	enum trial_state state;
 	struct config *config; /* NULL for the baseline */
-	json_t *question;      /* the event that asked; for score questions all they need */
+	json_t *question;      /* the event that asked or imported; NULL: a place kept for later */
 	int64_t twin;          /* the trial whose answer this one shares or confirms; -1 */
 	bool cached;
+	bool imported;
 	bool accepted; /* the evaluator said 202 to the current lease */
 	int64_t attempts, failures;
 	char lease[ID_SIZE]; /* the current or last one */
@@ -140,8 +146,11 @@ bool job_may_ask(const struct job *job);
 struct trial *job_final_choice(const struct job *job);
 /* The trial to confirm before the job may end for `reason`, or NULL. */
 const struct trial *job_to_confirm(const struct job *job, const char *reason);
-/* The first trial with an equal config that was measured or is being measured, or NULL. */
-struct trial *job_find_config(const struct job *job, const struct config *config);
+/* The trial whose answer is good for this question: the first with an equal config that was
+ * measured or is being measured, or imported scores that were asked for in the same way; or NULL. */
+struct trial *job_find_twin(const struct job *job, const struct question *question);
+/* Whether the baseline was asked for. */
+bool job_has_baseline(const struct job *job);
 
 /* Data of the events, built from what happened. New references. */
 json_t *job_asked_data(const struct job *job, const struct question *question, int64_t twin,
@@ -149,6 +158,10 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 json_t *job_told_data(const struct job *job, const struct trial *trial,
 		      const struct answer *answer);
 json_t *job_baseline_data(const struct job *job, const struct trial *baseline);
+json_t *job_imported_data(const struct job *job, const struct config *config,
+			  const struct answer *answer);
+/* Records how the imported trials stand now that there is a baseline to compare them with. */
+void job_judge_imports(struct job *job);
 /* Whether the job can go on from this baseline: ERR_INVALID_FIELD says why not. */
 int job_check_baseline(const struct job *job, const struct trial *baseline, struct err *reterr);
 

@@ -106,12 +106,15 @@ static void read_ops(struct trial *trial, const json_t *ops)
 	}
 }
 
+/* An import is better than a failure to answer the next question about the config. */
 static void remember_config(struct job *job, const struct trial *trial)
 {
 	char key[24];
+	intptr_t known;
 
 	(void)snprintf(key, sizeof(key), "%016llx", (unsigned long long)trial->config->hash);
-	if (map_get(&job->by_config, key, -1) < 0) {
+	known = map_get(&job->by_config, key, -1);
+	if (known < 0 || (trial->imported && job->trials[known]->state > TRIAL_TOLD)) {
 		map_set(&job->by_config, key, (intptr_t)trial->number);
 	}
 }
@@ -146,41 +149,49 @@ static int settle_until(struct job *job, int64_t seen, struct err *reterr)
 	return 0;
 }
 
-static bool is_strategys(const struct trial *trial)
-{
-	return trial->kind == QUESTION_EVALUATE || trial->kind == QUESTION_SCORE;
-}
-
-static int on_asked(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+/* What was asked, whoever did. */
+static int read_question(struct job *job, struct trial *trial, const json_t *data,
+			 struct err *reterr)
 {
 	const json_t *config = json_object_get(data, "config");
 	const json_t *twin = json_object_get(data, "twin");
-	const char *source = json_string_value(json_object_get(data, "source"));
 	int kind = name_index(data, "kind", question_kind_names);
-	int rc = settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
 
-	if (rc != 0) {
-		return rc;
-	}
 	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
 	trial->question = json_incref((json_t *)data);
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
-	trial->cached = source != NULL && strcmp(source, "cache") == 0;
-	trial->insists = json_is_true(json_object_get(data, "insists"));
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
-	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number ||
-	    (is_strategys(trial) && !job->strategy_ready)) {
+	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number) {
 		return corrupt(reterr, "a question that the space does not have");
 	}
 	if (trial->kind == QUESTION_SCORE) {
 		read_ops(trial, json_object_get(data, "ops"));
 	}
+	return 0;
+}
+
+static int on_asked(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const char *source = json_string_value(json_object_get(data, "source"));
+	int rc = settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
+
+	if (rc == 0) {
+		rc = read_question(job, trial, data, reterr);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	if (job_is_strategys(trial) && !job->strategy_ready) {
+		return corrupt(reterr, "a question before the baseline");
+	}
+	trial->cached = source != NULL && strcmp(source, "cache") == 0;
+	trial->insists = json_is_true(json_object_get(data, "insists"));
 	if (trial->kind == QUESTION_EVALUATE) {
 		remember_config(job, trial);
 		job->charged += !trial->cached;
 	}
 	job->out += !trial->cached;
-	if (is_strategys(trial)) {
+	if (job_is_strategys(trial)) {
 		tell_asked(job, trial);
 	}
 	return 0;
@@ -233,7 +244,6 @@ static void read_scores(struct job *job, struct trial *trial, const json_t *scor
 
 static void add_result(struct job *job, struct trial *trial)
 {
-	job->out -= !trial->cached;
 	if (trial->number > 0) {
 		job->results = mem_grow(job->results, (size_t)job->result_count + 1,
 					sizeof(*job->results));
@@ -244,27 +254,72 @@ static void add_result(struct job *job, struct trial *trial)
 	}
 }
 
+static void stand(const struct job *job, struct trial *trial)
+{
+	trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
+	trial->candidate.number = trial->number;
+	trial->candidate.insists = trial->insists;
+	trial->candidate.fallbacks =
+		trial->config != NULL ? config_fallbacks(trial->config, job->spec->space) : 0;
+}
+
+static void take_result(struct job *job, struct trial *trial, const json_t *data)
+{
+	trial->told = json_incref((json_t *)data);
+	trial->state = TRIAL_TOLD;
+	if (trial->kind == QUESTION_SCORE) {
+		read_scores(job, trial, json_object_get(data, "scores"));
+	} else {
+		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
+		stand(job, trial);
+	}
+	add_result(job, trial);
+}
+
 static int on_told(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	if (trial->state >= TRIAL_TOLD) {
 		return corrupt(reterr, "a second result of one trial");
 	}
-	trial->told = json_incref((json_t *)data);
-	trial->state = TRIAL_TOLD;
 	take_active(job, data);
-	if (trial->kind == QUESTION_SCORE) {
-		read_scores(job, trial, json_object_get(data, "scores"));
-	} else {
-		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
-		trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
-		trial->candidate.number = trial->number;
-		trial->candidate.insists = trial->insists;
-		trial->candidate.fallbacks =
-			trial->config != NULL ? config_fallbacks(trial->config, job->spec->space)
-					      : 0;
-	}
 	job->failed_in_row = 0;
-	add_result(job, trial);
+	job->out -= !trial->cached;
+	take_result(job, trial, data);
+	return 0;
+}
+
+static int on_imported(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	int rc = trial->number > 0 && trial->question == NULL
+			 ? read_question(job, trial, data, reterr)
+			 : corrupt(reterr, "an import in the place of another trial");
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (!job_is_strategys(trial) || trial->config == NULL) {
+		return corrupt(reterr, "an import that no strategy could ask for");
+	}
+	trial->imported = true;
+	take_result(job, trial, data);
+	if (trial->kind == QUESTION_EVALUATE) {
+		remember_config(job, trial);
+	}
+	return 0;
+}
+
+static int on_judged(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	json_t *told;
+
+	if (!trial->imported || !job->strategy_ready || trial->settled) {
+		return corrupt(reterr, "a judgement of a trial that has one");
+	}
+	told = json_copy(trial->told);
+	(void)json_object_update(told, (json_t *)data);
+	json_decref(trial->told);
+	trial->told = told;
+	stand(job, trial);
 	return 0;
 }
 
@@ -277,6 +332,7 @@ static int on_failed(struct job *job, struct trial *trial, const json_t *data, s
 	take_active(job, data);
 	job->failed += !trial->cached;
 	job->failed_in_row++;
+	job->out -= !trial->cached;
 	add_result(job, trial);
 	return 0;
 }
@@ -353,6 +409,8 @@ static const struct {
 	{"lease_expired", true, on_attempt_over},
 	{"attempt_failed", true, on_attempt_over},
 	{"trial_told", true, on_told},
+	{"trial_imported", true, on_imported},
+	{"trial_judged", true, on_judged},
 	{"trial_failed", true, on_failed},
 	{"trial_cancelled", true, on_cancelled},
 	{"baseline_measured", true, on_baseline},
@@ -383,7 +441,11 @@ int job_fold(struct job *job, const char *type, int64_t trial, const json_t *dat
 		if (strcmp(folds[i].type, type) != 0) {
 			continue;
 		}
-		if (folds[i].of_trial && trial == job->trial_count && folds[i].fold == on_asked) {
+		if (folds[i].fold == on_imported && trial == 1 && job->trial_count == 0) {
+			(void)add_trial(job); /* the baseline's place */
+		}
+		if (trial == job->trial_count &&
+		    (folds[i].fold == on_asked || folds[i].fold == on_imported)) {
 			subject = add_trial(job);
 		} else if (folds[i].of_trial) {
 			if (trial < 0 || trial >= job->trial_count) {
@@ -395,31 +457,4 @@ int job_fold(struct job *job, const char *type, int64_t trial, const json_t *dat
 		return folds[i].fold(job, subject, data, reterr);
 	}
 	return corrupt(reterr, "an unknown type of event");
-}
-
-void job_settle_one(struct job *job, struct trial *trial)
-{
-	struct event event = {
-		.type = trial->state == TRIAL_TOLD ? EVENT_TOLD : EVENT_FAILED,
-		.trial = trial->number,
-		.kind = trial->kind,
-		.config = trial->config,
-		.feasible = trial->candidate.feasible,
-		.merit = trial->candidate.merit,
-		.margin = trial->candidate.margin,
-		.objective = trial->candidate.objective,
-		.ops = trial->ops,
-		.op_count = trial->op_count,
-		.scores = trial->scores,
-	};
-
-	job->settled++;
-	trial->settled = true;
-	if (is_strategys(trial)) {
-		strategy_apply(&job->strategy, &event);
-	}
-	if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
-	    (job->best == NULL || candidate_better(&trial->candidate, &job->best->candidate))) {
-		job->best = trial;
-	}
 }

@@ -9,6 +9,12 @@
 /* Applies one event. ERR_CORRUPT when it does not fit what came before. */
 int job_fold(struct job *job, const char *type, int64_t trial, const json_t *data,
 	     struct err *reterr);
+/* Whether strategies ask such questions. */
+static inline bool job_is_strategys(const struct trial *trial)
+{
+	return trial->kind == QUESTION_EVALUATE || trial->kind == QUESTION_SCORE;
+}
+
 /* Shows a trial's result to the strategy and to the choice of the best. */
 void job_settle_one(struct job *job, struct trial *trial);
 /* Accuracies and the objective's metrics out of the data of a measurement. */

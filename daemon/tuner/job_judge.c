@@ -191,3 +191,30 @@ json_t *job_best_data(const struct job *job, const struct trial *trial)
 				  isnan(speedup) ? json_null() : json_real(speedup));
 	return data;
 }
+
+void job_settle_one(struct job *job, struct trial *trial)
+{
+	struct event event = {
+		.type = trial->state == TRIAL_TOLD ? EVENT_TOLD : EVENT_FAILED,
+		.trial = trial->number,
+		.kind = trial->kind,
+		.config = trial->config,
+		.feasible = trial->candidate.feasible,
+		.merit = trial->candidate.merit,
+		.margin = trial->candidate.margin,
+		.objective = trial->candidate.objective,
+		.ops = trial->ops,
+		.op_count = trial->op_count,
+		.scores = trial->scores,
+	};
+
+	job->settled++;
+	trial->settled = true;
+	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {
+		strategy_apply(&job->strategy, &event);
+	}
+	if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
+	    (job->best == NULL || candidate_better(&trial->candidate, &job->best->candidate))) {
+		job->best = trial;
+	}
+}

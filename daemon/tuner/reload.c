@@ -70,7 +70,7 @@ static void relaunch(struct run *run)
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		struct trial *trial = job->trials[i];
 
-		if (trial->state >= TRIAL_TOLD || trial->cached) {
+		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {
 			continue;
 		}
 		sched_force(&run->seat);

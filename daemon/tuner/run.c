@@ -41,8 +41,6 @@ void run_unref(struct run *run)
 		return;
 	}
 	job_destroy(run->job);
-	free(run->metrics);
-	free(run->accuracies);
 	free(run);
 	tuner->alive--;
 	tuner_check_stopped(tuner);
@@ -55,26 +53,6 @@ static void on_deadline(void *arg)
 	if (!run->closed && !job_state_is_final(run->job->state)) {
 		job_record(run->job, "timeout", -1, NULL);
 		run_finish(run, JOB_COMPLETED, "timeout", "the job's time is over");
-	}
-}
-
-static void list_expectations(struct run *run)
-{
-	const struct spec *spec = run->job->spec;
-	size_t n = 0;
-
-	run->metrics = mem_new(spec->objective.count + 1, sizeof(*run->metrics));
-	for (size_t i = 0; i < spec->objective.count; i++) {
-		if (strcmp(spec->objective.metrics[i].name, "accuracy") != 0) {
-			run->metrics[n++] = spec->objective.metrics[i].name;
-		}
-	}
-	if (spec->criterion.metrics[0].name == NULL) {
-		return;
-	}
-	run->accuracies = mem_new(spec->criterion.metric_count + 1, sizeof(*run->accuracies));
-	for (size_t i = 0; i < spec->criterion.metric_count; i++) {
-		run->accuracies[i] = spec->criterion.metrics[i].name;
 	}
 }
 
@@ -96,7 +74,7 @@ struct run *run_create(struct tuner *tuner, struct job *job)
 	list_init(&run->watches);
 	list_init(&run->completions);
 	list_init(&run->task.node);
-	list_expectations(run);
+	spec_needs_init(&run->needs, job->spec);
 	sched_seat_init(&tuner->sched, &run->seat, job->spec->target.url,
 			(size_t)job->spec->target.max_concurrency, on_seat, run);
 	loop_timer_init(tuner->options.loop, &run->deadline, on_deadline, run);
@@ -194,7 +172,7 @@ void run_finish(struct run *run, enum job_state state, const char *reason, const
 	json_t *data;
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
-		if (job->trials[i]->state < TRIAL_TOLD) {
+		if (job->trials[i]->state < TRIAL_TOLD && job->trials[i]->question != NULL) {
 			job_record(job, "trial_cancelled", i, NULL);
 		}
 	}

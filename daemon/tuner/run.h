@@ -47,8 +47,8 @@ struct run {
 	int64_t active_since; /* monotonic ms, or -1 while the clock of the job stands still */
 	int64_t durable;      /* version on disk */
 	struct list watches;
-	struct list completions;            /* to be called when what is recorded now is on disk */
-	const char **metrics, **accuracies; /* what answers must contain, NULL-terminated */
+	struct list completions; /* to be called when what is recorded now is on disk */
+	struct spec_needs needs; /* what answers must contain */
 	int64_t unreachable_in_row;
 	char last_error[ERR_MESSAGE_MAX];
 	int refs;

@@ -309,3 +309,27 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 		"parallel", (json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials,
 		"timeout", timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0));
 }
+
+void spec_needs_init(struct spec_needs *needs, const struct spec *spec)
+{
+	const struct criterion *criterion = &spec->criterion;
+	size_t n = 0;
+
+	memset(needs, 0, sizeof(*needs));
+	for (size_t i = 0; i < spec->objective.count; i++) {
+		if (strcmp(spec->objective.metrics[i].name, "accuracy") != 0) {
+			needs->metrics[n++] = spec->objective.metrics[i].name;
+		}
+	}
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		needs->accuracies[i] = criterion->metrics[i].name;
+	}
+}
+
+struct answer_expect spec_needs_expect(const struct spec_needs *needs)
+{
+	return (struct answer_expect){
+		.accuracies = needs->accuracies[0] != NULL ? needs->accuracies : NULL,
+		.metrics = needs->metrics,
+	};
+}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backends/answer.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "strategies/strategy.h"
@@ -65,6 +66,15 @@ json_t *spec_target_redacted(const json_t *target);
 
 /* quant_level as strategies that have levels see it. */
 enum level spec_level(const struct spec *spec);
+
+/* What every measurement must contain: the names, borrowed from the spec, NULL-terminated. */
+struct spec_needs {
+	const char *metrics[LIMIT_METRICS + 1];
+	const char *accuracies[LIMIT_METRICS + 1];
+};
+void spec_needs_init(struct spec_needs *needs, const struct spec *spec);
+/* The same as the checks of answers want it. Borrows `needs`. */
+struct answer_expect spec_needs_expect(const struct spec_needs *needs);
 
 /* What the job document shows and no event changes, as the store wants it. New reference. */
 json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target);

@@ -78,6 +78,14 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
  * through the callback's err. */
 void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_fn done, void *arg);
 
+/*
+ * Measurements made elsewhere, {"trials": [...]}, become trials of an open job, all or none. Faults
+ * come through the callback's err. *ret_receipt, a new reference, says what was taken; NULL when
+ * nothing was. It is also the answer that is kept for the key.
+ */
+void tuner_import(struct tuner *tuner, const char *job, json_t *body, const struct store_key *key,
+		  json_t **ret_receipt, tuner_done_fn done, void *arg);
+
 /* The number of the job's newest event on disk, or -1 when it is not open. */
 int64_t tuner_version(const struct tuner *tuner, const char *job);
 

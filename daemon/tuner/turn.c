@@ -36,7 +36,7 @@ static json_t *state_data(struct run *run, enum job_state state)
 static void ask_somebody(struct run *run, const struct question *question, int64_t twin)
 {
 	struct job *job = run->job;
-	int64_t number = job->trial_count;
+	int64_t number = question->kind == QUESTION_BASELINE ? 0 : job->trial_count;
 
 	job_record(job, "question_asked", number, job_asked_data(job, question, twin, false));
 	flight_start(run, job->trials[number]);
@@ -46,7 +46,7 @@ static void start_baseline(struct run *run)
 {
 	struct question question = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 
-	if (run->job->trial_count > 0 || !sched_take(&run->seat)) {
+	if (job_has_baseline(run->job) || !sched_take(&run->seat)) {
 		return;
 	}
 	if (run->job->state == JOB_QUEUED) {
@@ -58,10 +58,13 @@ static void start_baseline(struct run *run)
 
 static json_t *copied(const struct trial *twin)
 {
-	json_t *data = json_copy(twin->told);
+	static const char *const members[] = {"accuracy",        "metrics", "feasible",
+					      "objective_value", "margin",  "scores"};
+	json_t *data = json_pack("{s:s}", "source", "cache");
 
-	(void)json_object_del(data, "active_s");
-	(void)json_object_set_new(data, "source", json_string("cache"));
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		(void)json_object_set(data, members[i], json_object_get(twin->told, members[i]));
+	}
 	return data;
 }
 
@@ -98,8 +101,7 @@ static void enter_stage(struct job *job, const char *stage)
 static void on_question(struct run *run, const struct question *question)
 {
 	struct job *job = run->job;
-	struct trial *twin =
-		question->kind == QUESTION_EVALUATE ? job_find_config(job, question->config) : NULL;
+	struct trial *twin = job_find_twin(job, question);
 	int64_t number;
 
 	enter_stage(job, question->stage);
@@ -261,6 +263,7 @@ static void baseline_told(struct run *run, struct trial *trial)
 	}
 	data = job_baseline_data(job, trial);
 	job_record(job, "baseline_measured", 0, data);
+	job_judge_imports(job);
 	if (job->state == JOB_BASELINE) {
 		job_record(job, "state_changed", -1, state_data(run, JOB_RUNNING));
 		run_clock(run);

@@ -89,6 +89,18 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.ask("POST", "/v1/jobs", b"{")[0], 400)
         self.assertEqual(self.ask("DELETE", path)[0], 204)
 
+    def test_imports(self):
+        status, _, document = self.ask("POST", "/v1/jobs", jobkit.body(self.evaluator.url))
+        self.assertEqual(status, 201)
+        path = f"/v1/jobs/{document['id']}"
+        self.assertEqual(self.ask("POST", f"{path}/pause")[0], 200)
+        example = {"config": {"ops": {"op0": {"mode": "fp32"}}}, "accuracy": 1, "latency_ms": 2}
+        self.assertEqual(self.ask("POST", f"{path}/trials", {"trials": [example]})[0], 200)
+        self.assertEqual(self.ask("GET", f"{path}/trials/1")[0], 200)
+        self.assertEqual(self.ask("GET", f"{path}/events")[0], 200)
+        self.assertEqual(self.ask("POST", f"{path}/trials", {"trials": [{}]})[0], 422)
+        self.assertEqual(self.ask("POST", f"{path}/cancel")[0], 200)
+
     def test_other_resources(self):
         status, sent, document = self.ask(
             "POST", "/v1/evaluators", {"name": "e", "url": self.evaluator.url, "secret": "hush"}

@@ -261,6 +261,97 @@ Test(job, a_contradicted_winner_is_rejected_and_the_search_goes_on)
 	finish(&f);
 }
 
+/* Imports `latency` as measured elsewhere for the config with one changed operator. */
+static void import(struct fixture *f, uint32_t op, double accuracy, double latency)
+{
+	struct answer answer = {.accuracy_count = 1, .accuracy = {accuracy}, .metric_count = 1};
+	struct config_change change = {.dimension = op, .choice = 1};
+	struct config *config = config_from_changes(f->job->spec->space, &change, 1);
+	int64_t number = f->job->trial_count > 0 ? f->job->trial_count : 1;
+
+	answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", latency};
+	record(f, "trial_imported", number, job_imported_data(f->job, config, &answer));
+	config_destroy(config);
+}
+
+Test(job, imports_before_the_baseline_are_judged_when_it_is_known)
+{
+	const char *extra = ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", "
+			    "\"stop_on\": \"budget\"}";
+	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
+	struct fixture f = {.job = job_create("job_TEST", make_spec(extra))};
+
+	record(&f, "job_submitted", -1, NULL);
+	import(&f, 0, 0.9, 70);
+	import(&f, 1, 0.5, 60);
+	cr_assert_not(job_has_baseline(f.job), "trial 0 is only kept for it");
+	cr_assert_eq(f.job->trial_count, 3);
+	cr_assert_eq(f.job->out, 0);
+	record(&f, "state_changed", -1, json_pack("{s:s}", "state", "baseline"));
+	record(&f, "question_asked", 0, job_asked_data(f.job, &baseline, -1, false));
+	told(&f, 0, 0.9, 100);
+	record(&f, "baseline_measured", 0, job_baseline_data(f.job, f.job->trials[0]));
+	job_judge_imports(f.job);
+	record(&f, "state_changed", -1, json_pack("{s:s}", "state", "running"));
+	settle(&f);
+	cr_assert_eq(f.job->settled, 2);
+	cr_assert(f.job->trials[1]->candidate.feasible);
+	cr_assert_not(f.job->trials[2]->candidate.feasible);
+	cr_assert_eq(f.job->best->number, 1);
+	cr_assert_eq(f.job->charged, 0, "imports cost no budget");
+	check_replay(&f, extra);
+	cr_assert_eq(ask(&f), 3);
+	check_replay(&f, extra);
+	finish(&f);
+}
+
+Test(job, imports_are_settled_in_their_turn_and_answer_questions)
+{
+	const char *extra = ", \"parallel\": 3, \"tuning_criterion\": {\"strategy\": "
+			    "\"exhaustive\", \"stop_on\": \"budget\"}";
+	struct fixture f;
+	struct question question = {.kind = QUESTION_EVALUATE};
+	struct config_change change = {.dimension = 2, .choice = 1};
+
+	start(&f, extra, 0.9);
+	(void)ask(&f);
+	import(&f, 2, 0.9, 10);
+	(void)ask(&f);
+	settle(&f);
+	cr_assert_eq(f.job->settled, 0, "trial 1 is before it");
+	check_replay(&f, extra);
+	told(&f, 1, 0.9, 50);
+	settle(&f);
+	cr_assert_eq(f.job->settled, 2);
+	cr_assert_eq(f.job->best->number, 2);
+	question.config = config_from_changes(f.job->spec->space, &change, 1);
+	cr_assert_eq(job_find_twin(f.job, &question), f.job->trials[2]);
+	config_destroy(question.config);
+	check_replay(&f, extra);
+	finish(&f);
+}
+
+Test(job, an_import_answers_for_a_config_that_failed_here)
+{
+	struct fixture f;
+	struct question question;
+	struct config *failed;
+
+	start(&f, ", \"tuning_criterion\": {\"strategy\": \"exhaustive\"}", 0.9);
+	record(&f, "trial_failed", ask(&f), json_pack("{s:s}", "error", "no kernel"));
+	failed = f.job->trials[1]->config;
+	question = (struct question){.kind = QUESTION_EVALUATE, .config = failed};
+	cr_assert_eq(job_find_twin(f.job, &question), f.job->trials[1]);
+	{
+		struct answer answer = {.accuracy_count = 1, .accuracy = {0.9}, .metric_count = 1};
+
+		answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", 5};
+		record(&f, "trial_imported", 2, job_imported_data(f.job, failed, &answer));
+	}
+	cr_assert_eq(job_find_twin(f.job, &question), f.job->trials[2]);
+	finish(&f);
+}
+
 Test(job, a_log_that_does_not_fit_is_refused)
 {
 	struct job *job = job_create("job_TEST", make_spec(", \"quant_level\": 1"));
@@ -270,6 +361,10 @@ Test(job, a_log_that_does_not_fit_is_refused)
 	cr_assert_eq(job_replay(job, "state_changed", -1, data, &err), -ERR_CORRUPT);
 	cr_assert_eq(job_replay(job, "trial_told", 3, data, &err), -ERR_CORRUPT);
 	cr_assert_eq(job_replay(job, "no_such_event", -1, data, &err), -ERR_CORRUPT);
+	cr_assert_eq(job_replay(job, "trial_imported", 0, data, &err), -ERR_CORRUPT);
+	json_decref(data);
+	data = json_pack("{s:s, s:[[i, i]]}", "kind", "evaluate", "config", 0, 99);
+	cr_assert_eq(job_replay(job, "trial_imported", 1, data, &err), -ERR_CORRUPT);
 	json_decref(data);
 	job_destroy(job);
 }

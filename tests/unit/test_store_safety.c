@@ -99,27 +99,30 @@ static int64_t version_of(const char *path)
 
 Test(store_safety, an_upgrade_copies_first_and_is_all_or_nothing)
 {
-	const char *bad[] = {schema_steps[0], "ALTER TABLE job ADD COLUMN extra TEXT; NONSENSE"};
-	const char *good[] = {schema_steps[0], "ALTER TABLE job ADD COLUMN extra TEXT"};
+	const size_t now = schema_step_count;
+	const char *steps[100] = {0}; /* more than there will be */
 	struct world world;
 	struct err err;
 	sqlite3 *db;
-	char *path;
-	char *copy;
+	char *path, *copy, copy_name[64];
 
 	world_start(&world, 0);
 	world_insert_with_life(&world, "job_a");
 	world_close(&world);
 	path = world_path(&world, "narrowd.db");
-	copy = world_path(&world, "narrowd.db.before-2");
+	(void)snprintf(copy_name, sizeof(copy_name), "narrowd.db.before-%zu", now + 1);
+	copy = world_path(&world, copy_name);
+	memcpy(steps, schema_steps, now * sizeof(steps[0]));
 	cr_assert_eq(db_open(path, DB_WRITER, &db, &err), 0);
-	cr_assert_neq(schema_upgrade(db, path, bad, 2, &err), 0);
-	cr_assert_eq(version_of(path), 1);
-	cr_assert_eq(schema_upgrade(db, path, good, 2, &err), 0, "%s", err.message);
+	steps[now] = "ALTER TABLE job ADD COLUMN extra TEXT; NONSENSE";
+	cr_assert_neq(schema_upgrade(db, path, steps, now + 1, &err), 0);
+	cr_assert_eq(version_of(path), now);
+	steps[now] = "ALTER TABLE job ADD COLUMN extra TEXT";
+	cr_assert_eq(schema_upgrade(db, path, steps, now + 1, &err), 0, "%s", err.message);
 	cr_assert_eq(db_exec(db, "UPDATE job SET extra = 'x'", &err), 0, "%s", err.message);
 	(void)sqlite3_close(db);
-	cr_assert_eq(version_of(path), 2);
-	cr_assert_eq(version_of(copy), 1, "the copy is of the old schema");
+	cr_assert_eq(version_of(path), now + 1);
+	cr_assert_eq(version_of(copy), now, "the copy is of the old schema");
 	cr_assert_eq(rename(copy, path), 0);
 	world_verify(&world);
 	free(path);
@@ -133,7 +136,7 @@ enum { JOBS = 4, TRIALS = 40, OPS = 40, EVENTS_PER_OP = 30 };
 struct author {
 	struct rng rng;
 	int64_t trials;      /* asked so far */
-	char states[TRIALS]; /* a asked, l leased, t told, f failed, c cancelled */
+	char states[TRIALS]; /* a asked, l leased, t told, i imported, f failed, c cancelled */
 	char data[EVENTS_PER_OP][160];
 };
 
@@ -163,12 +166,25 @@ static struct store_event write_event(struct author *author, char *data)
 	size_t step = rng_below(rng, sizeof(steps) / sizeof(steps[0]) + 4);
 	int64_t trial = (int64_t)rng_below(rng, (uint64_t)author->trials + 1);
 	int64_t at_ms = T0 + (int64_t)rng_below(rng, 100000);
-	bool settled = trial < author->trials && author->states[trial] == 't';
+	bool imported = trial < author->trials && author->states[trial] == 'i';
+	bool settled = imported || (trial < author->trials && author->states[trial] == 't');
 
+	if (imported) {
+		return (struct store_event){"trial_judged", at_ms, trial,
+					    "{\"feasible\":true,\"objective_value\":2.5}"};
+	}
+	if (trial == author->trials && trial < TRIALS && rng_below(rng, 4) == 0) {
+		author->states[author->trials++] = 'i';
+		return (struct store_event){
+			"trial_imported", at_ms, trial,
+			"{\"kind\":\"evaluate\",\"accuracy\":{\"a\":0.5},\"metrics\":{}}"};
+	}
 	if (trial == author->trials || step >= sizeof(steps) / sizeof(steps[0]) ||
 	    (settled && steps[step].becomes != 0)) {
 		trial = author->trials < TRIALS ? author->trials++ : 0;
-		author->states[trial] = author->states[trial] == 't' ? 't' : 'a';
+		author->states[trial] = memchr("ti", author->states[trial], 2) != NULL
+						? author->states[trial]
+						: 'a';
 		if (author->trials == TRIALS && trial == 0) {
 			return (struct store_event){"timeout", at_ms, -1, NULL};
 		}

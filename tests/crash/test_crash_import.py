@@ -1,0 +1,123 @@
+"""kill -9 in the middle of imports: each is there as a whole or not at all, and counts once.
+
+Imports are sent again and again under their keys while the daemon is killed at random moments.
+NARROWD_IMPORT_KILLS says how often.
+"""
+
+import http.client
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
+from daemon import Daemon  # noqa: E402
+
+import crash_model  # noqa: E402
+
+KILLS = int(os.environ.get("NARROWD_IMPORT_KILLS", "25"))
+SEED = int(os.environ.get("NARROWD_SEED", "1"))
+OPERATORS = 12
+TRIALS = 400
+MODES = [{"mode": "bf16"}, {"mode": "fp32"}]
+
+
+class CrashImport(unittest.TestCase):
+    def setUp(self):
+        self.random = random.Random(SEED)
+        self.acknowledged = 0
+
+    def trials(self):
+        return [
+            {
+                "config": {
+                    "ops": {
+                        f"op{i}": self.random.choice(MODES)
+                        for i in range(OPERATORS)
+                        if self.random.random() < 0.3
+                    }
+                },
+                "accuracy": 0.5 + 0.4 * self.random.random(),
+                "latency_ms": 10 + self.random.random(),
+            }
+            for _ in range(TRIALS)
+        ]
+
+    def import_some(self, daemon, job, alive):
+        """Sends one import after the other; the one without an answer comes again, unchanged."""
+        while alive():
+            body = self.pending or {"trials": self.trials()}
+            self.pending = body
+            key = f"import-{self.acknowledged}"
+            status, _, answer = daemon.request(
+                "POST", f"/v1/jobs/{job}/trials", body, {"Idempotency-Key": key}
+            )
+            self.assertEqual(status, 200, answer)
+            self.assertEqual(answer["first"], 1 + self.acknowledged * TRIALS)
+            self.acknowledged += 1
+            self.pending = None
+
+    def one_life(self, daemon, job):
+        daemon.start()
+        killer = threading.Timer(self.random.uniform(0, 0.3), daemon.kill9)
+        killer.start()
+        try:
+            self.import_some(daemon, job, killer.is_alive)
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            killer.join()
+
+    def check(self, daemon, job):
+        """What is on disk is whole imports: those with an answer, and at most one more."""
+        status, _, document = daemon.request("GET", f"/v1/jobs/{job}")
+        self.assertEqual(status, 200, document)
+        imported = document["progress"]["imported"]
+        self.assertIn(imported, (self.acknowledged * TRIALS, (self.acknowledged + 1) * TRIALS))
+
+    def test_kill(self):
+        self.pending = None
+        with tempfile.TemporaryDirectory() as directory, crash_model.Ledger() as ledger:
+            daemon = Daemon(directory)
+            daemon.start()
+            body = {
+                "capability": crash_model.capability(OPERATORS),
+                "evaluator": {"url": ledger.url},
+                "tuning_criterion": {
+                    "strategy": "random", "stop_on": "budget", "max_trials": 5,
+                },
+            }
+            status, _, job = daemon.request("POST", "/v1/jobs", body)
+            self.assertEqual(status, 201, job)
+            job = job["id"]
+            status, _, answer = daemon.request("POST", f"/v1/jobs/{job}/pause")
+            self.assertEqual(status, 200, answer)
+            daemon.kill9()
+            for _ in range(KILLS):
+                self.one_life(daemon, job)
+                daemon.start()
+                self.check(daemon, job)
+                daemon.kill9()
+            daemon.start()
+            try:
+                status, _, answer = daemon.request("POST", f"/v1/jobs/{job}/cancel")
+                self.assertEqual(status, 200, answer)
+            finally:
+                daemon.stop()
+            with sqlite3.connect(os.path.join(directory, "narrowd.db")) as database:
+                self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
+            tool = os.environ.get("STORE_VERIFY_BIN")
+            if tool:
+                done = subprocess.run([tool, directory], capture_output=True, text=True,
+                                      check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(self.acknowledged, 0)
+        print(f"{KILLS} kills, {self.acknowledged} imports of {TRIALS} trials")
+
+
+if __name__ == "__main__":
+    unittest.main()
