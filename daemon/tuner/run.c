@@ -209,8 +209,13 @@ static void on_stored(void *arg, int rc, const struct err *err)
 	if (rc != 0 && !run->closed) {
 		log_line(LOG_ERROR, "events were not stored", LOG_TEXT("job", run->job->id),
 			 LOG_TEXT("error", err->message));
+		run->failure = *err;
 		reload_later(run->tuner, run->job->id);
 		run_close(run);
+	} else if (rc == -(int)ERR_CONFLICT && run->failure.code != ERR_OK) {
+		/* What came after a batch that failed does not fit for that reason alone. */
+		rc = -(int)run->failure.code;
+		err = &run->failure;
 	}
 	if (rc == 0 && !run->closed) {
 		run->durable = batch->version;

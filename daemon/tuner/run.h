@@ -52,7 +52,8 @@ struct run {
 	int64_t unreachable_in_row;
 	char last_error[ERR_MESSAGE_MAX];
 	int refs;
-	bool closed; /* no longer open: only waits for what has not come back */
+	bool closed;        /* no longer open: only waits for what has not come back */
+	struct err failure; /* why its events could not be stored, once that happened */
 };
 
 /* run.c */

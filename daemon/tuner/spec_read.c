@@ -264,16 +264,18 @@ void spec_read_strategy(const struct json_at *body, struct spec *spec)
 		spec->quant_level = strategy.value != NULL ? "1" : "auto";
 	}
 	spec->strategy = strategy_find(name);
-	if (spec->strategy != NULL && spec->strategy->has_levels) {
-		spec->quant_level = level.value != NULL ? spec->quant_level : "auto";
-	} else if (strcmp(spec->quant_level, "1") != 0) {
-		name = strcmp(spec->quant_level, "0") == 0 ? "conservative" : "auto";
-		spec->strategy = strategy_find(name);
-	}
 	if (spec->strategy == NULL) {
+		/* Also when quant_level outranks it: a typing error is not a wish. */
 		(void)json_fault(&strategy, "there is no strategy \"%s\"; see /v1/strategies",
 				 name);
 		return;
+	}
+	if (spec->strategy->has_levels) {
+		spec->quant_level = level.value != NULL ? spec->quant_level : "auto";
+	} else if (strcmp(spec->quant_level, "1") != 0) {
+		bool none = strcmp(spec->quant_level, "0") == 0;
+
+		spec->strategy = strategy_find(none ? "conservative" : "auto");
 	}
 	read_kwargs(&kwargs, spec);
 }
