@@ -16,7 +16,7 @@ static void add_dimension(struct product *product, size_t dimension, uint16_t ch
 	}
 }
 
-void product_init(struct product *product, const struct space *space)
+static void init(struct product *product, const struct space *space, bool full)
 {
 	product->space = space;
 	product->dimensions = mem_new(space->op_count + 1, sizeof(*product->dimensions));
@@ -25,8 +25,20 @@ void product_init(struct product *product, const struct space *space)
 	product->size = 1;
 	add_dimension(product, space_size_dimension(space), space_sizes(space));
 	for (size_t op = 0; op < space->op_count; op++) {
-		add_dimension(product, op, space_kind(space, op)->defaults);
+		const struct kind *kind = space_kind(space, op);
+
+		add_dimension(product, op, full ? kind->count : kind->defaults);
 	}
+}
+
+void product_init(struct product *product, const struct space *space)
+{
+	init(product, space, false);
+}
+
+void product_init_full(struct product *product, const struct space *space)
+{
+	init(product, space, true);
 }
 
 void product_finish(struct product *product)
@@ -35,8 +47,7 @@ void product_finish(struct product *product)
 	free(product->choices);
 }
 
-/* Takes over `digits`, one for each dimension of the product. */
-static struct config *config_of(const struct product *product, uint16_t *digits)
+struct config *product_config(const struct product *product, const uint16_t *digits)
 {
 	struct config_change *changes = mem_new(product->dimension_count, sizeof(*changes));
 	struct config *config;
@@ -50,27 +61,47 @@ static struct config *config_of(const struct product *product, uint16_t *digits)
 	}
 	config = config_from_changes(product->space, changes, count);
 	free(changes);
-	free(digits);
 	return config;
+}
+
+bool product_digits(const struct product *product, const struct config *config,
+		    uint16_t *ret_digits)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < product->dimension_count; i++) {
+		ret_digits[i] = config_choice(config, product->dimensions[i]);
+		if (ret_digits[i] >= product->choices[i]) {
+			return false;
+		}
+		found += ret_digits[i] != 0;
+	}
+	return found == config->count;
 }
 
 struct config *product_at(const struct product *product, uint64_t number)
 {
 	uint16_t *digits = mem_new(product->dimension_count, sizeof(*digits));
+	struct config *config;
 
 	for (size_t i = product->dimension_count; i-- > 0;) {
 		digits[i] = (uint16_t)(number % product->choices[i]);
 		number /= product->choices[i];
 	}
-	return config_of(product, digits);
+	config = product_config(product, digits);
+	free(digits);
+	return config;
 }
 
 struct config *product_draw(const struct product *product, struct rng *rng)
 {
 	uint16_t *digits = mem_new(product->dimension_count, sizeof(*digits));
+	struct config *config;
 
 	for (size_t i = 0; i < product->dimension_count; i++) {
 		digits[i] = (uint16_t)rng_below(rng, product->choices[i]);
 	}
-	return config_of(product, digits);
+	config = product_config(product, digits);
+	free(digits);
+	return config;
 }

@@ -1,19 +1,10 @@
+#include "strategies/config_set.h"
 #include "strategies/product.h"
 #include "strategies/registry.h"
 
-#include <stdlib.h>
-
-#include "base/mem.h"
-
-/* So many draws in vain mean that most of the product was asked, so a scan soon finds the rest. */
-enum { DRAWS = 64 };
-
 struct random {
 	struct product product;
-	/* Configs asked: a hash set with open addressing. Borrowed from the events. */
-	const struct config **slots;
-	size_t capacity; /* a power of two, or 0 */
-	size_t count;
+	struct config_set asked; /* borrows from the events */
 };
 
 static size_t state_size(const struct problem *problem)
@@ -33,91 +24,20 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	return 0;
 }
 
-/* Where the config is, or the free slot where it would go. */
-static const struct config **find(const struct random *random, const struct config *config)
-{
-	size_t i = (size_t)config->hash & (random->capacity - 1);
-
-	while (random->slots[i] != NULL && !config_equal(random->slots[i], config)) {
-		i = (i + 1) & (random->capacity - 1);
-	}
-	return &random->slots[i];
-}
-
-static void grow(struct random *random)
-{
-	const struct config **old = random->slots;
-	size_t old_capacity = random->capacity;
-
-	random->capacity = old_capacity > 0 ? old_capacity * 2 : 64;
-	random->slots = mem_new(random->capacity, sizeof(*random->slots));
-	for (size_t i = 0; i < old_capacity; i++) {
-		if (old[i] != NULL) {
-			*find(random, old[i]) = old[i];
-		}
-	}
-	free(old);
-}
-
 static void apply(void *state, const struct event *event)
 {
 	struct random *random = state;
-	const struct config **slot;
 
-	if (event->type != EVENT_ASKED || event->kind != QUESTION_EVALUATE) {
-		return;
+	if (event->type == EVENT_ASKED && event->kind == QUESTION_EVALUATE) {
+		config_set_add(&random->asked, event->config);
 	}
-	if (random->count * 2 >= random->capacity) {
-		grow(random);
-	}
-	slot = find(random, event->config);
-	random->count += *slot == NULL;
-	*slot = event->config;
-}
-
-static bool is_new(const struct random *random, const struct config *config)
-{
-	return random->capacity == 0 || *find(random, config) == NULL;
-}
-
-static struct config *draw(const struct random *random, struct rng *rng)
-{
-	for (int i = 0; i < DRAWS; i++) {
-		struct config *config = product_draw(&random->product, rng);
-
-		if (is_new(random, config)) {
-			return config;
-		}
-		config_destroy(config);
-	}
-	return NULL;
-}
-
-/* NULL when everything was asked. */
-static struct config *scan(const struct random *random, struct rng *rng)
-{
-	uint64_t size = random->product.size;
-	uint64_t first = rng_below(rng, size);
-
-	for (uint64_t i = 0; i < size; i++) {
-		struct config *config = product_at(&random->product, (first + i) % size);
-
-		if (is_new(random, config)) {
-			return config;
-		}
-		config_destroy(config);
-	}
-	return NULL;
 }
 
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct random *random = state;
 
-	out->config = draw(random, &rng);
-	if (out->config == NULL) {
-		out->config = scan(random, &rng);
-	}
+	out->config = config_set_draw_other(&random->asked, &random->product, &rng);
 	if (out->config == NULL) {
 		return STEP_DONE;
 	}
@@ -131,7 +51,7 @@ static void finish(void *state)
 	struct random *random = state;
 
 	product_finish(&random->product);
-	free(random->slots);
+	config_set_finish(&random->asked);
 }
 
 const struct strategy_ops random_strategy = {

@@ -12,6 +12,7 @@ const struct strategy_ops *const strategies[] = {
 	&auto_mixed_precision_strategy,
 	&exhaustive_strategy,
 	&random_strategy,
+	&tpe_strategy,
 	NULL,
 };
 

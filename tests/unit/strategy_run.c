@@ -138,6 +138,11 @@ void run_finish(struct run *run)
 	free(run->out);
 }
 
+size_t run_limit(const struct strategy_ops *ops)
+{
+	return ops->in_order ? RUN_ASKS / 5 : RUN_ASKS;
+}
+
 /* The same config gets the same result, as from a host that answers repetitions from its store. */
 static struct event result_of(const struct run *run, int64_t trial)
 {
@@ -238,7 +243,7 @@ void run_through(struct run *run, enum run_order order)
 	struct rng rng = rng_make(run->c->seed, RNG_TIMING, (uint64_t)run->problem.parallel);
 
 	for (;;) {
-		bool room = !run->done && run->asked_count < RUN_ASKS &&
+		bool room = !run->done && run->asked_count < run_limit(run->ops) &&
 			    run->out_count < (size_t)run->problem.parallel;
 
 		/* Sometimes a result is there before the next question is asked. */

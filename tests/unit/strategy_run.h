@@ -9,6 +9,8 @@
 
 /* A run stops asking after so many questions. */
 enum { RUN_ASKS = 250 };
+/* Strategies that fit models take far longer for each, so they get fewer: those are in_order. */
+size_t run_limit(const struct strategy_ops *ops);
 
 /* A space and an evaluator: what it answers depends on the config and the seed only. */
 struct run_case {
@@ -51,7 +53,7 @@ void run_finish(struct run *run);
 enum step run_ask(struct run *run);
 /* Shows the result of run->out[place]. */
 void run_tell(struct run *run, size_t place);
-/* Goes on until the strategy is done and nothing is out, or RUN_ASKS questions were asked. Asserts
+/* Goes on until the strategy is done and nothing is out, or run_limit() questions were asked. Asserts
  * that it never waits for nothing. */
 void run_through(struct run *run, enum run_order order);
 

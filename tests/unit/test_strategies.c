@@ -16,7 +16,10 @@
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-enum { SPACES = 200 };
+enum {
+	SPACES = 200,
+	SPACES_PER_MODEL = 8, /* what is in_order fits models and sees every eighth */
+};
 
 #define FOR_EACH_STRATEGY(ops)                                                                     \
 	for (const struct strategy_ops *const *at_ = strategies, *(ops) = *at_; (ops) != NULL;     \
@@ -49,7 +52,9 @@ static void on_random_spaces(void (*check)(const struct run_case *c,
 
 		FOR_EACH_STRATEGY(ops)
 		{
-			check(&c, ops);
+			if (!ops->in_order || seed % SPACES_PER_MODEL == 0) {
+				check(&c, ops);
+			}
 		}
 		space_destroy(c.space);
 	}
@@ -87,7 +92,7 @@ static void check_end(const struct run_case *c, const struct strategy_ops *ops)
 
 	run_init(&run, c, ops, 1);
 	run_through(&run, RUN_IN_TRIAL_ORDER);
-	if (bound < RUN_ASKS) {
+	if (bound < run_limit(ops)) {
 		cr_assert(run.done, "%s does not end in space %llu", ops->name,
 			  (unsigned long long)c->seed);
 		cr_assert_leq(run.asked_count, bound);

@@ -1,0 +1,179 @@
+#include "strategies/trials.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static double *places_of(const struct extra *extra)
+{
+	double *places = mem_new(extra->count, sizeof(*places));
+	double low = INFINITY, high = -INFINITY;
+
+	for (uint16_t i = 0; i < extra->count; i++) {
+		places[i] = log(fmax(strtod(extra->values[i], NULL), 1));
+		low = fmin(low, places[i]);
+		high = fmax(high, places[i]);
+	}
+	for (uint16_t i = 0; i < extra->count; i++) {
+		places[i] = high > low ? (places[i] - low) / (high - low) : 0;
+	}
+	return places;
+}
+
+void trials_init(struct trials *trials, const struct space *space, bool full)
+{
+	memset(trials, 0, sizeof(*trials));
+	(full ? product_init_full : product_init)(&trials->product, space);
+	if (space_sizes(space) > 1) {
+		trials->places = places_of(&space->extras[0]);
+	}
+}
+
+void trials_finish(struct trials *trials)
+{
+	product_finish(&trials->product);
+	config_set_finish(&trials->seen);
+	config_destroy(trials->baseline);
+	free(trials->list);
+	free(trials->columns);
+	free(trials->places);
+}
+
+static void grow(struct trials *trials)
+{
+	size_t capacity = trials->capacity > 0 ? trials->capacity * 2 : (size_t)2 * TRIALS_BLOCK;
+	size_t width = trials->product.dimension_count;
+	uint16_t *columns = mem_new(capacity * width, sizeof(*columns));
+
+	for (size_t d = 0; d < width && trials->count > 0; d++) {
+		memcpy(columns + d * capacity, trials_column(trials, d),
+		       trials->count * sizeof(*columns));
+	}
+	free(trials->columns);
+	trials->columns = columns;
+	trials->list = mem_grow(trials->list, capacity, sizeof(*trials->list));
+	trials->capacity = capacity;
+}
+
+/* Later trials are more often asked for. */
+static int find(const struct trials *trials, const struct config *config)
+{
+	size_t i = trials->count;
+
+	if (!config_set_has(&trials->seen, config)) {
+		return TRIALS_NONE;
+	}
+	while (i > 0 && !config_equal(trials->list[i - 1].config, config)) {
+		i--;
+	}
+	return (int)i - 1;
+}
+
+static int add(struct trials *trials, const struct config *config)
+{
+	uint16_t *digits = mem_new(trials->product.dimension_count, sizeof(*digits));
+	bool inside = product_digits(&trials->product, config, digits);
+
+	config_set_add(&trials->seen, config);
+	if (inside && trials->count == trials->capacity) {
+		grow(trials);
+	}
+	for (size_t d = 0; inside && d < trials->product.dimension_count; d++) {
+		trials->columns[d * trials->capacity + trials->count] = digits[d];
+	}
+	free(digits);
+	if (!inside) {
+		return TRIALS_NONE;
+	}
+	trials->list[trials->count] = (struct known){.config = config, .state = KNOWN_OUT};
+	return (int)trials->count++;
+}
+
+/* All operators in fp32; NULL when one of them has no such choice or it is the default config. */
+static struct config *baseline_config(const struct space *space)
+{
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+	struct config *config = NULL;
+	bool moved = false, possible = true;
+
+	for (size_t op = 0; op < space->op_count; op++) {
+		const struct kind *kind = space_kind(space, op);
+
+		possible = possible && kind->per_mode[MODE_FP32] > 0;
+		choices[op] = kind->first[MODE_FP32];
+		moved = moved || choices[op] != 0;
+	}
+	if (possible && moved) {
+		config = config_create(space, choices);
+	}
+	free(choices);
+	return config;
+}
+
+static int add_baseline(struct trials *trials, const struct event *event)
+{
+	trials->baseline_objective = event->objective;
+	trials->baseline = baseline_config(trials->product.space);
+	return trials->baseline != NULL ? add(trials, trials->baseline) : TRIALS_NONE;
+}
+
+static int find_or_add(struct trials *trials, const struct config *config)
+{
+	int index = find(trials, config);
+
+	return index != TRIALS_NONE ? index : add(trials, config);
+}
+
+int trials_apply(struct trials *trials, const struct event *event)
+{
+	struct known *trial;
+	int index;
+
+	if (event->kind == QUESTION_BASELINE && event->type == EVENT_TOLD) {
+		index = add_baseline(trials, event);
+	} else if (event->kind == QUESTION_EVALUATE) {
+		index = find_or_add(trials, event->config);
+	} else {
+		return TRIALS_NONE;
+	}
+	if (index == TRIALS_NONE || event->type == EVENT_ASKED) {
+		return index;
+	}
+	trial = &trials->list[index];
+	trials->told += event->type == EVENT_TOLD && trial->state != KNOWN_TOLD;
+	if (event->type == EVENT_TOLD) {
+		trial->state = KNOWN_TOLD;
+		trial->feasible = event->feasible;
+		trial->margin = event->margin;
+		trial->objective = event->objective;
+	} else if (trial->state == KNOWN_OUT) {
+		trial->state = KNOWN_FAILED;
+	}
+	return index;
+}
+
+struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
+			    const char **ret_stage)
+{
+	struct config *config = config_from_changes(trials->product.space, NULL, 0);
+
+	*ret_stage = "default";
+	if (!config_set_has(&trials->seen, config)) {
+		return config;
+	}
+	config_destroy(config);
+	*ret_stage = "start-up";
+	if (trials->count > draws + (trials->baseline != NULL)) {
+		return NULL;
+	}
+	return config_set_draw_other(&trials->seen, &trials->product, rng);
+}
+
+bool trials_ordered(const struct trials *trials, size_t digit)
+{
+	const struct product *product = &trials->product;
+
+	return product->dimensions[digit] == space_size_dimension(product->space);
+}
