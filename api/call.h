@@ -27,6 +27,9 @@ struct server {
 	const struct guard *guard;
 	bool draining;
 	struct map keys; /* idempotency keys of requests that still run */
+	/* Versions of final jobs, which change no more: polling them needs no query. */
+	struct map finals;
+	int64_t deletions; /* so far: a read that began before one is not remembered */
 	int64_t started_ms;
 	char *(*settings)(void); /* JSON of GET /v1/config; the caller frees */
 };
@@ -60,8 +63,9 @@ struct call {
 	bool tagged; /* the answer has its ETag */
 	/* What the handler keeps between its steps. */
 	char id[CALL_PARAM_SIZE];
-	int64_t limit;                                                  /* of a page */
-	int64_t started_ms;                                             /* of a probe */
+	int64_t deletions;  /* when the job was asked for */
+	int64_t limit;      /* of a page */
+	int64_t started_ms; /* of a probe */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
 	call_fn *go; /* after the key was looked up */

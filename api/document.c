@@ -2,16 +2,52 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/header.h"
 #include "base/limits.h"
+#include "tuner/job.h"
 
 typedef void make_fn(struct call *call, const struct store_rows *rows);
+
+enum { FINALS_MAX = 10000 };
+
+static bool is_final(const char *state)
+{
+	for (int s = JOB_COMPLETED; job_state_names[s] != NULL; s++) {
+		if (strcmp(job_state_names[s], state) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void remember_final(struct call *call, const struct store_rows *rows)
+{
+	struct server *server = call->server;
+
+	if (!is_final(rows->cells[JOB_STATE]) || call->deletions != server->deletions) {
+		return;
+	}
+	if (server->finals.count >= FINALS_MAX) {
+		map_finish(&server->finals);
+		map_init(&server->finals);
+	}
+	map_set(&server->finals, call->params[0],
+		(intptr_t)strtoll(rows->cells[JOB_VERSION], NULL, 10));
+}
+
+void document_forget(struct server *server, const char *job)
+{
+	server->deletions++;
+	map_remove(&server->finals, job);
+}
 
 static void read_job(struct call *call, make_fn *next)
 {
 	struct store_value id = {.text = call->params[0]};
 
+	call->deletions = call->server->deletions;
 	call_query(call, QUERY_JOB, &id, 1, next);
 }
 
@@ -19,7 +55,10 @@ static void on_job(struct call *call, const struct store_rows *rows)
 {
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
-	} else if (call_tag(call, strtoll(rows->cells[JOB_VERSION], NULL, 10))) {
+		return;
+	}
+	remember_final(call, rows);
+	if (call_tag(call, strtoll(rows->cells[JOB_VERSION], NULL, 10))) {
 		call->make(call, rows);
 	}
 }
@@ -49,6 +88,9 @@ void document_of_job(struct call *call, make_fn *make)
 	int64_t version = tuner_version(call->server->tuner, call->params[0]);
 	char tag[CALL_TAG_SIZE];
 
+	if (version < 0 && seconds == 0) {
+		version = map_get(&call->server->finals, call->params[0], -1);
+	}
 	call->make = make;
 	if (version < 0 || !header_has_tag(known, call_version_tag(version, tag), false)) {
 		read_job(call, on_job);

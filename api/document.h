@@ -17,6 +17,9 @@ void document_of_job(struct call *call,
 /* Whether If-Match is absent or names `version`; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 
+/* A job was deleted: nothing of it is remembered. */
+void document_forget(struct server *server, const char *job);
+
 /* Answers for a job that is not open, given its row if there is one: 409 or 404. */
 void document_not_open(struct call *call, const struct store_rows *rows);
 

@@ -249,6 +249,9 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
 
+	if (rc == 0) {
+		document_forget(call->server, call->params[0]);
+	}
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {

@@ -7,7 +7,7 @@ Prints, as medians with the range over the rounds:
 - a poll of one job whose ETag has not changed: milliseconds on one connection, and the daemon's
   own CPU time;
 - requests per second on 32 connections against those of a bare libmicrohttpd server that answers a
-  constant, in turns: of /healthz, which is a constant too, and of that poll, which asks the store;
+  constant, in turns: of /healthz, which is a constant too, and of that poll;
 - trials per second of 64 jobs whose evaluator answers at once, each trial on disk before the next
   is asked, with the disk's own commits per second beside it.
 

@@ -256,6 +256,7 @@ static int start(struct process *p, struct err *reterr)
 
 	p->loop = loop_create();
 	map_init(&p->server.keys);
+	map_init(&p->server.finals);
 	p->server.loop = p->loop;
 	p->server.guard = p->guard;
 	p->server.settings = settings;
@@ -290,6 +291,7 @@ static int serve(struct process *p, struct err *reterr)
 	fetch_destroy(p->server.fetch);
 	store_destroy(p->server.store);
 	map_finish(&p->server.keys);
+	map_finish(&p->server.finals);
 	loop_destroy(p->loop);
 	log_line(LOG_INFO, "stopped", LOG_TEXT("version", NARROWD_VERSION));
 	return 0;

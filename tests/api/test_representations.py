@@ -50,6 +50,15 @@ class Case(unittest.TestCase):
 
 
 class Conditions(Case):
+    def test_a_final_job_is_remembered_until_it_is_deleted(self):
+        path = f"/v1/jobs/{self.done()}"
+        sent, _ = self.ask("GET", path, 200)
+        for _ in range(3):
+            self.ask("GET", path, 304, If_None_Match=sent["etag"])
+        self.ask("GET", path, 200, If_None_Match='"another"')
+        self.ask("DELETE", path, 204)
+        self.ask("GET", path, 404, If_None_Match=sent["etag"])
+
     def test_every_read_has_a_strong_tag(self):
         job = self.done()
         evaluator, _ = self.register()
