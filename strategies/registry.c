@@ -13,6 +13,7 @@ const struct strategy_ops *const strategies[] = {
 	&exhaustive_strategy,
 	&random_strategy,
 	&tpe_strategy,
+	&bayesian_strategy,
 	NULL,
 };
 
