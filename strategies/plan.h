@@ -50,6 +50,15 @@ struct plan_ranked {
 	double merit;   /* -INFINITY when the trial failed */
 };
 
+/* Of a search for how many operators must fall back: see stage_bisect. */
+struct plan_bisection {
+	size_t missed; /* so many of the ranking are too few */
+	size_t enough; /* so many met the criterion; more than there are while none did */
+	size_t end;    /* the ranking's operators before this one are still to be quantized again */
+	size_t chunk;  /* ... so many at once */
+	size_t spoilt; /* from here to `end` they were tried at once and missed; or >= end */
+};
+
 struct plan {
 	const struct space *space;
 	struct plan_step *steps;    /* owned */
@@ -79,6 +88,7 @@ struct plan {
 	uint16_t *current; /* what adaptive stages have come to, from step to step */
 	struct plan_ranked *ranking; /* room for all operators and all blocks */
 	size_t ranking_count;
+	struct plan_bisection bisection;
 	double *scores; /* per operator: what score stages were told; higher suffers more */
 	bool scored;    /* whether they are of this precision */
 	/* Sets of operators that were in higher precision together: mse_v2's memory. */

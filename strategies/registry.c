@@ -14,6 +14,7 @@ const struct strategy_ops *const strategies[] = {
 	&random_strategy,
 	&tpe_strategy,
 	&bayesian_strategy,
+	&bisect_strategy,
 	NULL,
 };
 

@@ -10,6 +10,7 @@ extern const struct strategy_ops auto_strategy;
 extern const struct strategy_ops auto_mixed_precision_strategy;
 extern const struct strategy_ops basic_strategy;
 extern const struct strategy_ops bayesian_strategy;
+extern const struct strategy_ops bisect_strategy;
 extern const struct strategy_ops conservative_strategy;
 extern const struct strategy_ops exhaustive_strategy;
 extern const struct strategy_ops hawq_v2_strategy;

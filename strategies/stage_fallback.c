@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -84,6 +85,112 @@ static void ask_sensitivity(const struct plan *plan, uint64_t index, struct ques
 	ask_first(plan, index + 1, out);
 }
 
+/* The base itself misses, or there would be nothing to look for. */
+static void enter_bisect(struct plan *plan)
+{
+	list_ops(plan);
+	plan->bisection = (struct plan_bisection){.enough = plan->ranking_count + 1};
+	plan->length = !plan->met && plan->ranking_count > 0 ? 1 : 0;
+}
+
+/* 1, 2, 4, ... until that is enough, then the middle. */
+static size_t probe(const struct plan *plan)
+{
+	const struct plan_bisection *b = &plan->bisection;
+	size_t twice = b->missed > 0 ? b->missed * 2 : 1;
+
+	if (b->enough <= plan->ranking_count) {
+		return b->missed + (b->enough - b->missed) / 2;
+	}
+	return twice < plan->ranking_count ? twice : plan->ranking_count;
+}
+
+static void ask_bisect(const struct plan *plan, uint64_t index, struct question *out)
+{
+	(void)index;
+	ask_first(plan, probe(plan), out);
+}
+
+static bool has_met(const struct event *event)
+{
+	return event->type == EVENT_TOLD && event->feasible;
+}
+
+static void told_bisect(struct plan *plan, uint64_t index, const struct event *event)
+{
+	struct plan_bisection *b = &plan->bisection;
+
+	(void)index;
+	*(has_met(event) ? &b->enough : &b->missed) = probe(plan);
+	plan->length += b->enough - b->missed > 1;
+}
+
+/* The last of those that fell back is needed: without it the bisection missed. */
+static void enter_requantize(struct plan *plan)
+{
+	struct plan_bisection *b = &plan->bisection;
+
+	if (plan->met && b->enough > 1 && b->enough <= plan->ranking_count) {
+		memcpy(plan->current, plan->base,
+		       plan->space->dimension_count * sizeof(*plan->current));
+		for (size_t i = 0; i < b->enough; i++) {
+			plan_fall_back(plan, plan->ranking[i].op, plan->current);
+		}
+		b->end = b->enough - 1;
+		b->spoilt = b->end;
+		b->chunk = (b->end + 1) / 2;
+		plan->length = 1;
+	}
+}
+
+static void quantize_chunk(const struct plan *plan, uint16_t *choices)
+{
+	const struct plan_bisection *b = &plan->bisection;
+
+	for (size_t i = b->end - b->chunk; i < b->end; i++) {
+		uint32_t op = plan->ranking[i].op;
+
+		choices[op] = plan->base[op];
+	}
+}
+
+static void ask_requantize(const struct plan *plan, uint64_t index, struct question *out)
+{
+	uint16_t *choices = plan_copy(plan, plan->current);
+
+	(void)index;
+	quantize_chunk(plan, choices);
+	plan_evaluate(plan, choices, out);
+}
+
+static void told_requantize(struct plan *plan, uint64_t index, const struct event *event)
+{
+	struct plan_bisection *b = &plan->bisection;
+	bool met = has_met(event);
+
+	(void)index;
+	if (met) {
+		quantize_chunk(plan, plan->current);
+	}
+	if (met || b->chunk == 1) {
+		b->end -= b->chunk;
+	} else {
+		b->spoilt = b->end - b->chunk;
+	}
+	if (!met && b->chunk == 1) {
+		b->spoilt = b->end;
+	}
+	/* Of two that miss together and of which one was met, the other is to blame. */
+	if (b->spoilt + 1 == b->end) {
+		b->end--;
+	}
+	if (b->spoilt < b->end) {
+		b->chunk = (b->end - b->spoilt) / 2;
+	}
+	b->chunk = b->chunk < b->end ? b->chunk : b->end;
+	plan->length += b->end > 0;
+}
+
 const struct stage stage_instance_fallback = {
 	.name = "instance_fallback",
 	.enter = enter_alone,
@@ -101,4 +208,18 @@ const struct stage stage_sensitivity_fallback = {
 	.name = "accumulated_fallback",
 	.enter = enter_sensitivity,
 	.ask = ask_sensitivity,
+};
+
+const struct stage stage_bisect = {
+	.name = "bisect",
+	.enter = enter_bisect,
+	.ask = ask_bisect,
+	.told = told_bisect,
+};
+
+const struct stage stage_requantize = {
+	.name = "requantize",
+	.enter = enter_requantize,
+	.ask = ask_requantize,
+	.told = told_requantize,
 };

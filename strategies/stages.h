@@ -40,6 +40,10 @@ extern const struct stage stage_score;
 extern const struct stage stage_instance_fallback;
 extern const struct stage stage_accumulated_fallback;
 extern const struct stage stage_sensitivity_fallback;
+/* As few of the most sensitive as meet the criterion, by galloping and bisection; then those of
+ * them that need not have fallen back into quantization again. */
+extern const struct stage stage_bisect;
+extern const struct stage stage_requantize;
 /* stage_blocks.c: transformer blocks, accumulated as listed; or each alone and then accumulated by
  * what that did. */
 extern const struct stage stage_block_fallback;

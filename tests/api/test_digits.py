@@ -20,6 +20,7 @@ MEETS = {
     "mse_v2": 15,
     "hawq_v2": 30,
     "tpe": 60,
+    "bisect": 10,
 }
 # No config without an operator in fp32 meets the criterion on this model, and these try no other.
 MISSES = {"bayesian", "exhaustive", "random"}
