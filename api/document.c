@@ -110,15 +110,10 @@ bool document_matches(struct call *call, int64_t version)
 
 struct spec *document_spec(struct call *call, const struct store_rows *rows)
 {
-	json_t *body = json_loads(rows->cells[JOB_SPEC], 0, NULL);
-	json_t *capability = json_loads(rows->cells[JOB_CAPABILITY], 0, NULL);
-	json_t *target = json_loads(rows->cells[JOB_EVALUATOR], 0, NULL);
 	struct err err;
-	struct spec *spec = spec_create(body, capability, target, &err);
+	struct spec *spec = spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
+				      rows->cells[JOB_EVALUATOR], &err);
 
-	json_decref(body);
-	json_decref(capability);
-	json_decref(target);
 	if (spec == NULL) {
 		call_error(call, ERR_INTERNAL, "the stored job cannot be read: %s", err.message);
 	}

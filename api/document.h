@@ -23,18 +23,6 @@ void document_forget(struct server *server, const char *job);
 /* Answers for a job that is not open, given its row if there is one: 409 or 404. */
 void document_not_open(struct call *call, const struct store_rows *rows);
 
-/* The columns of QUERY_JOB. */
-enum {
-	JOB_DOCUMENT,
-	JOB_VERSION,
-	JOB_STATE,
-	JOB_SPEC,
-	JOB_CAPABILITY,
-	JOB_HEAD,
-	JOB_BEST,
-	JOB_EVALUATOR,
-};
-
 /* The spec of a stored job, made from a row of QUERY_JOB; NULL after answering an error. */
 struct spec *document_spec(struct call *call, const struct store_rows *rows);
 

@@ -12,7 +12,8 @@
 
 static void answer_job(struct call *call, const struct store_rows *rows)
 {
-	bool created = strcmp(call->route->method, "POST") == 0 && call->params[0][0] == '\0';
+	bool created =
+		strcmp(call->route->method, "POST") == 0 && strcmp(call->id, call->params[0]) != 0;
 	char tag[CALL_TAG_SIZE];
 
 	if (rows->count == 0) {
@@ -100,13 +101,87 @@ static void submit(struct call *call)
 	call->preparation = tuner_prepare(call->server->tuner, call->body, on_prepared, call);
 }
 
-void jobs_submit(struct call *call)
+static void submit_once(struct call *call, call_fn *run)
 {
 	if (call->server->draining) {
 		call_error(call, ERR_DRAINING, "the daemon is stopping");
 		return;
 	}
-	idempotency_run(call, submit);
+	idempotency_run(call, run);
+}
+
+void jobs_submit(struct call *call)
+{
+	submit_once(call, submit);
+}
+
+/* The spec as it was submitted; an inline evaluator with its secret, which the spec hides. */
+static json_t *cloned_spec(const struct store_rows *rows)
+{
+	json_t *spec = json_loads(rows->cells[JOB_SPEC], 0, NULL);
+	const json_t *evaluator = json_object_get(spec, "evaluator");
+
+	if (json_object_get(evaluator, "url") != NULL) {
+		(void)json_object_set_new(spec, "evaluator",
+					  json_loads(rows->cells[JOB_EVALUATOR], 0, NULL));
+	}
+	return spec;
+}
+
+/* Members of the body take the place of the spec's; in those that are made of settings which have
+ * nothing to do with each other, each setting by itself. */
+static void override(json_t *spec, json_t *body)
+{
+	static const char *const merged[] = {"tuning_criterion", "accuracy_criterion", "retry",
+					     "labels"};
+	json_t *mine = json_copy(body);
+
+	for (size_t i = 0; i < sizeof(merged) / sizeof(merged[0]); i++) {
+		json_t *part = json_object_get(mine, merged[i]);
+		json_t *whole = json_object_get(spec, merged[i]);
+
+		if (json_is_object(part) && json_is_object(whole)) {
+			json_t *both = json_copy(whole);
+
+			(void)json_object_update(both, part);
+			(void)json_object_set_new(mine, merged[i], both);
+		}
+	}
+	(void)json_object_update(spec, mine);
+	json_decref(mine);
+}
+
+static void clone_job(struct call *call, const struct store_rows *rows)
+{
+	json_t *spec;
+
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		return;
+	}
+	spec = cloned_spec(rows);
+	override(spec, call->body);
+	if (json_is_true(json_object_get(spec, "warm_start"))) {
+		(void)json_object_set_new(spec, "warm_start",
+					  json_pack("{s:s}", "job", call->params[0]));
+	} else if (json_is_false(json_object_get(spec, "warm_start"))) {
+		(void)json_object_del(spec, "warm_start");
+	}
+	json_decref(call->body);
+	call->body = spec;
+	submit(call);
+}
+
+static void find_source(struct call *call)
+{
+	struct store_value id = {.text = call->params[0]};
+
+	call_query(call, QUERY_JOB, &id, 1, clone_job);
+}
+
+void jobs_clone(struct call *call)
+{
+	submit_once(call, find_source);
 }
 
 static void on_jobs(struct call *call, const struct store_rows *rows)

@@ -7,11 +7,12 @@
 #include "api/call.h"
 
 /* jobs.c */
-call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_spec;
+call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_spec,
+	jobs_clone;
 /* trials.c */
 call_fn trials_list, trials_get, trials_import;
 /* results.c: what a job has found */
-call_fn results_space, results_best, results_pareto;
+call_fn results_space, results_best, results_pareto, results_sensitivity;
 /* export.c */
 call_fn export_job;
 /* events.c */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "tuner/codec_config.h"
+#include "tuner/sensitivity.h"
 
 static void space(struct call *call, const struct store_rows *rows)
 {
@@ -177,4 +178,25 @@ static void pareto(struct call *call, const struct store_rows *rows)
 void results_pareto(struct call *call)
 {
 	document_of_job(call, pareto);
+}
+
+static void on_answered(struct call *call, const struct store_rows *rows)
+{
+	const struct outcome *outcome = call->state;
+
+	call_reply_json(call, 200, sensitivity_json(outcome->spec, rows));
+}
+
+static void sensitivity(struct call *call, const struct store_rows *rows)
+{
+	struct store_value id = {.text = call->params[0]};
+
+	if (outcome_keep(call, rows) != NULL) {
+		call_query(call, QUERY_ANSWERED, &id, 1, on_answered);
+	}
+}
+
+void results_sensitivity(struct call *call)
+{
+	document_of_job(call, sensitivity);
 }

@@ -89,21 +89,34 @@ static enum cli_exit submitted(struct cli *cli, const struct client_reply *reply
 	return code;
 }
 
-enum cli_exit jobs_submit(struct cli *cli)
+static enum cli_exit submit(struct cli *cli, const char *path, const char *body)
 {
-	char *body = read_text(cli->argument);
 	struct client_reply reply;
-	enum cli_exit code;
+	enum cli_exit code = cli_call(cli, "POST", path, body, &reply);
 
-	if (body == NULL) {
-		return CLI_USAGE;
-	}
-	code = cli_call(cli, "POST", "/v1/jobs", body, &reply);
-	free(body);
 	if (code == CLI_OK) {
 		code = submitted(cli, &reply);
 		client_reply_finish(&reply);
 	}
+	return code;
+}
+
+enum cli_exit jobs_submit(struct cli *cli)
+{
+	char *body = read_text(cli->argument);
+	enum cli_exit code = body != NULL ? submit(cli, "/v1/jobs", body) : CLI_USAGE;
+
+	free(body);
+	return code;
+}
+
+enum cli_exit jobs_clone(struct cli *cli)
+{
+	char *path = cli_job_path(cli, "/clone");
+	bool warm = cli->options[OPTION_WARM_START] != NULL;
+	enum cli_exit code = submit(cli, path, warm ? "{\"warm_start\":true}" : "{}");
+
+	free(path);
 	return code;
 }
 

@@ -1,5 +1,6 @@
 /*
- * The commands about whole jobs: submit, jobs, show, pause, resume, cancel, delete, export.
+ * The commands about whole jobs: submit, clone, jobs, show, pause, resume, cancel, delete,
+ * export.
  *
  * Each returns an exit code and has said on standard error what went wrong.
  */
@@ -9,6 +10,7 @@
 #include "cli/cli.h"
 
 enum cli_exit jobs_submit(struct cli *cli);
+enum cli_exit jobs_clone(struct cli *cli);
 enum cli_exit jobs_list(struct cli *cli);
 enum cli_exit jobs_show(struct cli *cli);
 /* Posts to the job's route that is called like the command: pause, resume, cancel. */

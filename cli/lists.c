@@ -76,6 +76,30 @@ enum cli_exit lists_trials(struct cli *cli)
 	return code;
 }
 
+static void add_operator(void *arg, const json_t *item)
+{
+	struct table *table = arg;
+
+	table_member(table, item, "op");
+	table_member(table, item, "type");
+	table_number(table, json_object_get(item, "score"));
+	table_member(table, item, "method");
+	table_member(table, item, "precision");
+	table_number(table, json_object_get(item, "accuracy_change"));
+	table_number(table, json_object_get(item, "latency_change_ms"));
+}
+
+enum cli_exit lists_sensitivity(struct cli *cli)
+{
+	static const char *const heads[] = {"OPERATOR", "TYPE",     "SCORE",      "METHOD",
+					    "ALONE IN", "ACCURACY", "LATENCY MS", NULL};
+	char *path = cli_job_path(cli, "/sensitivity");
+	enum cli_exit code = list(cli, path, "llrllrr", heads, add_operator);
+
+	free(path);
+	return code;
+}
+
 static void add_strategy(void *arg, const json_t *strategy)
 {
 	struct table *table = arg;

@@ -1,5 +1,5 @@
 /*
- * The commands that print a collection: trials, strategies, evaluators.
+ * The commands that print a collection: trials, sensitivity, strategies, evaluators.
  *
  * Each returns an exit code and has said on standard error what went wrong.
  */
@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 
 enum cli_exit lists_trials(struct cli *cli);
+enum cli_exit lists_sensitivity(struct cli *cli);
 enum cli_exit lists_strategies(struct cli *cli);
 enum cli_exit lists_evaluators(struct cli *cli);
 

@@ -41,6 +41,9 @@ static const struct command commands[] = {
 	{"watch", "ID", 0, "follow a job until it ends", watch_job},
 	{"trials", "ID", 0, "list the trials of a job", lists_trials},
 	{"best", "ID", 0, "show the best configuration and what it gains", best_show},
+	{"sensitivity", "ID", 0, "show what is known of each operator", lists_sensitivity},
+	{"clone", "ID", BIT(OPTION_WATCH) | BIT(OPTION_WARM_START),
+	 "submit a job again, print the new one's id", jobs_clone},
 	{"pause", "ID", 0, "ask no more questions until it is resumed", jobs_control},
 	{"resume", "ID", 0, "go on with a paused job", jobs_control},
 	{"cancel", "ID", 0, "end a job now", jobs_control},
@@ -57,6 +60,7 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command"},
 	[OPTION_VERSION] = {"version", NULL, "print the version"},
 	[OPTION_WATCH] = {"watch", NULL, "follow the job until it ends"},
+	[OPTION_WARM_START] = {"warm-start", NULL, "carry over what was measured"},
 	[OPTION_STATE] = {"state", "STATE", "only jobs in this state"},
 	[OPTION_FORMAT] = {"format", "FORMAT", "json (default), csv, or inc: the best one for INC"},
 };

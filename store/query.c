@@ -97,6 +97,12 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT " TRIAL_DOCUMENT ", number, accuracy, metrics FROM trial"
 		" WHERE job = ?1 AND state = 'told' AND kind IN ('baseline', 'evaluate')"
 		" ORDER BY number",
+	[QUERY_ANSWERED] =
+		"SELECT number, asked.data, told.data FROM trial"
+		" JOIN event AS asked ON asked.job = trial.job AND asked.n = asked_n"
+		" JOIN event AS told ON told.job = trial.job AND told.n = told_n"
+		" WHERE trial.job = ?1 AND state = 'told' AND source <> 'cache'"
+		" AND kind IN ('evaluate', 'score') ORDER BY number",
 	[QUERY_EVALUATORS] =
 		"SELECT document, id FROM evaluator"
 		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",

@@ -27,6 +27,9 @@ enum store_query {
 	QUERY_TRIAL,
 	/* (job) -> document, number, accuracy, metrics, of told measurements; for pareto and export */
 	QUERY_TOLD,
+	/* (job) -> number, data of the event that asked (or imported), data of the event that told, of
+	 * every measurement and every score question that has its own answer */
+	QUERY_ANSWERED,
 	/* (after id|null, limit) -> document, id; oldest first */
 	QUERY_EVALUATORS,
 	/* (id) -> document, secrets */
@@ -36,6 +39,18 @@ enum store_query {
 	/* () -> state, count */
 	QUERY_JOB_COUNTS,
 	QUERY_COUNT_,
+};
+
+/* The columns of QUERY_JOB. */
+enum {
+	JOB_DOCUMENT,
+	JOB_VERSION,
+	JOB_STATE,
+	JOB_SPEC,
+	JOB_CAPABILITY,
+	JOB_HEAD,
+	JOB_BEST,
+	JOB_EVALUATOR,
 };
 
 /* QUERY_TRIALS stands for one statement per order: statement QUERY_COUNT_ + order. */

@@ -292,6 +292,44 @@ static uint64_t fingerprint(const struct space *space)
 	return hash;
 }
 
+static char *op_difference(const struct space *a, const struct space *b, size_t op)
+{
+	const char *name = a->ops[op].name;
+	const char *types[] = {a->capability.types[a->ops[op].type],
+			       b->capability.types[b->ops[op].type]};
+
+	if (strcmp(name, b->ops[op].name) != 0) {
+		return mem_printf("operator %zu is %s in one and %s in the other", op, name,
+				  b->ops[op].name);
+	}
+	if (strcmp(types[0], types[1]) != 0) {
+		return mem_printf("operator %s is a %s in one and a %s in the other", name,
+				  types[0], types[1]);
+	}
+	if (mix_kind(0, a, space_kind(a, op)) != mix_kind(0, b, space_kind(b, op))) {
+		return mem_printf("operator %s has other options", name);
+	}
+	return NULL;
+}
+
+char *space_difference(const struct space *a, const struct space *b)
+{
+	char *difference = NULL;
+
+	if (a->fingerprint == b->fingerprint) {
+		return NULL;
+	}
+	if (a->op_count != b->op_count) {
+		return mem_printf("one has %zu operators, the other %zu", a->op_count, b->op_count);
+	}
+	for (size_t i = 0; i < a->op_count && difference == NULL; i++) {
+		difference = op_difference(a, b, i);
+	}
+	return difference != NULL ? difference
+				  : mem_dup("calibration sizes or recipes are tuned over other "
+					    "values");
+}
+
 static int build(struct builder *b)
 {
 	struct space *space = b->space;

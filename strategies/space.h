@@ -98,6 +98,9 @@ struct space {
 struct space *space_create(struct capability *capability, const struct space_request *request,
 			   struct err *reterr);
 void space_destroy(struct space *space);
+/* The first thing that makes configs of one space none of the other, in words that the caller
+ * frees; NULL when they have the same fingerprint. */
+char *space_difference(const struct space *a, const struct space *b);
 /* Reports something else that was ignored. Before the space is shared. */
 void space_note(struct space *space, const char *pointer, const char *detail);
 

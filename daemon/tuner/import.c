@@ -18,7 +18,7 @@ static const char *const trial_members[] = {
 static const char *const trial_states[] = {"told",   "asked",     "leased", "failed",
 					   "pruned", "cancelled", NULL};
 static const char *const sources[] = {"measured", "imported", "cache", NULL};
-enum { STATE_TOLD, SOURCE_CACHE = 2 };
+enum { STATE_TOLD, SOURCE_IMPORTED = 1, SOURCE_CACHE = 2 };
 
 struct reader {
 	const struct job *job;
@@ -121,6 +121,65 @@ int import_read(const struct job *job, json_t *body, struct import *ret, struct 
 	}
 	map_finish(&reader.ops);
 	return -(int)reterr->code;
+}
+
+static json_t *copied_score(const json_t *event)
+{
+	static const char *const members[] = {
+		"config", "hash", "method", "phase", "ops", "confidence_batches", "loss", "scores"};
+	json_t *data = json_pack("{s:s, s:s, s:s}", "kind", question_kind_names[QUESTION_SCORE],
+				 "stage", "import", "source", sources[SOURCE_IMPORTED]);
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		json_t *value = json_object_get(event, members[i]);
+
+		if (value != NULL) {
+			(void)json_object_set(data, members[i], value);
+		}
+	}
+	return data;
+}
+
+/* NULL when the measurement lacks what this job needs. */
+static json_t *copied_measurement(const struct reader *reader, json_t *event)
+{
+	struct err ignored;
+	struct json_at at = json_root(event, &ignored);
+	struct config *config =
+		codec_changes_read(reader->job->spec->space, json_object_get(event, "config"));
+	struct answer answer;
+	json_t *data = NULL;
+
+	if (read_measurement(reader, &at, &answer) == 0 && config != NULL) {
+		data = job_imported_data(reader->job, config, &answer);
+	}
+	answer_finish(&answer);
+	config_destroy(config);
+	return data;
+}
+
+void import_copy(const struct job *job, json_t *history, struct import *ret)
+{
+	struct reader reader = {.job = job, .import = ret};
+	const char *score = question_kind_names[QUESTION_SCORE];
+	json_t *event;
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	spec_needs_init(&reader.needs, job->spec);
+	ret->list = mem_new(json_array_size(history), sizeof(*ret->list));
+	json_array_foreach(history, i, event) {
+		const char *kind = json_string_value(json_object_get(event, "kind"));
+		json_t *data = kind != NULL && strcmp(kind, score) == 0
+				       ? copied_score(event)
+				       : copied_measurement(&reader, event);
+
+		if (data != NULL) {
+			ret->list[ret->count++] = data;
+		} else {
+			ret->skipped++;
+		}
+	}
 }
 
 void import_finish(struct import *import)

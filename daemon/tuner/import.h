@@ -1,5 +1,5 @@
 /*
- * Measurements made elsewhere: what people hand in, checked and made into events of a job.
+ * Measurements made elsewhere, by people or by an earlier job: checked and made into events.
  */
 #ifndef NARROWD_TUNER_IMPORT_H
 #define NARROWD_TUNER_IMPORT_H
@@ -20,6 +20,11 @@ struct import {
  * taken when anything is wrong: ERR_INVALID_FIELD with every fault. Finish `ret` either way.
  */
 int import_read(const struct job *job, json_t *body, struct import *ret, struct err *reterr);
+/*
+ * What a stored job of the same space found out: `history` is an array of QUERY_ANSWERED's events,
+ * that which asked updated by that which told. What lacks a metric that this job needs is skipped.
+ */
+void import_copy(const struct job *job, json_t *history, struct import *ret);
 void import_finish(struct import *import);
 /* Records all of them. */
 void import_record(struct job *job, struct import *import);

@@ -7,9 +7,10 @@
 #include "store/query.h"
 
 /*
- * A job body becomes a prepared job in up to three steps: look the evaluator up when it is named
- * by id, put its URL to the guard, ask it for its capability when the body brings none. The user
- * hears of every fault at submission, and what is stored never needs asking again.
+ * A job body becomes a prepared job in up to four steps: look the evaluator up when it is named
+ * by id, put its URL to the guard, ask it for its capability when the body brings none, read what
+ * the job to start warm from has found. The user hears of every fault at submission, and what is
+ * stored never needs asking again.
  */
 struct preparation {
 	struct tuner *tuner;
@@ -33,6 +34,7 @@ void prepared_destroy(struct prepared *prepared)
 	json_decref(prepared->body);
 	json_decref(prepared->capability);
 	json_decref(prepared->target);
+	json_decref(prepared->history);
 	free(prepared);
 }
 
@@ -70,13 +72,82 @@ static void finish_later(struct preparation *p)
 	loop_defer(p->tuner->options.loop, &p->task, deliver, p);
 }
 
+static void on_history(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+{
+	struct preparation *p = arg;
+
+	p->query = NULL;
+	p->prepared->history = json_array();
+	if (rc != 0) {
+		(void)err_set(&p->err, err->code, "%s", err->message);
+	}
+	for (size_t i = 0; rc == 0 && i < rows->count; i++) {
+		char *const *cells = &rows->cells[i * rows->columns];
+		json_t *event = json_loads(cells[1], 0, NULL),
+		       *told = json_loads(cells[2], 0, NULL);
+
+		(void)json_object_update(event, told);
+		json_decref(told);
+		(void)json_array_append_new(p->prepared->history, event);
+	}
+	finish_later(p);
+}
+
+static void check_source(struct preparation *p, const struct store_rows *rows)
+{
+	struct err why;
+	struct spec *source =
+		rows->count > 0 ? spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
+					    rows->cells[JOB_EVALUATOR], &why)
+				: NULL;
+	char *difference;
+
+	if (source == NULL) {
+		(void)err_fault(&p->err, "/warm_start/job", "%s",
+				rows->count > 0 ? "the job cannot be read any more"
+						: "no job has this id");
+		return;
+	}
+	difference = space_difference(source->space, p->prepared->spec->space);
+	if (difference != NULL) {
+		(void)err_fault(&p->err, "/warm_start/job",
+				"its tuning space is not this job's: %s", difference);
+	}
+	free(difference);
+	spec_destroy(source);
+}
+
+static void on_source(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+{
+	struct preparation *p = arg;
+	struct store_value id = {.text = p->prepared->spec->warm_start};
+
+	p->query = NULL;
+	if (rc != 0) {
+		(void)err_set(&p->err, err->code, "%s", err->message);
+	} else {
+		check_source(p, rows);
+	}
+	if (p->err.code != ERR_OK) {
+		finish_later(p);
+		return;
+	}
+	p->query = store_query(p->tuner->options.store, QUERY_ANSWERED, &id, 1, on_history, p);
+}
+
 static void make_spec(struct preparation *p)
 {
 	struct prepared *prepared = p->prepared;
+	struct store_value id = {0};
 
 	prepared->spec =
 		spec_create(prepared->body, prepared->capability, prepared->target, &p->err);
-	finish_later(p);
+	if (prepared->spec == NULL || prepared->spec->warm_start == NULL) {
+		finish_later(p);
+		return;
+	}
+	id.text = prepared->spec->warm_start;
+	p->query = store_query(p->tuner->options.store, QUERY_JOB, &id, 1, on_source, p);
 }
 
 static void on_capability(void *arg, json_t *capability, const struct err *err)

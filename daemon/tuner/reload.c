@@ -84,17 +84,11 @@ static void relaunch(struct run *run)
 
 static int reload_job(struct tuner *tuner, const char *id, char *const *cells, struct err *reterr)
 {
-	json_t *body = json_loads(cells[0], 0, NULL);
-	json_t *capability = json_loads(cells[1], 0, NULL);
-	json_t *target = json_loads(cells[2], 0, NULL);
-	struct spec *spec = spec_create(body, capability, target, reterr);
+	struct spec *spec = spec_load(cells[0], cells[1], cells[2], reterr);
 	struct job *job;
 	struct run *run;
 	int rc;
 
-	json_decref(body);
-	json_decref(capability);
-	json_decref(target);
 	if (spec == NULL) {
 		return -(int)reterr->code;
 	}

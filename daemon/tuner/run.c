@@ -257,6 +257,28 @@ static void note_send(struct batch *batch, const struct row *row)
 		       json_string_value(json_object_get(row->data, "lease")));
 }
 
+struct store_event *run_events(const struct job *job)
+{
+	struct store_event *events = mem_new(job->row_count, sizeof(*events));
+
+	for (size_t i = 0; i < job->row_count; i++) {
+		const struct row *row = &job->rows[i];
+
+		events[i] = (struct store_event){row->type, row->at_ms, row->trial,
+						 json_text(row->data)};
+	}
+	return events;
+}
+
+void run_events_free(struct job *job, struct store_event *events)
+{
+	for (size_t i = 0; i < job->row_count; i++) {
+		free((char *)events[i].data);
+	}
+	free(events);
+	job_rows_clear(job);
+}
+
 void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct job *job = run->job;
@@ -275,25 +297,17 @@ void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done,
 		return;
 	}
 	batch = mem_new(1, sizeof(*batch));
-	events = mem_new(count, sizeof(*events));
+	events = run_events(job);
 	batch->run = run;
 	batch->version = job->version;
 	move_list(&run->completions, &batch->completions);
 	for (size_t i = 0; i < count; i++) {
-		const struct row *row = &job->rows[i];
-
-		events[i] = (struct store_event){row->type, row->at_ms, row->trial,
-						 json_text(row->data)};
-		note_send(batch, row);
+		note_send(batch, &job->rows[i]);
 	}
 	run_ref(run);
 	store_append(run->tuner->options.store, job->id, job->version - (int64_t)count, events,
 		     count, key, on_stored, batch);
-	for (size_t i = 0; i < count; i++) {
-		free((char *)events[i].data);
-	}
-	free(events);
-	job_rows_clear(job);
+	run_events_free(job, events);
 }
 
 static void on_watch(void *arg)

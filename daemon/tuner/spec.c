@@ -5,6 +5,7 @@
 
 #include "backends/sign.h"
 #include "base/limits.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "tuner/codec_capability.h"
 #include "tuner/spec_read.h"
@@ -29,6 +30,7 @@ static const char *const body_members[] = {
 	"parallel",
 	"deterministic",
 	"seed",
+	"warm_start",
 	NULL,
 };
 static const char *const criterion_members[] = {
@@ -128,6 +130,21 @@ static void read_budget(const struct json_at *body, struct spec *spec)
 	spec->keep_searching = json_choice(&stop, spec->timeout_s > 0, stop_names) == 1;
 }
 
+/* {"job": "job_..."} */
+static void read_warm_start(const struct json_at *at, struct spec *spec)
+{
+	static const char *const members[] = {"job", NULL};
+	struct json_at job = json_member(at, "job");
+	const char *text;
+
+	if (at->value == NULL || !json_is_object_at(at) || !json_required(&job)) {
+		return;
+	}
+	json_only(at, members);
+	text = json_string_in(&job, NULL, ID_SIZE - 1);
+	spec->warm_start = text != NULL ? mem_dup(text) : NULL;
+}
+
 static void read_rest(const struct json_at *body, struct spec *spec)
 {
 	struct json_at name = json_member(body, "name");
@@ -140,10 +157,12 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	struct json_at parallel = json_member(body, "parallel");
 	struct json_at deterministic = json_member(body, "deterministic");
 	struct json_at seed = json_member(body, "seed");
+	struct json_at warm_start = json_member(body, "warm_start");
 	const char *text = json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 
 	spec->name = text != NULL ? mem_dup(text) : NULL;
 	read_labels(&labels, spec);
+	read_warm_start(&warm_start, spec);
 	if (retry.value != NULL && json_is_object_at(&retry)) {
 		json_only(&retry, retry_members);
 	}
@@ -208,6 +227,19 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 	return spec;
 }
 
+struct spec *spec_load(const char *body, const char *capability, const char *target,
+		       struct err *reterr)
+{
+	json_t *values[] = {json_loads(body, 0, NULL), json_loads(capability, 0, NULL),
+			    json_loads(target, 0, NULL)};
+	struct spec *spec = spec_create(values[0], values[1], values[2], reterr);
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		json_decref(values[i]);
+	}
+	return spec;
+}
+
 void spec_destroy(struct spec *spec)
 {
 	if (spec == NULL) {
@@ -224,6 +256,7 @@ void spec_destroy(struct spec *spec)
 		free(*answer);
 	}
 	free(spec->answers);
+	free(spec->warm_start);
 	free(spec->name);
 	free(spec);
 }

@@ -47,6 +47,7 @@ struct spec {
 	int64_t max_attempts;
 	double backoff_s;
 	int64_t max_failed_trials;
+	char *warm_start; /* the job whose measurements this one starts with; owned, or NULL */
 	struct target target;
 };
 
@@ -56,6 +57,9 @@ struct spec {
  * them. Returns NULL on any fault.
  */
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr);
+/* The same from the texts that the store keeps. */
+struct spec *spec_load(const char *body, const char *capability, const char *target,
+		       struct err *reterr);
 void spec_destroy(struct spec *spec);
 
 /* Reads the members of an inline or a registered evaluator into `ret` (finish it either way). */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tuner/import.h"
 #include "tuner/run.h"
 
 struct tuner *tuner_create(const struct tuner_options *options)
@@ -121,14 +122,7 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 	struct submission *s = arg;
 
 	if (rc == 0 && !s->tuner->stopping) {
-		struct err ignored;
-		json_t *nothing = json_object();
-		struct run *run;
-
-		(void)job_replay(s->job, "job_submitted", -1, nothing, &ignored);
-		json_decref(nothing);
-		run = run_create(s->tuner, s->job);
-		run_wake(run);
+		run_wake(run_create(s->tuner, s->job));
 		log_line(LOG_INFO, "job submitted", LOG_TEXT("job", s->job->id),
 			 LOG_TEXT("strategy", s->job->spec->strategy->name),
 			 LOG_INT("operators", (int64_t)s->job->spec->space->op_count));
@@ -152,8 +146,9 @@ static json_t *redacted_body(const json_t *body)
 void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
 		  const char *id, tuner_done_fn done, void *arg)
 {
-	struct store_event event = {"job_submitted", clock_wall_ms(), -1, NULL};
 	struct submission *s = mem_new(1, sizeof(*s));
+	struct store_event *events;
+	struct import history;
 	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
 	json_t *body = redacted_body(prepared->body);
 	char *texts[4] = {json_text(body), json_text(prepared->capability), json_text(head),
@@ -171,7 +166,14 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	s->arg = arg;
 	s->job = job_create(id, prepared->spec);
 	prepared->spec = NULL;
-	store_job_insert(tuner->options.store, &job, &event, 1, key, on_inserted, s);
+	job_record(s->job, "job_submitted", -1, NULL);
+	import_copy(s->job, prepared->history, &history);
+	import_record(s->job, &history);
+	import_finish(&history);
+	events = run_events(s->job);
+	store_job_insert(tuner->options.store, &job, events, s->job->row_count, key, on_inserted,
+			 s);
+	run_events_free(s->job, events);
 	for (int i = 0; i < 4; i++) {
 		free(texts[i]);
 	}

@@ -52,6 +52,7 @@ struct prepared {
 	json_t *body;       /* as submitted */
 	json_t *capability; /* as used */
 	json_t *target;     /* the evaluator's document, with its secret */
+	json_t *history;    /* of the job to start warm from, or NULL: see import_copy() */
 };
 
 typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const struct err *err);

@@ -18,9 +18,11 @@ class Usage(CliTest):
     def test_help_names_every_command_and_option(self):
         text = self.runs(OK, "http://127.0.0.1:1", "--help")
         named = set(re.findall(r"^  ([a-z]+)", text, re.MULTILINE))
-        expected = "submit jobs show watch trials best pause resume cancel delete export strategies"
+        expected = ("submit jobs show watch trials best sensitivity clone pause resume cancel"
+                    " delete export strategies")
         self.assertEqual(named, {*expected.split(), "probe", "evaluators"})
-        for option in ("server", "json", "help", "version", "watch", "state", "format"):
+        for option in ("server", "json", "help", "version", "watch", "warm-start", "state",
+                       "format"):
             self.assertRegex(text, rf"(?m)^ +--{option}\b")
 
     def test_help_of_a_command(self):
@@ -222,6 +224,15 @@ class Requests(CliTest):
             self.assertEqual((request.method, request.path), ("POST", f"/v1/jobs/{JOB}/{command}"))
             self.assertTrue(request.headers["Idempotency-Key"])
 
+    def test_clone(self):
+        for flags, body in (([], b"{}"), (["--warm-start"], b'{"warm_start":true}')):
+            server = self.serve(Reply(201, job("queued")))
+            self.assertEqual(self.runs(OK, server, "clone", JOB, *flags), f"{JOB}\n")
+            request = server.requests[0]
+            self.assertEqual((request.method, request.path, request.body),
+                             ("POST", f"/v1/jobs/{JOB}/clone", body))
+            self.assertTrue(request.headers["Idempotency-Key"])
+
     def test_delete(self):
         server = self.serve(Reply(204))
         self.assertEqual(self.runs(OK, server, "delete", JOB), "")
@@ -240,7 +251,7 @@ class Requests(CliTest):
         server = self.serve(Reply(200, body))
         for command in ("jobs", "strategies", "evaluators"):
             self.assertEqual(self.runs(OK, server, command, "--json").encode(), body + b"\n")
-        for command in ("show", "trials", "best", "pause", "submit"):
+        for command in ("show", "trials", "best", "sensitivity", "clone", "pause", "submit"):
             done = self.runs(OK, server, "--json", command, JOB if command != "submit" else "-",
                              stdin=b"{}")
             self.assertEqual(done.encode(), body + b"\n", command)
