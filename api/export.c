@@ -119,14 +119,19 @@ static void reply_json(struct call *call)
 static void add_trial(struct export *export, char *const *cells)
 {
 	struct buf *trials = &export->trials;
-	json_t *config =
-		outcome_config(&export->outcome, json_object_get(export->configs, cells[1]));
+	json_t *changes = json_object_get(export->configs, cells[1]);
+	bool baseline = strcmp(cells[1], "0") == 0;
 
 	buf_text(trials, trials->length > 0 ? "," : "");
 	buf_add(trials, cells[0], strlen(cells[0]) - 1);
-	add_member(trials, "config", config);
+	/* What has no config is no question about one, except for the baseline. */
+	if (changes != NULL || baseline) {
+		json_t *config = outcome_config(&export->outcome, changes);
+
+		add_member(trials, "config", config);
+		json_decref(config);
+	}
 	buf_text(trials, "}");
-	json_decref(config);
 	export->after = strtoll(cells[1], NULL, 10);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tuner/spec_adviser.h"
 
 static void answer_job(struct call *call, const struct store_rows *rows)
 {
@@ -115,16 +116,18 @@ void jobs_submit(struct call *call)
 	submit_once(call, submit);
 }
 
-/* The spec as it was submitted; an inline evaluator with its secret, which the spec hides. */
+/* The spec as it was submitted; with the secrets that it hides. */
 static json_t *cloned_spec(const struct store_rows *rows)
 {
-	json_t *spec = json_loads(rows->cells[JOB_SPEC], 0, NULL);
-	const json_t *evaluator = json_object_get(spec, "evaluator");
+	json_t *body = json_loads(rows->cells[JOB_SPEC], 0, NULL);
+	json_t *target = json_loads(rows->cells[JOB_EVALUATOR], 0, NULL);
+	json_t *spec = spec_secrets_restored(body, target);
 
-	if (json_object_get(evaluator, "url") != NULL) {
-		(void)json_object_set_new(spec, "evaluator",
-					  json_loads(rows->cells[JOB_EVALUATOR], 0, NULL));
+	if (json_object_get(json_object_get(spec, "evaluator"), "url") != NULL) {
+		(void)json_object_set_new(spec, "evaluator", spec_secrets_removed(target));
 	}
+	json_decref(body);
+	json_decref(target);
 	return spec;
 }
 

@@ -64,7 +64,8 @@ static void rehearse(struct rehearsal *r)
 	struct question question;
 
 	while (r->count < REHEARSED_ASKS && clock_mono_ms() <= deadline &&
-	       strategy_next(&r->strategy, &question) == STEP_ASK) {
+	       strategy_next(&r->strategy, &question) == STEP_ASK &&
+	       !question_is_advice(question.kind)) {
 		r->asked = mem_grow(r->asked, r->count + 1, sizeof(*r->asked));
 		r->asked[r->count++] = question;
 		show(r, &question);

@@ -20,6 +20,9 @@ static json_t *param_schema(const struct param *p)
 	} else if (p->text_fallback != NULL) {
 		(void)json_object_set_new(schema, "default", json_string(p->text_fallback));
 	}
+	if (p->secret) {
+		(void)json_object_set_new(schema, "writeOnly", json_true());
+	}
 	if (p->choices != NULL) {
 		json_t *list = json_array();
 
@@ -34,12 +37,16 @@ static json_t *param_schema(const struct param *p)
 static json_t *kwargs_schema(const struct strategy_ops *ops)
 {
 	json_t *properties = json_object();
+	json_t *required = json_array();
 
 	for (const struct param *p = ops->params; p != NULL && p->name != NULL; p++) {
 		(void)json_object_set_new(properties, p->name, param_schema(p));
+		if (p->required) {
+			(void)json_array_append_new(required, json_string(p->name));
+		}
 	}
-	return json_pack("{s:s, s:b, s:o}", "type", "object", "additionalProperties", 0,
-			 "properties", properties);
+	return json_pack("{s:s, s:b, s:o, s:o}", "type", "object", "additionalProperties", 0,
+			 "properties", properties, "required", required);
 }
 
 static json_t *document(const struct strategy_ops *ops)
@@ -51,7 +58,8 @@ static json_t *document(const struct strategy_ops *ops)
 	}
 	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "name", ops->name, "summary",
 			 ops->summary, "when", ops->when, "version", (json_int_t)ops->version,
-			 "origin", "built_in", "asks", asks, "strategy_kwargs", kwargs_schema(ops));
+			 "origin", ops->adviser == ADVISER_REMOTE ? "remote" : "built_in", "asks",
+			 asks, "strategy_kwargs", kwargs_schema(ops));
 }
 
 void strategies_list(struct call *call)

@@ -74,7 +74,9 @@ static json_t *with_config(struct call *call, const char *document, const char *
 	struct config *config =
 		list_of_changes != NULL ? codec_changes_read(spec->space, list_of_changes) : NULL;
 
-	if (form == NULL || strcmp(form, "none") != 0) {
+	/* Trial 0 is the baseline; what else has no config is no question about one. */
+	if ((form == NULL || strcmp(form, "none") != 0) &&
+	    (config != NULL || json_integer_value(json_object_get(trial, "number")) == 0)) {
 		(void)json_object_set_new(
 			trial, "config",
 			codec_config_json(spec, config,

@@ -22,7 +22,9 @@ enum {
 
 struct endpoint_call {
 	struct fetch_call *fetch;
+	const char *who;
 	size_t max_reply;
+	bool measures; /* the answer is a measurement or scores */
 	struct answer_expect expect;
 	endpoint_fn fn;
 	endpoint_capability_fn capability_fn;
@@ -122,26 +124,26 @@ static bool is_json(const char *content_type)
 }
 
 /* Whether an answer came that should hold JSON; otherwise what came, and what to do about it. */
-static int check_reply(const struct fetch_reply *reply, struct err *reterr)
+static int check_reply(const char *who, const struct fetch_reply *reply, struct err *reterr)
 {
 	if (reply->rc != 0) {
-		return err_set(reterr, reply->err.code, "evaluator: %s", reply->err.message);
+		return err_set(reterr, reply->err.code, "%s: %s", who, reply->err.message);
 	}
 	if (reply->status >= 300 && reply->status <= 399) {
 		return err_set(reterr, ERR_EVALUATOR,
-			       "the evaluator answered %d, a redirect; none is followed: give the "
+			       "the %s answered %d, a redirect; none is followed: give the "
 			       "URL that it leads to",
-			       reply->status);
+			       who, reply->status);
 	}
 	if (reply->status != 200) {
-		return err_set(reterr, ERR_EVALUATOR, "the evaluator answered %d instead of 200",
+		return err_set(reterr, ERR_EVALUATOR, "the %s answered %d instead of 200", who,
 			       reply->status);
 	}
 	if (!is_json(reply->content_type)) {
 		return err_set(reterr, ERR_EVALUATOR,
-			       "the evaluator answered 200 with the content type \"%.80s\" instead "
+			       "the %s answered 200 with the content type \"%.80s\" instead "
 			       "of application/json",
-			       reply->content_type);
+			       who, reply->content_type);
 	}
 	return 0;
 }
@@ -152,13 +154,14 @@ static json_t *parse(const struct endpoint_call *call, const struct fetch_reply 
 	const struct json_limits limits = {call->max_reply, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES};
 	json_t *body;
 
-	if (check_reply(reply, reterr) != 0) {
+	if (check_reply(call->who, reply, reterr) != 0) {
 		return NULL;
 	}
 	body = json_parse(reply->body, reply->length, &limits, reterr);
 	if (body == NULL) {
 		reterr->code = ERR_EVALUATOR;
-		(void)err_prefix(reterr, "the evaluator answered 200 with a body that is not JSON");
+		(void)err_prefix(reterr, "the %s answered 200 with a body that is not JSON",
+				 call->who);
 	}
 	return body;
 }
@@ -188,14 +191,16 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 	json_t *body = NULL;
 
 	err_init(&err);
-	if (reply->rc == 0 && reply->status == 202) {
+	if (call->measures && reply->rc == 0 && reply->status == 202) {
 		result.outcome = ENDPOINT_ACCEPTED;
 	} else {
 		body = parse(call, reply, &err);
 	}
-	if (body != NULL && answer_parse(body, &call->expect, &answer, &err) == 0) {
+	if (body != NULL &&
+	    (!call->measures || answer_parse(body, &call->expect, &answer, &err) == 0)) {
 		result.outcome = ENDPOINT_ANSWERED;
-		result.answer = &answer;
+		result.answer = call->measures ? &answer : NULL;
+		result.body = body;
 	}
 	call->fn(call->arg, &result);
 	free(call);
@@ -237,16 +242,36 @@ static void post(struct fetch *fetch, const struct endpoint *endpoint,
 	call->fetch = fetch_start(fetch, &request, fn, call);
 }
 
+static struct endpoint_call *create(const struct endpoint *endpoint, size_t max_reply, void *arg)
+{
+	struct endpoint_call *call = mem_new(1, sizeof(*call));
+
+	call->who = endpoint->who != NULL ? endpoint->who : "evaluator";
+	call->max_reply = max_reply;
+	call->arg = arg;
+	return call;
+}
+
 struct endpoint_call *endpoint_ask(struct fetch *fetch, const struct endpoint *endpoint,
 				   const struct endpoint_question *question, endpoint_fn fn,
 				   void *arg)
 {
-	struct endpoint_call *call = mem_new(1, sizeof(*call));
+	struct endpoint_call *call = create(endpoint, LIMIT_REPLY_BYTES, arg);
 
-	call->max_reply = LIMIT_REPLY_BYTES;
+	call->measures = true;
 	call->expect = question->expect;
 	call->fn = fn;
-	call->arg = arg;
+	post(fetch, endpoint, question, on_reply, call);
+	return call;
+}
+
+struct endpoint_call *endpoint_ask_json(struct fetch *fetch, const struct endpoint *endpoint,
+					const struct endpoint_question *question, endpoint_fn fn,
+					void *arg)
+{
+	struct endpoint_call *call = create(endpoint, LIMIT_BODY_BYTES, arg);
+
+	call->fn = fn;
 	post(fetch, endpoint, question, on_reply, call);
 	return call;
 }
@@ -256,12 +281,10 @@ struct endpoint_call *endpoint_capability(struct fetch *fetch, const struct endp
 {
 	static const struct endpoint_question question = {
 		.path = "/capability", .body = "{}", .length = 2};
-	struct endpoint_call *call = mem_new(1, sizeof(*call));
-
 	/* A job may bring the same document in its body, so it may be as large as that. */
-	call->max_reply = LIMIT_BODY_BYTES;
+	struct endpoint_call *call = create(endpoint, LIMIT_BODY_BYTES, arg);
+
 	call->capability_fn = fn;
-	call->arg = arg;
 	post(fetch, endpoint, &question, on_capability, call);
 	return call;
 }

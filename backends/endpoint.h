@@ -19,6 +19,7 @@ struct endpoint_call;
 
 /* Borrowed by every call until it is over. */
 struct endpoint {
+	const char *who;      /* in messages; NULL: "evaluator" */
 	const char *url;      /* base; "/evaluate" and its like are added to its path */
 	struct secret secret; /* signs requests (Standard Webhooks) when set */
 	uint64_t connect_timeout_ms;
@@ -33,7 +34,8 @@ enum endpoint_outcome {
 
 struct endpoint_result {
 	enum endpoint_outcome outcome;
-	const struct answer *answer; /* borrowed; only with ENDPOINT_ANSWERED */
+	const struct answer *answer; /* borrowed; only with ENDPOINT_ANSWERED of endpoint_ask() */
+	json_t *body;                /* borrowed; what the answer was read from */
 	bool retryable;
 	bool unreachable;       /* no HTTP answer came */
 	int64_t retry_after_ms; /* -1: none given */
@@ -42,11 +44,12 @@ struct endpoint_result {
 };
 
 struct endpoint_question {
-	const char *path; /* "/evaluate", "/baseline", "/score" */
+	const char *path; /* "/evaluate", "/baseline", "/score", ... */
 	const char *body; /* JSON, copied */
 	size_t length;
 	const char *idempotency_key; /* "<job>.<trial>", the same for every attempt; copied */
-	struct answer_expect expect; /* its lists are borrowed until the call is over */
+	struct answer_expect
+		expect; /* for endpoint_ask(); its lists are borrowed until it is over */
 };
 
 typedef void (*endpoint_fn)(void *arg, const struct endpoint_result *result);
@@ -54,13 +57,17 @@ typedef void (*endpoint_fn)(void *arg, const struct endpoint_result *result);
 typedef void (*endpoint_capability_fn)(void *arg, json_t *capability, const struct err *err);
 
 /*
- * POST {url}/{path}. Both call back exactly once unless cancelled, never from inside. Time-outs,
+ * POST {url}/{path}. All call back exactly once unless cancelled, never from inside. Time-outs,
  * broken connections, 408, 425, 429 and 5xx are retryable; Retry-After counts with 429 and 503, up
  * to an hour.
  */
 struct endpoint_call *endpoint_ask(struct fetch *fetch, const struct endpoint *endpoint,
 				   const struct endpoint_question *question, endpoint_fn fn,
 				   void *arg);
+/* For questions whose answer is some other JSON object, which the callee checks. */
+struct endpoint_call *endpoint_ask_json(struct fetch *fetch, const struct endpoint *endpoint,
+					const struct endpoint_question *question, endpoint_fn fn,
+					void *arg);
 struct endpoint_call *endpoint_capability(struct fetch *fetch, const struct endpoint *endpoint,
 					  endpoint_capability_fn fn, void *arg);
 /* No callback afterwards. Takes NULL. */

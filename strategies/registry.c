@@ -15,6 +15,7 @@ const struct strategy_ops *const strategies[] = {
 	&tpe_strategy,
 	&bayesian_strategy,
 	&bisect_strategy,
+	&remote_strategy,
 	NULL,
 };
 

@@ -7,11 +7,10 @@
 #include "base/mem.h"
 
 const char *const question_kind_names[] = {
-	[QUESTION_BASELINE] = "baseline",
-	[QUESTION_EVALUATE] = "evaluate",
-	[QUESTION_SCORE] = "score",
-	[QUESTION_CONFIRM] = "confirm",
-	NULL,
+	[QUESTION_BASELINE] = "baseline", [QUESTION_EVALUATE] = "evaluate",
+	[QUESTION_SCORE] = "score",       [QUESTION_CONFIRM] = "confirm",
+	[QUESTION_BEGIN] = "begin",       [QUESTION_SUGGEST] = "suggest",
+	[QUESTION_OBSERVE] = "observe",   NULL,
 };
 
 void question_finish(struct question *question)
@@ -64,6 +63,11 @@ enum step strategy_next(const struct strategy *strategy, struct question *out)
 bool strategy_holds(const struct strategy *strategy)
 {
 	return strategy->ops->holds != NULL && strategy->ops->holds(strategy->state);
+}
+
+bool strategy_owes(const struct strategy *strategy)
+{
+	return strategy->ops->owes != NULL && strategy->ops->owes(strategy->state);
 }
 
 bool problem_answers(const struct problem *problem, const char *what)

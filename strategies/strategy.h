@@ -26,7 +26,22 @@
 
 enum { STRATEGY_ABI = 1 };
 
-enum question_kind { QUESTION_BASELINE, QUESTION_EVALUATE, QUESTION_SCORE, QUESTION_CONFIRM };
+enum question_kind {
+	QUESTION_BASELINE,
+	QUESTION_EVALUATE,
+	QUESTION_SCORE,
+	QUESTION_CONFIRM,
+	/* Put to the strategy's adviser, who decides elsewhere (strategies/advised.h): */
+	QUESTION_BEGIN,   /* here is a job */
+	QUESTION_SUGGEST, /* which config next? */
+	QUESTION_OBSERVE, /* this is what came of `subject` */
+};
+
+/* Whether an adviser answers, not an evaluator. */
+static inline bool question_is_advice(enum question_kind kind)
+{
+	return kind >= QUESTION_BEGIN;
+}
 
 extern const char *const question_kind_names[]; /* NULL-terminated */
 
@@ -41,6 +56,9 @@ struct question {
 	size_t op_count;
 	int64_t confidence_batches; /* 0: the evaluator's own default */
 	const char *loss;           /* borrowed from the arguments, or NULL */
+	/* QUESTION_EVALUATE: the trial that suggested the config, or 0. QUESTION_OBSERVE: the trial
+	 * whose result is to be told. */
+	int64_t subject;
 	/* QUESTION_EVALUATE: a feasible answer becomes the best whatever its objective, because the
 	 * strategy goes from good configs to more quantized ones. */
 	bool insists;
@@ -58,6 +76,7 @@ struct event {
 	enum event_type type;
 	int64_t trial;
 	enum question_kind kind;
+	/* EVENT_TOLD of QUESTION_SUGGEST: what is suggested, NULL for "nothing more". */
 	const struct config *config;
 	/* EVENT_ASKED of a score question: */
 	const uint32_t *ops;
@@ -97,7 +116,12 @@ struct param {
 	const char *const *choices; /* PARAM_TEXT: NULL-terminated, or NULL for any */
 	const char *text_fallback;
 	const char *help;
+	bool required;
+	bool secret; /* never shown or written where people read it */
 };
+
+/* Who suggests configs to a strategy that does not decide itself. */
+enum adviser { ADVISER_NONE, ADVISER_REMOTE };
 
 /* Values in the order of the params table. */
 struct args {
@@ -120,6 +144,7 @@ struct strategy_ops {
 	const char *const *needs; /* what the evaluator must answer besides "evaluate"; NULL */
 	bool has_levels; /* the job's quant_level is its level: it does not outrank this strategy */
 	bool in_order;   /* next() must see exactly the results of trials 0 .. n - parallel */
+	enum adviser adviser;
 	size_t (*state_size)(const struct problem *problem);
 	/* `state` is zeroed. */
 	int (*init)(void *state, const struct problem *problem, const struct args *args,
@@ -129,6 +154,9 @@ struct strategy_ops {
 	void (*finish)(void *state);
 	/* Optional. While true only the budget ends the job, however good its best config is. */
 	bool (*holds)(const void *state);
+	/* Optional. While true next() asks QUESTION_OBSERVE or waits for its answer, whatever the
+	 * budget, and the job does not end by its own exit policy. */
+	bool (*owes)(const void *state);
 };
 
 /* A strategy and its state. */
@@ -146,6 +174,7 @@ void strategy_apply(struct strategy *strategy, const struct event *event);
 /* Twice gives the same answer. Any thread, one at a time. */
 enum step strategy_next(const struct strategy *strategy, struct question *out);
 bool strategy_holds(const struct strategy *strategy);
+bool strategy_owes(const struct strategy *strategy);
 
 /* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
 extern const struct strategy_ops *const strategies[];

@@ -9,13 +9,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tuner/advice.h"
 #include "tuner/codec_config.h"
 #include "tuner/flight.h"
 
 /*
  * A question flies from the moment it is leased until its answer, its failure or the end of the
  * job: waiting for its lease to be on disk, on its way, accepted (the evaluator said 202 and will
- * call back), or between two attempts. It holds one place at the evaluator all the while.
+ * call back), or between two attempts. It holds one place at the evaluator all the while, unless
+ * it is to the strategy's adviser: then nobody else can answer it.
  */
 
 enum { LEASE_GRACE_MS = 5000, BACKOFF_CAP_MS = 60000 };
@@ -40,14 +42,22 @@ struct flight {
 	struct trial *trial;
 	struct endpoint endpoint; /* borrows the spec's texts */
 	struct endpoint_call *call;
+	struct advice *advice;   /* instead of `call` */
 	struct loop_timer timer; /* between attempts, or while accepted */
 	const char **ops;        /* names to be scored */
 	int64_t expires_at;
 };
 
+static bool is_advice(const struct flight *flight)
+{
+	return question_is_advice(flight->trial->kind);
+}
+
 static const struct target *target_of(const struct flight *flight)
 {
-	return &flight->run->job->spec->target;
+	const struct spec *spec = flight->run->job->spec;
+
+	return is_advice(flight) ? &spec->adviser : &spec->target;
 }
 
 static void on_timer_closed(void *arg)
@@ -66,9 +76,12 @@ static void end(struct flight *flight)
 	if (flight->call != NULL) {
 		endpoint_cancel(flight->call);
 	}
+	advice_cancel(flight->advice);
 	list_remove(&flight->node);
 	flight->run = NULL;
-	sched_give_back(&run->seat);
+	if (!is_advice(flight)) {
+		sched_give_back(&run->seat);
+	}
 	run->tuner->stats.flights--;
 	loop_timer_close(&flight->timer, on_timer_closed);
 	tuner_check_stopped(run->tuner);
@@ -107,7 +120,9 @@ static void lease(struct flight *flight)
 			     (json_int_t)(trial->attempts + 1), "evaluator",
 			     target_of(flight)->id != NULL ? target_of(flight)->id : "inline",
 			     "expires_at", (json_int_t)flight->expires_at));
-	map_set(&run->tuner->leases, trial->lease, (intptr_t)trial);
+	if (!is_advice(flight)) {
+		map_set(&run->tuner->leases, trial->lease, (intptr_t)trial);
+	}
 }
 
 static void fail_attempt(struct flight *flight, const char *type, const char *error, bool retryable,
@@ -221,27 +236,46 @@ static uint64_t hash_answer(const json_t *answer)
 	return rng_mix(hash);
 }
 
-static void take_answer(struct flight *flight, const struct answer *answer, uint64_t hash)
+static void tell(struct flight *flight, json_t *data)
 {
 	struct run *run = flight->run;
 	struct trial *trial = flight->trial;
-	json_t *data, *active;
+	json_t *active = run_active(run);
+
+	(void)json_object_update_new(data, active);
+	job_record(run->job, "trial_told", trial->number, data);
+	end(flight);
+	turn_told(run, trial);
+}
+
+static void on_advice(void *arg, const struct advice_result *result)
+{
+	struct flight *flight = arg;
+
+	flight->advice = NULL;
+	if (result->data != NULL) {
+		tell(flight, result->data);
+	} else {
+		fail_attempt(flight, "attempt_failed", result->error, result->retryable,
+			     result->unreachable, result->retry_after_ms);
+	}
+}
+
+static void take_answer(struct flight *flight, const struct answer *answer, uint64_t hash)
+{
+	json_t *data;
 	char text[24];
 
 	if (answer->failed) {
 		fail_attempt(flight, "attempt_failed", answer->error, answer->retryable, false, -1);
 		return;
 	}
-	data = job_told_data(run->job, trial, answer);
-	active = run_active(run);
-	(void)json_object_update_new(data, active);
+	data = job_told_data(flight->run->job, flight->trial, answer);
 	if (hash != 0) {
 		(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
 		(void)json_object_set_new(data, "answer", json_string(text));
 	}
-	job_record(run->job, "trial_told", trial->number, data);
-	end(flight);
-	turn_told(run, trial);
+	tell(flight, data);
 }
 
 static void on_result(void *arg, const struct endpoint_result *result)
@@ -334,13 +368,20 @@ void flight_send(struct run *run, int64_t number, const char *lease_id)
 	struct trial *trial = run->job->trials[number];
 	struct flight *flight = find(run, trial);
 	char key[ID_SIZE + 24];
-	struct endpoint_question question = {.path = paths[trial->kind], .idempotency_key = key};
+	struct endpoint_question question = {.idempotency_key = key};
 	json_t *body;
 	char *text;
 
-	if (flight == NULL || flight->call != NULL || strcmp(trial->lease, lease_id) != 0) {
+	if (flight == NULL || flight->call != NULL || flight->advice != NULL ||
+	    strcmp(trial->lease, lease_id) != 0) {
 		return;
 	}
+	run->tuner->stats.attempts++;
+	if (is_advice(flight)) {
+		flight->advice = advice_ask(run, trial, on_advice, flight);
+		return;
+	}
+	question.path = paths[trial->kind];
 	question.expect = expectation(flight);
 	body = document(flight);
 	text = json_text(body);
@@ -348,7 +389,6 @@ void flight_send(struct run *run, int64_t number, const char *lease_id)
 	(void)snprintf(key, sizeof(key), "%s.%lld", run->job->id, (long long)number);
 	question.body = text;
 	question.length = strlen(text);
-	run->tuner->stats.attempts++;
 	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
 				    on_result, flight);
 	free(text);

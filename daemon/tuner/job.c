@@ -143,11 +143,8 @@ int64_t job_settle(struct job *job)
 	return job->settled - before;
 }
 
-const char *job_exit_reason(const struct job *job)
+static const char *exit_reason(const struct job *job)
 {
-	if (job->state == JOB_QUEUED || !job->strategy_ready) {
-		return NULL;
-	}
 	if (job->failed > job->spec->max_failed_trials) {
 		return "too_many_failures";
 	}
@@ -167,11 +164,19 @@ const char *job_exit_reason(const struct job *job)
 	return job->exhausted ? "space_exhausted" : NULL;
 }
 
+const char *job_exit_reason(const struct job *job)
+{
+	if (job->state == JOB_QUEUED || !job->strategy_ready || strategy_owes(&job->strategy)) {
+		return NULL;
+	}
+	return exit_reason(job);
+}
+
 bool job_may_ask(const struct job *job)
 {
 	return job->state == JOB_RUNNING && job->strategy_ready && !job->exhausted &&
-	       job->charged < job->max_trials && job->out < job->parallel &&
-	       job_exit_reason(job) == NULL;
+	       (job->charged < job->max_trials || strategy_owes(&job->strategy)) &&
+	       job->out < job->parallel && job_exit_reason(job) == NULL;
 }
 
 const struct trial *job_to_confirm(const struct job *job, const char *reason)
@@ -272,6 +277,9 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 	}
 	if (twin >= 0) {
 		(void)json_object_set_new(data, "twin", json_integer(twin));
+	}
+	if (question->subject > 0) {
+		(void)json_object_set_new(data, "subject", json_integer(question->subject));
 	}
 	if (question->insists) {
 		(void)json_object_set_new(data, "insists", json_true());

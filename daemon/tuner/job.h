@@ -56,9 +56,10 @@ struct trial {
 	int64_t number;
 	enum question_kind kind;
 	enum trial_state state;
-	struct config *config; /* NULL for the baseline */
+	struct config *config; /* NULL for the baseline; what a suggestion suggests */
 	json_t *question;      /* the event that asked or imported; NULL: a place kept for later */
 	int64_t twin;          /* the trial whose answer this one shares or confirms; -1 */
+	int64_t subject;       /* of its question; 0 */
 	bool cached;
 	bool imported;
 	bool accepted; /* the evaluator said 202 to the current lease */

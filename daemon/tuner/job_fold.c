@@ -160,8 +160,10 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
 	trial->question = json_incref((json_t *)data);
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
+	trial->subject = json_integer_value(json_object_get(data, "subject"));
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
-	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number) {
+	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number ||
+	    trial->subject < 0 || trial->subject > trial->number) {
 		return corrupt(reterr, "a question that the space does not have");
 	}
 	if (trial->kind == QUESTION_SCORE) {
@@ -263,13 +265,25 @@ static void stand(const struct job *job, struct trial *trial)
 		trial->config != NULL ? config_fallbacks(trial->config, job->spec->space) : 0;
 }
 
+static int read_advice(const struct job *job, struct trial *trial, const json_t *data,
+		       struct err *reterr)
+{
+	const json_t *suggestion = json_object_get(data, "suggestion");
+
+	if (suggestion == NULL) {
+		return 0;
+	}
+	trial->config = codec_changes_read(job->spec->space, suggestion);
+	return trial->config != NULL ? 0 : corrupt(reterr, "a suggestion outside of the space");
+}
+
 static void take_result(struct job *job, struct trial *trial, const json_t *data)
 {
 	trial->told = json_incref((json_t *)data);
 	trial->state = TRIAL_TOLD;
 	if (trial->kind == QUESTION_SCORE) {
 		read_scores(job, trial, json_object_get(data, "scores"));
-	} else {
+	} else if (!question_is_advice(trial->kind)) {
 		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
 		stand(job, trial);
 	}
@@ -285,7 +299,7 @@ static int on_told(struct job *job, struct trial *trial, const json_t *data, str
 	job->failed_in_row = 0;
 	job->out -= !trial->cached;
 	take_result(job, trial, data);
-	return 0;
+	return question_is_advice(trial->kind) ? read_advice(job, trial, data, reterr) : 0;
 }
 
 static int on_imported(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)

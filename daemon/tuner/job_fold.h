@@ -12,7 +12,8 @@ int job_fold(struct job *job, const char *type, int64_t trial, const json_t *dat
 /* Whether strategies ask such questions. */
 static inline bool job_is_strategys(const struct trial *trial)
 {
-	return trial->kind == QUESTION_EVALUATE || trial->kind == QUESTION_SCORE;
+	return trial->kind == QUESTION_EVALUATE || trial->kind == QUESTION_SCORE ||
+	       question_is_advice(trial->kind);
 }
 
 /* Shows a trial's result to the strategy and to the choice of the best. */

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "store/query.h"
+#include "tuner/spec_adviser.h"
 
 /*
  * A job body becomes a prepared job in up to four steps: look the evaluator up when it is named
@@ -142,7 +143,10 @@ static void make_spec(struct preparation *p)
 
 	prepared->spec =
 		spec_create(prepared->body, prepared->capability, prepared->target, &p->err);
-	if (prepared->spec == NULL || prepared->spec->warm_start == NULL) {
+	if (prepared->spec != NULL) {
+		(void)spec_adviser_check(prepared->spec, p->tuner->options.guard, &p->err);
+	}
+	if (p->err.code != ERR_OK || prepared->spec->warm_start == NULL) {
 		finish_later(p);
 		return;
 	}

@@ -73,7 +73,9 @@ static void relaunch(struct run *run)
 		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {
 			continue;
 		}
-		sched_force(&run->seat);
+		if (!question_is_advice(trial->kind)) {
+			sched_force(&run->seat);
+		}
 		if (trial->accepted) {
 			flight_wait(run, trial);
 		} else {

@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "tuner/codec_capability.h"
+#include "tuner/spec_adviser.h"
 #include "tuner/spec_read.h"
 
 static const char *const body_members[] = {
@@ -203,9 +204,11 @@ static void check_against_capability(const struct json_at *body, const json_t *c
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)
 {
 	struct spec *spec = mem_new(1, sizeof(*spec));
-	struct json_at at = json_root(body, reterr);
+	json_t *bare = spec_secrets_removed(target);
+	json_t *whole = spec_secrets_restored(body, target);
+	struct json_at at = json_root(whole, reterr);
 	struct json_at evaluator = {
-		.value = target, .parent = &at, .key = "evaluator", .err = reterr};
+		.value = bare, .parent = &at, .key = "evaluator", .err = reterr};
 	struct json_at criterion = json_member(&at, "tuning_criterion");
 	struct json_at objective = json_member(&criterion, "objective");
 
@@ -219,6 +222,8 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 	spec_read_strategy(&at, spec);
 	spec_read_space(&at, capability, spec);
 	check_against_capability(&at, capability, spec);
+	json_decref(bare);
+	json_decref(whole);
 	if (reterr->code != ERR_OK) {
 		spec_destroy(spec);
 		return NULL;
@@ -249,6 +254,7 @@ void spec_destroy(struct spec *spec)
 	criterion_finish(&spec->criterion);
 	objective_finish(&spec->objective);
 	target_finish(&spec->target);
+	target_finish(&spec->adviser);
 	json_decref(spec->labels);
 	json_decref(spec->recipes);
 	json_decref(spec->kwargs);
@@ -299,6 +305,12 @@ static json_t *objective_head(const struct objective *o)
 					o->metrics[i].higher_is_better ? "max" : "min"));
 	}
 	return list;
+}
+
+json_t *spec_goals(const struct spec *spec)
+{
+	return json_pack("{s:o, s:o}", "criterion", criterion_head(&spec->criterion), "objective",
+			 objective_head(&spec->objective));
 }
 
 static json_t *warnings_head(const struct space *space)

@@ -49,11 +49,12 @@ struct spec {
 	int64_t max_failed_trials;
 	char *warm_start; /* the job whose measurements this one starts with; owned, or NULL */
 	struct target target;
+	struct target adviser; /* of strategies that have one */
 };
 
 /*
  * Reads a job body. `capability` is the document to use (the body's own or the one the evaluator
- * gave); `target` the document of the evaluator. Faults are reported through `reterr`, all of
+ * gave); `target` the document of the evaluator, with what spec_secrets_keep() added to it. Faults are reported through `reterr`, all of
  * them. Returns NULL on any fault.
  */
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr);
@@ -70,6 +71,9 @@ json_t *spec_target_redacted(const json_t *target);
 
 /* quant_level as strategies that have levels see it. */
 enum level spec_level(const struct spec *spec);
+
+/* {"criterion", "objective"}: what the job looks for, for whoever advises it. New reference. */
+json_t *spec_goals(const struct spec *spec);
 
 /* What every measurement must contain: the names, borrowed from the spec, NULL-terminated. */
 struct spec_needs {

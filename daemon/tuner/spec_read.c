@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tuner/codec_capability.h"
 #include "tuner/recipes.h"
+#include "tuner/spec_adviser.h"
 
 static const char *const accuracy_members[] = {
 	"higher_is_better", "criterion", "tolerable_loss", "metrics", NULL,
@@ -188,29 +189,28 @@ void spec_read_objective(const struct json_at *at, struct objective *ret)
 	}
 }
 
-static void read_param(const struct json_at *kwargs, const struct param *param, double *number,
+static void read_param(const struct json_at *at, const struct param *param, double *number,
 		       const char **text)
 {
-	struct json_at at = json_member(kwargs, param->name);
 	int choice;
 
 	switch (param->type) {
 	case PARAM_INTEGER:
-		*number = (double)json_int(&at, (int64_t)param->fallback, (int64_t)param->min,
+		*number = (double)json_int(at, (int64_t)param->fallback, (int64_t)param->min,
 					   (int64_t)param->max);
 		return;
 	case PARAM_REAL:
-		*number = json_real_in(&at, param->fallback, param->min, param->max);
+		*number = json_real_in(at, param->fallback, param->min, param->max);
 		return;
 	case PARAM_BOOL:
-		*number = json_bool(&at, param->fallback != 0);
+		*number = json_bool(at, param->fallback != 0);
 		return;
 	case PARAM_TEXT:
 		if (param->choices == NULL) {
-			*text = json_string_in(&at, param->text_fallback, (size_t)param->max);
+			*text = json_string_in(at, param->text_fallback, (size_t)param->max);
 			return;
 		}
-		choice = json_choice(&at, -1, param->choices);
+		choice = json_choice(at, -1, param->choices);
 		*text = choice >= 0 ? param->choices[choice] : param->text_fallback;
 		return;
 	}
@@ -222,15 +222,22 @@ static void read_kwargs(const struct json_at *kwargs, struct spec *spec)
 	const char *allowed[sizeof(spec->args.numbers) / sizeof(spec->args.numbers[0]) + 1] = {0};
 
 	args_init(&spec->args, params);
-	if (kwargs->value == NULL || !json_is_object_at(kwargs)) {
+	if (kwargs->value != NULL && !json_is_object_at(kwargs)) {
 		return;
 	}
 	spec->kwargs = json_incref(kwargs->value);
 	for (size_t i = 0; params != NULL && params[i].name != NULL; i++) {
+		struct json_at at = json_member(kwargs, params[i].name);
+
 		allowed[i] = params[i].name;
-		read_param(kwargs, &params[i], &spec->args.numbers[i], &spec->args.texts[i]);
+		if (!params[i].required || json_required(&at)) {
+			read_param(&at, &params[i], &spec->args.numbers[i], &spec->args.texts[i]);
+		}
 	}
-	json_only(kwargs, allowed);
+	if (kwargs->value != NULL) {
+		json_only(kwargs, allowed);
+	}
+	spec_adviser_read(kwargs, spec);
 }
 
 /* 0, 1 or "auto"; -1 when it is not given. */

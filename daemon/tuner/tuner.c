@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "tuner/import.h"
 #include "tuner/run.h"
+#include "tuner/spec_adviser.h"
 
 struct tuner *tuner_create(const struct tuner_options *options)
 {
@@ -133,16 +134,6 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 	free(s);
 }
 
-/* The body as people may see it: an inline evaluator's secret is not repeated. */
-static json_t *redacted_body(const json_t *body)
-{
-	json_t *copy = json_copy((json_t *)body);
-	const json_t *evaluator = json_object_get(body, "evaluator");
-
-	(void)json_object_set_new(copy, "evaluator", spec_target_redacted(evaluator));
-	return copy;
-}
-
 void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
 		  const char *id, tuner_done_fn done, void *arg)
 {
@@ -150,9 +141,10 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	struct store_event *events;
 	struct import history;
 	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
-	json_t *body = redacted_body(prepared->body);
+	json_t *body = spec_redacted(prepared->spec, prepared->body);
+	json_t *target = spec_secrets_kept(prepared->spec, prepared->body, prepared->target);
 	char *texts[4] = {json_text(body), json_text(prepared->capability), json_text(head),
-			  json_text(prepared->target)};
+			  json_text(target)};
 	struct store_job job = {
 		.id = id,
 		.spec = texts[0],
@@ -179,5 +171,6 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	}
 	json_decref(head);
 	json_decref(body);
+	json_decref(target);
 	prepared_destroy(prepared);
 }

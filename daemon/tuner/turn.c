@@ -104,6 +104,10 @@ static void on_question(struct run *run, const struct question *question)
 	struct trial *twin = job_find_twin(job, question);
 	int64_t number;
 
+	if (question_is_advice(question->kind)) {
+		sched_give_back(&run->seat); /* the evaluator has nothing to do with it */
+	}
+
 	enter_stage(job, question->stage);
 	number = job->trial_count;
 	if (twin == NULL) {
@@ -294,6 +298,10 @@ void turn_failed(struct run *run, struct trial *trial, const char *error, bool u
 	run->unreachable_in_row = unreachable ? run->unreachable_in_row + 1 : 0;
 	if (trial->kind == QUESTION_BASELINE) {
 		run_finish(run, JOB_FAILED, "baseline_failed", error);
+		return;
+	}
+	if (question_is_advice(trial->kind)) {
+		run_finish(run, JOB_FAILED, "error", error);
 		return;
 	}
 	share_results(run->job, trial);

@@ -7,10 +7,11 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
+#include "strategies/product.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-enum { MAX_OPS = 12 };
+enum { MAX_OPS = 12, ADVISED_TRIALS = 15 };
 
 static const char *const mode_texts[] = {
 	"static a.scheme=asym,sym a.algorithm=kl,minmax; bf16; fp32",
@@ -66,7 +67,7 @@ struct run_case run_case_make(uint64_t seed)
 
 uint64_t run_question_hash(const struct question *question)
 {
-	uint64_t hash = rng_mix((uint64_t)question->kind + 1);
+	uint64_t hash = rng_mix((uint64_t)question->kind + 1 + ((uint64_t)question->subject << 8));
 
 	for (const char *c = question->stage; *c != '\0'; c++) {
 		hash = rng_mix(hash + (unsigned char)*c);
@@ -132,6 +133,10 @@ void run_finish(struct run *run)
 	for (size_t i = 0; i < run->score_count; i++) {
 		free(run->scores[i]);
 	}
+	for (size_t i = 0; i < run->suggestion_count; i++) {
+		config_destroy(run->suggestions[i]);
+	}
+	free(run->suggestions);
 	free(run->scores);
 	free(run->asked);
 	free(run->events);
@@ -143,8 +148,24 @@ size_t run_limit(const struct strategy_ops *ops)
 	return ops->in_order ? RUN_ASKS / 5 : RUN_ASKS;
 }
 
+/* A random config, often one that was suggested before. The adviser stops after some. */
+static const struct config *suggestion(struct run *run, int64_t trial)
+{
+	struct rng rng = rng_make(run->c->seed, RNG_SEARCH, (uint64_t)trial % 5);
+	struct product product;
+	struct config *config;
+
+	product_init_full(&product, run->c->space);
+	config = product_draw(&product, &rng);
+	product_finish(&product);
+	run->suggestions =
+		mem_grow(run->suggestions, run->suggestion_count + 1, sizeof(struct config *));
+	run->suggestions[run->suggestion_count++] = config;
+	return config;
+}
+
 /* The same config gets the same result, as from a host that answers repetitions from its store. */
-static struct event result_of(const struct run *run, int64_t trial)
+static struct event result_of(struct run *run, int64_t trial)
 {
 	const struct question *question = &run->asked[trial - 1];
 	uint64_t key = question->kind == QUESTION_EVALUATE ? question->config->hash
@@ -162,6 +183,9 @@ static struct event result_of(const struct run *run, int64_t trial)
 	if (rng_unit(&rng) < run->c->failure_rate) {
 		event.type = EVENT_FAILED;
 	}
+	if (question->kind == QUESTION_SUGGEST && trial <= ADVISED_TRIALS) {
+		event.config = suggestion(run, trial);
+	}
 	event.merit = (double)rng_below(&rng, (uint64_t)run->c->levels) / run->c->levels;
 	event.margin = event.merit - run->criterion.bound[0];
 	event.feasible = event.margin >= 0;
@@ -174,7 +198,7 @@ static void expect_in_space(const struct run *run, const struct question *questi
 	struct config *again;
 
 	if (question->config == NULL) {
-		cr_assert_eq(question->kind, QUESTION_SCORE);
+		cr_assert(question->kind == QUESTION_SCORE || question_is_advice(question->kind));
 		return;
 	}
 	again = config_from_changes(run->c->space, question->config->changes,
@@ -197,7 +221,8 @@ enum step run_ask(struct run *run)
 		return step;
 	}
 	cr_assert(run_questions_equal(&first, &second), "%s", run->ops->name);
-	cr_assert(first.kind == QUESTION_EVALUATE || first.kind == QUESTION_SCORE);
+	cr_assert(first.kind == QUESTION_EVALUATE || first.kind == QUESTION_SCORE ||
+		  question_is_advice(first.kind));
 	expect_in_space(run, &first);
 	question_finish(&second);
 	run->asked = mem_grow(run->asked, run->asked_count + 1, sizeof(*run->asked));

@@ -35,6 +35,8 @@ struct run {
 	size_t out_count;
 	double **scores; /* owned */
 	size_t score_count;
+	struct config **suggestions; /* of the adviser; owned */
+	size_t suggestion_count;
 	bool done;
 };
 
