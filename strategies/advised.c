@@ -27,7 +27,7 @@ struct advised {
 	bool finished; /* it has nothing more to say, or failed */
 	struct suggestion *list;
 	size_t count;
-	size_t suggests_out;
+	bool suggesting;        /* a suggestion was asked for */
 	struct config_set seen; /* borrows from the events */
 	size_t repetitions;     /* in a row */
 };
@@ -102,7 +102,7 @@ static void on_asked(struct advised *advised, const struct event *event)
 		advised->introduced = true;
 		return;
 	case QUESTION_SUGGEST:
-		advised->suggests_out++;
+		advised->suggesting = true;
 		return;
 	case QUESTION_EVALUATE:
 		move(advised, IN_HAND, OUT, event->trial);
@@ -143,7 +143,7 @@ static void on_over(struct advised *advised, const struct event *event)
 	if (event->kind == QUESTION_BEGIN) {
 		advised->knows = true;
 	} else if (event->kind == QUESTION_SUGGEST) {
-		advised->suggests_out--;
+		advised->suggesting = false;
 		add(advised, event);
 	} else {
 		on_result(advised, event);
@@ -166,28 +166,28 @@ enum step advised_next(const void *state, struct rng rng, struct question *out)
 {
 	const struct advised *advised = state;
 	ssize_t known = find(advised, KNOWN), in_hand = find(advised, IN_HAND);
-	bool waits = advised->count > 0 || advised->suggests_out > 0;
 
 	(void)rng;
 	if (!advised->introduced) {
 		return ask(out, QUESTION_BEGIN, "begin");
 	}
-	if (!advised->knows || find(advised, REPORTING) >= 0) {
+	/* One question at a time, so that the adviser hears them in the same order every time. */
+	if (!advised->knows || find(advised, REPORTING) >= 0 || advised->suggesting) {
 		return STEP_WAIT;
 	}
 	if (known >= 0) {
 		out->subject = advised->list[known].trial;
 		return ask(out, QUESTION_OBSERVE, "advised");
 	}
+	if (!advised->finished && advised->count < advised->width) {
+		return ask(out, QUESTION_SUGGEST, "advised");
+	}
 	if (in_hand >= 0) {
 		out->subject = advised->list[in_hand].suggested;
 		out->config = config_copy(advised->list[in_hand].config);
 		return ask(out, QUESTION_EVALUATE, "advised");
 	}
-	if (!advised->finished && advised->count + advised->suggests_out < advised->width) {
-		return ask(out, QUESTION_SUGGEST, "advised");
-	}
-	return waits ? STEP_WAIT : STEP_DONE;
+	return advised->count > 0 ? STEP_WAIT : STEP_DONE;
 }
 
 bool advised_owes(const void *state)
