@@ -43,6 +43,7 @@ struct fetch_request {
 	uint64_t connect_timeout_ms;
 	uint64_t timeout_ms; /* > 0; from start to the last byte, resolving included */
 	size_t max_reply;
+	bool once; /* on a connection of its own, and so never sent again by itself */
 };
 
 struct fetch_reply {
@@ -71,7 +72,8 @@ void fetch_destroy(struct fetch *fetch);
 /*
  * Never calls fn from inside; calls it exactly once unless cancelled. A request that cannot be made
  * (URL denied, control characters in a header) is told by fn like every other failure. A request
- * that meets a reused connection which the peer has closed meanwhile is sent once more.
+ * that meets a reused connection which the peer has closed meanwhile is sent once more, which is
+ * right only for a peer who knows repetitions when he sees them.
  */
 struct fetch_call *fetch_start(struct fetch *fetch, const struct fetch_request *request,
 			       fetch_fn fn, void *arg);

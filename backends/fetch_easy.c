@@ -198,6 +198,9 @@ static void set_request(CURL *curl, const struct fetch_request *request)
 		(void)curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body);
 	}
 	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	if (request->once) {
+		(void)curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+	}
 	if (request->unix_path != NULL) {
 		(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
 	}

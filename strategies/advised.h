@@ -11,6 +11,16 @@
 
 #include "strategies/strategy.h"
 
+/* Where the arguments that every adviser has stand in its strategy's table, and those of sigopt. */
+enum advised_arg {
+	ADVISED_URL,
+	ADVISED_SECRET,
+	ADVISED_TIMEOUT,
+	SIGOPT_PROJECT,
+	SIGOPT_NAME,
+	SIGOPT_FALLBACK,
+};
+
 /* Members of strategy_ops for whoever has an adviser. */
 size_t advised_state_size(const struct problem *problem);
 int advised_init(void *state, const struct problem *problem, const struct args *args,

@@ -16,6 +16,7 @@ const struct strategy_ops *const strategies[] = {
 	&bayesian_strategy,
 	&bisect_strategy,
 	&remote_strategy,
+	&sigopt_strategy,
 	NULL,
 };
 

@@ -18,6 +18,7 @@ extern const struct strategy_ops mse_strategy;
 extern const struct strategy_ops mse_v2_strategy;
 extern const struct strategy_ops random_strategy;
 extern const struct strategy_ops remote_strategy;
+extern const struct strategy_ops sigopt_strategy;
 extern const struct strategy_ops tpe_strategy;
 
 #endif

@@ -4,25 +4,28 @@
 #include "base/limits.h"
 
 static const struct param params[] = {
-	{.name = "url",
-	 .type = PARAM_TEXT,
-	 .min = 1,
-	 .max = LIMIT_URL_BYTES,
-	 .help = "Where your strategy listens: it is asked at URL/begin, URL/next, URL/observe.",
-	 .required = true},
-	{.name = "secret",
-	 .type = PARAM_TEXT,
-	 .min = 1,
-	 .max = LIMIT_NAME_BYTES,
-	 .help = "Signs every request (Standard Webhooks): \"whsec_\" and 24 to 64 bytes in "
-		 "base64.",
-	 .secret = true},
-	{.name = "timeout_s",
-	 .type = PARAM_REAL,
-	 .fallback = 60,
-	 .min = 0.001,
-	 .max = 86400,
-	 .help = "How long it may think about one question; then the question is put again."},
+	[ADVISED_URL] = {.name = "url",
+			 .type = PARAM_TEXT,
+			 .min = 1,
+			 .max = LIMIT_URL_BYTES,
+			 .help = "Where your strategy listens: it is asked at URL/begin, URL/next, "
+				 "URL/observe.",
+			 .required = true},
+	[ADVISED_SECRET] = {.name = "secret",
+			    .type = PARAM_TEXT,
+			    .min = 1,
+			    .max = LIMIT_NAME_BYTES,
+			    .help = "Signs every request (Standard Webhooks): \"whsec_\" and 24 to "
+				    "64 bytes in "
+				    "base64.",
+			    .secret = true},
+	[ADVISED_TIMEOUT] = {.name = "timeout_s",
+			     .type = PARAM_REAL,
+			     .fallback = 60,
+			     .min = 0.001,
+			     .max = 86400,
+			     .help = "How long it may think about one question; then the question "
+				     "is put again."},
 	{.name = NULL},
 };
 

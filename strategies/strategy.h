@@ -121,7 +121,7 @@ struct param {
 };
 
 /* Who suggests configs to a strategy that does not decide itself. */
-enum adviser { ADVISER_NONE, ADVISER_REMOTE };
+enum adviser { ADVISER_NONE, ADVISER_REMOTE, ADVISER_SIGOPT };
 
 /* Values in the order of the params table. */
 struct args {

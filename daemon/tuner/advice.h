@@ -8,7 +8,23 @@
 
 #include "tuner/run.h"
 
-struct advice;
+struct advice_result;
+typedef void (*advice_fn)(void *arg, const struct advice_result *result);
+
+/* What every adviser's call begins with. */
+struct advice {
+	const struct advice_ops *ops;
+	struct run *run;
+	const struct trial *trial;
+	advice_fn fn;
+	void *arg;
+};
+
+struct advice_ops {
+	size_t size; /* of what begins with a struct advice */
+	void (*ask)(struct advice *advice);
+	void (*cancel)(struct advice *advice); /* the caller frees it */
+};
 
 struct advice_result {
 	json_t *data;      /* of trial_told, the callee's; NULL on failure */
@@ -17,11 +33,17 @@ struct advice_result {
 	int64_t retry_after_ms; /* -1: none given */
 };
 
-typedef void (*advice_fn)(void *arg, const struct advice_result *result);
-
 /* Calls back once unless cancelled, never from inside. The run outlives the call. */
 struct advice *advice_ask(struct run *run, const struct trial *trial, advice_fn fn, void *arg);
 /* Takes NULL. */
 void advice_cancel(struct advice *advice);
+
+/* For advisers: "<job>.<trial>", the same for every attempt. `key` has ADVICE_KEY_SIZE bytes. */
+enum { ADVICE_KEY_SIZE = ID_SIZE + 24 };
+char *advice_key(const struct advice *advice, char *key);
+/* For advisers: the call is over. Frees it. */
+void advice_end(struct advice *advice, const struct advice_result *result);
+
+extern const struct advice_ops advice_remote, advice_sigopt;
 
 #endif

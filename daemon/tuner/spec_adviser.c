@@ -1,43 +1,78 @@
 #include "tuner/spec_adviser.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "backends/sign.h"
 #include "base/mem.h"
+#include "strategies/advised.h"
+#include "strategies/product.h"
 
 #define SECRETS "strategy_secrets"
 
 enum { CONNECT_TIMEOUT_MS = 5000 };
 
-/* Where the arguments of `remote` stand in its table. */
-enum { REMOTE_URL, REMOTE_SECRET, REMOTE_TIMEOUT };
+static void read_secret(const struct json_at *kwargs, const char *text, struct spec *spec)
+{
+	const char *name = spec->strategy->params[ADVISED_SECRET].name;
+	struct json_at at = json_member(kwargs, name);
+	struct err why;
+
+	if (text == NULL) {
+		return;
+	}
+	if (spec->strategy->adviser == ADVISER_SIGOPT) {
+		secret_init(&spec->adviser.secret, text, strlen(text));
+	} else if (sign_secret_parse(text, &spec->adviser.secret, &why) != 0) {
+		(void)json_fault(&at, "%s", why.message);
+	}
+}
 
 void spec_adviser_read(const struct json_at *kwargs, struct spec *spec)
 {
 	const struct args *args = &spec->args;
-	struct json_at secret = json_member(kwargs, "secret");
-	struct err why;
 
-	if (spec->strategy->adviser == ADVISER_NONE || args->texts[REMOTE_URL] == NULL) {
+	if (spec->strategy->adviser == ADVISER_NONE || args->texts[ADVISED_URL] == NULL) {
 		return;
 	}
-	spec->adviser.url = mem_dup(args->texts[REMOTE_URL]);
+	spec->adviser.url = mem_dup(args->texts[ADVISED_URL]);
 	spec->adviser.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-	spec->adviser.timeout_ms = (int64_t)(1000 * args->numbers[REMOTE_TIMEOUT]);
-	if (args->texts[REMOTE_SECRET] != NULL &&
-	    sign_secret_parse(args->texts[REMOTE_SECRET], &spec->adviser.secret, &why) != 0) {
-		(void)json_fault(&secret, "%s", why.message);
-	}
+	spec->adviser.timeout_ms = (int64_t)(1000 * args->numbers[ADVISED_TIMEOUT]);
+	read_secret(kwargs, args->texts[ADVISED_SECRET], spec);
+}
+
+static int check_sigopt(const struct spec *spec, struct err *reterr)
+{
+	bool full = spec->args.numbers[SIGOPT_FALLBACK] != 0;
+	struct product product;
+	size_t count;
+
+	(full ? product_init_full : product_init)(&product, spec->space);
+	count = product.dimension_count;
+	product_finish(&product);
+	return count > 0
+		       ? 0
+		       : err_fault(reterr, "/tuning_criterion/strategy",
+				   "there is nothing for SigOpt to choose: every operator has "
+				   "one option%s",
+				   full ? "" : " in its default mode, and \"fallback\" is not set");
 }
 
 int spec_adviser_check(const struct spec *spec, const struct guard *guard, struct err *reterr)
 {
-	static const char pointer[] = "/tuning_criterion/strategy_kwargs/url";
+	char pointer[ERR_POINTER_MAX];
 	struct guard_url url;
 	struct err why;
 
+	if (spec->strategy->adviser == ADVISER_SIGOPT && check_sigopt(spec, reterr) != 0) {
+		return -(int)reterr->code;
+	}
 	if (spec->adviser.url == NULL || guard == NULL ||
 	    guard_check_url(guard, spec->adviser.url, &url, &why) == 0) {
 		return 0;
 	}
+	(void)snprintf(pointer, sizeof(pointer), "/tuning_criterion/strategy_kwargs/%s",
+		       spec->strategy->params[ADVISED_URL].name);
 	(void)err_fault(reterr, pointer, "%s", why.message);
 	reterr->code = why.code;
 	return -(int)why.code;

@@ -12,7 +12,8 @@
 
 /* Fills spec->adviser from spec->args; faults are reported through `kwargs`. */
 void spec_adviser_read(const struct json_at *kwargs, struct spec *spec);
-/* Whether the policy lets the daemon ask the adviser, if there is one. NULL allows all. */
+/* Whether the adviser, if there is one, has something to choose and the policy lets the daemon ask
+ * it. Without a guard every address is allowed. */
 int spec_adviser_check(const struct spec *spec, const struct guard *guard, struct err *reterr);
 
 /* The body as people may see it: neither an inline evaluator's secret nor the strategy's. New
