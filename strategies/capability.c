@@ -1,5 +1,6 @@
 #include "strategies/capability.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,11 @@ static void op_lists_finish(struct op_list *lists, size_t count)
 	free(lists);
 }
 
+double capability_known(const double *table, size_t op, enum mode mode)
+{
+	return table != NULL ? table[op * MODE_COUNT + mode] : NAN;
+}
+
 void capability_finish(struct capability *capability)
 {
 	for (size_t i = 0; i < capability->type_count; i++) {
@@ -99,6 +105,8 @@ void capability_finish(struct capability *capability)
 	free(capability->types);
 	free(capability->sets);
 	free(capability->ops);
+	free(capability->latency_ms);
+	free(capability->score);
 	free(capability->calibration_sizes);
 	atoms_finish(&capability->atoms);
 	memset(capability, 0, sizeof(*capability));

@@ -116,6 +116,10 @@ struct capability {
 	size_t set_count;
 	struct capability_op *ops; /* graph order */
 	size_t op_count;
+	/* What is known beforehand, op_count x MODE_COUNT, NAN where it is not; NULL when nothing is.
+	 * Owned. */
+	double *latency_ms;     /* how long the operator takes in this mode */
+	double *score;          /* how much it suffers in this mode */
 	struct op_list *blocks; /* last layer first */
 	size_t block_count;
 	struct op_list *recipes; /* recipe -> the operators that it puts into high precision */
@@ -126,6 +130,8 @@ struct capability {
 
 void capability_init(struct capability *capability);
 void capability_finish(struct capability *capability);
+/* The known value of an operator in a mode, or NAN; `table` is latency_ms or score. */
+double capability_known(const double *table, size_t op, enum mode mode);
 void mode_set_finish(struct mode_set *set);
 
 #endif

@@ -17,6 +17,8 @@ const struct strategy_ops *const strategies[] = {
 	&bisect_strategy,
 	&remote_strategy,
 	&sigopt_strategy,
+	&knapsack_strategy,
+	&sgp_strategy,
 	NULL,
 };
 

@@ -14,11 +14,13 @@ extern const struct strategy_ops bisect_strategy;
 extern const struct strategy_ops conservative_strategy;
 extern const struct strategy_ops exhaustive_strategy;
 extern const struct strategy_ops hawq_v2_strategy;
+extern const struct strategy_ops knapsack_strategy;
 extern const struct strategy_ops mse_strategy;
 extern const struct strategy_ops mse_v2_strategy;
 extern const struct strategy_ops random_strategy;
 extern const struct strategy_ops remote_strategy;
 extern const struct strategy_ops sigopt_strategy;
+extern const struct strategy_ops sgp_strategy;
 extern const struct strategy_ops tpe_strategy;
 
 #endif

@@ -70,6 +70,11 @@ bool strategy_owes(const struct strategy *strategy)
 	return strategy->ops->owes != NULL && strategy->ops->owes(strategy->state);
 }
 
+int64_t strategy_choice(const struct strategy *strategy)
+{
+	return strategy->ops->choose != NULL ? strategy->ops->choose(strategy->state) : 0;
+}
+
 bool problem_answers(const struct problem *problem, const char *what)
 {
 	const char *const *answer = problem->answers;

@@ -110,12 +110,12 @@ bool problem_answers(const struct problem *problem, const char *what);
 
 /* One strategy_kwarg: validation, documentation and the web form come from this. */
 struct param {
-	const char *name; /* NULL ends a table */
-	enum { PARAM_INTEGER, PARAM_REAL, PARAM_BOOL, PARAM_TEXT } type;
+	const char *name;           /* NULL ends a table */
 	double fallback, min, max;  /* numbers; for PARAM_TEXT min and max bound the bytes */
 	const char *const *choices; /* PARAM_TEXT: NULL-terminated, or NULL for any */
 	const char *text_fallback;
 	const char *help;
+	enum { PARAM_INTEGER, PARAM_REAL, PARAM_BOOL, PARAM_TEXT } type;
 	bool required;
 	bool secret; /* never shown or written where people read it */
 };
@@ -157,6 +157,9 @@ struct strategy_ops {
 	/* Optional. While true next() asks QUESTION_OBSERVE or waits for its answer, whatever the
 	 * budget, and the job does not end by its own exit policy. */
 	bool (*owes)(const void *state);
+	/* Optional. The trial to hand over in the end, for strategies that know better than single
+	 * noisy measurements do; 0 for the best that was measured. */
+	int64_t (*choose)(const void *state);
 };
 
 /* A strategy and its state. */
@@ -175,6 +178,7 @@ void strategy_apply(struct strategy *strategy, const struct event *event);
 enum step strategy_next(const struct strategy *strategy, struct question *out);
 bool strategy_holds(const struct strategy *strategy);
 bool strategy_owes(const struct strategy *strategy);
+int64_t strategy_choice(const struct strategy *strategy);
 
 /* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
 extern const struct strategy_ops *const strategies[];

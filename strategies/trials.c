@@ -145,6 +145,7 @@ int trials_apply(struct trials *trials, const struct event *event)
 	trials->told += event->type == EVENT_TOLD && trial->state != KNOWN_TOLD;
 	if (event->type == EVENT_TOLD) {
 		trial->state = KNOWN_TOLD;
+		trial->trial = event->trial;
 		trial->feasible = event->feasible;
 		trial->margin = event->margin;
 		trial->objective = event->objective;

@@ -21,6 +21,7 @@ enum known_state { KNOWN_OUT, KNOWN_TOLD, KNOWN_FAILED };
 
 struct known {
 	const struct config *config; /* borrowed from the events */
+	int64_t trial;               /* whose measurement it is */
 	enum known_state state;
 	bool feasible;
 	double margin, objective;

@@ -22,7 +22,7 @@ LAYERS = {
     "daemon": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
     "cli": ["backends", "daemon/base"],
     "examples/digits": [],
-    "tests": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
+    "tests": ["bench", "api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
     "bench": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
 }
 

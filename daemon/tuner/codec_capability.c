@@ -1,5 +1,6 @@
 #include "tuner/codec_capability.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,7 @@ struct op_reader {
 	struct map types;     /* type -> index + 1 */
 	struct map type_sets; /* type -> set + 1 */
 	struct map names;     /* operator -> index + 1 */
+	size_t op_room;       /* how many operators there will be at most */
 };
 
 static void read_types(struct op_reader *r, const struct json_at *at)
@@ -209,11 +211,44 @@ static uint32_t intern_type(struct op_reader *r, const char *name)
 	return (uint32_t)index - 1;
 }
 
+/* {"static": 1.1, "fp32": 3.9}, the values of the operator that is read next. */
+static void read_known(struct op_reader *r, const struct json_at *at, double min, double **table)
+{
+	size_t op = r->capability->op_count, cells = r->op_room * MODE_COUNT;
+	const char *key;
+	json_t *value;
+
+	if (at->value == NULL || !json_is_object_at(at)) {
+		return;
+	}
+	json_only(at, mode_names);
+	if (*table == NULL) {
+		*table = mem_new(cells, sizeof(**table));
+		for (size_t i = 0; i < cells; i++) {
+			(*table)[i] = NAN;
+		}
+	}
+	json_object_foreach(at->value, key, value) {
+		struct json_at member = json_member(at, key);
+		int mode = 0;
+
+		while (mode_names[mode] != NULL && strcmp(mode_names[mode], key) != 0) {
+			mode++;
+		}
+		if (mode < MODE_COUNT && json_required(&member)) {
+			(*table)[op * MODE_COUNT + (size_t)mode] =
+				json_real_in(&member, 0, min, 1e12);
+		}
+	}
+}
+
 static void read_op(struct op_reader *r, const struct json_at *at)
 {
 	struct json_at name_at = json_member(at, "name");
 	struct json_at type_at = json_member(at, "type");
 	struct json_at modes = json_member(at, "modes");
+	struct json_at latency = json_member(at, "latency_ms");
+	struct json_at score = json_member(at, "score");
 	const char *name, *type;
 	uint32_t set;
 
@@ -239,6 +274,8 @@ static void read_op(struct op_reader *r, const struct json_at *at)
 		(void)json_fault(&type_at, "neither this operator nor op_types says its modes");
 		return;
 	}
+	read_known(r, &latency, 0, &r->capability->latency_ms);
+	read_known(r, &score, -1e12, &r->capability->score);
 	r->capability->ops[r->capability->op_count++] =
 		(struct capability_op){mem_dup(name), intern_type(r, type), set - 1};
 	map_set(&r->names, name, (intptr_t)r->capability->op_count);
@@ -252,7 +289,8 @@ static void read_ops(struct op_reader *r, const struct json_at *at)
 	if (json_array_size(at->value) == 0) {
 		(void)json_fault(at, "at least one operator is needed");
 	}
-	r->capability->ops = mem_new(json_array_size(at->value), sizeof(*r->capability->ops));
+	r->op_room = json_array_size(at->value);
+	r->capability->ops = mem_new(r->op_room, sizeof(*r->capability->ops));
 	for (size_t i = 0; i < json_array_size(at->value); i++) {
 		struct json_at item = json_item(at, i);
 

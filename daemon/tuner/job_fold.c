@@ -389,14 +389,16 @@ static int on_baseline(struct job *job, struct trial *trial, const json_t *data,
 
 static int on_best(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
-	(void)data;
-	(void)reterr;
+	const json_t *seen = json_object_get(data, "seen");
+	int rc = 0;
+
 	trial->best_logged = true;
-	/* Only the end of a job knows what is best under several objectives. */
-	if (job->spec->objective.count > 1) {
+	/* What is handed over in the end may be another than the best of single measurements. */
+	if (seen != NULL) {
+		rc = settle_until(job, json_integer_value(seen), reterr);
 		job->best = trial;
 	}
-	return 0;
+	return rc;
 }
 
 static int on_nothing(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)

@@ -89,6 +89,15 @@ static void choose_best(struct job *job)
 	}
 }
 
+/* NULL when the strategy leaves it to the measurements. */
+static struct trial *strategys_choice(const struct job *job)
+{
+	int64_t number = strategy_choice(&job->strategy);
+	struct trial *trial = number > 0 && number < job->trial_count ? job->trials[number] : NULL;
+
+	return trial != NULL && can_be_best(trial) && trial->candidate.feasible ? trial : NULL;
+}
+
 struct trial *job_final_choice(const struct job *job)
 {
 	const struct trial *baseline = job->trials[0];
@@ -97,8 +106,13 @@ struct trial *job_final_choice(const struct job *job)
 	struct trial **trials, *chosen;
 	size_t count = 0;
 
-	if (job->spec->objective.count == 1 || job->best == NULL ||
-	    !job->best->candidate.feasible) {
+	if (job->best == NULL || !job->best->candidate.feasible) {
+		return job->best;
+	}
+	if (strategys_choice(job) != NULL) {
+		return strategys_choice(job);
+	}
+	if (job->spec->objective.count == 1) {
 		return job->best;
 	}
 	rows = mem_new((size_t)job->trial_count, sizeof(*rows));

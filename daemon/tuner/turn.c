@@ -211,7 +211,10 @@ static void finish_for(struct run *run, const char *reason)
 	struct question question = {.kind = QUESTION_CONFIRM, .stage = "confirm"};
 
 	if (best != job->best) {
-		job_record(job, "new_best", best->number, job_best_data(job, best));
+		json_t *data = job_best_data(job, best);
+
+		(void)json_object_set_new(data, "seen", json_integer(job->settled));
+		job_record(job, "new_best", best->number, data);
 	}
 	subject = job_to_confirm(job, reason);
 	if (subject == NULL) {

@@ -21,6 +21,8 @@ MEETS = {
     "hawq_v2": 30,
     "tpe": 60,
     "bisect": 10,
+    "knapsack": 15,
+    "sgp": 15,
 }
 # No config without an operator in fp32 meets the criterion on this model, and these try no other.
 MISSES = {"bayesian", "exhaustive", "random"}

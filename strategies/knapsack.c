@@ -1,0 +1,214 @@
+#include "strategies/registry.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "strategies/config_set.h"
+#include "strategies/effects.h"
+
+/*
+ * Expected losses from scores, expected latencies from the capability, and a knapsack that takes
+ * the fastest config whose expected loss stays within a budget. What is measured changes the budget
+ * alone: it is bisected until the bracket is narrow.
+ */
+
+enum { MOST_BUDGETS = 12, RETRIES = 40 };
+
+static const double first_budget = 0.7, target = 0.9, narrow = 1.05;
+
+/* Of the time in fp32, where nobody says how long operators take: quantized, bf16, fp16, fp32. */
+static const double guessed_speeds[CHAIN_CLASSES] = {0.5, 0.7, 0.7, 1};
+/* Of the mean operator's time: what a border between classes costs. */
+static const double guessed_border = 0.03;
+
+struct knapsack {
+	const struct problem *problem; /* borrowed */
+	struct effects effects;
+	struct config_set seen;
+	const char *method; /* of the score question, or NULL */
+	bool score_asked, score_told;
+	bool started, met; /* whether the default was told; whether anything met the criterion */
+	int64_t out;       /* questions without an answer */
+	int budgets;       /* tried */
+	double low, high;  /* budgets: met with the one, missed with the other; 0 and INFINITY */
+	double budget;     /* the next one, in units of what may be lost */
+	double *costs, *borders;
+};
+
+static size_t state_size(const struct problem *problem)
+{
+	(void)problem;
+	return sizeof(struct knapsack);
+}
+
+static int init(void *state, const struct problem *problem, const struct args *args,
+		struct err *reterr)
+{
+	struct knapsack *k = state;
+
+	(void)args;
+	(void)reterr;
+	k->problem = problem;
+	k->high = INFINITY;
+	k->budget = first_budget;
+	effects_init(&k->effects, problem);
+	k->method = effects_score_method(&k->effects, problem);
+	k->costs = mem_new(k->effects.option_count, sizeof(*k->costs));
+	k->borders = mem_new(k->effects.op_count, sizeof(*k->borders));
+	for (size_t i = 0; i < k->effects.op_count; i++) {
+		k->borders[i] = guessed_border / (double)k->effects.op_count;
+		for (uint32_t o = k->effects.first[i]; o < k->effects.first[i + 1]; o++) {
+			k->costs[o] = k->effects.latencies[o];
+			k->costs[o] *= k->effects.timed ? 1 : guessed_speeds[k->effects.classes[o]];
+		}
+	}
+	return 0;
+}
+
+static void finish(void *state)
+{
+	struct knapsack *k = state;
+
+	effects_finish(&k->effects);
+	config_set_finish(&k->seen);
+	free(k->costs);
+	free(k->borders);
+}
+
+/* The default's loss says how much the scores are worth. */
+static void calibrate(struct knapsack *k, double loss)
+{
+	uint16_t *options = mem_new(k->effects.op_count, sizeof(*options));
+	double expected;
+
+	effects_expect(&k->effects, 1, 1);
+	expected = effects_loss(&k->effects, options);
+	effects_expect(&k->effects, 1, expected > 0 ? fmax(loss, 0.2) / expected : 1);
+	k->started = true;
+	free(options);
+}
+
+static double clamp(double x, double low, double high)
+{
+	return x < low ? low : (x > high ? high : x);
+}
+
+static void move_budget(struct knapsack *k, bool met, double loss)
+{
+	double ratio = loss > 0 ? target / loss : 4;
+
+	k->budgets++;
+	*(met ? &k->low : &k->high) = k->budget;
+	k->budget *= met ? clamp(ratio, 1.1, 4) : clamp(ratio, 0.2, 0.9);
+	if (k->low > 0 && (k->budget <= k->low || k->budget >= k->high)) {
+		k->budget = isinf(k->high) ? 1.1 * k->low : sqrt(k->low * k->high);
+	}
+}
+
+static void apply(void *state, const struct event *event)
+{
+	struct knapsack *k = state;
+	bool asked = event->type == EVENT_ASKED;
+	double loss;
+
+	if (event->kind == QUESTION_BASELINE) {
+		return;
+	}
+	if (event->kind == QUESTION_SCORE) {
+		k->score_asked = true;
+		k->score_told = !asked;
+		if (event->type == EVENT_TOLD) {
+			effects_take_scores(&k->effects, event->scores);
+		}
+		return;
+	}
+	if (!config_set_has(&k->seen, event->config)) {
+		config_set_add(&k->seen, event->config);
+	}
+	k->out += asked ? 1 : (k->out > 0 ? -1 : 0);
+	if (asked) {
+		return;
+	}
+	k->met = k->met || (event->type == EVENT_TOLD && event->feasible);
+	loss = event->type == EVENT_TOLD
+		       ? effects_measured_loss(k->problem->criterion, event->margin)
+		       : 2;
+	if (!k->started) {
+		calibrate(k, loss);
+	} else {
+		move_budget(k, event->type == EVENT_TOLD && event->feasible, loss);
+	}
+}
+
+/* A config that the budget allows and that is new: a budget that gives a known one, or one that
+ * lowers nothing, is widened. */
+static struct config *solve(const struct knapsack *k)
+{
+	const struct chain chain = {k->effects.op_count, k->effects.first,
+				    k->effects.classes,  k->costs,
+				    k->effects.losses,   k->borders};
+	uint16_t *options = mem_new(k->effects.op_count, sizeof(*options));
+	struct config *config = NULL;
+	double budget = k->budget;
+
+	for (int i = 0; i < RETRIES && config == NULL && budget < k->high; i++) {
+		bool found = chain_solve(&chain, budget, options);
+		bool empty = found && effects_loss(&k->effects, options) == 0;
+
+		if (found && !empty) {
+			config = effects_config(&k->effects, options);
+		}
+		if (config != NULL && config_set_has(&k->seen, config)) {
+			config_destroy(config);
+			config = NULL;
+		}
+		budget *= empty ? 1.25 : narrow;
+	}
+	free(options);
+	return config;
+}
+
+static enum step next(const void *state, struct rng rng, struct question *out)
+{
+	const struct knapsack *k = state;
+	bool narrow_enough = k->low > 0 && k->high / k->low < narrow;
+
+	(void)rng;
+	if (k->method != NULL && !k->score_asked) {
+		effects_ask_scores(&k->effects, k->method, out);
+		return STEP_ASK;
+	}
+	if (k->out > 0 || (k->score_asked && !k->score_told)) {
+		return STEP_WAIT;
+	}
+	out->kind = QUESTION_EVALUATE;
+	out->stage = k->started ? "knapsack" : "default";
+	out->config = NULL;
+	if (!k->started) {
+		out->config = config_from_changes(k->problem->space, NULL, 0);
+	} else if (k->budgets < MOST_BUDGETS && !narrow_enough) {
+		out->config = solve(k);
+	}
+	if (out->config != NULL) {
+		return STEP_ASK;
+	}
+	return k->met ? STEP_CONTENT : STEP_DONE;
+}
+
+const struct strategy_ops knapsack_strategy = {
+	.abi = STRATEGY_ABI,
+	.version = 1,
+	.name = "knapsack",
+	.summary =
+		"Takes the fastest config whose expected loss stays within a budget, and bisects "
+		"the budget.",
+	.when = "When there are good scores and the capability says how long operators take: a "
+		"handful of trials, whatever the size of the model.",
+	.state_size = state_size,
+	.init = init,
+	.apply = apply,
+	.next = next,
+	.finish = finish,
+};

@@ -1,0 +1,24 @@
+/*
+ * The model of latencies, relative to the baseline's: what each operator gains in each class of
+ * precisions, and what every border between operators of different classes costs.
+ *
+ * Learnt from the trials; where the capability says how long operators take that is where it
+ * starts. Nothing assumes that lower precision is faster.
+ */
+#ifndef NARROWD_STRATEGIES_LATENCY_MODEL_H
+#define NARROWD_STRATEGIES_LATENCY_MODEL_H
+
+#include "strategies/effects.h"
+#include "strategies/linear.h"
+#include "strategies/loss_model.h"
+
+void latency_model_init(struct linear *model, const struct effects *effects);
+void latency_model_fit(struct linear *model, const struct effects *effects,
+		       const struct measured *data, bool learn);
+double latency_model_predict(const struct linear *model, const struct effects *effects,
+			     const uint16_t *options, double *scratch, double *ret_deviation);
+/* What each option takes, and each border, by these weights. */
+void latency_model_options(const struct effects *effects, const double *weights, double *ret,
+			   double *ret_borders);
+
+#endif

@@ -1,0 +1,213 @@
+#include "strategies/linear.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "strategies/linalg.h"
+
+static const double jitter = 1e-9;
+
+void linear_row_add(struct linear_row *row, uint32_t feature, double value)
+{
+	if (row->count == row->capacity) {
+		row->capacity = row->capacity > 0 ? 2 * row->capacity : 64;
+		row->features = mem_grow(row->features, row->capacity, sizeof(*row->features));
+		row->values = mem_grow(row->values, row->capacity, sizeof(*row->values));
+	}
+	row->features[row->count] = feature;
+	row->values[row->count++] = value;
+}
+
+void linear_row_finish(struct linear_row *row)
+{
+	free(row->features);
+	free(row->values);
+	memset(row, 0, sizeof(*row));
+}
+
+void linear_init(struct linear *linear, size_t feature_count)
+{
+	memset(linear, 0, sizeof(*linear));
+	linear->feature_count = feature_count;
+	linear->groups = mem_new(feature_count, sizeof(*linear->groups));
+	linear->weights = mem_new(feature_count, sizeof(*linear->weights));
+}
+
+void linear_clear(struct linear *linear)
+{
+	for (size_t i = 0; i < linear->row_count; i++) {
+		linear_row_finish(&linear->rows[i]);
+	}
+	linear->row_count = 0;
+}
+
+void linear_finish(struct linear *linear)
+{
+	linear_clear(linear);
+	free(linear->groups);
+	free(linear->rows);
+	free(linear->values);
+	free(linear->levels);
+	free(linear->factor);
+	free(linear->alpha);
+	free(linear->weights);
+}
+
+void linear_add(struct linear *linear, struct linear_row *row, double value, double level)
+{
+	size_t room;
+
+	if (linear->row_count == linear->row_capacity) {
+		room = linear->row_capacity > 0 ? 2 * linear->row_capacity : 32;
+		linear->rows = mem_grow(linear->rows, room, sizeof(*linear->rows));
+		linear->values = mem_grow(linear->values, room, sizeof(*linear->values));
+		linear->levels = mem_grow(linear->levels, room, sizeof(*linear->levels));
+		linear->row_capacity = room;
+	}
+	linear->rows[linear->row_count] = *row;
+	linear->values[linear->row_count] = value;
+	linear->levels[linear->row_count++] = level;
+	memset(row, 0, sizeof(*row));
+}
+
+/* scratch += variance * value: half of a kernel. */
+static void scatter(const struct linear *linear, const struct linear_row *row, double *scratch)
+{
+	for (size_t i = 0; i < row->count; i++) {
+		uint32_t f = row->features[i];
+
+		scratch[f] += linear->variances[linear->groups[f]] * row->values[i];
+	}
+}
+
+static void clear(const struct linear_row *row, double *scratch)
+{
+	for (size_t i = 0; i < row->count; i++) {
+		scratch[row->features[i]] = 0;
+	}
+}
+
+static double gather(const struct linear_row *row, const double *scratch)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < row->count; i++) {
+		sum += row->values[i] * scratch[row->features[i]];
+	}
+	return sum;
+}
+
+static double noise_of(const struct linear *linear, size_t row)
+{
+	double level = linear->proportional * linear->levels[row];
+
+	return linear->noise * linear->noise + level * level + jitter;
+}
+
+/* weights += variances * features^T * alpha */
+static void spread(const struct linear *linear, const double *alpha, double *weights)
+{
+	for (size_t r = 0; r < linear->row_count; r++) {
+		const struct linear_row *row = &linear->rows[r];
+
+		for (size_t i = 0; i < row->count; i++) {
+			uint32_t f = row->features[i];
+
+			weights[f] +=
+				linear->variances[linear->groups[f]] * row->values[i] * alpha[r];
+		}
+	}
+}
+
+void linear_fit(struct linear *linear)
+{
+	size_t n = linear->row_count;
+	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+	double more = 0;
+
+	free(linear->factor);
+	free(linear->alpha);
+	linear->factor = mem_new(n * n, sizeof(*linear->factor));
+	linear->alpha = mem_new(n, sizeof(*linear->alpha));
+	do {
+		for (size_t r = 0; r < n; r++) {
+			scatter(linear, &linear->rows[r], scratch);
+			for (size_t k = 0; k <= r; k++) {
+				linear->factor[r * n + k] = gather(&linear->rows[k], scratch);
+			}
+			linear->factor[r * n + r] += noise_of(linear, r) + more;
+			clear(&linear->rows[r], scratch);
+		}
+		more = more > 0 ? 10 * more : jitter;
+	} while (n > 0 && !linalg_factor(linear->factor, n, n));
+	if (n > 0) {
+		memcpy(linear->alpha, linear->values, n * sizeof(*linear->alpha));
+		linalg_solve(linear->factor, n, n, linear->alpha);
+	}
+	memset(linear->weights, 0, linear->feature_count * sizeof(*linear->weights));
+	spread(linear, linear->alpha, linear->weights);
+	free(scratch);
+}
+
+double linear_evidence(const struct linear *linear)
+{
+	size_t n = linear->row_count;
+
+	return n == 0 ? 0
+		      : -0.5 * (linalg_dot(linear->values, linear->alpha, n) +
+				linalg_log_determinant(linear->factor, n, n));
+}
+
+double linear_mean(const struct linear *linear, const struct linear_row *row)
+{
+	return gather(row, linear->weights);
+}
+
+double linear_deviation(const struct linear *linear, const struct linear_row *row, double *scratch)
+{
+	size_t n = linear->row_count;
+	double *cross = mem_new(n, sizeof(*cross));
+	double variance;
+
+	scatter(linear, row, scratch);
+	variance = gather(row, scratch);
+	for (size_t r = 0; r < n; r++) {
+		cross[r] = gather(&linear->rows[r], scratch);
+	}
+	clear(row, scratch);
+	if (n > 0) {
+		linalg_forward(linear->factor, n, n, cross);
+		variance -= linalg_dot(cross, cross, n);
+	}
+	free(cross);
+	return sqrt(fmax(variance, jitter));
+}
+
+/* Box and Muller 1958. */
+static double normal(struct rng *rng)
+{
+	double radius = sqrt(-2 * log(1 - rng_unit(rng)));
+
+	return radius * cos(2 * 3.14159265358979323846 * rng_unit(rng));
+}
+
+void linear_sample(const struct linear *linear, struct rng *rng, double *ret_weights)
+{
+	size_t n = linear->row_count;
+	double *misfit = mem_new(n, sizeof(*misfit));
+
+	for (size_t f = 0; f < linear->feature_count; f++) {
+		ret_weights[f] = sqrt(linear->variances[linear->groups[f]]) * normal(rng);
+	}
+	for (size_t r = 0; r < n; r++) {
+		misfit[r] = linear->values[r] - gather(&linear->rows[r], ret_weights) -
+			    sqrt(noise_of(linear, r)) * normal(rng);
+	}
+	if (n > 0) {
+		linalg_solve(linear->factor, n, n, misfit);
+	}
+	spread(linear, misfit, ret_weights);
+	free(misfit);
+}

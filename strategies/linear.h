@@ -1,0 +1,59 @@
+/*
+ * A Bayesian linear model with many more features than data: what is believed of each feature's
+ * weight after some measurements, and of sums of them.
+ *
+ * Weights are normal around 0 with one variance for each group of features; computed in the dual
+ * form, as a Gaussian process whose kernel is the features' (Rasmussen and Williams: Gaussian
+ * Processes for Machine Learning, 2006, sections 2.1 and 2.2), so that the cost grows with the
+ * square of the measurements and linearly with the features. Variances are those of a grid that
+ * make the data most probable. Samples of the posterior: Matheron's rule (arXiv 2011.04026).
+ */
+#ifndef NARROWD_STRATEGIES_LINEAR_H
+#define NARROWD_STRATEGIES_LINEAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+
+enum { LINEAR_GROUPS = 8 };
+
+/* Features that are not 0. */
+struct linear_row {
+	uint32_t *features;
+	double *values;
+	size_t count, capacity;
+};
+
+void linear_row_add(struct linear_row *row, uint32_t feature, double value);
+void linear_row_finish(struct linear_row *row);
+
+struct linear {
+	size_t feature_count;
+	uint8_t *groups; /* of each feature; owned */
+	double variances[LINEAR_GROUPS];
+	double noise, proportional; /* deviation: sqrt(noise^2 + (proportional * value)^2) */
+	struct linear_row *rows;    /* owned */
+	double *values;             /* what was measured less what was expected; owned */
+	double *levels;             /* what the proportional noise is of; owned */
+	size_t row_count, row_capacity;
+	/* Of the latest linear_fit(): */
+	double *factor, *alpha, *weights; /* weights: the posterior means; owned */
+};
+
+void linear_init(struct linear *linear, size_t feature_count);
+void linear_finish(struct linear *linear);
+/* Takes over the row. */
+void linear_add(struct linear *linear, struct linear_row *row, double value, double level);
+/* Forgets all rows. */
+void linear_clear(struct linear *linear);
+void linear_fit(struct linear *linear);
+/* The logarithm of the marginal likelihood of the latest fit. */
+double linear_evidence(const struct linear *linear);
+double linear_mean(const struct linear *linear, const struct linear_row *row);
+/* Of the sum without noise. `scratch` has feature_count zeros, and again afterwards. */
+double linear_deviation(const struct linear *linear, const struct linear_row *row, double *scratch);
+/* Writes one draw of all weights from the posterior. */
+void linear_sample(const struct linear *linear, struct rng *rng, double *ret_weights);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * The structured model of losses: each option's expected loss times 1 + what the model, its
+ * operator type with this tag, the operator and the option itself add to it.
+ *
+ * The additive, hierarchical prior of algorithms used in mixed-precision search, as a linear model;
+ * fitted anew with the variances, the noise and the trust in scores that explain the data best.
+ */
+#ifndef NARROWD_STRATEGIES_LOSS_MODEL_H
+#define NARROWD_STRATEGIES_LOSS_MODEL_H
+
+#include "strategies/effects.h"
+#include "strategies/linear.h"
+
+/* What was measured: selections of options and the losses in units of what may be lost. */
+struct measured {
+	uint16_t **options; /* borrowed */
+	const double *values;
+	size_t count;
+};
+
+void loss_model_init(struct linear *model, const struct effects *effects);
+/* Fits the model to the latest measurements; `learn` chooses the hyperparameters anew, those of
+ * `effects` included. */
+void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,
+		    bool learn);
+/* The mean; the caller destroys nothing. ret_deviation may be NULL, `scratch` as linear.h says. */
+double loss_model_predict(const struct linear *model, const struct effects *effects,
+			  const uint16_t *options, double *scratch, double *ret_deviation);
+/* What each option costs by these weights: the posterior means, or a sample. */
+void loss_model_options(const struct effects *effects, const double *weights, double *ret);
+
+#endif

@@ -1,0 +1,342 @@
+#include "strategies/registry.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "strategies/acquire.h"
+#include "strategies/latency_model.h"
+#include "strategies/loss_model.h"
+#include "strategies/normal.h"
+
+/*
+ * Two structured models, of the loss and of the latency, say for any config how likely it meets the
+ * criterion and how fast it is expected to be (acquire.h says what is asked then).
+ *
+ * The baseline is a candidate for the best from the start: what is not faster improves nothing.
+ * When the models mislead, so that nothing has met the criterion after some trials, every second
+ * question puts the operators that are believed most sensitive back, twice as many each time.
+ */
+
+enum {
+	LEARN_UNTIL = 12,    /* known trials: anew at each; then as they double by half */
+	SAFEGUARD_AFTER = 4, /* trials without a feasible one */
+	PATIENCE = 5,        /* trials without improvement before it may stop */
+	LEAST_TRIALS = 10,
+};
+
+/* From this noise on, in units of what may be lost, a measurement alone is not believed. */
+static const double noticeable_noise = 0.05;
+/* Then only what meets the criterion with this probability is handed over. */
+static const double sure = 0.99;
+/* Stops when no more than this share of the best objective is to be gained by a trial. */
+static const double least_gain = 0.002;
+
+struct sgp {
+	const struct problem *problem; /* borrowed */
+	struct beliefs beliefs;
+	const char *method; /* of the score question, or NULL when none is asked */
+	bool score_asked, score_told;
+	size_t learnt;      /* known trials at the last learning */
+	size_t told;        /* trials that were measured, without the baseline */
+	size_t improved_at; /* told, when the best became better */
+	bool met;           /* whether a trial has met the criterion */
+	size_t accepted;    /* index in trials of what is to be handed over, or SIZE_MAX */
+};
+
+static size_t state_size(const struct problem *problem)
+{
+	(void)problem;
+	return sizeof(struct sgp);
+}
+
+static void expect_some_loss(struct sgp *sgp)
+{
+	uint16_t *options = mem_new(sgp->beliefs.effects.op_count, sizeof(*options));
+	double loss = effects_loss(&sgp->beliefs.effects, options);
+
+	effects_expect(&sgp->beliefs.effects, 1, loss > 0 ? 3 / loss : 1);
+	free(options);
+}
+
+static int init(void *state, const struct problem *problem, const struct args *args,
+		struct err *reterr)
+{
+	struct sgp *sgp = state;
+
+	(void)args;
+	(void)reterr;
+	sgp->problem = problem;
+	sgp->beliefs.best = 1;
+	sgp->accepted = SIZE_MAX;
+	sgp->beliefs.incumbent = SIZE_MAX;
+	trials_init(&sgp->beliefs.trials, problem->space, true);
+	effects_init(&sgp->beliefs.effects, problem);
+	sgp->method = effects_score_method(&sgp->beliefs.effects, problem);
+	expect_some_loss(sgp);
+	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
+	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
+	return 0;
+}
+
+static void finish(void *state)
+{
+	struct sgp *sgp = state;
+
+	trials_finish(&sgp->beliefs.trials);
+	effects_finish(&sgp->beliefs.effects);
+	linear_finish(&sgp->beliefs.loss);
+	linear_finish(&sgp->beliefs.latency);
+}
+
+static double relative(const struct sgp *sgp, double objective)
+{
+	double base = sgp->beliefs.trials.baseline_objective;
+
+	return base > 0 ? objective / base : objective;
+}
+
+static uint16_t *options_of(const struct sgp *sgp, const struct config *config)
+{
+	uint16_t *options = mem_new(sgp->problem->space->dimension_count, sizeof(*options));
+
+	effects_options(&sgp->beliefs.effects, config, options);
+	return options;
+}
+
+static void fit(struct sgp *sgp)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	uint16_t **options = mem_new(trials->count, sizeof(*options));
+	double *losses = mem_new(trials->count, sizeof(*losses));
+	double *latencies = mem_new(trials->count, sizeof(*latencies));
+	bool learn =
+		sgp->told > 2 && (sgp->told <= LEARN_UNTIL || 2 * sgp->told >= 3 * sgp->learnt);
+	size_t count = 0;
+
+	for (size_t i = 0; i < trials->count; i++) {
+		if (trials->list[i].state == KNOWN_TOLD) {
+			options[count] = options_of(sgp, trials->list[i].config);
+			losses[count] = effects_measured_loss(sgp->problem->criterion,
+							      trials->list[i].margin);
+			latencies[count++] = relative(sgp, trials->list[i].objective);
+		}
+	}
+	loss_model_fit(&sgp->beliefs.loss, &sgp->beliefs.effects,
+		       &(struct measured){options, losses, count}, learn || sgp->told == 1);
+	latency_model_fit(&sgp->beliefs.latency, &sgp->beliefs.effects,
+			  &(struct measured){options, latencies, count}, learn);
+	sgp->learnt = learn ? sgp->told : sgp->learnt;
+	for (size_t i = 0; i < count; i++) {
+		free(options[i]);
+	}
+	free(options);
+	free(losses);
+	free(latencies);
+}
+
+/* The probability that the trial's true loss is within bounds, by all that is known. */
+static double certainty(const struct sgp *sgp, const struct known *trial, double *scratch)
+{
+	uint16_t *options = options_of(sgp, trial->config);
+	double spread, mean = loss_model_predict(&sgp->beliefs.loss, &sgp->beliefs.effects, options,
+						 scratch, &spread);
+
+	free(options);
+	return exp(normal_log_cdf((1 - mean) / spread));
+}
+
+/* The fastest that is believed to meet the criterion. */
+static void find_best(struct sgp *sgp)
+{
+	bool noisy = sgp->beliefs.loss.noise >= noticeable_noise;
+	double *scratch = mem_new(sgp->beliefs.loss.feature_count, sizeof(*scratch)), best = 1;
+
+	sgp->accepted = SIZE_MAX;
+	for (size_t i = 0; i < sgp->beliefs.trials.count; i++) {
+		const struct known *trial = &sgp->beliefs.trials.list[i];
+		double objective = relative(sgp, trial->objective);
+
+		if (trial->state == KNOWN_TOLD && trial->feasible && objective < best &&
+		    trial->trial > 0 && (!noisy || certainty(sgp, trial, scratch) >= sure)) {
+			best = objective;
+			sgp->accepted = i;
+		}
+	}
+	sgp->improved_at = best < sgp->beliefs.best ? sgp->told : sgp->improved_at;
+	sgp->beliefs.best = best;
+	free(scratch);
+}
+
+/* Where to look around: the best, or while there is none what misses least. */
+static void find_incumbent(struct sgp *sgp)
+{
+	const struct known *list = sgp->beliefs.trials.list;
+
+	sgp->beliefs.incumbent = sgp->accepted;
+	for (size_t i = 0; i < sgp->beliefs.trials.count && sgp->accepted == SIZE_MAX; i++) {
+		if (list[i].state == KNOWN_TOLD && list[i].trial > 0 &&
+		    (sgp->beliefs.incumbent == SIZE_MAX ||
+		     list[i].margin > list[sgp->beliefs.incumbent].margin)) {
+			sgp->beliefs.incumbent = i;
+		}
+	}
+}
+
+static void apply_score(struct sgp *sgp, const struct event *event)
+{
+	sgp->score_asked = true;
+	sgp->score_told = event->type != EVENT_ASKED;
+	if (event->type == EVENT_TOLD) {
+		effects_take_scores(&sgp->beliefs.effects, event->scores);
+		expect_some_loss(sgp);
+	}
+}
+
+static void apply(void *state, const struct event *event)
+{
+	struct sgp *sgp = state;
+	int index;
+
+	if (event->kind == QUESTION_SCORE) {
+		apply_score(sgp, event);
+		return;
+	}
+	index = trials_apply(&sgp->beliefs.trials, event);
+	if (event->type != EVENT_TOLD) {
+		return;
+	}
+	if (event->kind == QUESTION_EVALUATE && index != TRIALS_NONE) {
+		sgp->told++;
+		sgp->met = sgp->met || event->feasible;
+	}
+	fit(sgp);
+	find_best(sgp);
+	find_incumbent(sgp);
+}
+
+struct sensitive {
+	double loss;
+	uint32_t op;
+};
+
+static int by_loss(const void *a, const void *b)
+{
+	const struct sensitive *x = a, *y = b;
+
+	if (x->loss != y->loss) {
+		return x->loss > y->loss ? -1 : 1;
+	}
+	return (x->op > y->op) - (x->op < y->op);
+}
+
+/* The `count` operators of the largest losses in their highest precision, the others as default. */
+static struct config *fall_back(const struct sgp *sgp, size_t count)
+{
+	const struct effects *effects = &sgp->beliefs.effects;
+	struct sensitive *list = mem_new(effects->op_count, sizeof(*list));
+	double *losses = mem_new(effects->option_count, sizeof(*losses));
+	uint16_t *options = mem_new(effects->op_count, sizeof(*options));
+	struct config *config;
+
+	loss_model_options(effects, sgp->beliefs.loss.weights, losses);
+	for (size_t i = 0; i < effects->op_count; i++) {
+		list[i] = (struct sensitive){losses[effects->first[i]], (uint32_t)i};
+	}
+	qsort(list, effects->op_count, sizeof(*list), by_loss);
+	for (size_t i = 0; i < count && i < effects->op_count; i++) {
+		uint32_t op = list[i].op;
+
+		options[op] = (uint16_t)(effects->first[op + 1] - effects->first[op] - 1);
+	}
+	config = effects_config(effects, options);
+	free(list);
+	free(losses);
+	free(options);
+	return config;
+}
+
+/* NULL when it is not its turn, or was asked. */
+static struct config *safeguard(const struct sgp *sgp)
+{
+	size_t late = sgp->told >= SAFEGUARD_AFTER ? sgp->told - SAFEGUARD_AFTER : 1;
+	struct config *config;
+
+	if (sgp->met || late % 2 != 0 || late / 2 > 20) {
+		return NULL;
+	}
+	config = fall_back(sgp, (size_t)1 << (late / 2));
+	if (config_set_has(&sgp->beliefs.trials.seen, config)) {
+		config_destroy(config);
+		config = NULL;
+	}
+	return config;
+}
+
+static bool is_over(const struct sgp *sgp, double score)
+{
+	return sgp->told >= LEAST_TRIALS && sgp->told >= sgp->improved_at + PATIENCE &&
+	       score < log(least_gain * sgp->beliefs.best);
+}
+
+static enum step next(const void *state, struct rng rng, struct question *out)
+{
+	const struct sgp *sgp = state;
+	double score = INFINITY;
+
+	if (sgp->score_asked && !sgp->score_told) {
+		return STEP_WAIT;
+	}
+	if (sgp->method != NULL && !sgp->score_asked) {
+		effects_ask_scores(&sgp->beliefs.effects, sgp->method, out);
+		return STEP_ASK;
+	}
+	out->kind = QUESTION_EVALUATE;
+	out->config = config_from_changes(sgp->problem->space, NULL, 0);
+	out->stage = "default";
+	if (!config_set_has(&sgp->beliefs.trials.seen, out->config)) {
+		return STEP_ASK;
+	}
+	config_destroy(out->config);
+	out->stage = "safeguard";
+	out->config = safeguard(sgp);
+	if (out->config == NULL) {
+		out->stage = "sgp";
+		out->config = acquire_config(&sgp->beliefs, &rng, &score);
+	}
+	if (out->config == NULL) {
+		out->config = config_set_draw_other(&sgp->beliefs.trials.seen,
+						    &sgp->beliefs.trials.product, &rng);
+	}
+	if (out->config != NULL && !is_over(sgp, score)) {
+		return STEP_ASK;
+	}
+	config_destroy(out->config);
+	out->config = NULL;
+	return sgp->met && out->config == NULL ? STEP_CONTENT : STEP_DONE;
+}
+
+static int64_t choose(const void *state)
+{
+	const struct sgp *sgp = state;
+
+	return sgp->accepted != SIZE_MAX ? sgp->beliefs.trials.list[sgp->accepted].trial : 0;
+}
+
+const struct strategy_ops sgp_strategy = {
+	.abi = STRATEGY_ABI,
+	.version = 1,
+	.name = "sgp",
+	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
+		   "most is to be gained.",
+	.when = "When trials are dear, whatever the size of the model; better still when the "
+		"evaluator gives scores or the capability says how long operators take.",
+	.in_order = true,
+	.state_size = state_size,
+	.init = init,
+	.apply = apply,
+	.next = next,
+	.finish = finish,
+	.choose = choose,
+};

@@ -1,0 +1,99 @@
+/* sgp and knapsack on the synthetic problem: what they promise, on seeds that nothing was tuned on. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "bench/qp1.h"
+#include "search_kit.h"
+
+static const struct qp1 *qp1;
+static struct space *space;
+
+static void evaluate(const uint16_t *choices, size_t count, struct search_result *ret)
+{
+	uint16_t *options = mem_new(count, sizeof(*options));
+
+	qp1_options(qp1, space, choices, options);
+	ret->margin = 1 - (1 - qp1_accuracy(qp1, options) / 0.76) / 0.01;
+	ret->objective = qp1_latency(qp1, options) / qp1->latency_fp32;
+	free(options);
+}
+
+struct outcome {
+	size_t met_at; /* trial, from 1; SIZE_MAX */
+	double best;
+	size_t asked;
+};
+
+static struct outcome solve(const char *strategy, size_t n, uint64_t seed,
+			    const struct qp1_hints *hints, size_t trials)
+{
+	struct outcome outcome = {.met_at = SIZE_MAX};
+	struct search search;
+	struct qp1 problem;
+
+	qp1_init(&problem, n, seed);
+	qp1 = &problem;
+	space = qp1_space(&problem, hints);
+	search_init(&search, space, strategy, seed, NULL);
+	for (size_t i = 1; i <= trials && search_ask(&search); i++) {
+		struct search_result result;
+		uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+
+		config_expand(search.asked[i - 1].config, space, choices);
+		evaluate(choices, space->dimension_count, &result);
+		if (result.margin >= 0 && outcome.met_at == SIZE_MAX) {
+			outcome.met_at = i;
+		}
+		search_tell(&search, i, evaluate);
+		free(choices);
+	}
+	outcome.best = search.best;
+	outcome.asked = search.asked_count;
+	search_finish(&search);
+	space_destroy(space);
+	qp1_finish(&problem);
+	return outcome;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static size_t median_met_at(const char *strategy, const struct qp1_hints *hints)
+{
+	size_t met[9];
+
+	for (uint64_t seed = 51; seed < 60; seed++) {
+		met[seed - 51] = solve(strategy, 30, seed, hints, 8).met_at;
+	}
+	qsort(met, 9, sizeof(met[0]), by_value);
+	return met[4];
+}
+
+Test(sgp, meets_the_criterion_in_a_handful_of_trials)
+{
+	static const struct qp1_hints nothing = {0}, good = {.latencies = true, .hessian = true};
+
+	cr_expect_leq(median_met_at("sgp", &nothing), 3);
+	cr_expect_leq(median_met_at("sgp", &good), 3);
+	cr_expect_leq(median_met_at("knapsack", &good), 4);
+}
+
+/* Optima of seeds 1 and 2 are known. */
+Test(sgp, comes_close_to_the_optimum)
+{
+	static const double optima[] = {0.367853, 0.480489};
+	static const struct qp1_hints good = {.latencies = true, .hessian = true};
+
+	for (uint64_t seed = 1; seed <= 2; seed++) {
+		struct outcome outcome = solve("sgp", 30, seed, &good, 80);
+		double optimum = optima[seed - 1];
+
+		cr_expect_lt((outcome.best - optimum) / (1 - optimum), 0.03, "%g", outcome.best);
+		cr_expect_lt(outcome.asked, 80, "it stops by itself");
+	}
+}
