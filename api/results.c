@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/loop.h"
 #include "base/mem.h"
 #include "tuner/codec_config.h"
 #include "tuner/sensitivity.h"
@@ -180,11 +181,53 @@ void results_pareto(struct call *call)
 	document_of_job(call, pareto);
 }
 
+/* A pool thread fits the models and writes the document, which is long with many operators. */
+struct learning {
+	uv_work_t work;
+	struct call *call;
+	struct sensitivity *sensitivity;
+	char *text;
+};
+
+static void work_learn(uv_work_t *work)
+{
+	struct learning *learning = work->data;
+
+	json_t *document;
+
+	sensitivity_learn(learning->sensitivity);
+	document = sensitivity_json(learning->sensitivity);
+	learning->text = json_text(document);
+	json_decref(document);
+}
+
+static void after_learning(uv_work_t *work, int status)
+{
+	struct learning *learning = work->data;
+
+	(void)status;
+	if (learning->text != NULL) {
+		call_reply_text(learning->call, 200, "application/json", learning->text);
+	} else {
+		call_error(learning->call, ERR_NO_MEMORY, "no memory for the answer");
+	}
+	sensitivity_destroy(learning->sensitivity);
+	call_unref(learning->call);
+	free(learning);
+}
+
 static void on_answered(struct call *call, const struct store_rows *rows)
 {
 	const struct outcome *outcome = call->state;
+	const json_t *baseline = json_object_get(outcome->job, "baseline");
+	struct learning *learning = mem_new(1, sizeof(*learning));
 
-	call_reply_json(call, 200, sensitivity_json(outcome->spec, rows));
+	learning->work.data = learning;
+	learning->call = call;
+	learning->sensitivity = sensitivity_create(outcome->spec, baseline, rows);
+	call_ref(call);
+	(void)uv_queue_work(loop_uv(call->server->loop), &learning->work, work_learn,
+			    after_learning);
 }
 
 static void sensitivity(struct call *call, const struct store_rows *rows)

@@ -76,21 +76,13 @@ static void rehearse(struct rehearsal *r)
 static json_t *first_configs(struct spec *spec)
 {
 	static const double ones[LIMIT_METRICS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-	const struct problem problem = {
-		.space = spec->space,
-		.criterion = &spec->criterion,
-		.objective = &spec->objective,
-		.seed = spec->seed,
-		.parallel = 1,
-		.level = spec_level(spec),
-		.answers = (const char *const *)spec->answers,
-		.keep_searching = spec->keep_searching,
-	};
+	struct problem problem = spec_problem(spec);
 	const struct event baseline = {
 		.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true};
 	struct rehearsal r = {.spec = spec, .shown = json_array(), .stages = json_object()};
 	struct err ignored;
 
+	problem.parallel = 1;
 	(void)criterion_fix(&spec->criterion, ones, &ignored);
 	if (strategy_init(&r.strategy, spec->strategy, &problem, &spec->args, &ignored) == 0) {
 		strategy_apply(&r.strategy, &baseline);

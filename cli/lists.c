@@ -76,8 +76,11 @@ enum cli_exit lists_trials(struct cli *cli)
 	return code;
 }
 
+/* What is believed is shown of the default alone; --json has every option. */
 static void add_operator(void *arg, const json_t *item)
 {
+	const json_t *options = json_object_get(item, "options");
+	const json_t *loss = json_object_get(json_array_get(options, 0), "loss");
 	struct table *table = arg;
 
 	table_member(table, item, "op");
@@ -87,14 +90,16 @@ static void add_operator(void *arg, const json_t *item)
 	table_member(table, item, "precision");
 	table_number(table, json_object_get(item, "accuracy_change"));
 	table_number(table, json_object_get(item, "latency_change_ms"));
+	table_number(table, json_object_get(loss, "mean"));
+	table_number(table, json_object_get(loss, "spread"));
 }
 
 enum cli_exit lists_sensitivity(struct cli *cli)
 {
-	static const char *const heads[] = {"OPERATOR", "TYPE",     "SCORE",      "METHOD",
-					    "ALONE IN", "ACCURACY", "LATENCY MS", NULL};
+	static const char *const heads[] = {"OPERATOR", "TYPE",       "SCORE", "METHOD", "ALONE IN",
+					    "ACCURACY", "LATENCY MS", "LOSS",  "SPREAD", NULL};
 	char *path = cli_job_path(cli, "/sensitivity");
-	enum cli_exit code = list(cli, path, "llrllrr", heads, add_operator);
+	enum cli_exit code = list(cli, path, "llrllrrrr", heads, add_operator);
 
 	free(path);
 	return code;

@@ -274,6 +274,13 @@ size_t effects_most_rows(const struct effects *effects)
 	return rows > 400 ? 400 : (rows < 30 ? 30 : (size_t)rows);
 }
 
+size_t effects_learnt_rows(const struct effects *effects)
+{
+	double rows = sqrt(8e6 / (double)effects->op_count);
+
+	return rows > 100 ? 100 : (rows < 20 ? 20 : (size_t)rows);
+}
+
 double effects_loss(const struct effects *effects, const uint16_t *options)
 {
 	double sum = 0;

@@ -48,6 +48,8 @@ void effects_options(const struct effects *effects, const struct config *config,
 struct config *effects_config(const struct effects *effects, const uint16_t *options);
 /* How many measurements a model can take in without becoming slow. */
 size_t effects_most_rows(const struct effects *effects);
+/* How many a model can take in again and again to choose its hyperparameters. */
+size_t effects_learnt_rows(const struct effects *effects);
 /* Sum of the expected losses. */
 double effects_loss(const struct effects *effects, const uint16_t *options);
 

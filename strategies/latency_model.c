@@ -13,7 +13,6 @@ enum {
 	GROUP_BORDERS,
 	GROUP_BORDER,
 	CLASSES = CLASS_FP32, /* fp32 is what gains are against */
-	LEARNT_ROWS = 100,
 };
 
 /* Where the features of each group start. */
@@ -123,7 +122,7 @@ static void learn_all(struct linear *model, const struct effects *effects,
 	static const double noises[] = {0.002, 0.01, 0.03};
 	double best = -INFINITY, chosen[3] = {0.5, 0.1, 0.005};
 
-	load(model, effects, data, LEARNT_ROWS);
+	load(model, effects, data, effects_learnt_rows(effects));
 	for (int i = 0; i < 27; i++) {
 		model->variances[GROUP_OP] = ops[i % 3] * (effects->timed ? 0.02 : 1);
 		model->variances[GROUP_BORDER] = borders[i / 3 % 3];
@@ -165,6 +164,25 @@ double latency_model_predict(const struct linear *model, const struct effects *e
 	}
 	linear_row_finish(&row);
 	return mean;
+}
+
+double latency_model_option(const struct effects *effects, size_t op, uint32_t option,
+			    struct linear_row *ret)
+{
+	struct layout l = layout_of(effects);
+	uint32_t o = effects->first[op] + option, last = effects->first[op + 1] - 1;
+	uint8_t c = effects->classes[o];
+	double share = effects->shares[op];
+
+	if (c != CLASS_FP32) {
+		linear_row_add(ret, c, share);
+		linear_row_add(ret, l.types + effects->space->ops[op].type * CLASSES + c, share);
+		linear_row_add(ret, l.ops + (uint32_t)op * CLASSES + c, share);
+	}
+	for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
+		linear_row_add(ret, l.tags + (uint32_t)__builtin_ctz(left), share);
+	}
+	return effects->latencies[o] - effects->latencies[last];
 }
 
 void latency_model_options(const struct effects *effects, const double *weights, double *ret,

@@ -185,6 +185,48 @@ double linear_deviation(const struct linear *linear, const struct linear_row *ro
 	return sqrt(fmax(variance, jitter));
 }
 
+static double prior_variance(const struct linear *linear, const struct linear_row *row)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < row->count; i++) {
+		sum += linear->variances[linear->groups[row->features[i]]] * row->values[i] *
+		       row->values[i];
+	}
+	return sum;
+}
+
+/* Each measurement is spread out once for a whole block of sums. */
+void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
+		       double *ret)
+{
+	enum { BLOCK = 1024 };
+	size_t n = linear->row_count;
+	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+	double *cross = mem_new(BLOCK * n, sizeof(*cross));
+
+	for (size_t start = 0; start < count; start += BLOCK) {
+		size_t size = count - start < BLOCK ? count - start : BLOCK;
+
+		for (size_t r = 0; r < n; r++) {
+			scatter(linear, &linear->rows[r], scratch);
+			for (size_t i = 0; i < size; i++) {
+				cross[i * n + r] = gather(&rows[start + i], scratch);
+			}
+			clear(&linear->rows[r], scratch);
+		}
+		for (size_t i = 0; i < size; i++) {
+			double variance = prior_variance(linear, &rows[start + i]);
+
+			linalg_forward(linear->factor, n, n, &cross[i * n]);
+			variance -= linalg_dot(&cross[i * n], &cross[i * n], n);
+			ret[start + i] = sqrt(fmax(variance, jitter));
+		}
+	}
+	free(scratch);
+	free(cross);
+}
+
 /* Box and Muller 1958. */
 static double normal(struct rng *rng)
 {

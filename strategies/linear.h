@@ -53,6 +53,9 @@ double linear_evidence(const struct linear *linear);
 double linear_mean(const struct linear *linear, const struct linear_row *row);
 /* Of the sum without noise. `scratch` has feature_count zeros, and again afterwards. */
 double linear_deviation(const struct linear *linear, const struct linear_row *row, double *scratch);
+/* The same of many sums at once, without scratch: cheaper when they have few features. */
+void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
+		       double *ret);
 /* Writes one draw of all weights from the posterior. */
 void linear_sample(const struct linear *linear, struct rng *rng, double *ret_weights);
 

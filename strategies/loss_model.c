@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION, LEARNT_ROWS = 100 };
+enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION };
 
 static const double proportional_noise = 0.1;
 /* Of the logarithm of the evidence: that there is no noise to speak of must be likelier by this. */
@@ -104,22 +104,23 @@ static double scale_for(struct effects *effects, const struct measured *data, do
 static void learn_all(struct linear *model, struct effects *effects, const struct measured *data)
 {
 	static const double exponents[] = {1, 0.5, 0}, penalties[] = {0, 0.7, 1.5};
-	static const double ops[] = {0.3, 0.7, 1.4}, options[] = {0.3, 0.7};
+	/* A few operators may suffer many times more than the others. */
+	static const double ops[] = {0.3, 0.7, 2, 6, 20}, options[] = {0.3, 0.7};
 	static const double noises[] = {0.03, 0.1, 0.3};
 	double best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
 
 	for (int e = 0; e < (effects->scored ? 3 : 1); e++) {
 		effects_expect(effects, exponents[e], scale_for(effects, data, exponents[e]));
-		load(model, effects, data, LEARNT_ROWS);
-		for (int i = 0; i < 18; i++) {
+		load(model, effects, data, effects_learnt_rows(effects));
+		for (int i = 0; i < 30; i++) {
 			double evidence;
 
-			model->variances[GROUP_OP] = ops[i % 3];
-			model->variances[GROUP_OPTION] = options[i / 3 % 2];
-			model->noise = noises[i / 6];
+			model->variances[GROUP_OP] = ops[i % 5];
+			model->variances[GROUP_OPTION] = options[i / 5 % 2];
+			model->noise = noises[i / 10];
 			linear_fit(model);
 			evidence = linear_evidence(model) - penalties[e] -
-				   (i < 6 ? silence_penalty : 0);
+				   (i < 10 ? silence_penalty : 0);
 			if (evidence > best) {
 				best = evidence;
 				chosen[0] = exponents[e];
@@ -157,6 +158,24 @@ double loss_model_predict(const struct linear *model, const struct effects *effe
 	}
 	linear_row_finish(&row);
 	return mean;
+}
+
+double loss_model_option(const struct effects *effects, size_t op, uint32_t option,
+			 struct linear_row *ret)
+{
+	uint32_t ops = first_op_feature(effects), o = effects->first[op] + option;
+	double loss = effects->losses[o];
+
+	if (loss == 0) {
+		return 0;
+	}
+	linear_row_add(ret, 0, loss);
+	linear_row_add(ret, ops + (uint32_t)op, loss);
+	linear_row_add(ret, ops + (uint32_t)effects->op_count + o, loss);
+	for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
+		linear_row_add(ret, tag_feature(effects, op, (size_t)__builtin_ctz(left)), loss);
+	}
+	return loss;
 }
 
 void loss_model_options(const struct effects *effects, const double *weights, double *ret)

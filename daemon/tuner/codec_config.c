@@ -32,7 +32,7 @@ static void add_attribute(json_t *op, const struct space *space, const struct ch
 	}
 }
 
-static json_t *choice_json(const struct space *space, const struct choice *choice)
+json_t *codec_choice_json(const struct space *space, const struct choice *choice)
 {
 	json_t *op = json_pack("{s:s}", "mode", mode_names[choice->mode]);
 
@@ -67,7 +67,7 @@ static void op_cache_finish(struct op_cache *cache)
 static json_t *op_json(const struct space *space, uint32_t type, const struct choice *choice)
 {
 	json_t *result = json_pack("{s:s}", "type", space->capability.types[type]);
-	json_t *rest = choice_json(space, choice);
+	json_t *rest = codec_choice_json(space, choice);
 
 	(void)json_object_update(result, rest);
 	json_decref(rest);
@@ -272,7 +272,7 @@ json_t *codec_space_json(const struct spec *spec)
 			json_pack("{s:s, s:s, s:I, s:O, s:o}", "name", space->ops[op].name, "type",
 				  space->capability.types[space->ops[op].type], "choices",
 				  (json_int_t)kind->count, "modes", kinds[space->ops[op].kind],
-				  "default", choice_json(space, &kind->choices[0])));
+				  "default", codec_choice_json(space, &kind->choices[0])));
 	}
 	for (size_t i = 0; i < space->extra_count; i++) {
 		const struct extra *extra = &space->extras[i];

@@ -15,6 +15,9 @@
  * NULL means the baseline: every operator in fp32. New reference. */
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes);
 
+/* {"mode", "weight", "activation"}: one option of an operator. New reference. */
+json_t *codec_choice_json(const struct space *space, const struct choice *choice);
+
 /* [[dimension, choice], ...] as the log keeps it. New reference. */
 json_t *codec_changes_json(const struct config *config);
 /* NULL when it does not fit the space. */

@@ -26,16 +26,7 @@ struct job *job_create(const char *id, struct spec *spec)
 	job->max_trials = spec->max_trials;
 	job->parallel = spec->parallel;
 	job->timeout_s = spec->timeout_s;
-	job->problem = (struct problem){
-		.space = spec->space,
-		.criterion = &spec->criterion,
-		.objective = &spec->objective,
-		.seed = spec->seed,
-		.parallel = (int)spec->parallel,
-		.level = spec_level(spec),
-		.keep_searching = spec->keep_searching,
-		.answers = (const char *const *)spec->answers,
-	};
+	job->problem = spec_problem(spec);
 	map_init(&job->by_config);
 	return job;
 }

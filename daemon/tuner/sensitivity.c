@@ -1,10 +1,12 @@
 #include "tuner/sensitivity.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
+#include "strategies/posterior.h"
 #include "tuner/codec_config.h"
+#include "tuner/job_fold.h"
 
 /* Trials with every operator quantized that others are compared with: the first ones. */
 enum { BASES_MAX = 256 };
@@ -15,27 +17,35 @@ struct answered {
 	json_t *event;         /* what was asked and what came back; owned */
 };
 
-struct reader {
+struct sensitivity {
+	const struct spec *spec;
 	const struct space *space;
-	json_t **items; /* by operator; NULL for those that cannot be quantized; owned */
+	json_t *baseline; /* owned */
+	json_t **items;   /* by operator; NULL for those that cannot be quantized; owned */
 	struct map ops;
 	struct answered *trials; /* owned */
 	size_t trial_count;
 	const struct answered *bases[BASES_MAX];
 	size_t base_count;
+	double *scores;           /* of each operator, NAN without one; owned */
+	struct finding *findings; /* owned */
+	size_t finding_count;
+	struct posterior *posterior; /* owned; NULL while there is nothing to learn from */
 };
 
-static void reader_init(struct reader *reader, const struct space *space)
+static void make_items(struct sensitivity *s)
 {
-	memset(reader, 0, sizeof(*reader));
-	reader->space = space;
-	reader->items = mem_new(space->op_count, sizeof(json_t *));
-	codec_ops_init(&reader->ops, space);
+	const struct space *space = s->space;
+
+	s->items = mem_new(space->op_count, sizeof(json_t *));
+	s->scores = mem_new(space->op_count, sizeof(*s->scores));
+	codec_ops_init(&s->ops, space);
 	for (size_t i = 0; i < space->op_count; i++) {
 		const struct space_op *op = &space->ops[i];
 
+		s->scores[i] = NAN;
 		if (mode_is_quantized(space_kind(space, i)->choices[0].mode)) {
-			reader->items[i] =
+			s->items[i] =
 				json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "op",
 					  op->name, "type", space->capability.types[op->type],
 					  "method", "score", "precision", "trial", "base",
@@ -49,19 +59,20 @@ static bool is_null(const json_t *item, const char *member)
 	return json_is_null(json_object_get(item, member));
 }
 
-static void read_scores(struct reader *reader, const json_t *event)
+static void read_scores(struct sensitivity *s, const json_t *event)
 {
 	json_t *scores = json_object_get(event, "scores");
 	const char *name;
 	json_t *score;
 
 	json_object_foreach(scores, name, score) {
-		intptr_t op = map_get(&reader->ops, name, -1);
-		json_t *item = op >= 0 ? reader->items[op] : NULL;
+		intptr_t op = map_get(&s->ops, name, -1);
+		json_t *item = op >= 0 ? s->items[op] : NULL;
 
 		if (item != NULL && is_null(item, "score")) {
 			(void)json_object_set(item, "method", json_object_get(event, "method"));
 			(void)json_object_set(item, "score", score);
+			s->scores[op] = json_number_value(score);
 		}
 	}
 }
@@ -90,16 +101,16 @@ static bool differ_in_one(const struct config *alone, const struct config *base,
 }
 
 /* The operator that fell back, when there is just one. */
-static uint32_t fallen(const struct reader *reader, const struct config *config)
+static uint32_t fallen(const struct sensitivity *s, const struct config *config)
 {
 	uint32_t op = 0;
 
 	for (size_t i = 0; i < config->count; i++) {
 		const struct config_change *c = &config->changes[i];
 
-		if (c->dimension < reader->space->op_count && reader->items[c->dimension] != NULL &&
+		if (c->dimension < s->space->op_count && s->items[c->dimension] != NULL &&
 		    !mode_is_quantized(
-			    space_kind(reader->space, c->dimension)->choices[c->choice].mode)) {
+			    space_kind(s->space, c->dimension)->choices[c->choice].mode)) {
 			op = c->dimension;
 		}
 	}
@@ -132,23 +143,22 @@ static const json_t *latency(const json_t *event)
 	return json_object_get(json_object_get(event, "metrics"), "latency_ms");
 }
 
-static void read_alone(struct reader *reader, const struct answered *alone)
+static void read_alone(struct sensitivity *s, const struct answered *alone)
 {
-	uint32_t op = fallen(reader, alone->config);
-	json_t *item = reader->items[op];
+	uint32_t op = fallen(s, alone->config);
+	json_t *item = s->items[op];
 	const struct answered *base = NULL;
 	uint16_t choice = config_choice(alone->config, op);
 
-	for (size_t i = 0; i < reader->base_count && base == NULL; i++) {
-		base = differ_in_one(alone->config, reader->bases[i]->config, op) ? reader->bases[i]
-										  : NULL;
+	for (size_t i = 0; i < s->base_count && base == NULL; i++) {
+		base = differ_in_one(alone->config, s->bases[i]->config, op) ? s->bases[i] : NULL;
 	}
 	if (base == NULL || !is_null(item, "trial")) {
 		return;
 	}
 	(void)json_object_set_new(
 		item, "precision",
-		json_string(mode_names[space_kind(reader->space, op)->choices[choice].mode]));
+		json_string(mode_names[space_kind(s->space, op)->choices[choice].mode]));
 	(void)json_object_set_new(item, "trial", json_integer(alone->number));
 	(void)json_object_set_new(item, "base", json_integer(base->number));
 	(void)json_object_set_new(item, "accuracy_change",
@@ -158,13 +168,13 @@ static void read_alone(struct reader *reader, const struct answered *alone)
 				  change(latency(alone->event), latency(base->event)));
 }
 
-static void read_all(struct reader *reader, const struct store_rows *rows)
+static void read_all(struct sensitivity *s, const struct store_rows *rows)
 {
-	reader->trials = mem_new(rows->count, sizeof(*reader->trials));
-	reader->trial_count = rows->count;
+	s->trials = mem_new(rows->count, sizeof(*s->trials));
+	s->trial_count = rows->count;
 	for (size_t i = 0; i < rows->count; i++) {
 		char *const *cells = &rows->cells[i * rows->columns];
-		struct answered *trial = &reader->trials[i];
+		struct answered *trial = &s->trials[i];
 		json_t *told = json_loads(cells[2], 0, NULL);
 
 		trial->number = strtoll(cells[0], NULL, 10);
@@ -172,51 +182,152 @@ static void read_all(struct reader *reader, const struct store_rows *rows)
 		(void)json_object_update(trial->event, told);
 		json_decref(told);
 		trial->config =
-			codec_changes_read(reader->space, json_object_get(trial->event, "config"));
+			codec_changes_read(s->space, json_object_get(trial->event, "config"));
 	}
 }
 
-static bool has_fallbacks(const struct reader *reader, const struct answered *trial, size_t count)
+static bool has_fallbacks(const struct sensitivity *s, const struct answered *trial, size_t count)
 {
 	return trial->config != NULL && json_object_get(trial->event, "scores") == NULL &&
-	       config_fallbacks(trial->config, reader->space) == count;
+	       config_fallbacks(trial->config, s->space) == count;
 }
 
-static json_t *take_items(struct reader *reader)
+/* What a model can learn from: measurements, compared with the baseline. */
+static void find_findings(struct sensitivity *s)
 {
-	json_t *items = json_array();
+	struct criterion criterion = s->spec->criterion;
+	double accuracy[LIMIT_METRICS] = {0}, objectives[LIMIT_METRICS] = {0};
 
-	for (size_t i = 0; i < reader->space->op_count; i++) {
-		if (reader->items[i] != NULL) {
-			(void)json_array_append_new(items, reader->items[i]);
+	s->findings = mem_new(s->trial_count, sizeof(*s->findings));
+	if (!json_is_object(s->baseline)) {
+		return;
+	}
+	job_read_measurement(s->spec, s->baseline, accuracy, objectives);
+	if (criterion_fix(&criterion, accuracy, NULL) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < s->trial_count; i++) {
+		const struct answered *trial = &s->trials[i];
+		const json_t *ms = latency(trial->event), *of = latency(s->baseline);
+
+		if (trial->config == NULL || json_object_get(trial->event, "scores") != NULL) {
+			continue;
 		}
+		job_read_measurement(s->spec, trial->event, accuracy, objectives);
+		s->findings[s->finding_count++] = (struct finding){
+			.config = trial->config,
+			.margin = criterion_margin(&criterion, accuracy),
+			.latency = json_is_number(ms) && json_number_value(of) > 0
+					   ? json_number_value(ms) / json_number_value(of)
+					   : NAN,
+		};
 	}
-	for (size_t i = 0; i < reader->trial_count; i++) {
-		config_destroy(reader->trials[i].config);
-		json_decref(reader->trials[i].event);
-	}
-	free(reader->trials);
-	free(reader->items);
-	map_finish(&reader->ops);
-	return items;
 }
 
-json_t *sensitivity_json(const struct spec *spec, const struct store_rows *rows)
+static void find_bases(struct sensitivity *s)
 {
-	struct reader reader;
+	for (size_t i = 0; i < s->trial_count && s->base_count < BASES_MAX; i++) {
+		if (has_fallbacks(s, &s->trials[i], 0)) {
+			s->bases[s->base_count++] = &s->trials[i];
+		}
+	}
+}
 
-	reader_init(&reader, spec->space);
-	read_all(&reader, rows);
-	for (size_t i = 0; i < reader.trial_count; i++) {
-		read_scores(&reader, reader.trials[i].event);
-		if (has_fallbacks(&reader, &reader.trials[i], 0) && reader.base_count < BASES_MAX) {
-			reader.bases[reader.base_count++] = &reader.trials[i];
+struct sensitivity *sensitivity_create(const struct spec *spec, const json_t *baseline,
+				       const struct store_rows *rows)
+{
+	struct sensitivity *s = mem_new(1, sizeof(*s));
+
+	s->spec = spec;
+	s->space = spec->space;
+	s->baseline = json_incref((json_t *)baseline);
+	make_items(s);
+	read_all(s, rows);
+	find_bases(s);
+	for (size_t i = 0; i < s->trial_count; i++) {
+		read_scores(s, s->trials[i].event);
+		if (has_fallbacks(s, &s->trials[i], 1)) {
+			read_alone(s, &s->trials[i]);
 		}
 	}
-	for (size_t i = 0; i < reader.trial_count; i++) {
-		if (has_fallbacks(&reader, &reader.trials[i], 1)) {
-			read_alone(&reader, &reader.trials[i]);
+	find_findings(s);
+	return s;
+}
+
+void sensitivity_destroy(struct sensitivity *s)
+{
+	if (s == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < s->space->op_count; i++) {
+		json_decref(s->items[i]);
+	}
+	for (size_t i = 0; i < s->trial_count; i++) {
+		config_destroy(s->trials[i].config);
+		json_decref(s->trials[i].event);
+	}
+	posterior_destroy(s->posterior);
+	json_decref(s->baseline);
+	free(s->findings);
+	free(s->scores);
+	free(s->trials);
+	free(s->items);
+	map_finish(&s->ops);
+	free(s);
+}
+
+void sensitivity_learn(struct sensitivity *s)
+{
+	struct problem problem = spec_problem(s->spec);
+
+	if (s->finding_count > 0) {
+		s->posterior = posterior_create(&problem, s->scores, s->findings, s->finding_count);
+	}
+}
+
+static json_t *belief_json(const struct belief *belief, double unit)
+{
+	return json_pack("{s:f, s:f}", "mean", belief->mean * unit, "spread",
+			 belief->spread * unit);
+}
+
+/* What is believed of each option of an operator, in the order of GET .../space. */
+static json_t *options_json(const struct sensitivity *s, size_t op)
+{
+	const struct kind *kind = space_kind(s->space, op);
+	const struct posterior *p = s->posterior;
+	double baseline_ms = json_number_value(latency(s->baseline));
+	json_t *options = json_array();
+
+	for (size_t i = 0; i < kind->count; i++) {
+		uint32_t o = p->first[op] + (uint32_t)i;
+		json_t *option = codec_choice_json(s->space, &kind->choices[i]);
+
+		(void)json_object_set_new(option, "loss", belief_json(&p->losses[o], 1));
+		(void)json_object_set_new(option, "latency_change_ms",
+					  p->latencies != NULL
+						  ? belief_json(&p->latencies[o], baseline_ms)
+						  : json_null());
+		(void)json_array_append_new(options, option);
+	}
+	return options;
+}
+
+json_t *sensitivity_json(struct sensitivity *s)
+{
+	json_t *items = json_array(), *model = json_null();
+
+	for (size_t i = 0; i < s->space->op_count; i++) {
+		if (s->items[i] != NULL) {
+			(void)json_object_set_new(s->items[i], "options",
+						  s->posterior != NULL ? options_json(s, i)
+								       : json_null());
+			(void)json_array_append(items, s->items[i]);
 		}
 	}
-	return json_pack("{s:o, s:n}", "items", take_items(&reader), "next");
+	if (s->posterior != NULL) {
+		model = json_pack("{s:I, s:f}", "trials", (json_int_t)s->finding_count,
+				  "loss_noise", s->posterior->loss_noise);
+	}
+	return json_pack("{s:o, s:o, s:n}", "items", items, "model", model, "next");
 }

@@ -325,12 +325,26 @@ static json_t *warnings_head(const struct space *space)
 	return list;
 }
 
-enum level spec_level(const struct spec *spec)
+static enum level level_of(const struct spec *spec)
 {
 	static const enum level levels[] = {LEVEL_TYPES, LEVEL_OPS};
 
 	return strcmp(spec->quant_level, "auto") == 0 ? LEVEL_AUTO
 						      : levels[spec->quant_level[0] - '0'];
+}
+
+struct problem spec_problem(const struct spec *spec)
+{
+	return (struct problem){
+		.space = spec->space,
+		.criterion = &spec->criterion,
+		.objective = &spec->objective,
+		.seed = spec->seed,
+		.parallel = (int)spec->parallel,
+		.level = level_of(spec),
+		.keep_searching = spec->keep_searching,
+		.answers = (const char *const *)spec->answers,
+	};
 }
 
 /* As it is written in a job: a number or "auto". */

@@ -69,8 +69,8 @@ void target_finish(struct target *target);
 /* The same document without its secret, which becomes {"set": true}. New reference. */
 json_t *spec_target_redacted(const json_t *target);
 
-/* quant_level as strategies that have levels see it. */
-enum level spec_level(const struct spec *spec);
+/* What the strategy may know of the job. Borrows from the spec. */
+struct problem spec_problem(const struct spec *spec);
 
 /* {"criterion", "objective"}: what the job looks for, for whoever advises it. New reference. */
 json_t *spec_goals(const struct spec *spec);

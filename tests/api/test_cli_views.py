@@ -90,14 +90,16 @@ class Tables(CliTest):
         known = {
             "op": "conv1", "type": "Conv2d", "method": "mse", "score": 0.5, "precision": "fp32",
             "trial": 9, "base": 1, "accuracy_change": 0.25, "latency_change_ms": -1.5,
+            "options": [{"mode": "static", "loss": {"mean": 0.5, "spread": 0.25}}],
         }
         unknown = {**dict.fromkeys(known), "op": "fc", "type": "Linear"}
         server = self.serve({"items": [known, unknown], "next": None})
         text = self.runs(OK, server, "sensitivity", JOB)
         self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}/sensitivity")
         cells = [re.split(r" {2,}", line.strip()) for line in text.splitlines()[1:]]
-        self.assertEqual(cells, [["conv1", "Conv2d", "0.5", "mse", "fp32", "0.25", "-1.5"],
-                                 ["fc", "Linear", "-", "-", "-", "-", "-"]])
+        self.assertEqual(cells, [["conv1", "Conv2d", "0.5", "mse", "fp32", "0.25", "-1.5", "0.5",
+                                  "0.25"],
+                                 ["fc", "Linear", "-", "-", "-", "-", "-", "-", "-"]])
 
     def test_show(self):
         text = self.runs(OK, self.serve(job("completed", 40, best_trial(True))), "show", JOB)

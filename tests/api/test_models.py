@@ -82,6 +82,41 @@ class Noise(ModelCase):
         self.assertEqual(job["exit"]["reason"], "criterion_met", "it ended by itself")
 
 
+class Posterior(ModelCase):
+    """The sensitivity document says what a model believes, whichever strategy measured."""
+
+    def sensitivity(self, strategy, **more):
+        job = self.tune(self.serve(0), strategy, **more)
+        return job, get(self.daemon, f"/v1/jobs/{job['id']}/sensitivity")
+
+    def check(self, document, within):
+        for i, item in enumerate(document["items"]):
+            quantized, fp32 = item["options"]
+            self.assertEqual(quantized["mode"], "static")
+            self.assertEqual(quantized["weight"], {"dtype": "int8"})
+            self.assertEqual(fp32["mode"], "fp32")
+            self.assertEqual(fp32["loss"], {"mean": 0, "spread": 0})
+            self.assertAlmostEqual(quantized["loss"]["mean"], 2 / (1 + i), delta=within)
+            self.assertGreater(quantized["loss"]["spread"], 0)
+            self.assertAlmostEqual(quantized["latency_change_ms"]["mean"], -0.5, delta=0.2)
+
+    def test_of_a_staged_strategy(self):
+        job, document = self.sensitivity("basic")
+        self.assertEqual(document["model"]["trials"], job["budget"]["trials_measured"])
+        self.check(document, 0.5)
+
+    def test_of_one_that_learns(self):
+        _, document = self.sensitivity("tpe")
+        self.check(document, 1)
+
+    def test_before_the_first_trial_there_is_none(self):
+        job = submit(self.daemon, body("http://127.0.0.1:9001", capability=capability()))
+        self.daemon.request("POST", f"/v1/jobs/{job}/pause")
+        document = get(self.daemon, f"/v1/jobs/{job}/sensitivity")
+        self.assertIsNone(document["model"])
+        self.assertEqual({item["options"] for item in document["items"]}, {None})
+
+
 class Known(ModelCase):
     def test_latencies_and_scores_are_used(self):
         """Where fp32 is said to be faster nothing is quantized but by the default."""

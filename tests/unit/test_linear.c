@@ -95,6 +95,27 @@ Test(linear, is_the_posterior)
 	linear_finish(&model);
 }
 
+/* Many at once, more than a block, are what they are one by one. */
+Test(linear, deviations_at_once)
+{
+	enum { MANY = 1100 };
+	double scratch[FEATURES] = {0}, deviations[MANY];
+	struct linear_row rows[MANY];
+	struct linear model;
+
+	make_model(&model);
+	for (size_t r = 0; r < MANY; r++) {
+		rows[r] = make_row(r);
+	}
+	linear_deviations(&model, rows, MANY, deviations);
+	for (size_t r = 0; r < MANY; r++) {
+		cr_expect_float_eq(deviations[r], linear_deviation(&model, &rows[r], scratch),
+				   1e-9);
+		linear_row_finish(&rows[r]);
+	}
+	linear_finish(&model);
+}
+
 /* Draws have the posterior's mean and spread. */
 Test(linear, samples)
 {
