@@ -48,8 +48,10 @@ static void on_request_over(void *context)
 	if (call->probe != NULL) {
 		endpoint_cancel(call->probe);
 	}
+	webhook_cancel(call->test);
 	call_wait_end(call);
 	call->query = NULL;
+	call->test = NULL;
 	call->preparation = NULL;
 	call->probe = NULL;
 	call_unref(call);

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "store/query.h"
 #include "store/store.h"
+#include "tuner/courier.h"
 #include "tuner/tuner.h"
 
 /* What the API needs of the process. Borrowed. */
@@ -23,6 +24,7 @@ struct server {
 	struct http *http;
 	struct store *store;
 	struct tuner *tuner;
+	struct courier *courier;
 	struct fetch *fetch;
 	const struct guard *guard;
 	bool draining;
@@ -52,6 +54,7 @@ struct call {
 	struct store_query_call *query;
 	struct preparation *preparation;
 	struct endpoint_call *probe;
+	struct webhook_call *test;
 	struct endpoint endpoint;
 	struct target target;
 	struct watch *watch;

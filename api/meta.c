@@ -61,10 +61,12 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 	const struct server *server = call->server;
 	struct tuner_stats tuner;
 	struct store_stats store;
+	struct courier_stats courier;
 	struct buf text;
 
 	tuner_stats(server->tuner, &tuner);
 	store_stats(server->store, &store);
+	courier_stats(server->courier, &courier);
 	const struct metric metrics[] = {
 		{"narrowd_uptime_seconds", "gauge", "Time since the start.",
 		 (double)(clock_mono_ms() - server->started_ms) / 1000},
@@ -87,6 +89,12 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 		 (double)store.queued},
 		{"narrowd_store_wal_bytes", "gauge", "Size of the write-ahead log.",
 		 (double)store.wal_bytes},
+		{"narrowd_webhook_delivered_total", "counter", "Deliveries that receivers took.",
+		 (double)courier.delivered},
+		{"narrowd_webhook_failed_total", "counter", "Attempts to deliver that failed.",
+		 (double)courier.failed},
+		{"narrowd_webhook_dead_total", "counter", "Deliveries that were given up.",
+		 (double)courier.dead},
 		{"narrowd_http_connections", "gauge", "Open HTTP connections.",
 		 (double)http_connection_count(server->http)},
 	};

@@ -26,6 +26,10 @@ call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, ev
 	evaluators_probe;
 /* leases.c */
 call_fn leases_heartbeat, leases_complete;
+/* webhooks.c */
+call_fn webhooks_create, webhooks_list, webhooks_get, webhooks_delete, webhooks_test;
+/* deliveries.c */
+call_fn deliveries_list, deliveries_replay;
 /* meta.c */
 call_fn meta_openapi, meta_metrics, meta_health, meta_ready, meta_config, meta_page;
 

@@ -5,6 +5,7 @@ static const char *const page[] = {"limit", "cursor", NULL};
 static const char *const job_page[] = {"limit", "cursor", "state", "name", "label.", NULL};
 static const char *const trial_page[] = {"limit",    "cursor", "state", "stage",
 					 "feasible", "order",  NULL};
+static const char *const delivery_page[] = {"limit", "cursor", "state", NULL};
 static const char *const one_trial[] = {"config", NULL};
 static const char *const formats[] = {"format", NULL};
 
@@ -45,6 +46,14 @@ const struct route router_table[] = {
 	{"POST", "/v1/evaluators/{id}/probe", evaluators_probe, MAYBE_BODY, NULL, json},
 	{"POST", "/v1/leases/{id}/heartbeat", leases_heartbeat, MAYBE_BODY, NULL, json},
 	{"POST", "/v1/leases/{id}/complete", leases_complete, BODY, NULL, json},
+	{"POST", "/v1/webhooks", webhooks_create, BODY, NULL, json},
+	{"GET", "/v1/webhooks", webhooks_list, NO_BODY, page, json},
+	{"GET", "/v1/webhooks/{id}", webhooks_get, NO_BODY, NULL, json},
+	{"DELETE", "/v1/webhooks/{id}", webhooks_delete, NO_BODY, NULL, json},
+	{"POST", "/v1/webhooks/{id}/test", webhooks_test, MAYBE_BODY, NULL, json},
+	{"GET", "/v1/webhooks/{id}/deliveries", deliveries_list, NO_BODY, delivery_page, json},
+	{"POST", "/v1/webhooks/{id}/deliveries/{n}/replay", deliveries_replay, MAYBE_BODY, NULL,
+	 json},
 	{"GET", "/v1/config", meta_config, NO_BODY, NULL, json},
 	{"GET", "/openapi.json", meta_openapi, NO_BODY, NULL, json},
 	{"GET", "/metrics", meta_metrics, NO_BODY, NULL, text},

@@ -1,6 +1,5 @@
 #include "backends/endpoint.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,6 @@
 #include <sys/random.h>
 
 #include "backends/sign.h"
-#include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -38,8 +36,7 @@ struct headers {
 	char key[KEY_SIZE];
 	char trace[2 * TRACE_BYTES + 8];
 	char id[KEY_SIZE];
-	char timestamp[24];
-	char signature[SIGN_TEXT_SIZE];
+	struct sign_headers sign;
 };
 
 static void add(struct headers *headers, const char *name, const char *value)
@@ -80,8 +77,6 @@ static void make_message_id(const char *key, char *id, size_t size)
 static void make_headers(const struct endpoint *endpoint, const struct endpoint_question *question,
 			 struct headers *h)
 {
-	int64_t now = clock_wall_ms() / 1000;
-
 	h->count = 0;
 	add(h, "Content-Type", "application/json");
 	add(h, "Accept", "application/json");
@@ -93,12 +88,9 @@ static void make_headers(const struct endpoint *endpoint, const struct endpoint_
 	add(h, "traceparent", h->trace);
 	if (secret_is_set(&endpoint->secret)) {
 		make_message_id(question->idempotency_key, h->id, sizeof(h->id));
-		(void)snprintf(h->timestamp, sizeof(h->timestamp), "%" PRId64, now);
-		add(h, "webhook-id", h->id);
-		add(h, "webhook-timestamp", h->timestamp);
-		add(h, "webhook-signature",
-		    sign_message(&endpoint->secret, h->id, now, question->body, question->length,
-				 h->signature));
+		sign_headers(&endpoint->secret, h->id, question->body, question->length, &h->sign,
+			     &h->list[h->count]);
+		h->count += SIGN_HEADERS;
 	}
 }
 

@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
+
+static const char prefix[] = "whsec_";
 
 int sign_secret_parse(const char *text, struct secret *ret, struct err *reterr)
 {
-	static const char prefix[] = "whsec_";
 	const char *rest = text + sizeof(prefix) - 1;
 	unsigned char *bytes;
 	size_t length = 0;
@@ -47,4 +50,28 @@ char *sign_message(const struct secret *secret, const char *id, int64_t timestam
 	base64_encode(mac, sizeof(mac), digits);
 	(void)snprintf(ret, SIGN_TEXT_SIZE, "v1,%.44s", digits);
 	return ret;
+}
+
+void sign_headers(const struct secret *secret, const char *id, const void *body, size_t length,
+		  struct sign_headers *texts, struct fetch_header *list)
+{
+	int64_t now = clock_wall_ms() / 1000;
+
+	(void)snprintf(texts->timestamp, sizeof(texts->timestamp), "%" PRId64, now);
+	(void)sign_message(secret, id, now, body, length, texts->signature);
+	list[0] = (struct fetch_header){"webhook-id", id};
+	list[1] = (struct fetch_header){"webhook-timestamp", texts->timestamp};
+	list[2] = (struct fetch_header){"webhook-signature", texts->signature};
+}
+
+void sign_secret_make(char *ret)
+{
+	unsigned char random[32];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+		abort();
+	}
+	memcpy(ret, prefix, sizeof(prefix));
+	base64_encode(random, sizeof(random), ret + sizeof(prefix) - 1);
+	explicit_bzero(random, sizeof(random));
 }

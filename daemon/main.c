@@ -18,16 +18,22 @@
 /*
  * The process: what is started in which order, and stopped in the reverse one.
  *
- *	options -> guard -> fetch -> store -> tuner (replays the logs) -> HTTP -> ready
- *	signal  -> tuner drains -> HTTP closes -> fetch -> store checkpoints -> loop ends
+ *	options -> guard -> fetch -> store -> HTTP -> tuner (replays the logs) -> courier -> ready
+ *	signal  -> tuner drains -> HTTP closes -> courier -> fetch -> store checkpoints -> loop ends
  */
 
-enum { EVALUATOR_CONNECTIONS = 1024, PER_EVALUATOR = 256, HTTP_STOP_MS = 2000 };
+enum {
+	EVALUATOR_CONNECTIONS = 1024,
+	PER_EVALUATOR = 256,
+	HTTP_STOP_MS = 2000,
+	COURIER_STOP_MS = 2000
+};
 
 struct process {
 	struct settings options;
 	struct loop *loop;
 	struct guard *guard;
+	struct schedule schedule; /* of webhooks */
 	struct server server;
 	uv_signal_t signals[2];
 	uv_timer_t watchdog;
@@ -124,9 +130,14 @@ static void stop_fetch(void *arg)
 	fetch_stop(((struct process *)arg)->server.fetch, stop_store, arg);
 }
 
+static void stop_courier(void *arg)
+{
+	courier_stop(((struct process *)arg)->server.courier, COURIER_STOP_MS, stop_fetch, arg);
+}
+
 static void stop_http(void *arg)
 {
-	http_stop(((struct process *)arg)->server.http, HTTP_STOP_MS, stop_fetch, arg);
+	http_stop(((struct process *)arg)->server.http, HTTP_STOP_MS, stop_courier, arg);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -245,6 +256,19 @@ static void make_tuner(struct process *p)
 	p->server.tuner = tuner_create(&options);
 }
 
+static void make_courier(struct process *p)
+{
+	const struct courier_options options = {
+		.loop = p->loop,
+		.store = p->server.store,
+		.fetch = p->server.fetch,
+		.timeout_ms = (uint64_t)p->options.webhook_timeout_s * 1000,
+		.schedule = p->schedule,
+	};
+
+	p->server.courier = courier_create(&options);
+}
+
 static int start(struct process *p, struct err *reterr)
 {
 	const struct fetch_options fetch_options = {
@@ -271,6 +295,9 @@ static int start(struct process *p, struct err *reterr)
 		make_tuner(p);
 		rc = tuner_resume(p->server.tuner, reterr);
 	}
+	if (rc == 0) {
+		make_courier(p);
+	}
 	return rc;
 }
 
@@ -287,6 +314,7 @@ static int serve(struct process *p, struct err *reterr)
 	notify_send("READY=1");
 	loop_run(p->loop);
 	tuner_destroy(p->server.tuner);
+	courier_destroy(p->server.courier);
 	http_destroy(p->server.http);
 	fetch_destroy(p->server.fetch);
 	store_destroy(p->server.store);
@@ -297,6 +325,15 @@ static int serve(struct process *p, struct err *reterr)
 	return 0;
 }
 
+static int read_schedule(struct process *p, struct err *reterr)
+{
+	const char *const *waits = (const char *const *)p->options.webhook_schedule_s.items;
+
+	return schedule_read(waits, &p->schedule, reterr) == 0
+		       ? 0
+		       : err_prefix(reterr, "webhook_schedule_s");
+}
+
 /* What reading the settings cannot tell. */
 static int check_settings(struct process *p, struct err *reterr)
 {
@@ -304,6 +341,9 @@ static int check_settings(struct process *p, struct err *reterr)
 
 	if (rc == 0) {
 		rc = check_listeners(&p->options, reterr);
+	}
+	if (rc == 0) {
+		rc = read_schedule(p, reterr);
 	}
 	return rc == 0 ? make_guard(p, reterr) : rc;
 }

@@ -24,12 +24,14 @@ struct settings {
 	struct option_list listen;
 	struct option_list evaluator_allow;
 	struct option_list allowed_hosts;
+	struct option_list webhook_schedule_s;
 	char *data_dir;
 	char *evaluator_policy; /* "" means: by the listeners */
 	char *callback_url;     /* "" means: the first listener's */
 	char *log_format, *log_level;
 	int64_t drain_timeout_s;
 	int64_t lease_ttl_s;
+	int64_t webhook_timeout_s;
 	int64_t max_connections;
 	bool unsafe_sync;
 };

@@ -83,7 +83,8 @@ static bool is_urgent(const struct op *op)
 			return op->kind == OP_APPEND;
 		}
 	}
-	return op->kind == OP_JOB_DELETE || op->kind == OP_EVALUATOR_DELETE;
+	return op->kind == OP_JOB_DELETE || op->kind == OP_EVALUATOR_DELETE ||
+	       op->kind == OP_WEBHOOK_DELETE || op->kind == OP_DELIVERY_END;
 }
 
 struct op *op_create(enum op_kind kind, const char *const *texts, const struct store_event *events,
@@ -143,6 +144,9 @@ void op_finish(void *arg)
 	if (op->done != NULL) {
 		op->done(op->arg, op->rc, &err);
 	}
+	if (op->rc == 0 && op->posted && op->hook->fn != NULL) {
+		op->hook->fn(op->hook->arg);
+	}
 	op_destroy(op);
 }
 
@@ -152,6 +156,9 @@ int op_runner_init(struct op_runner *runner, sqlite3 *db, struct err *reterr)
 
 	*runner = (struct op_runner){.db = db};
 	rc = project_init(&runner->project, db, reterr);
+	if (rc == 0) {
+		rc = outbox_init(&runner->outbox, db, reterr);
+	}
 	for (int i = 0; rc == 0 && i < OP_STATEMENTS_; i++) {
 		const char *sql = statements[i] != NULL ? statements[i] : query_sql(QUERY_JOB);
 
@@ -170,6 +177,7 @@ void op_runner_finish(struct op_runner *runner)
 		runner->statements[i] = NULL;
 	}
 	project_finish(&runner->project);
+	outbox_finish(&runner->outbox);
 }
 
 /* Runs a statement whose parameters are the op's first texts. */
@@ -188,6 +196,7 @@ static int append(struct op_runner *runner, const struct op *op, int64_t version
 		  struct err *reterr)
 {
 	sqlite3_stmt *stmt = runner->statements[OP_LOG];
+	int64_t seq;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < op->event_count; i++) {
@@ -208,8 +217,12 @@ static int append(struct op_runner *runner, const struct op *op, int64_t version
 		}
 		db_bind_text(stmt, 6, row.data);
 		rc = db_run(stmt, reterr);
+		seq = sqlite3_last_insert_rowid(runner->db);
 		if (rc == 0) {
 			rc = project_apply(&runner->project, &row, reterr);
+		}
+		if (rc == 0) {
+			rc = outbox_post(&runner->outbox, &row, seq, &runner->posted, reterr);
 		}
 	}
 	return rc;
@@ -291,6 +304,33 @@ static int run_evaluator_delete(struct op_runner *runner, const struct op *op, s
 	return rc;
 }
 
+static int run_webhook_put(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return outbox_put(&runner->outbox, op->texts[0], op->texts[1], op->texts[2], reterr);
+}
+
+static int run_webhook_delete(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return outbox_drop(&runner->outbox, op->texts[0], reterr);
+}
+
+static int run_webhook_enable(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return outbox_enable(&runner->outbox, op->texts[0], reterr);
+}
+
+static int run_delivery_end(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return outbox_end(&runner->outbox, &op->attempt, reterr);
+}
+
+static int run_delivery_replay(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	runner->posted = true;
+	return outbox_replay(&runner->outbox, op->texts[0], op->attempt.n, op->attempt.at_ms,
+			     reterr);
+}
+
 /* The answer to keep: the one given, or the job as it is now. Borrowed until `read` is reset. */
 static const char *answer_of(const struct op *op, sqlite3_stmt *read)
 {
@@ -334,6 +374,11 @@ static int (*const runs[])(struct op_runner *, const struct op *, struct err *) 
 	[OP_JOB_DELETE] = run_job_delete,
 	[OP_EVALUATOR_PUT] = run_evaluator_put,
 	[OP_EVALUATOR_DELETE] = run_evaluator_delete,
+	[OP_WEBHOOK_PUT] = run_webhook_put,
+	[OP_WEBHOOK_DELETE] = run_webhook_delete,
+	[OP_WEBHOOK_ENABLE] = run_webhook_enable,
+	[OP_DELIVERY_END] = run_delivery_end,
+	[OP_DELIVERY_REPLAY] = run_delivery_replay,
 	[OP_KEY_PUT] = NULL, /* the key is all there is to it */
 };
 
@@ -341,6 +386,7 @@ int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
 {
 	int rc = db_run(runner->statements[OP_SAVE], reterr);
 
+	runner->posted = false;
 	if (rc != 0) {
 		return rc;
 	}

@@ -7,6 +7,7 @@
 #ifndef NARROWD_STORE_OP_H
 #define NARROWD_STORE_OP_H
 
+#include "store/outbox.h"
 #include "store/project.h"
 #include "store/store.h"
 
@@ -16,10 +17,21 @@ enum op_kind {
 	OP_JOB_DELETE,
 	OP_EVALUATOR_PUT,
 	OP_EVALUATOR_DELETE,
+	OP_WEBHOOK_PUT,
+	OP_WEBHOOK_DELETE,
+	OP_WEBHOOK_ENABLE,
+	OP_DELIVERY_END,
+	OP_DELIVERY_REPLAY,
 	OP_KEY_PUT,
 };
 
 enum { OP_TEXTS = 5 };
+
+/* Who is told of new deliveries. Loop thread. */
+struct op_hook {
+	loop_fn fn; /* or NULL */
+	void *arg;
+};
 
 struct op {
 	struct list node;
@@ -31,7 +43,10 @@ struct op {
 	int64_t version;       /* OP_APPEND: the job's newest event before these */
 	struct store_event *events;
 	size_t event_count;
-	struct store_key *key; /* or NULL */
+	struct store_key *key;        /* or NULL */
+	struct store_attempt attempt; /* OP_DELIVERY_*; its texts are the op's */
+	const struct op_hook *hook;
+	bool posted; /* there is something new to deliver */
 	store_done_fn done;
 	void *arg;
 	int rc;
@@ -68,6 +83,8 @@ struct op_runner {
 	sqlite3 *db; /* borrowed */
 	sqlite3_stmt *statements[OP_STATEMENTS_];
 	struct project project;
+	struct outbox outbox;
+	bool posted; /* by the newest op */
 };
 
 /* On failure there is nothing to finish. */

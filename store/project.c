@@ -168,6 +168,13 @@ static const struct {
 	{"timeout", {PROJECT_JOB}},
 };
 
+enum { RULES = sizeof(rules) / sizeof(rules[0]) };
+
+const char *project_type(size_t index)
+{
+	return index < RULES ? rules[index].type : NULL;
+}
+
 int project_init(struct project *project, sqlite3 *db, struct err *reterr)
 {
 	*project = (struct project){.db = db};
@@ -243,11 +250,10 @@ int project_apply(struct project *project, const struct project_event *event, st
 	size_t rule = 0;
 	int rc = 0;
 
-	while (rule < sizeof(rules) / sizeof(rules[0]) &&
-	       strcmp(rules[rule].type, event->type) != 0) {
+	while (rule < RULES && strcmp(rules[rule].type, event->type) != 0) {
 		rule++;
 	}
-	if (rule == sizeof(rules) / sizeof(rules[0])) {
+	if (rule == RULES) {
 		return err_set(reterr, ERR_INTERNAL, "there is no event type \"%s\"", event->type);
 	}
 	for (const enum project_statement *does = rules[rule].does; rc == 0 && *does != PROJECT_JOB;

@@ -9,6 +9,7 @@
 #define NARROWD_STORE_PROJECT_H
 
 #include <sqlite3.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -55,6 +56,9 @@ struct project_event {
 	int64_t trial; /* -1 for none */
 	const char *data;
 };
+
+/* Every type of event there is, then NULL. Any thread. */
+const char *project_type(size_t index);
 
 /* Prepares every statement. On failure there is nothing to finish. */
 int project_init(struct project *project, sqlite3 *db, struct err *reterr);

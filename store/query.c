@@ -48,6 +48,16 @@
 	"json_object('seq', seq, 'job', job, 'n', n, 'type', type, 'at', " TIME("at_ms") "," \
 	" 'trial', trial, 'data', json(data))"
 
+#define WEBHOOK_DOCUMENT \
+	"json_set(document, '$.state', CASE WHEN disabled IS NULL THEN 'active' ELSE 'disabled' END," \
+	" '$.error', disabled)"
+#define MESSAGE_ID "delivery.webhook || '_' || delivery.event"
+#define DELIVERY_DOCUMENT \
+	"json_object('n', event, 'webhook', webhook, 'job', job, 'type', type, 'state', state," \
+	" 'message_id', " MESSAGE_ID ", 'attempts', attempts," \
+	" 'queued_at', " TIME("queued_at") ", 'attempted_at', " TIME("attempted_at") "," \
+	" 'next_attempt_at', " TIME("due_at") ", 'status', status, 'error', error)"
+
 #define TRIAL_FILTER \
 	" WHERE job = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR stage = ?3)" \
 	" AND (?4 IS NULL OR feasible = CAST(?4 AS INTEGER))"
@@ -108,6 +118,31 @@ static const char *const queries[QUERY_COUNT_] = {
 		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
 	[QUERY_EVALUATOR] =
 		"SELECT document, secrets FROM evaluator WHERE id = ?1",
+	[QUERY_WEBHOOKS] =
+		"SELECT " WEBHOOK_DOCUMENT ", id FROM webhook"
+		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
+	[QUERY_WEBHOOK] =
+		"SELECT " WEBHOOK_DOCUMENT ", document ->> 'url', secret, disabled"
+		" FROM webhook WHERE id = ?1",
+	[QUERY_DELIVERIES] =
+		"SELECT " DELIVERY_DOCUMENT ", event FROM delivery"
+		" WHERE webhook = ?1 AND (?2 IS NULL OR state = ?2)"
+		" AND event < coalesce(?3, 9223372036854775807) ORDER BY event DESC LIMIT ?4",
+	[QUERY_DUE] =
+		"SELECT webhook.id, event, job FROM webhook"
+		" CROSS JOIN delivery ON webhook = webhook.id" /* in this order */
+		" WHERE event IN (SELECT due.event FROM delivery AS due"
+		" WHERE due.webhook = webhook.id AND due.due_at <= ?1"
+		" ORDER BY due.due_at LIMIT ?2) ORDER BY due_at, event, webhook",
+	[QUERY_NEXT_DUE] =
+		"SELECT min((SELECT min(due_at) FROM delivery"
+		" WHERE webhook = webhook.id AND due_at > ?1)) FROM webhook",
+	[QUERY_MESSAGE] =
+		"SELECT document ->> 'url', secret, attempts, queued_at, " MESSAGE_ID ","
+		" (SELECT json_object('type', delivery.type, 'timestamp', " TIME("at_ms") ","
+		" 'data', " EVENT_DOCUMENT ") FROM event WHERE seq = delivery.event)"
+		" FROM delivery JOIN webhook ON webhook.id = delivery.webhook"
+		" WHERE delivery.webhook = ?1 AND event = ?2 AND due_at <= ?3",
 	[QUERY_KEY] =
 		"SELECT fingerprint, status, location, body, at_ms FROM idempotency"
 		" WHERE scope = ?1 AND key = ?2",

@@ -34,6 +34,18 @@ enum store_query {
 	QUERY_EVALUATORS,
 	/* (id) -> document, secrets */
 	QUERY_EVALUATOR,
+	/* (after id|null, limit) -> document, id; oldest first */
+	QUERY_WEBHOOKS,
+	/* (id) -> document, url, secret, why it is disabled|null */
+	QUERY_WEBHOOK,
+	/* (webhook, state|null, before n|null, limit) -> document, n; newest first */
+	QUERY_DELIVERIES,
+	/* (now, how many of each webhook) -> webhook, n, job; those that are due longest come first */
+	QUERY_DUE,
+	/* (now) -> when the next one is due, or null */
+	QUERY_NEXT_DUE,
+	/* (webhook, n, now) -> url, secret, attempts, queued_at, message id, body; when it is due */
+	QUERY_MESSAGE,
 	/* (scope, key) -> fingerprint, status, location, body, at_ms */
 	QUERY_KEY,
 	/* () -> state, count */

@@ -158,6 +158,63 @@ void store_evaluator_delete(struct store *store, const char *id, store_done_fn d
 	writer_push(store->writer, op_create(OP_EVALUATOR_DELETE, texts, NULL, 0, NULL, done, arg));
 }
 
+void store_webhook_put(struct store *store, const char *id, const char *document,
+		       const char *secret, const struct store_key *key, store_done_fn done,
+		       void *arg)
+{
+	const char *texts[OP_TEXTS] = {id, document, secret};
+
+	writer_push(store->writer, op_create(OP_WEBHOOK_PUT, texts, NULL, 0, key, done, arg));
+}
+
+void store_webhook_delete(struct store *store, const char *id, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {id};
+
+	writer_push(store->writer, op_create(OP_WEBHOOK_DELETE, texts, NULL, 0, NULL, done, arg));
+}
+
+void store_webhook_enable(struct store *store, const char *id, const struct store_key *key,
+			  store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {id};
+
+	writer_push(store->writer, op_create(OP_WEBHOOK_ENABLE, texts, NULL, 0, key, done, arg));
+}
+
+void store_delivery_end(struct store *store, const struct store_attempt *attempt,
+			store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {attempt->webhook, attempt->error};
+	struct op *op = op_create(OP_DELIVERY_END, texts, NULL, 0, NULL, done, arg);
+
+	op->attempt = *attempt;
+	op->attempt.webhook = op->texts[0];
+	op->attempt.error = op->texts[1];
+	writer_push(store->writer, op);
+}
+
+void store_delivery_replay(struct store *store, const char *webhook, int64_t n, int64_t at_ms,
+			   const struct store_key *key, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {webhook};
+	struct op *op = op_create(OP_DELIVERY_REPLAY, texts, NULL, 0, key, done, arg);
+
+	op->attempt.n = n;
+	op->attempt.at_ms = at_ms;
+	writer_push(store->writer, op);
+}
+
+void store_on_deliveries(struct store *store, loop_fn fn, void *arg)
+{
+	writer_on_deliveries(store->writer, fn, arg);
+}
+
+const char *store_event_type(size_t index)
+{
+	return project_type(index);
+}
+
 void store_key_put(struct store *store, const struct store_key *key, store_done_fn done, void *arg)
 {
 	const char *texts[OP_TEXTS] = {NULL};

@@ -89,6 +89,50 @@ void store_evaluator_put(struct store *store, const char *id, const char *docume
 			 const char *secrets, const struct store_key *key, store_done_fn done,
 			 void *arg);
 void store_evaluator_delete(struct store *store, const char *id, store_done_fn done, void *arg);
+/*
+ * Webhooks. `document` has "events", and "job" and "labels" where they narrow what is told; secrets are
+ * no part of it. From now on every such event is stored together with a delivery, which the courier
+ * (daemon/tuner/courier.h) is to make. ERR_CONFLICT when there are LIMIT_WEBHOOKS.
+ */
+void store_webhook_put(struct store *store, const char *id, const char *document,
+		       const char *secret, const struct store_key *key, store_done_fn done,
+		       void *arg);
+/* Its deliveries go with it. ERR_NOT_FOUND. */
+void store_webhook_delete(struct store *store, const char *id, store_done_fn done, void *arg);
+/* Undoes what STORE_GONE did to later events. ERR_NOT_FOUND. */
+void store_webhook_enable(struct store *store, const char *id, const struct store_key *key,
+			  store_done_fn done, void *arg);
+
+/* What becomes of a delivery after an attempt. */
+enum store_verdict {
+	STORE_DELIVERED,
+	STORE_RETRY,
+	STORE_DEAD, /* given up; the next event of the job has its turn */
+	STORE_GONE, /* the receiver wants no more: its webhook is disabled, all that waits is dead */
+};
+
+struct store_attempt {
+	const char *webhook;
+	int64_t n; /* the delivery: the seq of its event */
+	enum store_verdict verdict;
+	int64_t at_ms;
+	int64_t retry_at_ms; /* with STORE_RETRY */
+	int status;          /* of the answer; 0 when none came */
+	const char *error;   /* NULL when delivered */
+};
+
+/* ERR_NOT_FOUND when it is gone or was given up meanwhile. Tried even while the disk is full. */
+void store_delivery_end(struct store *store, const struct store_attempt *attempt,
+			store_done_fn done, void *arg);
+/* A delivery that is dead is due again. ERR_NOT_FOUND; ERR_WRONG_STATE when it is not dead or its
+ * webhook is disabled. */
+void store_delivery_replay(struct store *store, const char *webhook, int64_t n, int64_t at_ms,
+			   const struct store_key *key, store_done_fn done, void *arg);
+/* fn(arg) is called whenever there is something new to deliver; NULL for nobody. */
+void store_on_deliveries(struct store *store, loop_fn fn, void *arg);
+/* Every type of event there is, then NULL. Any thread. */
+const char *store_event_type(size_t index);
+
 void store_key_put(struct store *store, const struct store_key *key, store_done_fn done, void *arg);
 
 /*

@@ -16,6 +16,11 @@ static const char *const checks[] = {
 	" HAVING min(n) <> 1 OR max(n) <> count(*)",
 	"SELECT id || ' was submitted but is no job' FROM submission"
 	" WHERE id NOT IN (SELECT id FROM main.job)",
+	"SELECT webhook || ' has not one first delivery for ' || job FROM delivery"
+	" WHERE state = 'pending' GROUP BY webhook, job"
+	" HAVING count(due_at) <> 1 OR min(event) <> max(event) FILTER (WHERE due_at IS NOT NULL)",
+	"SELECT webhook || ' has a delivery that is over and due' FROM delivery"
+	" WHERE state <> 'pending' AND due_at IS NOT NULL",
 };
 
 /* A temporary table hides the table of the same name: the same statements now fill the copy. */

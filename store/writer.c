@@ -21,6 +21,7 @@ struct writer {
 	sqlite3 *db;
 	const struct directory *directory;
 	struct op_runner runner;
+	struct op_hook hook; /* used on the loop only */
 	sqlite3_stmt *begin;
 	sqlite3_stmt *commit;
 	int64_t max_pages; /* 0: no limit */
@@ -183,6 +184,7 @@ static int run_ops(struct writer *writer, struct group *group, struct err *reter
 			rc = err_set(reterr, ERR_DISK_FULL, "no space for new data");
 		} else {
 			rc = op_run(&writer->runner, op, reterr);
+			op->posted = writer->runner.posted;
 			if (rc != 0 &&
 			    (!is_refusal(rc) || sqlite3_get_autocommit(writer->db) != 0)) {
 				return rc;
@@ -330,6 +332,7 @@ void writer_push(struct writer *writer, struct op *op)
 {
 	struct err err;
 
+	op->hook = &writer->hook;
 	if (writer->stopping) {
 		(void)err_set(&err, ERR_DRAINING, "the store is closing");
 		op_result(op, -(int)ERR_DRAINING, &err);
@@ -341,6 +344,11 @@ void writer_push(struct writer *writer, struct op *op)
 	writer->queued++;
 	(void)pthread_cond_signal(&writer->wake);
 	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_on_deliveries(struct writer *writer, loop_fn fn, void *arg)
+{
+	writer->hook = (struct op_hook){fn, arg};
 }
 
 bool writer_writable(const struct writer *writer)

@@ -94,14 +94,13 @@ json_t *spec_target_redacted(const json_t *target)
 	return copy;
 }
 
-static void read_labels(const struct json_at *at, struct spec *spec)
+json_t *spec_labels_read(const struct json_at *at)
 {
 	const char *key;
 	json_t *value;
 
 	if (at->value == NULL || !json_is_object_at(at)) {
-		spec->labels = json_object();
-		return;
+		return json_object();
 	}
 	if (json_object_size(at->value) > LIMIT_LABELS) {
 		(void)json_fault(at, "at most %d labels are taken", LIMIT_LABELS);
@@ -113,7 +112,7 @@ static void read_labels(const struct json_at *at, struct spec *spec)
 			(void)json_string_in(&member, NULL, LIMIT_NAME_BYTES);
 		}
 	}
-	spec->labels = json_incref(at->value);
+	return json_incref(at->value);
 }
 
 static void read_budget(const struct json_at *body, struct spec *spec)
@@ -162,7 +161,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	const char *text = json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 
 	spec->name = text != NULL ? mem_dup(text) : NULL;
-	read_labels(&labels, spec);
+	spec->labels = spec_labels_read(&labels);
 	read_warm_start(&warm_start, spec);
 	if (retry.value != NULL && json_is_object_at(&retry)) {
 		json_only(&retry, retry_members);

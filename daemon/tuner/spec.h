@@ -69,6 +69,9 @@ void target_finish(struct target *target);
 /* The same document without its secret, which becomes {"set": true}. New reference. */
 json_t *spec_target_redacted(const json_t *target);
 
+/* Labels, {name: text}, or an empty object. New reference. */
+json_t *spec_labels_read(const struct json_at *at);
+
 /* What the strategy may know of the job. Borrows from the spec. */
 struct problem spec_problem(const struct spec *spec);
 

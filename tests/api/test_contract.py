@@ -9,6 +9,7 @@ import unittest
 import jobkit
 import schema_check
 from daemon import Daemon
+from receiver import Receiver
 
 METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
 
@@ -121,6 +122,37 @@ class Contract(unittest.TestCase):
         self.assertEqual(sent.get_content_type(), "text/plain")
         for line in text.splitlines():
             self.assertRegex(line, r'^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="\w+"\})? [0-9.e+-]+)$')
+
+    def test_webhooks(self):
+        receiver = Receiver()
+        self.addCleanup(receiver.stop)
+        schemas = self.document["components"]["schemas"]
+        own, derived = schemas["WebhookEventType"]["anyOf"]
+        types = schema_check.follow(own, self.document)["enum"] + derived["enum"]
+        body = {"name": "n", "url": receiver.url, "events": types, "labels": {"a": "b"}, "job": None}
+        status, sent, made = self.ask("POST", "/v1/webhooks", body)
+        self.assertEqual(status, 201)
+        receiver.secret = made["secret"]
+        path = sent["location"]
+        job = self.ask("POST", "/v1/jobs", jobkit.body(self.evaluator.url, labels={"a": "b"}))[2]
+        jobkit.finished(self.daemon, job["id"])
+        jobkit.wait_until(lambda: not self.ask("GET", f"{path}/deliveries?state=pending")[2]["items"])
+        delivered = self.ask("GET", f"{path}/deliveries?state=delivered&limit=2")[2]["items"]
+        self.assertEqual(len(delivered), 2)
+        n = delivered[0]["n"]
+        self.assertEqual(self.ask("POST", f"{path}/deliveries/{n}/replay")[0], 409)
+        self.assertEqual(self.ask("POST", f"{path}/test", {})[0], 200)
+        self.assertEqual(self.ask("GET", "/v1/webhooks")[0], 200)
+        self.assertEqual(self.ask("GET", path)[0], 200)
+        self.assertEqual(self.ask("DELETE", path)[0], 204)
+        self.assertEqual(self.ask("GET", f"{path}/deliveries")[0], 404)
+        self.assertEqual(self.ask("POST", "/v1/webhooks", {"events": ["?"]})[0], 422)
+        self.assertEqual(receiver.faults, [])
+        for request in receiver.requests:
+            faults = schema_check.check(
+                schemas["WebhookMessage"], json.loads(request.body), self.document
+            )
+            self.assertEqual(faults, [], request.body)
 
     def test_documented_requests_are_taken(self):
         """Every member of a documented request body is known to the daemon."""

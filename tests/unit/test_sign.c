@@ -3,9 +3,11 @@
  * of the Standard Webhooks specification, the others come from Python's hmac and hashlib).
  */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/sign.h"
+#include "base/clock.h"
 
 static void check(const char *secret_text, const char *id, int64_t timestamp_s, const void *body,
 		  size_t length, const char *expected)
@@ -76,6 +78,44 @@ Test(sign, secrets_are_decoded_only_behind_their_prefix)
 		}
 		secret_finish(&secret);
 	}
+}
+
+Test(sign, headers_prove_the_message_and_its_time)
+{
+	static const char body[] = "{}";
+	struct secret secret;
+	struct sign_headers texts;
+	struct fetch_header list[SIGN_HEADERS];
+	char expected[SIGN_TEXT_SIZE];
+	int64_t now = clock_wall_ms() / 1000, sent;
+
+	cr_assert_eq(sign_secret_parse("hush", &secret, NULL), 0);
+	sign_headers(&secret, "whk_1_7", body, strlen(body), &texts, list);
+	sent = strtoll(list[1].value, NULL, 10);
+	cr_expect_str_eq(list[0].name, "webhook-id");
+	cr_expect_str_eq(list[0].value, "whk_1_7");
+	cr_expect_str_eq(list[1].name, "webhook-timestamp");
+	cr_expect(sent >= now && sent <= now + 60);
+	cr_expect_str_eq(list[2].name, "webhook-signature");
+	cr_expect_str_eq(list[2].value,
+			 sign_message(&secret, "whk_1_7", sent, body, strlen(body), expected));
+	secret_finish(&secret);
+}
+
+Test(sign, made_secrets_are_long_and_new)
+{
+	char made[2][SIGN_SECRET_SIZE];
+
+	for (int i = 0; i < 2; i++) {
+		struct secret secret;
+
+		sign_secret_make(made[i]);
+		cr_expect_eq(strlen(made[i]), SIGN_SECRET_SIZE - 1);
+		cr_expect_eq(sign_secret_parse(made[i], &secret, NULL), 0);
+		cr_expect_eq(secret.length, 32);
+		secret_finish(&secret);
+	}
+	cr_expect_str_neq(made[0], made[1]);
 }
 
 Test(hash, sha256_in_hexadecimal)
