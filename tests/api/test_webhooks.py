@@ -4,6 +4,7 @@ import base64
 import datetime
 import json
 import re
+import socket
 import tempfile
 import threading
 import unittest
@@ -285,6 +286,38 @@ class Sending(WebhookTest):
         report = daemon.request("POST", path)[2]
         self.assertEqual((report["ok"], report["status"]), (False, None))
         self.assertEqual(self.deliveries(daemon, document["id"]), [])
+
+
+class Stopping(WebhookTest):
+    def test_what_is_under_way_is_sent_again_after_a_restart(self):
+        daemon = self.start()
+        release = threading.Event()
+        self.addCleanup(release.set)
+        receiver = self.receiver(lambda message: release.wait(60) and Reply(204))
+        webhook = receiver.register(daemon, ["job_submitted", "job.completed"])["id"]
+        job = self.finished_job(daemon)
+        receiver.wait_for(lambda requests: requests, "the first attempt")
+        daemon.stop()
+        release.set()
+        daemon.start()
+        self.assertEqual({item["state"] for item in self.settled(daemon, webhook)}, {"delivered"})
+        self.assertEqual([m["data"]["type"] for m in receiver.seen],
+                         ["job_submitted", "job_submitted", "state_changed"])
+        self.assertEqual(receiver.seen[0], receiver.seen[1])
+        self.assertEqual({m["data"]["job"] for m in receiver.seen}, {job})
+
+    def test_who_asked_for_a_test_may_leave(self):
+        daemon = self.start()
+        release = threading.Event()
+        self.addCleanup(release.set)
+        receiver = self.receiver(lambda message: release.wait(60) and Reply(204))
+        webhook = receiver.register(daemon, ["warning"])["id"]
+        with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+            client.sendall(f"POST /v1/webhooks/{webhook}/test HTTP/1.1\r\n"
+                           f"Host: 127.0.0.1:{daemon.port}\r\nContent-Length: 0\r\n\r\n".encode())
+            receiver.wait_for(lambda requests: requests, "the test message")
+        release.set()
+        self.assertTrue(daemon.request("POST", f"/v1/webhooks/{webhook}/test")[2]["ok"])
 
 
 class Failing(WebhookTest):
