@@ -49,7 +49,9 @@ static void on_request_over(void *context)
 		endpoint_cancel(call->probe);
 	}
 	webhook_cancel(call->test);
+	tuner_lease_poll_cancel(call->poll);
 	call_wait_end(call);
+	call->poll = NULL;
 	call->query = NULL;
 	call->test = NULL;
 	call->preparation = NULL;

@@ -55,6 +55,7 @@ struct call {
 	struct preparation *preparation;
 	struct endpoint_call *probe;
 	struct webhook_call *test;
+	struct poll *poll;
 	struct endpoint endpoint;
 	struct target target;
 	struct watch *watch;

@@ -82,6 +82,9 @@ void *request_context(const struct request *request);
  */
 bool request_may_wait(const struct request *request);
 
+/* Whether the client has closed its side: what is answered now reaches nobody. */
+bool request_left(const struct request *request);
+
 /* Adds a header to the answer that follows. The texts are copied. */
 void request_add_header(struct request *request, const char *name, const char *value);
 /* Answers; takes ownership of `body` (from malloc; may be NULL). The request is gone afterwards

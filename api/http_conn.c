@@ -184,6 +184,13 @@ static void conn_expire(struct http_conn *conn)
 	}
 }
 
+bool request_left(const struct request *request)
+{
+	struct pollfd fd = {.fd = request->conn->fd, .events = POLLRDHUP};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
 /* MHD does not look at suspended connections, so this is how their clients' leaving is noticed. */
 static void drop_vanished(struct http *http)
 {

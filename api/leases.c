@@ -1,6 +1,76 @@
+#include "api/idempotency.h"
 #include "api/resources.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
+
+static void read_request(struct call *call, struct lease_request *ret, struct err *reterr)
+{
+	static const char *const members[] = {"pool", "worker", "max", "wait_s", "ttl_s", NULL};
+	struct json_at at = json_root(call->body, reterr);
+	struct json_at pool = json_member(&at, "pool");
+	struct json_at worker = json_member(&at, "worker");
+	struct json_at max = json_member(&at, "max");
+	struct json_at wait = json_member(&at, "wait_s");
+	struct json_at ttl = json_member(&at, "ttl_s");
+
+	if (!json_is_object_at(&at)) {
+		return;
+	}
+	json_only(&at, members);
+	ret->pool = spec_pool_read(&pool);
+	ret->worker =
+		json_required(&worker) ? json_string_in(&worker, NULL, LIMIT_WORKER_BYTES) : NULL;
+	ret->max = json_int(&max, 1, 1, LIMIT_LEASES);
+	ret->wait_ms = (uint64_t)(1000 * json_real_in(&wait, 0, 0, LIMIT_WAIT_S));
+	ret->ttl_ms = (int64_t)(1000 * json_real_in(&ttl, 0, LIMIT_TTL_MIN_S, LIMIT_TTL_S));
+}
+
+static bool on_leases(void *arg, json_t *items, const struct err *err)
+{
+	struct call *call = arg;
+	bool here = !request_left(call->request);
+
+	call->poll = NULL;
+	if (items == NULL) {
+		call_fail(call, err);
+	} else {
+		call_reply_json(call, 200, json_pack("{s:O}", "items", items));
+	}
+	return here;
+}
+
+static void take(struct call *call)
+{
+	struct lease_request request = {0};
+	struct err err;
+
+	err_init(&err);
+	read_request(call, &request, &err);
+	request.key = idempotency_key(call, 200, NULL);
+	if (err.code == ERR_OK && call->server->draining) {
+		(void)err_set(&err, ERR_DRAINING, "the daemon is stopping");
+	} else if (err.code == ERR_OK && request.wait_ms > 0 && !request_may_wait(call->request)) {
+		(void)err_set(&err, ERR_OVERLOADED, "too many clients wait already");
+	}
+	if (err.code != ERR_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	call->poll = tuner_lease_poll(call->server->tuner, &request, on_leases, call);
+}
+
+void leases_take(struct call *call)
+{
+	idempotency_run(call, take);
+}
+
+void workers_list(struct call *call)
+{
+	call_reply_json(
+		call, 200,
+		json_pack("{s:o, s:n}", "items", tuner_workers(call->server->tuner), "next"));
+}
 
 void leases_heartbeat(struct call *call)
 {

@@ -25,7 +25,7 @@ call_fn strategies_list, strategies_get;
 call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, evaluators_delete,
 	evaluators_probe;
 /* leases.c */
-call_fn leases_heartbeat, leases_complete;
+call_fn leases_take, leases_heartbeat, leases_complete, workers_list;
 /* webhooks.c */
 call_fn webhooks_create, webhooks_list, webhooks_get, webhooks_delete, webhooks_test;
 /* deliveries.c */

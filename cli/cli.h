@@ -27,12 +27,17 @@ enum cli_option {
 	OPTION_WARM_START,
 	OPTION_STATE,
 	OPTION_FORMAT,
+	OPTION_POOL,
+	OPTION_NAME,
+	OPTION_TTL,
+	OPTION_IDLE_EXIT,
 	OPTION_COUNT,
 };
 
 struct cli {
 	const char *command;               /* its name */
 	const char *argument;              /* what follows it, or NULL */
+	char *const *rest;                 /* what follows "--" for a command that runs another */
 	const char *options[OPTION_COUNT]; /* the value, "" for a flag, NULL when not given */
 	struct client client;
 };

@@ -206,7 +206,9 @@ int client_call(struct client *client, const char *method, const char *path, con
 		.method = method,
 		.body = body,
 		.body_length = body != NULL ? strlen(body) : 0,
-		.timeout_ms = reads ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS,
+		.timeout_ms = client->timeout_ms > 0 ? client->timeout_ms
+			      : reads                ? READ_TIMEOUT_MS
+						     : WRITE_TIMEOUT_MS,
 	};
 
 	if (body != NULL) {

@@ -18,6 +18,7 @@ struct client {
 	char *authorization;     /* the header's value, or NULL */
 	void (*tick)(void *arg); /* called about every second while waiting; or NULL */
 	void *tick_arg;
+	uint64_t timeout_ms; /* of a request; 0: long enough for the slowest */
 };
 
 struct client_reply {

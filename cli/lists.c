@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -129,6 +130,26 @@ static void add_evaluator(void *arg, const json_t *evaluator)
 	table_member(table, evaluator, "name");
 	table_member(table, evaluator, "url");
 	table_add(table, text_time(json_string_value(json_object_get(evaluator, "created_at"))));
+}
+
+static void add_worker(void *arg, const json_t *worker)
+{
+	struct table *table = arg;
+
+	table_member(table, worker, "name");
+	table_member(table, worker, "pool");
+	table_add(table, mem_printf("%zu", json_array_size(json_object_get(worker, "leases"))));
+	table_number(table, json_object_get(worker, "answers"));
+	table_number(table, json_object_get(worker, "trials_per_hour"));
+	table_add(table, text_time(json_string_value(json_object_get(worker, "last_seen"))));
+}
+
+enum cli_exit lists_workers(struct cli *cli)
+{
+	static const char *const heads[] = {"NAME",      "POOL",      "HOLDS", "ANSWERS",
+					    "LAST HOUR", "LAST SEEN", NULL};
+
+	return list(cli, "/v1/workers", "llrrrl", heads, add_worker);
 }
 
 enum cli_exit lists_evaluators(struct cli *cli)

@@ -12,5 +12,6 @@ enum cli_exit lists_trials(struct cli *cli);
 enum cli_exit lists_sensitivity(struct cli *cli);
 enum cli_exit lists_strategies(struct cli *cli);
 enum cli_exit lists_evaluators(struct cli *cli);
+enum cli_exit lists_workers(struct cli *cli);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cli/lists.h"
 #include "cli/probe.h"
 #include "cli/watch.h"
+#include "cli/worker.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:8585"
 
@@ -52,6 +53,10 @@ static const struct command commands[] = {
 	{"strategies", NULL, 0, "list the strategies", lists_strategies},
 	{"probe", "URL|ID", 0, "ask an evaluator what it can do", probe_run},
 	{"evaluators", NULL, 0, "list the registered evaluators", lists_evaluators},
+	{"workers", NULL, 0, "list the workers that came lately", lists_workers},
+	{"worker", "-- COMMAND",
+	 BIT(OPTION_POOL) | BIT(OPTION_NAME) | BIT(OPTION_TTL) | BIT(OPTION_IDLE_EXIT),
+	 "have COMMAND answer the questions of a pool", worker_run},
 };
 
 static const struct option options[OPTION_COUNT] = {
@@ -63,6 +68,10 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_WARM_START] = {"warm-start", NULL, "carry over what was measured"},
 	[OPTION_STATE] = {"state", "STATE", "only jobs in this state"},
 	[OPTION_FORMAT] = {"format", "FORMAT", "json (default), csv, or inc: the best one for INC"},
+	[OPTION_POOL] = {"pool", "POOL", "whose questions to answer"},
+	[OPTION_NAME] = {"name", "NAME", "the worker's name (default: HOST.PID)"},
+	[OPTION_TTL] = {"ttl", "SECONDS", "when a silent worker counts as dead (default: 60)"},
+	[OPTION_IDLE_EXIT] = {"idle-exit", "SECONDS", "end when no question comes for so long"},
 };
 
 static const unsigned global_options =
@@ -76,6 +85,12 @@ static const struct command *find_command(const char *name)
 		}
 	}
 	return NULL;
+}
+
+/* Whether it takes the words after "--" as a command of its own. */
+static bool runs_another(const struct command *command)
+{
+	return command->argument != NULL && strncmp(command->argument, "--", 2) == 0;
 }
 
 static void print_row(const char *before, const char *name, const char *value, const char *help)
@@ -158,36 +173,50 @@ static enum cli_exit take_word(struct cli *cli, const struct command **command, 
 		cli->command = word;
 		return *command != NULL ? CLI_OK : wrong_usage("unknown command: ", word);
 	}
-	if ((*command)->argument == NULL || cli->argument != NULL) {
+	if ((*command)->argument == NULL || runs_another(*command) || cli->argument != NULL) {
 		return wrong_usage("one argument too many: ", word);
 	}
 	cli->argument = word;
 	return CLI_OK;
 }
 
+/* Takes what is at argv[0]; *only_words: "--" came before. */
+static enum cli_exit take_next(struct cli *cli, char **argv, const struct command **command,
+			       bool *only_words, unsigned *given, int *ret_used)
+{
+	const char *word = argv[0];
+
+	*ret_used = 1;
+	if (*only_words || word[0] != '-' || word[1] == '\0') {
+		return take_word(cli, command, word);
+	}
+	if (strcmp(word, "--") == 0) {
+		*only_words = true;
+		return CLI_OK;
+	}
+	if (strcmp(word, "-h") == 0) {
+		cli->options[OPTION_HELP] = "";
+		return CLI_OK;
+	}
+	return word[1] == '-' ? take_option(cli, argv, given, ret_used)
+			      : wrong_usage("unknown option: ", word);
+}
+
 static enum cli_exit parse(struct cli *cli, char **argv, const struct command **ret_command)
 {
 	bool only_words = false;
 	unsigned given = 0;
-	int used = 1;
+	int used;
 
 	for (; *argv != NULL; argv += used) {
-		enum cli_exit code = CLI_OK;
+		enum cli_exit code = take_next(cli, argv, ret_command, &only_words, &given, &used);
 
-		used = 1;
-		if (!only_words && strcmp(*argv, "--") == 0) {
-			only_words = true;
-		} else if (!only_words && strcmp(*argv, "-h") == 0) {
-			cli->options[OPTION_HELP] = "";
-		} else if (!only_words && strncmp(*argv, "--", 2) == 0) {
-			code = take_option(cli, argv, &given, &used);
-		} else if (!only_words && (*argv)[0] == '-' && (*argv)[1] != '\0') {
-			code = wrong_usage("unknown option: ", *argv);
-		} else {
-			code = take_word(cli, ret_command, *argv);
-		}
 		if (code != CLI_OK) {
 			return code;
+		}
+		if (only_words && *ret_command != NULL && runs_another(*ret_command)) {
+			cli->rest = argv[1] != NULL ? argv + 1 : NULL;
+			break;
 		}
 	}
 	if (*ret_command != NULL && (given & ~((*ret_command)->options | global_options)) != 0) {
@@ -215,7 +244,8 @@ static enum cli_exit run(struct cli *cli, const struct command *command)
 	if (command == NULL) {
 		return wrong_usage("a command is missing", "");
 	}
-	if (command->argument != NULL && (cli->argument == NULL || cli->argument[0] == '\0')) {
+	if (command->argument != NULL && !runs_another(command) &&
+	    (cli->argument == NULL || cli->argument[0] == '\0')) {
 		return wrong_usage("missing: ", command->argument);
 	}
 	err_init(&err);

@@ -78,6 +78,9 @@ static const struct {
 			   "the trial does not exist or has its result"},
 	[PROJECT_UNLEASE] = {"UPDATE trial SET state = 'asked'" THIS_TRIAL " AND state = 'leased'",
 			     NULL},
+	[PROJECT_RETURN] = {"UPDATE trial SET state = 'asked', attempts = attempts - 1" THIS_TRIAL
+			    " AND state = 'leased'",
+			    NULL},
 	[PROJECT_TELL_COUNT] =
 		{"UPDATE job SET told = told + (" EVALUATES "),"
 		 " measured = measured + (" EVALUATES " AND " SOURCE " = 'measured'),"
@@ -155,7 +158,9 @@ static const struct {
 	{"question_leased", {PROJECT_REOPEN, PROJECT_LEASE}},
 	{"lease_accepted", {PROJECT_JOB}},
 	{"lease_expired", {PROJECT_UNLEASE}},
+	{"lease_returned", {PROJECT_RETURN}},
 	{"attempt_failed", {PROJECT_UNLEASE}},
+	{"late_answer", {PROJECT_JOB}},
 	{"trial_told", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL}},
 	{"trial_imported", {PROJECT_IMPORT_COUNT, PROJECT_IMPORT}},
 	{"trial_judged", {PROJECT_JUDGE}},

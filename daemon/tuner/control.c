@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tuner/flight.h"
 #include "tuner/import.h"
+#include "tuner/pool.h"
 
 /*
  * What people do to a job while it runs. Each call records what it changes and hands it to the
@@ -82,8 +83,10 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 		run_finish(run, JOB_CANCELLED, "cancelled", "cancelled by request");
 	} else if (action == TUNER_PAUSE && run->job->state != JOB_PAUSED) {
 		move(run, JOB_PAUSED);
+		pool_leave(run);
 	} else if (action == TUNER_RESUME && run->job->state == JOB_PAUSED) {
 		move(run, resumed_state(run->job));
+		pool_resume(run);
 	}
 	run_flush(run, key, done, arg);
 	run_wake(run);
@@ -183,7 +186,7 @@ void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer
 	struct err err;
 
 	err_init(&err);
-	if (flight_complete(tuner, lease, answer, &run, &err) != 0) {
+	if (lease_complete(tuner, lease, answer, &run, &err) != 0) {
 		reply_later(tuner, &err, done, arg);
 		return;
 	}

@@ -1,13 +1,64 @@
 /*
- * Answers that arrive from outside instead of as the reply to a question; private to the tuner.
+ * Flights: questions that are out; private to the tuner.
+ *
+ * A question flies from the moment it is to be answered until its answer, its failure or the end of
+ * the job. Whoever answers it does so under a lease, which is on disk before the question leaves:
+ * an evaluator that is called (delivery.c), the strategy's adviser (advice.h), or a worker that came
+ * for it (pool.h). Between two attempts it has no lease.
  */
 #ifndef NARROWD_TUNER_FLIGHT_H
 #define NARROWD_TUNER_FLIGHT_H
 
+#include "tuner/advice.h"
 #include "tuner/run.h"
 
-/* Records the answer to a leased question. `ret_run` is the job's run, or NULL. */
-int flight_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
-		    struct err *reterr);
+struct flight {
+	struct list node;
+	struct run *run; /* NULL once it is over */
+	struct trial *trial;
+	struct endpoint endpoint; /* borrows the spec's texts */
+	struct endpoint_call *call;
+	struct advice *advice;   /* instead of `call` */
+	struct list due;         /* in run->due: waits for a worker */
+	struct loop_timer timer; /* of the lease, or between attempts */
+	const char **ops;        /* names to be scored */
+	int64_t expires_at;      /* wall clock, ms */
+};
+
+/* Why an attempt is over without an answer. */
+struct attempt_end {
+	const char *type; /* of the event; static text */
+	const char *error;
+	bool retryable;
+	bool unreachable;
+	bool at_once; /* when retried: without a pause */
+	int64_t retry_after_ms;
+};
+
+struct flight *flight_find(const struct run *run, const struct trial *trial);
+/* The flight under this lease, or NULL when the lease is not in force. */
+struct flight *flight_of_lease(const struct tuner *tuner, const char *lease);
+/* Whether workers answer it. */
+bool flight_is_pooled(const struct flight *flight);
+/* Records a lease for a worker that came. */
+void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
+/* From now on the lease lasts `ttl_ms`. */
+void flight_extend(struct flight *flight, int64_t ttl_ms);
+/* The attempt is over: another one follows, or the trial has failed. */
+void flight_fail_attempt(struct flight *flight, const struct attempt_end *why);
+/* An answer that was checked. `hash` of its text when it came by itself, or 0. */
+void flight_take_answer(struct flight *flight, const struct answer *answer, uint64_t hash);
+
+/* question.c: the document of contract section 5, a new reference; and what its answer may hold,
+ * which borrows from the flight. */
+json_t *flight_document(struct flight *flight);
+struct answer_expect flight_expectation(struct flight *flight);
+
+/* delivery.c: calls the evaluator. */
+void flight_deliver(struct flight *flight);
+
+/* lease.c: records the answer to a leased question. `ret_run` is the job's run, or NULL. */
+int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
+		   struct err *reterr);
 
 #endif

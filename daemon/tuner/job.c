@@ -38,6 +38,8 @@ static void trial_destroy(struct trial *trial)
 	json_decref(trial->told);
 	free(trial->ops);
 	free(trial->scores);
+	free(trial->worker);
+	free(trial->past);
 	free(trial);
 }
 

@@ -64,7 +64,11 @@ struct trial {
 	bool imported;
 	bool accepted; /* the evaluator said 202 to the current lease */
 	int64_t attempts, failures;
-	char lease[ID_SIZE]; /* the current or last one */
+	char lease[ID_SIZE];   /* the current or last one */
+	char *worker;          /* who has it, when a worker came for it; owned */
+	int64_t ttl_ms;        /* of such a lease */
+	char (*past)[ID_SIZE]; /* earlier leases; owned */
+	size_t past_count;
 	uint64_t answer_hash;
 	uint32_t *ops; /* of a score question; owned */
 	size_t op_count;

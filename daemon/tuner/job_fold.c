@@ -7,9 +7,7 @@
 #include "base/mem.h"
 #include "tuner/codec_config.h"
 
-typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, struct err *reterr);
-
-static int corrupt(struct err *reterr, const char *what)
+int job_corrupt(struct err *reterr, const char *what)
 {
 	return err_set(reterr, ERR_CORRUPT, "the log does not fit together: %s", what);
 }
@@ -66,7 +64,7 @@ static int on_state(struct job *job, struct trial *trial, const json_t *data, st
 
 	(void)trial;
 	if (to < 0 || !allowed[job->state][to]) {
-		return corrupt(reterr, "a state that cannot follow");
+		return job_corrupt(reterr, "a state that cannot follow");
 	}
 	job->state = to;
 	take_active(job, data);
@@ -142,7 +140,8 @@ static int settle_until(struct job *job, int64_t seen, struct err *reterr)
 								    : job->trial_count;
 
 		if (number >= job->trial_count || job->trials[number]->state < TRIAL_TOLD) {
-			return corrupt(reterr, "a question rests on a result that is not there");
+			return job_corrupt(reterr,
+					   "a question rests on a result that is not there");
 		}
 		job_settle_one(job, job->trials[number]);
 	}
@@ -164,7 +163,7 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
 	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number ||
 	    trial->subject < 0 || trial->subject > trial->number) {
-		return corrupt(reterr, "a question that the space does not have");
+		return job_corrupt(reterr, "a question that the space does not have");
 	}
 	if (trial->kind == QUESTION_SCORE) {
 		read_ops(trial, json_object_get(data, "ops"));
@@ -184,7 +183,7 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 		return rc;
 	}
 	if (job_is_strategys(trial) && !job->strategy_ready) {
-		return corrupt(reterr, "a question before the baseline");
+		return job_corrupt(reterr, "a question before the baseline");
 	}
 	trial->cached = source != NULL && strcmp(source, "cache") == 0;
 	trial->insists = json_is_true(json_object_get(data, "insists"));
@@ -196,42 +195,6 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 	if (job_is_strategys(trial)) {
 		tell_asked(job, trial);
 	}
-	return 0;
-}
-
-static int on_leased(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
-{
-	const char *lease = json_string_value(json_object_get(data, "lease"));
-
-	(void)job;
-	if (lease == NULL || strlen(lease) >= sizeof(trial->lease) || trial->state > TRIAL_LEASED) {
-		return corrupt(reterr, "a lease of an answered question");
-	}
-	(void)snprintf(trial->lease, sizeof(trial->lease), "%s", lease);
-	trial->attempts = json_integer_value(json_object_get(data, "attempt"));
-	trial->state = TRIAL_LEASED;
-	trial->accepted = false;
-	return 0;
-}
-
-static int on_accepted(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
-{
-	(void)job;
-	(void)data;
-	(void)reterr;
-	trial->accepted = true;
-	return 0;
-}
-
-static int on_attempt_over(struct job *job, struct trial *trial, const json_t *data,
-			   struct err *reterr)
-{
-	(void)job;
-	(void)data;
-	(void)reterr;
-	trial->state = TRIAL_ASKED;
-	trial->accepted = false;
-	trial->failures++;
 	return 0;
 }
 
@@ -274,7 +237,7 @@ static int read_advice(const struct job *job, struct trial *trial, const json_t 
 		return 0;
 	}
 	trial->config = codec_changes_read(job->spec->space, suggestion);
-	return trial->config != NULL ? 0 : corrupt(reterr, "a suggestion outside of the space");
+	return trial->config != NULL ? 0 : job_corrupt(reterr, "a suggestion outside of the space");
 }
 
 static void take_result(struct job *job, struct trial *trial, const json_t *data)
@@ -293,7 +256,7 @@ static void take_result(struct job *job, struct trial *trial, const json_t *data
 static int on_told(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	if (trial->state >= TRIAL_TOLD) {
-		return corrupt(reterr, "a second result of one trial");
+		return job_corrupt(reterr, "a second result of one trial");
 	}
 	take_active(job, data);
 	job->failed_in_row = 0;
@@ -306,13 +269,13 @@ static int on_imported(struct job *job, struct trial *trial, const json_t *data,
 {
 	int rc = trial->number > 0 && trial->question == NULL
 			 ? read_question(job, trial, data, reterr)
-			 : corrupt(reterr, "an import in the place of another trial");
+			 : job_corrupt(reterr, "an import in the place of another trial");
 
 	if (rc != 0) {
 		return rc;
 	}
 	if (!job_is_strategys(trial) || trial->config == NULL) {
-		return corrupt(reterr, "an import that no strategy could ask for");
+		return job_corrupt(reterr, "an import that no strategy could ask for");
 	}
 	trial->imported = true;
 	take_result(job, trial, data);
@@ -327,7 +290,7 @@ static int on_judged(struct job *job, struct trial *trial, const json_t *data, s
 	json_t *told;
 
 	if (!trial->imported || !job->strategy_ready || trial->settled) {
-		return corrupt(reterr, "a judgement of a trial that has one");
+		return job_corrupt(reterr, "a judgement of a trial that has one");
 	}
 	told = json_copy(trial->told);
 	(void)json_object_update(told, (json_t *)data);
@@ -340,7 +303,7 @@ static int on_judged(struct job *job, struct trial *trial, const json_t *data, s
 static int on_failed(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	if (trial->state >= TRIAL_TOLD) {
-		return corrupt(reterr, "a failure of a trial that has a result");
+		return job_corrupt(reterr, "a failure of a trial that has a result");
 	}
 	trial->state = TRIAL_FAILED;
 	take_active(job, data);
@@ -368,7 +331,7 @@ static int on_baseline(struct job *job, struct trial *trial, const json_t *data,
 
 	(void)data;
 	if (trial->number != 0 || trial->state != TRIAL_TOLD || job->strategy_ready) {
-		return corrupt(reterr, "a baseline out of place");
+		return job_corrupt(reterr, "a baseline out of place");
 	}
 	rc = criterion_fix(&job->spec->criterion, trial->accuracy, reterr);
 	if (rc == 0) {
@@ -420,10 +383,12 @@ static const struct {
 	{"job_edited", false, on_edited},
 	{"stage_entered", false, on_stage},
 	{"question_asked", true, on_asked},
-	{"question_leased", true, on_leased},
-	{"lease_accepted", true, on_accepted},
-	{"lease_expired", true, on_attempt_over},
-	{"attempt_failed", true, on_attempt_over},
+	{"question_leased", true, job_on_leased},
+	{"lease_accepted", true, job_on_accepted},
+	{"lease_expired", true, job_on_attempt_over},
+	{"lease_returned", true, job_on_returned},
+	{"attempt_failed", true, job_on_attempt_over},
+	{"late_answer", true, on_nothing},
 	{"trial_told", true, on_told},
 	{"trial_imported", true, on_imported},
 	{"trial_judged", true, on_judged},
@@ -465,12 +430,12 @@ int job_fold(struct job *job, const char *type, int64_t trial, const json_t *dat
 			subject = add_trial(job);
 		} else if (folds[i].of_trial) {
 			if (trial < 0 || trial >= job->trial_count) {
-				return corrupt(reterr, "an event of a trial that is not there");
+				return job_corrupt(reterr, "an event of a trial that is not there");
 			}
 			subject = job->trials[trial];
 		}
 		job->version++;
 		return folds[i].fold(job, subject, data, reterr);
 	}
-	return corrupt(reterr, "an unknown type of event");
+	return job_corrupt(reterr, "an unknown type of event");
 }

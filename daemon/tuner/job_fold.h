@@ -9,6 +9,11 @@
 /* Applies one event. ERR_CORRUPT when it does not fit what came before. */
 int job_fold(struct job *job, const char *type, int64_t trial, const json_t *data,
 	     struct err *reterr);
+/* How one type of event changes the job; `trial` is the one that it names, or NULL. */
+typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, struct err *reterr);
+int job_corrupt(struct err *reterr, const char *what);
+/* job_lease.c */
+fold_fn job_on_leased, job_on_accepted, job_on_attempt_over, job_on_returned;
 /* Whether strategies ask such questions. */
 static inline bool job_is_strategys(const struct trial *trial)
 {

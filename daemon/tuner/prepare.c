@@ -181,7 +181,7 @@ static void with_target(struct preparation *p)
 	struct err why;
 
 	spec_target_read(&at, &p->target);
-	if (p->err.code == ERR_OK && guard != NULL &&
+	if (p->target.url != NULL && p->err.code == ERR_OK && guard != NULL &&
 	    guard_check_url(guard, p->target.url, &url, &why) != 0) {
 		(void)err_fault(&p->err, "/evaluator/url", "%s", why.message);
 		p->err.code = why.code;
@@ -193,6 +193,12 @@ static void with_target(struct preparation *p)
 	if (capability != NULL && !json_is_null(capability)) {
 		p->prepared->capability = json_incref(capability);
 		make_spec(p);
+		return;
+	}
+	if (p->target.pool != NULL) {
+		(void)err_fault(&p->err, "/capability",
+				"a pool of workers cannot be asked for it: give the capability");
+		finish_later(p);
 		return;
 	}
 	p->endpoint = (struct endpoint){
@@ -244,21 +250,14 @@ static void find_target(struct preparation *p)
 	struct json_at body = json_root(p->prepared->body, &p->err);
 	struct json_at at = json_member(&body, "evaluator");
 	struct json_at id = json_member(&at, "id");
-	struct json_at pool = json_member(&at, "pool");
 	struct store_value value = {0};
 
 	if (!json_required(&at) || !json_is_object_at(&at)) {
 		finish_later(p);
 		return;
 	}
-	if (pool.value != NULL) {
-		(void)json_fault(&pool,
-				 "pools of workers are not served: give an \"id\" or a \"url\"");
-		finish_later(p);
-		return;
-	}
 	if (id.value == NULL) {
-		if (p->tuner->options.guard != NULL &&
+		if (json_object_get(at.value, "pool") == NULL && p->tuner->options.guard != NULL &&
 		    guard_policy_of(p->tuner->options.guard) == GUARD_REGISTERED) {
 			(void)json_fault(&at, "only registered evaluators are allowed here: "
 					      "give an \"id\"");

@@ -62,6 +62,17 @@ static int read_log(struct tuner *tuner, struct job *job, struct err *reterr)
 	return rc != 0 ? rc : replay.rc;
 }
 
+/* Who answers again, or late, is told so as before. */
+static void remember_leases(struct tuner *tuner, struct trial *trial)
+{
+	if (trial->lease[0] != '\0') {
+		map_set(&tuner->leases, trial->lease, (intptr_t)trial);
+	}
+	for (size_t i = 0; i < trial->past_count; i++) {
+		map_set(&tuner->leases, trial->past[i], (intptr_t)trial);
+	}
+}
+
 /* Asks again what was out, under the same idempotency keys; what was accepted is waited for. */
 static void relaunch(struct run *run)
 {
@@ -70,13 +81,14 @@ static void relaunch(struct run *run)
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		struct trial *trial = job->trials[i];
 
+		remember_leases(run->tuner, trial);
 		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {
 			continue;
 		}
 		if (!question_is_advice(trial->kind)) {
 			sched_force(&run->seat);
 		}
-		if (trial->accepted) {
+		if (trial->accepted || (trial->state == TRIAL_LEASED && trial->worker != NULL)) {
 			flight_wait(run, trial);
 		} else {
 			flight_start(run, trial);

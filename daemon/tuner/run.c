@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tuner/pool.h"
 
 /* What goes with one write to the store and is due when it is on disk. */
 struct batch {
@@ -63,6 +64,7 @@ static void on_seat(void *arg)
 
 struct run *run_create(struct tuner *tuner, struct job *job)
 {
+	const struct target *target = &job->spec->target;
 	struct run *run = mem_new(1, sizeof(*run));
 
 	run->tuner = tuner;
@@ -71,12 +73,18 @@ struct run *run_create(struct tuner *tuner, struct job *job)
 	run->active_since = -1;
 	run->durable = job->version;
 	list_init(&run->flights);
+	list_init(&run->in_pool);
+	list_init(&run->due);
 	list_init(&run->watches);
 	list_init(&run->completions);
 	list_init(&run->task.node);
 	spec_needs_init(&run->needs, job->spec);
-	sched_seat_init(&tuner->sched, &run->seat, job->spec->target.url,
-			(size_t)job->spec->target.max_concurrency, on_seat, run);
+	if (target->pool != NULL) {
+		run->pool = pool_of(tuner, target->pool);
+	}
+	sched_seat_init(
+		&tuner->sched, &run->seat, target->pool != NULL ? target->pool : target->url,
+		target->pool != NULL ? SIZE_MAX : (size_t)target->max_concurrency, on_seat, run);
 	loop_timer_init(tuner->options.loop, &run->deadline, on_deadline, run);
 	map_set(&tuner->runs, job->id, (intptr_t)run);
 	tuner->alive++;
@@ -121,7 +129,12 @@ void run_close(struct run *run)
 	run->closed = true;
 	map_remove(&run->tuner->runs, job->id);
 	for (int64_t i = 0; i < job->trial_count; i++) {
-		map_remove(&run->tuner->leases, job->trials[i]->lease);
+		const struct trial *trial = job->trials[i];
+
+		map_remove(&run->tuner->leases, trial->lease);
+		for (size_t k = 0; k < trial->past_count; k++) {
+			map_remove(&run->tuner->leases, trial->past[k]);
+		}
 	}
 	flight_end_all(run);
 	sched_seat_finish(&run->seat);

@@ -12,14 +12,18 @@
 #include "tuner/job.h"
 #include "tuner/sched.h"
 #include "tuner/tuner.h"
+#include "tuner/workers.h"
 
 struct tuner {
 	struct tuner_options options;
 	char *callback_url; /* owned */
 	struct sched sched;
-	struct map runs;    /* job id -> struct run * */
-	struct map leases;  /* lease id -> struct trial * */
+	struct map runs;   /* job id -> struct run * */
+	struct map leases; /* lease id, past ones too -> struct trial * */
+	struct map pools;  /* name -> struct pool * */
+	struct workers workers;
 	size_t alive;       /* runs in memory, closed ones included */
+	size_t awaited;     /* flights whose answer a stop waits for */
 	struct list broken; /* of struct reload: jobs to be read again from the store */
 	struct loop_timer reload_timer;
 	bool stopping;
@@ -40,6 +44,9 @@ struct run {
 	struct job *job;
 	struct sched_seat seat;
 	struct list flights; /* of struct flight */
+	struct pool *pool;   /* whose workers answer, or NULL */
+	struct list in_pool; /* while it has questions there */
+	struct list due;     /* of flight->due: those questions */
 	struct ask *ask;     /* the strategy is lent to a pool thread */
 	struct loop_task task;
 	bool task_queued;
@@ -86,9 +93,9 @@ void turn_told(struct run *run, struct trial *trial);
 void turn_failed(struct run *run, struct trial *trial, const char *error, bool unreachable);
 
 /* flight.c: questions that are out. */
-/* Records a lease for the trial and makes it fly; it is sent once that is on disk. */
+/* Makes the trial fly: with a lease, sent once that is on disk, or waiting for a worker. */
 void flight_start(struct run *run, struct trial *trial);
-/* After a restart, for a trial whose evaluator said 202: waits for the callback once more. */
+/* After a restart, for a trial that somebody works on: waits for the answer once more. */
 void flight_wait(struct run *run, struct trial *trial);
 /* The lease of this trial is on disk. */
 void flight_send(struct run *run, int64_t number, const char *lease_id);

@@ -40,6 +40,7 @@ static const char *const criterion_members[] = {
 static const char *const target_members[] = {
 	"id", "name", "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency", NULL,
 };
+static const char *const pool_members[] = {"pool", NULL};
 static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
 static const char *const stop_names[] = {"first_feasible", "budget", NULL};
 
@@ -47,14 +48,29 @@ enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
 
 void target_finish(struct target *target)
 {
+	free(target->pool);
 	free(target->id);
 	free(target->url);
 	secret_finish(&target->secret);
 	memset(target, 0, sizeof(*target));
 }
 
+const char *spec_pool_read(const struct json_at *at)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	const char *name = json_required(at) ? json_string_in(at, NULL, LIMIT_POOL_BYTES) : NULL;
+
+	if (name != NULL && (*name == '\0' || name[strspn(name, letters)] != '\0')) {
+		(void)json_fault(at, "a pool's name has letters, digits, \".\", \"_\" and \"-\"");
+		return NULL;
+	}
+	return name;
+}
+
 void spec_target_read(const struct json_at *at, struct target *ret)
 {
+	struct json_at pool = json_member(at, "pool");
 	struct json_at id = json_member(at, "id");
 	struct json_at url = json_member(at, "url");
 	struct json_at name = json_member(at, "name");
@@ -67,6 +83,12 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	if (!json_is_object_at(at)) {
+		return;
+	}
+	if (pool.value != NULL) {
+		json_only(at, pool_members);
+		text = spec_pool_read(&pool);
+		ret->pool = text != NULL ? mem_dup(text) : NULL;
 		return;
 	}
 	json_only(at, target_members);

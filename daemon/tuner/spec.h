@@ -15,10 +15,11 @@
 #include "base/secret.h"
 #include "strategies/strategy.h"
 
-/* How to reach the evaluator: the members of an inline or registered one. */
+/* Who measures: an evaluator that is called, or a pool whose workers come for questions. */
 struct target {
-	char *id;  /* "evl_..." or NULL when given inline; owned */
-	char *url; /* owned */
+	char *pool; /* its name; NULL for an evaluator, and then the rest counts; owned */
+	char *id;   /* "evl_..." or NULL when given inline; owned */
+	char *url;  /* owned */
 	struct secret secret;
 	int64_t timeout_ms;
 	int64_t connect_timeout_ms;
@@ -63,9 +64,12 @@ struct spec *spec_load(const char *body, const char *capability, const char *tar
 		       struct err *reterr);
 void spec_destroy(struct spec *spec);
 
-/* Reads the members of an inline or a registered evaluator into `ret` (finish it either way). */
+/* Reads the members of an evaluator, inline or registered, or of a pool into `ret` (finish it either
+ * way). */
 void spec_target_read(const struct json_at *at, struct target *ret);
 void target_finish(struct target *target);
+/* The name of a pool: letters, digits, ".", "_" and "-". NULL with a fault. Borrowed. */
+const char *spec_pool_read(const struct json_at *at);
 /* The same document without its secret, which becomes {"set": true}. New reference. */
 json_t *spec_target_redacted(const json_t *target);
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tuner/import.h"
+#include "tuner/pool.h"
 #include "tuner/run.h"
 #include "tuner/spec_adviser.h"
 
@@ -19,6 +20,8 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	sched_init(&tuner->sched);
 	map_init(&tuner->runs);
 	map_init(&tuner->leases);
+	map_init(&tuner->pools);
+	workers_init(&tuner->workers);
 	reload_init(tuner);
 	return tuner;
 }
@@ -32,6 +35,8 @@ void tuner_destroy(struct tuner *tuner)
 	sched_finish(&tuner->sched);
 	map_finish(&tuner->runs);
 	map_finish(&tuner->leases);
+	pools_finish(tuner);
+	workers_finish(&tuner->workers);
 	free(tuner->callback_url);
 	free(tuner);
 }
@@ -91,7 +96,7 @@ void tuner_check_stopped(struct tuner *tuner)
 	if (!tuner->stopping || tuner->stopped == NULL) {
 		return;
 	}
-	if (tuner->stats.flights == 0 && tuner->runs.count > 0) {
+	if (tuner->awaited == 0 && tuner->runs.count > 0) {
 		loop_timer_start(&tuner->stop_timer, 0);
 	}
 	if (tuner->alive == 0 && tuner->runs.count == 0 &&
@@ -108,6 +113,7 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 	tuner->stopped_arg = arg;
 	loop_timer_init(tuner->options.loop, &tuner->stop_timer, on_stop_timer, tuner);
 	loop_timer_start(&tuner->stop_timer, deadline_ms);
+	pools_stop(tuner);
 	tuner_check_stopped(tuner);
 }
 

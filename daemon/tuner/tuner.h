@@ -107,6 +107,29 @@ int tuner_lease_heartbeat(struct tuner *tuner, const char *lease, bool *ret_cont
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
 			  tuner_done_fn done, void *arg);
 
+/* A worker comes for questions of any job of its pool. Borrowed texts, of at most LIMIT_POOL_BYTES and
+ * LIMIT_WORKER_BYTES. */
+struct lease_request {
+	const char *pool, *worker;
+	int64_t max; /* questions */
+	uint64_t wait_ms;
+	int64_t ttl_ms;              /* of each lease between heartbeats; 0: the daemon's own */
+	const struct store_key *key; /* kept with the questions as its body; NULL: none */
+};
+
+/* The questions, borrowed: none when nothing was due for as long as it waited. NULL with err when
+ * they could not be leased. False when the worker is not there any more: they go back. */
+typedef bool (*tuner_leases_fn)(void *arg, json_t *items, const struct err *err);
+
+struct poll;
+/* Calls back once unless cancelled, when the leases are on disk. */
+struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *request,
+			      tuner_leases_fn fn, void *arg);
+/* No callback afterwards: what was leased goes back to the pool. Takes NULL. */
+void tuner_lease_poll_cancel(struct poll *poll);
+/* Who came lately: see workers_json(). New reference. */
+json_t *tuner_workers(struct tuner *tuner);
+
 struct tuner_stats {
 	size_t open_jobs;
 	size_t flights; /* questions out */

@@ -28,6 +28,7 @@ struct options {
 	const char *ledger;
 	unsigned int port;
 	unsigned int delay_ms;
+	bool answer; /* one question from standard input */
 	struct measure_options measure;
 };
 
@@ -48,7 +49,9 @@ static const char usage[] =
 	"  --ledger FILE         add a line of JSON for each answered question\n"
 	"  --deterministic       count latency from the config instead of measuring it: only for\n"
 	"                        tests that compare two runs of a tuner\n"
-	"  --delay-ms N          wait before each answer, as a larger model would make you\n";
+	"  --delay-ms N          wait before each answer, as a larger model would make you\n"
+	"  --answer              no server: answer the one question on standard input, as a\n"
+	"                        command of narrow worker does\n";
 
 static void on_signal(int number)
 {
@@ -84,6 +87,7 @@ static int read_options(struct options *options, int argc, char **argv)
 		{"ledger", required_argument, NULL, 'L'},
 		{"deterministic", no_argument, NULL, 'd'},
 		{"delay-ms", required_argument, NULL, 'D'},
+		{"answer", no_argument, NULL, 'a'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -93,6 +97,9 @@ static int read_options(struct options *options, int argc, char **argv)
 		switch (found) {
 		case 'l':
 			options->address = optarg;
+			break;
+		case 'a':
+			options->answer = true;
 			break;
 		case 'm':
 			options->model = optarg;
@@ -171,6 +178,28 @@ static int serve(struct server *server, const struct options *options, struct fa
 	return 0;
 }
 
+static int answer_one(struct server *server, struct fault *fault)
+{
+	json_error_t error;
+	json_t *question = json_loadf(stdin, JSON_REJECT_DUPLICATES, &error), *answer = NULL;
+	const char *name = json_string_value(json_object_get(question, "question"));
+	int status = -1;
+
+	if (question == NULL) {
+		fault_set(fault, "standard input is no JSON: %s", error.text);
+	} else if (name == NULL) {
+		fault_set(fault, "the question has no member \"question\"");
+	} else if (evaluator_ask(&server->evaluator, name, question, &answer, fault) ==
+		   VERDICT_ANSWER) {
+		wait_ms(server->delay_ms);
+		status = json_dumpf(answer, stdout, 0);
+		(void)putchar('\n');
+	}
+	json_decref(question);
+	json_decref(answer);
+	return status;
+}
+
 static int run(const struct options *options, struct fault *fault)
 {
 	struct server server = {.delay_ms = options->delay_ms};
@@ -181,7 +210,8 @@ static int run(const struct options *options, struct fault *fault)
 	}
 	status = evaluator_init(&server.evaluator, options->model, &options->measure, fault);
 	if (status == 0) {
-		status = serve(&server, options, fault);
+		status = options->answer ? answer_one(&server, fault)
+					 : serve(&server, options, fault);
 	}
 	evaluator_finish(&server.evaluator);
 	ledger_finish(&server.ledger);

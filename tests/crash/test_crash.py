@@ -27,8 +27,9 @@ import crash_model  # noqa: E402
 KILLS = int(os.environ.get("NARROWD_KILLS", "300"))
 SEED = int(os.environ.get("NARROWD_SEED", "1"))
 OPEN_JOBS = 3
-PASSING = {"question_leased", "lease_accepted", "lease_expired", "attempt_failed"}
-TIMES = {"active_s", "attempts", "answer"}
+PASSING = {"question_leased", "lease_accepted", "lease_expired", "lease_returned", "late_answer",
+           "attempt_failed"}
+TIMES = {"active_s", "attempts", "answer", "worker"}
 
 VARIANTS = [
     {"tuning_criterion": {"strategy": "basic"}},
@@ -39,11 +40,11 @@ VARIANTS = [
 LOSSES = [0.004, 0.008, 0.012]
 
 
-def job_body(variant, url):
+def job_body(variant, evaluator):
     body = json.loads(json.dumps(VARIANTS[variant % len(VARIANTS)]))
     body["capability"] = crash_model.capability(6)
     body["accuracy_criterion"] = {"tolerable_loss": LOSSES[variant % len(LOSSES)]}
-    body["evaluator"] = {"url": url, "max_concurrency": 16}
+    body["evaluator"] = evaluator
     body["max_failed_trials"] = 1000
     body["retry"] = {"max_attempts": 3, "backoff_s": 0.01}
     return body
@@ -81,7 +82,50 @@ def wait_final(daemon, job, seconds=60):
     raise AssertionError(f"{job} did not end: {document}")
 
 
-class CrashTest(unittest.TestCase):
+class Workers:
+    """Workers that outlive the daemon: each request is repeated until it is answered, a take under
+    its key. They write down what they are asked as an evaluator does."""
+
+    def __init__(self, ledger, count=3):
+        self.ledger = ledger
+        self.daemon = None
+        self.ending = False
+        self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self):
+        self.ending = True
+        for thread in self.threads:
+            thread.join()
+
+    def until_answered(self, path, body, **headers):
+        while not self.ending:
+            try:
+                status, _, answer = self.daemon.request("POST", path, body, headers)
+                if status < 500:
+                    return status, answer
+            except (OSError, http.client.HTTPException, AttributeError, TypeError, ValueError):
+                pass  # it is down, or dies now
+            time.sleep(0.01)
+        return 0, {"items": []}
+
+    def work(self, number):
+        take = {"pool": "crash", "worker": f"w{number}", "max": 2, "wait_s": 0.1, "ttl_s": 5}
+        while not self.ending:
+            key = {"Idempotency-Key": uuid.uuid4().hex}
+            for question in self.until_answered("/v1/leases", take, **key)[1]["items"]:
+                config = json.dumps(question["config"], sort_keys=True)
+                trial = f"{question['job']}.{question['trial']}"
+                self.ledger.calls.append((trial, question["attempt"], config))
+                answer = crash_model.answer(question)
+                status, _ = self.until_answered(f"/v1/leases/{question['lease']}/complete", answer)
+                assert status in (0, 200, 410), status
+
+
+class CrashCase:
+    kills = KILLS
+
     def setUp(self):
         self.ledger = crash_model.Ledger()
         self.addCleanup(self.ledger.stop)
@@ -90,13 +134,17 @@ class CrashTest(unittest.TestCase):
         self.pending = None  # (key, variant): sent, not acknowledged
         self.acknowledged = 0
 
+    def meet(self, daemon):
+        """Whoever comes for questions comes to this daemon from now on."""
+
     def undisturbed(self, variant):
         with tempfile.TemporaryDirectory() as directory:
             daemon = Daemon(directory)
+            self.meet(daemon)
             daemon.start()
             try:
                 status, _, job = daemon.request(
-                    "POST", "/v1/jobs", job_body(variant, self.ledger.url)
+                    "POST", "/v1/jobs", job_body(variant, self.evaluator())
                 )
                 self.assertEqual(status, 201, job)
                 wait_final(daemon, job["id"])
@@ -117,7 +165,7 @@ class CrashTest(unittest.TestCase):
                 self.pending = (uuid.uuid4().hex, len(self.jobs))
             key, variant = self.pending
             status, _, job = daemon.request(
-                "POST", "/v1/jobs", job_body(variant, self.ledger.url), {"Idempotency-Key": key}
+                "POST", "/v1/jobs", job_body(variant, self.evaluator()), {"Idempotency-Key": key}
             )
             self.assertEqual(status, 201, job)
             self.assertNotIn(job["id"], self.jobs, "one key made two jobs")
@@ -178,7 +226,8 @@ class CrashTest(unittest.TestCase):
         self.ledger.calls.clear()
         with tempfile.TemporaryDirectory() as directory:
             daemon = Daemon(directory)
-            for _ in range(KILLS):
+            self.meet(daemon)
+            for _ in range(self.kills):
                 self.one_life(daemon)
             daemon.start()
             try:
@@ -195,12 +244,32 @@ class CrashTest(unittest.TestCase):
                 )
             self.check_ledger(daemon, logs)
             self.check_files(directory)
-        self.assertGreater(len(self.jobs), KILLS // 50)
+        self.assertGreater(len(self.jobs), self.kills // 50)
         repeats = len(self.ledger.calls) - len({key for key, _, _ in self.ledger.calls})
         print(
-            f"{KILLS} kills, {len(self.jobs)} jobs, {len(self.ledger.calls)} questions answered, "
+            f"{self.kills} kills, {len(self.jobs)} jobs, {len(self.ledger.calls)} questions answered, "
             f"{repeats} of them repeats"
         )
+
+
+class Called(CrashCase, unittest.TestCase):
+    def evaluator(self):
+        return {"url": self.ledger.url, "max_concurrency": 16}
+
+
+class Pulled(CrashCase, unittest.TestCase):
+    kills = max(KILLS // 3, 1)
+
+    def setUp(self):
+        super().setUp()
+        self.workers = Workers(self.ledger)
+        self.addCleanup(self.workers.stop)
+
+    def evaluator(self):
+        return {"pool": "crash"}
+
+    def meet(self, daemon):
+        self.workers.daemon = daemon
 
 
 if __name__ == "__main__":

@@ -1,0 +1,196 @@
+#include "cli/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { GRACE_MS = 5000, CHUNK = 64 * 1024, EXIT_NOT_FOUND = 127 };
+
+struct child {
+	const struct child_plan *plan;
+	struct child_output *output;
+	pid_t pid;
+	int in, out; /* its standard input and output; -1 once closed */
+	size_t written;
+	int64_t tick_at, kill_at; /* monotonic ms; kill_at: INT64_MAX until it is stopped */
+	bool too_long;
+};
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0) {
+		(void)close(*fd);
+		*fd = -1;
+	}
+}
+
+/* In the child, until another program takes its place. */
+static _Noreturn void become(char *const *argv, const int *in, const int *out)
+{
+	(void)setpgid(0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)dup2(in[0], STDIN_FILENO);
+	(void)dup2(out[1], STDOUT_FILENO);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)execvp(argv[0], argv);
+	(void)dprintf(STDERR_FILENO, "narrow: %s: %s\n", argv[0], strerror(errno));
+	_exit(EXIT_NOT_FOUND);
+}
+
+static int start(struct child *child, struct err *reterr)
+{
+	int in[2] = {-1, -1}, out[2] = {-1, -1};
+	int rc = pipe2(in, O_CLOEXEC);
+
+	rc = rc == 0 ? pipe2(out, O_CLOEXEC) : rc;
+	child->pid = rc == 0 ? fork() : -1;
+	if (child->pid == 0) {
+		become(child->plan->argv, in, out);
+	}
+	close_end(&in[0]);
+	close_end(&out[1]);
+	if (child->pid < 0) {
+		close_end(&in[1]);
+		close_end(&out[0]);
+		return err_set(reterr, ERR_EVALUATOR, "the command cannot be started: %s",
+			       strerror(errno));
+	}
+	child->in = in[1];
+	child->out = out[0];
+	(void)fcntl(child->in, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static void stop(struct child *child)
+{
+	if (child->kill_at == INT64_MAX) {
+		child->output->stopped = true;
+		child->kill_at = clock_mono_ms() + GRACE_MS;
+		(void)kill(-child->pid, SIGTERM);
+	}
+}
+
+/* A command need not read its input. */
+static void feed(struct child *child)
+{
+	const struct child_plan *plan = child->plan;
+	ssize_t n =
+		write(child->in, plan->input + child->written, plan->input_length - child->written);
+
+	child->written += n > 0 ? (size_t)n : 0;
+	if ((n < 0 && errno != EAGAIN && errno != EINTR) || child->written == plan->input_length) {
+		close_end(&child->in);
+	}
+}
+
+static void gather(struct child *child)
+{
+	struct child_output *output = child->output;
+	ssize_t n;
+
+	output->text = mem_grow(output->text, output->length + CHUNK + 1, 1);
+	n = read(child->out, output->text + output->length, CHUNK);
+	if (n == 0 || (n < 0 && errno != EINTR)) {
+		close_end(&child->out);
+	}
+	output->length += n > 0 ? (size_t)n : 0;
+	output->text[output->length] = '\0';
+	if (output->length > child->plan->max_output) {
+		child->too_long = true;
+		close_end(&child->out);
+		stop(child);
+	}
+}
+
+static void tick(struct child *child, bool early)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now >= child->kill_at) {
+		(void)kill(-child->pid, SIGKILL);
+		close_end(&child->out);
+	}
+	if ((early || now >= child->tick_at) && child->kill_at == INT64_MAX) {
+		child->tick_at = now + (int64_t)child->plan->tick_ms;
+		if (!child->plan->tick(child->plan->arg, child->output->text)) {
+			stop(child);
+		}
+	}
+}
+
+static int wait_ms(const struct child *child)
+{
+	int64_t until = child->tick_at < child->kill_at ? child->tick_at : child->kill_at;
+	int64_t left = until - clock_mono_ms();
+
+	return left < 0 ? 0 : (int)left;
+}
+
+static void attend(struct child *child)
+{
+	while (child->out >= 0) {
+		struct pollfd fds[] = {{.fd = child->out, .events = POLLIN},
+				       {.fd = child->in, .events = POLLOUT}};
+		int ready = poll(fds, 2, wait_ms(child));
+
+		if (ready > 0 && fds[1].revents != 0) {
+			feed(child);
+		}
+		if (ready > 0 && fds[0].revents != 0) {
+			gather(child);
+		}
+		tick(child, ready < 0);
+	}
+}
+
+/* It closed its output but may go on. */
+static int reap(struct child *child)
+{
+	int status = 0;
+
+	close_end(&child->in);
+	while (waitpid(child->pid, &status, WNOHANG) == 0) {
+		(void)poll(NULL, 0, 20);
+		tick(child, false);
+	}
+	(void)kill(-child->pid, SIGKILL);
+	return status;
+}
+
+int child_run(const struct child_plan *plan, struct child_output *ret, struct err *reterr)
+{
+	struct child child = {
+		.plan = plan,
+		.output = ret,
+		.tick_at = clock_mono_ms() + (int64_t)plan->tick_ms,
+		.kill_at = INT64_MAX,
+	};
+
+	*ret = (struct child_output){.text = mem_dup("")};
+	if (start(&child, reterr) != 0) {
+		return -(int)ERR_EVALUATOR;
+	}
+	attend(&child);
+	ret->status = reap(&child);
+	if (child.too_long) {
+		return err_set(reterr, ERR_EVALUATOR, "the command wrote more than %zu bytes",
+			       plan->max_output);
+	}
+	return 0;
+}
+
+void child_output_finish(struct child_output *output)
+{
+	free(output->text);
+	*output = (struct child_output){0};
+}

@@ -1,0 +1,420 @@
+#include "cli/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "cli/child.h"
+#include "cli/text.h"
+
+/*
+ * A loop: take a question, run the command with the question on its standard input, send its
+ * standard output as the answer; with signs of life meanwhile. A daemon that is away is waited for.
+ *
+ * Lines of the output that are {"progress": ...} go along with the signs of life. A command that
+ * fails says {"failed": true, ...} when its config cannot be run; when it ends with another status
+ * than 0 the question is asked again, because the machine may be to blame.
+ *
+ * SIGTERM and SIGINT stop the command, give its question back and end the worker.
+ */
+
+enum {
+	REQUEST_TIMEOUT_MS = 15 * 1000,
+	PAUSE_CAP_MS = 30 * 1000,
+	GIVE_UP_MS = 10 * 60 * 1000,
+	TICK_MAX_MS = 1000,
+	ERROR_MAX = LIMIT_ERROR_TEXT_BYTES,
+};
+
+static const int64_t wait_s = 20, default_ttl_ms = 60000;
+
+static volatile sig_atomic_t stop_asked;
+
+static const struct json_limits limits = {
+	.max_bytes = LIMIT_REPLY_BYTES,
+	.max_depth = LIMIT_JSON_DEPTH,
+	.max_values = LIMIT_JSON_VALUES,
+};
+
+struct worker {
+	struct cli *cli;
+	char *request; /* the body of POST /v1/leases; owned */
+	int64_t ttl_ms, idle_ms,
+		asked_at; /* idle_ms: how long to stay without questions; -1: ever */
+	uint64_t pauses;  /* in a row */
+	struct rng rng;
+};
+
+/* One question being answered. */
+struct task {
+	struct worker *worker;
+	const char *lease;
+	int64_t beat_at; /* monotonic ms */
+	bool over;       /* the daemon wants no answer any more */
+};
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop_asked = 1;
+}
+
+/* While nothing is being measured there is nothing to give back. */
+static void leave_when_asked(void *arg)
+{
+	(void)arg;
+	if (stop_asked) {
+		_exit(CLI_OK);
+	}
+}
+
+/* Longer each time, up to half a minute, and never in step with other workers. */
+static void pause_a_little(struct worker *worker)
+{
+	uint64_t cap = worker->pauses < 5 ? UINT64_C(1000) << worker->pauses : PAUSE_CAP_MS;
+	int64_t until = clock_mono_ms() + (int64_t)(cap / 2 + rng_below(&worker->rng, cap / 2));
+
+	worker->pauses++;
+	while (!stop_asked && clock_mono_ms() < until) {
+		(void)poll(NULL, 0, 100);
+	}
+}
+
+/* Whether a later request may fare better. */
+static bool is_passing(int status)
+{
+	return status == 408 || status == 429 || status >= 500;
+}
+
+static int post(struct worker *worker, const char *path, const char *body,
+		struct client_reply *ret_reply, struct err *reterr)
+{
+	err_init(reterr);
+	worker->cli->client.timeout_ms = REQUEST_TIMEOUT_MS;
+	return client_call(&worker->cli->client, "POST", path, body, ret_reply, reterr);
+}
+
+/* Sends until it is answered; *ret_status is 0 when that did not happen for long. */
+static void deliver(struct worker *worker, const char *lease, const char *body, int *ret_status)
+{
+	char *path = mem_printf("/v1/leases/%s/complete", lease);
+	int64_t until = clock_mono_ms() + GIVE_UP_MS;
+
+	do {
+		struct client_reply reply;
+		struct err err;
+
+		*ret_status = 0;
+		if (post(worker, path, body, &reply, &err) == 0) {
+			*ret_status = reply.status;
+			if (reply.status >= 400 && !is_passing(reply.status)) {
+				(void)cli_refused(&reply);
+			}
+			client_reply_finish(&reply);
+			if (!is_passing(*ret_status)) {
+				break;
+			}
+		}
+		pause_a_little(worker);
+	} while (clock_mono_ms() < until);
+	worker->pauses = 0;
+	free(path);
+}
+
+static char *failure(const char *error, bool retryable)
+{
+	json_t *value =
+		json_pack("{s:b, s:s, s:b}", "failed", 1, "error", error, "retryable", retryable);
+	char *text = json_text(value);
+
+	json_decref(value);
+	return text;
+}
+
+/* The latest line that says how far the command is, as the body of a heartbeat. The caller frees. */
+static char *latest_progress(const char *output)
+{
+	const char *end = strrchr(output, '\n');
+	char *text = NULL;
+
+	while (end != NULL && text == NULL) {
+		const char *start = memrchr(output, '\n', (size_t)(end - output));
+		const char *line = start != NULL ? start + 1 : output;
+		json_t *value = json_loadb(line, (size_t)(end - line), 0, NULL);
+
+		if (json_object_size(value) == 1 && json_object_get(value, "progress") != NULL) {
+			text = json_text(value);
+		}
+		json_decref(value);
+		end = start;
+	}
+	return text != NULL ? text : mem_dup("{}");
+}
+
+/* What is left of the output without those lines. The caller frees. */
+static char *without_progress(const char *output)
+{
+	char *rest = mem_new(strlen(output) + 1, 1), *to = rest;
+
+	while (*output != '\0') {
+		size_t length = strcspn(output, "\n");
+		json_t *value = json_loadb(output, length, 0, NULL);
+
+		if (json_object_size(value) != 1 || json_object_get(value, "progress") == NULL) {
+			memcpy(to, output, length);
+			to += length;
+			*to++ = '\n';
+		}
+		json_decref(value);
+		output += length + (output[length] == '\n');
+	}
+	*to = '\0';
+	return rest;
+}
+
+static void beat(struct task *task, const char *output)
+{
+	char *path = mem_printf("/v1/leases/%s/heartbeat", task->lease);
+	char *body = latest_progress(output);
+	struct client_reply reply;
+	struct err err;
+
+	if (post(task->worker, path, body, &reply, &err) == 0) {
+		json_t *answer = json_parse(reply.body, reply.length, &limits, NULL);
+
+		task->over = reply.status == 404 || reply.status == 410 ||
+			     json_is_false(json_object_get(answer, "continue"));
+		json_decref(answer);
+		client_reply_finish(&reply);
+	}
+	free(path);
+	free(body);
+}
+
+static bool on_tick(void *arg, const char *output)
+{
+	struct task *task = arg;
+	int64_t now = clock_mono_ms();
+
+	if (now >= task->beat_at) {
+		task->beat_at = now + task->worker->ttl_ms / 3;
+		beat(task, output);
+	}
+	return !task->over && !stop_asked;
+}
+
+/* What to send for what the command did. The caller frees. */
+static char *answer_of(const struct child_output *output)
+{
+	char *rest, *answer;
+	json_t *value;
+	struct err err;
+	char text[ERROR_MAX];
+
+	if (output->stopped) {
+		return failure("the worker was stopped", true);
+	}
+	if (WIFSIGNALED(output->status)) {
+		(void)snprintf(text, sizeof(text), "the command was ended by signal %d",
+			       WTERMSIG(output->status));
+		return failure(text, true);
+	}
+	if (WEXITSTATUS(output->status) != 0) {
+		(void)snprintf(text, sizeof(text), "the command ended with status %d",
+			       WEXITSTATUS(output->status));
+		return failure(text, true);
+	}
+	rest = without_progress(output->text);
+	err_init(&err);
+	value = json_parse(rest, strlen(rest), &limits, &err);
+	if (value == NULL) {
+		(void)snprintf(text, sizeof(text), "the command's output is no answer: %.160s",
+			       err.message);
+		answer = failure(text, false);
+	} else {
+		answer = json_text(value);
+	}
+	json_decref(value);
+	free(rest);
+	return answer;
+}
+
+static void send_answer(struct worker *worker, const char *lease, const char *answer)
+{
+	int status;
+
+	deliver(worker, lease, answer, &status);
+	if (status == 422) {
+		char *text = failure("the daemon refused the command's answer", false);
+
+		deliver(worker, lease, text, &status);
+		free(text);
+	}
+}
+
+static void answer_question(struct worker *worker, const json_t *question)
+{
+	char *input = json_text(question), *answer;
+	struct task task = {
+		.worker = worker,
+		.lease = json_string_value(json_object_get(question, "lease")),
+		.beat_at = clock_mono_ms() + worker->ttl_ms / 3,
+	};
+	struct child_plan plan = {
+		.argv = worker->cli->rest,
+		.input = input,
+		.input_length = strlen(input),
+		.max_output = LIMIT_REPLY_BYTES,
+		.tick_ms = TICK_MAX_MS,
+		.tick = on_tick,
+		.arg = &task,
+	};
+	struct child_output output;
+	struct err err;
+
+	err_init(&err);
+	worker->cli->client.tick = NULL;
+	answer = child_run(&plan, &output, &err) == 0 ? answer_of(&output)
+						      : failure(err.message, false);
+	(void)fprintf(stderr, "narrow: %s trial %lld: %.200s\n",
+		      json_string_value(json_object_get(question, "job")),
+		      (long long)json_integer_value(json_object_get(question, "trial")),
+		      task.over ? "not wanted any more" : answer);
+	if (!task.over) {
+		send_answer(worker, task.lease, answer);
+	}
+	child_output_finish(&output);
+	free(answer);
+	free(input);
+}
+
+/* CLI_OK with a question (a new reference) or without one. */
+static enum cli_exit take(struct worker *worker, json_t **ret_question)
+{
+	struct client_reply reply;
+	enum cli_exit code = CLI_OK;
+	struct err err;
+	json_t *answer;
+
+	*ret_question = NULL;
+	worker->cli->client.tick = leave_when_asked;
+	worker->cli->client.timeout_ms = (uint64_t)wait_s * 1000 + REQUEST_TIMEOUT_MS;
+	err_init(&err);
+	if (client_call(&worker->cli->client, "POST", "/v1/leases", worker->request, &reply,
+			&err) != 0) {
+		if (worker->pauses == 0) {
+			(void)cli_unreachable(worker->cli, &err);
+		}
+		pause_a_little(worker);
+		return CLI_OK;
+	}
+	if (is_passing(reply.status)) {
+		pause_a_little(worker);
+	} else if (reply.status != 200) {
+		code = cli_refused(&reply);
+	} else if ((code = cli_parse(&reply, &answer)) == CLI_OK) {
+		worker->pauses = 0;
+		*ret_question = json_incref(json_array_get(json_object_get(answer, "items"), 0));
+		json_decref(answer);
+	}
+	client_reply_finish(&reply);
+	return code;
+}
+
+static bool is_idle_for_long(const struct worker *worker)
+{
+	return worker->idle_ms >= 0 && clock_mono_ms() - worker->asked_at >= worker->idle_ms;
+}
+
+static enum cli_exit work(struct worker *worker)
+{
+	while (!stop_asked && !is_idle_for_long(worker)) {
+		json_t *question;
+		enum cli_exit code = take(worker, &question);
+
+		if (code != CLI_OK) {
+			return code;
+		}
+		if (question != NULL) {
+			answer_question(worker, question);
+			worker->asked_at = clock_mono_ms();
+		}
+		json_decref(question);
+	}
+	return CLI_OK;
+}
+
+/* The value of an option in seconds, as ms; the fallback when it was not given, -2 when it is wrong. */
+static int64_t seconds(const char *text, int64_t min_s, int64_t fallback_ms)
+{
+	char *end;
+	long value;
+
+	if (text == NULL) {
+		return fallback_ms;
+	}
+	errno = 0;
+	value = strtol(text, &end, 10);
+	return *text != '\0' && *end == '\0' && errno == 0 && value >= min_s && value <= LIMIT_TTL_S
+		       ? (int64_t)value * 1000
+		       : -2;
+}
+
+static void default_name(char *name, size_t size)
+{
+	char host[64] = "worker";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)snprintf(name, size, "%s.%ld", host, (long)getpid());
+}
+
+static enum cli_exit usage(const char *why)
+{
+	(void)fprintf(stderr, "narrow: %s\nnarrow worker --help tells more\n", why);
+	return CLI_USAGE;
+}
+
+enum cli_exit worker_run(struct cli *cli)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct worker worker = {.cli = cli, .asked_at = clock_mono_ms()};
+	const char *pool = cli->options[OPTION_POOL], *name = cli->options[OPTION_NAME];
+	char own_name[LIMIT_WORKER_BYTES];
+	enum cli_exit code;
+	int64_t wait;
+	json_t *request;
+
+	worker.ttl_ms = seconds(cli->options[OPTION_TTL], LIMIT_TTL_MIN_S, default_ttl_ms);
+	worker.idle_ms = seconds(cli->options[OPTION_IDLE_EXIT], 0, -1);
+	if (pool == NULL || cli->rest == NULL) {
+		return usage("a worker needs --pool POOL and, after --, a COMMAND");
+	}
+	if (worker.ttl_ms < 0 || worker.idle_ms < -1) {
+		return usage("--ttl takes 5 to 3600 seconds, --idle-exit 0 to 3600");
+	}
+	default_name(own_name, sizeof(own_name));
+	worker.rng = rng_make((uint64_t)getpid(), RNG_TIMING, (uint64_t)clock_wall_ms());
+	wait = worker.idle_ms >= 0 && worker.idle_ms < wait_s * 1000 ? worker.idle_ms / 1000
+								     : wait_s;
+	request = json_pack("{s:s, s:s, s:I, s:I}", "pool", pool, "worker",
+			    name != NULL ? name : own_name, "wait_s", (json_int_t)wait, "ttl_s",
+			    (json_int_t)(worker.ttl_ms / 1000));
+	worker.request = json_text(request);
+	json_decref(request);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	code = work(&worker);
+	free(worker.request);
+	return code;
+}

@@ -1,0 +1,62 @@
+#include "tuner/flight.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Questions to an evaluator that is called. One delivery is one attempt. */
+
+static const char *const paths[] = {
+	[QUESTION_BASELINE] = "/baseline",
+	[QUESTION_EVALUATE] = "/evaluate",
+	[QUESTION_SCORE] = "/score",
+	[QUESTION_CONFIRM] = "/evaluate",
+};
+
+static void on_result(void *arg, const struct endpoint_result *result)
+{
+	struct flight *flight = arg;
+	struct run *run = flight->run;
+
+	flight->call = NULL;
+	switch (result->outcome) {
+	case ENDPOINT_ANSWERED:
+		flight_take_answer(flight, result->answer, 0);
+		return;
+	case ENDPOINT_ACCEPTED:
+		job_record(run->job, "lease_accepted", flight->trial->number,
+			   json_pack("{s:s}", "lease", flight->trial->lease));
+		flight_extend(flight, (int64_t)run->tuner->options.lease_ttl_ms);
+		run_wake(run);
+		return;
+	case ENDPOINT_FAILED:
+		flight_fail_attempt(
+			flight, &(struct attempt_end){.type = "attempt_failed",
+						      .error = result->err->message,
+						      .retryable = result->retryable,
+						      .unreachable = result->unreachable,
+						      .retry_after_ms = result->retry_after_ms});
+		return;
+	}
+}
+
+void flight_deliver(struct flight *flight)
+{
+	struct run *run = flight->run;
+	char key[ID_SIZE + 24];
+	struct endpoint_question question = {
+		.path = paths[flight->trial->kind],
+		.idempotency_key = key,
+		.expect = flight_expectation(flight),
+	};
+	json_t *body = flight_document(flight);
+	char *text = json_text(body);
+
+	json_decref(body);
+	(void)snprintf(key, sizeof(key), "%s.%lld", run->job->id, (long long)flight->trial->number);
+	question.body = text;
+	question.length = strlen(text);
+	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
+				    on_result, flight);
+	free(text);
+}

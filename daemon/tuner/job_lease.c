@@ -1,0 +1,68 @@
+#include "tuner/job_fold.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Events of leases: who has a question, and that nobody has it any more. */
+
+static void remember_lease(struct trial *trial)
+{
+	if (trial->lease[0] != '\0') {
+		trial->past = mem_grow(trial->past, trial->past_count + 1, sizeof(*trial->past));
+		memcpy(trial->past[trial->past_count++], trial->lease, ID_SIZE);
+	}
+}
+
+int job_on_leased(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const char *lease = json_string_value(json_object_get(data, "lease"));
+	const char *worker = json_string_value(json_object_get(data, "worker"));
+
+	(void)job;
+	if (lease == NULL || strlen(lease) >= sizeof(trial->lease) || trial->state > TRIAL_LEASED) {
+		return job_corrupt(reterr, "a lease of an answered question");
+	}
+	remember_lease(trial);
+	(void)snprintf(trial->lease, sizeof(trial->lease), "%s", lease);
+	free(trial->worker);
+	trial->worker = worker != NULL ? mem_dup(worker) : NULL;
+	trial->ttl_ms = json_integer_value(json_object_get(data, "ttl_ms"));
+	trial->attempts = json_integer_value(json_object_get(data, "attempt"));
+	trial->state = TRIAL_LEASED;
+	trial->accepted = false;
+	return 0;
+}
+
+int job_on_accepted(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	(void)job;
+	(void)data;
+	(void)reterr;
+	trial->accepted = true;
+	return 0;
+}
+
+int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data,
+			struct err *reterr)
+{
+	(void)job;
+	(void)data;
+	(void)reterr;
+	trial->state = TRIAL_ASKED;
+	trial->accepted = false;
+	trial->failures++;
+	return 0;
+}
+
+int job_on_returned(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	(void)job;
+	(void)data;
+	(void)reterr;
+	trial->state = TRIAL_ASKED;
+	trial->attempts--;
+	return 0;
+}

@@ -1,0 +1,334 @@
+#include "tuner/pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tuner/workers.h"
+
+struct pool {
+	struct tuner *tuner;
+	struct list runs;  /* of run->in_pool: jobs with questions, whose turn is next first */
+	struct list polls; /* of poll->node: workers that wait, oldest first */
+	struct loop_task task;
+	bool task_queued;
+};
+
+/* One request of a worker, from its arrival until its leases are on disk. */
+struct poll {
+	struct list node;
+	struct pool *pool; /* NULL once it waits no more */
+	struct tuner *tuner;
+	char worker[LIMIT_WORKER_BYTES + 1];
+	int64_t max, ttl_ms;
+	struct loop_timer timer;
+	tuner_leases_fn fn; /* NULL when nobody is there to hear */
+	void *arg;
+	const struct store_key *key;
+	char (*leases)[ID_SIZE]; /* owned */
+	size_t count, pending;
+	json_t *items;  /* the questions; owned */
+	struct err err; /* the first failure to store */
+};
+
+struct pool *pool_of(struct tuner *tuner, const char *name)
+{
+	struct pool *pool = (struct pool *)map_get(&tuner->pools, name, 0); /* NOLINT */
+
+	if (pool == NULL) {
+		pool = mem_new(1, sizeof(*pool));
+		pool->tuner = tuner;
+		list_init(&pool->runs);
+		list_init(&pool->polls);
+		list_init(&pool->task.node);
+		map_set(&tuner->pools, name, (intptr_t)pool);
+	}
+	return pool;
+}
+
+void pools_finish(struct tuner *tuner)
+{
+	for (size_t i = 0; i < tuner->pools.capacity; i++) {
+		if (tuner->pools.slots[i].key != NULL) {
+			struct pool *pool = (struct pool *)tuner->pools.slots[i].value; /* NOLINT */
+
+			free(pool);
+		}
+	}
+	map_finish(&tuner->pools);
+}
+
+static void on_poll_closed(void *arg)
+{
+	struct poll *poll = arg;
+
+	json_decref(poll->items);
+	free(poll->leases);
+	free(poll);
+}
+
+static void stop_waiting(struct poll *poll)
+{
+	list_remove(&poll->node);
+	poll->pool = NULL;
+	loop_timer_stop(&poll->timer);
+}
+
+/* The worker never heard of it: this was no attempt. */
+static void give_back(struct flight *flight)
+{
+	struct run *run = flight->run;
+
+	loop_timer_stop(&flight->timer);
+	job_record(run->job, "lease_returned", flight->trial->number,
+		   json_pack("{s:s}", "lease", flight->trial->lease));
+	pool_offer(flight);
+	run_wake(run);
+}
+
+static bool tell_worker(const struct poll *poll)
+{
+	return poll->fn(poll->arg, poll->err.code == ERR_OK ? poll->items : NULL, &poll->err);
+}
+
+static void answer(struct poll *poll)
+{
+	bool heard = poll->fn != NULL && tell_worker(poll);
+
+	for (size_t i = 0; i < poll->count && !heard; i++) {
+		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
+
+		if (flight != NULL) {
+			give_back(flight);
+		}
+	}
+	loop_timer_close(&poll->timer, on_poll_closed);
+}
+
+static void on_granted(void *arg, int rc, const struct err *err)
+{
+	struct poll *poll = arg;
+
+	if (rc != 0 && poll->err.code == ERR_OK) {
+		poll->err = *err;
+	}
+	if (--poll->pending == 0) {
+		answer(poll);
+	}
+}
+
+/* The next question, whose job goes to the end of the queue. NULL when there is none. */
+static struct flight *next_flight(struct pool *pool)
+{
+	struct list *node = list_pop(&pool->runs);
+	struct run *run = node != NULL ? list_entry(node, struct run, in_pool) : NULL;
+	struct flight *flight;
+
+	if (run == NULL) {
+		return NULL;
+	}
+	flight = list_entry(list_pop(&run->due), struct flight, due);
+	if (!list_empty(&run->due)) {
+		list_append(&pool->runs, &run->in_pool);
+	}
+	return flight;
+}
+
+static void grant(struct poll *poll, struct flight *flight)
+{
+	flight_grant(flight, poll->worker, poll->ttl_ms);
+	poll->leases = mem_grow(poll->leases, poll->count + 1, sizeof(*poll->leases));
+	memcpy(poll->leases[poll->count++], flight->trial->lease, ID_SIZE);
+	(void)json_array_append_new(poll->items, flight_document(flight));
+}
+
+/* What is written last is on disk last: so the key goes with it. */
+static void store_leases(struct poll *poll)
+{
+	json_t *body = json_pack("{s:O}", "items", poll->items);
+	char *text = json_text(body);
+	struct store_key key = {0};
+
+	if (poll->key != NULL) {
+		key = *poll->key;
+		key.body = text;
+	}
+	poll->pending = poll->count;
+	for (size_t i = 0; i < poll->count; i++) {
+		bool last = i + 1 == poll->count;
+		struct run *run = flight_of_lease(poll->tuner, poll->leases[i])->run;
+
+		run_flush(run, last && poll->key != NULL ? &key : NULL, on_granted, poll);
+	}
+	free(text);
+	json_decref(body);
+}
+
+static void serve(struct pool *pool)
+{
+	while (!list_empty(&pool->polls) && !list_empty(&pool->runs)) {
+		struct poll *poll = list_entry(pool->polls.next, struct poll, node);
+
+		stop_waiting(poll);
+		for (int64_t i = 0; i < poll->max && !list_empty(&pool->runs); i++) {
+			grant(poll, next_flight(pool));
+		}
+		store_leases(poll);
+	}
+}
+
+static void on_task(void *arg)
+{
+	struct pool *pool = arg;
+
+	pool->task_queued = false;
+	serve(pool);
+}
+
+static void serve_soon(struct pool *pool)
+{
+	if (!pool->task_queued && !list_empty(&pool->polls)) {
+		pool->task_queued = true;
+		loop_defer(pool->tuner->options.loop, &pool->task, on_task, pool);
+	}
+}
+
+static void join(struct run *run)
+{
+	if (list_empty(&run->in_pool) && !list_empty(&run->due) && run->job->state != JOB_PAUSED &&
+	    !run->tuner->stopping) {
+		list_append(&run->pool->runs, &run->in_pool);
+		serve_soon(run->pool);
+	}
+}
+
+void pool_offer(struct flight *flight)
+{
+	list_append(&flight->run->due, &flight->due);
+	join(flight->run);
+}
+
+void pool_withdraw(struct flight *flight)
+{
+	list_remove(&flight->due);
+	if (list_empty(&flight->run->due)) {
+		list_remove(&flight->run->in_pool);
+	}
+}
+
+void pool_resume(struct run *run)
+{
+	if (run->pool != NULL) {
+		join(run);
+	}
+}
+
+void pool_leave(struct run *run)
+{
+	list_remove(&run->in_pool);
+}
+
+static void on_poll_timer(void *arg)
+{
+	struct poll *poll = arg;
+
+	if (poll->pool != NULL) {
+		stop_waiting(poll);
+		answer(poll);
+	}
+}
+
+struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *request,
+			      tuner_leases_fn fn, void *arg)
+{
+	struct poll *poll = mem_new(1, sizeof(*poll));
+
+	poll->tuner = tuner;
+	poll->pool = pool_of(tuner, request->pool);
+	poll->max = request->max;
+	poll->key = request->key;
+	poll->items = json_array();
+	poll->ttl_ms = request->ttl_ms > 0 ? request->ttl_ms : (int64_t)tuner->options.lease_ttl_ms;
+	poll->fn = fn;
+	poll->arg = arg;
+	err_init(&poll->err);
+	(void)snprintf(poll->worker, sizeof(poll->worker), "%s", request->worker);
+	workers_seen(&tuner->workers, request->pool, request->worker);
+	loop_timer_init(tuner->options.loop, &poll->timer, on_poll_timer, poll);
+	loop_timer_start(&poll->timer, tuner->stopping ? 0 : request->wait_ms);
+	list_append(&poll->pool->polls, &poll->node);
+	serve(poll->pool);
+	return poll;
+}
+
+void tuner_lease_poll_cancel(struct poll *poll)
+{
+	if (poll == NULL) {
+		return;
+	}
+	poll->fn = NULL;
+	poll->key = NULL;
+	if (poll->pool != NULL) {
+		stop_waiting(poll);
+		answer(poll);
+	}
+}
+
+static void add_leases_of(const struct run *run, json_t *by_name)
+{
+	const char *pool = run->job->spec->target.pool;
+
+	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
+		const struct flight *flight = list_entry(n, struct flight, node);
+		const struct trial *trial = flight->trial;
+		char key[LIMIT_POOL_BYTES + LIMIT_WORKER_BYTES + 2], expires[CLOCK_TEXT_SIZE];
+
+		if (trial->state != TRIAL_LEASED || trial->worker == NULL) {
+			continue;
+		}
+		(void)snprintf(key, sizeof(key), "%s/%s", pool, trial->worker);
+		(void)json_array_append_new(json_object_get(by_name, key),
+					    json_pack("{s:s, s:s, s:I, s:s}", "lease", trial->lease,
+						      "job", run->job->id, "trial",
+						      (json_int_t)trial->number, "expires_at",
+						      clock_format(flight->expires_at, expires)));
+	}
+}
+
+static void add_leases(void *arg, json_t *by_name)
+{
+	const struct tuner *tuner = arg;
+
+	for (size_t i = 0; i < tuner->runs.capacity; i++) {
+		struct run *run = (struct run *)tuner->runs.slots[i].value; /* NOLINT */
+
+		if (tuner->runs.slots[i].key != NULL && run->pool != NULL) {
+			add_leases_of(run, by_name);
+		}
+	}
+}
+
+json_t *tuner_workers(struct tuner *tuner)
+{
+	return workers_json(&tuner->workers, add_leases, tuner);
+}
+
+void pools_stop(struct tuner *tuner)
+{
+	for (size_t i = 0; i < tuner->pools.capacity; i++) {
+		struct pool *pool = (struct pool *)tuner->pools.slots[i].value; /* NOLINT */
+		struct list *node;
+
+		if (tuner->pools.slots[i].key == NULL) {
+			continue;
+		}
+		while (!list_empty(&pool->runs)) {
+			list_remove(pool->runs.next);
+		}
+		for (node = pool->polls.next; node != &pool->polls; node = node->next) {
+			loop_timer_start(&list_entry(node, struct poll, node)->timer, 0);
+		}
+	}
+}

@@ -1,0 +1,28 @@
+/*
+ * Who comes for questions: workers by pool and name, when they were last heard of and how much they
+ * did. In memory alone; who is still there after a restart soon shows.
+ */
+#ifndef NARROWD_TUNER_WORKERS_H
+#define NARROWD_TUNER_WORKERS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/map.h"
+
+struct workers {
+	struct map by_name; /* "pool/name" -> struct worker * */
+};
+
+void workers_init(struct workers *workers);
+void workers_finish(struct workers *workers);
+/* A sign of life; makes the worker known. */
+void workers_seen(struct workers *workers, const char *pool, const char *name);
+/* It answered a question. */
+void workers_answered(struct workers *workers, const char *pool, const char *name);
+/* [{"name", "pool", "last_seen", "answers", "trials_per_hour", "leases": []}], by pool and name.
+ * `add_leases` puts what each holds into its list. New reference. */
+json_t *workers_json(struct workers *workers, void (*add_leases)(void *arg, json_t *by_name),
+		     void *arg);
+
+#endif

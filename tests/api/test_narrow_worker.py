@@ -1,0 +1,219 @@
+"""`narrow worker`: real processes that have a command answer the questions of a real daemon."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import jobkit
+from cli_kit import NARROW, OK, REFUSED, USAGE
+from daemon import Daemon
+from jobkit import body, everything, finished, get, submit, wait_until
+
+COMMAND = pathlib.Path(__file__).with_name("worker_command.py")
+PATIENCE_S = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+
+
+class WorkerCase(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+        self.orders = self.directory / "orders"
+        self.daemon = Daemon(self.directory / "data", port=free_port())
+        (self.directory / "data").mkdir()
+        self.daemon.start()
+        self.addCleanup(self.daemon.kill9)
+
+    def worker(self, *arguments, before=(), command=None):
+        command = command or [sys.executable, str(COMMAND), str(self.orders)]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NARROWD_")}
+        environment["NARROWD_URL"] = f"http://127.0.0.1:{self.daemon.listen_port}"
+        process = subprocess.Popen(
+            [*before, NARROW, "worker", "--pool", "gpu", *arguments, "--", *command],
+            env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+        self.addCleanup(end)
+        return process
+
+    def ended(self, process, status=OK):
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, status, errors)
+        return errors
+
+    def job(self, **more):
+        return submit(self.daemon, body(None, **{"evaluator": {"pool": "gpu"}, **more}))
+
+    def trials(self, job):
+        return everything(self.daemon, f"/v1/jobs/{job}/trials")
+
+    def trial(self, job, number=0):
+        return get(self.daemon, f"/v1/jobs/{job}/trials/{number}")
+
+    def busy(self, job):
+        """Waits until a worker has the baseline and its command runs; returns the command's pid."""
+        file = self.directory / "pid"
+        wait_until(lambda: file.exists() and file.read_text())
+        self.assertEqual(self.trial(job)["state"], "leased")
+        return int(file.read_text())
+
+    def slow_orders(self, seconds=30):
+        self.orders.write_text(f"pid {self.directory / 'pid'}\nsleep {seconds}\n")
+
+
+class Work(WorkerCase):
+    def test_a_job_from_end_to_end(self):
+        evaluator = jobkit.Evaluator()
+        self.addCleanup(evaluator.close)
+        pushed = finished(self.daemon, submit(self.daemon, body(evaluator.url)))
+        worker = self.worker("--name", "one")
+        job = self.job()
+        pulled = finished(self.daemon, job)
+        for member in ("state", "exit", "best", "progress"):
+            self.assertEqual(pulled[member], pushed[member])
+        self.assertEqual(self.trial(job)["worker"], "one")
+        worker.send_signal(signal.SIGTERM)
+        errors = self.ended(worker)
+        self.assertEqual(errors.count("narrow: job_"), len(self.trials(job)))
+
+    def test_many_by_mpi(self):
+        """Every process is a worker of its own."""
+        before = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "4"]
+        launcher = self.worker("--idle-exit", "3", before=before)
+        criterion = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": 40}
+        job = self.job(parallel=4, tuning_criterion=criterion)
+        document = finished(self.daemon, job)
+        self.assertEqual(document["budget"]["trials_measured"] + document["progress"]["failed"], 40)
+        self.ended(launcher)
+        names = {trial["worker"] for trial in self.trials(job) if trial["worker"]}
+        self.assertEqual(len(names), 4)
+
+    def test_a_long_measurement(self):
+        self.orders.write_text("beat\nsleep 7\n")
+        worker = self.worker("--ttl", "5")
+        job = self.job()
+        wait_until(lambda: any(trial["state"] == "told" for trial in self.trials(job)))
+        self.assertEqual(self.trial(job)["attempts"], 1)
+        self.assertIsNone(worker.poll())
+
+    def test_idle_exit(self):
+        self.ended(self.worker("--idle-exit", "1"))
+
+
+class Trouble(WorkerCase):
+    def test_what_commands_do_wrong(self):
+        for orders, error, attempts in (
+            ("exit 3", "status 3", 2),
+            ("kill 9", "signal 9", 2),
+            ("say no json", "no answer", 1),
+            ("say {\"accuracy\": \"good\"}", "refused", 1),
+            ("say {\"failed\": true, \"error\": \"no kernel\", \"retryable\": false}", "kernel", 1),
+        ):
+            with self.subTest(orders):
+                self.orders.write_text(orders)
+                worker = self.worker()
+                job = self.job(retry={"max_attempts": 2, "backoff_s": 0.01})
+                document = finished(self.daemon, job)
+                self.assertEqual(document["exit"]["reason"], "baseline_failed")
+                trial = self.trial(job)
+                self.assertIn(error, trial["error"])
+                self.assertEqual(trial["attempts"], attempts)
+                worker.terminate()
+                self.ended(worker)
+
+    def test_a_command_that_is_not_there(self):
+        self.worker(command=["/no/such/command"])
+        job = self.job(retry={"max_attempts": 1, "backoff_s": 0.01})
+        self.assertIn("status 127", finished(self.daemon, job)["exit"]["detail"])
+
+    def test_a_signal_gives_the_question_back(self):
+        self.slow_orders()
+        worker = self.worker("--name", "first")
+        job = self.job()
+        pid = self.busy(job)
+        self.orders.unlink()
+        worker.terminate()
+        self.ended(worker)
+        self.assertFalse(alive(pid))
+        self.worker("--name", "second")
+        self.assertEqual(finished(self.daemon, job)["state"], "completed")
+        trial = self.trial(job)
+        self.assertEqual((trial["worker"], trial["attempts"]), ("second", 2))
+
+    def test_the_command_dies_with_its_worker(self):
+        self.slow_orders()
+        worker = self.worker("--ttl", "5")
+        job = self.job()
+        pid = self.busy(job)
+        self.orders.unlink()
+        worker.kill()
+        wait_until(lambda: not alive(pid))
+        self.worker("--name", "second")
+        self.assertEqual(finished(self.daemon, job)["state"], "completed")
+        self.assertEqual(self.trial(job)["attempts"], 2)
+
+    def test_what_is_not_wanted_is_stopped(self):
+        self.slow_orders()
+        worker = self.worker("--ttl", "5")
+        job = self.job()
+        pid = self.busy(job)
+        self.daemon.request("POST", f"/v1/jobs/{job}/cancel")
+        wait_until(lambda: not alive(pid))
+        self.assertIsNone(worker.poll())
+
+    def test_the_daemon_dies_meanwhile(self):
+        self.slow_orders(4)
+        self.worker()
+        job = self.job()
+        self.busy(job)
+        self.daemon.kill9()
+        time.sleep(1)
+        self.daemon.start()
+        wait_until(lambda: self.trial(job)["state"] == "told")
+        self.assertEqual(self.trial(job)["attempts"], 1)
+        self.orders.unlink()
+        self.assertEqual(finished(self.daemon, job)["state"], "completed")
+
+    def test_the_daemon_comes_later(self):
+        self.daemon.stop()
+        self.worker()
+        time.sleep(1)
+        self.daemon.start()
+        self.assertEqual(finished(self.daemon, self.job())["state"], "completed")
+
+    def test_wrong_usage(self):
+        for arguments in (["--ttl", "4"], ["--ttl", "x"], ["--idle-exit", "-1"]):
+            self.ended(self.worker(*arguments), USAGE)
+        self.ended(self.worker("--pool", "a b"), REFUSED)
+        for command in (["worker", "--pool", "gpu"], ["worker", "--pool", "gpu", "--"],
+                        ["worker", "--", "cat"], ["worker", "cat"]):
+            self.assertEqual(subprocess.run([NARROW, *command], stderr=subprocess.DEVNULL,
+                                            check=False).returncode, USAGE)
+
+
+if __name__ == "__main__":
+    unittest.main()
