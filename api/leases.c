@@ -1,8 +1,11 @@
 #include "api/idempotency.h"
 #include "api/resources.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/mem.h"
 
 static void read_request(struct call *call, struct lease_request *ret, struct err *reterr)
 {
@@ -72,25 +75,41 @@ void workers_list(struct call *call)
 		json_pack("{s:o, s:n}", "items", tuner_workers(call->server->tuner), "next"));
 }
 
+struct beat_reply {
+	bool go_on;
+	int64_t expires_at_ms;
+};
+
+static void on_beat(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+	const struct beat_reply *reply = call->state;
+	char text[CLOCK_TEXT_SIZE];
+
+	if (call->request != NULL && rc != 0) {
+		call_fail(call, err);
+	} else if (call->request != NULL) {
+		call_reply_json(call, 200,
+				json_pack("{s:b, s:s}", "continue", reply->go_on, "expires_at",
+					  clock_format(reply->expires_at_ms, text)));
+	}
+	call_unref(call);
+}
+
 void leases_heartbeat(struct call *call)
 {
 	static const char *const members[] = {"progress", NULL};
-	char text[CLOCK_TEXT_SIZE];
-	int64_t expires_at;
-	bool go_on;
-	struct err err;
+	struct beat_reply *reply;
 
 	if (!call_body_has_only(call, members)) {
 		return;
 	}
-	if (tuner_lease_heartbeat(call->server->tuner, call->params[0], &go_on, &expires_at,
-				  &err) != 0) {
-		call_fail(call, &err);
-		return;
-	}
-	call_reply_json(call, 200,
-			json_pack("{s:b, s:s}", "continue", go_on, "expires_at",
-				  clock_format(expires_at, text)));
+	reply = mem_new(1, sizeof(*reply));
+	call->state = reply;
+	call->state_destroy = free;
+	call_ref(call);
+	tuner_lease_heartbeat(call->server->tuner, call->params[0], call->body, &reply->go_on,
+			      &reply->expires_at_ms, on_beat, call);
 }
 
 static void on_counted(void *arg, int rc, const struct err *err)

@@ -60,6 +60,7 @@ struct task {
 	struct worker *worker;
 	const char *lease;
 	int64_t beat_at; /* monotonic ms */
+	char *told;      /* the progress that the daemon knows; owned */
 	bool over;       /* the daemon wants no answer any more */
 };
 
@@ -182,10 +183,9 @@ static char *without_progress(const char *output)
 	return rest;
 }
 
-static void beat(struct task *task, const char *output)
+static void beat(struct task *task, const char *body)
 {
 	char *path = mem_printf("/v1/leases/%s/heartbeat", task->lease);
-	char *body = latest_progress(output);
 	struct client_reply reply;
 	struct err err;
 
@@ -198,17 +198,22 @@ static void beat(struct task *task, const char *output)
 		client_reply_finish(&reply);
 	}
 	free(path);
-	free(body);
 }
 
+/* What is new goes at once, as often as there are ticks. */
 static bool on_tick(void *arg, const char *output)
 {
 	struct task *task = arg;
 	int64_t now = clock_mono_ms();
+	char *progress = latest_progress(output);
 
-	if (now >= task->beat_at) {
+	if (now >= task->beat_at || strcmp(progress, task->told) != 0) {
 		task->beat_at = now + task->worker->ttl_ms / 3;
-		beat(task, output);
+		beat(task, progress);
+		free(task->told);
+		task->told = progress;
+	} else {
+		free(progress);
 	}
 	return !task->over && !stop_asked;
 }
@@ -269,6 +274,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 		.worker = worker,
 		.lease = json_string_value(json_object_get(question, "lease")),
 		.beat_at = clock_mono_ms() + worker->ttl_ms / 3,
+		.told = mem_dup("{}"),
 	};
 	struct child_plan plan = {
 		.argv = worker->cli->rest,
@@ -294,6 +300,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 		send_answer(worker, task.lease, answer);
 	}
 	child_output_finish(&output);
+	free(task.told);
 	free(answer);
 	free(input);
 }

@@ -98,6 +98,11 @@ static const struct {
 		 " objective_value = nullif(?5 -> 'objective_value', 'null'),"
 		 " worker = ?5 ->> 'worker'" THIS_TRIAL " AND state <> 'told'",
 		 "the trial does not exist or has its result"},
+	/* The numbers of part of a measurement are in its event alone. */
+	[PROJECT_PRUNE] = {"UPDATE trial SET state = 'pruned', told_at = ?3, told_n = ?2,"
+			   " error = NULL, feasible = 0, source = coalesce(?5 ->> 'source', source),"
+			   " worker = ?5 ->> 'worker'" THIS_TRIAL " AND state <> 'told'",
+			   "the trial does not exist or has its result"},
 	[PROJECT_FAIL_COUNT] = {"UPDATE job SET failed = failed + 1" OF_TRIAL " AND " FAILS, NULL},
 	[PROJECT_FAIL] = {"UPDATE trial SET state = 'failed', error = ?5 ->> 'error',"
 			  " attempts = coalesce(?5 ->> 'attempts', attempts)" THIS_TRIAL
@@ -165,6 +170,7 @@ static const struct {
 	{"trial_imported", {PROJECT_IMPORT_COUNT, PROJECT_IMPORT}},
 	{"trial_judged", {PROJECT_JUDGE}},
 	{"trial_failed", {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL}},
+	{"trial_pruned", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE}},
 	{"trial_cancelled", {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL}},
 	{"baseline_measured", {PROJECT_BASELINE}},
 	{"new_best", {PROJECT_BEST}},

@@ -185,6 +185,7 @@ enum step advised_next(const void *state, struct rng rng, struct question *out)
 	if (in_hand >= 0) {
 		out->subject = advised->list[in_hand].suggested;
 		out->config = config_copy(advised->list[in_hand].config);
+		out->whole = true;
 		return ask(out, QUESTION_EVALUATE, "advised");
 	}
 	return advised->count > 0 ? STEP_WAIT : STEP_DONE;

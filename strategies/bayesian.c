@@ -397,6 +397,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		out->stage = "bayesian";
 	}
 	out->kind = QUESTION_EVALUATE;
+	out->whole = true; /* its model of the objective takes every trial */
 	return out->config != NULL ? STEP_ASK : STEP_DONE;
 }
 

@@ -227,6 +227,7 @@ enum step plan_next(const void *state, struct rng rng, struct question *out)
 	stage = plan_step(plan)->stage;
 	out->stage = stage->name;
 	out->insists = stage->insists;
+	out->whole = stage->whole;
 	stage->ask(plan, plan->asked, out);
 	return STEP_ASK;
 }

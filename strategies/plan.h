@@ -18,6 +18,7 @@ struct stage {
 	const char *name; /* what its trials are marked with */
 	bool barrier;     /* entered only when all earlier results are in */
 	bool insists;     /* once it has asked, the job goes on; see struct question */
+	bool whole;       /* its answers are ranked; see struct question */
 	/* Sets plan->length, which is 0 before, and whatever else the stage needs. */
 	void (*enter)(struct plan *plan);
 	/* Question `index`, index < plan->length. NULL for a stage that asks nothing. */

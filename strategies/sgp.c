@@ -109,29 +109,37 @@ static void fit(struct sgp *sgp)
 {
 	const struct trials *trials = &sgp->beliefs.trials;
 	uint16_t **options = mem_new(trials->count, sizeof(*options));
+	uint16_t **timed = mem_new(trials->count, sizeof(*timed));
 	double *losses = mem_new(trials->count, sizeof(*losses));
 	double *latencies = mem_new(trials->count, sizeof(*latencies));
 	bool learn =
 		sgp->told > 2 && (sgp->told <= LEARN_UNTIL || 2 * sgp->told >= 3 * sgp->learnt);
-	size_t count = 0;
+	size_t count = 0, timed_count = 0;
 
 	for (size_t i = 0; i < trials->count; i++) {
-		if (trials->list[i].state == KNOWN_TOLD) {
-			options[count] = options_of(sgp, trials->list[i].config);
-			losses[count] = effects_measured_loss(sgp->problem->criterion,
-							      trials->list[i].margin);
-			latencies[count++] = relative(sgp, trials->list[i].objective);
+		const struct known *trial = &trials->list[i];
+
+		if (trial->state != KNOWN_TOLD) {
+			continue;
 		}
+		options[count] = options_of(sgp, trial->config);
+		losses[count] = effects_measured_loss(sgp->problem->criterion, trial->margin);
+		if (!isnan(trial->objective)) {
+			timed[timed_count] = options[count];
+			latencies[timed_count++] = relative(sgp, trial->objective);
+		}
+		count++;
 	}
 	loss_model_fit(&sgp->beliefs.loss, &sgp->beliefs.effects,
 		       &(struct measured){options, losses, count}, learn || sgp->told == 1);
 	latency_model_fit(&sgp->beliefs.latency, &sgp->beliefs.effects,
-			  &(struct measured){options, latencies, count}, learn);
+			  &(struct measured){timed, latencies, timed_count}, learn);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
 	for (size_t i = 0; i < count; i++) {
 		free(options[i]);
 	}
 	free(options);
+	free(timed);
 	free(losses);
 	free(latencies);
 }

@@ -113,6 +113,7 @@ const struct stage stage_block_fallback = {
 
 const struct stage stage_block_alone = {
 	.name = "block_fallback",
+	.whole = true,
 	.enter = enter_alone,
 	.ask = ask_alone,
 	.told = told_alone,

@@ -193,6 +193,7 @@ static void told_requantize(struct plan *plan, uint64_t index, const struct even
 
 const struct stage stage_instance_fallback = {
 	.name = "instance_fallback",
+	.whole = true,
 	.enter = enter_alone,
 	.ask = ask_alone,
 	.told = told_alone,

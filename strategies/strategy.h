@@ -62,6 +62,9 @@ struct question {
 	/* QUESTION_EVALUATE: a feasible answer becomes the best whatever its objective, because the
 	 * strategy goes from good configs to more quantized ones. */
 	bool insists;
+	/* QUESTION_EVALUATE: the strategy needs the numbers, not only whether the criterion is met: it
+	 * is measured to the end even when part of the data says that it misses. */
+	bool whole;
 };
 
 void question_finish(struct question *question);
@@ -83,9 +86,11 @@ struct event {
 	size_t op_count;
 	/* EVENT_TOLD of a measurement: */
 	bool feasible;
-	double merit;     /* higher is better whatever the metric */
-	double margin;    /* to the bound, in units of what may be lost */
-	double objective; /* lower is better */
+	double merit;  /* higher is better whatever the metric */
+	double margin; /* to the bound, in units of what may be lost */
+	/* Lower is better; NAN when it was measured only until it was clear that it misses the criterion:
+	 * then merit and margin are estimates. Never of a question that is `whole`. */
+	double objective;
 	/* EVENT_TOLD of a score question; higher = suffers more when quantized: */
 	const double *scores; /* one for each of `ops` */
 };

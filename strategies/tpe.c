@@ -364,6 +364,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		out->stage = "tpe";
 	}
 	out->kind = QUESTION_EVALUATE;
+	out->whole = tpe->inc_loss;
 	return out->config != NULL ? STEP_ASK : STEP_DONE;
 }
 

@@ -179,6 +179,27 @@ void tuner_import(struct tuner *tuner, const char *job, json_t *body, const stru
 	import_finish(&import);
 }
 
+void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body, bool *ret_go_on,
+			   int64_t *ret_expires_at_ms, tuner_done_fn done, void *arg)
+{
+	struct beat beat;
+	struct err err;
+	int rc;
+
+	err_init(&err);
+	rc = lease_beat(tuner, lease, body, &beat, &err);
+	if (rc == 0) {
+		*ret_go_on = beat.go_on;
+		*ret_expires_at_ms = beat.expires_at_ms;
+	}
+	if (rc != 0 || beat.run == NULL) {
+		reply_later(tuner, &err, done, arg);
+		return;
+	}
+	run_flush(beat.run, NULL, done, arg);
+	run_wake(beat.run);
+}
+
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
 			  tuner_done_fn done, void *arg)
 {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tuner/early.h"
 #include "tuner/pool.h"
 
 enum { LEASE_GRACE_MS = 5000, BACKOFF_CAP_MS = 60000 };
@@ -244,18 +245,36 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	fail(flight, why);
 }
 
+/* Adds what every result has. Returns `data`. */
+static json_t *result_data(const struct flight *flight, json_t *data)
+{
+	struct run *run = flight->run;
+	const char *worker = flight->trial->worker;
+
+	(void)json_object_update_new(data, run_active(run));
+	if (worker != NULL) {
+		workers_answered(&run->tuner->workers, target_of(flight)->pool, worker);
+		(void)json_object_set_new(data, "worker", json_string(worker));
+	}
+	return data;
+}
+
 static void tell(struct flight *flight, json_t *data)
 {
 	struct run *run = flight->run;
 	struct trial *trial = flight->trial;
-	json_t *active = run_active(run);
 
-	(void)json_object_update_new(data, active);
-	if (trial->worker != NULL) {
-		workers_answered(&run->tuner->workers, target_of(flight)->pool, trial->worker);
-		(void)json_object_set_new(data, "worker", json_string(trial->worker));
-	}
-	job_record(run->job, "trial_told", trial->number, data);
+	job_record(run->job, "trial_told", trial->number, result_data(flight, data));
+	end(flight);
+	turn_told(run, trial);
+}
+
+void flight_prune(struct flight *flight, const struct early *early)
+{
+	struct run *run = flight->run;
+	struct trial *trial = flight->trial;
+
+	job_record(run->job, "trial_pruned", trial->number, result_data(flight, early_json(early)));
 	end(flight);
 	turn_told(run, trial);
 }

@@ -57,6 +57,20 @@ struct answer_expect flight_expectation(struct flight *flight);
 /* delivery.c: calls the evaluator. */
 void flight_deliver(struct flight *flight);
 
+/* What a sign of life is answered with. */
+struct beat {
+	bool go_on;
+	int64_t expires_at_ms; /* wall clock */
+	struct run *run;       /* whose log says why the work is to stop, or NULL */
+};
+
+struct early;
+/* The trial misses its criterion by what is known of it so far. */
+void flight_prune(struct flight *flight, const struct early *early);
+
+/* lease.c: a sign of life, perhaps with how far the measurement is. */
+int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct beat *ret,
+	       struct err *reterr);
 /* lease.c: records the answer to a leased question. `ret_run` is the job's run, or NULL. */
 int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
 		   struct err *reterr);

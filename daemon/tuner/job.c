@@ -189,13 +189,17 @@ static char *config_key(const struct config *config, char *key)
 	return key;
 }
 
-static struct trial *find_config(const struct job *job, const struct config *config)
+static struct trial *find_config(const struct job *job, const struct config *config, bool whole)
 {
 	char key[24];
 	intptr_t number = map_get(&job->by_config, config_key(config, key), -1);
 	struct trial *trial = number >= 0 ? job->trials[number] : NULL;
 
-	return trial != NULL && config_equal(trial->config, config) ? trial : NULL;
+	if (trial == NULL || !config_equal(trial->config, config) ||
+	    (whole && trial->state == TRIAL_PRUNED)) {
+		return NULL;
+	}
+	return trial;
 }
 
 static bool same_members(const json_t *a, const json_t *b)
@@ -236,7 +240,7 @@ struct trial *job_find_twin(const struct job *job, const struct question *questi
 {
 	switch (question->kind) {
 	case QUESTION_EVALUATE:
-		return find_config(job, question->config);
+		return find_config(job, question->config, question->whole);
 	case QUESTION_SCORE:
 		return find_scores(job, question);
 	default:
@@ -276,6 +280,9 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 	}
 	if (question->insists) {
 		(void)json_object_set_new(data, "insists", json_true());
+	}
+	if (question->whole) {
+		(void)json_object_set_new(data, "whole", json_true());
 	}
 	if (question->kind == QUESTION_SCORE) {
 		json_t *ops = json_array();

@@ -40,7 +40,14 @@ enum job_state {
 	JOB_CANCELLED,
 };
 
-enum trial_state { TRIAL_ASKED, TRIAL_LEASED, TRIAL_TOLD, TRIAL_FAILED, TRIAL_CANCELLED };
+enum trial_state {
+	TRIAL_ASKED,
+	TRIAL_LEASED,
+	TRIAL_TOLD,
+	TRIAL_FAILED,
+	TRIAL_CANCELLED,
+	TRIAL_PRUNED, /* part of the measurement said that it misses the criterion */
+};
 
 extern const char *const job_state_names[]; /* NULL-terminated */
 
@@ -80,6 +87,7 @@ struct trial {
 	struct candidate candidate;
 	bool best_logged;  /* a new_best event names it */
 	bool insists;      /* as its question did */
+	bool whole;        /* ... and this */
 	bool settled;      /* shown to the strategy and to the choice of the best */
 	bool rejected;     /* confirming it contradicted it */
 	int64_t confirmed; /* how many confirmations were told */

@@ -1,5 +1,6 @@
 #include "tuner/job_fold.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,8 @@ static void remember_config(struct job *job, const struct trial *trial)
 
 	(void)snprintf(key, sizeof(key), "%016llx", (unsigned long long)trial->config->hash);
 	known = map_get(&job->by_config, key, -1);
-	if (known < 0 || (trial->imported && job->trials[known]->state > TRIAL_TOLD)) {
+	if (known < 0 || job->trials[known]->state == TRIAL_PRUNED ||
+	    (trial->imported && job->trials[known]->state > TRIAL_TOLD)) {
 		map_set(&job->by_config, key, (intptr_t)trial->number);
 	}
 }
@@ -187,6 +189,10 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 	}
 	trial->cached = source != NULL && strcmp(source, "cache") == 0;
 	trial->insists = json_is_true(json_object_get(data, "insists"));
+	trial->whole = json_is_true(json_object_get(data, "whole"));
+	if (trial->whole && trial->twin >= 0) {
+		job->trials[trial->twin]->whole = true; /* two want its numbers now */
+	}
 	if (trial->kind == QUESTION_EVALUATE) {
 		remember_config(job, trial);
 		job->charged += !trial->cached;
@@ -314,6 +320,28 @@ static int on_failed(struct job *job, struct trial *trial, const json_t *data, s
 	return 0;
 }
 
+/* Merit and margin are estimates; there is no objective. */
+static int on_pruned(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	if (trial->state >= TRIAL_TOLD || trial->kind != QUESTION_EVALUATE) {
+		return job_corrupt(reterr, "an early verdict on what has a result");
+	}
+	take_active(job, data);
+	job->failed_in_row = 0;
+	job->out -= !trial->cached;
+	trial->told = json_incref((json_t *)data);
+	trial->state = TRIAL_PRUNED;
+	trial->accuracy[0] = json_number_value(json_object_get(data, "estimate"));
+	trial->candidate = (struct candidate){
+		.merit = criterion_merit(&job->spec->criterion, trial->accuracy),
+		.margin = json_number_value(json_object_get(data, "margin")),
+		.objective = NAN,
+		.number = trial->number,
+	};
+	add_result(job, trial);
+	return 0;
+}
+
 static int on_cancelled(struct job *job, struct trial *trial, const json_t *data,
 			struct err *reterr)
 {
@@ -393,6 +421,7 @@ static const struct {
 	{"trial_imported", true, on_imported},
 	{"trial_judged", true, on_judged},
 	{"trial_failed", true, on_failed},
+	{"trial_pruned", true, on_pruned},
 	{"trial_cancelled", true, on_cancelled},
 	{"baseline_measured", true, on_baseline},
 	{"new_best", true, on_best},

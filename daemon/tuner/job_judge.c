@@ -209,7 +209,8 @@ json_t *job_best_data(const struct job *job, const struct trial *trial)
 void job_settle_one(struct job *job, struct trial *trial)
 {
 	struct event event = {
-		.type = trial->state == TRIAL_TOLD ? EVENT_TOLD : EVENT_FAILED,
+		.type = trial->state == TRIAL_TOLD || trial->state == TRIAL_PRUNED ? EVENT_TOLD
+										   : EVENT_FAILED,
 		.trial = trial->number,
 		.kind = trial->kind,
 		.config = trial->config,

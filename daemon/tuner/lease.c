@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "tuner/early.h"
 #include "tuner/workers.h"
 
 /*
@@ -15,15 +16,11 @@
  * job's log as a note.
  */
 
-int tuner_lease_heartbeat(struct tuner *tuner, const char *lease_id, bool *ret_continue,
-			  int64_t *ret_expires_at_ms, struct err *reterr)
+static void extend(struct flight *flight)
 {
-	struct flight *flight = flight_of_lease(tuner, lease_id);
+	struct tuner *tuner = flight->run->tuner;
 	int64_t ttl_ms = (int64_t)tuner->options.lease_ttl_ms;
 
-	if (flight == NULL) {
-		return err_set(reterr, ERR_GONE, "this lease is over: stop working on it");
-	}
 	if (flight_is_pooled(flight)) {
 		flight_extend(flight, flight->trial->ttl_ms);
 		workers_seen(&tuner->workers, flight->run->job->spec->target.pool,
@@ -33,9 +30,28 @@ int tuner_lease_heartbeat(struct tuner *tuner, const char *lease_id, bool *ret_c
 	} else {
 		flight->expires_at = clock_wall_ms() + ttl_ms;
 	}
-	*ret_continue = true;
-	*ret_expires_at_ms = flight->expires_at;
-	return 0;
+}
+
+int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct beat *ret,
+	       struct err *reterr)
+{
+	struct flight *flight = flight_of_lease(tuner, lease_id);
+	struct run *run = flight != NULL ? flight->run : NULL;
+	struct early early;
+	int rc;
+
+	if (flight == NULL) {
+		return err_set(reterr, ERR_GONE, "this lease is over: stop working on it");
+	}
+	extend(flight);
+	*ret = (struct beat){.go_on = true, .expires_at_ms = flight->expires_at};
+	rc = early_read(body, flight->trial, &early, reterr);
+	if (rc == 0 && early.verdict != VERDICT_OPEN) {
+		flight_prune(flight, &early);
+		ret->go_on = false;
+		ret->run = run;
+	}
+	return rc;
 }
 
 static uint64_t hash_text(const char *text)

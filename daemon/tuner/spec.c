@@ -26,6 +26,7 @@ static const char *const body_members[] = {
 	"accuracy_criterion",
 	"evaluator",
 	"retry",
+	"early_verdict",
 	"max_failed_trials",
 	"confirm",
 	"parallel",
@@ -41,6 +42,7 @@ static const char *const target_members[] = {
 	"id", "name", "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency", NULL,
 };
 static const char *const pool_members[] = {"pool", NULL};
+static const char *const verdict_members[] = {"error_probability", "samples", NULL};
 static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
 static const char *const stop_names[] = {"first_feasible", "budget", NULL};
 
@@ -167,6 +169,18 @@ static void read_warm_start(const struct json_at *at, struct spec *spec)
 	spec->warm_start = text != NULL ? mem_dup(text) : NULL;
 }
 
+static void read_early_verdict(const struct json_at *at, struct spec *spec)
+{
+	struct json_at error = json_member(at, "error_probability");
+	struct json_at samples = json_member(at, "samples");
+
+	if (at->value != NULL && json_is_object_at(at)) {
+		json_only(at, verdict_members);
+	}
+	spec->error_probability = json_real_in(&error, 0, 0, 0.2);
+	spec->samples = json_int(&samples, 0, 1, INT64_C(1) << 40);
+}
+
 static void read_rest(const struct json_at *body, struct spec *spec)
 {
 	struct json_at name = json_member(body, "name");
@@ -174,6 +188,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	struct json_at retry = json_member(body, "retry");
 	struct json_at attempts = json_member(&retry, "max_attempts");
 	struct json_at backoff = json_member(&retry, "backoff_s");
+	struct json_at verdict = json_member(body, "early_verdict");
 	struct json_at failed = json_member(body, "max_failed_trials");
 	struct json_at confirm = json_member(body, "confirm");
 	struct json_at parallel = json_member(body, "parallel");
@@ -188,6 +203,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	if (retry.value != NULL && json_is_object_at(&retry)) {
 		json_only(&retry, retry_members);
 	}
+	read_early_verdict(&verdict, spec);
 	spec->max_attempts = json_int(&attempts, 3, 1, 20);
 	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
 	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);

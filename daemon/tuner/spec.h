@@ -48,6 +48,8 @@ struct spec {
 	int64_t max_attempts;
 	double backoff_s;
 	int64_t max_failed_trials;
+	double error_probability; /* of early verdicts that are not certain; 0: none such */
+	int64_t samples;          /* of an evaluation, where its progress does not say; 0 */
 	char *warm_start; /* the job whose measurements this one starts with; owned, or NULL */
 	struct target target;
 	struct target adviser; /* of strategies that have one */

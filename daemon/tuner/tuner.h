@@ -98,10 +98,10 @@ struct watch *tuner_watch(struct tuner *tuner, const char *job, int64_t version,
 /* No callback afterwards. NULL is fine. */
 void tuner_unwatch(struct watch *watch);
 
-/* A worker's or evaluator's sign of life: 0 and the new end of the lease (wall clock), or
- * -ERR_GONE. */
-int tuner_lease_heartbeat(struct tuner *tuner, const char *lease, bool *ret_continue,
-			  int64_t *ret_expires_at_ms, struct err *reterr);
+/* A sign of life, {"progress": {...}} or without, from whoever has the lease. done: 0, and *ret_go_on
+ * and *ret_expires_at_ms (wall clock) are set; -ERR_GONE; -ERR_INVALID_FIELD. */
+void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body, bool *ret_go_on,
+			   int64_t *ret_expires_at_ms, tuner_done_fn done, void *arg);
 /* The answer to a leased question. done: 0 when it counted (again for the very same answer),
  * -ERR_CONFLICT for a different second answer, -ERR_GONE, -ERR_EVALUATOR when malformed. */
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,

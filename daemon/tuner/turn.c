@@ -58,8 +58,8 @@ static void start_baseline(struct run *run)
 
 static json_t *copied(const struct trial *twin)
 {
-	static const char *const members[] = {"accuracy",        "metrics", "feasible",
-					      "objective_value", "margin",  "scores"};
+	static const char *const members[] = {"accuracy", "metrics", "feasible", "objective_value",
+					      "margin",   "scores",  "estimate", "verdict"};
 	json_t *data = json_pack("{s:s}", "source", "cache");
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -73,6 +73,8 @@ static void share_result(struct job *job, const struct trial *twin, int64_t numb
 {
 	if (twin->state == TRIAL_TOLD) {
 		job_record(job, "trial_told", number, copied(twin));
+	} else if (twin->state == TRIAL_PRUNED) {
+		job_record(job, "trial_pruned", number, copied(twin));
 	} else if (twin->state == TRIAL_FAILED) {
 		job_record(job, "trial_failed", number,
 			   json_pack("{s:s, s:i}", "error", "the same config failed before",

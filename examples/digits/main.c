@@ -51,7 +51,8 @@ static const char usage[] =
 	"                        tests that compare two runs of a tuner\n"
 	"  --delay-ms N          wait before each answer, as a larger model would make you\n"
 	"  --answer              no server: answer the one question on standard input, as a\n"
-	"                        command of narrow worker does\n";
+	"                        command of narrow worker does\n"
+	"  --progress            with --answer: say how far it is after each batch of images\n";
 
 static void on_signal(int number)
 {
@@ -88,6 +89,7 @@ static int read_options(struct options *options, int argc, char **argv)
 		{"deterministic", no_argument, NULL, 'd'},
 		{"delay-ms", required_argument, NULL, 'D'},
 		{"answer", no_argument, NULL, 'a'},
+		{"progress", no_argument, NULL, 'P'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -100,6 +102,9 @@ static int read_options(struct options *options, int argc, char **argv)
 			break;
 		case 'a':
 			options->answer = true;
+			break;
+		case 'P':
+			options->measure.progress = true;
 			break;
 		case 'm':
 			options->model = optarg;

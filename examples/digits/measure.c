@@ -1,5 +1,6 @@
 #include "measure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,8 +25,15 @@ static size_t best_class(const float *logits, size_t classes)
 	return best;
 }
 
+static void print_progress(size_t seen, size_t correct, size_t total)
+{
+	(void)printf("{\"progress\": {\"seen\": %zu, \"correct\": %zu, \"total\": %zu}}\n", seen,
+		     correct, total);
+	(void)fflush(stdout);
+}
+
 static int measure_accuracy(double *accuracy, const struct model *model, struct net *net,
-			    struct fault *fault)
+			    bool progress, struct fault *fault)
 {
 	const struct images *images = &model->held_out;
 	size_t last = model->op_count - 1, correct = 0;
@@ -40,6 +48,9 @@ static int measure_accuracy(double *accuracy, const struct model *model, struct 
 		for (size_t i = 0; i < MODEL_BATCH; i++) {
 			correct += best_class(logits + i * model->classes, model->classes) ==
 				   images->labels[first + i];
+		}
+		if (progress) {
+			print_progress(first + MODEL_BATCH, correct, images->count);
 		}
 	}
 	free(logits);
@@ -134,7 +145,7 @@ int measure_config(struct measurement *result, const struct model *model,
 	for (size_t i = 0; i < model->op_count; i++) {
 		result->model_size_bytes += size_of(&model->ops[i], &config->ops[i]);
 	}
-	status = measure_accuracy(&result->accuracy, model, net, fault);
+	status = measure_accuracy(&result->accuracy, model, net, options->progress, fault);
 	if (status == 0 && options->deterministic) {
 		result->latency_ms = measure_work(model, config) / NS_PER_MS;
 	} else if (status == 0) {

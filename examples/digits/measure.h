@@ -10,6 +10,7 @@
 struct measure_options {
 	unsigned int latency_batches;
 	bool deterministic; /* latency is counted from the config: see measure_work() */
+	bool progress;      /* a line of JSON on standard output after each batch */
 };
 
 struct measurement {

@@ -120,6 +120,17 @@ class Work(WorkerCase):
         self.assertEqual(self.trial(job)["attempts"], 1)
         self.assertIsNone(worker.poll())
 
+    def test_an_early_verdict(self):
+        """Enough of the data is read when it is clear that the criterion is missed."""
+        self.orders.write_text(f"unless baseline\npid {self.directory / 'pid'}\nbeat\nsleep 60\n")
+        self.worker()
+        criterion = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": 1}
+        job = self.job(tuning_criterion=criterion, accuracy_criterion={"tolerable_loss": 0.01})
+        self.assertEqual(finished(self.daemon, job)["state"], "completed")
+        self.assertEqual(self.trial(job, 1)["state"], "pruned")
+        pid = int((self.directory / "pid").read_text())
+        wait_until(lambda: not alive(pid))
+
     def test_idle_exit(self):
         self.ended(self.worker("--idle-exit", "1"))
 

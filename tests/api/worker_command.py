@@ -1,7 +1,8 @@
 """A command for `narrow worker`: answers a question as the model of the crash test does.
 
 With FILE as its argument it first does what the file says, if there is one: "sleep S", "exit N",
-"say TEXT", "kill N" (itself), "beat" (a line of progress, then as before).
+"say TEXT", "kill N" (itself), "beat" (a line of progress), "pid FILE" (write its own), "unless
+QUESTION" (nothing more for such ones).
 """
 
 import json
@@ -29,5 +30,7 @@ for line in orders.read_text().splitlines() if orders is not None and orders.exi
     elif what == "pid":
         pathlib.Path(value).write_text(str(os.getpid()))
     elif what == "beat":
-        print(json.dumps({"progress": {"seen": 1, "correct": 1}}), flush=True)
+        print(json.dumps({"progress": {"seen": 500, "correct": 1, "total": 900}}), flush=True)
+    elif what == "unless" and question["question"] == value:
+        break
 print(json.dumps(crash_model.answer(question)))
