@@ -120,6 +120,18 @@ struct spec *document_spec(struct call *call, const struct store_rows *rows)
 	return spec;
 }
 
+bool document_trial(struct call *call, int64_t *ret_number)
+{
+	char *end;
+
+	*ret_number = strtoll(call->params[1], &end, 10);
+	if (*end != '\0' || end == call->params[1]) {
+		call_error(call, ERR_NOT_FOUND, "trials are numbered 0, 1, 2, ...");
+		return false;
+	}
+	return true;
+}
+
 void document_not_open(struct call *call, const struct store_rows *rows)
 {
 	if (rows->count > 0) {

@@ -23,6 +23,9 @@ void document_forget(struct server *server, const char *job);
 /* Answers for a job that is not open, given its row if there is one: 409 or 404. */
 void document_not_open(struct call *call, const struct store_rows *rows);
 
+/* The number of the trial named by the second path parameter; false after answering 404. */
+bool document_trial(struct call *call, int64_t *ret_number);
+
 /* The spec of a stored job, made from a row of QUERY_JOB; NULL after answering an error. */
 struct spec *document_spec(struct call *call, const struct store_rows *rows);
 

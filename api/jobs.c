@@ -274,8 +274,9 @@ static void on_changed(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
 	struct store_value id = {.text = call->params[0]};
+	bool open = tuner_version(call->server->tuner, call->params[0]) >= 0;
 
-	if (call->request != NULL && rc == -(int)ERR_NOT_FOUND) {
+	if (call->request != NULL && rc == -(int)ERR_NOT_FOUND && !open) {
 		call_query(call, QUERY_JOB, &id, 1, on_final);
 		call_unref(call);
 		return;
@@ -308,6 +309,27 @@ void jobs_control(struct call *call)
 
 	if (call_body_has_only(call, no_members)) {
 		idempotency_run(call, control);
+	}
+}
+
+static void retry(struct call *call)
+{
+	int64_t number;
+
+	if (document_trial(call, &number)) {
+		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
+		call_ref(call);
+		tuner_retry(call->server->tuner, call->params[0], number,
+			    idempotency_key(call, 200, NULL), on_changed, call);
+	}
+}
+
+void jobs_retry(struct call *call)
+{
+	static const char *const no_members[] = {NULL};
+
+	if (call_body_has_only(call, no_members)) {
+		idempotency_run(call, retry);
 	}
 }
 

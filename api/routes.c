@@ -33,6 +33,7 @@ const struct route router_table[] = {
 	{"GET", "/v1/jobs/{id}/trials", trials_list, NO_BODY, trial_page, json},
 	{"POST", "/v1/jobs/{id}/trials", trials_import, BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/trials/{n}", trials_get, NO_BODY, one_trial, json},
+	{"POST", "/v1/jobs/{id}/trials/{n}/retry", jobs_retry, MAYBE_BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/events", events_get, NO_BODY, page, json_or_stream},
 	{"GET", "/v1/jobs/{id}/export", export_job, NO_BODY, formats, json_or_csv},
 	{"POST", "/v1/spaces", spaces_dry_run, BODY, NULL, json},

@@ -103,12 +103,9 @@ static void on_trial(struct call *call, const struct store_rows *rows)
 
 static void get(struct call *call, const struct store_rows *rows)
 {
-	char *end;
-	struct store_value values[] = {{.text = call->params[0]},
-				       {.integer = strtoll(call->params[1], &end, 10)}};
+	struct store_value values[] = {{.text = call->params[0]}, {0}};
 
-	if (*end != '\0' || end == call->params[1]) {
-		call_error(call, ERR_NOT_FOUND, "trials are numbered 0, 1, 2, ...");
+	if (!document_trial(call, &values[1].integer)) {
 		return;
 	}
 	call->state = document_spec(call, rows);

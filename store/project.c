@@ -108,6 +108,9 @@ static const struct {
 			  " attempts = coalesce(?5 ->> 'attempts', attempts)" THIS_TRIAL
 			  " AND state <> 'told'",
 			  "the trial does not exist or has its result"},
+	[PROJECT_RETRY] = {"UPDATE trial SET state = 'asked', error = NULL" THIS_TRIAL
+			   " AND state = 'failed'",
+			   "the trial has not failed"},
 	[PROJECT_CANCEL_COUNT] = {"UPDATE job SET cancelled = cancelled + 1" OF_TRIAL " AND " FAILS,
 				  NULL},
 	[PROJECT_CANCEL] = {"UPDATE trial SET state = 'cancelled'" THIS_TRIAL
@@ -172,6 +175,8 @@ static const struct {
 	{"trial_failed", {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL}},
 	{"trial_pruned", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE}},
 	{"trial_cancelled", {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL}},
+	{"trial_retried", {PROJECT_REOPEN, PROJECT_RETRY}},
+	{"trial_revised", {PROJECT_JOB}},
 	{"baseline_measured", {PROJECT_BASELINE}},
 	{"new_best", {PROJECT_BEST}},
 	{"measurement_disagrees", {PROJECT_WARN}},

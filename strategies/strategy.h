@@ -7,8 +7,9 @@
  *
  * Contract of the host: the first event is the baseline's EVENT_TOLD. Every question that next()
  * asks comes back as EVENT_ASKED, then, once, as EVENT_TOLD or EVENT_FAILED. With `deterministic`
- * results arrive in the order of trial numbers. What events and questions point to lives as long
- * as the state.
+ * results arrive in the order of trial numbers. Any time later a trial that failed may come as
+ * EVENT_TOLD too, because somebody had it measured again. What events and questions point to lives
+ * as long as the state.
  */
 #ifndef NARROWD_STRATEGIES_STRATEGY_H
 #define NARROWD_STRATEGIES_STRATEGY_H

@@ -92,6 +92,26 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 	run_wake(run);
 }
 
+void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
+		 tuner_done_fn done, void *arg)
+{
+	struct err err;
+	struct run *run = open_run(tuner, job, &err);
+
+	if (run != NULL && (number < 0 || number >= run->job->trial_count)) {
+		(void)err_set(&err, ERR_NOT_FOUND, "the job has no trial %lld", (long long)number);
+	} else if (run != NULL) {
+		(void)job_check_retry(run->job, run->job->trials[number], &err);
+	}
+	if (err.code != ERR_OK) {
+		reply_later(tuner, &err, done, arg);
+		return;
+	}
+	job_retry(run->job, run->job->trials[number]);
+	run_flush(run, key, done, arg);
+	run_wake(run);
+}
+
 static json_t *read_edits(json_t *edits, const struct job *job, struct err *reterr)
 {
 	static const char *const members[] = {"name",       "labels",  "parallel",

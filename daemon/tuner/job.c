@@ -121,19 +121,33 @@ static void log_best(struct job *job)
 	}
 }
 
+/* False when nothing can be settled now. */
+static bool settle_next(struct job *job)
+{
+	struct trial *trial = next_result(job);
+
+	if (job->late > 0) {
+		job_revise(job);
+		return true;
+	}
+	if (trial == NULL || held_back(job, trial)) {
+		return false;
+	}
+	job_settle_one(job, trial);
+	return true;
+}
+
 int64_t job_settle(struct job *job)
 {
-	int64_t before = job->settled;
-	struct trial *trial;
+	int64_t count = 0;
 
 	log_best(job);
-	while (job->strategy_ready && job_exit_reason(job) == NULL &&
-	       (trial = next_result(job)) != NULL && !held_back(job, trial)) {
+	while (job->strategy_ready && job_exit_reason(job) == NULL && settle_next(job)) {
 		job->starved = false;
-		job_settle_one(job, trial);
+		count++;
 		log_best(job);
 	}
-	return job->settled - before;
+	return count;
 }
 
 static const char *exit_reason(const struct job *job)
@@ -145,7 +159,7 @@ static const char *exit_reason(const struct job *job)
 	    !strategy_holds(&job->strategy)) {
 		return "criterion_met";
 	}
-	if (next_result(job) != NULL || job->out > 0) {
+	if (next_result(job) != NULL || job->out > 0 || job->late > 0) {
 		return NULL;
 	}
 	if (job->charged >= job->max_trials) {

@@ -16,6 +16,10 @@
  * the start: they are settled in their turn, cost no budget and answer questions about the same
  * config. Nobody can judge them before the baseline; then each is judged by another event. Trial 0
  * is the baseline's even when imports come first.
+ *
+ * A trial that failed may be measured again. As long as its failure was not settled it is as if it
+ * had never failed. Afterwards its result comes late: it is shown once more, before other results,
+ * and an event of its own says when, so that a replay shows it at the same place.
  */
 #ifndef NARROWD_TUNER_JOB_H
 #define NARROWD_TUNER_JOB_H
@@ -90,6 +94,8 @@ struct trial {
 	bool whole;        /* ... and this */
 	bool settled;      /* shown to the strategy and to the choice of the best */
 	bool rejected;     /* confirming it contradicted it */
+	bool retried;      /* it failed, and is to be measured again */
+	bool late;         /* told after its failure was settled: to be shown again */
 	int64_t confirmed; /* how many confirmations were told */
 };
 
@@ -118,6 +124,8 @@ struct job {
 	int64_t *results;     /* trials with a result, in the order of the log */
 	int64_t result_count;
 	int64_t settled; /* results that were settled */
+	int64_t retries; /* trials that are measured again */
+	int64_t late;    /* results that came after a failure that was settled */
 	int64_t out;     /* questions asked of somebody and not answered */
 	int64_t charged; /* configs measured or being measured: what max_trials counts */
 	int64_t failed;  /* trials that failed */
@@ -157,6 +165,10 @@ bool job_may_ask(const struct job *job);
 /* What is best when nothing more comes: under several objectives that follows from all trials
  * together. The best so far otherwise; NULL without one. */
 struct trial *job_final_choice(const struct job *job);
+/* Whether the trial can be measured again: ERR_WRONG_STATE says why not. */
+int job_check_retry(const struct job *job, const struct trial *trial, struct err *reterr);
+/* Records that the trial, and what shares its failure, is to be measured again. */
+void job_retry(struct job *job, struct trial *trial);
 /* The trial to confirm before the job may end for `reason`, or NULL. */
 const struct trial *job_to_confirm(const struct job *job, const char *reason);
 /* The trial whose answer is good for this question: the first with an equal config that was

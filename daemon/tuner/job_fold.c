@@ -133,8 +133,7 @@ static void tell_asked(struct job *job, const struct trial *trial)
 	strategy_apply(&job->strategy, &event);
 }
 
-/* What had been settled when the question was asked is settled now, no more and no less. */
-static int settle_until(struct job *job, int64_t seen, struct err *reterr)
+int job_settle_until(struct job *job, int64_t seen, struct err *reterr)
 {
 	while (job->settled < seen) {
 		int64_t number = job->spec->deterministic           ? job->settled + 1
@@ -176,7 +175,7 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 static int on_asked(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	const char *source = json_string_value(json_object_get(data, "source"));
-	int rc = settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
+	int rc = job_settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
 
 	if (rc == 0) {
 		rc = read_question(job, trial, data, reterr);
@@ -215,7 +214,10 @@ static void read_scores(struct job *job, struct trial *trial, const json_t *scor
 
 static void add_result(struct job *job, struct trial *trial)
 {
-	if (trial->number > 0) {
+	if (trial->settled) {
+		trial->late = trial->state == TRIAL_TOLD;
+		job->late += trial->late;
+	} else if (trial->number > 0) {
 		job->results = mem_grow(job->results, (size_t)job->result_count + 1,
 					sizeof(*job->results));
 		job->results[job->result_count++] = trial->number;
@@ -267,6 +269,7 @@ static int on_told(struct job *job, struct trial *trial, const json_t *data, str
 	take_active(job, data);
 	job->failed_in_row = 0;
 	job->out -= !trial->cached;
+	job_retry_over(job, trial);
 	take_result(job, trial, data);
 	return question_is_advice(trial->kind) ? read_advice(job, trial, data, reterr) : 0;
 }
@@ -316,6 +319,7 @@ static int on_failed(struct job *job, struct trial *trial, const json_t *data, s
 	job->failed += !trial->cached;
 	job->failed_in_row++;
 	job->out -= !trial->cached;
+	job_retry_over(job, trial);
 	add_result(job, trial);
 	return 0;
 }
@@ -348,6 +352,7 @@ static int on_cancelled(struct job *job, struct trial *trial, const json_t *data
 	(void)data;
 	(void)reterr;
 	job->out -= !trial->cached;
+	job_retry_over(job, trial);
 	trial->state = TRIAL_CANCELLED;
 	return 0;
 }
@@ -386,7 +391,7 @@ static int on_best(struct job *job, struct trial *trial, const json_t *data, str
 	trial->best_logged = true;
 	/* What is handed over in the end may be another than the best of single measurements. */
 	if (seen != NULL) {
-		rc = settle_until(job, json_integer_value(seen), reterr);
+		rc = job_settle_until(job, json_integer_value(seen), reterr);
 		job->best = trial;
 	}
 	return rc;
@@ -423,6 +428,8 @@ static const struct {
 	{"trial_failed", true, on_failed},
 	{"trial_pruned", true, on_pruned},
 	{"trial_cancelled", true, on_cancelled},
+	{"trial_retried", true, job_on_retried},
+	{"trial_revised", true, job_on_revised},
 	{"baseline_measured", true, on_baseline},
 	{"new_best", true, on_best},
 	{"measurement_disagrees", true, on_nothing},

@@ -14,6 +14,14 @@ typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, st
 int job_corrupt(struct err *reterr, const char *what);
 /* job_lease.c */
 fold_fn job_on_leased, job_on_accepted, job_on_attempt_over, job_on_returned;
+/* job_retry.c */
+fold_fn job_on_retried, job_on_revised;
+/* The trial has a result again, or never will have one. */
+void job_retry_over(struct job *job, struct trial *trial);
+/* Records that a late result is shown now; there is one. */
+void job_revise(struct job *job);
+/* What had been settled when the question was asked is settled now, no more and no less. */
+int job_settle_until(struct job *job, int64_t seen, struct err *reterr);
 /* Whether strategies ask such questions. */
 static inline bool job_is_strategys(const struct trial *trial)
 {
@@ -22,6 +30,8 @@ static inline bool job_is_strategys(const struct trial *trial)
 }
 
 /* Shows a trial's result to the strategy and to the choice of the best. */
+void job_show(struct job *job, struct trial *trial);
+/* The same with the next result in turn. */
 void job_settle_one(struct job *job, struct trial *trial);
 /* Accuracies and the objective's metrics out of the data of a measurement. */
 void job_read_measurement(const struct spec *spec, const json_t *told, double *accuracy,

@@ -206,7 +206,7 @@ json_t *job_best_data(const struct job *job, const struct trial *trial)
 	return data;
 }
 
-void job_settle_one(struct job *job, struct trial *trial)
+void job_show(struct job *job, struct trial *trial)
 {
 	struct event event = {
 		.type = trial->state == TRIAL_TOLD || trial->state == TRIAL_PRUNED ? EVENT_TOLD
@@ -223,8 +223,6 @@ void job_settle_one(struct job *job, struct trial *trial)
 		.scores = trial->scores,
 	};
 
-	job->settled++;
-	trial->settled = true;
 	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {
 		strategy_apply(&job->strategy, &event);
 	}
@@ -232,4 +230,11 @@ void job_settle_one(struct job *job, struct trial *trial)
 	    (job->best == NULL || candidate_better(&trial->candidate, &job->best->candidate))) {
 		job->best = trial;
 	}
+}
+
+void job_settle_one(struct job *job, struct trial *trial)
+{
+	job->settled++;
+	trial->settled = true;
+	job_show(job, trial);
 }

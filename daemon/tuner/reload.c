@@ -85,6 +85,9 @@ static void relaunch(struct run *run)
 		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {
 			continue;
 		}
+		if (trial->retried && trial->state == TRIAL_ASKED) {
+			continue; /* the next turn takes care of it */
+		}
 		if (!question_is_advice(trial->kind)) {
 			sched_force(&run->seat);
 		}

@@ -75,6 +75,10 @@ enum tuner_action { TUNER_PAUSE, TUNER_RESUME, TUNER_CANCEL };
  * ERR_WRONG_STATE when its state has no such move. Repeating an action is not an error. */
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
 		   const struct store_key *key, tuner_done_fn done, void *arg);
+/* A trial that failed is measured again. ERR_NOT_FOUND when the job is not open or has no such
+ * trial, ERR_WRONG_STATE when the trial did not fail. */
+void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
+		 tuner_done_fn done, void *arg);
 /* PATCH: name, labels, parallel, max_trials, timeout. Faults in `edits` are reported at once
  * through the callback's err. */
 void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_fn done, void *arg);

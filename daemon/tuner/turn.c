@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "tuner/flight.h"
 #include "tuner/job_fold.h"
 
 /*
@@ -233,14 +234,43 @@ static void finish_for(struct run *run, const char *reason)
 	ask_somebody(run, &question, subject->number);
 }
 
+/* A trial that is to be measured again and that nobody has; NULL while as many are out as may be. */
+static struct trial *due_retry(const struct run *run)
+{
+	const struct job *job = run->job;
+	struct trial *first = NULL;
+	int64_t waiting = 0;
+
+	for (int64_t i = 0; i < job->trial_count && waiting < job->retries; i++) {
+		struct trial *trial = job->trials[i];
+
+		if (trial->retried && !trial->cached && flight_find(run, trial) == NULL) {
+			waiting++;
+			first = first != NULL ? first : trial;
+		}
+	}
+	return job->out - waiting < job->parallel ? first : NULL;
+}
+
+static void retry(struct run *run, struct trial *trial)
+{
+	if (sched_take(&run->seat)) {
+		flight_start(run, trial);
+		run_wake(run);
+	}
+}
+
 static void go_on(struct run *run)
 {
 	struct job *job = run->job;
 	const char *reason = job_exit_reason(job);
 
 	bool may_ask = !run->tuner->stopping && job->state != JOB_PAUSED;
+	struct trial *again = may_ask ? due_retry(run) : NULL;
 
-	if (may_ask && !job->strategy_ready) {
+	if (again != NULL) {
+		retry(run, again);
+	} else if (may_ask && !job->strategy_ready) {
 		start_baseline(run);
 	} else if (may_ask && reason != NULL) {
 		finish_for(run, reason);

@@ -263,6 +263,26 @@ void run_tell(struct run *run, size_t place)
 	apply(run, &event);
 }
 
+size_t run_tell_late(struct run *run)
+{
+	size_t end = run->event_count, count = 0;
+
+	for (; run->revised < end; run->revised++) {
+		struct event event = run->events[run->revised];
+
+		if (event.type != EVENT_FAILED || question_is_advice(event.kind)) {
+			continue;
+		}
+		event.type = EVENT_TOLD;
+		if (event.kind == QUESTION_SCORE) {
+			event.scores = make_scores(run, &event);
+		}
+		apply(run, &event);
+		count++;
+	}
+	return count;
+}
+
 void run_through(struct run *run, enum run_order order)
 {
 	struct rng rng = rng_make(run->c->seed, RNG_TIMING, (uint64_t)run->problem.parallel);

@@ -37,6 +37,7 @@ struct run {
 	size_t score_count;
 	struct config **suggestions; /* of the adviser; owned */
 	size_t suggestion_count;
+	size_t revised; /* events before this one have no failure that run_tell_late() may mend */
 	bool done;
 };
 
@@ -55,6 +56,9 @@ void run_finish(struct run *run);
 enum step run_ask(struct run *run);
 /* Shows the result of run->out[place]. */
 void run_tell(struct run *run, size_t place);
+/* Shows a result for every trial whose failure was shown since the last call: somebody had it measured
+ * again. Returns how many. */
+size_t run_tell_late(struct run *run);
 /* Goes on until the strategy is done and nothing is out, or run_limit() questions were asked. Asserts
  * that it never waits for nothing. */
 void run_through(struct run *run, enum run_order order);

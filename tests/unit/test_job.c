@@ -234,6 +234,105 @@ Test(job, failures_end_the_job_when_there_are_too_many)
 	finish(&f);
 }
 
+static void fail(struct fixture *f, int64_t trial)
+{
+	record(f, "trial_failed", trial, json_pack("{s:s}", "error", "no kernel"));
+}
+
+static void retry(struct fixture *f, int64_t trial)
+{
+	struct err err = {0};
+
+	cr_assert_eq(job_check_retry(f->job, f->job->trials[trial], &err), 0, "%s", err.message);
+	job_retry(f->job, f->job->trials[trial]);
+	flush(f);
+}
+
+static const char *const retrying[] = {
+	", \"parallel\": 3, \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"max_trials\": "
+	"3, "
+	"\"stop_on\": \"budget\"}",
+	", \"parallel\": 3, \"deterministic\": false, \"tuning_criterion\": {\"strategy\": "
+	"\"exhaustive\", \"max_trials\": 3, \"stop_on\": \"budget\"}",
+};
+
+Test(job, a_failed_trial_that_nobody_saw_is_as_if_it_had_not_failed)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		struct err err;
+
+		start(&f, retrying[i], 0.9);
+		(void)ask(&f);
+		(void)ask(&f);
+		fail(&f, 2);
+		cr_assert_eq(job_check_retry(f.job, f.job->trials[1], &err), -ERR_WRONG_STATE);
+		retry(&f, 2);
+		cr_assert_eq(f.job->failed, 0);
+		cr_assert_eq(f.job->out, 2);
+		settle(&f);
+		cr_assert_eq(f.job->settled, 0);
+		check_replay(&f, retrying[i]);
+		told(&f, 2, 0.9, 30);
+		told(&f, 1, 0.9, 50);
+		settle(&f);
+		cr_assert_eq(f.job->settled, 2);
+		cr_assert_eq(f.job->late, 0);
+		cr_assert_eq(f.job->best->number, 2);
+		check_replay(&f, retrying[i]);
+		finish(&f);
+	}
+}
+
+Test(job, a_late_result_is_shown_where_the_log_says)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+
+		start(&f, retrying[i], 0.9);
+		fail(&f, ask(&f));
+		settle(&f);
+		cr_assert_eq(f.job->settled, 1);
+		retry(&f, 1);
+		(void)ask(&f);
+		check_replay(&f, retrying[i]);
+		told(&f, 1, 0.9, 20);
+		settle(&f);
+		cr_assert_eq(f.job->best->number, 1);
+		cr_assert_str_eq(f.rows[f.count - 2].type, "trial_revised");
+		check_replay(&f, retrying[i]);
+		told(&f, 2, 0.9, 60);
+		told(&f, ask(&f), 0.9, 70);
+		settle(&f);
+		cr_assert_eq(f.job->charged, 3, "a retry is the same trial");
+		cr_assert_str_eq(job_exit_reason(f.job), "max_trials");
+		cr_assert_eq(f.job->best->number, 1);
+		check_replay(&f, retrying[i]);
+		finish(&f);
+	}
+}
+
+Test(job, a_trial_can_fail_again_and_the_job_waits_for_that)
+{
+	const char *extra = retrying[1];
+	struct fixture f;
+
+	start(&f, extra, 0.9);
+	for (int i = 0; i < 3; i++) {
+		fail(&f, ask(&f));
+	}
+	retry(&f, 2);
+	settle(&f);
+	cr_assert_null(job_exit_reason(f.job), "one is measured again");
+	fail(&f, 2);
+	settle(&f);
+	cr_assert_eq(f.job->failed, 3);
+	cr_assert_eq(f.job->retries, 0);
+	cr_assert_str_eq(job_exit_reason(f.job), "max_trials");
+	check_replay(&f, extra);
+	finish(&f);
+}
+
 Test(job, a_contradicted_winner_is_rejected_and_the_search_goes_on)
 {
 	const char *extra = ", \"tuning_criterion\": {\"strategy\": \"exhaustive\"}";

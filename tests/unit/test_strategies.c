@@ -201,6 +201,49 @@ static void expect_same_questions(const struct run *a, const struct run *b)
 	}
 }
 
+/* Late results, with questions out and without. */
+static size_t revise(struct run *run)
+{
+	size_t late = 0;
+
+	for (int i = 0; i < 40 && !run->done; i++) {
+		while (run->out_count < 2 && run_ask(run) == STEP_ASK) {
+		}
+		if (run->out_count > 0) {
+			run_tell(run, 0);
+		}
+		late += i % 5 == 4 ? run_tell_late(run) : 0;
+		run->done = run->out_count == 0;
+	}
+	run->done = false;
+	run_through(run, RUN_IN_TRIAL_ORDER);
+	late += run_tell_late(run);
+	run->done = false;
+	run_through(run, RUN_IN_TRIAL_ORDER);
+	return late;
+}
+
+static size_t revised;
+
+static void check_late_results(const struct run_case *c, const struct strategy_ops *ops)
+{
+	struct decision *decisions;
+	struct run run;
+
+	run_init(&run, c, ops, 2);
+	revised += revise(&run);
+	decisions = all_decisions(&run);
+	expect_same_tail(&run, decisions, run.event_count / 2);
+	free(decisions);
+	run_finish(&run);
+}
+
+Test(strategies, a_failed_trial_may_be_measured_again)
+{
+	on_random_spaces(check_late_results);
+	cr_assert_gt(revised, SPACES);
+}
+
 static void check_parallel(const struct run_case *c, const struct strategy_ops *ops)
 {
 	struct run serial, parallel;
