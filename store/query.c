@@ -34,6 +34,7 @@
 	" 'source', source, 'attempts', attempts, 'accuracy', json(accuracy)," \
 	" 'metrics', json(metrics), 'feasible', " BOOLEAN("feasible") "," \
 	" 'objective_value', json(objective_value), 'margin', " OF_EVENT("told_n", "margin") "," \
+	" 'subset', " OF_EVENT("asked_n", "subset") "," \
 	" 'worker', worker," \
 	" 'asked_at', " TIME("asked_at") ", 'told_at', " TIME("told_at") ", 'error', error," \
 	" 'hash', hash"
@@ -106,12 +107,13 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_TOLD] =
 		"SELECT " TRIAL_DOCUMENT ", number, accuracy, metrics FROM trial"
 		" WHERE job = ?1 AND state = 'told' AND kind IN ('baseline', 'evaluate')"
-		" ORDER BY number",
+		" AND " OF_EVENT("asked_n", "subset") " IS NULL ORDER BY number",
 	[QUERY_ANSWERED] =
 		"SELECT number, asked.data, told.data FROM trial"
 		" JOIN event AS asked ON asked.job = trial.job AND asked.n = asked_n"
 		" JOIN event AS told ON told.job = trial.job AND told.n = told_n"
 		" WHERE trial.job = ?1 AND state = 'told' AND source <> 'cache'"
+		" AND (kind = 'score' OR asked.data -> '$.subset' IS NULL)"
 		" AND kind IN ('evaluate', 'score') ORDER BY number",
 	[QUERY_EVALUATORS] =
 		"SELECT document, id FROM evaluator"

@@ -125,6 +125,7 @@ void plan_init(struct plan *plan, const struct problem *problem,
 	size_t room = space->op_count + space->capability.block_count;
 
 	plan->space = space;
+	plan->partial = problem->partial;
 	plan->steps = join(lists);
 	plan->rounds = space_sizes(space);
 	plan->base = mem_new(space->dimension_count, sizeof(*plan->base));
@@ -147,6 +148,11 @@ size_t plan_state_size(const struct problem *problem)
 	return sizeof(struct plan);
 }
 
+size_t plan_tried_alone(const struct plan *plan)
+{
+	return plan->partial ? 0 : 1;
+}
+
 static void take_off(struct plan *plan, const struct event *event)
 {
 	plan->flights = mem_grow(plan->flights, plan->flight_count + 1, sizeof(*plan->flights));
@@ -161,7 +167,7 @@ static void keep_best(struct plan *plan, const struct event *event)
 		plan->last_trial = event->trial;
 		plan->last_met = event->type == EVENT_TOLD && event->feasible;
 	}
-	if (event->type != EVENT_TOLD || event->kind != QUESTION_EVALUATE) {
+	if (event->type != EVENT_TOLD || event->kind != QUESTION_EVALUATE || event->partial) {
 		return;
 	}
 	plan->met = plan->met || event->feasible;
@@ -227,7 +233,8 @@ enum step plan_next(const void *state, struct rng rng, struct question *out)
 	stage = plan_step(plan)->stage;
 	out->stage = stage->name;
 	out->insists = stage->insists;
-	out->whole = stage->whole;
+	out->ranks = stage->ranks;
+	out->whole = stage->ranks;
 	stage->ask(plan, plan->asked, out);
 	return STEP_ASK;
 }

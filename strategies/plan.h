@@ -18,7 +18,7 @@ struct stage {
 	const char *name; /* what its trials are marked with */
 	bool barrier;     /* entered only when all earlier results are in */
 	bool insists;     /* once it has asked, the job goes on; see struct question */
-	bool whole;       /* its answers are ranked; see struct question */
+	bool ranks;       /* its answers are ranked; see struct question */
 	/* Sets plan->length, which is 0 before, and whatever else the stage needs. */
 	void (*enter)(struct plan *plan);
 	/* Question `index`, index < plan->length. NULL for a stage that asks nothing. */
@@ -62,6 +62,7 @@ struct plan_bisection {
 
 struct plan {
 	const struct space *space;
+	bool partial;               /* questions that rank are answered on part of the data */
 	struct plan_step *steps;    /* owned */
 	size_t round, rounds;       /* calibration sizes; the plan is over when both are equal */
 	bool content;               /* it is over because what was found is enough */
@@ -129,6 +130,9 @@ const struct plan_step *plan_step(const struct plan *plan);
  * support the precision of the step: static ones in the capability's order, then dynamic, ...
  * Writes at most space->op_count indexes to `ret` and returns how many. */
 size_t plan_candidates(const struct plan *plan, const uint16_t *choices, uint32_t *ret);
+/* How many of the ranked that were tried alone need not be tried again: one, unless that was on part
+ * of the data, where nothing is accepted. */
+size_t plan_tried_alone(const struct plan *plan);
 /* Orders the ranking by merit, the best first; ties keep their place. */
 void plan_rank(struct plan *plan);
 void plan_forget_records(struct plan *plan);

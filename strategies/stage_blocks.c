@@ -94,15 +94,17 @@ static void told_alone(struct plan *plan, uint64_t index, const struct event *ev
 
 static void enter_impact(struct plan *plan)
 {
+	size_t tried = plan_tried_alone(plan);
+
 	if (plan->blocks_by_impact) {
 		plan_rank(plan);
-		plan->length = plan->ranking_count > 1 ? plan->ranking_count - 1 : 0;
+		plan->length = plan->ranking_count > tried ? plan->ranking_count - tried : 0;
 	}
 }
 
 static void ask_impact(const struct plan *plan, uint64_t index, struct question *out)
 {
-	ask_first(plan, index + 2, out);
+	ask_first(plan, index + 1 + plan_tried_alone(plan), out);
 }
 
 const struct stage stage_block_fallback = {
@@ -113,7 +115,7 @@ const struct stage stage_block_fallback = {
 
 const struct stage stage_block_alone = {
 	.name = "block_fallback",
-	.whole = true,
+	.ranks = true,
 	.enter = enter_alone,
 	.ask = ask_alone,
 	.told = told_alone,

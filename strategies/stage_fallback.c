@@ -62,16 +62,17 @@ static void ask_first(const struct plan *plan, uint64_t count, struct question *
 	plan_evaluate(plan, choices, out);
 }
 
-/* One operator alone was tried by the stage before. */
 static void enter_accumulated(struct plan *plan)
 {
+	size_t tried = plan_tried_alone(plan);
+
 	plan_rank(plan);
-	plan->length = plan->ranking_count > 1 ? plan->ranking_count - 1 : 0;
+	plan->length = plan->ranking_count > tried ? plan->ranking_count - tried : 0;
 }
 
 static void ask_accumulated(const struct plan *plan, uint64_t index, struct question *out)
 {
-	ask_first(plan, index + 2, out);
+	ask_first(plan, index + 1 + plan_tried_alone(plan), out);
 }
 
 static void enter_sensitivity(struct plan *plan)
@@ -193,7 +194,7 @@ static void told_requantize(struct plan *plan, uint64_t index, const struct even
 
 const struct stage stage_instance_fallback = {
 	.name = "instance_fallback",
-	.whole = true,
+	.ranks = true,
 	.enter = enter_alone,
 	.ask = ask_alone,
 	.told = told_alone,

@@ -66,6 +66,9 @@ struct question {
 	/* QUESTION_EVALUATE: the strategy needs the numbers, not only whether the criterion is met: it
 	 * is measured to the end even when part of the data says that it misses. */
 	bool whole;
+	/* QUESTION_EVALUATE: the numbers only rank configs among each other, so that part of the data is
+	 * enough where the job says so. Such a question is `whole`, too. */
+	bool ranks;
 };
 
 void question_finish(struct question *question);
@@ -87,6 +90,9 @@ struct event {
 	size_t op_count;
 	/* EVENT_TOLD of a measurement: */
 	bool feasible;
+	/* Measured on part of the data, of a question that `ranks`: never feasible, and to be compared
+	 * with others of the kind alone. */
+	bool partial;
 	double merit;  /* higher is better whatever the metric */
 	double margin; /* to the bound, in units of what may be lost */
 	/* Lower is better; NAN when it was measured only until it was clear that it misses the criterion:
@@ -108,6 +114,7 @@ struct problem {
 	int parallel;
 	enum level level;    /* for strategies that have levels */
 	bool keep_searching; /* stop_on is "budget" */
+	bool partial;        /* questions that `ranks` are answered on part of the data */
 	/* What the evaluator answers: "evaluate", "score:mse", ...; NULL-terminated. */
 	const char *const *answers;
 };

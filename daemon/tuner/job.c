@@ -219,7 +219,7 @@ static struct trial *find_config(const struct job *job, const struct config *con
 static bool same_members(const json_t *a, const json_t *b)
 {
 	static const char *const members[] = {
-		"hash", "config", "method", "phase", "ops", "confidence_batches", "loss"};
+		"hash", "config", "method", "phase", "ops", "confidence_batches", "loss", "subset"};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		const json_t *x = json_object_get(a, members[i]);
@@ -254,6 +254,9 @@ struct trial *job_find_twin(const struct job *job, const struct question *questi
 {
 	switch (question->kind) {
 	case QUESTION_EVALUATE:
+		if (question->ranks && job->spec->ranking != NULL) {
+			return NULL;
+		}
 		return find_config(job, question->config, question->whole);
 	case QUESTION_SCORE:
 		return find_scores(job, question);
@@ -297,6 +300,9 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 	}
 	if (question->whole) {
 		(void)json_object_set_new(data, "whole", json_true());
+	}
+	if (job->spec->ranking != NULL && (question->ranks || question->kind == QUESTION_SCORE)) {
+		(void)json_object_set(data, "subset", job->spec->ranking);
 	}
 	if (question->kind == QUESTION_SCORE) {
 		json_t *ops = json_array();
@@ -365,6 +371,9 @@ json_t *job_told_data(const struct job *job, const struct trial *trial, const st
 	} else {
 		data = measured_json(job, answer);
 		job_judge(job, data);
+	}
+	if (trial->kind == QUESTION_EVALUATE && trial->partial) {
+		(void)json_object_set_new(data, "feasible", json_false());
 	}
 	(void)json_object_set_new(data, "source", json_string("measured"));
 	return data;

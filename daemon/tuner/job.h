@@ -92,6 +92,7 @@ struct trial {
 	bool best_logged;  /* a new_best event names it */
 	bool insists;      /* as its question did */
 	bool whole;        /* ... and this */
+	bool partial;      /* asked of part of the data; see struct question: ranks */
 	bool settled;      /* shown to the strategy and to the choice of the best */
 	bool rejected;     /* confirming it contradicted it */
 	bool retried;      /* it failed, and is to be measured again */

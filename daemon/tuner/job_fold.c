@@ -189,11 +189,14 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 	trial->cached = source != NULL && strcmp(source, "cache") == 0;
 	trial->insists = json_is_true(json_object_get(data, "insists"));
 	trial->whole = json_is_true(json_object_get(data, "whole"));
+	trial->partial = json_object_get(data, "subset") != NULL;
 	if (trial->whole && trial->twin >= 0) {
 		job->trials[trial->twin]->whole = true; /* two want its numbers now */
 	}
 	if (trial->kind == QUESTION_EVALUATE) {
-		remember_config(job, trial);
+		if (!trial->partial) {
+			remember_config(job, trial);
+		}
 		job->charged += !trial->cached;
 	}
 	job->out += !trial->cached;
@@ -230,6 +233,7 @@ static void add_result(struct job *job, struct trial *trial)
 static void stand(const struct job *job, struct trial *trial)
 {
 	trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
+	trial->candidate.feasible = trial->candidate.feasible && !trial->partial;
 	trial->candidate.number = trial->number;
 	trial->candidate.insists = trial->insists;
 	trial->candidate.fallbacks =

@@ -71,8 +71,8 @@ void job_judge(const struct job *job, json_t *told)
 
 static bool can_be_best(const struct trial *trial)
 {
-	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->rejected &&
-	       trial->settled;
+	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->partial &&
+	       !trial->rejected && trial->settled;
 }
 
 static void choose_best(struct job *job)
@@ -215,6 +215,7 @@ void job_show(struct job *job, struct trial *trial)
 		.kind = trial->kind,
 		.config = trial->config,
 		.feasible = trial->candidate.feasible,
+		.partial = trial->partial,
 		.merit = trial->candidate.merit,
 		.margin = trial->candidate.margin,
 		.objective = trial->candidate.objective,
@@ -226,7 +227,7 @@ void job_show(struct job *job, struct trial *trial)
 	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {
 		strategy_apply(&job->strategy, &event);
 	}
-	if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
+	if (can_be_best(trial) &&
 	    (job->best == NULL || candidate_better(&trial->candidate, &job->best->candidate))) {
 		job->best = trial;
 	}

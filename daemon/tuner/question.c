@@ -54,6 +54,9 @@ json_t *flight_document(struct flight *flight)
 	if (trial->kind == QUESTION_SCORE) {
 		add_score_members(body, flight);
 	}
+	if (trial->partial) {
+		(void)json_object_set(body, "subset", json_object_get(trial->question, "subset"));
+	}
 	return body;
 }
 

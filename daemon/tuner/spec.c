@@ -27,6 +27,7 @@ static const char *const body_members[] = {
 	"evaluator",
 	"retry",
 	"early_verdict",
+	"ranking",
 	"max_failed_trials",
 	"confirm",
 	"parallel",
@@ -181,6 +182,21 @@ static void read_early_verdict(const struct json_at *at, struct spec *spec)
 	spec->samples = json_int(&samples, 0, 1, INT64_C(1) << 40);
 }
 
+/* What it says is the evaluator's business. */
+static void read_ranking(const struct json_at *at, struct spec *spec)
+{
+	static const char *const ranking_members[] = {"subset", NULL};
+	struct json_at subset = json_member(at, "subset");
+
+	if (at->value == NULL || !json_is_object_at(at)) {
+		return;
+	}
+	json_only(at, ranking_members);
+	if (json_required(&subset) && json_is_object_at(&subset)) {
+		spec->ranking = json_incref(subset.value);
+	}
+}
+
 static void read_rest(const struct json_at *body, struct spec *spec)
 {
 	struct json_at name = json_member(body, "name");
@@ -189,6 +205,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	struct json_at attempts = json_member(&retry, "max_attempts");
 	struct json_at backoff = json_member(&retry, "backoff_s");
 	struct json_at verdict = json_member(body, "early_verdict");
+	struct json_at ranking = json_member(body, "ranking");
 	struct json_at failed = json_member(body, "max_failed_trials");
 	struct json_at confirm = json_member(body, "confirm");
 	struct json_at parallel = json_member(body, "parallel");
@@ -204,6 +221,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 		json_only(&retry, retry_members);
 	}
 	read_early_verdict(&verdict, spec);
+	read_ranking(&ranking, spec);
 	spec->max_attempts = json_int(&attempts, 3, 1, 20);
 	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
 	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);
@@ -294,6 +312,7 @@ void spec_destroy(struct spec *spec)
 	target_finish(&spec->adviser);
 	json_decref(spec->labels);
 	json_decref(spec->recipes);
+	json_decref(spec->ranking);
 	json_decref(spec->kwargs);
 	for (char **answer = spec->answers; answer != NULL && *answer != NULL; answer++) {
 		free(*answer);
@@ -380,6 +399,7 @@ struct problem spec_problem(const struct spec *spec)
 		.parallel = (int)spec->parallel,
 		.level = level_of(spec),
 		.keep_searching = spec->keep_searching,
+		.partial = spec->ranking != NULL,
 		.answers = (const char *const *)spec->answers,
 	};
 }

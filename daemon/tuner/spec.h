@@ -29,6 +29,7 @@ struct target {
 struct spec {
 	char *name;          /* owned, or NULL */
 	json_t *labels;      /* owned object */
+	json_t *ranking;     /* the part of the data that is enough to rank; owned, or NULL */
 	json_t *recipes;     /* owned; as every config has them but for what it tunes */
 	struct space *space; /* owned */
 	struct criterion criterion;

@@ -52,13 +52,24 @@ static int prepare(struct evaluator *evaluator, struct config *config, const jso
 	return calib_init(&evaluator->calib, &evaluator->model, config->samples, fault);
 }
 
-static json_t *measure(struct evaluator *evaluator, const struct config *config)
+/* {"subset": {"images": N}} in a question: fewer images are enough to compare configs. */
+static size_t wanted_images(const json_t *body)
 {
+	json_int_t images =
+		json_integer_value(json_object_get(json_object_get(body, "subset"), "images"));
+
+	return images > 0 ? (size_t)images : SIZE_MAX;
+}
+
+static json_t *measure(struct evaluator *evaluator, const struct config *config, const json_t *body)
+{
+	struct measure_options options = evaluator->measure;
 	struct measurement found;
 	struct fault fault = {0};
 
-	if (measure_config(&found, &evaluator->model, config, &evaluator->calib,
-			   &evaluator->measure, &fault) != 0) {
+	options.images = wanted_images(body);
+	if (measure_config(&found, &evaluator->model, config, &evaluator->calib, &options,
+			   &fault) != 0) {
 		return failed(&fault);
 	}
 	return json_pack("{s:f, s:f, s:{s:I}}", "accuracy", found.accuracy, "latency_ms",
@@ -78,7 +89,7 @@ static json_t *answer_baseline(struct evaluator *evaluator, const json_t *body)
 
 	(void)body;
 	config_baseline(&config);
-	return measure(evaluator, &config);
+	return measure(evaluator, &config, body);
 }
 
 static json_t *answer_evaluate(struct evaluator *evaluator, const json_t *body)
@@ -89,7 +100,7 @@ static json_t *answer_evaluate(struct evaluator *evaluator, const json_t *body)
 	if (prepare(evaluator, &config, json_object_get(body, "config"), &fault) != 0) {
 		return failed(&fault);
 	}
-	return measure(evaluator, &config);
+	return measure(evaluator, &config, body);
 }
 
 static int read_wanted(struct score_question *question, const struct model *model,

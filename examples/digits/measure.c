@@ -33,28 +33,33 @@ static void print_progress(size_t seen, size_t correct, size_t total)
 }
 
 static int measure_accuracy(double *accuracy, const struct model *model, struct net *net,
-			    bool progress, struct fault *fault)
+			    const struct measure_options *options, struct fault *fault)
 {
 	const struct images *images = &model->held_out;
-	size_t last = model->op_count - 1, correct = 0;
+	size_t last = model->op_count - 1, correct = 0, batches = images->count / MODEL_BATCH;
+	size_t count;
 	float *logits = calloc(net_output_size(net, last), sizeof(*logits));
 
 	if (logits == NULL) {
 		return fault_set(fault, "out of memory");
 	}
-	for (size_t first = 0; first < images->count; first += MODEL_BATCH) {
+	if (options->images / MODEL_BATCH < batches) {
+		batches = options->images / MODEL_BATCH;
+	}
+	count = (batches > 0 ? batches : 1) * MODEL_BATCH;
+	for (size_t first = 0; first < count; first += MODEL_BATCH) {
 		net_run(net, images->pixels + first * model->side * model->side);
 		net_output(net, last, logits);
 		for (size_t i = 0; i < MODEL_BATCH; i++) {
 			correct += best_class(logits + i * model->classes, model->classes) ==
 				   images->labels[first + i];
 		}
-		if (progress) {
-			print_progress(first + MODEL_BATCH, correct, images->count);
+		if (options->progress) {
+			print_progress(first + MODEL_BATCH, correct, count);
 		}
 	}
 	free(logits);
-	*accuracy = (double)correct / (double)images->count;
+	*accuracy = (double)correct / (double)count;
 	return 0;
 }
 
@@ -145,7 +150,7 @@ int measure_config(struct measurement *result, const struct model *model,
 	for (size_t i = 0; i < model->op_count; i++) {
 		result->model_size_bytes += size_of(&model->ops[i], &config->ops[i]);
 	}
-	status = measure_accuracy(&result->accuracy, model, net, options->progress, fault);
+	status = measure_accuracy(&result->accuracy, model, net, options, fault);
 	if (status == 0 && options->deterministic) {
 		result->latency_ms = measure_work(model, config) / NS_PER_MS;
 	} else if (status == 0) {

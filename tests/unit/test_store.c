@@ -58,7 +58,8 @@ Test(store, trial_documents_have_all_digits_real_booleans_and_scores)
 			 "{\"job\":\"job_a\",\"number\":1,\"kind\":\"evaluate\",\"stage\":\"all\","
 			 "\"state\":\"told\",\"source\":\"measured\",\"attempts\":2,"
 			 "\"accuracy\":0.75,\"metrics\":{\"latency_ms\":4.5},\"feasible\":false,"
-			 "\"objective_value\":4.4999999999999996,\"margin\":null,\"worker\":\"w\","
+			 "\"objective_value\":4.4999999999999996,\"margin\":null,\"subset\":null,"
+			 "\"worker\":\"w\","
 			 "\"asked_at\":\"1970-01-01T00:16:40.070Z\","
 			 "\"told_at\":\"1970-01-01T00:16:40.110Z\",\"error\":null,"
 			 "\"hash\":\"00ff\"}");
