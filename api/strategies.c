@@ -1,5 +1,5 @@
 #include "api/resources.h"
-#include "strategies/strategy.h"
+#include "strategies/registry.h"
 
 static json_t *param_schema(const struct param *p)
 {
@@ -49,6 +49,14 @@ static json_t *kwargs_schema(const struct strategy_ops *ops)
 			 "properties", properties, "required", required);
 }
 
+static const char *origin(const struct strategy_ops *ops)
+{
+	if (ops->adviser == ADVISER_REMOTE) {
+		return "remote";
+	}
+	return registry_is_added(ops) ? "plug_in" : "built_in";
+}
+
 static json_t *document(const struct strategy_ops *ops)
 {
 	json_t *asks = json_pack("[s]", "evaluate");
@@ -58,8 +66,8 @@ static json_t *document(const struct strategy_ops *ops)
 	}
 	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "name", ops->name, "summary",
 			 ops->summary, "when", ops->when, "version", (json_int_t)ops->version,
-			 "origin", ops->adviser == ADVISER_REMOTE ? "remote" : "built_in", "asks",
-			 asks, "strategy_kwargs", kwargs_schema(ops));
+			 "origin", origin(ops), "asks", asks, "strategy_kwargs",
+			 kwargs_schema(ops));
 }
 
 void strategies_list(struct call *call)

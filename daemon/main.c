@@ -14,11 +14,12 @@
 #include "base/mem.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/plugins.h"
 
 /*
  * The process: what is started in which order, and stopped in the reverse one.
  *
- *	options -> guard -> fetch -> store -> HTTP -> tuner (replays the logs) -> courier -> ready
+ *	options -> guard -> plug-ins -> fetch -> store -> HTTP -> tuner (replays the logs) -> courier -> ready
  *	signal  -> tuner drains -> HTTP closes -> courier -> fetch -> store checkpoints -> loop ends
  */
 
@@ -430,8 +431,9 @@ int main(int argc, char **argv)
 		options_print(&process.options, stdout);
 	} else if (rc == 0 && destination != NULL) {
 		rc = store_backup(process.options.data_dir, destination, &err);
-	} else if (rc == 0 && !check) {
-		rc = serve(&process, &err);
+	} else if (rc == 0) {
+		rc = plugins_load(process.options.plugin_dir, &err);
+		rc = rc == 0 && !check ? serve(&process, &err) : rc;
 	}
 	guard_destroy(process.guard);
 	options_finish(&process.options);

@@ -28,6 +28,8 @@ static const struct setting table[] = {
 	 "ADDR:PORT or unix:PATH to listen on; repeatable; port 0 picks one"},
 	{"data_dir", OPTION_TEXT, AT(data_dir), "", 0, 0,
 	 "directory of the database (default: $STATE_DIRECTORY, $XDG_STATE_HOME/narrowd)"},
+	{"plugin_dir", OPTION_TEXT, AT(plugin_dir), "", 0, 0,
+	 "directory of strategies as plug-ins, loaded at start-up (default: none)"},
 	{"evaluator_policy", OPTION_TEXT, AT(evaluator_policy), "", 0, 0,
 	 "lan, public, allowlist, registered or off: which addresses may be called "
 	 "(default: lan on loopback, else allowlist)"},
@@ -225,19 +227,32 @@ static int read_file(struct settings *options, const char *path, struct err *ret
 	return rc;
 }
 
+static int dashed(int c)
+{
+	return c == '_' ? '-' : c;
+}
+
+/* The name of a setting as a flag ("--", dashed) or a variable ("NARROWD_", toupper); the caller
+ * frees. */
+static char *spell(const struct setting *option, const char *prefix, int (*map)(int))
+{
+	char *name = mem_printf("%s%s", prefix, option->name);
+
+	for (char *c = name; *c != '\0'; c++) {
+		*c = (char)map((unsigned char)*c);
+	}
+	return name;
+}
+
 static int read_environment(struct settings *options, struct err *reterr)
 {
 	int rc = 0;
 
 	for (int i = 0; i < OPTION_COUNT && rc == 0; i++) {
-		char *name = mem_printf("NARROWD_%s", table[i].name);
+		char *name = spell(&table[i], "NARROWD_", toupper);
 		bool seen = false;
-		const char *value;
+		const char *value = getenv(name);
 
-		for (char *c = name; *c != '\0'; c++) {
-			*c = (char)toupper((unsigned char)*c);
-		}
-		value = getenv(name);
 		if (value != NULL) {
 			rc = replace(options, &table[i], &seen, value, reterr);
 		}
@@ -400,18 +415,6 @@ void options_finish(struct settings *options)
 	}
 }
 
-static char *flag_of(const struct setting *option)
-{
-	char *flag = mem_printf("--%s", option->name);
-
-	for (char *c = flag; *c != '\0'; c++) {
-		if (*c == '_') {
-			*c = '-';
-		}
-	}
-	return flag;
-}
-
 void options_help(FILE *out)
 {
 	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
@@ -419,7 +422,7 @@ void options_help(FILE *out)
 			   "       narrowd --help | --version | --check-config | --print-config | "
 			   "--print-routes\n\nSettings:\n");
 	for (int i = 0; i < OPTION_COUNT; i++) {
-		char *flag = flag_of(&table[i]);
+		char *flag = spell(&table[i], "--", dashed);
 
 		(void)fprintf(out, "  %-20s %s%s%s%s\n", flag, table[i].help,
 			      table[i].fallback[0] != '\0' ? " [" : "", table[i].fallback,
@@ -478,12 +481,9 @@ char *options_json(const struct settings *options)
 
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		char *value = value_text(options, &table[i]);
-		char *flag = flag_of(&table[i]);
-		char *env = mem_printf("NARROWD_%s", table[i].name);
+		char *flag = spell(&table[i], "--", dashed);
+		char *env = spell(&table[i], "NARROWD_", toupper);
 
-		for (char *c = env; *c != '\0'; c++) {
-			*c = (char)toupper((unsigned char)*c);
-		}
 		(void)json_array_append_new(
 			items, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
 					 table[i].name, "type", types[table[i].type], "value",

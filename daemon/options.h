@@ -26,6 +26,7 @@ struct settings {
 	struct option_list allowed_hosts;
 	struct option_list webhook_schedule_s;
 	char *data_dir;
+	char *plugin_dir;       /* "" means: no plug-ins */
 	char *evaluator_policy; /* "" means: by the listeners */
 	char *callback_url;     /* "" means: the first listener's */
 	char *log_format, *log_level;

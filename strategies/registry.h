@@ -1,10 +1,22 @@
 /*
- * The strategies that are built in. One more is a file, a line here and a line in registry.c.
+ * The strategies that there are. One more that is built in is a file, a line here and a line in
+ * registry.c; plug-ins add theirs at start-up.
  */
 #ifndef NARROWD_STRATEGIES_REGISTRY_H
 #define NARROWD_STRATEGIES_REGISTRY_H
 
 #include "strategies/strategy.h"
+
+enum { REGISTRY_MAX = 128, REGISTRY_NAME_MAX = 64 };
+
+/*
+ * Adds what a plug-in brings, which must outlive the process's use of it. Only before other threads
+ * exist. ERR_CONFIG, in words that follow the plug-in's name, for another version of the interface,
+ * for what is incomplete and for a name that is taken.
+ */
+int registry_add(const struct strategy_ops *ops, struct err *reterr);
+/* Whether it came from a plug-in. */
+bool registry_is_added(const struct strategy_ops *ops);
 
 extern const struct strategy_ops auto_strategy;
 extern const struct strategy_ops auto_mixed_precision_strategy;

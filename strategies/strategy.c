@@ -41,7 +41,9 @@ int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
 void strategy_finish(struct strategy *strategy)
 {
 	if (strategy->state != NULL) {
-		strategy->ops->finish(strategy->state);
+		if (strategy->ops->finish != NULL) {
+			strategy->ops->finish(strategy->state);
+		}
 		free(strategy->state);
 		strategy->state = NULL;
 	}

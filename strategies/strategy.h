@@ -1,15 +1,6 @@
 /*
- * A strategy: what to try next. A fold over a job's events, and a question.
- *
- * apply() changes the state, next() asks and changes nothing. Neither does I/O, looks at a clock
- * or draws hidden random numbers, so a restart applies the stored events again and goes on. The
- * host allocates the state; one thread at a time has it.
- *
- * Contract of the host: the first event is the baseline's EVENT_TOLD. Every question that next()
- * asks comes back as EVENT_ASKED, then, once, as EVENT_TOLD or EVENT_FAILED. With `deterministic`
- * results arrive in the order of trial numbers. Any time later a trial that failed may come as
- * EVENT_TOLD too, because somebody had it measured again. What events and questions point to lives
- * as long as the state.
+ * Strategies as the daemon runs them. What a strategy is, and what is promised to it, stands in
+ * narrowd/strategy.h, which plug-ins see as well.
  */
 #ifndef NARROWD_STRATEGIES_STRATEGY_H
 #define NARROWD_STRATEGIES_STRATEGY_H
@@ -20,23 +11,11 @@
 
 #include "base/err.h"
 #include "base/rng.h"
+#include "narrowd/strategy.h"
 #include "strategies/config.h"
 #include "strategies/criterion.h"
 #include "strategies/objective.h"
 #include "strategies/space.h"
-
-enum { STRATEGY_ABI = 1 };
-
-enum question_kind {
-	QUESTION_BASELINE,
-	QUESTION_EVALUATE,
-	QUESTION_SCORE,
-	QUESTION_CONFIRM,
-	/* Put to the strategy's adviser, who decides elsewhere (strategies/advised.h): */
-	QUESTION_BEGIN,   /* here is a job */
-	QUESTION_SUGGEST, /* which config next? */
-	QUESTION_OBSERVE, /* this is what came of `subject` */
-};
 
 /* Whether an adviser answers, not an evaluator. */
 static inline bool question_is_advice(enum question_kind kind)
@@ -46,134 +25,9 @@ static inline bool question_is_advice(enum question_kind kind)
 
 extern const char *const question_kind_names[]; /* NULL-terminated */
 
-struct question {
-	enum question_kind kind;
-	const char *stage;     /* static text: which part of the strategy asks */
-	struct config *config; /* owned by whoever received the question */
-	/* QUESTION_SCORE only: */
-	const char *method; /* static text: "mse", "mse_v2", "hawq_v2" */
-	const char *phase;  /* static text or NULL: "fallback", "requantize" */
-	uint32_t *ops;      /* owned like config; which operators to score */
-	size_t op_count;
-	int64_t confidence_batches; /* 0: the evaluator's own default */
-	const char *loss;           /* borrowed from the arguments, or NULL */
-	/* QUESTION_EVALUATE: the trial that suggested the config, or 0. QUESTION_OBSERVE: the trial
-	 * whose result is to be told. */
-	int64_t subject;
-	/* QUESTION_EVALUATE: a feasible answer becomes the best whatever its objective, because the
-	 * strategy goes from good configs to more quantized ones. */
-	bool insists;
-	/* QUESTION_EVALUATE: the strategy needs the numbers, not only whether the criterion is met: it
-	 * is measured to the end even when part of the data says that it misses. */
-	bool whole;
-	/* QUESTION_EVALUATE: the numbers only rank configs among each other, so that part of the data is
-	 * enough where the job says so. Such a question is `whole`, too. */
-	bool ranks;
-};
-
 void question_finish(struct question *question);
 
-enum event_type { EVENT_ASKED, EVENT_TOLD, EVENT_FAILED };
-
-/*
- * One step of a job as strategies see it. An EVENT_TOLD of a config that was never asked is a
- * measurement from elsewhere: learn from it, or leave it.
- */
-struct event {
-	enum event_type type;
-	int64_t trial;
-	enum question_kind kind;
-	/* EVENT_TOLD of QUESTION_SUGGEST: what is suggested, NULL for "nothing more". */
-	const struct config *config;
-	/* EVENT_ASKED of a score question: */
-	const uint32_t *ops;
-	size_t op_count;
-	/* EVENT_TOLD of a measurement: */
-	bool feasible;
-	/* Measured on part of the data, of a question that `ranks`: never feasible, and to be compared
-	 * with others of the kind alone. */
-	bool partial;
-	double merit;  /* higher is better whatever the metric */
-	double margin; /* to the bound, in units of what may be lost */
-	/* Lower is better; NAN when it was measured only until it was clear that it misses the criterion:
-	 * then merit and margin are estimates. Never of a question that is `whole`. */
-	double objective;
-	/* EVENT_TOLD of a score question; higher = suffers more when quantized: */
-	const double *scores; /* one for each of `ops` */
-};
-
-/* INC's quant_level where it does not choose the strategy but how the strategy goes on. */
-enum level { LEVEL_AUTO, LEVEL_TYPES, LEVEL_OPS };
-
-/* All that a strategy may know of its job besides its events. Borrowed for the state's life. */
-struct problem {
-	const struct space *space;
-	const struct criterion *criterion;
-	const struct objective *objective;
-	uint64_t seed;
-	int parallel;
-	enum level level;    /* for strategies that have levels */
-	bool keep_searching; /* stop_on is "budget" */
-	bool partial;        /* questions that `ranks` are answered on part of the data */
-	/* What the evaluator answers: "evaluate", "score:mse", ...; NULL-terminated. */
-	const char *const *answers;
-};
-
 bool problem_answers(const struct problem *problem, const char *what);
-
-/* One strategy_kwarg: validation, documentation and the web form come from this. */
-struct param {
-	const char *name;           /* NULL ends a table */
-	double fallback, min, max;  /* numbers; for PARAM_TEXT min and max bound the bytes */
-	const char *const *choices; /* PARAM_TEXT: NULL-terminated, or NULL for any */
-	const char *text_fallback;
-	const char *help;
-	enum { PARAM_INTEGER, PARAM_REAL, PARAM_BOOL, PARAM_TEXT } type;
-	bool required;
-	bool secret; /* never shown or written where people read it */
-};
-
-/* Who suggests configs to a strategy that does not decide itself. */
-enum adviser { ADVISER_NONE, ADVISER_REMOTE, ADVISER_SIGOPT };
-
-/* Values in the order of the params table. */
-struct args {
-	double numbers[16];
-	const char *texts[16];
-};
-
-enum step {
-	STEP_ASK,     /* *out is a question */
-	STEP_WAIT,    /* results that are still out are needed first */
-	STEP_DONE,    /* nothing is left to try */
-	STEP_CONTENT, /* what was found meets the criterion, and that is all that is looked for */
-};
-
-struct strategy_ops {
-	uint32_t abi;
-	uint32_t version; /* of behaviour: a job that goes on under another one says so */
-	const char *name, *summary, *when; /* when: when to choose it */
-	const struct param *params;        /* may be NULL */
-	const char *const *needs; /* what the evaluator must answer besides "evaluate"; NULL */
-	bool has_levels; /* the job's quant_level is its level: it does not outrank this strategy */
-	bool in_order;   /* next() must see exactly the results of trials 0 .. n - parallel */
-	enum adviser adviser;
-	size_t (*state_size)(const struct problem *problem);
-	/* `state` is zeroed. */
-	int (*init)(void *state, const struct problem *problem, const struct args *args,
-		    struct err *reterr);
-	void (*apply)(void *state, const struct event *event);
-	enum step (*next)(const void *state, struct rng rng, struct question *out);
-	void (*finish)(void *state);
-	/* Optional. While true only the budget ends the job, however good its best config is. */
-	bool (*holds)(const void *state);
-	/* Optional. While true next() asks QUESTION_OBSERVE or waits for its answer, whatever the
-	 * budget, and the job does not end by its own exit policy. */
-	bool (*owes)(const void *state);
-	/* Optional. The trial to hand over in the end, for strategies that know better than single
-	 * noisy measurements do; 0 for the best that was measured. */
-	int64_t (*choose)(const void *state);
-};
 
 /* A strategy and its state. */
 struct strategy {
@@ -194,7 +48,7 @@ bool strategy_owes(const struct strategy *strategy);
 int64_t strategy_choice(const struct strategy *strategy);
 
 /* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
-extern const struct strategy_ops *const strategies[];
+extern const struct strategy_ops *strategies[];
 const struct strategy_ops *strategy_find(const char *name);
 /* Fills args with the fallbacks of the table. */
 void args_init(struct args *args, const struct param *params);

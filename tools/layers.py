@@ -13,8 +13,9 @@ import tempfile
 
 # Folder -> the folders that it may include from, besides itself. The longest match wins.
 LAYERS = {
-    "daemon/base": [],
-    "strategies": ["daemon/base"],
+    "include/narrowd": [],
+    "daemon/base": ["include/narrowd"],
+    "strategies": ["include/narrowd", "daemon/base"],
     "store": ["strategies", "daemon/base"],
     "backends": ["strategies", "daemon/base"],
     "daemon/tuner": ["store", "backends", "strategies", "daemon/base"],
@@ -22,6 +23,7 @@ LAYERS = {
     "daemon": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
     "cli": ["backends", "daemon/base"],
     "examples/digits": [],
+    "examples/plugin_strategy": ["include/narrowd"],
     "tests": ["bench", "api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
     "bench": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
 }
@@ -51,7 +53,8 @@ HOMES = {
         "bench/*",
     ] + EXAMPLES_AND_TESTS,
     "pcre2.h": ["strategies/pattern.c"],
-    "dlfcn.h": ["tests/unit/fetch_probe.c"],
+    "dlfcn.h": ["daemon/plugins.c", "tests/unit/fetch_probe.c"],
+    "narrowd/*": ["examples/plugin_strategy/*"],
     "cblas.h": ["strategies/linalg.c"],
     "openssl/*": ["backends/hash.c"],
     "dnnl.h": ["examples/*"],
@@ -93,7 +96,7 @@ class Tree:
 
     def resolve(self, includer, header):
         """The file that a quoted include names; examples and tests may use their own folder."""
-        candidates = [header, "daemon/" + header]
+        candidates = [header, "daemon/" + header, "include/" + header]
         if includer.startswith(("examples/", "tests/")):
             candidates.append(includer.rpartition("/")[0] + "/" + header)
         return next((name for name in candidates if name in self.files), None)
@@ -187,6 +190,7 @@ BAD = [
     ("store/x.c", "#include <boost.h>\n", "has no home"),
     ("strategies/x.c", "#include <jansson.h>\n", "may be included in daemon/*"),
     ("strategies/x.c", '#include "base/loop.h"\n', "sees <uv.h> through daemon/base/loop.h"),
+    ("api/x.c", "#include <dlfcn.h>\n", "may be included in daemon/plugins.c"),
     ("examples/other/x.c", "#include <stdio.h>\n", "belongs to no layer"),
 ]
 

@@ -9,14 +9,11 @@
 
 #include <stdint.h>
 
+#include "narrowd/rng.h"
+
 enum rng_stream {
 	RNG_SEARCH = 1, /* what to try next */
 	RNG_TIMING = 2, /* back-off jitter; never touches the search */
-};
-
-struct rng {
-	uint64_t key;
-	uint64_t counter;
 };
 
 struct rng rng_make(uint64_t seed, enum rng_stream stream, uint64_t number);

@@ -109,6 +109,13 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 	if (spec == NULL) {
 		return -(int)reterr->code;
 	}
+	if (spec->strategy == NULL) {
+		spec_destroy(spec);
+		return err_set(
+			reterr, ERR_CONFIG,
+			"its strategy was a plug-in that is not in plugin_dir any more; a clone "
+			"with another strategy and warm_start goes on with what was measured");
+	}
 	job = job_create(id, spec);
 	rc = read_log(tuner, job, reterr);
 	if (rc != 0 || job_state_is_final(job->state)) {

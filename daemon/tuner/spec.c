@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "strategies/host.h"
 #include "tuner/codec_capability.h"
 #include "tuner/spec_adviser.h"
 #include "tuner/spec_read.h"
@@ -256,7 +257,8 @@ static void check_against_capability(const struct json_at *body, const json_t *c
 	}
 }
 
-struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)
+static struct spec *create(json_t *body, json_t *capability, json_t *target, bool stored,
+			   struct err *reterr)
 {
 	struct spec *spec = mem_new(1, sizeof(*spec));
 	json_t *bare = spec_secrets_removed(target);
@@ -274,7 +276,7 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 	read_budget(&at, spec);
 	spec_read_criterion(&at, &spec->criterion);
 	spec_read_objective(&objective, &spec->objective);
-	spec_read_strategy(&at, spec);
+	spec_read_strategy(&at, stored, spec);
 	spec_read_space(&at, capability, spec);
 	check_against_capability(&at, capability, spec);
 	json_decref(bare);
@@ -287,12 +289,17 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 	return spec;
 }
 
+struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)
+{
+	return create(body, capability, target, false, reterr);
+}
+
 struct spec *spec_load(const char *body, const char *capability, const char *target,
 		       struct err *reterr)
 {
 	json_t *values[] = {json_loads(body, 0, NULL), json_loads(capability, 0, NULL),
 			    json_loads(target, 0, NULL)};
-	struct spec *spec = spec_create(values[0], values[1], values[2], reterr);
+	struct spec *spec = create(values[0], values[1], values[2], true, reterr);
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		json_decref(values[i]);
@@ -401,6 +408,7 @@ struct problem spec_problem(const struct spec *spec)
 		.keep_searching = spec->keep_searching,
 		.partial = spec->ranking != NULL,
 		.answers = (const char *const *)spec->answers,
+		.host = &host_functions,
 	};
 }
 

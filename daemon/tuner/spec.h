@@ -34,7 +34,7 @@ struct spec {
 	struct space *space; /* owned */
 	struct criterion criterion;
 	struct objective objective;
-	const struct strategy_ops *strategy;
+	const struct strategy_ops *strategy; /* NULL: a stored job's, whose plug-in is gone */
 	char **answers;          /* what the evaluator answers, NULL-terminated; owned */
 	struct args args;        /* its texts belong to `kwargs` */
 	json_t *kwargs;          /* owned */

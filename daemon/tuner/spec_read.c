@@ -258,7 +258,7 @@ static const char *read_quant_level(const struct json_at *at)
 	return "auto";
 }
 
-void spec_read_strategy(const struct json_at *body, struct spec *spec)
+void spec_read_strategy(const struct json_at *body, bool stored, struct spec *spec)
 {
 	struct json_at level = json_member(body, "quant_level");
 	struct json_at criterion = json_member(body, "tuning_criterion");
@@ -271,6 +271,9 @@ void spec_read_strategy(const struct json_at *body, struct spec *spec)
 		spec->quant_level = strategy.value != NULL ? "1" : "auto";
 	}
 	spec->strategy = strategy_find(name);
+	if (spec->strategy == NULL && stored) {
+		return;
+	}
 	if (spec->strategy == NULL) {
 		/* Also when quant_level outranks it: a typing error is not a wish. */
 		(void)json_fault(&strategy, "there is no strategy \"%s\"; see /v1/strategies",

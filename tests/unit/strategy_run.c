@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
+#include "strategies/host.h"
 #include "strategies/product.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -116,6 +117,7 @@ void run_init(struct run *run, const struct run_case *c, const struct strategy_o
 		.seed = c->seed,
 		.parallel = parallel,
 		.keep_searching = true,
+		.host = &host_functions,
 	};
 	args_init(&args, ops->params);
 	err_init(&err);

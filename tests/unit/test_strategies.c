@@ -12,6 +12,7 @@
 #include "space_kit.h"
 #include "strategies/combos.h"
 #include "strategies/product.h"
+#include "strategies/registry.h"
 #include "strategy_run.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -24,6 +25,16 @@ enum {
 #define FOR_EACH_STRATEGY(ops)                                                                     \
 	for (const struct strategy_ops *const *at_ = strategies, *(ops) = *at_; (ops) != NULL;     \
 	     (ops) = *++at_)
+
+/* The example of a plug-in is one more. */
+static void add_example(void)
+{
+	struct err err;
+
+	cr_assert_eq(registry_add(narrowd_plugin[0], &err), 0, "%s", err.message);
+}
+
+TestSuite(strategies, .init = add_example);
 
 Test(strategies, tables_are_complete)
 {
@@ -41,6 +52,7 @@ Test(strategies, tables_are_complete)
 		}
 	}
 	cr_expect_null(strategy_find("no such strategy"));
+	cr_expect_not_null(strategy_find("by_name"));
 }
 
 /* Calls `check` for every strategy on every space. */
