@@ -1,0 +1,240 @@
+/*
+ * The scheduler is fair: promise P10 with many jobs at several evaluators, one of which hangs.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "tuner/sched.h"
+
+enum {
+	EVALUATORS = 5,
+	HUNG = 2, /* never answers */
+	PLACES = 4,
+	SEATS = 40, /* jobs at each evaluator */
+	WINDOW = 1000,
+	DISPATCHES = 6000, /* at each evaluator that answers */
+};
+
+struct client {
+	struct sched_seat seat;
+	bool called;         /* its turn came */
+	bool holds;          /* a question of it is out */
+	int64_t waits_since; /* in dispatches, as is `sent` */
+	int64_t sent;
+	bool overtaken;
+};
+
+struct desk {
+	struct client clients[SEATS];
+	int starts[DISPATCHES]; /* whose question was sent */
+	int64_t dispatches;
+};
+
+struct world {
+	struct sched sched;
+	struct desk desks[EVALUATORS];
+	struct rng rng;
+};
+
+static struct world world;
+
+static void on_turn(void *arg)
+{
+	struct client *client = arg;
+
+	client->called = true;
+}
+
+static void dispatch(struct desk *desk, int who)
+{
+	struct client *client = &desk->clients[who];
+
+	client->called = false;
+	if (!sched_take(&client->seat)) {
+		return;
+	}
+	/* In rounds of as many questions as there are places: at most 2 x seats / places. */
+	cr_assert_leq(desk->dispatches - client->waits_since, 2 * SEATS, "job %d starved", who);
+	client->holds = true;
+	client->overtaken = false;
+	client->sent = desk->dispatches;
+	if (desk->dispatches < DISPATCHES) {
+		desk->starts[desk->dispatches] = who;
+	}
+	desk->dispatches++;
+}
+
+/* An answer: the place is free, and the job has the next question. */
+static void answer(struct desk *desk, int who)
+{
+	struct client *client = &desk->clients[who];
+
+	client->holds = false;
+	client->waits_since = desk->dispatches;
+	sched_give_back(&client->seat);
+	dispatch(desk, who);
+	for (int i = 0; i < SEATS; i++) {
+		if (desk->clients[i].called) {
+			dispatch(desk, i);
+		}
+	}
+}
+
+/* The job of the oldest question out but `skipped`. */
+static int oldest_out(const struct desk *desk, int skipped)
+{
+	int oldest = -1;
+
+	for (int i = 0; i < SEATS; i++) {
+		const struct client *client = &desk->clients[i];
+
+		if (client->holds && i != skipped &&
+		    (oldest < 0 || client->sent < desk->clients[oldest].sent)) {
+			oldest = i;
+		}
+	}
+	return oldest;
+}
+
+/* Questions overtake each other, each at most once, and so take about as long: a job is not
+ * runnable while its own question is out, so one of long questions would start fewer. */
+static int next_answered(struct desk *desk)
+{
+	int oldest = oldest_out(desk, -1);
+	struct client *client = &desk->clients[oldest];
+
+	if (client->overtaken || rng_below(&world.rng, 2) > 0) {
+		return oldest;
+	}
+	client->overtaken = true;
+	return oldest_out(desk, oldest);
+}
+
+static void open_world(uint64_t seed)
+{
+	static const char *const urls[EVALUATORS] = {"http://a", "http://b", "http://c", "http://d",
+						     "http://e"};
+
+	memset(&world, 0, sizeof(world));
+	world.rng = rng_make(seed, RNG_TIMING, 0);
+	sched_init(&world.sched);
+	for (int e = 0; e < EVALUATORS; e++) {
+		for (int i = 0; i < SEATS; i++) {
+			struct client *client = &world.desks[e].clients[i];
+
+			sched_seat_init(&world.sched, &client->seat, urls[e], PLACES, on_turn,
+					client);
+		}
+	}
+	for (int i = 0; i < SEATS; i++) {
+		for (int e = 0; e < EVALUATORS; e++) {
+			dispatch(&world.desks[e], i);
+		}
+	}
+}
+
+static void close_world(void)
+{
+	for (int e = 0; e < EVALUATORS; e++) {
+		for (int i = 0; i < SEATS; i++) {
+			sched_leave(&world.desks[e].clients[i].seat);
+		}
+		for (int i = 0; i < SEATS; i++) {
+			struct client *client = &world.desks[e].clients[i];
+
+			if (client->holds) {
+				sched_give_back(&client->seat);
+			}
+			sched_seat_finish(&client->seat);
+		}
+	}
+	cr_assert_eq(world.sched.waiting, 0);
+	sched_finish(&world.sched);
+}
+
+static bool is_working(void)
+{
+	for (int e = 0; e < EVALUATORS; e++) {
+		if (e != HUNG && world.desks[e].dispatches < DISPATCHES) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void expect_even(const int *counts)
+{
+	int least = counts[0], most = counts[0];
+
+	for (int i = 1; i < SEATS; i++) {
+		least = counts[i] < least ? counts[i] : least;
+		most = counts[i] > most ? counts[i] : most;
+	}
+	cr_assert_leq(10 * most, 11 * least, "%d questions of one job, %d of another", most, least);
+}
+
+/* Every window of so many questions in a row. */
+static void check_windows(const struct desk *desk)
+{
+	int counts[SEATS] = {0};
+
+	for (int n = 0; n < DISPATCHES; n++) {
+		counts[desk->starts[n]]++;
+		if (n >= WINDOW) {
+			counts[desk->starts[n - WINDOW]]--;
+		}
+		if (n >= WINDOW - 1) {
+			expect_even(counts);
+		}
+	}
+}
+
+Test(sched, places_are_given_out_evenly_and_one_that_hangs_delays_nobody_else)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		open_world(seed);
+		while (is_working()) {
+			int e = (int)rng_below(&world.rng, EVALUATORS);
+
+			if (e != HUNG) {
+				answer(&world.desks[e], next_answered(&world.desks[e]));
+			}
+		}
+		cr_assert_eq(world.desks[HUNG].dispatches, PLACES);
+		for (int e = 0; e < EVALUATORS; e++) {
+			if (e != HUNG) {
+				check_windows(&world.desks[e]);
+			}
+		}
+		close_world();
+	}
+}
+
+Test(sched, a_place_that_is_not_wanted_goes_to_the_next)
+{
+	struct client first = {0}, second = {0}, third = {0};
+	struct sched sched;
+
+	sched_init(&sched);
+	sched_seat_init(&sched, &first.seat, "http://a", 1, on_turn, &first);
+	sched_seat_init(&sched, &second.seat, "http://a", 1, on_turn, &second);
+	sched_seat_init(&sched, &third.seat, "http://a", 1, on_turn, &third);
+	cr_assert(sched_take(&first.seat));
+	cr_assert_not(sched_take(&second.seat));
+	cr_assert_not(sched_take(&third.seat));
+	sched_give_back(&first.seat);
+	cr_assert(second.called);
+	cr_assert_not(third.called);
+	cr_assert_not(sched_take(&first.seat), "others were before it");
+	sched_seat_finish(&second.seat);
+	cr_assert(third.called);
+	cr_assert(sched_take(&third.seat));
+	sched_give_back(&third.seat);
+	cr_assert(sched_take(&first.seat));
+	sched_give_back(&first.seat);
+	sched_seat_finish(&first.seat);
+	sched_seat_finish(&third.seat);
+	cr_assert_eq(sched.waiting, 0);
+	sched_finish(&sched);
+}
