@@ -12,7 +12,7 @@ static const char *const trial_members[] = {
 	"job",      "number",  "kind",     "stage",           "state",  "source", "attempts",
 	"accuracy", "metrics", "feasible", "objective_value", "margin", "worker", "asked_at",
 	"told_at",  "error",   "hash",     "method",          "scores", "config", "latency_ms",
-	NULL,
+	"subset",   NULL,
 };
 
 static const char *const trial_states[] = {"told",   "asked",     "leased", "failed",
@@ -27,7 +27,7 @@ struct reader {
 	struct import *import;
 };
 
-/* Whether the trial is a measurement of a config, and not another trial's. */
+/* Whether the trial is a measurement of a config on all data, and not another trial's. */
 static bool is_measurement(const struct json_at *at)
 {
 	struct json_at kind = json_member(at, "kind");
@@ -36,8 +36,9 @@ static bool is_measurement(const struct json_at *at)
 	bool evaluates =
 		json_choice(&kind, QUESTION_EVALUATE, question_kind_names) == QUESTION_EVALUATE;
 	bool told = json_choice(&state, STATE_TOLD, trial_states) == STATE_TOLD;
+	bool partial = json_member(at, "subset").value != NULL;
 
-	return json_choice(&source, 0, sources) != SOURCE_CACHE && told && evaluates;
+	return json_choice(&source, 0, sources) != SOURCE_CACHE && told && evaluates && !partial;
 }
 
 /* The measurement alone, as an evaluator would have sent it. */

@@ -158,16 +158,20 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	int kind = name_index(data, "kind", question_kind_names);
 
 	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
-	trial->question = json_incref((json_t *)data);
+	trial->question = json_copy((json_t *)data);
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
 	trial->subject = json_integer_value(json_object_get(data, "subject"));
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
-	if (kind < 0 || (config != NULL && trial->config == NULL) || trial->twin >= trial->number ||
-	    trial->subject < 0 || trial->subject > trial->number) {
+	if (kind < 0 || (config != NULL && trial->config == NULL) ||
+	    (trial->kind == QUESTION_EVALUATE && trial->config == NULL) ||
+	    trial->twin >= trial->number || trial->subject < 0 || trial->subject > trial->number) {
 		return job_corrupt(reterr, "a question that the space does not have");
 	}
 	if (trial->kind == QUESTION_SCORE) {
 		read_ops(trial, json_object_get(data, "ops"));
+	} else {
+		(void)json_object_del(trial->question,
+				      "config"); /* as JSON it is most of the memory */
 	}
 	return 0;
 }

@@ -81,6 +81,16 @@ class Ranking(unittest.TestCase):
         clone = submit(self.daemon, self.job(warm_start={"job": document["id"]}))
         self.assertEqual(finished(self.daemon, clone)["progress"]["imported"], len(full))
 
+    def test_they_are_skipped_in_imports(self):
+        document, trials, _ = self.run_job()
+        job = submit(self.daemon, self.job())
+        listed = f"/v1/jobs/{document['id']}/trials"
+        full = [get(self.daemon, f"{listed}/{t['number']}") for t in trials]
+        status, _, receipt = self.daemon.request("POST", f"/v1/jobs/{job}/trials", {"trials": full})
+        self.assertEqual(status, 200, receipt)
+        kept = [t for t in trials if t["kind"] == "evaluate" and not t["subset"]]
+        self.assertEqual(receipt["imported"], len(kept))
+
     def test_scores(self):
         for strategy in ("mse", "hawq_v2", "sgp"):
             _, trials, questions = self.run_job(strategy)
