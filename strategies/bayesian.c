@@ -56,6 +56,7 @@ static const struct param params[] = {
 
 struct bayesian {
 	struct trials trials;
+	struct distance distance;
 	struct gp margin, objective;
 	size_t fitted; /* trials known when the hyperparameters were learnt */
 	size_t startup;
@@ -69,13 +70,23 @@ struct rows {
 	size_t count, known;
 };
 
+enum { MARGIN, OBJECTIVE, MODELS };
+
+/* Configs that are compared at once: digits, and squared distances to the rows by each model. */
+struct points {
+	uint16_t *digits;
+	double *distances[MODELS];
+};
+
 /* What one suggestion is made from. */
 struct search {
 	const struct bayesian *bayesian;
-	struct gp_fit margin, objective;
+	struct gp_fit fits[MODELS];
 	double best;  /* objective of the best feasible trial, or INFINITY */
 	size_t left;  /* configs that may still be compared */
 	size_t batch; /* at once */
+	size_t rows, width;
+	struct points candidates;
 };
 
 static size_t state_size(const struct problem *problem)
@@ -94,8 +105,9 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	bayesian->ucb = strcmp(args->texts[ARG_ACQUISITION], "ucb") == 0;
 	bayesian->startup = (size_t)args->numbers[ARG_STARTUP];
 	trials_init(&bayesian->trials, problem->space, args->numbers[ARG_FALLBACK] != 0);
-	gp_init(&bayesian->margin, &bayesian->trials, matern);
-	gp_init(&bayesian->objective, &bayesian->trials, matern);
+	distance_init(&bayesian->distance, &bayesian->trials);
+	gp_init(&bayesian->margin, &bayesian->distance, matern);
+	gp_init(&bayesian->objective, &bayesian->distance, matern);
 	return 0;
 }
 
@@ -105,6 +117,7 @@ static void finish(void *state)
 
 	gp_finish(&bayesian->margin);
 	gp_finish(&bayesian->objective);
+	distance_finish(&bayesian->distance);
 	trials_finish(&bayesian->trials);
 }
 
@@ -197,38 +210,64 @@ static size_t budget(size_t rows, size_t width)
 	return count > 4000 ? 4000 : (count < STARTS ? STARTS : count);
 }
 
+static struct points points_new(size_t count, size_t width, size_t rows)
+{
+	struct points points = {.digits = mem_new(count * width, sizeof(*points.digits))};
+
+	for (int m = 0; m < MODELS; m++) {
+		points.distances[m] = mem_new(count * rows, sizeof(double));
+	}
+	return points;
+}
+
+static void points_free(struct points *points)
+{
+	free(points->digits);
+	for (int m = 0; m < MODELS; m++) {
+		free(points->distances[m]);
+	}
+}
+
 static void search_init(struct search *search, const struct bayesian *bayesian,
 			const struct rows *rows)
 {
 	struct gp_data data = data_of(bayesian, rows, rows->margins);
 
 	search->bayesian = bayesian;
-	gp_fit_init(&search->margin, &bayesian->margin, &data);
+	gp_fit_init(&search->fits[MARGIN], &bayesian->margin, &data);
 	data.values = rows->objectives;
-	gp_fit_init(&search->objective, &bayesian->objective, &data);
+	gp_fit_init(&search->fits[OBJECTIVE], &bayesian->objective, &data);
 	search->best = best_objective(&bayesian->trials);
-	search->left = budget(rows->count, bayesian->trials.product.dimension_count);
+	search->rows = rows->count;
+	search->width = bayesian->trials.product.dimension_count;
+	search->left = budget(search->rows, search->width);
 	search->batch = search->left / STARTS < BATCH ? search->left / STARTS : BATCH;
+	search->candidates = points_new(search->batch, search->width, search->rows);
 }
 
 static void search_finish(struct search *search)
 {
-	gp_fit_finish(&search->margin);
-	gp_fit_finish(&search->objective);
+	points_free(&search->candidates);
+	for (int m = 0; m < MODELS; m++) {
+		gp_fit_finish(&search->fits[m]);
+	}
 }
 
 /*
  * log EI of the objective plus the logarithm of the probability to be feasible (Gardner et al.
  * 2014); before anything is feasible only the latter counts.
  */
-static void score(struct search *search, const uint16_t *digits, size_t count, double *ret)
+static void score(struct search *search, double *ret)
 {
 	double means[BATCH], deviations[BATCH], margins[BATCH], spreads[BATCH];
 	bool ucb = search->bayesian->ucb, improve = isfinite(search->best) && !ucb;
+	const struct points *points = &search->candidates;
+	size_t count = search->batch;
 
-	gp_fit_predict(&search->margin, digits, count, margins, spreads);
+	gp_fit_predict(&search->fits[MARGIN], points->distances[MARGIN], count, margins, spreads);
 	if (improve) {
-		gp_fit_predict(&search->objective, digits, count, means, deviations);
+		gp_fit_predict(&search->fits[OBJECTIVE], points->distances[OBJECTIVE], count, means,
+			       deviations);
 	}
 	for (size_t i = 0; i < count; i++) {
 		ret[i] = ucb ? margins[i] + kappa * spreads[i]
@@ -249,69 +288,97 @@ static bool is_seen(const struct trials *trials, const uint16_t *digits)
 
 /* A config and what it scores. */
 struct point {
-	uint16_t *digits;
+	struct points at; /* one */
 	double score;
 };
 
-/* Scores `count` configs and keeps in *best the best new one if it is better. */
-static bool keep_best(struct search *search, const uint16_t *digits, size_t count,
-		      struct point *best)
+static void copy_point(const struct search *search, const struct points *from, size_t i,
+		       struct points *to, size_t k)
 {
-	const struct trials *trials = &search->bayesian->trials;
-	size_t width = trials->product.dimension_count;
+	size_t width = search->width, rows = search->rows;
+
+	memcpy(to->digits + k * width, from->digits + i * width, width * sizeof(*to->digits));
+	for (int m = 0; m < MODELS; m++) {
+		memcpy(to->distances[m] + k * rows, from->distances[m] + i * rows,
+		       rows * sizeof(double));
+	}
+}
+
+/* Scores the candidates and keeps in *best the best new one if it is better. */
+static bool keep_best(struct search *search, struct point *best)
+{
+	const struct points *points = &search->candidates;
 	double scores[BATCH];
 	bool better = false;
 
-	score(search, digits, count, scores);
-	for (size_t i = 0; i < count; i++) {
-		if (scores[i] > best->score && !is_seen(trials, digits + i * width)) {
+	score(search, scores);
+	for (size_t i = 0; i < search->batch; i++) {
+		if (scores[i] > best->score &&
+		    !is_seen(&search->bayesian->trials, points->digits + i * search->width)) {
 			best->score = scores[i];
-			memcpy(best->digits, digits + i * width, width * sizeof(*digits));
+			copy_point(search, points, i, &best->at, 0);
 			better = true;
 		}
 	}
 	return better;
 }
 
-/* One digit changed, or two neighbours, in each of a batch of copies. */
-static void neighbours(const struct search *search, const uint16_t *from, struct rng *rng,
-		       uint16_t *ret)
+/* Changes candidate `i` in one digit. */
+static void change(struct search *search, size_t i, size_t digit, struct rng *rng)
 {
-	const struct product *product = &search->bayesian->trials.product;
-	size_t width = product->dimension_count;
+	uint16_t choices = search->bayesian->trials.product.choices[digit];
+	uint16_t *at = &search->candidates.digits[i * search->width + digit], from = *at;
 
+	*at = (uint16_t)((from + 1 + rng_below(rng, choices - 1)) % choices);
+	for (int m = 0; m < MODELS; m++) {
+		gp_fit_move(&search->fits[m], digit, from, *at,
+			    search->candidates.distances[m] + i * search->rows);
+	}
+}
+
+/* One digit changed, or two neighbours, in each of a batch of copies. */
+static void neighbours(struct search *search, const struct point *from, struct rng *rng)
+{
 	for (size_t i = 0; i < search->batch; i++) {
-		uint16_t *digits = ret + i * width;
-		size_t first = rng_below(rng, width);
+		size_t first = rng_below(rng, search->width);
 		size_t changes = 1 + (i % 4 == 3) + (i % 8 == 7);
 
-		memcpy(digits, from, width * sizeof(*digits));
-		for (size_t d = first; d < first + changes && d < width; d++) {
-			uint16_t by = (uint16_t)(1 + rng_below(rng, product->choices[d] - 1));
-
-			digits[d] = (uint16_t)((digits[d] + by) % product->choices[d]);
+		copy_point(search, &from->at, 0, &search->candidates, i);
+		for (size_t d = first; d < first + changes && d < search->width; d++) {
+			change(search, i, d, rng);
 		}
 	}
 }
 
-static void climb(struct search *search, struct rng *rng, size_t share, uint16_t *batch,
-		  struct point *best)
+static void climb(struct search *search, struct rng *rng, size_t share, struct point *best)
 {
 	size_t end = search->left > share ? search->left - share : 0;
 	int failures = 0;
 
 	while (search->left > end && failures < 2) {
-		neighbours(search, best->digits, rng, batch);
-		failures = keep_best(search, batch, search->batch, best) ? 0 : failures + 1;
+		neighbours(search, best, rng);
+		failures = keep_best(search, best) ? 0 : failures + 1;
 	}
 }
 
-static void draw_batch(const struct search *search, struct rng *rng, uint16_t *batch)
+static void place(const struct search *search, struct points *points, size_t i)
+{
+	for (int m = 0; m < MODELS; m++) {
+		gp_fit_place(&search->fits[m], points->digits + i * search->width,
+			     points->distances[m] + i * search->rows);
+	}
+}
+
+static void draw_batch(struct search *search, struct rng *rng)
 {
 	const struct product *product = &search->bayesian->trials.product;
+	uint16_t *digits = search->candidates.digits;
 
-	for (size_t i = 0; i < search->batch * product->dimension_count; i++) {
-		batch[i] = (uint16_t)rng_below(rng, product->choices[i % product->dimension_count]);
+	for (size_t i = 0; i < search->batch; i++) {
+		for (size_t d = 0; d < search->width; d++) {
+			*digits++ = (uint16_t)rng_below(rng, product->choices[d]);
+		}
+		place(search, &search->candidates, i);
 	}
 }
 
@@ -335,37 +402,43 @@ static size_t incumbent(const struct trials *trials)
 	return best;
 }
 
+static void start_at_incumbent(const struct search *search, struct point *point)
+{
+	const struct trials *trials = &search->bayesian->trials;
+	size_t from = incumbent(trials);
+
+	for (size_t d = 0; d < search->width; d++) {
+		point->at.digits[d] = trials_column(trials, d)[from];
+	}
+	place(search, &point->at, 0);
+	point->score = -INFINITY;
+}
+
 /* Climbs from the incumbent and from the best of some draws; NULL when that finds nothing new. */
 static struct config *search_best(struct search *search, struct rng *rng)
 {
-	const struct trials *trials = &search->bayesian->trials;
-	size_t width = trials->product.dimension_count, share = search->left / STARTS;
-	uint16_t *digits = mem_new((search->batch + 2) * width, sizeof(*digits));
-	uint16_t *batch = digits + 2 * width;
-	struct point best = {digits, -INFINITY};
+	size_t share = search->left / STARTS;
+	struct point best = {points_new(1, search->width, search->rows), -INFINITY};
+	struct point point = {points_new(1, search->width, search->rows), -INFINITY};
 	struct config *config = NULL;
 
-	for (int start = 0; start < STARTS && width > 0; start++) {
-		struct point point = {digits + width, -INFINITY};
-		size_t from = incumbent(trials);
-
-		for (size_t d = 0; d < width; d++) {
-			point.digits[d] = trials_column(trials, d)[from];
-		}
+	for (int start = 0; start < STARTS && search->width > 0; start++) {
+		start_at_incumbent(search, &point);
 		if (start % 2 == 1) {
-			draw_batch(search, rng, batch);
-			(void)keep_best(search, batch, search->batch, &point);
+			draw_batch(search, rng);
+			(void)keep_best(search, &point);
 		}
-		climb(search, rng, share, batch, &point);
+		climb(search, rng, share, &point);
 		if (point.score > best.score) {
 			best.score = point.score;
-			memcpy(best.digits, point.digits, width * sizeof(*digits));
+			copy_point(search, &point.at, 0, &best.at, 0);
 		}
 	}
 	if (best.score > -INFINITY) {
-		config = product_config(&trials->product, best.digits);
+		config = product_config(&search->bayesian->trials.product, best.at.digits);
 	}
-	free(digits);
+	points_free(&point.at);
+	points_free(&best.at);
 	return config;
 }
 
@@ -403,7 +476,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops bayesian_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "bayesian",
 	.summary = "Fits Gaussian processes to what was measured and asks where most is to be "
 		   "gained.",

@@ -14,14 +14,15 @@ enum {
 
 static const double noise_floor = 1e-6;
 
-void gp_init(struct gp *gp, const struct trials *trials, bool matern)
+void gp_init(struct gp *gp, const struct distance *distance, bool matern)
 {
-	const struct product *product = &trials->product;
+	const struct product *product = &distance->trials->product;
 	const struct space *space = product->space;
 	size_t width = product->dimension_count;
 	size_t types = space->capability.type_count;
 	bool shared = width > OWN_WEIGHTS;
 
+	gp->distance = distance;
 	gp->matern = matern;
 	gp->group = mem_new(width, sizeof(*gp->group));
 	gp->group_count = shared ? types + 1 : width;
@@ -57,17 +58,6 @@ static double noise(const struct gp *gp)
 	return exp(gp->logs[gp->group_count + 1]) + noise_floor;
 }
 
-static double difference(const struct trials *trials, size_t digit, uint16_t a, uint16_t b)
-{
-	double step;
-
-	if (!trials_ordered(trials, digit)) {
-		return a != b;
-	}
-	step = trials->places[a] - trials->places[b];
-	return step * step;
-}
-
 static double *weights_of(const struct gp *gp, size_t width)
 {
 	double *weights = mem_new(width, sizeof(*weights));
@@ -81,31 +71,32 @@ static double *weights_of(const struct gp *gp, size_t width)
 /* Squared distances of a config to the first `count` rows. */
 static void distances(const struct gp_fit *fit, const uint16_t *digits, size_t count, double *ret)
 {
-	const struct trials *trials = fit->data.trials;
-	const size_t *rows = fit->data.rows;
-
 	memset(ret, 0, count * sizeof(*ret));
-	for (size_t d = 0; d < trials->product.dimension_count; d++) {
-		const uint16_t *column = trials_column(trials, d);
-		double weight = fit->weights[d];
-
-		if (trials_ordered(trials, d)) {
-			for (size_t i = 0; i < count; i++) {
-				ret[i] +=
-					weight * difference(trials, d, column[rows[i]], digits[d]);
-			}
-			continue;
-		}
-		for (size_t i = 0; i < count; i++) {
-			ret[i] += column[rows[i]] != digits[d] ? weight : 0;
-		}
+	for (size_t d = 0; d < fit->data.trials->product.dimension_count; d++) {
+		distance_add(fit->gp->distance, d, digits[d], fit->weights[d], fit->data.rows,
+			     count, ret);
 	}
+}
+
+void gp_fit_place(const struct gp_fit *fit, const uint16_t *digits, double *ret_distances)
+{
+	distances(fit, digits, fit->data.count, ret_distances);
+}
+
+void gp_fit_move(const struct gp_fit *fit, size_t digit, uint16_t from, uint16_t to,
+		 double *distances)
+{
+	const struct gp_data *data = &fit->data;
+	double weight = fit->weights[digit];
+
+	distance_add(fit->gp->distance, digit, from, -weight, data->rows, data->count, distances);
+	distance_add(fit->gp->distance, digit, to, weight, data->rows, data->count, distances);
 }
 
 /* The kernel without its variance, and its derivative by the squared distance. */
 static double kernel(const struct gp *gp, double d2, double *ret_slope)
 {
-	double r = sqrt(5 * d2), e;
+	double r = sqrt(fmax(5 * d2, 0)), e;
 
 	if (!gp->matern) {
 		*ret_slope = -exp(-d2);
@@ -216,20 +207,18 @@ void gp_fit_finish(struct gp_fit *fit)
 	free(fit->alpha);
 }
 
-void gp_fit_predict(const struct gp_fit *fit, const uint16_t *digits, size_t count,
+void gp_fit_predict(const struct gp_fit *fit, const double *distances, size_t count,
 		    double *ret_means, double *ret_deviations)
 {
-	size_t n = fit->data.count, width = fit->data.trials->product.dimension_count;
+	size_t n = fit->data.count;
 	double *cross = mem_new(n * count, sizeof(*cross));
-	double *d2 = mem_new(n, sizeof(*d2));
 	double s2 = variance(fit->gp), slope;
 
 	for (size_t c = 0; c < count; c++) {
-		distances(fit, digits + c * width, n, d2);
 		ret_means[c] = 0;
 		ret_deviations[c] = s2;
 		for (size_t i = 0; i < n; i++) {
-			double k = s2 * kernel(fit->gp, d2[i], &slope);
+			double k = s2 * kernel(fit->gp, distances[c * n + i], &slope);
 
 			cross[i * count + c] = k;
 			ret_means[c] += k * fit->alpha[i];
@@ -245,7 +234,6 @@ void gp_fit_predict(const struct gp_fit *fit, const uint16_t *digits, size_t cou
 		ret_means[c] = fit->mean + fit->scale * ret_means[c];
 		ret_deviations[c] = fit->scale * sqrt(fmax(ret_deviations[c], noise_floor));
 	}
-	free(d2);
 	free(cross);
 }
 
@@ -259,7 +247,8 @@ static void add_pair(const struct gp *gp, const struct gp_data *data, size_t i, 
 		const uint16_t *column = trials_column(trials, d);
 
 		gradient[gp->group[d]] +=
-			slope * difference(trials, d, column[data->rows[i]], column[data->rows[k]]);
+			slope *
+			distance_of(gp->distance, d, column[data->rows[i]], column[data->rows[k]]);
 	}
 }
 

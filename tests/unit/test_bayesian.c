@@ -49,13 +49,16 @@ Test(bayesian, a_process_goes_through_what_it_knows)
 	struct config *configs[COUNT];
 	struct trials trials;
 	struct gp_data data = {&trials, rows, values, COUNT, COUNT};
+	struct distance distance;
+	double far[COUNT];
 	struct gp gp;
 	struct gp_fit fit;
 
 	trials_init(&trials, space, true);
 	tell_all(&trials, configs, values, COUNT);
+	distance_init(&distance, &trials);
 	for (int matern = 0; matern < 2; matern++) {
-		gp_init(&gp, &trials, matern > 0);
+		gp_init(&gp, &distance, matern > 0);
 		for (size_t g = 0; g < gp.group_count; g++) {
 			gp.logs[g] = 3;
 		}
@@ -65,17 +68,20 @@ Test(bayesian, a_process_goes_through_what_it_knows)
 			double mean, deviation;
 
 			cr_assert(product_digits(&trials.product, configs[i], digits));
-			gp_fit_predict(&fit, digits, 1, &mean, &deviation);
+			gp_fit_place(&fit, digits, far);
+			gp_fit_predict(&fit, far, 1, &mean, &deviation);
 			cr_expect_float_eq(mean, values[i], 0.05, "%g", mean);
 			cr_expect_lt(deviation, 0.3);
-			digits[1] = (uint16_t)((digits[1] + 1) % 4);
-			digits[2] = (uint16_t)((digits[2] + 1) % 4);
-			gp_fit_predict(&fit, digits, 1, &mean, &deviation);
+			for (size_t d = 1; d <= 2; d++) {
+				gp_fit_move(&fit, d, digits[d], (digits[d] + 2) % 4, far);
+			}
+			gp_fit_predict(&fit, far, 1, &mean, &deviation);
 			cr_expect_gt(deviation, 1);
 		}
 		gp_fit_finish(&fit);
 		gp_finish(&gp);
 	}
+	distance_finish(&distance);
 	trials_finish(&trials);
 	for (size_t i = 0; i < COUNT; i++) {
 		config_destroy(configs[i]);
