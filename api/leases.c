@@ -29,6 +29,21 @@ static void read_request(struct call *call, struct lease_request *ret, struct er
 	ret->ttl_ms = (int64_t)(1000 * json_real_in(&ttl, 0, LIMIT_TTL_MIN_S, LIMIT_TTL_S));
 }
 
+static json_t *page(const json_t *items)
+{
+	return json_pack("{s:O}", "items", items);
+}
+
+static char *page_text(void *arg, const json_t *items)
+{
+	json_t *body = page(items);
+	char *text = json_text(body);
+
+	(void)arg;
+	json_decref(body);
+	return text;
+}
+
 static bool on_leases(void *arg, json_t *items, const struct err *err)
 {
 	struct call *call = arg;
@@ -38,7 +53,7 @@ static bool on_leases(void *arg, json_t *items, const struct err *err)
 	if (items == NULL) {
 		call_fail(call, err);
 	} else {
-		call_reply_json(call, 200, json_pack("{s:O}", "items", items));
+		call_reply_json(call, 200, page(items));
 	}
 	return here;
 }
@@ -51,6 +66,7 @@ static void take(struct call *call)
 	err_init(&err);
 	read_request(call, &request, &err);
 	request.key = idempotency_key(call, 200, NULL);
+	request.text = page_text;
 	if (err.code == ERR_OK && call->server->draining) {
 		(void)err_set(&err, ERR_DRAINING, "the daemon is stopping");
 	} else if (err.code == ERR_OK && request.wait_ms > 0 && !request_may_wait(call->request)) {
@@ -127,5 +143,6 @@ static void on_counted(void *arg, int rc, const struct err *err)
 void leases_complete(struct call *call)
 {
 	call_ref(call);
-	tuner_lease_complete(call->server->tuner, call->params[0], call->body, on_counted, call);
+	tuner_lease_complete(call->server->tuner, call->params[0], call->body, NULL, on_counted,
+			     call);
 }

@@ -12,6 +12,7 @@ void outcome_finish(struct outcome *outcome)
 	free(outcome->job_text);
 	free(outcome->spec_text);
 	free(outcome->capability_text);
+	free(outcome->evaluator_text);
 }
 
 static void destroy(void *state)
@@ -34,6 +35,7 @@ struct outcome *outcome_keep(struct call *call, const struct store_rows *rows)
 	outcome->job_text = mem_dup(rows->cells[JOB_DOCUMENT]);
 	outcome->spec_text = mem_dup(rows->cells[JOB_SPEC]);
 	outcome->capability_text = mem_dup(rows->cells[JOB_CAPABILITY]);
+	outcome->evaluator_text = mem_dup(rows->cells[JOB_EVALUATOR]);
 	call->state = outcome;
 	call->state_destroy = destroy;
 	return outcome;

@@ -9,7 +9,7 @@
 struct outcome {
 	struct spec *spec;
 	json_t *job; /* its document */
-	char *job_text, *spec_text, *capability_text;
+	char *job_text, *spec_text, *capability_text, *evaluator_text;
 };
 
 /* Keeps the job of a row of QUERY_JOB as the call's state; NULL after answering an error. */

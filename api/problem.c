@@ -1,5 +1,6 @@
 #include "api/problem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -16,6 +17,17 @@ static void add_member(struct buf *buf, const char *name, const char *value, siz
 		buf_printf(buf, ",\"%s\":", name);
 		buf_json_string(buf, value, strnlen(value, max));
 	}
+}
+
+/* What clients of SigOpt show. */
+static void add_message(struct buf *buf, const struct err *err)
+{
+	const struct err_fault *fault = err->fault_count > 0 ? &err->faults[0] : NULL;
+	char text[ERR_POINTER_MAX + ERR_DETAIL_MAX + ERR_MESSAGE_MAX];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", fault != NULL ? fault->pointer : "",
+		       fault != NULL ? ": " : "", fault != NULL ? fault->detail : err->message);
+	add_member(buf, "message", text, sizeof(text));
 }
 
 static void add_faults(struct buf *buf, const struct err *err)
@@ -46,6 +58,9 @@ char *problem_text(const struct err *err, const char *instance, const char *requ
 	buf_printf(&buf, "{\"type\":\"urn:narrowd:problem:%s\",\"title\":\"%s\",\"status\":%d",
 		   err_name(err->code), err_title(err->code), err_http_status(err->code));
 	add_member(&buf, "detail", err->message, ERR_MESSAGE_MAX);
+	if (instance != NULL && strncmp(instance, "/sigopt/", 8) == 0) {
+		add_message(&buf, err);
+	}
 	add_member(&buf, "instance", instance, INSTANCE_MAX);
 	add_member(&buf, "request_id", request_id, INSTANCE_MAX);
 	add_faults(&buf, err);

@@ -17,6 +17,8 @@ call_fn results_space, results_best, results_pareto, results_sensitivity;
 call_fn export_job;
 /* events.c */
 call_fn events_get;
+/* sigopt.c: the face of a SigOpt server */
+call_fn sigopt_create, sigopt_get, sigopt_suggest, sigopt_observe, sigopt_best;
 /* spaces.c */
 call_fn spaces_dry_run;
 /* strategies.c */

@@ -221,7 +221,7 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 }
 
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
-			  tuner_done_fn done, void *arg)
+			  const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct run *run;
 	struct err err;
@@ -231,6 +231,6 @@ void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer
 		reply_later(tuner, &err, done, arg);
 		return;
 	}
-	run_flush(run, NULL, done, arg);
+	run_flush(run, key, done, arg);
 	run_wake(run);
 }

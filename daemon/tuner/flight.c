@@ -134,6 +134,29 @@ static void launch(struct flight *flight)
 	      json_pack("{s:s}", "evaluator", target->id != NULL ? target->id : "inline"));
 }
 
+/* Whoever made the job said what its baseline is. */
+static bool is_known(const struct flight *flight)
+{
+	return flight->trial->kind == QUESTION_BASELINE && target_of(flight)->baseline != NULL;
+}
+
+static void answer_known(struct flight *flight)
+{
+	struct answer_expect expect = flight_expectation(flight);
+	struct answer answer;
+	struct err err;
+
+	err_init(&err);
+	if (answer_parse(target_of(flight)->baseline, &expect, &answer, &err) == 0) {
+		flight_take_answer(flight, &answer, 0);
+	} else {
+		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+								  .error = err.message,
+								  .retry_after_ms = -1});
+	}
+	answer_finish(&answer);
+}
+
 static void on_timer(void *arg)
 {
 	struct flight *flight = arg;
@@ -153,6 +176,10 @@ static void on_timer(void *arg)
 								  .retryable = true,
 								  .at_once = pooled,
 								  .retry_after_ms = -1});
+		return;
+	}
+	if (is_known(flight)) {
+		answer_known(flight);
 		return;
 	}
 	launch(flight);
@@ -182,7 +209,13 @@ static struct flight *create(struct run *run, struct trial *trial)
 
 void flight_start(struct run *run, struct trial *trial)
 {
-	launch(create(run, trial));
+	struct flight *flight = create(run, trial);
+
+	if (is_known(flight)) {
+		loop_timer_start(&flight->timer, 0);
+	} else {
+		launch(flight);
+	}
 }
 
 void flight_wait(struct run *run, struct trial *trial)

@@ -101,6 +101,18 @@ static int take(struct flight *flight, json_t *body, uint64_t hash, struct err *
 	return rc;
 }
 
+const char *tuner_lease_of(const struct tuner *tuner, const char *job, int64_t number)
+{
+	const struct run *run = run_find(tuner, job);
+	const struct trial *trial = run != NULL && number >= 0 && number < run->job->trial_count
+					    ? run->job->trials[number]
+					    : NULL;
+
+	return trial != NULL && trial->state != TRIAL_ASKED && trial->lease[0] != '\0'
+		       ? trial->lease
+		       : NULL;
+}
+
 int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
 		   struct err *reterr)
 {

@@ -27,6 +27,7 @@ struct poll {
 	tuner_leases_fn fn; /* NULL when nobody is there to hear */
 	void *arg;
 	const struct store_key *key;
+	char *(*text)(void *arg, const json_t *items);
 	char (*leases)[ID_SIZE]; /* owned */
 	size_t count, pending;
 	json_t *items;  /* the questions; owned */
@@ -147,11 +148,11 @@ static void grant(struct poll *poll, struct flight *flight)
 /* What is written last is on disk last: so the key goes with it. */
 static void store_leases(struct poll *poll)
 {
-	json_t *body = json_pack("{s:O}", "items", poll->items);
-	char *text = json_text(body);
 	struct store_key key = {0};
+	char *text = NULL;
 
 	if (poll->key != NULL) {
+		text = poll->text(poll->arg, poll->items);
 		key = *poll->key;
 		key.body = text;
 	}
@@ -163,7 +164,6 @@ static void store_leases(struct poll *poll)
 		run_flush(run, last && poll->key != NULL ? &key : NULL, on_granted, poll);
 	}
 	free(text);
-	json_decref(body);
 }
 
 static void serve(struct pool *pool)
@@ -249,6 +249,7 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	poll->pool = pool_of(tuner, request->pool);
 	poll->max = request->max;
 	poll->key = request->key;
+	poll->text = request->text;
 	poll->items = json_array();
 	poll->ttl_ms = request->ttl_ms > 0 ? request->ttl_ms : (int64_t)tuner->options.lease_ttl_ms;
 	poll->fn = fn;

@@ -56,6 +56,7 @@ void target_finish(struct target *target)
 	free(target->id);
 	free(target->url);
 	secret_finish(&target->secret);
+	json_decref(target->baseline);
 	memset(target, 0, sizeof(*target));
 }
 
@@ -110,6 +111,13 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	ret->max_concurrency = json_int(&concurrency, 4, 1, 1024);
 }
 
+/* A pool of one job alone, made by the daemon itself: no user can give its name. */
+static void read_own_pool(const json_t *target, struct target *ret)
+{
+	ret->pool = mem_dup(json_string_value(json_object_get(target, "pool")));
+	ret->baseline = json_incref(json_object_get(target, "baseline"));
+}
+
 json_t *spec_target_redacted(const json_t *target)
 {
 	json_t *copy = json_copy((json_t *)target);
@@ -117,6 +125,8 @@ json_t *spec_target_redacted(const json_t *target)
 	if (json_object_get(copy, "secret") != NULL) {
 		(void)json_object_set_new(copy, "secret", json_pack("{s:b}", "set", 1));
 	}
+	(void)json_object_del(copy, "baseline");
+	(void)json_object_del(copy, "experiment");
 	return copy;
 }
 
@@ -271,7 +281,11 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 
 	err_init(reterr);
 	json_only(&at, body_members);
-	spec_target_read(&evaluator, &spec->target);
+	if (json_object_get(bare, "baseline") != NULL) {
+		read_own_pool(bare, &spec->target);
+	} else {
+		spec_target_read(&evaluator, &spec->target);
+	}
 	read_rest(&at, spec);
 	read_budget(&at, spec);
 	spec_read_criterion(&at, &spec->criterion);

@@ -24,6 +24,8 @@ struct target {
 	int64_t timeout_ms;
 	int64_t connect_timeout_ms;
 	int64_t max_concurrency;
+	/* Of a job whose first question is answered by whoever made it; owned, or NULL. */
+	json_t *baseline;
 };
 
 struct spec {

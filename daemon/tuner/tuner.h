@@ -107,9 +107,13 @@ void tuner_unwatch(struct watch *watch);
 void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body, bool *ret_go_on,
 			   int64_t *ret_expires_at_ms, tuner_done_fn done, void *arg);
 /* The answer to a leased question. done: 0 when it counted (again for the very same answer),
- * -ERR_CONFLICT for a different second answer, -ERR_GONE, -ERR_EVALUATOR when malformed. */
+ * -ERR_CONFLICT for a different second answer, -ERR_GONE, -ERR_EVALUATOR when malformed.
+ * `key` (may be NULL) is kept when it counted for the first time. */
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
-			  tuner_done_fn done, void *arg);
+			  const struct store_key *key, tuner_done_fn done, void *arg);
+
+/* The lease under which a trial of an open job is or was measured, borrowed; NULL when there is none. */
+const char *tuner_lease_of(const struct tuner *tuner, const char *job, int64_t number);
 
 /* A worker comes for questions of any job of its pool. Borrowed texts, of at most LIMIT_POOL_BYTES and
  * LIMIT_WORKER_BYTES. */
@@ -118,7 +122,8 @@ struct lease_request {
 	int64_t max; /* questions */
 	uint64_t wait_ms;
 	int64_t ttl_ms;              /* of each lease between heartbeats; 0: the daemon's own */
-	const struct store_key *key; /* kept with the questions as its body; NULL: none */
+	const struct store_key *key; /* kept with what `text` says of the questions; NULL: none */
+	char *(*text)(void *arg, const json_t *items); /* the answer to who asks; its caller's */
 };
 
 /* The questions, borrowed: none when nothing was due for as long as it waited. NULL with err when
