@@ -1,7 +1,6 @@
-#include "daemon/options.h"
+#include "daemon/options_table.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,53 +8,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-
-enum option_type { OPTION_TEXT, OPTION_LIST, OPTION_INTEGER, OPTION_BOOL };
-
-struct setting {
-	const char *name; /* in the file; the flag has - for _, the environment NARROWD_NAME */
-	enum option_type type;
-	size_t offset;
-	const char *fallback;
-	int64_t min, max;
-	const char *help;
-};
-
-#define AT(member) offsetof(struct settings, member)
-
-static const struct setting table[] = {
-	{"listen", OPTION_LIST, AT(listen), "127.0.0.1:8585 [::1]:8585", 0, 0,
-	 "ADDR:PORT or unix:PATH to listen on; repeatable; port 0 picks one"},
-	{"data_dir", OPTION_TEXT, AT(data_dir), "", 0, 0,
-	 "directory of the database (default: $STATE_DIRECTORY, $XDG_STATE_HOME/narrowd)"},
-	{"plugin_dir", OPTION_TEXT, AT(plugin_dir), "", 0, 0,
-	 "directory of strategies as plug-ins, loaded at start-up (default: none)"},
-	{"evaluator_policy", OPTION_TEXT, AT(evaluator_policy), "", 0, 0,
-	 "lan, public, allowlist, registered or off: which addresses may be called "
-	 "(default: lan on loopback, else allowlist)"},
-	{"evaluator_allow", OPTION_LIST, AT(evaluator_allow), "", 0, 0,
-	 "CIDR[:PORTS] or NAME-GLOB[:PORTS] that may be called; repeatable"},
-	{"allowed_hosts", OPTION_LIST, AT(allowed_hosts), "", 0, 0,
-	 "Host names taken on loopback besides its own; repeatable"},
-	{"callback_url", OPTION_TEXT, AT(callback_url), "", 0, 0,
-	 "where evaluators reach this daemon (default: the first listener)"},
-	{"log_format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json or text"},
-	{"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "error, warning, info or debug"},
-	{"drain_timeout_s", OPTION_INTEGER, AT(drain_timeout_s), "30", 0, 3600,
-	 "seconds that open questions get to be answered when stopping"},
-	{"lease_ttl_s", OPTION_INTEGER, AT(lease_ttl_s), "60", 5, 3600,
-	 "seconds between heartbeats after which an accepted question is asked again"},
-	{"webhook_timeout_s", OPTION_INTEGER, AT(webhook_timeout_s), "15", 1, 300,
-	 "seconds that the receiver of a webhook gets to answer"},
-	{"webhook_schedule_s", OPTION_LIST, AT(webhook_schedule_s),
-	 "5 300 1800 7200 18000 36000 50400 72000 86400", 0, 0,
-	 "seconds to wait after each delivery that failed, before it is given up"},
-	{"max_connections", OPTION_INTEGER, AT(max_connections), "1024", 16, 65536,
-	 "HTTP connections at once"},
-	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
-	 "let a power loss take the last commits, for speed"},
-};
-enum { OPTION_COUNT = sizeof(table) / sizeof(table[0]) };
 
 static void *member(struct settings *options, const struct setting *option)
 {
@@ -154,16 +106,15 @@ static int replace(struct settings *options, const struct setting *option, bool 
 
 static const struct setting *by_name(const char *name, size_t length)
 {
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		if (strlen(table[i].name) != length) {
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		if (strlen(o->name) != length) {
 			continue;
 		}
 		for (size_t k = 0; k <= length; k++) {
 			if (k == length) {
-				return &table[i];
+				return o;
 			}
-			if (table[i].name[k] != name[k] &&
-			    !(table[i].name[k] == '_' && name[k] == '-')) {
+			if (o->name[k] != name[k] && !(o->name[k] == '_' && name[k] == '-')) {
 				break;
 			}
 		}
@@ -201,12 +152,12 @@ static int read_line(struct settings *options, char *line, bool *seen, struct er
 	if (option == NULL) {
 		return err_set(reterr, ERR_CONFIG, "there is no setting \"%s\"", text);
 	}
-	return replace(options, option, &seen[option - table], trim(equals + 1), reterr);
+	return replace(options, option, &seen[option - options_table], trim(equals + 1), reterr);
 }
 
 static int read_file(struct settings *options, const char *path, struct err *reterr)
 {
-	bool seen[OPTION_COUNT] = {false};
+	bool seen[OPTIONS_MAX] = {false};
 	FILE *file = fopen(path, "re");
 	char *line = NULL;
 	size_t size = 0;
@@ -227,34 +178,17 @@ static int read_file(struct settings *options, const char *path, struct err *ret
 	return rc;
 }
 
-static int dashed(int c)
-{
-	return c == '_' ? '-' : c;
-}
-
-/* The name of a setting as a flag ("--", dashed) or a variable ("NARROWD_", toupper); the caller
- * frees. */
-static char *spell(const struct setting *option, const char *prefix, int (*map)(int))
-{
-	char *name = mem_printf("%s%s", prefix, option->name);
-
-	for (char *c = name; *c != '\0'; c++) {
-		*c = (char)map((unsigned char)*c);
-	}
-	return name;
-}
-
 static int read_environment(struct settings *options, struct err *reterr)
 {
 	int rc = 0;
 
-	for (int i = 0; i < OPTION_COUNT && rc == 0; i++) {
-		char *name = spell(&table[i], "NARROWD_", toupper);
+	for (const struct setting *o = options_table; o->name != NULL && rc == 0; o++) {
+		char *name = options_variable(o);
 		bool seen = false;
 		const char *value = getenv(name);
 
 		if (value != NULL) {
-			rc = replace(options, &table[i], &seen, value, reterr);
+			rc = replace(options, o, &seen, value, reterr);
 		}
 		free(name);
 	}
@@ -314,12 +248,12 @@ static int read_flag(struct settings *options, int argc, char **argv, int *i, bo
 	if (value == NULL) {
 		return err_set(reterr, ERR_USAGE, "%s needs a value", flag);
 	}
-	return replace(options, option, &seen[option - table], value, reterr);
+	return replace(options, option, &seen[option - options_table], value, reterr);
 }
 
 static int read_flags(struct settings *options, int argc, char **argv, struct err *reterr)
 {
-	bool seen[OPTION_COUNT] = {false};
+	bool seen[OPTIONS_MAX] = {false};
 	int rc = 0;
 
 	for (int i = 0; i < argc && rc == 0; i++) {
@@ -350,8 +284,8 @@ static bool has_ipv6_loopback(void)
 static void set_defaults(struct settings *options)
 {
 	memset(options, 0, sizeof(*options));
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		(void)set(options, &table[i], table[i].fallback, NULL);
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		(void)set(options, o, o->fallback, NULL);
 	}
 	if (!has_ipv6_loopback()) {
 		struct option_list *listen = &options->listen;
@@ -404,97 +338,13 @@ int options_read(struct settings *options, int argc, char **argv, struct err *re
 
 void options_finish(struct settings *options)
 {
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		void *target = member(options, &table[i]);
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		void *target = member(options, o);
 
-		if (table[i].type == OPTION_TEXT) {
+		if (o->type == OPTION_TEXT) {
 			free(*(char **)target);
-		} else if (table[i].type == OPTION_LIST) {
+		} else if (o->type == OPTION_LIST) {
 			clear_list(target);
 		}
 	}
-}
-
-void options_help(FILE *out)
-{
-	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
-			   "       narrowd [SETTING]... backup DEST\n"
-			   "       narrowd --help | --version | --check-config | --print-config | "
-			   "--print-routes\n\nSettings:\n");
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		char *flag = spell(&table[i], "--", dashed);
-
-		(void)fprintf(out, "  %-20s %s%s%s%s\n", flag, table[i].help,
-			      table[i].fallback[0] != '\0' ? " [" : "", table[i].fallback,
-			      table[i].fallback[0] != '\0' ? "]" : "");
-		free(flag);
-	}
-}
-
-static char *value_text(const struct settings *options, const struct setting *option)
-{
-	const void *source = (const char *)options + option->offset;
-	const struct option_list *list = source;
-	char *text;
-
-	switch (option->type) {
-	case OPTION_TEXT:
-		return mem_dup(*(char *const *)source);
-	case OPTION_INTEGER:
-		return mem_printf("%lld", (long long)*(const int64_t *)source);
-	case OPTION_BOOL:
-		return mem_dup(*(const bool *)source ? "true" : "false");
-	case OPTION_LIST:
-		break;
-	}
-	text = mem_dup("");
-	for (size_t i = 0; i < list->count; i++) {
-		char *longer = mem_printf("%s%s%s", text, i > 0 ? " " : "", list->items[i]);
-
-		free(text);
-		text = longer;
-	}
-	return text;
-}
-
-void options_print(const struct settings *options, FILE *out)
-{
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		char *value = value_text(options, &table[i]);
-
-		(void)fprintf(out, "%s = %s\n", table[i].name, value);
-		free(value);
-	}
-}
-
-char *options_json(const struct settings *options)
-{
-	static const char *const types[] = {
-		[OPTION_TEXT] = "text",
-		[OPTION_LIST] = "list",
-		[OPTION_INTEGER] = "integer",
-		[OPTION_BOOL] = "boolean",
-	};
-	json_t *items = json_array();
-	json_t *document;
-	char *text;
-
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		char *value = value_text(options, &table[i]);
-		char *flag = spell(&table[i], "--", dashed);
-		char *env = spell(&table[i], "NARROWD_", toupper);
-
-		(void)json_array_append_new(
-			items, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
-					 table[i].name, "type", types[table[i].type], "value",
-					 value, "default", table[i].fallback, "env", env, "flag",
-					 flag, "help", table[i].help));
-		free(value);
-		free(flag);
-		free(env);
-	}
-	document = json_pack("{s:o, s:n}", "items", items, "next");
-	text = json_dumps(document, JSON_COMPACT);
-	json_decref(document);
-	return text;
 }

@@ -1,0 +1,91 @@
+#include "daemon/options_table.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+/* Settings as people are shown them. */
+
+void options_help(FILE *out)
+{
+	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
+			   "       narrowd [SETTING]... backup DEST\n"
+			   "       narrowd --help | --version | --check-config | --print-config | "
+			   "--print-routes\n\nSettings:\n");
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		char *flag = options_flag(o);
+
+		(void)fprintf(out, "  %-20s %s%s%s%s\n", flag, o->help,
+			      o->fallback[0] != '\0' ? " [" : "", o->fallback,
+			      o->fallback[0] != '\0' ? "]" : "");
+		free(flag);
+	}
+}
+
+static char *value_text(const struct settings *options, const struct setting *option)
+{
+	const void *source = (const char *)options + option->offset;
+	const struct option_list *list = source;
+	char *text;
+
+	switch (option->type) {
+	case OPTION_TEXT:
+		return mem_dup(*(char *const *)source);
+	case OPTION_INTEGER:
+		return mem_printf("%lld", (long long)*(const int64_t *)source);
+	case OPTION_BOOL:
+		return mem_dup(*(const bool *)source ? "true" : "false");
+	case OPTION_LIST:
+		break;
+	}
+	text = mem_dup("");
+	for (size_t i = 0; i < list->count; i++) {
+		char *longer = mem_printf("%s%s%s", text, i > 0 ? " " : "", list->items[i]);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+void options_print(const struct settings *options, FILE *out)
+{
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		char *value = value_text(options, o);
+
+		(void)fprintf(out, "%s = %s\n", o->name, value);
+		free(value);
+	}
+}
+
+char *options_json(const struct settings *options)
+{
+	static const char *const types[] = {
+		[OPTION_TEXT] = "text",
+		[OPTION_LIST] = "list",
+		[OPTION_INTEGER] = "integer",
+		[OPTION_BOOL] = "boolean",
+	};
+	json_t *items = json_array();
+	json_t *document;
+	char *text;
+
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		char *value = value_text(options, o);
+		char *flag = options_flag(o);
+		char *env = options_variable(o);
+
+		(void)json_array_append_new(
+			items, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", o->name,
+					 "type", types[o->type], "value", value, "default",
+					 o->fallback, "env", env, "flag", flag, "help", o->help));
+		free(value);
+		free(flag);
+		free(env);
+	}
+	document = json_pack("{s:o, s:n}", "items", items, "next");
+	text = json_dumps(document, JSON_COMPACT);
+	json_decref(document);
+	return text;
+}

@@ -1,0 +1,65 @@
+#include "daemon/options_table.h"
+
+#include <ctype.h>
+
+#include "base/mem.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+const struct setting options_table[OPTIONS_MAX] = {
+	{"listen", OPTION_LIST, AT(listen), "127.0.0.1:8585 [::1]:8585", 0, 0,
+	 "ADDR:PORT or unix:PATH to listen on; repeatable; port 0 picks one"},
+	{"data_dir", OPTION_TEXT, AT(data_dir), "", 0, 0,
+	 "directory of the database (default: $STATE_DIRECTORY, $XDG_STATE_HOME/narrowd)"},
+	{"plugin_dir", OPTION_TEXT, AT(plugin_dir), "", 0, 0,
+	 "directory of strategies as plug-ins, loaded at start-up (default: none)"},
+	{"evaluator_policy", OPTION_TEXT, AT(evaluator_policy), "", 0, 0,
+	 "lan, public, allowlist, registered or off: which addresses may be called "
+	 "(default: lan on loopback, else allowlist)"},
+	{"evaluator_allow", OPTION_LIST, AT(evaluator_allow), "", 0, 0,
+	 "CIDR[:PORTS] or NAME-GLOB[:PORTS] that may be called; repeatable"},
+	{"allowed_hosts", OPTION_LIST, AT(allowed_hosts), "", 0, 0,
+	 "Host names taken on loopback besides its own; repeatable"},
+	{"callback_url", OPTION_TEXT, AT(callback_url), "", 0, 0,
+	 "where evaluators reach this daemon (default: the first listener)"},
+	{"log_format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json or text"},
+	{"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "error, warning, info or debug"},
+	{"drain_timeout_s", OPTION_INTEGER, AT(drain_timeout_s), "30", 0, 3600,
+	 "seconds that open questions get to be answered when stopping"},
+	{"lease_ttl_s", OPTION_INTEGER, AT(lease_ttl_s), "60", 5, 3600,
+	 "seconds between heartbeats after which an accepted question is asked again"},
+	{"webhook_timeout_s", OPTION_INTEGER, AT(webhook_timeout_s), "15", 1, 300,
+	 "seconds that the receiver of a webhook gets to answer"},
+	{"webhook_schedule_s", OPTION_LIST, AT(webhook_schedule_s),
+	 "5 300 1800 7200 18000 36000 50400 72000 86400", 0, 0,
+	 "seconds to wait after each delivery that failed, before it is given up"},
+	{"max_connections", OPTION_INTEGER, AT(max_connections), "1024", 16, 65536,
+	 "HTTP connections at once"},
+	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
+	 "let a power loss take the last commits, for speed"},
+};
+
+static int dashed(int c)
+{
+	return c == '_' ? '-' : c;
+}
+
+static char *spell(const char *prefix, const char *setting, int (*map)(int))
+{
+	char *name = mem_printf("%s%s", prefix, setting);
+
+	for (char *c = name; *c != '\0'; c++) {
+		*c = (char)map((unsigned char)*c);
+	}
+	return name;
+}
+
+char *options_flag(const struct setting *option)
+{
+	return spell("--", option->name, dashed);
+}
+
+char *options_variable(const struct setting *option)
+{
+	return spell("NARROWD_", option->name, toupper);
+}
