@@ -153,6 +153,26 @@ void evaluators_get(struct call *call)
 	find(call, reply);
 }
 
+static void health(struct call *call, const struct store_rows *rows)
+{
+	json_t *document;
+
+	if (!found(call, rows)) {
+		return;
+	}
+	document = json_loads(rows->cells[0], 0, NULL);
+	call_reply_json(
+		call, 200,
+		tuner_evaluator_health(call->server->tuner,
+				       json_string_value(json_object_get(document, "url"))));
+	json_decref(document);
+}
+
+void evaluators_health(struct call *call)
+{
+	find(call, health);
+}
+
 /* The stored members with the secret put back. New reference. */
 static json_t *whole(const struct store_rows *rows)
 {
@@ -224,6 +244,9 @@ static void on_probed(void *arg, json_t *capability, const struct err *err)
 	double elapsed = (double)(clock_mono_ms() - call->started_ms) / 1000;
 
 	call->probe = NULL;
+	if (capability != NULL) {
+		tuner_evaluator_is_well(call->server->tuner, call->target.url);
+	}
 	call_reply_json(call, 200,
 			json_pack("{s:b, s:f, s:O?, s:s?}", "ok", capability != NULL, "elapsed_s",
 				  elapsed, "capability", capability, "error",

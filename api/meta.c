@@ -75,6 +75,8 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 		 (double)tuner.flights},
 		{"narrowd_jobs_waiting", "gauge", "Jobs that wait for a place at an evaluator.",
 		 (double)tuner.waiting},
+		{"narrowd_evaluators_down", "gauge", "Evaluators whose questions wait.",
+		 (double)tuner.evaluators_down},
 		{"narrowd_trials_told_total", "counter", "Answers that counted.",
 		 (double)tuner.trials_told},
 		{"narrowd_trials_failed_total", "counter", "Trials that failed for good.",

@@ -25,7 +25,7 @@ call_fn spaces_dry_run;
 call_fn strategies_list, strategies_get;
 /* evaluators.c */
 call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, evaluators_delete,
-	evaluators_probe;
+	evaluators_probe, evaluators_health;
 /* leases.c */
 call_fn leases_take, leases_heartbeat, leases_complete, workers_list;
 /* webhooks.c */

@@ -44,6 +44,7 @@ const struct route router_table[] = {
 	{"GET", "/v1/evaluators/{id}", evaluators_get, NO_BODY, NULL, json},
 	{"PATCH", "/v1/evaluators/{id}", evaluators_patch, BODY, NULL, json},
 	{"DELETE", "/v1/evaluators/{id}", evaluators_delete, NO_BODY, NULL, json},
+	{"GET", "/v1/evaluators/{id}/health", evaluators_health, NO_BODY, NULL, json},
 	{"POST", "/v1/evaluators/{id}/probe", evaluators_probe, MAYBE_BODY, NULL, json},
 	{"POST", "/v1/leases", leases_take, BODY, NULL, json},
 	{"POST", "/v1/leases/{id}/heartbeat", leases_heartbeat, MAYBE_BODY, NULL, json},

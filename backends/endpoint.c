@@ -94,16 +94,44 @@ static void make_headers(const struct endpoint *endpoint, const struct endpoint_
 	}
 }
 
+static bool is_among(int status, const int *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (status == list[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool status_is_retryable(int status)
 {
 	static const int retryable[] = {408, 425, 429};
 
-	for (size_t i = 0; i < sizeof(retryable) / sizeof(retryable[0]); i++) {
-		if (status == retryable[i]) {
-			return true;
-		}
+	return is_among(status, retryable, sizeof(retryable) / sizeof(retryable[0])) ||
+	       (status >= 500 && status <= 599);
+}
+
+/* Not the right credentials, address or method. */
+static bool is_refused(const struct fetch_reply *reply)
+{
+	static const int refused[] = {401, 403, 404, 405, 410, 415, 501};
+
+	return reply->rc == 0 &&
+	       is_among(reply->status, refused, sizeof(refused) / sizeof(refused[0]));
+}
+
+/* Nobody, or a gateway in its place. 500 may be the config's fault, 503 with Retry-After is a busy
+ * one's, and an answer that is too long is one. */
+static bool is_absent(const struct fetch_reply *reply)
+{
+	static const int gateway[] = {502, 504};
+
+	if (reply->rc != 0) {
+		return reply->err.code != ERR_TOO_LARGE;
 	}
-	return status >= 500 && status <= 599;
+	return is_among(reply->status, gateway, sizeof(gateway) / sizeof(gateway[0])) ||
+	       (reply->status == 503 && reply->retry_after_ms < 0);
 }
 
 static bool is_json(const char *content_type)
@@ -176,7 +204,8 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 		.outcome = ENDPOINT_FAILED,
 		.err = &err,
 		.retryable = reply->rc != 0 ? reply->retryable : status_is_retryable(reply->status),
-		.unreachable = reply->rc != 0 && reply->err.code != ERR_TOO_LARGE,
+		.broken = is_refused(reply) || is_absent(reply),
+		.blameless = is_refused(reply) || (reply->rc != 0 && !reply->sent),
 		.retry_after_ms = retry_after(reply),
 		.elapsed_ms = reply->elapsed_ms,
 	};

@@ -37,7 +37,8 @@ struct endpoint_result {
 	const struct answer *answer; /* borrowed; only with ENDPOINT_ANSWERED of endpoint_ask() */
 	json_t *body;                /* borrowed; what the answer was read from */
 	bool retryable;
-	bool unreachable;       /* no HTTP answer came */
+	bool broken;            /* it speaks of the evaluator: see below */
+	bool blameless;         /* ... and the question has certainly nothing to do with it */
 	int64_t retry_after_ms; /* -1: none given */
 	const struct err *err;
 	uint64_t elapsed_ms;
@@ -59,7 +60,8 @@ typedef void (*endpoint_capability_fn)(void *arg, json_t *capability, const stru
 /*
  * POST {url}/{path}. All call back exactly once unless cancelled, never from inside. Time-outs,
  * broken connections, 408, 425, 429 and 5xx are retryable; Retry-After counts with 429 and 503, up
- * to an hour.
+ * to an hour. Broken is what cannot be reached, gives no answer or says that it does not
+ * take such questions; a question that arrived and was not answered may have been what broke it.
  */
 struct endpoint_call *endpoint_ask(struct fetch *fetch, const struct endpoint *endpoint,
 				   const struct endpoint_question *question, endpoint_fn fn,

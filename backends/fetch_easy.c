@@ -266,6 +266,9 @@ void fetch_easy_end(struct fetch_easy *easy, int code)
 	if (curl == CURLE_OK && !easy->headers_complete) {
 		curl = CURLE_PARTIAL_FILE;
 	}
+	if (curl == CURLE_COULDNT_CONNECT) {
+		easy->connected = false; /* an older connection was, and is gone */
+	}
 	if (curl != CURLE_OK && easy->err->code == ERR_OK) {
 		describe(easy, curl);
 	}
@@ -314,6 +317,7 @@ void fetch_easy_reply(struct fetch_easy *easy, struct fetch_reply *ret)
 	(void)curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);
 	ret->rc = -(int)easy->err->code;
 	ret->retryable = easy->retryable;
+	ret->sent = easy->connected;
 	ret->status = (int)status;
 	ret->content_type = header_value(easy->curl, "Content-Type");
 	ret->etag = header_value(easy->curl, "ETag");

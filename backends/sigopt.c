@@ -88,7 +88,6 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 	struct err err;
 	struct sigopt_reply told = {
 		.retryable = is_retryable(reply),
-		.unreachable = reply->rc != 0,
 		.retry_after_ms = reply->rc == 0 ? reply->retry_after_ms : -1,
 		.err = &err,
 	};

@@ -28,7 +28,6 @@ struct sigopt {
 struct sigopt_reply {
 	json_t *body; /* borrowed, an object; NULL on failure */
 	bool retryable;
-	bool unreachable;
 	int64_t retry_after_ms; /* -1: none given */
 	const struct err *err;  /* on failure */
 };

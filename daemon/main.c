@@ -252,6 +252,8 @@ static void make_tuner(struct process *p)
 		.guard = p->guard,
 		.callback_url = callback_url(p),
 		.lease_ttl_ms = (uint64_t)p->options.lease_ttl_s * 1000,
+		.evaluator_probe_ms = (uint64_t)p->options.evaluator_probe_s * 1000,
+		.evaluator_down_ms = (uint64_t)p->options.evaluator_down_s * 1000,
 	};
 
 	p->server.tuner = tuner_create(&options);

@@ -32,6 +32,7 @@ struct settings {
 	char *log_format, *log_level;
 	int64_t drain_timeout_s;
 	int64_t lease_ttl_s;
+	int64_t evaluator_probe_s, evaluator_down_s;
 	int64_t webhook_timeout_s;
 	int64_t max_connections;
 	bool unsafe_sync;

@@ -29,7 +29,7 @@ struct advice_ops {
 struct advice_result {
 	json_t *data;      /* of trial_told, the callee's; NULL on failure */
 	const char *error; /* on failure */
-	bool retryable, unreachable;
+	bool retryable;
 	int64_t retry_after_ms; /* -1: none given */
 };
 

@@ -56,7 +56,6 @@ static bool check(struct suggester *s, const struct sigopt_reply *reply)
 	if (reply->body == NULL) {
 		finish(s, &(struct advice_result){.error = reply->err->message,
 						  .retryable = reply->retryable,
-						  .unreachable = reply->unreachable,
 						  .retry_after_ms = reply->retry_after_ms});
 	}
 	return reply->body != NULL;

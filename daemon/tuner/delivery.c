@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* Questions to an evaluator that is called. One delivery is one attempt. */
 
 static const char *const paths[] = {
@@ -24,17 +26,22 @@ static void on_result(void *arg, const struct endpoint_result *result)
 		flight_take_answer(flight, result->answer, 0);
 		return;
 	case ENDPOINT_ACCEPTED:
+		sched_accepted(&run->seat, flight->place);
 		job_record(run->job, "lease_accepted", flight->trial->number,
 			   json_pack("{s:s}", "lease", flight->trial->lease));
 		flight_extend(flight, (int64_t)run->tuner->options.lease_ttl_ms);
 		run_wake(run);
 		return;
 	case ENDPOINT_FAILED:
+		sched_failed(&run->seat, flight->place, result->err->message, result->broken,
+			     clock_mono_ms());
+		tuner_watch_health(run->tuner);
 		flight_fail_attempt(
 			flight, &(struct attempt_end){.type = "attempt_failed",
 						      .error = result->err->message,
 						      .retryable = result->retryable,
-						      .unreachable = result->unreachable,
+						      .broken = result->broken,
+						      .blameless = result->blameless,
 						      .retry_after_ms = result->retry_after_ms});
 		return;
 	}
@@ -56,6 +63,8 @@ void flight_deliver(struct flight *flight)
 	(void)snprintf(key, sizeof(key), "%s.%lld", run->job->id, (long long)flight->trial->number);
 	question.body = text;
 	question.length = strlen(text);
+	sched_asked(&run->seat, flight->place);
+	flight->asked_ms = clock_mono_ms();
 	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
 				    on_result, flight);
 	free(text);

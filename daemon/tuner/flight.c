@@ -52,8 +52,8 @@ static void end(struct flight *flight)
 	run->tuner->stats.flights--;
 	list_remove(&flight->node);
 	flight->run = NULL;
-	if (!is_advice(flight)) {
-		sched_give_back(&run->seat);
+	if (flight->place >= 0) {
+		sched_give_back(&run->seat, flight->place);
 	}
 	loop_timer_close(&flight->timer, on_timer_closed);
 	tuner_check_stopped(run->tuner);
@@ -186,13 +186,15 @@ static void on_timer(void *arg)
 	run_wake(flight->run);
 }
 
-static struct flight *create(struct run *run, struct trial *trial)
+static struct flight *create(struct run *run, struct trial *trial, int place)
 {
 	const struct target *target = &run->job->spec->target;
 	struct flight *flight = mem_new(1, sizeof(*flight));
 
 	flight->run = run;
 	flight->trial = trial;
+	flight->place = place;
+	flight->asked_ms = clock_mono_ms();
 	flight->endpoint = (struct endpoint){
 		.url = target->url,
 		.secret = target->secret,
@@ -207,9 +209,9 @@ static struct flight *create(struct run *run, struct trial *trial)
 	return flight;
 }
 
-void flight_start(struct run *run, struct trial *trial)
+void flight_start(struct run *run, struct trial *trial, int place)
 {
-	struct flight *flight = create(run, trial);
+	struct flight *flight = create(run, trial, place);
 
 	if (is_known(flight)) {
 		loop_timer_start(&flight->timer, 0);
@@ -218,11 +220,11 @@ void flight_start(struct run *run, struct trial *trial)
 	}
 }
 
-void flight_wait(struct run *run, struct trial *trial)
+void flight_wait(struct run *run, struct trial *trial, int place)
 {
-	flight_extend(create(run, trial), trial->ttl_ms > 0
-						  ? trial->ttl_ms
-						  : (int64_t)run->tuner->options.lease_ttl_ms);
+	flight_extend(create(run, trial, place),
+		      trial->ttl_ms > 0 ? trial->ttl_ms
+					: (int64_t)run->tuner->options.lease_ttl_ms);
 }
 
 /* Full jitter below a doubling bound, drawn from a stream of its own (promises: retry policy). */
@@ -231,7 +233,7 @@ static uint64_t backoff_ms(const struct flight *flight, int64_t retry_after_ms)
 	const struct spec *spec = flight->run->job->spec;
 	const struct trial *trial = flight->trial;
 	struct rng rng = rng_make(spec->seed, RNG_TIMING,
-				  (uint64_t)trial->number * 64 + (uint64_t)trial->failures);
+				  (uint64_t)trial->number * 64 + (uint64_t)trial->attempts);
 	double bound =
 		fmin(BACKOFF_CAP_MS,
 		     1000 * spec->backoff_s * ldexp(1, (int)fmin(20, (double)trial->failures)));
@@ -250,32 +252,58 @@ static void fail(struct flight *flight, const struct attempt_end *why)
 	(void)json_object_set_new(data, "attempts", json_integer(trial->attempts));
 	job_record(run->job, "trial_failed", trial->number, data);
 	end(flight);
-	turn_failed(run, trial, why->error, why->unreachable);
+	turn_failed(run, trial, why->error);
+}
+
+static void note_attempt(const struct flight *flight, const struct attempt_end *why, json_t *data)
+{
+	const struct trial *trial = flight->trial;
+
+	(void)json_object_update_new(data,
+				     json_pack("{s:s, s:I, s:s, s:b}", "lease", trial->lease,
+					       "attempt", (json_int_t)trial->attempts, "error",
+					       why->error, "retryable", why->retryable));
+	job_record(flight->run->job, why->type, trial->number, data);
+	log_line(LOG_WARNING, "attempt failed", LOG_TEXT("job", flight->run->job->id),
+		 LOG_INT("trial", trial->number), LOG_INT("attempt", trial->attempts),
+		 LOG_TEXT("error", why->error));
+}
+
+/* What has nothing to do with the question costs its trial nothing. Only a job that has not begun
+ * yet rather fails at once than waits, unless everybody knows that the evaluator is down. */
+static bool counts(const struct flight *flight, const struct attempt_end *why, bool well)
+{
+	return !why->blameless || (flight->trial->kind == QUESTION_BASELINE && well);
 }
 
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 {
 	struct run *run = flight->run;
-	struct trial *trial = flight->trial;
-	bool again = why->retryable && trial->failures + 1 < run->job->spec->max_attempts;
-	uint64_t delay = again && !why->at_once ? backoff_ms(flight, why->retry_after_ms) : 0;
-	json_t *data = json_pack("{s:s, s:I, s:s, s:b}", "lease", trial->lease, "attempt",
-				 (json_int_t)trial->attempts, "error", why->error, "retryable",
-				 why->retryable);
+	bool well = !why->broken || sched_is_well(&run->seat, flight->place);
+	bool costs = counts(flight, why, well);
+	bool spent = costs && (!why->retryable ||
+			       flight->trial->failures + 1 >= run->job->spec->max_attempts);
+	uint64_t delay = why->at_once ? 0 : backoff_ms(flight, why->retry_after_ms);
+	json_t *data = json_object();
 
-	if (again) {
-		(void)json_object_set_new(data, "retry_in_ms", json_integer((json_int_t)delay));
+	if (!costs) {
+		(void)json_object_set_new(data, "counts", json_false());
 	}
-	job_record(run->job, why->type, trial->number, data);
-	log_line(LOG_WARNING, "attempt failed", LOG_TEXT("job", run->job->id),
-		 LOG_INT("trial", trial->number), LOG_INT("attempt", trial->attempts),
-		 LOG_TEXT("error", why->error));
-	if (again) {
-		loop_timer_start(&flight->timer, delay);
-		run_wake(run);
+	if (spent) {
+		note_attempt(flight, why, data);
+		fail(flight, why);
 		return;
 	}
-	fail(flight, why);
+	if (well) {
+		(void)json_object_set_new(data, "retry_in_ms", json_integer((json_int_t)delay));
+		note_attempt(flight, why, data);
+		loop_timer_start(&flight->timer, delay);
+	} else {
+		(void)json_object_set_new(data, "waits", json_true());
+		note_attempt(flight, why, data);
+		end(flight);
+	}
+	run_wake(run);
 }
 
 /* Adds what every result has. Returns `data`. */
@@ -314,9 +342,14 @@ void flight_prune(struct flight *flight, const struct early *early)
 
 void flight_take_answer(struct flight *flight, const struct answer *answer, uint64_t hash)
 {
+	struct sched_seat *seat = &flight->run->seat;
 	json_t *data;
 	char text[24];
 
+	if (!flight_is_pooled(flight)) {
+		sched_answered(seat, flight->place,
+			       (double)(clock_mono_ms() - flight->asked_ms) / 1000);
+	}
 	if (answer->failed) {
 		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
 								  .error = answer->error,
@@ -344,7 +377,6 @@ static void on_advice(void *arg, const struct advice_result *result)
 			flight, &(struct attempt_end){.type = "attempt_failed",
 						      .error = result->error,
 						      .retryable = result->retryable,
-						      .unreachable = result->unreachable,
 						      .retry_after_ms = result->retry_after_ms});
 	}
 }

@@ -16,6 +16,8 @@ struct flight {
 	struct list node;
 	struct run *run; /* NULL once it is over */
 	struct trial *trial;
+	int place;                /* the evaluator whose place it holds, or -1 */
+	int64_t asked_ms;         /* monotonic; when it was sent */
 	struct endpoint endpoint; /* borrows the spec's texts */
 	struct endpoint_call *call;
 	struct advice *advice;   /* instead of `call` */
@@ -30,8 +32,8 @@ struct attempt_end {
 	const char *type; /* of the event; static text */
 	const char *error;
 	bool retryable;
-	bool unreachable;
-	bool at_once; /* when retried: without a pause */
+	bool broken, blameless; /* as of struct endpoint_result */
+	bool at_once;           /* when retried: without a pause */
 	int64_t retry_after_ms;
 };
 
@@ -44,7 +46,8 @@ bool flight_is_pooled(const struct flight *flight);
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
 /* From now on the lease lasts `ttl_ms`. */
 void flight_extend(struct flight *flight, int64_t ttl_ms);
-/* The attempt is over: another one follows, or the trial has failed. */
+/* The attempt is over: another one follows, or the trial has failed. When the evaluator is not well
+ * the trial waits for a place at one that is. */
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why);
 /* An answer that was checked. `hash` of its text when it came by itself, or 0. */
 void flight_take_answer(struct flight *flight, const struct answer *answer, uint64_t hash);

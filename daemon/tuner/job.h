@@ -95,7 +95,7 @@ struct trial {
 	bool partial;      /* asked of part of the data; see struct question: ranks */
 	bool settled;      /* shown to the strategy and to the choice of the best */
 	bool rejected;     /* confirming it contradicted it */
-	bool retried;      /* it failed, and is to be measured again */
+	bool retried;      /* to be asked again by the next turn that finds a place for it */
 	bool late;         /* told after its failure was settled: to be shown again */
 	int64_t confirmed; /* how many confirmations were told */
 };
@@ -125,7 +125,7 @@ struct job {
 	int64_t *results;     /* trials with a result, in the order of the log */
 	int64_t result_count;
 	int64_t settled; /* results that were settled */
-	int64_t retries; /* trials that are measured again */
+	int64_t retries; /* trials that are asked again, or wait for it */
 	int64_t late;    /* results that came after a failure that was settled */
 	int64_t out;     /* questions asked of somebody and not answered */
 	int64_t charged; /* configs measured or being measured: what max_trials counts */

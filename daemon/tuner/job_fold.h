@@ -16,6 +16,8 @@ int job_corrupt(struct err *reterr, const char *what);
 fold_fn job_on_leased, job_on_accepted, job_on_attempt_over, job_on_returned;
 /* job_retry.c */
 fold_fn job_on_retried, job_on_revised;
+/* The trial is to be asked again, by the next turn that finds a place. */
+void job_retry_later(struct job *job, struct trial *trial);
 /* The trial has a result again, or never will have one. */
 void job_retry_over(struct job *job, struct trial *trial);
 /* Records that a late result is shown now; there is one. */

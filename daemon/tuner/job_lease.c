@@ -48,12 +48,13 @@ int job_on_accepted(struct job *job, struct trial *trial, const json_t *data, st
 int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data,
 			struct err *reterr)
 {
-	(void)job;
-	(void)data;
 	(void)reterr;
 	trial->state = TRIAL_ASKED;
 	trial->accepted = false;
-	trial->failures++;
+	trial->failures += !json_is_false(json_object_get(data, "counts"));
+	if (json_is_true(json_object_get(data, "waits"))) {
+		job_retry_later(job, trial);
+	}
 	return 0;
 }
 

@@ -73,10 +73,9 @@ int job_on_retried(struct job *job, struct trial *trial, const json_t *data, str
 	}
 	trial->state = TRIAL_ASKED;
 	trial->failures = 0;
-	trial->retried = true;
+	job_retry_later(job, trial);
 	job->failed -= !trial->cached;
 	job->out += !trial->cached;
-	job->retries += !trial->cached;
 	if (!trial->settled) {
 		forget_result(job, trial);
 	}
@@ -84,6 +83,12 @@ int job_on_retried(struct job *job, struct trial *trial, const json_t *data, str
 		job->trials[trial->twin]->confirmed--;
 	}
 	return 0;
+}
+
+void job_retry_later(struct job *job, struct trial *trial)
+{
+	job->retries += !trial->retried && !trial->cached;
+	trial->retried = true;
 }
 
 void job_retry_over(struct job *job, struct trial *trial)

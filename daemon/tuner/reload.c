@@ -80,6 +80,7 @@ static void relaunch(struct run *run)
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		struct trial *trial = job->trials[i];
+		int place = question_is_advice(trial->kind) ? -1 : 0;
 
 		remember_leases(run->tuner, trial);
 		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {
@@ -88,13 +89,13 @@ static void relaunch(struct run *run)
 		if (trial->retried && trial->state == TRIAL_ASKED) {
 			continue; /* the next turn takes care of it */
 		}
-		if (!question_is_advice(trial->kind)) {
-			sched_force(&run->seat);
+		if (place >= 0) {
+			sched_force(&run->seat, place);
 		}
 		if (trial->accepted || (trial->state == TRIAL_LEASED && trial->worker != NULL)) {
-			flight_wait(run, trial);
+			flight_wait(run, trial, place);
 		} else {
-			flight_start(run, trial);
+			flight_start(run, trial, place);
 		}
 	}
 }

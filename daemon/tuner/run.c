@@ -41,6 +41,7 @@ void run_unref(struct run *run)
 	if (--run->refs > 0) {
 		return;
 	}
+	sched_seat_finish(&run->seat);
 	job_destroy(run->job);
 	free(run);
 	tuner->alive--;
@@ -66,6 +67,7 @@ struct run *run_create(struct tuner *tuner, struct job *job)
 {
 	const struct target *target = &job->spec->target;
 	struct run *run = mem_new(1, sizeof(*run));
+	struct sched_offer offer;
 
 	run->tuner = tuner;
 	run->job = job;
@@ -82,9 +84,9 @@ struct run *run_create(struct tuner *tuner, struct job *job)
 	if (target->pool != NULL) {
 		run->pool = pool_of(tuner, target->pool);
 	}
-	sched_seat_init(
-		&tuner->sched, &run->seat, target->pool != NULL ? target->pool : target->url,
-		target->pool != NULL ? SIZE_MAX : (size_t)target->max_concurrency, on_seat, run);
+	offer.name = target->pool != NULL ? target->pool : target->url;
+	offer.places = target->pool != NULL ? SIZE_MAX : (size_t)target->max_concurrency;
+	sched_seat_init(&tuner->sched, &run->seat, &offer, 1, on_seat, run);
 	loop_timer_init(tuner->options.loop, &run->deadline, on_deadline, run);
 	map_set(&tuner->runs, job->id, (intptr_t)run);
 	tuner->alive++;
@@ -137,7 +139,7 @@ void run_close(struct run *run)
 		}
 	}
 	flight_end_all(run);
-	sched_seat_finish(&run->seat);
+	sched_leave(&run->seat);
 	loop_cancel(run->tuner->options.loop, &run->task);
 	run_wake_watches(run);
 	loop_timer_close(&run->deadline, on_deadline_closed);

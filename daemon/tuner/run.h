@@ -26,6 +26,7 @@ struct tuner {
 	size_t awaited;     /* flights whose answer a stop waits for */
 	struct list broken; /* of struct reload: jobs to be read again from the store */
 	struct loop_timer reload_timer;
+	struct loop_timer probe_timer; /* while some evaluator is not well */
 	bool stopping;
 	struct loop_timer stop_timer;
 	loop_fn stopped;
@@ -56,8 +57,6 @@ struct run {
 	struct list watches;
 	struct list completions; /* to be called when what is recorded now is on disk */
 	struct spec_needs needs; /* what answers must contain */
-	int64_t unreachable_in_row;
-	char last_error[ERR_MESSAGE_MAX];
 	int refs;
 	bool closed;        /* no longer open: only waits for what has not come back */
 	struct err failure; /* why its events could not be stored, once that happened */
@@ -90,13 +89,14 @@ void run_wake_watches(struct run *run);
 void turn_take(struct run *run);
 /* A result came in: records what follows from it. */
 void turn_told(struct run *run, struct trial *trial);
-void turn_failed(struct run *run, struct trial *trial, const char *error, bool unreachable);
+void turn_failed(struct run *run, struct trial *trial, const char *error);
 
 /* flight.c: questions that are out. */
-/* Makes the trial fly: with a lease, sent once that is on disk, or waiting for a worker. */
-void flight_start(struct run *run, struct trial *trial);
+/* Makes the trial fly: with a lease, sent once that is on disk, or waiting for a worker. `place` was
+ * taken from the run's seat, or is -1 for an adviser's question. */
+void flight_start(struct run *run, struct trial *trial, int place);
 /* After a restart, for a trial that somebody works on: waits for the answer once more. */
-void flight_wait(struct run *run, struct trial *trial);
+void flight_wait(struct run *run, struct trial *trial, int place);
 /* The lease of this trial is on disk. */
 void flight_send(struct run *run, int64_t number, const char *lease_id);
 void flight_end_all(struct run *run);
@@ -109,5 +109,7 @@ void reload_finish(struct tuner *tuner);
 
 /* tuner.c */
 void tuner_check_stopped(struct tuner *tuner);
+/* As long as some evaluator is not well, somebody sees to it. */
+void tuner_watch_health(struct tuner *tuner);
 
 #endif

@@ -2,102 +2,277 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
-struct places {
-	size_t used, limit;
-	struct list queue; /* of sched_seat.waiting */
+struct sched_stool {
+	struct list waiting; /* in the evaluator's queue */
+	struct sched_seat *seat;
+	struct evaluator *evaluator;
 };
+
+static struct evaluator *slot_evaluator(const struct sched *sched, size_t i)
+{
+	return (struct evaluator *)sched->by_name.slots[i].value; /* NOLINT */
+}
+
+static struct evaluator *find(const struct sched *sched, const char *name)
+{
+	return (struct evaluator *)map_get(&sched->by_name, name, 0); /* NOLINT */
+}
 
 void sched_init(struct sched *sched)
 {
-	map_init(&sched->by_url);
-	sched->waiting = 0;
+	*sched = (struct sched){.waiting = 0};
+	map_init(&sched->by_name);
 }
 
 void sched_finish(struct sched *sched)
 {
-	for (size_t i = 0; i < sched->by_url.capacity; i++) {
-		if (sched->by_url.slots[i].key != NULL) {
-			struct places *places =
-				(struct places *)sched->by_url.slots[i].value; /* NOLINT */
-
-			free(places);
+	for (size_t i = 0; i < sched->by_name.capacity; i++) {
+		if (sched->by_name.slots[i].key != NULL) {
+			evaluator_destroy(slot_evaluator(sched, i));
 		}
 	}
-	map_finish(&sched->by_url);
+	map_finish(&sched->by_name);
 }
 
-void sched_seat_init(struct sched *sched, struct sched_seat *seat, const char *url, size_t places,
-		     void (*turn)(void *arg), void *arg)
+void sched_seat_init(struct sched *sched, struct sched_seat *seat, const struct sched_offer *offers,
+		     size_t count, void (*turn)(void *arg), void *arg)
 {
-	struct places *known = (struct places *)map_get(&sched->by_url, url, 0); /* NOLINT */
+	*seat = (struct sched_seat){
+		.sched = sched, .count = count, .reserved = -1, .turn = turn, .arg = arg};
+	seat->stools = mem_new(count, sizeof(*seat->stools));
+	for (size_t i = 0; i < count; i++) {
+		struct evaluator *evaluator = find(sched, offers[i].name);
 
-	if (known == NULL) {
-		known = mem_new(1, sizeof(*known));
-		list_init(&known->queue);
-		map_set(&sched->by_url, url, (intptr_t)known);
+		if (evaluator == NULL) {
+			evaluator = evaluator_create(offers[i].name);
+			map_set(&sched->by_name, evaluator->name, (intptr_t)evaluator);
+		}
+		evaluator->limit = offers[i].places;
+		evaluator->seats++;
+		seat->stools[i] = (struct sched_stool){.seat = seat, .evaluator = evaluator};
+		list_init(&seat->stools[i].waiting);
 	}
-	known->limit = places;
-	*seat = (struct sched_seat){.sched = sched, .places = known, .turn = turn, .arg = arg};
-	list_init(&seat->waiting);
+}
+
+/* A pool is nothing without its jobs; what a URL did is kept. */
+static void forget(struct sched *sched, struct evaluator *evaluator)
+{
+	if (evaluator->seats == 0 && evaluator->asked == 0) {
+		map_remove(&sched->by_name, evaluator->name);
+		evaluator_destroy(evaluator);
+	}
+}
+
+static void leave_queues(struct sched_seat *seat)
+{
+	for (size_t i = 0; i < seat->count; i++) {
+		list_remove(&seat->stools[i].waiting);
+	}
+	seat->sched->waiting -= seat->waits;
+	seat->waits = false;
+}
+
+static void join_queues(struct sched_seat *seat)
+{
+	if (seat->waits) {
+		return;
+	}
+	for (size_t i = 0; i < seat->count; i++) {
+		list_append(&seat->stools[i].evaluator->queue, &seat->stools[i].waiting);
+	}
+	seat->sched->waiting++;
+	seat->waits = true;
+}
+
+static void take(struct evaluator *evaluator)
+{
+	evaluator->used++;
+	breaker_enter(&evaluator->breaker);
+}
+
+/* Keeps places for those at the head of the queue. */
+static void serve(struct evaluator *evaluator)
+{
+	while (evaluator_has_place(evaluator) && !list_empty(&evaluator->queue)) {
+		struct sched_stool *stool =
+			list_entry(evaluator->queue.next, struct sched_stool, waiting);
+		struct sched_seat *seat = stool->seat;
+
+		leave_queues(seat);
+		take(evaluator);
+		seat->reserved = (int)(stool - seat->stools);
+		seat->turn(seat->arg);
+	}
 }
 
 void sched_seat_finish(struct sched_seat *seat)
 {
-	if (seat->places != NULL) {
-		sched_leave(seat);
+	sched_leave(seat);
+	for (size_t i = 0; i < seat->count; i++) {
+		seat->stools[i].evaluator->seats--;
+		forget(seat->sched, seat->stools[i].evaluator);
 	}
+	free(seat->stools);
 }
 
-bool sched_take(struct sched_seat *seat)
+/* The part of its places that are taken. */
+static double load(const struct evaluator *evaluator)
 {
-	struct places *places = seat->places;
-
-	if (seat->reserved) {
-		seat->reserved = false;
-		return true;
-	}
-	if (places->used < places->limit && list_empty(&places->queue)) {
-		places->used++;
-		return true;
-	}
-	if (list_empty(&seat->waiting)) {
-		list_append(&places->queue, &seat->waiting);
-		seat->sched->waiting++;
-	}
-	return false;
+	return (double)evaluator->used / (double)evaluator->limit;
 }
 
-void sched_force(struct sched_seat *seat)
+int sched_take(struct sched_seat *seat)
 {
-	seat->places->used++;
+	int best = seat->reserved;
+
+	if (best >= 0) {
+		seat->reserved = -1;
+		return best;
+	}
+	for (size_t i = 0; i < seat->count; i++) {
+		const struct evaluator *e = seat->stools[i].evaluator;
+
+		if (evaluator_has_place(e) && list_empty(&e->queue) &&
+		    (best < 0 || load(e) < load(seat->stools[best].evaluator))) {
+			best = (int)i;
+		}
+	}
+	if (best >= 0) {
+		leave_queues(seat);
+		take(seat->stools[best].evaluator);
+	} else {
+		join_queues(seat);
+	}
+	return best;
 }
 
-void sched_give_back(struct sched_seat *seat)
+void sched_force(struct sched_seat *seat, int offer)
 {
-	struct places *places = seat->places;
-	struct list *node;
+	seat->stools[offer].evaluator->used++;
+}
 
-	places->used--;
-	while (places->used < places->limit && (node = list_pop(&places->queue)) != NULL) {
-		struct sched_seat *next = list_entry(node, struct sched_seat, waiting);
+void sched_give_back(struct sched_seat *seat, int offer)
+{
+	struct evaluator *evaluator = seat->stools[offer].evaluator;
 
-		next->sched->waiting--;
-		places->used++;
-		next->reserved = true;
-		next->turn(next->arg);
-	}
+	evaluator->used--;
+	breaker_leave(&evaluator->breaker);
+	serve(evaluator);
 }
 
 void sched_leave(struct sched_seat *seat)
 {
-	if (!list_empty(&seat->waiting)) {
-		list_remove(&seat->waiting);
-		seat->sched->waiting--;
+	int reserved = seat->reserved;
+
+	leave_queues(seat);
+	if (reserved >= 0) {
+		seat->reserved = -1;
+		sched_give_back(seat, reserved);
 	}
-	if (seat->reserved) {
-		seat->reserved = false;
-		sched_give_back(seat);
+}
+
+void sched_asked(struct sched_seat *seat, int offer)
+{
+	seat->stools[offer].evaluator->asked++;
+}
+
+static void is_well(struct sched *sched, struct evaluator *evaluator)
+{
+	if (breaker_answered(&evaluator->breaker)) {
+		sched->down--;
+		log_line(LOG_INFO, "an evaluator is well again",
+			 LOG_TEXT("evaluator", evaluator->name));
+		serve(evaluator);
 	}
+}
+
+void sched_accepted(struct sched_seat *seat, int offer)
+{
+	is_well(seat->sched, seat->stools[offer].evaluator);
+}
+
+void sched_answered(struct sched_seat *seat, int offer, double seconds)
+{
+	struct evaluator *evaluator = seat->stools[offer].evaluator;
+
+	evaluator->answered++;
+	evaluator->answered_s += seconds;
+	is_well(seat->sched, evaluator);
+}
+
+void sched_well(struct sched *sched, const char *name)
+{
+	struct evaluator *evaluator = find(sched, name);
+
+	if (evaluator != NULL) {
+		is_well(sched, evaluator);
+	}
+}
+
+void sched_failed(struct sched_seat *seat, int offer, const char *error, bool broken,
+		  int64_t now_ms)
+{
+	struct evaluator *evaluator = seat->stools[offer].evaluator;
+
+	evaluator->failed++;
+	if (!broken) {
+		is_well(seat->sched, evaluator);
+	} else if (breaker_failed(&evaluator->breaker, error, now_ms)) {
+		seat->sched->down++;
+		log_line(LOG_WARNING, "an evaluator is down: its questions wait",
+			 LOG_TEXT("evaluator", evaluator->name), LOG_TEXT("error", error));
+	}
+}
+
+bool sched_is_well(const struct sched_seat *seat, int offer)
+{
+	return seat->stools[offer].evaluator->breaker.state == BREAKER_CLOSED;
+}
+
+int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error)
+{
+	int64_t shortest = INT64_MAX;
+
+	for (size_t i = 0; i < seat->count; i++) {
+		const struct breaker *breaker = &seat->stools[i].evaluator->breaker;
+		int64_t down = breaker_down_ms(breaker, now_ms);
+
+		if (down < shortest) {
+			shortest = down;
+			*ret_error = breaker->error;
+		}
+	}
+	return shortest;
+}
+
+/* Those that wait may have waited long enough. */
+static void call_waiting(const struct evaluator *evaluator)
+{
+	for (struct list *n = evaluator->queue.next; n != &evaluator->queue; n = n->next) {
+		struct sched_seat *seat = list_entry(n, struct sched_stool, waiting)->seat;
+
+		seat->turn(seat->arg);
+	}
+}
+
+void sched_probe(struct sched *sched)
+{
+	for (size_t i = 0; i < sched->by_name.capacity; i++) {
+		struct evaluator *evaluator =
+			sched->by_name.slots[i].key != NULL ? slot_evaluator(sched, i) : NULL;
+
+		if (evaluator != NULL && evaluator->breaker.state != BREAKER_CLOSED) {
+			call_waiting(evaluator);
+			breaker_try(&evaluator->breaker);
+			serve(evaluator);
+		}
+	}
+}
+
+const struct evaluator *sched_evaluator(const struct sched *sched, const char *name)
+{
+	return find(sched, name);
 }

@@ -1,10 +1,11 @@
 /*
- * The scheduler: places at evaluators, given out fairly.
+ * The scheduler: places at evaluators, given out fairly and only at those that are well.
  *
- * Each evaluator (by URL) has as many places as it takes questions at once. A job takes a place
- * before it asks its strategy and keeps it until the answer is in. Jobs that find none queue up;
- * a place that gets free goes to the head of the queue, and who wants another goes to its tail.
- * Loop thread.
+ * Each evaluator has as many places as it takes questions at once. A job takes a place before it
+ * asks its strategy and keeps it until the answer is in: at the evaluator that has the largest part
+ * of its places free, when it may ask several. Jobs that find none queue up at each; a place that
+ * gets free goes to the head of the queue, and who wants another goes to its tail. Nobody is
+ * given a place at an evaluator whose breaker is open. Loop thread; times in ms of one clock.
  */
 #ifndef NARROWD_TUNER_SCHED_H
 #define NARROWD_TUNER_SCHED_H
@@ -14,37 +15,67 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "tuner/evaluator.h"
 
 struct sched {
-	struct map by_url; /* URL -> struct places * */
+	struct map by_name; /* -> struct evaluator * */
 	size_t waiting;
+	size_t down; /* evaluators that are not well */
 };
 
-struct places;
+struct sched_stool;
 
 /* Somebody who takes places; embedded by its owner. */
 struct sched_seat {
 	struct sched *sched;
-	struct places *places;
-	struct list waiting;
-	bool reserved; /* a place was kept for it when its turn came */
+	struct sched_stool *stools; /* one at each evaluator; owned */
+	size_t count;
+	bool waits;
+	int reserved; /* the evaluator where a place was kept for it when its turn came, or -1 */
 	void (*turn)(void *arg);
 	void *arg;
 };
 
+struct sched_offer {
+	const char *name;
+	size_t places;
+};
+
 void sched_init(struct sched *sched);
 void sched_finish(struct sched *sched);
-/* `turn` is called when a place is reserved; it must then take or give it back soon. */
-void sched_seat_init(struct sched *sched, struct sched_seat *seat, const char *url, size_t places,
-		     void (*turn)(void *arg), void *arg);
-/* Leaves the queue. Places still held must have been given back. */
+/* `turn` is called when a place is reserved, and from time to time while none can be because nobody
+ * is well; it must then take or leave soon. */
+void sched_seat_init(struct sched *sched, struct sched_seat *seat, const struct sched_offer *offers,
+		     size_t count, void (*turn)(void *arg), void *arg);
+/* Once all its places have been given back. */
 void sched_seat_finish(struct sched_seat *seat);
-/* True when a place was taken; otherwise the seat is in the queue. */
-bool sched_take(struct sched_seat *seat);
+/* The number of the offer whose place was taken; -1 when the seat is in the queues instead. */
+int sched_take(struct sched_seat *seat);
 /* Takes a place even when there is none: for questions that were out before a restart. */
-void sched_force(struct sched_seat *seat);
-void sched_give_back(struct sched_seat *seat);
-/* Wants no place any more: leaves the queue and gives back a reserved place. */
+void sched_force(struct sched_seat *seat, int offer);
+void sched_give_back(struct sched_seat *seat, int offer);
+/* Wants no place any more: leaves the queues and gives back a reserved place. */
 void sched_leave(struct sched_seat *seat);
+
+/* What becomes of a question that goes out under a place: it was sent, */
+void sched_asked(struct sched_seat *seat, int offer);
+/* ... it was accepted, to be answered later, */
+void sched_accepted(struct sched_seat *seat, int offer);
+/* ... an answer came after so many seconds, */
+void sched_answered(struct sched_seat *seat, int offer, double seconds);
+/* ... what came is no answer, which may mean that the evaluator is `broken`. */
+void sched_failed(struct sched_seat *seat, int offer, const char *error, bool broken,
+		  int64_t now_ms);
+/* Whether the evaluator is well. */
+bool sched_is_well(const struct sched_seat *seat, int offer);
+/* For how long nobody that the seat may ask has been well, and what the last of them said; -1 when
+ * somebody is. */
+int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error);
+/* Lets one question out to each evaluator that is not well, to see how it is. */
+void sched_probe(struct sched *sched);
+/* NULL for one that no job may ask and that never was asked. */
+const struct evaluator *sched_evaluator(const struct sched *sched, const char *name);
+/* Somebody else found it well. */
+void sched_well(struct sched *sched, const char *name);
 
 #endif

@@ -11,6 +11,31 @@
 #include "tuner/run.h"
 #include "tuner/spec_adviser.h"
 
+static void on_probe_timer(void *arg)
+{
+	struct tuner *tuner = arg;
+
+	sched_probe(&tuner->sched);
+	tuner_watch_health(tuner);
+}
+
+void tuner_watch_health(struct tuner *tuner)
+{
+	if (tuner->sched.down > 0 && !tuner->stopping && !loop_timer_active(&tuner->probe_timer)) {
+		loop_timer_start(&tuner->probe_timer, tuner->options.evaluator_probe_ms);
+	}
+}
+
+json_t *tuner_evaluator_health(const struct tuner *tuner, const char *url)
+{
+	return evaluator_health(sched_evaluator(&tuner->sched, url));
+}
+
+void tuner_evaluator_is_well(struct tuner *tuner, const char *url)
+{
+	sched_well(&tuner->sched, url);
+}
+
 struct tuner *tuner_create(const struct tuner_options *options)
 {
 	struct tuner *tuner = mem_new(1, sizeof(*tuner));
@@ -23,6 +48,7 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	map_init(&tuner->pools);
 	workers_init(&tuner->workers);
 	reload_init(tuner);
+	loop_timer_init(options->loop, &tuner->probe_timer, on_probe_timer, tuner);
 	return tuner;
 }
 
@@ -53,6 +79,7 @@ void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret)
 	*ret = tuner->stats;
 	ret->open_jobs = tuner->runs.count;
 	ret->waiting = tuner->sched.waiting;
+	ret->evaluators_down = tuner->sched.down;
 }
 
 static struct run *any_run(const struct tuner *tuner)
@@ -102,6 +129,7 @@ void tuner_check_stopped(struct tuner *tuner)
 	if (tuner->alive == 0 && tuner->runs.count == 0 &&
 	    !uv_is_closing((uv_handle_t *)&tuner->stop_timer.uv)) {
 		loop_timer_close(&tuner->reload_timer, NULL);
+		loop_timer_close(&tuner->probe_timer, NULL);
 		loop_timer_close(&tuner->stop_timer, on_timers_closed);
 	}
 }

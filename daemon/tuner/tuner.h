@@ -30,6 +30,8 @@ struct tuner_options {
 	const struct guard *guard;
 	const char *callback_url; /* where evaluators reach this daemon: "http://127.0.0.1:8585" */
 	uint64_t lease_ttl_ms;    /* of an accepted (202) question between heartbeats */
+	uint64_t evaluator_probe_ms; /* between the questions to one that is down */
+	uint64_t evaluator_down_ms;  /* after which jobs do not wait for it any more; 0: never */
 };
 
 struct tuner *tuner_create(const struct tuner_options *options);
@@ -139,10 +141,16 @@ void tuner_lease_poll_cancel(struct poll *poll);
 /* Who came lately: see workers_json(). New reference. */
 json_t *tuner_workers(struct tuner *tuner);
 
+/* How the evaluator at this URL is: see evaluator_health(). New reference. */
+json_t *tuner_evaluator_health(const struct tuner *tuner, const char *url);
+/* Somebody has asked it and got an answer: questions need not wait any more. */
+void tuner_evaluator_is_well(struct tuner *tuner, const char *url);
+
 struct tuner_stats {
 	size_t open_jobs;
 	size_t flights; /* questions out */
 	size_t waiting; /* jobs that wait for a free place at their evaluator */
+	size_t evaluators_down;
 	uint64_t trials_told;
 	uint64_t trials_failed;
 	uint64_t attempts;

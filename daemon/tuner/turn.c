@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "tuner/flight.h"
@@ -15,12 +16,11 @@
  * the job alone.
  */
 
-enum { UNREACHABLE_LIMIT = 5 }; /* trials in a row that never reached the evaluator */
-
 /* The strategy's turn on a pool thread. */
 struct ask {
 	uv_work_t work;
 	struct run *run;
+	int place; /* taken for the question */
 	enum step step;
 	struct question question;
 };
@@ -34,27 +34,28 @@ static json_t *state_data(struct run *run, enum job_state state)
 }
 
 /* Records a question that somebody will be asked; the place was taken. */
-static void ask_somebody(struct run *run, const struct question *question, int64_t twin)
+static void ask_somebody(struct run *run, const struct question *question, int64_t twin, int place)
 {
 	struct job *job = run->job;
 	int64_t number = question->kind == QUESTION_BASELINE ? 0 : job->trial_count;
 
 	job_record(job, "question_asked", number, job_asked_data(job, question, twin, false));
-	flight_start(run, job->trials[number]);
+	flight_start(run, job->trials[number], place);
 }
 
 static void start_baseline(struct run *run)
 {
 	struct question question = {.kind = QUESTION_BASELINE, .stage = "baseline"};
+	int place = job_has_baseline(run->job) ? -1 : sched_take(&run->seat);
 
-	if (job_has_baseline(run->job) || !sched_take(&run->seat)) {
+	if (place < 0) {
 		return;
 	}
 	if (run->job->state == JOB_QUEUED) {
 		job_record(run->job, "state_changed", -1, state_data(run, JOB_BASELINE));
 		run_clock(run);
 	}
-	ask_somebody(run, &question, -1);
+	ask_somebody(run, &question, -1, place);
 }
 
 static json_t *copied(const struct trial *twin)
@@ -101,37 +102,40 @@ static void enter_stage(struct job *job, const char *stage)
 	}
 }
 
-static void on_question(struct run *run, const struct question *question)
+static void on_question(struct run *run, const struct question *question, int place)
 {
 	struct job *job = run->job;
 	struct trial *twin = job_find_twin(job, question);
 	int64_t number;
 
 	if (question_is_advice(question->kind)) {
-		sched_give_back(&run->seat); /* the evaluator has nothing to do with it */
+		sched_give_back(&run->seat, place); /* the evaluator has nothing to do with it */
+		place = -1;
 	}
-
 	enter_stage(job, question->stage);
 	number = job->trial_count;
 	if (twin == NULL) {
-		ask_somebody(run, question, -1);
+		ask_somebody(run, question, -1, place);
 		return;
 	}
-	sched_give_back(&run->seat);
+	if (place >= 0) {
+		sched_give_back(&run->seat, place);
+	}
 	job_record(job, "question_asked", number,
 		   job_asked_data(job, question, twin->number, true));
 	share_result(job, twin, number);
 }
 
-static void on_step(struct run *run, enum step step, const struct question *question)
+static void on_step(struct run *run, const struct ask *ask)
 {
 	struct job *job = run->job;
+	enum step step = ask->step;
 
 	if (step == STEP_ASK) {
-		on_question(run, question);
+		on_question(run, &ask->question, ask->place);
 		return;
 	}
-	sched_give_back(&run->seat);
+	sched_give_back(&run->seat, ask->place);
 	job->exhausted = step == STEP_DONE || step == STEP_CONTENT;
 	job->content = step == STEP_CONTENT;
 	job->starved = step == STEP_WAIT;
@@ -157,9 +161,9 @@ static void after_ask(uv_work_t *work, int status)
 	(void)status;
 	run->ask = NULL;
 	if (run->closed || run->job->state != JOB_RUNNING || run->tuner->stopping) {
-		sched_give_back(&run->seat);
+		sched_give_back(&run->seat, ask->place);
 	} else {
-		on_step(run, ask->step, &ask->question);
+		on_step(run, ask);
 	}
 	if (ask->step == STEP_ASK) {
 		question_finish(&ask->question);
@@ -172,13 +176,15 @@ static void after_ask(uv_work_t *work, int status)
 static void ask_strategy(struct run *run)
 {
 	struct ask *ask;
+	int place = sched_take(&run->seat);
 
-	if (!sched_take(&run->seat)) {
+	if (place < 0) {
 		return;
 	}
 	ask = mem_new(1, sizeof(*ask));
 	ask->work.data = ask;
 	ask->run = run;
+	ask->place = place;
 	run->ask = ask;
 	run_ref(run);
 	(void)uv_queue_work(loop_uv(run->tuner->options.loop), &ask->work, work_ask, after_ask);
@@ -212,6 +218,7 @@ static void finish_for(struct run *run, const char *reason)
 	struct job *job = run->job;
 	const struct trial *best = job_final_choice(job), *subject;
 	struct question question = {.kind = QUESTION_CONFIRM, .stage = "confirm"};
+	int place;
 
 	if (best != job->best) {
 		json_t *data = job_best_data(job, best);
@@ -226,15 +233,16 @@ static void finish_for(struct run *run, const char *reason)
 			   reason, exit_detail(job, reason));
 		return;
 	}
-	if (confirmation_is_out(job) || !sched_take(&run->seat)) {
+	place = confirmation_is_out(job) ? -1 : sched_take(&run->seat);
+	if (place < 0) {
 		return;
 	}
 	question.config = subject->config;
 	enter_stage(job, question.stage);
-	ask_somebody(run, &question, subject->number);
+	ask_somebody(run, &question, subject->number, place);
 }
 
-/* A trial that is to be measured again and that nobody has; NULL while as many are out as may be. */
+/* A trial that is to be asked again and that nobody has; NULL while as many are out as may be. */
 static struct trial *due_retry(const struct run *run)
 {
 	const struct job *job = run->job;
@@ -254,8 +262,10 @@ static struct trial *due_retry(const struct run *run)
 
 static void retry(struct run *run, struct trial *trial)
 {
-	if (sched_take(&run->seat)) {
-		flight_start(run, trial);
+	int place = sched_take(&run->seat);
+
+	if (place >= 0) {
+		flight_start(run, trial, place);
 		run_wake(run);
 	}
 }
@@ -281,11 +291,29 @@ static void go_on(struct run *run)
 	}
 }
 
+/* What its evaluators said last when none of them has been well for too long; NULL otherwise. */
+static const char *why_down(const struct run *run)
+{
+	int64_t limit_ms = (int64_t)run->tuner->options.evaluator_down_ms;
+	const char *error = NULL;
+
+	return run->job->state != JOB_PAUSED && !run->tuner->stopping && limit_ms > 0 &&
+			       sched_down_ms(&run->seat, clock_mono_ms(), &error) >= limit_ms
+		       ? error
+		       : NULL;
+}
+
 void turn_take(struct run *run)
 {
+	const char *down = why_down(run);
+
 	if (!job_state_is_final(run->job->state) && run->ask == NULL) {
 		(void)job_settle(run->job);
-		go_on(run);
+		if (down != NULL) {
+			run_finish(run, JOB_FAILED, "evaluator_down", down);
+		} else {
+			go_on(run);
+		}
 	}
 	run_flush(run, NULL, NULL, NULL);
 }
@@ -313,7 +341,6 @@ void turn_told(struct run *run, struct trial *trial)
 {
 	struct job *job = run->job;
 
-	run->unreachable_in_row = 0;
 	run->tuner->stats.trials_told++;
 	if (trial->kind == QUESTION_BASELINE) {
 		baseline_told(run, trial);
@@ -327,10 +354,9 @@ void turn_told(struct run *run, struct trial *trial)
 	run_wake(run);
 }
 
-void turn_failed(struct run *run, struct trial *trial, const char *error, bool unreachable)
+void turn_failed(struct run *run, struct trial *trial, const char *error)
 {
 	run->tuner->stats.trials_failed++;
-	run->unreachable_in_row = unreachable ? run->unreachable_in_row + 1 : 0;
 	if (trial->kind == QUESTION_BASELINE) {
 		run_finish(run, JOB_FAILED, "baseline_failed", error);
 		return;
@@ -340,9 +366,5 @@ void turn_failed(struct run *run, struct trial *trial, const char *error, bool u
 		return;
 	}
 	share_results(run->job, trial);
-	if (run->unreachable_in_row >= UNREACHABLE_LIMIT) {
-		run_finish(run, JOB_FAILED, "evaluator_down", error);
-		return;
-	}
 	run_wake(run);
 }

@@ -17,11 +17,11 @@ class Evaluator(Server):
     (status, body) or (status, body, headers). `can_do()` is
     its capability; `calls` are the questions with path and headers."""
 
-    def __init__(self, reply=None, can_do=None):
+    def __init__(self, reply=None, can_do=None, port=0):
         self.reply = reply or (lambda question, headers: crash_model.answer(question))
         self.can_do = can_do or (lambda: capability(4))
         self.calls = []
-        super().__init__(self.dispatch)
+        super().__init__(self.dispatch, port=port)
 
     def dispatch(self, request):
         question = json.loads(request.body)

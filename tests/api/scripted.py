@@ -91,13 +91,13 @@ class UnixServer(TcpServer):
 class Server:
     """Serves in threads from the constructor to stop(). `answer` takes a `Request`."""
 
-    def __init__(self, answer, unix_path=None):
+    def __init__(self, answer, unix_path=None, port=0):
         self.answer = answer
         self.requests = []  # the ledger: every request, in the order of arrival
         self.changed = threading.Condition()
         self.connections = set()
         if unix_path is None:
-            self.server = TcpServer(("127.0.0.1", 0), Handler)
+            self.server = TcpServer(("127.0.0.1", port), Handler)
             self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         else:
             self.server = UnixServer(unix_path, Handler)

@@ -25,12 +25,12 @@ class EndpointCase(unittest.TestCase):
         self.assertFalse(outcome["inside"])
         return outcome
 
-    def check(self, data, *arguments, outcome="failed", retryable=False, unreachable=False,
+    def check(self, data, *arguments, outcome="failed", retryable=False,
               retry_after_ms=-1, message=""):
         seen = self.ask(data, *arguments)
         self.assertEqual(
-            (seen["outcome"], seen["retryable"], seen["unreachable"], seen["retry_after_ms"]),
-            (outcome, retryable, unreachable, retry_after_ms),
+            (seen["outcome"], seen["retryable"], seen["retry_after_ms"]),
+            (outcome, retryable, retry_after_ms),
             seen,
         )
         self.assertIn(message, seen["message"])
@@ -123,21 +123,39 @@ class Outcomes(EndpointCase):
         self.check(answer(GOOD, kind="application/jsonx"), message="application/jsonx")
         self.check(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", message="content type")
 
+    def test_whose_fault_it_is(self):
+        for status, more, broken, blameless in (
+            (404, "", True, True), (401, "", True, True), (501, "", True, True),
+            (502, "", True, False), (503, "", True, False),
+            (503, "Retry-After: 1\r\n", False, False),
+            (400, "", False, False), (422, "", False, False), (500, "", False, False),
+        ):
+            with self.subTest(status=status, more=more):
+                head = f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{more}\r\n".encode()
+                seen = self.ask(head)
+                self.assertEqual((seen["broken"], seen["blameless"]), (broken, blameless))
+        with RudeServer(sends(b"")) as server:
+            url = server.url
+        seen = self.ask(b"", url=url)
+        self.assertEqual((seen["broken"], seen["blameless"]), (True, True), "nobody is there")
+        seen = self.ask(b"")
+        self.assertEqual((seen["broken"], seen["blameless"]), (True, False), "it died of it")
+
     def test_bodies_over_the_limit(self):
         body = '{"accuracy": 0.5, "latency_ms": 1, "error": "' + "x" * (1 << 20) + '"}'
         self.check(answer(body), message="too large")
 
     def test_broken_connections_and_time_outs(self):
-        self.check(b"", retryable=True, unreachable=True, message="without an answer")
-        self.check(answer(GOOD)[:-1], retryable=True, unreachable=True)
-        self.check(hangs, "--timeout", 200, retryable=True, unreachable=True, message="in time")
+        self.check(b"", retryable=True, message="without an answer")
+        self.check(answer(GOOD)[:-1], retryable=True)
+        self.check(hangs, "--timeout", 200, retryable=True, message="in time")
 
     def test_denied_and_unknown_hosts(self):
         seen = self.ask(hangs, "--policy", "public", url="http://10.0.0.1:9001/")
         self.assertEqual((seen["outcome"], seen["retryable"]), ("failed", False))
         self.assertIn('"private"', seen["message"])
         seen = self.ask(hangs, "--dns", "a.test=", url="http://a.test:9001/?key=secret")
-        self.assertEqual((seen["outcome"], seen["retryable"], seen["unreachable"]),
+        self.assertEqual((seen["outcome"], seen["retryable"], seen["broken"]),
                          ("failed", True, True))
         self.assertNotIn("secret", seen["message"])
 

@@ -402,17 +402,6 @@ class Evaluators(JobCase):
                 self.assertIn(word, document["exit"]["detail"])
                 self.assertEqual(len(evaluator.calls), 1, "not worth another attempt")
 
-    def test_evaluator_that_goes_away(self):
-        evaluator = self.evaluator()
-        job = body(evaluator.url, accuracy_criterion={"tolerable_loss": -0.5})
-        job["tuning_criterion"] = {"strategy": "exhaustive", "max_trials": 100000}
-        job = submit(self.daemon, job)
-        wait_until(lambda: len(evaluator.calls) > 5)
-        evaluator.close()
-        document = finished(self.daemon, job)
-        self.assertEqual((document["state"], document["exit"]["reason"]), ("failed", "evaluator_down"))
-        self.assertIsNotNone(get(self.daemon, f"/v1/jobs/{job}/best")["trial"])
-
     def test_answer_by_callback(self):
         evaluator = self.evaluator(lambda q, h: (202, {}))
         job = submit(self.daemon, body(evaluator.url))

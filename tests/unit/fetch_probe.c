@@ -248,10 +248,11 @@ static json_t *answer_json(const struct answer *answer)
 static void on_result(void *arg, const struct endpoint_result *result)
 {
 	static const char *const names[] = {"answered", "accepted", "failed"};
-	json_t *line = json_pack("{s:s, s:b, s:b, s:I, s:s}", "outcome", names[result->outcome],
-				 "retryable", result->retryable, "unreachable", result->unreachable,
-				 "retry_after_ms", (json_int_t)result->retry_after_ms, "message",
-				 result->err->message);
+	json_t *line =
+		json_pack("{s:s, s:b, s:b, s:b, s:I, s:s}", "outcome", names[result->outcome],
+			  "retryable", result->retryable, "broken", result->broken, "blameless",
+			  result->blameless, "retry_after_ms", (json_int_t)result->retry_after_ms,
+			  "message", result->err->message);
 
 	if (result->outcome == ENDPOINT_ANSWERED) {
 		(void)json_object_set_new(line, "answer", answer_json(result->answer));

@@ -46,12 +46,19 @@ static void on_turn(void *arg)
 	client->called = true;
 }
 
+static void sit(struct sched *sched, struct client *client, const char *url, size_t places)
+{
+	const struct sched_offer offer = {url, places};
+
+	sched_seat_init(sched, &client->seat, &offer, 1, on_turn, client);
+}
+
 static void dispatch(struct desk *desk, int who)
 {
 	struct client *client = &desk->clients[who];
 
 	client->called = false;
-	if (!sched_take(&client->seat)) {
+	if (sched_take(&client->seat) < 0) {
 		return;
 	}
 	/* In rounds of as many questions as there are places: at most 2 x seats / places. */
@@ -72,7 +79,7 @@ static void answer(struct desk *desk, int who)
 
 	client->holds = false;
 	client->waits_since = desk->dispatches;
-	sched_give_back(&client->seat);
+	sched_give_back(&client->seat, 0);
 	dispatch(desk, who);
 	for (int i = 0; i < SEATS; i++) {
 		if (desk->clients[i].called) {
@@ -123,8 +130,7 @@ static void open_world(uint64_t seed)
 		for (int i = 0; i < SEATS; i++) {
 			struct client *client = &world.desks[e].clients[i];
 
-			sched_seat_init(&world.sched, &client->seat, urls[e], PLACES, on_turn,
-					client);
+			sit(&world.sched, client, urls[e], PLACES);
 		}
 	}
 	for (int i = 0; i < SEATS; i++) {
@@ -144,7 +150,7 @@ static void close_world(void)
 			struct client *client = &world.desks[e].clients[i];
 
 			if (client->holds) {
-				sched_give_back(&client->seat);
+				sched_give_back(&client->seat, 0);
 			}
 			sched_seat_finish(&client->seat);
 		}
@@ -217,22 +223,22 @@ Test(sched, a_place_that_is_not_wanted_goes_to_the_next)
 	struct sched sched;
 
 	sched_init(&sched);
-	sched_seat_init(&sched, &first.seat, "http://a", 1, on_turn, &first);
-	sched_seat_init(&sched, &second.seat, "http://a", 1, on_turn, &second);
-	sched_seat_init(&sched, &third.seat, "http://a", 1, on_turn, &third);
-	cr_assert(sched_take(&first.seat));
-	cr_assert_not(sched_take(&second.seat));
-	cr_assert_not(sched_take(&third.seat));
-	sched_give_back(&first.seat);
+	sit(&sched, &first, "http://a", 1);
+	sit(&sched, &second, "http://a", 1);
+	sit(&sched, &third, "http://a", 1);
+	cr_assert_eq(sched_take(&first.seat), 0);
+	cr_assert_eq(sched_take(&second.seat), -1);
+	cr_assert_eq(sched_take(&third.seat), -1);
+	sched_give_back(&first.seat, 0);
 	cr_assert(second.called);
 	cr_assert_not(third.called);
-	cr_assert_not(sched_take(&first.seat), "others were before it");
+	cr_assert_eq(sched_take(&first.seat), -1, "others were before it");
 	sched_seat_finish(&second.seat);
 	cr_assert(third.called);
-	cr_assert(sched_take(&third.seat));
-	sched_give_back(&third.seat);
-	cr_assert(sched_take(&first.seat));
-	sched_give_back(&first.seat);
+	cr_assert_eq(sched_take(&third.seat), 0);
+	sched_give_back(&third.seat, 0);
+	cr_assert_eq(sched_take(&first.seat), 0);
+	sched_give_back(&first.seat, 0);
 	sched_seat_finish(&first.seat);
 	sched_seat_finish(&third.seat);
 	cr_assert_eq(sched.waiting, 0);
