@@ -11,6 +11,9 @@ enum { TYPES = 5, DRAWS = 18, INT8 = 0, BF16, FP32 };
 
 static const double baseline_accuracy = 0.76, tolerable = 0.01;
 
+const char *const qp1_curve_names[] = {"hyperbola", "exponential", "convex", "concave", NULL};
+const char *const qp1_scores_names[] = {"none", "hessian", "mse", "weak", NULL};
+
 /* splitmix64 and xoshiro256** (Blackman and Vigna, public domain algorithms). */
 static uint64_t mix(uint64_t z)
 {
@@ -141,6 +144,11 @@ static void make_op(struct qp1 *qp1, size_t i, const struct traits *traits, cons
 	add_option(op, 0, m.time);
 }
 
+double qp1_interaction(const struct qp1_op *op, double loss, double next_loss)
+{
+	return loss > 0 && next_loss > 0 ? op->interaction * sqrt(loss * next_loss) : 0;
+}
+
 static double raw_loss(const struct qp1 *qp1, const uint16_t *options)
 {
 	double sum = 0, before = 0;
@@ -149,12 +157,22 @@ static double raw_loss(const struct qp1 *qp1, const uint16_t *options)
 		double loss = qp1->ops[i].losses[options[i]];
 
 		sum = sum + loss;
-		if (i > 0 && before > 0 && loss > 0) {
-			sum = sum + qp1->ops[i - 1].interaction * sqrt(before * loss);
+		if (i > 0) {
+			sum = sum + qp1_interaction(&qp1->ops[i - 1], before, loss);
 		}
 		before = loss;
 	}
 	return sum;
+}
+
+/* So that the default loses `hard` times what may be lost. */
+static void set_scale(struct qp1 *qp1)
+{
+	uint16_t *options = mem_new(qp1->count, sizeof(*options));
+
+	qp1->scale =
+		qp1->hard * (tolerable / (1 - tolerable)) / at_least(raw_loss(qp1, options), 1);
+	free(options);
 }
 
 void qp1_init(struct qp1 *qp1, size_t count, uint64_t seed)
@@ -186,8 +204,7 @@ void qp1_init(struct qp1 *qp1, size_t count, uint64_t seed)
 		}
 		make_op(qp1, i, traits, u);
 	}
-	qp1->scale =
-		qp1->hard * (tolerable / (1 - tolerable)) / at_least(raw_loss(qp1, options), 1);
+	set_scale(qp1);
 	for (size_t i = 0; i < count; i++) {
 		options[i] = (uint16_t)(qp1->ops[i].options - 1);
 	}
@@ -200,20 +217,62 @@ void qp1_finish(struct qp1 *qp1)
 	free(qp1->ops);
 }
 
+void qp1_vary(struct qp1 *qp1, double interactions, enum qp1_curve curve)
+{
+	for (size_t i = 0; i < qp1->count; i++) {
+		qp1->ops[i].interaction *= interactions;
+	}
+	qp1->curve = curve;
+	set_scale(qp1);
+}
+
+static double bend(enum qp1_curve curve, double d)
+{
+	switch (curve) {
+	case QP1_EXPONENTIAL:
+		return 1 - exp(-d);
+	case QP1_CONVEX:
+		return tolerable * pow(d / tolerable, 1.5);
+	case QP1_CONCAVE:
+		return tolerable * pow(d / tolerable, 2.0 / 3);
+	default:
+		return d / (1 + d);
+	}
+}
+
+double qp1_tolerable_loss(const struct qp1 *qp1)
+{
+	switch (qp1->curve) {
+	case QP1_EXPONENTIAL:
+		return -log(1 - tolerable) / qp1->scale;
+	case QP1_CONVEX:
+	case QP1_CONCAVE:
+		return tolerable / qp1->scale;
+	default:
+		return tolerable / (1 - tolerable) / qp1->scale;
+	}
+}
+
 double qp1_accuracy(const struct qp1 *qp1, const uint16_t *options)
 {
 	double d = qp1->scale * raw_loss(qp1, options);
-	double loss = d > 0 ? d / (1 + d) : d;
+	double loss = d > 0 ? bend(qp1->curve, d) : d;
 
+	loss = loss > 1 ? 1 : loss;
 	return baseline_accuracy * (1 - (loss < -0.01 ? -0.01 : loss));
 }
 
-static int class_of(const struct qp1_op *op, uint16_t option)
+static int class_of(const struct qp1_op *op, int option)
 {
 	if (option == op->options - 1) {
 		return FP32;
 	}
 	return op->type <= 2 && option == op->options - 2 ? BF16 : INT8;
+}
+
+double qp1_conversion(const struct qp1_op *op, int option, int next_option)
+{
+	return class_of(op, option) != class_of(op + 1, next_option) ? op->border : 0;
 }
 
 double qp1_latency(const struct qp1 *qp1, const uint16_t *options)
@@ -222,9 +281,8 @@ double qp1_latency(const struct qp1 *qp1, const uint16_t *options)
 
 	for (size_t i = 0; i < qp1->count; i++) {
 		sum = sum + qp1->ops[i].latencies[options[i]];
-		if (i > 0 && class_of(&qp1->ops[i], options[i]) !=
-				     class_of(&qp1->ops[i - 1], options[i - 1])) {
-			sum = sum + qp1->ops[i - 1].border;
+		if (i > 0) {
+			sum = sum + qp1_conversion(&qp1->ops[i - 1], options[i - 1], options[i]);
 		}
 	}
 	return sum;
@@ -277,7 +335,20 @@ static void add_set(struct capability *capability, int type)
 	}
 }
 
-static double *known(const struct qp1 *qp1, bool latencies, bool hessian)
+double qp1_score(const struct qp1 *qp1, size_t op, enum qp1_scores scores)
+{
+	if (scores == QP1_HESSIAN) {
+		return qp1->ops[op].hessian;
+	}
+	/* Of every four operators the first two are taken for each other. */
+	if (scores == QP1_WEAK && op % 4 < 2 && (op | 1) < qp1->count) {
+		return qp1->ops[op ^ 1].mse;
+	}
+	return qp1->ops[op].mse;
+}
+
+/* Of operators per mode: latencies, or else scores. */
+static double *known(const struct qp1 *qp1, bool latencies, enum qp1_scores scores)
 {
 	double *table = mem_new(qp1->count * MODE_COUNT, sizeof(*table));
 
@@ -293,7 +364,7 @@ static double *known(const struct qp1 *qp1, bool latencies, bool hessian)
 			row[MODE_BF16] = op->type <= 2 ? op->latencies[op->options - 2] : NAN;
 			row[MODE_FP32] = op->latencies[op->options - 1];
 		} else {
-			row[MODE_STATIC] = hessian ? op->hessian : op->mse;
+			row[MODE_STATIC] = qp1_score(qp1, i, scores);
 		}
 	}
 	return table;
@@ -322,8 +393,8 @@ struct space *qp1_space(const struct qp1 *qp1, const struct qp1_hints *hints)
 	}
 	c.calibration_sizes = mem_new(1, sizeof(*c.calibration_sizes));
 	c.calibration_sizes[c.calibration_size_count++] = 100;
-	c.latency_ms = hints->latencies ? known(qp1, true, false) : NULL;
-	c.score = hints->hessian || hints->mse ? known(qp1, false, hints->hessian) : NULL;
+	c.latency_ms = hints->latencies ? known(qp1, true, QP1_UNSCORED) : NULL;
+	c.score = hints->scores != QP1_UNSCORED ? known(qp1, false, hints->scores) : NULL;
 	space = space_create(&c, &request, &err);
 	if (space == NULL) {
 		(void)fprintf(stderr, "%s\n", err.message);

@@ -213,7 +213,7 @@ Test(qp1, as_a_space)
 	uint16_t choices[31] = {0}, options[30];
 
 	qp1_init(&qp1, 30, 1);
-	space = qp1_space(&qp1, &(struct qp1_hints){.latencies = true, .hessian = true});
+	space = qp1_space(&qp1, &(struct qp1_hints){.latencies = true, .scores = QP1_HESSIAN});
 	cr_assert_eq(space->op_count, 30);
 	for (size_t i = 0; i < 30; i++) {
 		unsigned seen = 0;

@@ -76,7 +76,8 @@ static size_t median_met_at(const char *strategy, const struct qp1_hints *hints)
 
 Test(sgp, meets_the_criterion_in_a_handful_of_trials)
 {
-	static const struct qp1_hints nothing = {0}, good = {.latencies = true, .hessian = true};
+	static const struct qp1_hints nothing = {0},
+				      good = {.latencies = true, .scores = QP1_HESSIAN};
 
 	cr_expect_leq(median_met_at("sgp", &nothing), 3);
 	cr_expect_leq(median_met_at("sgp", &good), 3);
@@ -87,7 +88,7 @@ Test(sgp, meets_the_criterion_in_a_handful_of_trials)
 Test(sgp, comes_close_to_the_optimum)
 {
 	static const double optima[] = {0.367853, 0.480489};
-	static const struct qp1_hints good = {.latencies = true, .hessian = true};
+	static const struct qp1_hints good = {.latencies = true, .scores = QP1_HESSIAN};
 
 	for (uint64_t seed = 1; seed <= 2; seed++) {
 		struct outcome outcome = solve("sgp", 30, seed, &good, 80);
