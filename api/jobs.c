@@ -122,10 +122,11 @@ static json_t *cloned_spec(const struct store_rows *rows)
 	json_t *body = json_loads(rows->cells[JOB_SPEC], 0, NULL);
 	json_t *target = json_loads(rows->cells[JOB_EVALUATOR], 0, NULL);
 	json_t *spec = spec_secrets_restored(body, target);
+	json_t *bare = spec_secrets_removed(target);
 
-	if (json_object_get(json_object_get(spec, "evaluator"), "url") != NULL) {
-		(void)json_object_set_new(spec, "evaluator", spec_secrets_removed(target));
-	}
+	(void)json_object_set_new(spec, "evaluator",
+				  spec_target_restored(json_object_get(spec, "evaluator"), bare));
+	json_decref(bare);
 	json_decref(body);
 	json_decref(target);
 	return spec;

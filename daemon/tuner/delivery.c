@@ -63,6 +63,7 @@ void flight_deliver(struct flight *flight)
 	(void)snprintf(key, sizeof(key), "%s.%lld", run->job->id, (long long)flight->trial->number);
 	question.body = text;
 	question.length = strlen(text);
+	flight->endpoint = flight_endpoint(flight);
 	sched_asked(&run->seat, flight->place);
 	flight->asked_ms = clock_mono_ms();
 	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,

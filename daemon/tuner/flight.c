@@ -22,12 +22,18 @@ static const struct target *target_of(const struct flight *flight)
 {
 	const struct spec *spec = flight->run->job->spec;
 
-	return is_advice(flight) ? &spec->adviser : &spec->target;
+	return is_advice(flight) ? &spec->adviser : &spec->targets[flight->place];
 }
 
 bool flight_is_pooled(const struct flight *flight)
 {
 	return target_of(flight)->pool != NULL;
+}
+
+/* Whether another evaluator could have been asked. */
+static bool has_choice(const struct flight *flight)
+{
+	return !is_advice(flight) && flight->run->job->spec->target_count > 1;
 }
 
 static void on_timer_closed(void *arg)
@@ -125,13 +131,17 @@ void flight_extend(struct flight *flight, int64_t ttl_ms)
 static void launch(struct flight *flight)
 {
 	const struct target *target = target_of(flight);
+	json_t *data;
 
 	if (target->pool != NULL) {
 		pool_offer(flight);
 		return;
 	}
-	lease(flight, target->timeout_ms + LEASE_GRACE_MS,
-	      json_pack("{s:s}", "evaluator", target->id != NULL ? target->id : "inline"));
+	data = json_pack("{s:s}", "evaluator", target->id != NULL ? target->id : "inline");
+	if (has_choice(flight)) {
+		(void)json_object_set_new(data, "place", json_integer(flight->place));
+	}
+	lease(flight, target->timeout_ms + LEASE_GRACE_MS, data);
 }
 
 /* Whoever made the job said what its baseline is. */
@@ -182,25 +192,21 @@ static void on_timer(void *arg)
 		answer_known(flight);
 		return;
 	}
+	if (has_choice(flight)) {
+		flight->place = sched_move(&flight->run->seat, flight->place);
+	}
 	launch(flight);
 	run_wake(flight->run);
 }
 
 static struct flight *create(struct run *run, struct trial *trial, int place)
 {
-	const struct target *target = &run->job->spec->target;
 	struct flight *flight = mem_new(1, sizeof(*flight));
 
 	flight->run = run;
 	flight->trial = trial;
 	flight->place = place;
 	flight->asked_ms = clock_mono_ms();
-	flight->endpoint = (struct endpoint){
-		.url = target->url,
-		.secret = target->secret,
-		.connect_timeout_ms = (uint64_t)target->connect_timeout_ms,
-		.timeout_ms = (uint64_t)target->timeout_ms,
-	};
 	list_init(&flight->due);
 	list_append(&run->flights, &flight->node);
 	loop_timer_init(run->tuner->options.loop, &flight->timer, on_timer, flight);
@@ -316,6 +322,11 @@ static json_t *result_data(const struct flight *flight, json_t *data)
 	if (worker != NULL) {
 		workers_answered(&run->tuner->workers, target_of(flight)->pool, worker);
 		(void)json_object_set_new(data, "worker", json_string(worker));
+	} else if (has_choice(flight)) {
+		const struct target *target = target_of(flight);
+
+		(void)json_object_set_new(
+			data, "worker", json_string(target->id != NULL ? target->id : target->url));
 	}
 	return data;
 }
@@ -379,6 +390,18 @@ static void on_advice(void *arg, const struct advice_result *result)
 						      .retryable = result->retryable,
 						      .retry_after_ms = result->retry_after_ms});
 	}
+}
+
+struct endpoint flight_endpoint(const struct flight *flight)
+{
+	const struct target *target = target_of(flight);
+
+	return (struct endpoint){
+		.url = target->url,
+		.secret = target->secret,
+		.connect_timeout_ms = (uint64_t)target->connect_timeout_ms,
+		.timeout_ms = (uint64_t)target->timeout_ms,
+	};
 }
 
 void flight_send(struct run *run, int64_t number, const char *lease_id)

@@ -18,7 +18,7 @@ struct flight {
 	struct trial *trial;
 	int place;                /* the evaluator whose place it holds, or -1 */
 	int64_t asked_ms;         /* monotonic; when it was sent */
-	struct endpoint endpoint; /* borrows the spec's texts */
+	struct endpoint endpoint; /* of `call` */
 	struct endpoint_call *call;
 	struct advice *advice;   /* instead of `call` */
 	struct list due;         /* in run->due: waits for a worker */
@@ -57,7 +57,9 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, uint
 json_t *flight_document(struct flight *flight);
 struct answer_expect flight_expectation(struct flight *flight);
 
-/* delivery.c: calls the evaluator. */
+/* The evaluator to call. Borrows the spec's texts. */
+struct endpoint flight_endpoint(const struct flight *flight);
+/* delivery.c: calls it. */
 void flight_deliver(struct flight *flight);
 
 /* What a sign of life is answered with. */

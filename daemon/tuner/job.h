@@ -77,6 +77,7 @@ struct trial {
 	int64_t attempts, failures;
 	char lease[ID_SIZE];   /* the current or last one */
 	char *worker;          /* who has it, when a worker came for it; owned */
+	int place;             /* of the evaluator among the job's */
 	int64_t ttl_ms;        /* of such a lease */
 	char (*past)[ID_SIZE]; /* earlier leases; owned */
 	size_t past_count;

@@ -20,15 +20,17 @@ int job_on_leased(struct job *job, struct trial *trial, const json_t *data, stru
 {
 	const char *lease = json_string_value(json_object_get(data, "lease"));
 	const char *worker = json_string_value(json_object_get(data, "worker"));
+	json_int_t place = json_integer_value(json_object_get(data, "place"));
 
-	(void)job;
-	if (lease == NULL || strlen(lease) >= sizeof(trial->lease) || trial->state > TRIAL_LEASED) {
+	if (lease == NULL || strlen(lease) >= sizeof(trial->lease) || trial->state > TRIAL_LEASED ||
+	    place < 0 || place >= (json_int_t)job->spec->target_count) {
 		return job_corrupt(reterr, "a lease of an answered question");
 	}
 	remember_lease(trial);
 	(void)snprintf(trial->lease, sizeof(trial->lease), "%s", lease);
 	free(trial->worker);
 	trial->worker = worker != NULL ? mem_dup(worker) : NULL;
+	trial->place = (int)place;
 	trial->ttl_ms = json_integer_value(json_object_get(data, "ttl_ms"));
 	trial->attempts = json_integer_value(json_object_get(data, "attempt"));
 	trial->state = TRIAL_LEASED;

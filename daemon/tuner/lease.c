@@ -23,7 +23,7 @@ static void extend(struct flight *flight)
 
 	if (flight_is_pooled(flight)) {
 		flight_extend(flight, flight->trial->ttl_ms);
-		workers_seen(&tuner->workers, flight->run->job->spec->target.pool,
+		workers_seen(&tuner->workers, flight->run->job->spec->targets[0].pool,
 			     flight->trial->worker);
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);

@@ -279,7 +279,7 @@ void tuner_lease_poll_cancel(struct poll *poll)
 
 static void add_leases_of(const struct run *run, json_t *by_name)
 {
-	const char *pool = run->job->spec->target.pool;
+	const char *pool = run->job->spec->targets[0].pool;
 
 	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
 		const struct flight *flight = list_entry(n, struct flight, node);

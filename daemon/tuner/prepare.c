@@ -1,5 +1,6 @@
 #include "tuner/run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,11 @@
 struct preparation {
 	struct tuner *tuner;
 	struct prepared *prepared;
-	struct target target; /* while the capability is asked for */
+	json_t *named;     /* what the body says of each evaluator; owned */
+	json_t *documents; /* of those that are known by now; owned */
+	bool several;
+	struct target *targets; /* owned */
+	size_t target_count;
 	struct endpoint endpoint;
 	struct store_query_call *query;
 	struct endpoint_call *call;
@@ -51,7 +56,9 @@ void tuner_prepare_cancel(struct preparation *p)
 		endpoint_cancel(p->call);
 	}
 	loop_cancel(p->tuner->options.loop, &p->task);
-	target_finish(&p->target);
+	spec_targets_destroy(p->targets, p->target_count);
+	json_decref(p->named);
+	json_decref(p->documents);
 	prepared_destroy(p->prepared);
 	free(p);
 }
@@ -170,112 +177,189 @@ static void on_capability(void *arg, json_t *capability, const struct err *err)
 	make_spec(p);
 }
 
-static void with_target(struct preparation *p)
+/* "/evaluator/url", or "/evaluator/3/url" when there are several. */
+static void fault_of(struct preparation *p, size_t index, const char *member, const char *text)
+{
+	char pointer[ERR_POINTER_MAX];
+
+	if (p->several) {
+		(void)snprintf(pointer, sizeof(pointer), "/evaluator/%zu%s", index, member);
+	} else {
+		(void)snprintf(pointer, sizeof(pointer), "/evaluator%s", member);
+	}
+	(void)err_fault(&p->err, pointer, "%s", text);
+}
+
+static void check_target(struct preparation *p, size_t index)
 {
 	const struct guard *guard = p->tuner->options.guard;
-	json_t *capability = json_object_get(p->prepared->body, "capability");
-	struct json_at body = json_root(p->prepared->body, &p->err);
-	struct json_at at = {
-		.value = p->prepared->target, .parent = &body, .key = "evaluator", .err = &p->err};
+	const struct target *target = &p->targets[index];
 	struct guard_url url;
 	struct err why;
 
-	spec_target_read(&at, &p->target);
-	if (p->target.url != NULL && p->err.code == ERR_OK && guard != NULL &&
-	    guard_check_url(guard, p->target.url, &url, &why) != 0) {
-		(void)err_fault(&p->err, "/evaluator/url", "%s", why.message);
+	if (target->pool != NULL) {
+		if (p->several) {
+			fault_of(p, index, "/pool",
+				 "a pool is named alone: all of its workers are asked");
+		}
+		return;
+	}
+	for (size_t i = 0; i < index; i++) {
+		if (p->targets[i].url != NULL && strcmp(p->targets[i].url, target->url) == 0) {
+			fault_of(p, index, "", "the same evaluator is named twice");
+			return;
+		}
+	}
+	if (guard != NULL && guard_check_url(guard, target->url, &url, &why) != 0) {
+		fault_of(p, index, "/url", why.message);
 		p->err.code = why.code;
 	}
-	if (p->err.code != ERR_OK) {
-		finish_later(p);
-		return;
-	}
-	if (capability != NULL && !json_is_null(capability)) {
-		p->prepared->capability = json_incref(capability);
-		make_spec(p);
-		return;
-	}
-	if (p->target.pool != NULL) {
+}
+
+static void ask_capability(struct preparation *p)
+{
+	const struct target *first = &p->targets[0];
+
+	if (first->pool != NULL) {
 		(void)err_fault(&p->err, "/capability",
 				"a pool of workers cannot be asked for it: give the capability");
 		finish_later(p);
 		return;
 	}
 	p->endpoint = (struct endpoint){
-		.url = p->target.url,
-		.secret = p->target.secret,
-		.connect_timeout_ms = (uint64_t)p->target.connect_timeout_ms,
-		.timeout_ms = (uint64_t)p->target.timeout_ms,
+		.url = first->url,
+		.secret = first->secret,
+		.connect_timeout_ms = (uint64_t)first->connect_timeout_ms,
+		.timeout_ms = (uint64_t)first->timeout_ms,
 	};
 	p->call = endpoint_capability(p->tuner->options.fetch, &p->endpoint, on_capability, p);
 }
 
-static void on_evaluator(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+static void with_targets(struct preparation *p)
+{
+	json_t *capability = json_object_get(p->prepared->body, "capability");
+	struct json_at body = json_root(p->prepared->body, &p->err);
+	struct json_at at = {.parent = &body, .key = "evaluator", .err = &p->err};
+
+	p->prepared->target = spec_targets_document(p->documents, p->several);
+	p->targets = spec_targets_load(p->prepared->target, &at, &p->target_count);
+	for (size_t i = 0; i < p->target_count && p->err.code == ERR_OK; i++) {
+		check_target(p, i);
+	}
+	if (p->err.code != ERR_OK) {
+		finish_later(p);
+	} else if (capability != NULL && !json_is_null(capability)) {
+		p->prepared->capability = json_incref(capability);
+		make_spec(p);
+	} else {
+		ask_capability(p);
+	}
+}
+
+/* What a job needs of a registered evaluator. New reference. */
+static json_t *registered_document(const struct store_rows *rows)
 {
 	static const char *const kept[] = {
 		"id", "name", "url", "timeout_s", "connect_timeout_s", "max_concurrency"};
-	struct preparation *p = arg;
-	json_t *document, *secrets;
+	json_t *document = json_loads(rows->cells[0], 0, NULL);
+	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
+	json_t *target = json_object();
 
-	p->query = NULL;
-	if (rc != 0 || rows->count == 0) {
-		(void)(rc != 0 ? err_set(&p->err, err->code, "%s", err->message)
-			       : err_fault(&p->err, "/evaluator/id",
-					   "no evaluator has this id; see /v1/evaluators"));
-		finish_later(p);
-		return;
-	}
-	document = json_loads(rows->cells[0], 0, NULL);
-	secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
-	p->prepared->target = json_object();
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		json_t *value = json_object_get(document, kept[i]);
 
 		if (value != NULL && !json_is_null(value)) {
-			(void)json_object_set(p->prepared->target, kept[i], value);
+			(void)json_object_set(target, kept[i], value);
 		}
 	}
 	if (json_object_get(secrets, "secret") != NULL) {
-		(void)json_object_set(p->prepared->target, "secret",
-				      json_object_get(secrets, "secret"));
+		(void)json_object_set(target, "secret", json_object_get(secrets, "secret"));
 	}
 	json_decref(document);
 	json_decref(secrets);
-	with_target(p);
+	return target;
 }
 
-static void find_target(struct preparation *p)
+static void next_target(struct preparation *p);
+
+static void on_evaluator(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+{
+	struct preparation *p = arg;
+
+	p->query = NULL;
+	if (rc != 0) {
+		(void)err_set(&p->err, err->code, "%s", err->message);
+	} else if (rows->count == 0) {
+		fault_of(p, json_array_size(p->documents), "/id",
+			 "no evaluator has this id; see /v1/evaluators");
+	} else {
+		(void)json_array_append_new(p->documents, registered_document(rows));
+	}
+	next_target(p);
+}
+
+/* One that is named by its id is looked up, which goes on later; others say all themselves. */
+static void find_target(struct preparation *p, const struct json_at *at)
 {
 	static const char *const id_only[] = {"id", NULL};
-	struct json_at body = json_root(p->prepared->body, &p->err);
-	struct json_at at = json_member(&body, "evaluator");
-	struct json_at id = json_member(&at, "id");
+	const struct guard *guard = p->tuner->options.guard;
+	struct json_at id = json_member(at, "id");
 	struct store_value value = {0};
 
-	if (!json_required(&at) || !json_is_object_at(&at)) {
-		finish_later(p);
+	if (!json_is_object_at(at)) {
 		return;
 	}
-	if (id.value == NULL) {
-		if (json_object_get(at.value, "pool") == NULL && p->tuner->options.guard != NULL &&
-		    guard_policy_of(p->tuner->options.guard) == GUARD_REGISTERED) {
-			(void)json_fault(&at, "only registered evaluators are allowed here: "
-					      "give an \"id\"");
-			finish_later(p);
-			return;
+	if (id.value != NULL) {
+		json_only(at, id_only);
+		value.text = json_string_in(&id, NULL, ID_SIZE);
+		if (p->err.code == ERR_OK) {
+			p->query = store_query(p->tuner->options.store, QUERY_EVALUATOR, &value, 1,
+					       on_evaluator, p);
 		}
-		p->prepared->target = json_incref(at.value);
-		with_target(p);
-		return;
+	} else if (json_object_get(at->value, "pool") == NULL && guard != NULL &&
+		   guard_policy_of(guard) == GUARD_REGISTERED) {
+		(void)json_fault(at, "only registered evaluators are allowed here: give an \"id\"");
+	} else {
+		(void)json_array_append(p->documents, at->value);
 	}
-	json_only(&at, id_only);
-	value.text = json_string_in(&id, NULL, ID_SIZE);
+}
+
+static void next_target(struct preparation *p)
+{
+	struct json_at body = json_root(p->prepared->body, &p->err);
+	struct json_at at = json_member(&body, "evaluator");
+
+	while (p->err.code == ERR_OK && p->query == NULL &&
+	       json_array_size(p->documents) < json_array_size(p->named)) {
+		struct json_at one =
+			p->several ? json_item(&at, json_array_size(p->documents)) : at;
+
+		find_target(p, &one);
+	}
 	if (p->err.code != ERR_OK) {
 		finish_later(p);
+	} else if (p->query == NULL) {
+		with_targets(p);
+	}
+}
+
+static void find_targets(struct preparation *p)
+{
+	struct json_at body = json_root(p->prepared->body, &p->err);
+	struct json_at at = json_member(&body, "evaluator");
+
+	p->several = json_is_array(at.value);
+	p->documents = json_array();
+	if (!json_required(&at)) {
+		finish_later(p);
 		return;
 	}
-	p->query =
-		store_query(p->tuner->options.store, QUERY_EVALUATOR, &value, 1, on_evaluator, p);
+	if (p->several && json_is_array_at(&at, LIMIT_EVALUATORS) &&
+	    json_array_size(at.value) == 0) {
+		(void)json_fault(&at, "at least one evaluator is needed");
+	}
+	p->named = p->several ? json_incref(at.value) : json_pack("[O]", at.value);
+	next_target(p);
 }
 
 struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, tuner_prepared_fn fn,
@@ -290,6 +374,6 @@ struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, tuner_prepa
 	p->prepared->body = json_incref(body);
 	list_init(&p->task.node);
 	err_init(&p->err);
-	find_target(p);
+	find_targets(p);
 	return p;
 }

@@ -80,7 +80,7 @@ static void relaunch(struct run *run)
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		struct trial *trial = job->trials[i];
-		int place = question_is_advice(trial->kind) ? -1 : 0;
+		int place = question_is_advice(trial->kind) ? -1 : trial->place;
 
 		remember_leases(run->tuner, trial);
 		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {

@@ -63,11 +63,28 @@ static void on_seat(void *arg)
 	run_wake(arg);
 }
 
+static void sit(struct run *run)
+{
+	const struct spec *spec = run->job->spec;
+	struct sched_offer *offers = mem_new(spec->target_count, sizeof(*offers));
+
+	if (spec->targets[0].pool != NULL) {
+		run->pool = pool_of(run->tuner, spec->targets[0].pool);
+	}
+	for (size_t i = 0; i < spec->target_count; i++) {
+		const struct target *t = &spec->targets[i];
+
+		offers[i] = t->pool != NULL
+				    ? (struct sched_offer){t->pool, SIZE_MAX}
+				    : (struct sched_offer){t->url, (size_t)t->max_concurrency};
+	}
+	sched_seat_init(&run->tuner->sched, &run->seat, offers, spec->target_count, on_seat, run);
+	free(offers);
+}
+
 struct run *run_create(struct tuner *tuner, struct job *job)
 {
-	const struct target *target = &job->spec->target;
 	struct run *run = mem_new(1, sizeof(*run));
-	struct sched_offer offer;
 
 	run->tuner = tuner;
 	run->job = job;
@@ -81,12 +98,7 @@ struct run *run_create(struct tuner *tuner, struct job *job)
 	list_init(&run->completions);
 	list_init(&run->task.node);
 	spec_needs_init(&run->needs, job->spec);
-	if (target->pool != NULL) {
-		run->pool = pool_of(tuner, target->pool);
-	}
-	offer.name = target->pool != NULL ? target->pool : target->url;
-	offer.places = target->pool != NULL ? SIZE_MAX : (size_t)target->max_concurrency;
-	sched_seat_init(&tuner->sched, &run->seat, &offer, 1, on_seat, run);
+	sit(run);
 	loop_timer_init(tuner->options.loop, &run->deadline, on_deadline, run);
 	map_set(&tuner->runs, job->id, (intptr_t)run);
 	tuner->alive++;

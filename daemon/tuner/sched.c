@@ -124,29 +124,50 @@ static double load(const struct evaluator *evaluator)
 	return (double)evaluator->used / (double)evaluator->limit;
 }
 
-int sched_take(struct sched_seat *seat)
+/* The one with most room that is well and that nobody waits for, but not `other`; -1 for none. */
+static int find_place(const struct sched_seat *seat, int other)
 {
-	int best = seat->reserved;
+	int best = -1;
 
-	if (best >= 0) {
-		seat->reserved = -1;
-		return best;
-	}
-	for (size_t i = 0; i < seat->count; i++) {
+	for (int i = 0; i < (int)seat->count; i++) {
 		const struct evaluator *e = seat->stools[i].evaluator;
 
-		if (evaluator_has_place(e) && list_empty(&e->queue) &&
+		if (i != other && evaluator_has_place(e) && list_empty(&e->queue) &&
 		    (best < 0 || load(e) < load(seat->stools[best].evaluator))) {
-			best = (int)i;
+			best = i;
 		}
 	}
-	if (best >= 0) {
+	return best;
+}
+
+int sched_take(struct sched_seat *seat)
+{
+	int place = seat->reserved;
+
+	if (place >= 0) {
+		seat->reserved = -1;
+		return place;
+	}
+	place = find_place(seat, -1);
+	if (place >= 0) {
 		leave_queues(seat);
-		take(seat->stools[best].evaluator);
+		take(seat->stools[place].evaluator);
 	} else {
 		join_queues(seat);
 	}
-	return best;
+	return place;
+}
+
+int sched_move(struct sched_seat *seat, int offer)
+{
+	int place = find_place(seat, offer);
+
+	if (place < 0) {
+		return offer;
+	}
+	take(seat->stools[place].evaluator);
+	sched_give_back(seat, offer);
+	return place;
 }
 
 void sched_force(struct sched_seat *seat, int offer)

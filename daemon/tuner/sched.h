@@ -53,6 +53,8 @@ void sched_seat_finish(struct sched_seat *seat);
 int sched_take(struct sched_seat *seat);
 /* Takes a place even when there is none: for questions that were out before a restart. */
 void sched_force(struct sched_seat *seat, int offer);
+/* A place at another evaluator instead of this one, if one is free; returns where it is now. */
+int sched_move(struct sched_seat *seat, int offer);
 void sched_give_back(struct sched_seat *seat, int offer);
 /* Wants no place any more: leaves the queues and gives back a reserved place. */
 void sched_leave(struct sched_seat *seat);

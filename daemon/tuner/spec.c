@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/sign.h"
 #include "base/limits.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -40,95 +39,11 @@ static const char *const body_members[] = {
 static const char *const criterion_members[] = {
 	"strategy", "strategy_kwargs", "objective", "timeout", "max_trials", "stop_on", NULL,
 };
-static const char *const target_members[] = {
-	"id", "name", "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency", NULL,
-};
-static const char *const pool_members[] = {"pool", NULL};
 static const char *const verdict_members[] = {"error_probability", "samples", NULL};
 static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
 static const char *const stop_names[] = {"first_feasible", "budget", NULL};
 
 enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
-
-void target_finish(struct target *target)
-{
-	free(target->pool);
-	free(target->id);
-	free(target->url);
-	secret_finish(&target->secret);
-	json_decref(target->baseline);
-	memset(target, 0, sizeof(*target));
-}
-
-const char *spec_pool_read(const struct json_at *at)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._-";
-	const char *name = json_required(at) ? json_string_in(at, NULL, LIMIT_POOL_BYTES) : NULL;
-
-	if (name != NULL && (*name == '\0' || name[strspn(name, letters)] != '\0')) {
-		(void)json_fault(at, "a pool's name has letters, digits, \".\", \"_\" and \"-\"");
-		return NULL;
-	}
-	return name;
-}
-
-void spec_target_read(const struct json_at *at, struct target *ret)
-{
-	struct json_at pool = json_member(at, "pool");
-	struct json_at id = json_member(at, "id");
-	struct json_at url = json_member(at, "url");
-	struct json_at name = json_member(at, "name");
-	struct json_at secret = json_member(at, "secret");
-	struct json_at timeout = json_member(at, "timeout_s");
-	struct json_at connect = json_member(at, "connect_timeout_s");
-	struct json_at concurrency = json_member(at, "max_concurrency");
-	struct err why;
-	const char *text;
-
-	memset(ret, 0, sizeof(*ret));
-	if (!json_is_object_at(at)) {
-		return;
-	}
-	if (pool.value != NULL) {
-		json_only(at, pool_members);
-		text = spec_pool_read(&pool);
-		ret->pool = text != NULL ? mem_dup(text) : NULL;
-		return;
-	}
-	json_only(at, target_members);
-	text = json_string_in(&id, NULL, LIMIT_NAME_BYTES);
-	ret->id = text != NULL ? mem_dup(text) : NULL;
-	text = json_required(&url) ? json_string_in(&url, NULL, LIMIT_URL_BYTES) : NULL;
-	ret->url = text != NULL ? mem_dup(text) : NULL;
-	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
-	text = json_string_in(&secret, NULL, LIMIT_NAME_BYTES);
-	if (text != NULL && sign_secret_parse(text, &ret->secret, &why) != 0) {
-		(void)json_fault(&secret, "%s", why.message);
-	}
-	ret->timeout_ms = (int64_t)(1000 * json_real_in(&timeout, 600, 0.001, 7 * 24 * 3600));
-	ret->connect_timeout_ms = (int64_t)(1000 * json_real_in(&connect, 5, 0.001, 600));
-	ret->max_concurrency = json_int(&concurrency, 4, 1, 1024);
-}
-
-/* A pool of one job alone, made by the daemon itself: no user can give its name. */
-static void read_own_pool(const json_t *target, struct target *ret)
-{
-	ret->pool = mem_dup(json_string_value(json_object_get(target, "pool")));
-	ret->baseline = json_incref(json_object_get(target, "baseline"));
-}
-
-json_t *spec_target_redacted(const json_t *target)
-{
-	json_t *copy = json_copy((json_t *)target);
-
-	if (json_object_get(copy, "secret") != NULL) {
-		(void)json_object_set_new(copy, "secret", json_pack("{s:b}", "set", 1));
-	}
-	(void)json_object_del(copy, "baseline");
-	(void)json_object_del(copy, "experiment");
-	return copy;
-}
 
 json_t *spec_labels_read(const struct json_at *at)
 {
@@ -274,17 +189,17 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 	json_t *bare = spec_secrets_removed(target);
 	json_t *whole = spec_secrets_restored(body, target);
 	struct json_at at = json_root(whole, reterr);
-	struct json_at evaluator = {
-		.value = bare, .parent = &at, .key = "evaluator", .err = reterr};
+	struct json_at evaluator = {.parent = &at, .key = "evaluator", .err = reterr};
 	struct json_at criterion = json_member(&at, "tuning_criterion");
 	struct json_at objective = json_member(&criterion, "objective");
 
 	err_init(reterr);
 	json_only(&at, body_members);
 	if (json_object_get(bare, "baseline") != NULL) {
-		read_own_pool(bare, &spec->target);
+		spec->targets = spec_own_pool(bare);
+		spec->target_count = 1;
 	} else {
-		spec_target_read(&evaluator, &spec->target);
+		spec->targets = spec_targets_load(bare, &evaluator, &spec->target_count);
 	}
 	read_rest(&at, spec);
 	read_budget(&at, spec);
@@ -329,7 +244,7 @@ void spec_destroy(struct spec *spec)
 	space_destroy(spec->space);
 	criterion_finish(&spec->criterion);
 	objective_finish(&spec->objective);
-	target_finish(&spec->target);
+	spec_targets_destroy(spec->targets, spec->target_count);
 	target_finish(&spec->adviser);
 	json_decref(spec->labels);
 	json_decref(spec->recipes);

@@ -12,21 +12,8 @@
 
 #include "backends/answer.h"
 #include "base/json.h"
-#include "base/secret.h"
 #include "strategies/strategy.h"
-
-/* Who measures: an evaluator that is called, or a pool whose workers come for questions. */
-struct target {
-	char *pool; /* its name; NULL for an evaluator, and then the rest counts; owned */
-	char *id;   /* "evl_..." or NULL when given inline; owned */
-	char *url;  /* owned */
-	struct secret secret;
-	int64_t timeout_ms;
-	int64_t connect_timeout_ms;
-	int64_t max_concurrency;
-	/* Of a job whose first question is answered by whoever made it; owned, or NULL. */
-	json_t *baseline;
-};
+#include "tuner/spec_target.h"
 
 struct spec {
 	char *name;          /* owned, or NULL */
@@ -54,7 +41,8 @@ struct spec {
 	double error_probability; /* of early verdicts that are not certain; 0: none such */
 	int64_t samples;          /* of an evaluation, where its progress does not say; 0 */
 	char *warm_start; /* the job whose measurements this one starts with; owned, or NULL */
-	struct target target;
+	struct target *targets; /* any of them measures; owned */
+	size_t target_count;
 	struct target adviser; /* of strategies that have one */
 };
 
@@ -68,15 +56,6 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
 struct spec *spec_load(const char *body, const char *capability, const char *target,
 		       struct err *reterr);
 void spec_destroy(struct spec *spec);
-
-/* Reads the members of an evaluator, inline or registered, or of a pool into `ret` (finish it either
- * way). */
-void spec_target_read(const struct json_at *at, struct target *ret);
-void target_finish(struct target *target);
-/* The name of a pool: letters, digits, ".", "_" and "-". NULL with a fault. Borrowed. */
-const char *spec_pool_read(const struct json_at *at);
-/* The same document without its secret, which becomes {"set": true}. New reference. */
-json_t *spec_target_redacted(const json_t *target);
 
 /* Labels, {name: text}, or an empty object. New reference. */
 json_t *spec_labels_read(const struct json_at *at);
