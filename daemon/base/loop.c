@@ -158,10 +158,11 @@ void loop_timer_init(struct loop *loop, struct loop_timer *timer, loop_fn fn, vo
 	timer->closed = NULL;
 }
 
+/* libuv's clock is rounded down to whole ms: what is started late in one would fire early. */
 void loop_timer_start(struct loop_timer *timer, uint64_t after_ms)
 {
 	uv_update_time(timer->uv.loop);
-	(void)uv_timer_start(&timer->uv, on_timer, after_ms, 0);
+	(void)uv_timer_start(&timer->uv, on_timer, after_ms + (after_ms > 0), 0);
 }
 
 void loop_timer_stop(struct loop_timer *timer)

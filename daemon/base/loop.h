@@ -50,6 +50,7 @@ void loop_post(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg)
 void loop_close(struct loop *loop);
 
 void loop_timer_init(struct loop *loop, struct loop_timer *timer, loop_fn fn, void *arg);
+/* Fires once, not before so many ms have passed: a lease ends then, and never earlier. */
 void loop_timer_start(struct loop_timer *timer, uint64_t after_ms);
 void loop_timer_stop(struct loop_timer *timer);
 bool loop_timer_active(const struct loop_timer *timer);

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/loop.h"
 
@@ -170,6 +171,71 @@ Test(loop, a_timer_fires_once_per_start_and_tells_when_it_is_closed)
 	loop_run(world.loop);
 	cr_assert_str_eq(world.seen, "ttx");
 	loop_destroy(world.loop);
+}
+
+enum { WAITS = 50, WAIT_MS = 2 };
+
+struct waits {
+	struct loop *loop;
+	struct loop_timer timer;
+	struct loop_task busy;
+	int64_t started_ns;
+	int count, early;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void wait_once(struct waits *waits)
+{
+	waits->started_ns = now_ns();
+	loop_timer_start(&waits->timer, WAIT_MS);
+}
+
+static void on_waits_closed(void *arg)
+{
+	struct waits *waits = arg;
+
+	loop_close(waits->loop);
+}
+
+static void on_waited(void *arg)
+{
+	struct waits *waits = arg;
+
+	waits->early += now_ns() - waits->started_ns < WAIT_MS * INT64_C(1000000);
+	if (++waits->count < WAITS) {
+		wait_once(waits);
+	} else {
+		loop_timer_close(&waits->timer, on_waits_closed);
+	}
+}
+
+/* A loop that sleeps wakes up late; one that is busy looks at the clock all the time. */
+static void on_busy(void *arg)
+{
+	struct waits *waits = arg;
+
+	if (waits->count < WAITS) {
+		loop_defer(waits->loop, &waits->busy, on_busy, waits);
+	}
+}
+
+Test(loop, a_timer_never_fires_before_its_time)
+{
+	struct waits waits = {.loop = loop_create()};
+
+	loop_timer_init(waits.loop, &waits.timer, on_waited, &waits);
+	on_busy(&waits);
+	wait_once(&waits);
+	loop_run(waits.loop);
+	loop_destroy(waits.loop);
+	cr_assert_eq(waits.early, 0, "%d of %d", waits.early, waits.count);
 }
 
 Test(loop, destroy_takes_null)
