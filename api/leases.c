@@ -140,9 +140,25 @@ static void on_counted(void *arg, int rc, const struct err *err)
 	call_unref(call);
 }
 
+/* The key outlives the job: who asks again after its end is told that the answer counted. */
+static void complete(struct call *call)
+{
+	const struct store_key *key = idempotency_key(call, 200, NULL);
+
+	if (key != NULL) {
+		json_t *reply = json_pack("{s:s}", "lease", call->params[0]);
+
+		call->state = json_text(reply);
+		call->state_destroy = free;
+		call->stored.body = call->state;
+		json_decref(reply);
+	}
+	call_ref(call);
+	tuner_lease_complete(call->server->tuner, call->params[0], call->body, key, on_counted,
+			     call);
+}
+
 void leases_complete(struct call *call)
 {
-	call_ref(call);
-	tuner_lease_complete(call->server->tuner, call->params[0], call->body, NULL, on_counted,
-			     call);
+	idempotency_run(call, complete);
 }

@@ -68,6 +68,11 @@ class PullCase(unittest.TestCase):
                 self.complete(question)
         return asked
 
+    def waiting(self, job):
+        """How many questions are out, None when the job has ended."""
+        document = get(self.daemon, f"/v1/jobs/{job}")
+        return None if document["exit"] else document["progress"]["running"]
+
     def events(self, job):
         return everything(self.daemon, f"/v1/jobs/{job}/events")
 
@@ -217,6 +222,26 @@ class Pull(PullCase):
         self.assertEqual((status, again, headers["Idempotency-Replayed"]), (200, 200, "true"))
         self.assertEqual(first, second)
         self.complete(first["items"][0])
+
+    def test_the_last_answer_again(self):
+        """Under its key an answer that counted has counted, though the job has ended over it."""
+        job = submit(self.daemon, pool_body(confirm=0))
+        while True:
+            question = self.one()
+            answer = jobkit.crash_model.answer(question)
+            path = f"/v1/leases/{question['lease']}/complete"
+            key = {"Idempotency-Key": question["lease"]}
+            first = self.daemon.request("POST", path, answer, key)
+            self.assertEqual(first[0], 200)
+            wait_until(lambda: self.waiting(job) != 0)
+            if self.waiting(job) is None:
+                break
+        for _ in range(2):
+            status, headers, document = self.daemon.request("POST", path, answer, key)
+            self.assertEqual((status, document), (200, first[2]))
+            self.assertEqual(headers["Idempotency-Replayed"], "true")
+            self.killed_and_started()
+        self.complete(question, expected=410)
 
     def test_jobs_take_turns(self):
         jobs = [submit(self.daemon, busy_body(8)) for _ in range(3)]
