@@ -180,7 +180,8 @@ static int send_request(struct client *client, struct fetch_request *request, co
 	}
 	if (may_repeat) {
 		id_make(key, "key_");
-		add_header(request, headers, "Idempotency-Key", key);
+		add_header(request, headers, "Idempotency-Key",
+			   client->key != NULL ? client->key : key);
 	}
 	request->url = client->url;
 	request->path = path;

@@ -1,8 +1,8 @@
 /*
  * The command line's HTTP client: one request after the other, each waited for.
  *
- * The only place of cli/ that knows backends/fetch.h. Every POST carries an Idempotency-Key of its
- * own and is sent a second time when the connection broke, which therefore cannot do harm.
+ * The only place of cli/ that knows backends/fetch.h. Every POST carries an Idempotency-Key and is
+ * sent a second time when the connection broke, which therefore cannot do harm.
  */
 #ifndef NARROWD_CLI_CLIENT_H
 #define NARROWD_CLI_CLIENT_H
@@ -19,6 +19,7 @@ struct client {
 	void (*tick)(void *arg); /* called about every second while waiting; or NULL */
 	void *tick_arg;
 	uint64_t timeout_ms; /* of a request; 0: long enough for the slowest */
+	const char *key;     /* the Idempotency-Key of POSTs, borrowed; NULL: each has its own */
 };
 
 struct client_reply {

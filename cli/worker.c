@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -30,6 +31,7 @@
 
 enum {
 	REQUEST_TIMEOUT_MS = 15 * 1000,
+	STOP_MS = 5 * 1000, /* what is left to give a question back once the worker is to end */
 	PAUSE_CAP_MS = 30 * 1000,
 	GIVE_UP_MS = 10 * 60 * 1000,
 	TICK_MAX_MS = 1000,
@@ -50,8 +52,9 @@ struct worker {
 	struct cli *cli;
 	char *request; /* the body of POST /v1/leases; owned */
 	int64_t ttl_ms, idle_ms,
-		asked_at; /* idle_ms: how long to stay without questions; -1: ever */
-	uint64_t pauses;  /* in a row */
+		asked_at;  /* idle_ms: how long to stay without questions; -1: ever */
+	uint64_t pauses;   /* in a row */
+	char key[ID_SIZE]; /* of the question that is being asked for; "" between two */
 	struct rng rng;
 };
 
@@ -86,50 +89,73 @@ static void pause_a_little(struct worker *worker)
 	int64_t until = clock_mono_ms() + (int64_t)(cap / 2 + rng_below(&worker->rng, cap / 2));
 
 	worker->pauses++;
-	while (!stop_asked && clock_mono_ms() < until) {
+	do {
 		(void)poll(NULL, 0, 100);
-	}
+	} while (!stop_asked && clock_mono_ms() < until);
 }
 
-/* Whether a later request may fare better. */
-static bool is_passing(int status)
+/* Whether the same request may fare better later. */
+static bool is_passing(const struct client_reply *reply)
 {
-	return status == 408 || status == 429 || status >= 500;
+	return reply->status == 408 || reply->status == 429 || reply->status >= 500 ||
+	       (reply->status == 409 && strstr(reply->body, "idempotency_in_progress") != NULL);
 }
 
-static int post(struct worker *worker, const char *path, const char *body,
-		struct client_reply *ret_reply, struct err *reterr)
+/* `key` as in struct client. */
+static int post(struct worker *worker, const char *path, const char *body, const char *key,
+		int64_t timeout_ms, struct client_reply *ret_reply, struct err *reterr)
 {
+	struct client *client = &worker->cli->client;
+	int rc;
+
 	err_init(reterr);
-	worker->cli->client.timeout_ms = REQUEST_TIMEOUT_MS;
-	return client_call(&worker->cli->client, "POST", path, body, ret_reply, reterr);
+	client->timeout_ms = (uint64_t)timeout_ms;
+	client->key = key;
+	rc = client_call(client, "POST", path, body, ret_reply, reterr);
+	client->key = NULL;
+	return rc;
 }
 
-/* Sends until it is answered; *ret_status is 0 when that did not happen for long. */
-static void deliver(struct worker *worker, const char *lease, const char *body, int *ret_status)
+/* Sends one time. Returns the answer's status, 0 when it is to be sent again. */
+static int deliver_once(struct worker *worker, const char *lease, const char *path,
+			const char *body)
+{
+	int64_t timeout_ms = stop_asked ? STOP_MS : REQUEST_TIMEOUT_MS;
+	struct client_reply reply;
+	struct err err;
+	int status = 0;
+
+	if (post(worker, path, body, lease, timeout_ms, &reply, &err) == 0) {
+		if (!is_passing(&reply)) {
+			status = reply.status;
+		}
+		if (status >= 400) {
+			(void)cli_refused(&reply);
+		}
+		client_reply_finish(&reply);
+	}
+	return status;
+}
+
+/* Sends until it is answered; returns the status, 0 when that did not happen for long. */
+static int deliver(struct worker *worker, const char *lease, const char *body)
 {
 	char *path = mem_printf("/v1/leases/%s/complete", lease);
-	int64_t until = clock_mono_ms() + GIVE_UP_MS;
+	bool stopping = stop_asked;
+	int64_t until = clock_mono_ms() + (stopping ? STOP_MS : GIVE_UP_MS);
+	int status = deliver_once(worker, lease, path, body);
 
-	do {
-		struct client_reply reply;
-		struct err err;
-
-		*ret_status = 0;
-		if (post(worker, path, body, &reply, &err) == 0) {
-			*ret_status = reply.status;
-			if (reply.status >= 400 && !is_passing(reply.status)) {
-				(void)cli_refused(&reply);
-			}
-			client_reply_finish(&reply);
-			if (!is_passing(*ret_status)) {
-				break;
-			}
-		}
+	while (status == 0 && clock_mono_ms() < until) {
 		pause_a_little(worker);
-	} while (clock_mono_ms() < until);
+		if (stop_asked && !stopping) {
+			stopping = true;
+			until = clock_mono_ms() + STOP_MS;
+		}
+		status = deliver_once(worker, lease, path, body);
+	}
 	worker->pauses = 0;
 	free(path);
+	return status;
 }
 
 static char *failure(const char *error, bool retryable)
@@ -183,33 +209,38 @@ static char *without_progress(const char *output)
 	return rest;
 }
 
-static void beat(struct task *task, const char *body)
+/* Whether the daemon heard it. */
+static bool beat(struct task *task, const char *body)
 {
+	int64_t third = task->worker->ttl_ms / 3;
+	int64_t timeout_ms = third < REQUEST_TIMEOUT_MS ? third : REQUEST_TIMEOUT_MS;
 	char *path = mem_printf("/v1/leases/%s/heartbeat", task->lease);
 	struct client_reply reply;
+	bool heard = false;
 	struct err err;
 
-	if (post(task->worker, path, body, &reply, &err) == 0) {
+	if (post(task->worker, path, body, NULL, timeout_ms, &reply, &err) == 0) {
 		json_t *answer = json_parse(reply.body, reply.length, &limits, NULL);
 
+		heard = !is_passing(&reply);
 		task->over = reply.status == 404 || reply.status == 410 ||
 			     json_is_false(json_object_get(answer, "continue"));
 		json_decref(answer);
 		client_reply_finish(&reply);
 	}
 	free(path);
+	return heard;
 }
 
-/* What is new goes at once, as often as there are ticks. */
+/* What is new goes at once, as often as there are ticks, and so does what was lost on the way. */
 static bool on_tick(void *arg, const char *output)
 {
 	struct task *task = arg;
 	int64_t now = clock_mono_ms();
 	char *progress = latest_progress(output);
 
-	if (now >= task->beat_at || strcmp(progress, task->told) != 0) {
+	if ((now >= task->beat_at || strcmp(progress, task->told) != 0) && beat(task, progress)) {
 		task->beat_at = now + task->worker->ttl_ms / 3;
-		beat(task, progress);
 		free(task->told);
 		task->told = progress;
 	} else {
@@ -256,13 +287,10 @@ static char *answer_of(const struct child_output *output)
 
 static void send_answer(struct worker *worker, const char *lease, const char *answer)
 {
-	int status;
-
-	deliver(worker, lease, answer, &status);
-	if (status == 422) {
+	if (deliver(worker, lease, answer) == 422) {
 		char *text = failure("the daemon refused the command's answer", false);
 
-		deliver(worker, lease, text, &status);
+		(void)deliver(worker, lease, text);
 		free(text);
 	}
 }
@@ -305,34 +333,51 @@ static void answer_question(struct worker *worker, const json_t *question)
 	free(input);
 }
 
-/* CLI_OK with a question (a new reference) or without one. */
+static enum cli_exit read_question(struct worker *worker, const struct client_reply *reply,
+				   json_t **ret_question)
+{
+	json_t *answer;
+	enum cli_exit code;
+
+	if (reply->status != 200) {
+		return cli_refused(reply);
+	}
+	code = cli_parse(reply, &answer);
+	if (code == CLI_OK) {
+		*ret_question = json_incref(json_array_get(json_object_get(answer, "items"), 0));
+		json_decref(answer);
+	}
+	worker->pauses = 0;
+	worker->key[0] = '\0';
+	return code;
+}
+
+/* CLI_OK with a question (a new reference) or without one. A question whose answer was lost on its
+ * way is asked for under the same key, and comes under the same lease. */
 static enum cli_exit take(struct worker *worker, json_t **ret_question)
 {
+	struct client *client = &worker->cli->client;
 	struct client_reply reply;
 	enum cli_exit code = CLI_OK;
 	struct err err;
-	json_t *answer;
 
 	*ret_question = NULL;
-	worker->cli->client.tick = leave_when_asked;
-	worker->cli->client.timeout_ms = (uint64_t)wait_s * 1000 + REQUEST_TIMEOUT_MS;
-	err_init(&err);
-	if (client_call(&worker->cli->client, "POST", "/v1/leases", worker->request, &reply,
-			&err) != 0) {
+	if (worker->key[0] == '\0') {
+		id_make(worker->key, "key_");
+	}
+	client->tick = leave_when_asked;
+	if (post(worker, "/v1/leases", worker->request, worker->key,
+		 wait_s * 1000 + REQUEST_TIMEOUT_MS, &reply, &err) != 0) {
 		if (worker->pauses == 0) {
 			(void)cli_unreachable(worker->cli, &err);
 		}
 		pause_a_little(worker);
 		return CLI_OK;
 	}
-	if (is_passing(reply.status)) {
+	if (is_passing(&reply)) {
 		pause_a_little(worker);
-	} else if (reply.status != 200) {
-		code = cli_refused(&reply);
-	} else if ((code = cli_parse(&reply, &answer)) == CLI_OK) {
-		worker->pauses = 0;
-		*ret_question = json_incref(json_array_get(json_object_get(answer, "items"), 0));
-		json_decref(answer);
+	} else {
+		code = read_question(worker, &reply, ret_question);
 	}
 	client_reply_finish(&reply);
 	return code;

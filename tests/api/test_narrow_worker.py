@@ -7,16 +7,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
 import jobkit
-from cli_kit import NARROW, OK, REFUSED, USAGE
+from cli_kit import NARROW, OK, REFUSED, USAGE, problem
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from scripted import Reply, Server
 
 COMMAND = pathlib.Path(__file__).with_name("worker_command.py")
 PATIENCE_S = 60
+NORMAL = object()
 
 
 def free_port():
@@ -44,10 +47,10 @@ class WorkerCase(unittest.TestCase):
         self.daemon.start()
         self.addCleanup(self.daemon.kill9)
 
-    def worker(self, *arguments, before=(), command=None):
+    def worker(self, *arguments, before=(), command=None, url=None):
         command = command or [sys.executable, str(COMMAND), str(self.orders)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NARROWD_")}
-        environment["NARROWD_URL"] = f"http://127.0.0.1:{self.daemon.listen_port}"
+        environment["NARROWD_URL"] = url or f"http://127.0.0.1:{self.daemon.listen_port}"
         process = subprocess.Popen(
             [*before, NARROW, "worker", "--pool", "gpu", *arguments, "--", *command],
             env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -216,6 +219,18 @@ class Trouble(WorkerCase):
         self.daemon.start()
         self.assertEqual(finished(self.daemon, self.job())["state"], "completed")
 
+    def test_a_signal_while_the_daemon_is_away(self):
+        """What cannot be given back for some seconds is left to the end of its lease."""
+        self.slow_orders()
+        worker = self.worker()
+        job = self.job()
+        pid = self.busy(job)
+        self.daemon.kill9()
+        worker.terminate()
+        self.ended(worker)
+        self.assertFalse(alive(pid))
+        self.daemon.start()
+
     def test_wrong_usage(self):
         for arguments in (["--ttl", "4"], ["--ttl", "x"], ["--idle-exit", "-1"]):
             self.ended(self.worker(*arguments), USAGE)
@@ -224,6 +239,65 @@ class Trouble(WorkerCase):
                         ["worker", "--", "cat"], ["worker", "cat"]):
             self.assertEqual(subprocess.run([NARROW, *command], stderr=subprocess.DEVNULL,
                                             check=False).returncode, USAGE)
+
+
+QUESTION = {"job": "job_1", "lease": "lse_1", "trial": 0, "attempt": 1, "question": "baseline"}
+
+
+class Path(WorkerCase):
+    """What the way to the daemon does to requests and answers, by a server that a test scripts."""
+
+    def meet(self, answer, *arguments):
+        """Runs a worker until it has answered the one question of a server and asks for another.
+        Returns the keys of its requests by their paths' last words."""
+        asked = []
+        done = threading.Event()
+
+        def reply(request):
+            what = request.path.rpartition("/")[2]
+            asked.append((what, request.headers["Idempotency-Key"]))
+            count = [name for name, _ in asked].count(what)
+            special = answer(what, count)
+            if special is not NORMAL:
+                return special
+            if what == "leases" and any(name == "complete" for name, _ in asked):
+                done.set()
+                return {"items": []}
+            if what == "leases":
+                return {"items": [QUESTION]}
+            return {"continue": True, "lease": "lse_1"}
+
+        with Server(reply) as server:
+            worker = self.worker(*arguments, url=server.url)
+            self.assertTrue(done.wait(PATIENCE_S))
+            worker.terminate()
+            self.ended(worker)
+        by_name = {}
+        for what, key in asked:
+            by_name.setdefault(what, []).append(key)
+        return by_name
+
+    def test_a_question_is_taken_under_one_key_until_it_comes(self):
+        busy = problem(409, "idempotency_in_progress", "First request still runs", "")
+        for cut in (None, Reply(502), busy):
+            with self.subTest(cut):
+                asked = self.meet(
+                    lambda what, count: cut if what == "leases" and count < 4 else NORMAL)
+                self.assertEqual(len(set(asked["leases"][:4])), 1)
+                self.assertNotEqual(asked["leases"][4], asked["leases"][3])
+                self.assertEqual(len(asked["complete"]), 1)
+
+    def test_an_answer_is_sent_under_one_key_until_it_is_taken(self):
+        asked = self.meet(lambda what, count: None if what == "complete" and count < 4 else NORMAL)
+        self.assertEqual(len(asked["complete"]), 4)
+        self.assertEqual(len(set(asked["complete"])), 1)
+
+    def test_a_lost_sign_of_life_is_sent_again_soon(self):
+        """The next one in turn would come when the command has ended already."""
+        self.orders.write_text("sleep 9\n")
+        asked = self.meet(lambda what, count: None if what == "heartbeat" else NORMAL,
+                          "--ttl", "15")
+        self.assertGreater(len(asked["heartbeat"]), 2)
 
 
 if __name__ == "__main__":
