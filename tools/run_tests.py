@@ -2,7 +2,7 @@
 """Builds narrowd with sanitizers and runs every test; the work of tools/test.
 
 tools/test            everything that a change must pass
-tools/test --all      also thousands of kill points, fuzzing and the coverage gate
+tools/test --all      also thousands of kill points, ten minutes of chaos, fuzzing and the coverage gate
 tools/test STAGE...   some stages only; --list names them
 """
 
@@ -21,6 +21,8 @@ LOGS = ROOT / "build-logs"
 ASAN, TSAN, FUZZ, COVERAGE = (ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov"))
 
 KILL_POINTS, MANY_KILL_POINTS = 300, 3000
+CHAOS_SECONDS, LONG_CHAOS_SECONDS = 15, 600
+LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
 FUZZ_SECONDS = 120
 LINES_COVERED = 90
 
@@ -203,9 +205,14 @@ def stage_api(stage):
     meson_test(stage, ASAN, "api")
 
 
-def stage_crash(stage):
+def run_crash(stage, kills, chaos_s, leases_s):
     build_asan(stage)
-    meson_test(stage, ASAN, "crash", NARROWD_KILLS=str(KILL_POINTS))
+    meson_test(stage, ASAN, "crash", NARROWD_KILLS=str(kills),
+               NARROWD_CHAOS_SECONDS=str(chaos_s), NARROWD_LEASES_SECONDS=str(leases_s))
+
+
+def stage_crash(stage):
+    run_crash(stage, KILL_POINTS, CHAOS_SECONDS, LEASES_SECONDS)
 
 
 def stage_races(stage):
@@ -216,8 +223,7 @@ def stage_races(stage):
 
 
 def stage_long_crash(stage):
-    build_asan(stage)
-    meson_test(stage, ASAN, "crash", NARROWD_KILLS=str(MANY_KILL_POINTS))
+    run_crash(stage, MANY_KILL_POINTS, LONG_CHAOS_SECONDS, LONG_LEASES_SECONDS)
 
 
 def stage_fuzz(stage):

@@ -10,8 +10,6 @@ import http.client
 import json
 import os
 import random
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,13 +21,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
 from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
+from crash_kit import check_files, normal, read_log, wait_final  # noqa: E402
 
 KILLS = int(os.environ.get("NARROWD_KILLS", "300"))
 SEED = int(os.environ.get("NARROWD_SEED", "1"))
 OPEN_JOBS = 3
-PASSING = {"question_leased", "lease_accepted", "lease_expired", "lease_returned", "late_answer",
-           "attempt_failed"}
-TIMES = {"active_s", "attempts", "answer", "worker"}
 
 VARIANTS = [
     {"tuning_criterion": {"strategy": "basic"}},
@@ -48,38 +44,6 @@ def job_body(variant, evaluator):
     body["max_failed_trials"] = 1000
     body["retry"] = {"max_attempts": 3, "backoff_s": 0.01}
     return body
-
-
-def normal(events):
-    """The log without what a crash may change: times, leases, attempts."""
-    rows = []
-    for event in events:
-        if event["type"] not in PASSING:
-            data = {k: v for k, v in event["data"].items() if k not in TIMES}
-            rows.append((event["type"], event["trial"], json.dumps(data, sort_keys=True)))
-    return rows
-
-
-def read_log(daemon, job):
-    events, cursor = [], ""
-    while cursor is not None:
-        path = f"/v1/jobs/{job}/events?limit=1000" + (f"&cursor={cursor}" if cursor else "")
-        status, _, page = daemon.request("GET", path, headers={"Accept": "application/json"})
-        assert status == 200, page
-        events += page["items"]
-        cursor = page["next"]
-    return events
-
-
-def wait_final(daemon, job, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        status, _, document = daemon.request("GET", f"/v1/jobs/{job}")
-        assert status == 200, document
-        if document["exit"] is not None:
-            return document
-        time.sleep(0.02)
-    raise AssertionError(f"{job} did not end: {document}")
 
 
 class Workers:
@@ -213,14 +177,6 @@ class CrashCase:
                 self.assertGreaterEqual(calls[key], 1, f"{key} has a result and was never asked")
                 self.assertLessEqual(calls[key], attempts[trial], f"{key} was asked unleased")
 
-    def check_files(self, directory):
-        with sqlite3.connect(os.path.join(directory, "narrowd.db")) as database:
-            self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
-        tool = os.environ.get("STORE_VERIFY_BIN")
-        if tool:
-            done = subprocess.run([tool, directory], capture_output=True, text=True, check=False)
-            self.assertEqual(done.returncode, 0, done.stderr)
-
     def test_kill(self):
         expected = {v: self.undisturbed(v) for v in range(len(VARIANTS) * len(LOSSES))}
         self.ledger.calls.clear()
@@ -243,7 +199,7 @@ class CrashCase:
                     f"{job} (variant {variant}) went another way than undisturbed",
                 )
             self.check_ledger(daemon, logs)
-            self.check_files(directory)
+            check_files(self, directory)
         self.assertGreater(len(self.jobs), self.kills // 50)
         repeats = len(self.ledger.calls) - len({key for key, _, _ in self.ledger.calls})
         print(

@@ -7,8 +7,6 @@ NARROWD_IMPORT_KILLS says how often.
 import http.client
 import os
 import random
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
 from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
+from crash_kit import check_files  # noqa: E402
 
 KILLS = int(os.environ.get("NARROWD_IMPORT_KILLS", "25"))
 SEED = int(os.environ.get("NARROWD_SEED", "1"))
@@ -108,13 +107,7 @@ class CrashImport(unittest.TestCase):
                 self.assertEqual(status, 200, answer)
             finally:
                 daemon.stop()
-            with sqlite3.connect(os.path.join(directory, "narrowd.db")) as database:
-                self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
-            tool = os.environ.get("STORE_VERIFY_BIN")
-            if tool:
-                done = subprocess.run([tool, directory], capture_output=True, text=True,
-                                      check=False)
-                self.assertEqual(done.returncode, 0, done.stderr)
+            check_files(self, directory)
         self.assertGreater(self.acknowledged, 0)
         print(f"{KILLS} kills, {self.acknowledged} imports of {TRIALS} trials")
 
