@@ -147,10 +147,36 @@ static void read_measurement(const struct json_at *at, const struct answer_expec
 	}
 }
 
+/* One number for each option; returns where the next operator's go. */
+static double *read_option_scores(const struct json_at *at, size_t count, double *ret)
+{
+	if (json_required(at) && json_is_array_at(at, count) &&
+	    json_array_size(at->value) != count) {
+		(void)json_fault(at, "%zu numbers are expected, one for each option", count);
+	}
+	for (size_t i = 0; i < count && i < json_array_size(at->value); i++) {
+		struct json_at item = json_item(at, i);
+
+		(void)read_number(&item, &ret[i]);
+	}
+	return ret + count;
+}
+
+static size_t count_scores(const struct answer_expect *expect)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < expect->op_count; i++) {
+		count += expect->option_counts != NULL ? expect->option_counts[i] : 1;
+	}
+	return count;
+}
+
 static void read_scores(const struct json_at *at, const struct answer_expect *expect,
 			struct answer *ret)
 {
 	struct json_at scores = json_member(at, "scores");
+	double *next;
 
 	json_only(at, score_members);
 	if (!json_required(&scores) || !json_is_object_at(&scores)) {
@@ -160,12 +186,16 @@ static void read_scores(const struct json_at *at, const struct answer_expect *ex
 		(void)json_fault(&scores, "has %zu members, but %zu operators were asked about",
 				 json_object_size(scores.value), expect->op_count);
 	}
-	ret->scores = mem_new(expect->op_count, sizeof(*ret->scores));
+	ret->scores = next = mem_new(count_scores(expect), sizeof(*ret->scores));
 	ret->score_count = expect->op_count;
 	for (size_t i = 0; i < expect->op_count; i++) {
 		struct json_at member = json_member(&scores, expect->ops[i]);
 
-		(void)read_number(&member, &ret->scores[i]);
+		if (expect->option_counts != NULL) {
+			next = read_option_scores(&member, expect->option_counts[i], next);
+		} else {
+			(void)read_number(&member, next++);
+		}
 	}
 }
 

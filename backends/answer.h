@@ -21,6 +21,7 @@ struct answer_expect {
 	const char *const *metrics;    /* metrics that must be there (the objectives) */
 	const char *const *ops;        /* for scores: op names that must be scored */
 	size_t op_count;
+	const size_t *option_counts; /* of each op, when each option has a score; otherwise NULL */
 };
 
 struct answer_metric {
@@ -36,8 +37,8 @@ struct answer {
 	double accuracy[LIMIT_METRICS]; /* in the order of expect->accuracies */
 	size_t metric_count;
 	struct answer_metric metrics[LIMIT_METRICS]; /* latency_ms among them */
-	double *scores;                              /* owned; in the order of expect->ops */
-	size_t score_count;
+	double *scores;     /* owned; in the order of expect->ops, and of their options */
+	size_t score_count; /* of ops */
 };
 
 /*

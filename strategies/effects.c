@@ -200,42 +200,98 @@ static size_t quantizable(const struct effects *effects, uint32_t *ret)
 	return count;
 }
 
-const char *effects_score_method(const struct effects *effects, const struct problem *problem)
-{
-	uint32_t *ops = mem_new(effects->op_count, sizeof(*ops));
-	bool wanted = !effects->scored && quantizable(effects, ops) > 0;
+/* What tells options apart is best; the first that the evaluator answers. */
+static const struct {
+	const char *answer, *method;
+	bool per_option;
+} score_kinds[] = {
+	{"score:mse_v2:options", "mse_v2", true},
+	{"score:hawq_v2:options", "hawq_v2", true},
+	{"score:mse:options", "mse", true},
+	{"score:hawq_v2", "hawq_v2", false},
+	{"score:mse", "mse", false},
+};
+enum { SCORE_KINDS = sizeof(score_kinds) / sizeof(score_kinds[0]) };
 
-	free(ops);
-	if (wanted && problem_answers(problem, "score:hawq_v2")) {
-		return "hawq_v2";
+static int find_score_kind(const struct problem *problem)
+{
+	int i = 0;
+
+	while (i < SCORE_KINDS && !problem_answers(problem, score_kinds[i].answer)) {
+		i++;
 	}
-	return wanted && problem_answers(problem, "score:mse") ? "mse" : NULL;
+	return i;
 }
 
-void effects_ask_scores(const struct effects *effects, const char *method, struct question *out)
+bool effects_wants_scores(const struct effects *effects, const struct problem *problem)
 {
+	uint32_t *ops = mem_new(effects->op_count, sizeof(*ops));
+	bool wanted = !effects->scored && quantizable(effects, ops) > 0 &&
+		      find_score_kind(problem) < SCORE_KINDS;
+
+	free(ops);
+	return wanted;
+}
+
+void effects_ask_scores(const struct effects *effects, const struct problem *problem,
+			struct question *out)
+{
+	int kind = find_score_kind(problem);
+
 	out->kind = QUESTION_SCORE;
 	out->stage = "score";
-	out->method = method;
+	out->method = score_kinds[kind].method;
+	out->per_option = score_kinds[kind].per_option;
 	out->config = config_from_changes(effects->space, NULL, 0);
 	out->ops = mem_new(effects->op_count, sizeof(*out->ops));
 	out->op_count = quantizable(effects, out->ops);
 }
 
-void effects_take_scores(struct effects *effects, const double *scores)
+/*
+ * Makes factors of the operator's scores relative to their mean over what is quantized, which is
+ * returned. Nothing is known to be better than the floor, and fp32 loses nothing.
+ */
+static double take_options(struct effects *effects, size_t op, const double *scores)
+{
+	uint32_t first = effects->first[op], count = effects->first[op + 1] - first;
+	uint32_t quantized = 0;
+	double sum = 0, mean;
+
+	for (uint32_t k = 0; k < count; k++) {
+		bool counts = effects->classes[first + k] == CLASS_QUANTIZED;
+
+		quantized += counts;
+		sum += counts ? fmax(scores[k], 0) : 0;
+	}
+	mean = quantized > 0 ? sum / quantized : 0;
+	for (uint32_t k = 0; k < count && mean > 0; k++) {
+		double floor = least_score * fmin(effects->factors[first + k], 1);
+
+		effects->factors[first + k] = effects->classes[first + k] == CLASS_FP32
+						      ? 0
+						      : fmax(scores[k] / mean, floor);
+	}
+	return mean;
+}
+
+void effects_take_scores(struct effects *effects, const double *scores, const double *options)
 {
 	uint32_t *ops = mem_new(effects->op_count, sizeof(*ops));
 	size_t count = quantizable(effects, ops);
-	double sum = 0;
+	double *list = mem_new(count, sizeof(*list)), sum = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		sum += fmax(scores[i], 0);
+		list[i] = options != NULL ? take_options(effects, ops[i], options) : scores[i];
+		options +=
+			options != NULL ? effects->first[ops[i] + 1] - effects->first[ops[i]] : 0;
+		sum += fmax(list[i], 0);
 	}
 	for (size_t i = 0; i < count && sum > 0; i++) {
-		effects->scores[ops[i]] = scores[i] * (double)count / sum;
+		effects->scores[ops[i]] = list[i] * (double)count / sum;
 	}
 	effects->scored = effects->scored || sum > 0;
 	normalize(effects);
+	free(list);
 	free(ops);
 }
 

@@ -34,11 +34,13 @@ struct effects {
 
 void effects_init(struct effects *effects, const struct problem *problem);
 void effects_finish(struct effects *effects);
-/* The method to ask the evaluator for scores by; NULL when there are scores or it has none. */
-const char *effects_score_method(const struct effects *effects, const struct problem *problem);
+/* Whether there are no scores yet and the evaluator has some. */
+bool effects_wants_scores(const struct effects *effects, const struct problem *problem);
 /* A question for the scores of all operators that can be quantized, and its answer. */
-void effects_ask_scores(const struct effects *effects, const char *method, struct question *out);
-void effects_take_scores(struct effects *effects, const double *scores);
+void effects_ask_scores(const struct effects *effects, const struct problem *problem,
+			struct question *out);
+/* `options` has the scores of all their options, and takes the place of the factors; or NULL. */
+void effects_take_scores(struct effects *effects, const double *scores, const double *options);
 /* Sets the expected losses: scale * (score^exponent * factor), with a floor. */
 void effects_expect(struct effects *effects, double exponent, double scale);
 

@@ -27,7 +27,7 @@ struct knapsack {
 	const struct problem *problem; /* borrowed */
 	struct effects effects;
 	struct config_set seen;
-	const char *method; /* of the score question, or NULL */
+	bool wants_scores;
 	bool score_asked, score_told;
 	bool started, met; /* whether the default was told; whether anything met the criterion */
 	int64_t out;       /* questions without an answer */
@@ -54,7 +54,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	k->high = INFINITY;
 	k->budget = first_budget;
 	effects_init(&k->effects, problem);
-	k->method = effects_score_method(&k->effects, problem);
+	k->wants_scores = effects_wants_scores(&k->effects, problem);
 	k->costs = mem_new(k->effects.option_count, sizeof(*k->costs));
 	k->borders = mem_new(k->effects.op_count, sizeof(*k->borders));
 	for (size_t i = 0; i < k->effects.op_count; i++) {
@@ -120,7 +120,7 @@ static void apply(void *state, const struct event *event)
 		k->score_asked = true;
 		k->score_told = !asked;
 		if (event->type == EVENT_TOLD) {
-			effects_take_scores(&k->effects, event->scores);
+			effects_take_scores(&k->effects, event->scores, event->option_scores);
 		}
 		return;
 	}
@@ -176,8 +176,8 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	bool narrow_enough = k->low > 0 && k->high / k->low < narrow;
 
 	(void)rng;
-	if (k->method != NULL && !k->score_asked) {
-		effects_ask_scores(&k->effects, k->method, out);
+	if (k->wants_scores && !k->score_asked) {
+		effects_ask_scores(&k->effects, k->problem, out);
 		return STEP_ASK;
 	}
 	if (k->out > 0 || (k->score_asked && !k->score_told)) {

@@ -12,21 +12,28 @@ typedef double option_fn(const struct effects *effects, size_t op, uint32_t opti
 			 struct linear_row *ret);
 
 /* Scores of all operators that can be quantized take the place of a guess. */
-static void take_scores(struct effects *effects, const double *scores)
+static void take_scores(struct effects *effects, const double *scores, const double *options)
 {
 	double *list = mem_new(effects->op_count, sizeof(*list));
-	size_t count = 0;
-	bool complete = !effects->scored;
+	double *all = mem_new(effects->option_count, sizeof(*all));
+	size_t count = 0, all_count = 0;
+	bool complete = !effects->scored, each = options != NULL;
 
 	for (size_t i = 0; i < effects->op_count; i++) {
-		if (mode_is_quantized(space_kind(effects->space, i)->choices[0].mode)) {
-			complete = complete && !isnan(scores[i]);
-			list[count++] = scores[i];
+		if (!mode_is_quantized(space_kind(effects->space, i)->choices[0].mode)) {
+			continue;
+		}
+		complete = complete && !isnan(scores[i]);
+		list[count++] = scores[i];
+		for (uint32_t o = effects->first[i]; each && o < effects->first[i + 1]; o++) {
+			each = !isnan(options[o]);
+			all[all_count++] = options[o];
 		}
 	}
 	if (complete) {
-		effects_take_scores(effects, list);
+		effects_take_scores(effects, list, each ? all : NULL);
 	}
+	free(all);
 	free(list);
 }
 
@@ -78,7 +85,8 @@ static void learn_latencies(struct posterior *posterior, const struct effects *e
 }
 
 struct posterior *posterior_create(const struct problem *problem, const double *scores,
-				   const struct finding *findings, size_t count)
+				   const double *option_scores, const struct finding *findings,
+				   size_t count)
 {
 	struct posterior *posterior = mem_new(1, sizeof(*posterior));
 	uint16_t **options = mem_new(count, sizeof(*options));
@@ -89,7 +97,7 @@ struct posterior *posterior_create(const struct problem *problem, const double *
 	struct effects effects;
 
 	effects_init(&effects, problem);
-	take_scores(&effects, scores);
+	take_scores(&effects, scores, option_scores);
 	for (size_t i = 0; i < count; i++) {
 		options[i] = mem_new(problem->space->dimension_count, sizeof(**options));
 		effects_options(&effects, findings[i].config, options[i]);

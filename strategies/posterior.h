@@ -28,11 +28,13 @@ struct posterior {
 };
 
 /*
- * `scores`: of each operator, NAN where there is none; borrowed. Findings in the order in which they were made,
+ * `scores`: of each operator, NAN where there is none; `option_scores` those of each option, in the order of
+ * `first`, or NULL; borrowed. Findings in the order in which they were made,
  * at least one. Takes long with many operators: any thread. posterior_destroy() takes NULL.
  */
 struct posterior *posterior_create(const struct problem *problem, const double *scores,
-				   const struct finding *findings, size_t count);
+				   const double *option_scores, const struct finding *findings,
+				   size_t count);
 void posterior_destroy(struct posterior *posterior);
 
 #endif

@@ -36,7 +36,7 @@ static const double least_gain = 0.002;
 struct sgp {
 	const struct problem *problem; /* borrowed */
 	struct beliefs beliefs;
-	const char *method; /* of the score question, or NULL when none is asked */
+	bool wants_scores;
 	bool score_asked, score_told;
 	size_t learnt;      /* known trials at the last learning */
 	size_t told;        /* trials that were measured, without the baseline */
@@ -73,7 +73,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem->space, true);
 	effects_init(&sgp->beliefs.effects, problem);
-	sgp->method = effects_score_method(&sgp->beliefs.effects, problem);
+	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
 	expect_some_loss(sgp);
 	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
 	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
@@ -197,7 +197,7 @@ static void apply_score(struct sgp *sgp, const struct event *event)
 	sgp->score_asked = true;
 	sgp->score_told = event->type != EVENT_ASKED;
 	if (event->type == EVENT_TOLD) {
-		effects_take_scores(&sgp->beliefs.effects, event->scores);
+		effects_take_scores(&sgp->beliefs.effects, event->scores, event->option_scores);
 		expect_some_loss(sgp);
 	}
 }
@@ -296,8 +296,8 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	if (sgp->score_asked && !sgp->score_told) {
 		return STEP_WAIT;
 	}
-	if (sgp->method != NULL && !sgp->score_asked) {
-		effects_ask_scores(&sgp->beliefs.effects, sgp->method, out);
+	if (sgp->wants_scores && !sgp->score_asked) {
+		effects_ask_scores(&sgp->beliefs.effects, sgp->problem, out);
 		return STEP_ASK;
 	}
 	out->kind = QUESTION_EVALUATE;

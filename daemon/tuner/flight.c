@@ -41,6 +41,7 @@ static void on_timer_closed(void *arg)
 	struct flight *flight = arg;
 
 	free(flight->ops);
+	free(flight->option_counts);
 	free(flight);
 }
 

@@ -24,6 +24,7 @@ struct flight {
 	struct list due;         /* in run->due: waits for a worker */
 	struct loop_timer timer; /* of the lease, or between attempts */
 	const char **ops;        /* names to be scored */
+	size_t *option_counts;   /* of each of them */
 	int64_t expires_at;      /* wall clock, ms */
 };
 

@@ -126,8 +126,9 @@ int import_read(const struct job *job, json_t *body, struct import *ret, struct 
 
 static json_t *copied_score(const json_t *event)
 {
-	static const char *const members[] = {
-		"config", "hash", "method", "phase", "ops", "confidence_batches", "loss", "scores"};
+	static const char *const members[] = {"config", "hash",   "method",
+					      "phase",  "ops",    "confidence_batches",
+					      "loss",   "scores", "options"};
 	json_t *data = json_pack("{s:s, s:s, s:s}", "kind", question_kind_names[QUESTION_SCORE],
 				 "stage", "import", "source", sources[SOURCE_IMPORTED]);
 

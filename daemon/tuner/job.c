@@ -38,6 +38,7 @@ static void trial_destroy(struct trial *trial)
 	json_decref(trial->told);
 	free(trial->ops);
 	free(trial->scores);
+	free(trial->option_scores);
 	free(trial->worker);
 	free(trial->past);
 	free(trial);
@@ -218,8 +219,9 @@ static struct trial *find_config(const struct job *job, const struct config *con
 
 static bool same_members(const json_t *a, const json_t *b)
 {
-	static const char *const members[] = {
-		"hash", "config", "method", "phase", "ops", "confidence_batches", "loss", "subset"};
+	static const char *const members[] = {"hash",  "config", "method",
+					      "phase", "ops",    "confidence_batches",
+					      "loss",  "subset", "options"};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		const json_t *x = json_object_get(a, members[i]);
@@ -314,6 +316,9 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 					     json_pack("{s:s, s:s*, s:o, s:s*}", "method",
 						       question->method, "phase", question->phase,
 						       "ops", ops, "loss", question->loss));
+		if (question->per_option) {
+			(void)json_object_set_new(data, "options", json_true());
+		}
 		if (question->confidence_batches > 0) {
 			(void)json_object_set_new(data, "confidence_batches",
 						  json_integer(question->confidence_batches));
@@ -337,14 +342,30 @@ static json_t *accuracy_json(const struct criterion *criterion, const double *ac
 	return object;
 }
 
+static json_t *option_scores_json(const double *scores, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		(void)json_array_append_new(list, json_real(scores[i]));
+	}
+	return list;
+}
+
 static json_t *scores_json(const struct job *job, const struct trial *trial,
 			   const struct answer *answer)
 {
+	const struct space *space = job->spec->space;
+	const double *next = answer->scores;
 	json_t *scores = json_object();
 
 	for (size_t i = 0; i < trial->op_count && i < answer->score_count; i++) {
-		(void)json_object_set_new(scores, job->spec->space->ops[trial->ops[i]].name,
-					  json_real(answer->scores[i]));
+		size_t count = trial->per_option ? space_kind(space, trial->ops[i])->count : 1;
+
+		(void)json_object_set_new(scores, space->ops[trial->ops[i]].name,
+					  trial->per_option ? option_scores_json(next, count)
+							    : json_real(*next));
+		next += count;
 	}
 	return scores;
 }

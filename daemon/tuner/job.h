@@ -84,10 +84,12 @@ struct trial {
 	uint64_t answer_hash;
 	uint32_t *ops; /* of a score question; owned */
 	size_t op_count;
+	bool per_option; /* the score question is about each option */
 	/* Once told: */
 	double accuracy[LIMIT_METRICS];
 	double objectives[LIMIT_METRICS]; /* values of the objective's metrics */
-	double *scores;                   /* owned */
+	double *scores;                   /* of operators; owned */
+	double *option_scores;            /* of their options, or NULL; owned */
 	json_t *told;                     /* the event's data */
 	struct candidate candidate;
 	bool best_logged;  /* a new_best event names it */

@@ -96,15 +96,6 @@ static int on_edited(struct job *job, struct trial *trial, const json_t *data, s
 	return 0;
 }
 
-static void read_ops(struct trial *trial, const json_t *ops)
-{
-	trial->op_count = json_array_size(ops);
-	trial->ops = mem_new(trial->op_count, sizeof(*trial->ops));
-	for (size_t i = 0; i < trial->op_count; i++) {
-		trial->ops[i] = (uint32_t)json_integer_value(json_array_get(ops, i));
-	}
-}
-
 /* An import is better than a failure to answer the next question about the config. */
 static void remember_config(struct job *job, const struct trial *trial)
 {
@@ -168,7 +159,7 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 		return job_corrupt(reterr, "a question that the space does not have");
 	}
 	if (trial->kind == QUESTION_SCORE) {
-		read_ops(trial, json_object_get(data, "ops"));
+		job_read_score_question(trial, data);
 	} else {
 		(void)json_object_del(trial->question,
 				      "config"); /* as JSON it is most of the memory */
@@ -208,15 +199,6 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 		tell_asked(job, trial);
 	}
 	return 0;
-}
-
-static void read_scores(struct job *job, struct trial *trial, const json_t *scores)
-{
-	trial->scores = mem_new(trial->op_count, sizeof(*trial->scores));
-	for (size_t i = 0; i < trial->op_count; i++) {
-		trial->scores[i] = json_number_value(
-			json_object_get(scores, job->spec->space->ops[trial->ops[i]].name));
-	}
 }
 
 static void add_result(struct job *job, struct trial *trial)
@@ -261,7 +243,7 @@ static void take_result(struct job *job, struct trial *trial, const json_t *data
 	trial->told = json_incref((json_t *)data);
 	trial->state = TRIAL_TOLD;
 	if (trial->kind == QUESTION_SCORE) {
-		read_scores(job, trial, json_object_get(data, "scores"));
+		job_read_scores(job->spec->space, trial, json_object_get(data, "scores"));
 	} else if (!question_is_advice(trial->kind)) {
 		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
 		stand(job, trial);

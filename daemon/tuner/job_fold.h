@@ -14,6 +14,9 @@ typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, st
 int job_corrupt(struct err *reterr, const char *what);
 /* job_lease.c */
 fold_fn job_on_leased, job_on_accepted, job_on_attempt_over, job_on_returned;
+/* job_score.c: members of an event about a score question. */
+void job_read_score_question(struct trial *trial, const json_t *data);
+void job_read_scores(const struct space *space, struct trial *trial, const json_t *scores);
 /* job_retry.c */
 fold_fn job_on_retried, job_on_revised;
 /* The trial is to be asked again, by the next turn that finds a place. */

@@ -222,6 +222,7 @@ void job_show(struct job *job, struct trial *trial)
 		.ops = trial->ops,
 		.op_count = trial->op_count,
 		.scores = trial->scores,
+		.option_scores = trial->option_scores,
 	};
 
 	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {

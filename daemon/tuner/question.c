@@ -16,6 +16,24 @@ static const char *const question_names[] = {
 	[QUESTION_CONFIRM] = "evaluate",
 };
 
+/* The choices of each operator, in the order in which they are to be scored. */
+static json_t *options_json(const struct space *space, const struct trial *trial)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < trial->op_count; i++) {
+		const struct kind *kind = space_kind(space, trial->ops[i]);
+		json_t *list = json_array();
+
+		for (uint16_t o = 0; o < kind->count; o++) {
+			(void)json_array_append_new(list,
+						    codec_choice_json(space, &kind->choices[o]));
+		}
+		(void)json_object_set_new(all, space->ops[trial->ops[i]].name, list);
+	}
+	return all;
+}
+
 static void add_score_members(json_t *body, const struct flight *flight)
 {
 	static const char *const copied[] = {"method", "phase", "confidence_batches", "loss"};
@@ -27,6 +45,9 @@ static void add_score_members(json_t *body, const struct flight *flight)
 		(void)json_array_append_new(ops, json_string(space->ops[trial->ops[i]].name));
 	}
 	(void)json_object_set_new(body, "ops", ops);
+	if (trial->per_option) {
+		(void)json_object_set_new(body, "options", options_json(space, trial));
+	}
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
 		json_t *value = json_object_get(trial->question, copied[i]);
 
@@ -68,12 +89,15 @@ struct answer_expect flight_expectation(struct flight *flight)
 
 	if (trial->kind == QUESTION_SCORE && flight->ops == NULL) {
 		flight->ops = mem_new(trial->op_count, sizeof(*flight->ops));
+		flight->option_counts = mem_new(trial->op_count, sizeof(*flight->option_counts));
 		for (size_t i = 0; i < trial->op_count; i++) {
 			flight->ops[i] = space->ops[trial->ops[i]].name;
+			flight->option_counts[i] = space_kind(space, trial->ops[i])->count;
 		}
 	}
 	expect.scores = trial->kind == QUESTION_SCORE;
 	expect.ops = flight->ops;
 	expect.op_count = trial->op_count;
+	expect.option_counts = trial->per_option ? flight->option_counts : NULL;
 	return expect;
 }

@@ -28,6 +28,8 @@ struct sensitivity {
 	const struct answered *bases[BASES_MAX];
 	size_t base_count;
 	double *scores;           /* of each operator, NAN without one; owned */
+	uint32_t *first;          /* the options of an operator among those of all; owned */
+	double *option_scores;    /* of each option, NAN without one; owned */
 	struct finding *findings; /* owned */
 	size_t finding_count;
 	struct posterior *posterior; /* owned; NULL while there is nothing to learn from */
@@ -39,11 +41,13 @@ static void make_items(struct sensitivity *s)
 
 	s->items = mem_new(space->op_count, sizeof(json_t *));
 	s->scores = mem_new(space->op_count, sizeof(*s->scores));
+	s->first = mem_new(space->op_count + 1, sizeof(*s->first));
 	codec_ops_init(&s->ops, space);
 	for (size_t i = 0; i < space->op_count; i++) {
 		const struct space_op *op = &space->ops[i];
 
 		s->scores[i] = NAN;
+		s->first[i + 1] = s->first[i] + space_kind(space, i)->count;
 		if (mode_is_quantized(space_kind(space, i)->choices[0].mode)) {
 			s->items[i] =
 				json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "op",
@@ -52,11 +56,24 @@ static void make_items(struct sensitivity *s)
 					  "accuracy_change", "latency_change_ms");
 		}
 	}
+	s->option_scores = mem_new(s->first[space->op_count], sizeof(*s->option_scores));
+	for (uint32_t o = 0; o < s->first[space->op_count]; o++) {
+		s->option_scores[o] = NAN;
+	}
 }
 
 static bool is_null(const json_t *item, const char *member)
 {
 	return json_is_null(json_object_get(item, member));
+}
+
+static void read_option_scores(struct sensitivity *s, size_t op, const json_t *list)
+{
+	uint32_t count = s->first[op + 1] - s->first[op];
+
+	for (uint32_t k = 0; k < count && k < json_array_size(list); k++) {
+		s->option_scores[s->first[op] + k] = json_number_value(json_array_get(list, k));
+	}
 }
 
 static void read_scores(struct sensitivity *s, const json_t *event)
@@ -71,6 +88,8 @@ static void read_scores(struct sensitivity *s, const json_t *event)
 
 		if (item != NULL && is_null(item, "score")) {
 			(void)json_object_set(item, "method", json_object_get(event, "method"));
+			read_option_scores(s, (size_t)op, score);
+			score = json_is_array(score) ? json_array_get(score, 0) : score;
 			(void)json_object_set(item, "score", score);
 			s->scores[op] = json_number_value(score);
 		}
@@ -270,6 +289,8 @@ void sensitivity_destroy(struct sensitivity *s)
 	json_decref(s->baseline);
 	free(s->findings);
 	free(s->scores);
+	free(s->option_scores);
+	free(s->first);
 	free(s->trials);
 	free(s->items);
 	map_finish(&s->ops);
@@ -281,7 +302,8 @@ void sensitivity_learn(struct sensitivity *s)
 	struct problem problem = spec_problem(s->spec);
 
 	if (s->finding_count > 0) {
-		s->posterior = posterior_create(&problem, s->scores, s->findings, s->finding_count);
+		s->posterior = posterior_create(&problem, s->scores, s->option_scores, s->findings,
+						s->finding_count);
 	}
 }
 
@@ -302,7 +324,10 @@ static json_t *options_json(const struct sensitivity *s, size_t op)
 	for (size_t i = 0; i < kind->count; i++) {
 		uint32_t o = p->first[op] + (uint32_t)i;
 		json_t *option = codec_choice_json(s->space, &kind->choices[i]);
+		double score = s->option_scores[s->first[op] + i];
 
+		(void)json_object_set_new(option, "score",
+					  isnan(score) ? json_null() : json_real(score));
 		(void)json_object_set_new(option, "loss", belief_json(&p->losses[o], 1));
 		(void)json_object_set_new(option, "latency_change_ms",
 					  p->latencies != NULL

@@ -87,7 +87,8 @@ static int read_attribute(struct choice *choice, const struct op *op, const char
 	return 0;
 }
 
-static int read_op(struct choice *choice, const struct op *op, json_t *json, struct fault *fault)
+int config_read_choice(struct choice *choice, const struct op *op, json_t *json,
+		       struct fault *fault)
 {
 	const char *type = json_string_value(json_object_get(json, "type"));
 	const char *mode = json_string_value(json_object_get(json, "mode"));
@@ -122,7 +123,7 @@ static int read_ops(struct config *config, const struct model *model, json_t *op
 		if (op < 0) {
 			return fault_set(fault, "the model has no operator \"%s\"", name);
 		}
-		if (read_op(&config->ops[op], &model->ops[op], value, fault) != 0) {
+		if (config_read_choice(&config->ops[op], &model->ops[op], value, fault) != 0) {
 			return -1;
 		}
 	}
@@ -206,11 +207,11 @@ json_t *config_capability(const struct model *model)
 		}
 	}
 	return json_pack(
-		"{s:s, s:{s:s}, s:o, s:o, s:{s:[s], s:[s]}, s:[s,s,s,s], s:[I], s:[s,s,s]}",
+		"{s:s, s:{s:s}, s:o, s:o, s:{s:[s], s:[s]}, s:[s,s,s,s,s], s:[I], s:[s,s,s]}",
 		"framework", "onednn", "model", "name", "digits", "op_types", types, "ops", ops,
 		"recipes_ops", "first_conv_or_matmul_quantization", model->ops[0].name,
 		"last_conv_or_matmul_quantization", model->ops[model->op_count - 1].name, "answers",
-		"evaluate", "score:mse", "score:mse_v2", "score:hawq_v2",
+		"evaluate", "score:mse", "score:mse_v2", "score:mse_v2:options", "score:hawq_v2",
 		"calibration_sampling_sizes", (json_int_t)model->calibration.count, "metrics",
 		"accuracy", "latency_ms", "model_size_bytes");
 }

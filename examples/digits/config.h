@@ -49,6 +49,10 @@ struct choice config_default_choice(void);
 int config_read(struct config *config, const struct model *model, const json_t *json,
 		struct fault *fault);
 
+/* How one operator is to run, as configs have it. Returns as config_read() does. */
+int config_read_choice(struct choice *choice, const struct op *op, json_t *json,
+		       struct fault *fault);
+
 /* The capability document. New reference, NULL when out of memory. */
 json_t *config_capability(const struct model *model);
 

@@ -1,6 +1,7 @@
 #include "evaluator.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
@@ -151,6 +152,14 @@ static score_method *find_method(const json_t *body, struct fault *fault)
 	return NULL;
 }
 
+static json_t *not_a_number(const struct op *op)
+{
+	struct fault fault = {0};
+
+	(void)fault_set(&fault, "the score of %s is not a number", op->name);
+	return failed(&fault);
+}
+
 static json_t *scores_json(const struct model *model, const struct score_question *question,
 			   const double *scores)
 {
@@ -161,16 +170,85 @@ static json_t *scores_json(const struct model *model, const struct score_questio
 			continue;
 		}
 		if (!isfinite(scores[op])) {
-			struct fault fault = {0};
-
-			(void)fault_set(&fault, "the score of %s is not a number",
-					model->ops[op].name);
 			json_decref(object);
-			return failed(&fault);
+			return not_a_number(&model->ops[op]);
 		}
 		(void)json_object_set_new(object, model->ops[op].name, json_real(scores[op]));
 	}
 	return json_pack("{s:o}", "scores", object);
+}
+
+/* The options of one operator: {"conv1": [{"mode": ...}, ...]}. Free list->choices either way. */
+static int read_options(struct score_options *list, const struct model *model, size_t op,
+			const json_t *options, struct fault *fault)
+{
+	const json_t *array = json_object_get(options, model->ops[op].name);
+
+	*list = (struct score_options){.op = op, .count = json_array_size(array)};
+	list->choices = calloc(list->count + 1, sizeof(*list->choices));
+	if (list->choices == NULL) {
+		return fault_set(fault, "out of memory");
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		if (config_read_choice(&list->choices[i], &model->ops[op], json_array_get(array, i),
+				       fault) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static json_t *option_scores_json(const struct model *model, const struct score_options *lists,
+				  size_t list_count, const double *scores)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < list_count; i++) {
+		const struct op *op = &model->ops[lists[i].op];
+		json_t *array = json_array();
+
+		for (size_t k = 0; k < lists[i].count; k++, scores++) {
+			if (!isfinite(*scores)) {
+				json_decref(array);
+				json_decref(object);
+				return not_a_number(op);
+			}
+			(void)json_array_append_new(array, json_real(*scores));
+		}
+		(void)json_object_set_new(object, op->name, array);
+	}
+	return json_pack("{s:o}", "scores", object);
+}
+
+/* A table: a score for each option of each operator. */
+static json_t *answer_options(struct evaluator *evaluator, const struct score_question *question,
+			      const json_t *options)
+{
+	const struct model *model = &evaluator->model;
+	struct score_options lists[MODEL_MAX_OPS] = {0};
+	struct fault fault = {0};
+	size_t list_count = 0, count = 0;
+	double *scores = NULL;
+	json_t *answer = NULL;
+	int status = 0;
+
+	for (size_t op = 0; op < model->op_count && status == 0; op++) {
+		if (question->wanted[op]) {
+			status = read_options(&lists[list_count], model, op, options, &fault);
+			count += lists[list_count++].count;
+		}
+	}
+	scores = calloc(count + 1, sizeof(*scores));
+	if (status == 0 && scores != NULL &&
+	    score_mse_v2_options(scores, model, &evaluator->calib, question, lists, list_count,
+				 &fault) == 0) {
+		answer = option_scores_json(model, lists, list_count, scores);
+	}
+	for (size_t i = 0; i < list_count; i++) {
+		free(lists[i].choices);
+	}
+	free(scores);
+	return answer != NULL ? answer : failed(&fault);
 }
 
 static json_t *answer_score(struct evaluator *evaluator, const json_t *body)
@@ -187,8 +265,13 @@ static json_t *answer_score(struct evaluator *evaluator, const json_t *body)
 	    prepare(evaluator, &config, json_object_get(body, "config"), &fault) != 0 ||
 	    read_wanted(&question, model, json_object_get(body, "ops"), &fault) != 0 ||
 	    read_batches(&question, model, json_object_get(body, "confidence_batches"), &fault) !=
-		    0 ||
-	    method(scores, model, &evaluator->calib, &question, &fault) != 0) {
+		    0) {
+		return failed(&fault);
+	}
+	if (method == score_mse_v2 && json_object_get(body, "options") != NULL) {
+		return answer_options(evaluator, &question, json_object_get(body, "options"));
+	}
+	if (method(scores, model, &evaluator->calib, &question, &fault) != 0) {
 		return failed(&fault);
 	}
 	return scores_json(model, &question, scores);

@@ -113,6 +113,17 @@ struct reference {
 	float *logits; /* in fp32 */
 };
 
+static int reference_init(struct reference *ret, const struct model *model,
+			  const struct calib *calib, size_t batches, struct fault *fault)
+{
+	struct config baseline;
+
+	config_baseline(&baseline);
+	*ret = (struct reference){.model = model, .calib = calib, .batches = batches};
+	ret->logits = logits_of(model, &baseline, NULL, batches, fault);
+	return ret->logits != NULL ? 0 : -1;
+}
+
 static int logits_error(double *error, const struct reference *exact, const struct config *config,
 			struct fault *fault)
 {
@@ -147,14 +158,11 @@ static int score_turned(double *score, const struct reference *exact, const stru
 int score_mse_v2(double *scores, const struct model *model, const struct calib *calib,
 		 const struct score_question *question, struct fault *fault)
 {
-	struct reference exact = {.model = model, .calib = calib, .batches = question->batches};
-	struct config baseline;
+	struct reference exact;
 	double error;
-	int status;
+	int status = reference_init(&exact, model, calib, question->batches, fault);
 
-	config_baseline(&baseline);
-	exact.logits = logits_of(model, &baseline, NULL, exact.batches, fault);
-	if (exact.logits == NULL) {
+	if (status != 0) {
 		return -1;
 	}
 	status = logits_error(&error, &exact, question->config, fault);
@@ -163,6 +171,44 @@ int score_mse_v2(double *scores, const struct model *model, const struct calib *
 			status = score_turned(&scores[op], &exact, question->config, error, op,
 					      fault);
 		}
+	}
+	free(exact.logits);
+	return status;
+}
+
+static int score_list(double *scores, const struct reference *exact, const struct config *config,
+		      const struct score_options *list, struct fault *fault)
+{
+	struct config turned = *config;
+	double without;
+
+	turned.ops[list->op] = (struct choice){.quantized = false};
+	if (logits_error(&without, exact, &turned, fault) != 0) {
+		return -1;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		double error = without;
+
+		turned.ops[list->op] = list->choices[i];
+		if (list->choices[i].quantized &&
+		    logits_error(&error, exact, &turned, fault) != 0) {
+			return -1;
+		}
+		scores[i] = error - without;
+	}
+	return 0;
+}
+
+int score_mse_v2_options(double *scores, const struct model *model, const struct calib *calib,
+			 const struct score_question *question, const struct score_options *lists,
+			 size_t list_count, struct fault *fault)
+{
+	struct reference exact;
+	int status = reference_init(&exact, model, calib, question->batches, fault);
+
+	for (size_t i = 0; status == 0 && i < list_count; i++) {
+		status = score_list(scores, &exact, question->config, &lists[i], fault);
+		scores += lists[i].count;
 	}
 	free(exact.logits);
 	return status;

@@ -33,6 +33,21 @@ score_method score_mse;
  */
 score_method score_mse_v2;
 
+/* Ways to run an operator. */
+struct score_options {
+	size_t op;
+	struct choice *choices; /* owned by whoever asks */
+	size_t count;
+};
+
+/*
+ * The same for each of several ways to run each operator: what it adds to the error that is there when the
+ * operator alone is fp32. `scores` has all of them, one list after the other.
+ */
+int score_mse_v2_options(double *scores, const struct model *model, const struct calib *calib,
+			 const struct score_question *question, const struct score_options *lists,
+			 size_t list_count, struct fault *fault);
+
 /* Mean second derivative of the loss by the operator's weights, in fp32 on the first batch. */
 score_method score_hawq_v2;
 

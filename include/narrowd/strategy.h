@@ -69,6 +69,8 @@ struct question {
 	/* QUESTION_EVALUATE: the numbers only rank configs among each other, so that part of the data is
 	 * enough where the job says so. Such a question is `whole`, too. */
 	bool ranks;
+	/* QUESTION_SCORE: a score for each choice of each operator. */
+	bool per_option;
 };
 
 enum event_type { EVENT_ASKED, EVENT_TOLD, EVENT_FAILED };
@@ -97,7 +99,11 @@ struct event {
 	 * then merit and margin are estimates. Never of a question that is `whole`. */
 	double objective;
 	/* EVENT_TOLD of a score question; higher = suffers more when quantized: */
-	const double *scores; /* one for each of `ops` */
+	const double
+		*scores; /* one for each of `ops`; that of its default when each choice has one */
+	/* ... those of all choices of the first of `ops`, then of the second, ...; NULL unless that is
+	 * what was asked. */
+	const double *option_scores;
 };
 
 /* INC's quant_level where it does not choose the strategy but how the strategy goes on. */

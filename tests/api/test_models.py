@@ -144,5 +144,125 @@ class Known(ModelCase):
             self.assertEqual(problem["errors"][0]["pointer"], pointer)
 
 
+
+class OptionScores(unittest.TestCase):
+    """Of two ways to quantize an operator, one suffers; which one differs, and only a table of
+    scores tells them apart."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.daemon = Daemon(directory.name)
+        self.daemon.start()
+        self.addCleanup(self.daemon.kill9)
+        self.evaluator = jobkit.Evaluator(self.reply)
+        self.addCleanup(self.evaluator.close)
+        self.spoil = lambda scores: scores
+        self.asked = []
+
+    def capability(self, *answers):
+        modes = {"static": {"weight": {"dtype": ["int8"], "scheme": ["sym", "asym"]}}, "fp32": {}}
+        ops = [{"name": f"op{i}", "type": "Linear"} for i in range(OPS)]
+        return {"op_types": {"Linear": modes}, "ops": ops, "answers": ["evaluate", *answers],
+                "metrics": ["accuracy", "latency_ms"]}
+
+    def loss(self, name, op):
+        if op["mode"] == "fp32":
+            return 0
+        suffers = ("sym", "asym")[int(name[2:]) * 7 % 5 % 2]
+        return 0.004 if op["weight"]["scheme"] == suffers else 0.0001
+
+    def reply(self, question, headers):
+        if question["question"] == "baseline":
+            return {"accuracy": 1, "latency_ms": 100}
+        if question["question"] == "score":
+            self.asked.append(question)
+            if "options" not in question:
+                return {"scores": {name: 1 for name in question["ops"]}}
+            return {"scores": self.spoil({
+                name: [self.loss(name, op) for op in options]
+                for name, options in question["options"].items()
+            })}
+        ops = question["config"]["ops"]
+        fast = sum(op["mode"] != "fp32" for op in ops.values())
+        return {"accuracy": 1 - sum(self.loss(name, op) for name, op in ops.items()),
+                "latency_ms": 100 - 4 * fast}
+
+    def submit(self, strategy, *answers, **more):
+        criterion = {"strategy": strategy, "stop_on": "budget", "max_trials": 6}
+        return submit(self.daemon, body(self.evaluator.url, **{
+            "capability": self.capability(*answers), "tuning_criterion": criterion,
+            "accuracy_criterion": {"tolerable_loss": 0.01}, "confirm": 0, **more,
+        }))
+
+    def best(self, job):
+        finished(self.daemon, job)
+        return get(self.daemon, f"/v1/jobs/{job}/best")["metrics"]["latency_ms"]
+
+    def test_the_table_is_worth_it(self):
+        for strategy in ("knapsack", "sgp"):
+            with self.subTest(strategy):
+                self.asked = []
+                all_fast = 100 - 4 * OPS
+                self.assertEqual(self.best(self.submit(strategy, "score:mse:options")), all_fast)
+                (question,) = self.asked
+                self.assertEqual(list(question["options"]), question["ops"])
+                for options in question["options"].values():
+                    self.assertEqual([op["mode"] for op in options], ["static", "static", "fp32"])
+                without = self.best(self.submit(strategy, "score:mse"))
+                self.assertGreater(without, all_fast)
+
+    def test_it_is_shown(self):
+        job = self.submit("sgp", "score:mse:options")
+        finished(self.daemon, job)
+        items = get(self.daemon, f"/v1/jobs/{job}/sensitivity")["items"]
+        for item in items:
+            expected = [self.loss(item["op"], option) for option in item["options"]]
+            self.assertEqual([option["score"] for option in item["options"]], expected)
+            self.assertEqual(item["score"], expected[0])
+
+    def test_a_crash_does_not_lose_it(self):
+        job = self.submit("knapsack", "score:mse:options")
+        jobkit.wait_until(lambda: len(self.evaluator.calls) > 3)
+        self.daemon.kill9()
+        self.daemon.start()
+        self.assertEqual(self.best(job), 100 - 4 * OPS)
+        self.assertEqual(len(self.asked), 1)
+        undisturbed = self.submit("knapsack", "score:mse:options")
+        finished(self.daemon, undisturbed)
+        path = "/v1/jobs/{}/trials/{}?config=full"
+        count = get(self.daemon, f"/v1/jobs/{job}")["progress"]["told"]
+        for trial in range(2, count):
+            configs = [get(self.daemon, path.format(one, trial))["config"]
+                       for one in (job, undisturbed)]
+            self.assertEqual(*configs)
+
+    def test_a_clone_takes_it_over(self):
+        job = self.submit("sgp", "score:mse:options")
+        finished(self.daemon, job)
+        status, _, clone = self.daemon.request(
+            "POST", f"/v1/jobs/{job}/clone", {"warm_start": True, "seed": 5})
+        self.assertEqual(status, 201, clone)
+        self.assertEqual(self.best(clone["id"]), 100 - 4 * OPS)
+        self.assertEqual(len(self.asked), 1, "nobody is asked for it again")
+
+    def test_tables_that_do_not_fit(self):
+        for spoil, word in (
+            (lambda scores: {**scores, "op3": scores["op3"][:2]}, "/scores/op3"),
+            (lambda scores: {**scores, "op3": scores["op3"] + [1]}, "/scores/op3"),
+            (lambda scores: {**scores, "op3": 0.1}, "/scores/op3"),
+            (lambda scores: {**scores, "op3": [1, "2", 3]}, "/scores/op3/1"),
+            (lambda scores: {k: v for k, v in scores.items() if k != "op3"}, "/scores/op3"),
+        ):
+            with self.subTest(word):
+                self.spoil = spoil
+                job = self.submit("knapsack", "score:mse:options")
+                finished(self.daemon, job)
+                trials = jobkit.everything(self.daemon, f"/v1/jobs/{job}/trials")
+                errors = [t["error"] for t in trials if t["kind"] == "score"]
+                self.assertEqual(len(errors), 1)
+                self.assertIn(word, errors[0])
+
+
 if __name__ == "__main__":
     unittest.main()

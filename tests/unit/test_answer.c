@@ -19,6 +19,9 @@ static const struct answer_expect sized = {.metrics = sizes};
 static const struct answer_expect several = {.accuracies = two};
 static const struct answer_expect bare = {0};
 static const struct answer_expect scored = {.scores = true, .ops = ops, .op_count = 2};
+static const size_t option_counts[] = {2, 3};
+static const struct answer_expect tabled = {
+	.scores = true, .ops = ops, .op_count = 2, .option_counts = option_counts};
 
 static int parse(const char *text, const struct answer_expect *expect, struct answer *ret,
 		 struct err *err)
@@ -92,6 +95,19 @@ Test(answer, a_plain_number_may_be_anything_finite)
 		cr_expect_eq(answer.accuracy[0], strtod(texts[i], NULL));
 		answer_finish(&answer);
 	}
+}
+
+Test(answer, scores_of_options_come_one_list_after_the_other)
+{
+	struct answer answer =
+		good("{\"scores\": {\"fc\": [3, 4, 5], \"conv1\": [1, -2]}}", &tabled);
+	const double expected[] = {1, -2, 3, 4, 5};
+
+	cr_assert_eq(answer.score_count, 2);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		cr_expect_eq(answer.scores[i], expected[i]);
+	}
+	answer_finish(&answer);
 }
 
 Test(answer, scores_come_in_the_order_of_the_question)
@@ -171,6 +187,13 @@ static const struct bad {
 	{&several, "{\"accuracy\": {\"top1\": 0.9, \"f1\": 1, \"f2\": 1}}", "/accuracy/f2",
 	 "unknown member"},
 	{&scored, "{}", "/scores", "is required"},
+	{&tabled, "{\"scores\": {\"conv1\": [1, 2], \"fc\": [1, 2]}}", "/scores/fc", "3 numbers"},
+	{&tabled, "{\"scores\": {\"conv1\": [1, 2, 3], \"fc\": [1, 2, 3]}}", "/scores/conv1", "2"},
+	{&tabled, "{\"scores\": {\"conv1\": 1, \"fc\": [1, 2, 3]}}", "/scores/conv1", "array"},
+	{&tabled, "{\"scores\": {\"conv1\": [1, null], \"fc\": [1, 2, 3]}}", "/scores/conv1/1",
+	 "number"},
+	{&tabled, "{\"scores\": {\"fc\": [1, 2, 3]}}", "/scores/conv1", "is required"},
+	{&scored, "{\"scores\": {\"conv1\": [1], \"fc\": 1}}", "/scores/conv1", "number"},
 	{&scored, "{\"scores\": [1, 2]}", "/scores", "object"},
 	{&scored, "{\"scores\": {\"conv1\": 1}}", "/scores/fc", "is required"},
 	{&scored, "{\"scores\": {\"conv1\": 1, \"fc\": \"2\"}}", "/scores/fc", "number"},

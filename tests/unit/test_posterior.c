@@ -89,7 +89,7 @@ static void world_finish(struct world *world)
 
 static struct posterior *learn(const struct world *world, size_t count)
 {
-	return posterior_create(&world->problem, world->scores, world->findings, count);
+	return posterior_create(&world->problem, world->scores, NULL, world->findings, count);
 }
 
 Test(posterior, finds_what_each_option_costs_and_gains)

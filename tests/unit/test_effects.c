@@ -1,0 +1,120 @@
+/* What is expected of options once the evaluator scored operators, or each of their options. */
+#include <criterion/criterion.h>
+
+#include "space_kit.h"
+#include "strategies/effects.h"
+
+enum { OPTIONS = 3 };
+
+static const struct kit_op ops[] = {
+	{"a", "t", "static a.scheme=asym,sym; fp32"},
+	{"b", "t", "static a.scheme=asym,sym; fp32"},
+	{"c", "t", "fp32"},
+	{NULL, NULL, NULL},
+};
+
+struct world {
+	struct space *space;
+	struct objective objective;
+	struct problem problem;
+	struct effects effects;
+};
+
+static void world_init(struct world *world, const char *const *answers)
+{
+	struct kit_request request = {0};
+	struct err err;
+
+	*world = (struct world){.space = kit_space(ops, &request, &err)};
+	cr_assert_not_null(world->space);
+	world->objective.count = 1;
+	world->problem = (struct problem){
+		.space = world->space, .objective = &world->objective, .answers = answers};
+	effects_init(&world->effects, &world->problem);
+}
+
+static void world_finish(struct world *world)
+{
+	effects_finish(&world->effects);
+	space_destroy(world->space);
+}
+
+static const double *losses_after(struct world *world, const double *scores, const double *options)
+{
+	static const char *const answers[] = {"evaluate", "score:mse", NULL};
+
+	world_init(world, answers);
+	effects_take_scores(&world->effects, scores, options);
+	effects_expect(&world->effects, 1, 1);
+	return world->effects.losses;
+}
+
+Test(effects, scores_of_options_are_proportions_of_losses)
+{
+	static const double scores[] = {0.1, 0.2};
+	static const double options[] = {0.1, 0.4, 0, 0.2, 0.05, 0};
+	struct world world;
+	const double *losses = losses_after(&world, scores, options);
+
+	for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
+		cr_expect_float_eq(losses[o], losses[0] * options[o] / options[0], 1e-12);
+	}
+	cr_expect(world.effects.scored);
+	world_finish(&world);
+}
+
+Test(effects, one_score_for_an_operator_leaves_the_default_ahead)
+{
+	static const double scores[] = {0.1, 0.2};
+	struct world world;
+	const double *losses = losses_after(&world, scores, NULL);
+
+	cr_expect_float_eq(losses[OPTIONS], 2 * losses[0], 1e-12);
+	cr_expect_float_eq(losses[1], 1.3 * losses[0], 1e-12);
+	cr_expect_float_eq(losses[OPTIONS + 1], 1.3 * losses[OPTIONS], 1e-12);
+	world_finish(&world);
+}
+
+Test(effects, nothing_quantized_is_expected_to_be_free)
+{
+	static const double scores[] = {-0.1, 0.2};
+	static const double options[] = {-0.1, 0, 0.1, 0, 0.4, 0.1};
+	struct world world;
+	const double *losses = losses_after(&world, scores, options);
+
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect_gt(losses[OPTIONS * i], 0);
+		cr_expect_gt(losses[OPTIONS * i + 1], 0);
+		cr_expect_eq(losses[OPTIONS * i + 2], 0, "fp32 loses nothing, whatever is said");
+	}
+	cr_expect_lt(losses[OPTIONS], 0.05 * losses[OPTIONS + 1]);
+	world_finish(&world);
+}
+
+static bool asks_for_options(const char *const *answers, const char *method)
+{
+	struct question question = {0};
+	struct world world;
+	bool per_option;
+
+	world_init(&world, answers);
+	cr_assert(effects_wants_scores(&world.effects, &world.problem));
+	effects_ask_scores(&world.effects, &world.problem, &question);
+	cr_assert_str_eq(question.method, method);
+	cr_expect_eq(question.op_count, 2, "c cannot be quantized");
+	per_option = question.per_option;
+	question_finish(&question);
+	world_finish(&world);
+	return per_option;
+}
+
+Test(effects, whatever_tells_options_apart_is_asked_for_first)
+{
+	static const char *const plain[] = {"score:mse", NULL};
+	static const char *const other[] = {"score:mse:options", "score:hawq_v2", NULL};
+	static const char *const both[] = {"score:mse", "score:mse:options", NULL};
+
+	cr_expect_not(asks_for_options(plain, "mse"));
+	cr_expect(asks_for_options(other, "mse"));
+	cr_expect(asks_for_options(both, "mse"));
+}
