@@ -2,7 +2,8 @@
 """Builds narrowd with sanitizers and runs every test; the work of tools/test.
 
 tools/test            everything that a change must pass
-tools/test --all      also thousands of kill points, ten minutes of chaos, fuzzing and the coverage gate
+tools/test --all      also thousands of kill points, ten minutes of chaos, published
+                      clients, fuzzing and the coverage gate
 tools/test STAGE...   some stages only; --list names them
 """
 
@@ -226,6 +227,12 @@ def stage_long_crash(stage):
     run_crash(stage, MANY_KILL_POINTS, LONG_CHAOS_SECONDS, LONG_LEASES_SECONDS)
 
 
+def stage_published(stage):
+    """Clients as their makers publish them; needs the package index."""
+    build_asan(stage)
+    meson_test(stage, ASAN, "published")
+
+
 def stage_fuzz(stage):
     build(
         stage,
@@ -276,7 +283,12 @@ STAGES = {
     "crash": stage_crash,
     "races": stage_races,
 }
-LONG_STAGES = {"long-crash": stage_long_crash, "fuzz": stage_fuzz, "coverage": stage_coverage}
+LONG_STAGES = {
+    "long-crash": stage_long_crash,
+    "published": stage_published,
+    "fuzz": stage_fuzz,
+    "coverage": stage_coverage,
+}
 
 
 def run_stage(name, function):
