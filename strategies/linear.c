@@ -33,6 +33,10 @@ void linear_init(struct linear *linear, size_t feature_count)
 	linear->feature_count = feature_count;
 	linear->groups = mem_new(feature_count, sizeof(*linear->groups));
 	linear->weights = mem_new(feature_count, sizeof(*linear->weights));
+	linear->factors = mem_new(feature_count, sizeof(*linear->factors));
+	for (size_t f = 0; f < feature_count; f++) {
+		linear->factors[f] = 1;
+	}
 }
 
 void linear_clear(struct linear *linear)
@@ -47,6 +51,7 @@ void linear_finish(struct linear *linear)
 {
 	linear_clear(linear);
 	free(linear->groups);
+	free(linear->factors);
 	free(linear->rows);
 	free(linear->values);
 	free(linear->levels);
@@ -72,13 +77,18 @@ void linear_add(struct linear *linear, struct linear_row *row, double value, dou
 	memset(row, 0, sizeof(*row));
 }
 
+static double variance_of(const struct linear *linear, uint32_t feature)
+{
+	return linear->variances[linear->groups[feature]] * linear->factors[feature];
+}
+
 /* scratch += variance * value: half of a kernel. */
 static void scatter(const struct linear *linear, const struct linear_row *row, double *scratch)
 {
 	for (size_t i = 0; i < row->count; i++) {
 		uint32_t f = row->features[i];
 
-		scratch[f] += linear->variances[linear->groups[f]] * row->values[i];
+		scratch[f] += variance_of(linear, f) * row->values[i];
 	}
 }
 
@@ -115,8 +125,7 @@ static void spread(const struct linear *linear, const double *alpha, double *wei
 		for (size_t i = 0; i < row->count; i++) {
 			uint32_t f = row->features[i];
 
-			weights[f] +=
-				linear->variances[linear->groups[f]] * row->values[i] * alpha[r];
+			weights[f] += variance_of(linear, f) * row->values[i] * alpha[r];
 		}
 	}
 }
@@ -190,8 +199,7 @@ static double prior_variance(const struct linear *linear, const struct linear_ro
 	double sum = 0;
 
 	for (size_t i = 0; i < row->count; i++) {
-		sum += linear->variances[linear->groups[row->features[i]]] * row->values[i] *
-		       row->values[i];
+		sum += variance_of(linear, row->features[i]) * row->values[i] * row->values[i];
 	}
 	return sum;
 }
@@ -241,7 +249,7 @@ void linear_sample(const struct linear *linear, struct rng *rng, double *ret_wei
 	double *misfit = mem_new(n, sizeof(*misfit));
 
 	for (size_t f = 0; f < linear->feature_count; f++) {
-		ret_weights[f] = sqrt(linear->variances[linear->groups[f]]) * normal(rng);
+		ret_weights[f] = sqrt(variance_of(linear, (uint32_t)f)) * normal(rng);
 	}
 	for (size_t r = 0; r < n; r++) {
 		misfit[r] = linear->values[r] - gather(&linear->rows[r], ret_weights) -

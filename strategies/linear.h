@@ -32,6 +32,7 @@ struct linear {
 	size_t feature_count;
 	uint8_t *groups; /* of each feature; owned */
 	double variances[LINEAR_GROUPS];
+	double *factors; /* of each feature: its variance by that of its group; 1 at first; owned */
 	double noise, proportional; /* deviation: sqrt(noise^2 + (proportional * value)^2) */
 	struct linear_row *rows;    /* owned */
 	double *values;             /* what was measured less what was expected; owned */

@@ -8,9 +8,12 @@
 
 enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION };
 
+const double loss_noises[LOSS_NOISES] = {0.03, 0.1, 0.3};
+
 static const double proportional_noise = 0.1;
-/* Of the logarithm of the evidence: that there is no noise to speak of must be likelier by this. */
-static const double silence_penalty = 3;
+/* Of what operators add: near 0 the prior says nothing of how different they are. */
+static const double degrees_of_freedom = 0.3;
+enum { REWEIGHTINGS = 8 };
 
 static uint32_t tag_feature(const struct effects *effects, size_t op, size_t tag)
 {
@@ -101,14 +104,70 @@ static double scale_for(struct effects *effects, const struct measured *data, do
 	return 1;
 }
 
-static void learn_all(struct linear *model, struct effects *effects, const struct measured *data)
+static void forget_factors(struct linear *model)
+{
+	for (size_t f = 0; f < model->feature_count; f++) {
+		model->factors[f] = 1;
+	}
+}
+
+/* Gives each operator the variance that its expected square by the last fit asks for. */
+static void reweight(struct linear *model, const struct effects *effects)
+{
+	uint32_t first = first_op_feature(effects);
+	struct linear_row *rows = mem_new(effects->op_count, sizeof(*rows));
+	double *deviations = mem_new(effects->op_count, sizeof(*deviations));
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		linear_row_add(&rows[i], first + (uint32_t)i, 1);
+	}
+	linear_deviations(model, rows, effects->op_count, deviations);
+	for (size_t i = 0; i < effects->op_count; i++) {
+		double weight = model->weights[first + i];
+		double square = weight * weight + deviations[i] * deviations[i];
+
+		model->factors[first + i] =
+			(degrees_of_freedom + square / model->variances[GROUP_OP]) /
+			(degrees_of_freedom + 1);
+		linear_row_finish(&rows[i]);
+	}
+	free(rows);
+	free(deviations);
+}
+
+static void learn_factors(struct linear *model, const struct effects *effects,
+			  const struct measured *data)
+{
+	load(model, effects, data, effects_learnt_rows(effects));
+	for (int i = 0; i < REWEIGHTINGS; i++) {
+		linear_fit(model);
+		reweight(model, effects);
+	}
+}
+
+/* From logarithms of evidence to probabilities. */
+static void weigh_noises(const double *evidence, double best, double *ret)
+{
+	double sum = 0;
+
+	for (int i = 0; i < LOSS_NOISES; i++) {
+		ret[i] = exp(evidence[i] - best);
+		sum += ret[i];
+	}
+	for (int i = 0; i < LOSS_NOISES; i++) {
+		ret[i] /= sum;
+	}
+}
+
+static void learn_all(struct linear *model, struct effects *effects, const struct measured *data,
+		      double *ret_noises)
 {
 	static const double exponents[] = {1, 0.5, 0}, penalties[] = {0, 0.7, 1.5};
-	/* A few operators may suffer many times more than the others. */
 	static const double ops[] = {0.3, 0.7, 2, 6, 20}, options[] = {0.3, 0.7};
-	static const double noises[] = {0.03, 0.1, 0.3};
+	double of_noises[LOSS_NOISES] = {-INFINITY, -INFINITY, -INFINITY};
 	double best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
 
+	forget_factors(model);
 	for (int e = 0; e < (effects->scored ? 3 : 1); e++) {
 		effects_expect(effects, exponents[e], scale_for(effects, data, exponents[e]));
 		load(model, effects, data, effects_learnt_rows(effects));
@@ -117,10 +176,10 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 
 			model->variances[GROUP_OP] = ops[i % 5];
 			model->variances[GROUP_OPTION] = options[i / 5 % 2];
-			model->noise = noises[i / 10];
+			model->noise = loss_noises[i / 10];
 			linear_fit(model);
-			evidence = linear_evidence(model) - penalties[e] -
-				   (i < 10 ? silence_penalty : 0);
+			evidence = linear_evidence(model) - penalties[e];
+			of_noises[i / 10] = fmax(of_noises[i / 10], evidence);
 			if (evidence > best) {
 				best = evidence;
 				chosen[0] = exponents[e];
@@ -134,13 +193,17 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 	model->variances[GROUP_OP] = chosen[1];
 	model->variances[GROUP_OPTION] = chosen[2];
 	model->noise = chosen[3];
+	if (ret_noises != NULL) {
+		weigh_noises(of_noises, best, ret_noises);
+	}
+	learn_factors(model, effects, data);
 }
 
 void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,
-		    bool learn)
+		    bool learn, double *ret_noises)
 {
 	if (learn) {
-		learn_all(model, effects, data);
+		learn_all(model, effects, data, ret_noises);
 	}
 	load(model, effects, data, effects_most_rows(effects));
 	linear_fit(model);

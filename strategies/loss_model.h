@@ -3,7 +3,11 @@
  * operator type with this tag, the operator and the option itself add to it.
  *
  * The additive, hierarchical prior of algorithms used in mixed-precision search, as a linear model;
- * fitted anew with the variances, the noise and the trust in scores that explain the data best.
+ * fitted anew with the variances, the noise and the trust in scores that explain the data best. A few
+ * operators may suffer many times more than the others: what operators add has Student's t
+ * distribution, by iteratively reweighted variances (Dempster, Laird and Rubin: Iteratively
+ * reweighted least squares for linear regression when errors are normal/independent distributed,
+ * 1980).
  */
 #ifndef NARROWD_STRATEGIES_LOSS_MODEL_H
 #define NARROWD_STRATEGIES_LOSS_MODEL_H
@@ -18,11 +22,15 @@ struct measured {
 	size_t count;
 };
 
+/* How noisy measurements may be; the first stands for no noise to speak of. */
+enum { LOSS_NOISES = 3 };
+extern const double loss_noises[LOSS_NOISES];
+
 void loss_model_init(struct linear *model, const struct effects *effects);
 /* Fits the model to the latest measurements; `learn` chooses the hyperparameters anew, those of
- * `effects` included. */
+ * `effects` included, and then writes how probable each of loss_noises is, unless that is NULL. */
 void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,
-		    bool learn);
+		    bool learn, double *ret_noises);
 /* The mean; the caller destroys nothing. ret_deviation may be NULL, `scratch` as linear.h says. */
 double loss_model_predict(const struct linear *model, const struct effects *effects,
 			  const uint16_t *options, double *scratch, double *ret_deviation);

@@ -67,7 +67,7 @@ static void learn_losses(struct posterior *posterior, struct effects *effects,
 	struct linear model;
 
 	loss_model_init(&model, effects);
-	loss_model_fit(&model, effects, data, true);
+	loss_model_fit(&model, effects, data, true, NULL);
 	posterior->losses = ask_model(effects, &model, loss_model_option);
 	posterior->loss_noise = model.noise;
 	linear_finish(&model);

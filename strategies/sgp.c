@@ -26,10 +26,10 @@ enum {
 	LEAST_TRIALS = 10,
 };
 
-/* From this noise on, in units of what may be lost, a measurement alone is not believed. */
-static const double noticeable_noise = 0.05;
-/* Then only what meets the criterion with this probability is handed over. */
-static const double sure = 0.99;
+/* Only what meets the criterion with this probability is handed over. */
+static const double sure = 0.995;
+/* What is less probable changes nothing. */
+static const double negligible = 1e-4;
 /* Stops when no more than this share of the best objective is to be gained by a trial. */
 static const double least_gain = 0.002;
 
@@ -38,11 +38,12 @@ struct sgp {
 	struct beliefs beliefs;
 	bool wants_scores;
 	bool score_asked, score_told;
-	size_t learnt;      /* known trials at the last learning */
-	size_t told;        /* trials that were measured, without the baseline */
-	size_t improved_at; /* told, when the best became better */
-	bool met;           /* whether a trial has met the criterion */
-	size_t accepted;    /* index in trials of what is to be handed over, or SIZE_MAX */
+	size_t learnt;              /* known trials at the last learning */
+	size_t told;                /* trials that were measured, without the baseline */
+	size_t improved_at;         /* told, when the best became better */
+	double noises[LOSS_NOISES]; /* how probable they are */
+	bool met;                   /* whether a trial has met the criterion */
+	size_t accepted;            /* index in trials of what is to be handed over, or SIZE_MAX */
 };
 
 static size_t state_size(const struct problem *problem)
@@ -69,6 +70,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	(void)reterr;
 	sgp->problem = problem;
 	sgp->beliefs.best = 1;
+	sgp->noises[0] = 1;
 	sgp->accepted = SIZE_MAX;
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem->space, true);
@@ -131,7 +133,8 @@ static void fit(struct sgp *sgp)
 		count++;
 	}
 	loss_model_fit(&sgp->beliefs.loss, &sgp->beliefs.effects,
-		       &(struct measured){options, losses, count}, learn || sgp->told == 1);
+		       &(struct measured){options, losses, count}, learn || sgp->told == 1,
+		       sgp->noises);
 	latency_model_fit(&sgp->beliefs.latency, &sgp->beliefs.effects,
 			  &(struct measured){timed, latencies, timed_count}, learn);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
@@ -144,7 +147,7 @@ static void fit(struct sgp *sgp)
 	free(latencies);
 }
 
-/* The probability that the trial's true loss is within bounds, by all that is known. */
+/* The probability that the trial's true loss is within bounds, by the model as it is fitted. */
 static double certainty(const struct sgp *sgp, const struct known *trial, double *scratch)
 {
 	uint16_t *options = options_of(sgp, trial->config);
@@ -155,26 +158,58 @@ static double certainty(const struct sgp *sgp, const struct known *trial, double
 	return exp(normal_log_cdf((1 - mean) / spread));
 }
 
+static bool is_candidate(const struct known *trial)
+{
+	return trial->state == KNOWN_TOLD && trial->feasible && trial->trial > 0;
+}
+
+/* Writes how certain each trial is to meet the criterion truly: without noise as measured. */
+static void find_certainties(struct sgp *sgp, double *ret)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	struct linear *model = &sgp->beliefs.loss;
+	double *scratch = mem_new(model->feature_count, sizeof(*scratch)), noise = model->noise;
+
+	for (size_t i = 0; i < trials->count; i++) {
+		ret[i] = sgp->noises[0];
+	}
+	for (int k = 1; k < LOSS_NOISES; k++) {
+		if (sgp->noises[k] < negligible) {
+			continue;
+		}
+		model->noise = loss_noises[k];
+		linear_fit(model);
+		for (size_t i = 0; i < trials->count; i++) {
+			ret[i] +=
+				is_candidate(&trials->list[i])
+					? sgp->noises[k] * certainty(sgp, &trials->list[i], scratch)
+					: 0;
+		}
+	}
+	model->noise = noise;
+	linear_fit(model);
+	free(scratch);
+}
+
 /* The fastest that is believed to meet the criterion. */
 static void find_best(struct sgp *sgp)
 {
-	bool noisy = sgp->beliefs.loss.noise >= noticeable_noise;
-	double *scratch = mem_new(sgp->beliefs.loss.feature_count, sizeof(*scratch)), best = 1;
+	const struct trials *trials = &sgp->beliefs.trials;
+	double *certainties = mem_new(trials->count, sizeof(*certainties)), best = 1;
 
+	find_certainties(sgp, certainties);
 	sgp->accepted = SIZE_MAX;
-	for (size_t i = 0; i < sgp->beliefs.trials.count; i++) {
-		const struct known *trial = &sgp->beliefs.trials.list[i];
-		double objective = relative(sgp, trial->objective);
+	for (size_t i = 0; i < trials->count; i++) {
+		double objective = relative(sgp, trials->list[i].objective);
 
-		if (trial->state == KNOWN_TOLD && trial->feasible && objective < best &&
-		    trial->trial > 0 && (!noisy || certainty(sgp, trial, scratch) >= sure)) {
+		if (is_candidate(&trials->list[i]) && objective < best && certainties[i] >= sure) {
 			best = objective;
 			sgp->accepted = i;
 		}
 	}
 	sgp->improved_at = best < sgp->beliefs.best ? sgp->told : sgp->improved_at;
 	sgp->beliefs.best = best;
-	free(scratch);
+	free(certainties);
 }
 
 /* Where to look around: the best, or while there is none what misses least. */
@@ -322,7 +357,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	}
 	config_destroy(out->config);
 	out->config = NULL;
-	return sgp->met && out->config == NULL ? STEP_CONTENT : STEP_DONE;
+	return sgp->met ? STEP_CONTENT : STEP_DONE;
 }
 
 static int64_t choose(const void *state)
@@ -334,7 +369,7 @@ static int64_t choose(const void *state)
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",
