@@ -30,7 +30,7 @@ struct knapsack {
 	bool wants_scores;
 	bool score_asked, score_told;
 	bool started, met; /* whether the default was told; whether anything met the criterion */
-	int64_t out;       /* questions without an answer */
+	int64_t out;       /* the trial that is without an answer, or 0 */
 	int budgets;       /* tried */
 	double low, high;  /* budgets: met with the one, missed with the other; 0 and INFINITY */
 	double budget;     /* the next one, in units of what may be lost */
@@ -113,9 +113,6 @@ static void apply(void *state, const struct event *event)
 	bool asked = event->type == EVENT_ASKED;
 	double loss;
 
-	if (event->kind == QUESTION_BASELINE) {
-		return;
-	}
 	if (event->kind == QUESTION_SCORE) {
 		k->score_asked = true;
 		k->score_told = !asked;
@@ -124,14 +121,22 @@ static void apply(void *state, const struct event *event)
 		}
 		return;
 	}
+	if (event->kind != QUESTION_EVALUATE) {
+		return;
+	}
 	if (!config_set_has(&k->seen, event->config)) {
 		config_set_add(&k->seen, event->config);
 	}
-	k->out += asked ? 1 : (k->out > 0 ? -1 : 0);
 	if (asked) {
+		k->out = event->trial;
 		return;
 	}
 	k->met = k->met || (event->type == EVENT_TOLD && event->feasible);
+	/* Imported or measured again: of no budget, or of one that is past. */
+	if (event->trial != k->out) {
+		return;
+	}
+	k->out = 0;
 	loss = event->type == EVENT_TOLD
 		       ? effects_measured_loss(k->problem->criterion, event->margin)
 		       : 2;
@@ -199,7 +204,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops knapsack_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "knapsack",
 	.summary =
 		"Takes the fastest config whose expected loss stays within a budget, and bisects "

@@ -98,3 +98,54 @@ Test(sgp, comes_close_to_the_optimum)
 		cr_expect_lt(outcome.asked, 80, "it stops by itself");
 	}
 }
+
+static struct event told_elsewhere(int64_t trial, const struct config *config)
+{
+	return (struct event){.type = EVENT_TOLD,
+			      .kind = QUESTION_EVALUATE,
+			      .trial = trial,
+			      .config = config,
+			      .feasible = true,
+			      .margin = 0.99,
+			      .objective = 0.9};
+}
+
+/* Only the answer to the question that is out says something about the budget that it came from. */
+Test(knapsack, is_not_moved_by_results_of_other_trials)
+{
+	static const struct qp1_hints good = {.latencies = true, .scores = QP1_HESSIAN};
+	struct search plain, disturbed;
+	struct question question = {0};
+	struct event import, again;
+	struct config *foreign;
+	uint16_t choices[31];
+	struct qp1 problem;
+
+	qp1_init(&problem, 30, 70);
+	qp1 = &problem;
+	space = qp1_space(&problem, &good);
+	for (size_t i = 0; i < space->dimension_count; i++) {
+		choices[i] = i < 30 ? space_kind(space, i)->count - 1 : 0;
+	}
+	foreign = config_create(space, choices);
+	search_init(&plain, space, "knapsack", 70, NULL);
+	search_init(&disturbed, space, "knapsack", 70, NULL);
+	search_run(&plain, 3, evaluate);
+	search_run(&disturbed, 1, evaluate);
+	again = told_elsewhere(1, disturbed.asked[0].config);
+	strategy_apply(&disturbed.strategy, &again);
+	cr_assert(search_ask(&disturbed));
+	import = told_elsewhere(900, foreign);
+	strategy_apply(&disturbed.strategy, &import);
+	cr_expect_eq(strategy_next(&disturbed.strategy, &question), STEP_WAIT);
+	question_finish(&question);
+	search_tell(&disturbed, 2, evaluate);
+	cr_assert(search_ask(&disturbed));
+	cr_expect(config_equal(plain.asked[1].config, disturbed.asked[1].config));
+	cr_expect(config_equal(plain.asked[2].config, disturbed.asked[2].config));
+	search_finish(&plain);
+	search_finish(&disturbed);
+	config_destroy(foreign);
+	space_destroy(space);
+	qp1_finish(&problem);
+}
