@@ -10,6 +10,8 @@
 
 struct pool {
 	struct tuner *tuner;
+	char *name;        /* owned */
+	size_t users;      /* jobs, and workers that wait; without any it is forgotten */
 	struct list runs;  /* of run->in_pool: jobs with questions, whose turn is next first */
 	struct list polls; /* of poll->node: workers that wait, oldest first */
 	struct loop_task task;
@@ -34,31 +36,32 @@ struct poll {
 	struct err err; /* the first failure to store */
 };
 
-struct pool *pool_of(struct tuner *tuner, const char *name)
+struct pool *pool_join(struct tuner *tuner, const char *name)
 {
 	struct pool *pool = (struct pool *)map_get(&tuner->pools, name, 0); /* NOLINT */
 
 	if (pool == NULL) {
 		pool = mem_new(1, sizeof(*pool));
 		pool->tuner = tuner;
+		pool->name = mem_dup(name);
 		list_init(&pool->runs);
 		list_init(&pool->polls);
 		list_init(&pool->task.node);
 		map_set(&tuner->pools, name, (intptr_t)pool);
 	}
+	pool->users++;
 	return pool;
 }
 
-void pools_finish(struct tuner *tuner)
+void pool_release(struct pool *pool)
 {
-	for (size_t i = 0; i < tuner->pools.capacity; i++) {
-		if (tuner->pools.slots[i].key != NULL) {
-			struct pool *pool = (struct pool *)tuner->pools.slots[i].value; /* NOLINT */
-
-			free(pool);
-		}
+	if (pool == NULL || --pool->users > 0) {
+		return;
 	}
-	map_finish(&tuner->pools);
+	loop_cancel(pool->tuner->options.loop, &pool->task);
+	map_remove(&pool->tuner->pools, pool->name);
+	free(pool->name);
+	free(pool);
 }
 
 static void on_poll_closed(void *arg)
@@ -73,6 +76,7 @@ static void on_poll_closed(void *arg)
 static void stop_waiting(struct poll *poll)
 {
 	list_remove(&poll->node);
+	pool_release(poll->pool);
 	poll->pool = NULL;
 	loop_timer_stop(&poll->timer);
 }
@@ -246,7 +250,7 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	struct poll *poll = mem_new(1, sizeof(*poll));
 
 	poll->tuner = tuner;
-	poll->pool = pool_of(tuner, request->pool);
+	poll->pool = pool_join(tuner, request->pool);
 	poll->max = request->max;
 	poll->key = request->key;
 	poll->text = request->text;

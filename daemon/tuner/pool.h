@@ -10,9 +10,10 @@
 
 #include "tuner/flight.h"
 
-/* Makes the pool of a name when there is none. */
-struct pool *pool_of(struct tuner *tuner, const char *name);
-void pools_finish(struct tuner *tuner);
+/* The pool of this name, until it is released. */
+struct pool *pool_join(struct tuner *tuner, const char *name);
+/* Takes NULL. */
+void pool_release(struct pool *pool);
 /* The question waits for a worker from now on. */
 void pool_offer(struct flight *flight);
 /* It waits no more. Harmless when it does not. */

@@ -42,6 +42,7 @@ void run_unref(struct run *run)
 		return;
 	}
 	sched_seat_finish(&run->seat);
+	pool_release(run->pool);
 	job_destroy(run->job);
 	free(run);
 	tuner->alive--;
@@ -69,7 +70,7 @@ static void sit(struct run *run)
 	struct sched_offer *offers = mem_new(spec->target_count, sizeof(*offers));
 
 	if (spec->targets[0].pool != NULL) {
-		run->pool = pool_of(run->tuner, spec->targets[0].pool);
+		run->pool = pool_join(run->tuner, spec->targets[0].pool);
 	}
 	for (size_t i = 0; i < spec->target_count; i++) {
 		const struct target *t = &spec->targets[i];

@@ -61,7 +61,7 @@ void tuner_destroy(struct tuner *tuner)
 	sched_finish(&tuner->sched);
 	map_finish(&tuner->runs);
 	map_finish(&tuner->leases);
-	pools_finish(tuner);
+	map_finish(&tuner->pools);
 	workers_finish(&tuner->workers);
 	free(tuner->callback_url);
 	free(tuner);
