@@ -415,7 +415,7 @@ Test(strategies, random_draws_every_operator)
 /* More combinations than any integer counts, and configs of 20 000 operators. */
 Test(strategies, a_space_of_the_largest_size_is_walked)
 {
-	enum { OPS = 20000 };
+	enum { OPS = 20000, STEPS = 8 };
 	struct kit_op *ops = mem_new(OPS + 1, sizeof(*ops));
 	struct err err;
 	struct run_case c = {.levels = 3, .seed = 1};
@@ -431,7 +431,7 @@ Test(strategies, a_space_of_the_largest_size_is_walked)
 		struct run run;
 
 		run_init(&run, &c, strategy, 1);
-		for (int i = 0; i < 20; i++) {
+		for (int i = 0; i < STEPS; i++) {
 			if (run_ask(&run) == STEP_ASK) {
 				run_tell(&run, 0);
 			}
