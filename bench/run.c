@@ -21,6 +21,7 @@ struct host {
 	struct strategy strategy;
 	struct question *asked; /* of trial i, from 0 */
 	size_t asked_count, told_count;
+	struct config **known;      /* owned */
 	double best;                /* latency of the best as measured */
 	double *latencies, *losses; /* by number of the trial; losses are the true ones */
 	int64_t best_trial;
@@ -73,6 +74,43 @@ static void start_strategy(struct host *host)
 	strategy_apply(&host->strategy, &baseline);
 }
 
+/* The result of a trial. */
+static struct event measure(struct host *host, int64_t trial, const struct config *config)
+{
+	struct bench_measurement m = problem_measure(host->bench, config);
+
+	host->latencies[trial] = m.latency;
+	host->losses[trial] = (1 - m.accuracy / PROBLEM_BASELINE) / PROBLEM_TOLERABLE;
+	return (struct event){.type = EVENT_TOLD,
+			      .kind = QUESTION_EVALUATE,
+			      .trial = trial,
+			      .config = config,
+			      .merit = m.measured,
+			      .margin = criterion_margin(&host->criterion, &m.measured),
+			      .feasible = criterion_meets(&host->criterion, &m.measured),
+			      .objective = m.latency * host->bench->qp1.latency_fp32};
+}
+
+/* Their numbers come after those of the questions. */
+static void tell_known(struct host *host)
+{
+	const struct space *space = host->bench->space;
+	struct rng rng = rng_make(host->bench->qp1.seed, RNG_SEARCH, 98);
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+
+	for (size_t i = 0; i < host->setup->known; i++) {
+		struct event event;
+
+		for (size_t op = 0; op < space->op_count; op++) {
+			choices[op] = (uint16_t)rng_below(&rng, space_kind(space, op)->count);
+		}
+		host->known[i] = config_create(space, choices);
+		event = measure(host, (int64_t)(host->setup->trials + 1 + i), host->known[i]);
+		strategy_apply(&host->strategy, &event);
+	}
+	free(choices);
+}
+
 static void host_init(struct host *host, const struct run_setup *setup, struct bench_problem *bench)
 {
 	static const char *const answers[] = {"evaluate", "score:mse", "score:hawq_v2", NULL};
@@ -81,8 +119,9 @@ static void host_init(struct host *host, const struct run_setup *setup, struct b
 
 	*host = (struct host){.setup = setup, .bench = bench, .best = 1};
 	host->asked = mem_new(setup->trials, sizeof(*host->asked));
-	host->latencies = mem_new(setup->trials + 1, sizeof(*host->latencies));
-	host->losses = mem_new(setup->trials + 1, sizeof(*host->losses));
+	host->known = mem_new(setup->known, sizeof(*host->known));
+	host->latencies = mem_new(setup->trials + setup->known + 1, sizeof(*host->latencies));
+	host->losses = mem_new(setup->trials + setup->known + 1, sizeof(*host->losses));
 	host->criterion = (struct criterion){.relative = true, .metric_count = 1};
 	host->criterion.metrics[0].higher_is_better = true;
 	host->criterion.metrics[0].tolerable_loss = PROBLEM_TOLERABLE;
@@ -97,6 +136,7 @@ static void host_init(struct host *host, const struct run_setup *setup, struct b
 					 .keep_searching = true,
 					 .answers = scored ? answers : silent};
 	start_strategy(host);
+	tell_known(host);
 }
 
 static void host_finish(struct host *host)
@@ -104,6 +144,10 @@ static void host_finish(struct host *host)
 	for (size_t i = 0; i < host->asked_count; i++) {
 		question_finish(&host->asked[i]);
 	}
+	for (size_t i = 0; i < host->setup->known; i++) {
+		config_destroy(host->known[i]);
+	}
+	free(host->known);
 	free(host->asked);
 	free(host->latencies);
 	free(host->losses);
@@ -167,18 +211,15 @@ static bool ask(struct host *host, struct run_result *ret)
 	return true;
 }
 
-static void note(struct host *host, const struct event *event,
-		 const struct bench_measurement *measurement, struct run_result *ret)
+static void note(struct host *host, const struct event *event, struct run_result *ret)
 {
-	double lost = 1 - measurement->accuracy / PROBLEM_BASELINE;
+	double latency = host->latencies[event->trial];
 
-	host->latencies[event->trial] = measurement->latency;
-	host->losses[event->trial] = lost / PROBLEM_TOLERABLE;
 	if (event->feasible && isinf(ret->first)) {
 		ret->first = (double)event->trial;
 	}
-	if (event->feasible && measurement->latency < host->best) {
-		host->best = measurement->latency;
+	if (event->feasible && latency < host->best) {
+		host->best = latency;
 		host->best_trial = event->trial;
 	}
 	for (size_t i = 0; i < RUN_POINTS; i++) {
@@ -192,18 +233,10 @@ static void note(struct host *host, const struct event *event,
 static void tell(struct host *host, struct run_result *ret)
 {
 	const struct config *config = host->asked[host->told_count++].config;
-	struct bench_measurement m = problem_measure(host->bench, config);
-	struct event event = {.type = EVENT_TOLD,
-			      .kind = QUESTION_EVALUATE,
-			      .trial = (int64_t)host->told_count,
-			      .config = config,
-			      .merit = m.measured,
-			      .margin = criterion_margin(&host->criterion, &m.measured),
-			      .feasible = criterion_meets(&host->criterion, &m.measured),
-			      .objective = m.latency * host->bench->qp1.latency_fp32};
+	struct event event = measure(host, (int64_t)host->told_count, config);
 
 	strategy_apply(&host->strategy, &event);
-	note(host, &event, &m, ret);
+	note(host, &event, ret);
 }
 
 struct run_result run_strategy(const struct run_setup *setup, struct bench_problem *problem)

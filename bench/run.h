@@ -14,6 +14,7 @@ struct run_setup {
 	const struct strategy_ops *ops;
 	const char *const *settings; /* strategy_kwargs as NAME=VALUE; NULL-terminated, or NULL */
 	size_t trials;
+	size_t known;    /* trials of random configs that are told before, as a warm start does */
 	size_t parallel; /* questions at once; at least 1 */
 };
 

@@ -39,8 +39,21 @@ void linear_init(struct linear *linear, size_t feature_count)
 	}
 }
 
+static void forget_kernels(struct linear *linear)
+{
+	free(linear->kernels);
+	linear->kernels = NULL;
+}
+
+void linear_scale(struct linear *linear, uint32_t feature, double factor)
+{
+	linear->factors[feature] = factor;
+	forget_kernels(linear);
+}
+
 void linear_clear(struct linear *linear)
 {
+	forget_kernels(linear);
 	for (size_t i = 0; i < linear->row_count; i++) {
 		linear_row_finish(&linear->rows[i]);
 	}
@@ -50,6 +63,7 @@ void linear_clear(struct linear *linear)
 void linear_finish(struct linear *linear)
 {
 	linear_clear(linear);
+	free(linear->kernels);
 	free(linear->groups);
 	free(linear->factors);
 	free(linear->rows);
@@ -64,6 +78,7 @@ void linear_add(struct linear *linear, struct linear_row *row, double value, dou
 {
 	size_t room;
 
+	forget_kernels(linear);
 	if (linear->row_count == linear->row_capacity) {
 		room = linear->row_capacity > 0 ? 2 * linear->row_capacity : 32;
 		linear->rows = mem_grow(linear->rows, room, sizeof(*linear->rows));
@@ -130,11 +145,54 @@ static void spread(const struct linear *linear, const double *alpha, double *wei
 	}
 }
 
-void linear_fit(struct linear *linear)
+static void make_kernels(struct linear *linear)
 {
 	size_t n = linear->row_count;
 	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+
+	linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
+	for (size_t r = 0; r < n; r++) {
+		const struct linear_row *row = &linear->rows[r];
+
+		for (size_t i = 0; i < row->count; i++) {
+			uint32_t f = row->features[i];
+
+			scratch[f] += linear->factors[f] * row->values[i];
+		}
+		for (size_t k = 0; k <= r; k++) {
+			const struct linear_row *other = &linear->rows[k];
+
+			for (size_t i = 0; i < other->count; i++) {
+				uint32_t f = other->features[i];
+
+				linear->kernels[(linear->groups[f] * n + r) * n + k] +=
+					other->values[i] * scratch[f];
+			}
+		}
+		clear(row, scratch);
+	}
+	free(scratch);
+}
+
+static double kernel(const struct linear *linear, size_t r, size_t k)
+{
+	size_t n = linear->row_count;
+	double sum = 0;
+
+	for (size_t g = 0; g < LINEAR_GROUPS; g++) {
+		sum += linear->variances[g] * linear->kernels[(g * n + r) * n + k];
+	}
+	return sum;
+}
+
+void linear_fit(struct linear *linear)
+{
+	size_t n = linear->row_count;
 	double more = 0;
+
+	if (linear->kernels == NULL) {
+		make_kernels(linear);
+	}
 
 	free(linear->factor);
 	free(linear->alpha);
@@ -142,12 +200,10 @@ void linear_fit(struct linear *linear)
 	linear->alpha = mem_new(n, sizeof(*linear->alpha));
 	do {
 		for (size_t r = 0; r < n; r++) {
-			scatter(linear, &linear->rows[r], scratch);
 			for (size_t k = 0; k <= r; k++) {
-				linear->factor[r * n + k] = gather(&linear->rows[k], scratch);
+				linear->factor[r * n + k] = kernel(linear, r, k);
 			}
 			linear->factor[r * n + r] += noise_of(linear, r) + more;
-			clear(&linear->rows[r], scratch);
 		}
 		more = more > 0 ? 10 * more : jitter;
 	} while (n > 0 && !linalg_factor(linear->factor, n, n));
@@ -157,7 +213,6 @@ void linear_fit(struct linear *linear)
 	}
 	memset(linear->weights, 0, linear->feature_count * sizeof(*linear->weights));
 	spread(linear, linear->alpha, linear->weights);
-	free(scratch);
 }
 
 double linear_evidence(const struct linear *linear)

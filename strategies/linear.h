@@ -32,22 +32,27 @@ struct linear {
 	size_t feature_count;
 	uint8_t *groups; /* of each feature; owned */
 	double variances[LINEAR_GROUPS];
-	double *factors; /* of each feature: its variance by that of its group; 1 at first; owned */
+	/* Of each feature: its variance by that of its group; 1 at first; set by linear_scale(). */
+	double *factors;
 	double noise, proportional; /* deviation: sqrt(noise^2 + (proportional * value)^2) */
 	struct linear_row *rows;    /* owned */
 	double *values;             /* what was measured less what was expected; owned */
 	double *levels;             /* what the proportional noise is of; owned */
 	size_t row_count, row_capacity;
+	/* Of each group: the kernel of the rows for a variance of 1; NULL until a fit needs it. */
+	double *kernels;
 	/* Of the latest linear_fit(): */
 	double *factor, *alpha, *weights; /* weights: the posterior means; owned */
 };
 
 void linear_init(struct linear *linear, size_t feature_count);
 void linear_finish(struct linear *linear);
+void linear_scale(struct linear *linear, uint32_t feature, double factor);
 /* Takes over the row. */
 void linear_add(struct linear *linear, struct linear_row *row, double value, double level);
 /* Forgets all rows. */
 void linear_clear(struct linear *linear);
+/* Cheap after other variances or another noise; not after other rows or factors. */
 void linear_fit(struct linear *linear);
 /* The logarithm of the marginal likelihood of the latest fit. */
 double linear_evidence(const struct linear *linear);

@@ -107,7 +107,7 @@ static double scale_for(struct effects *effects, const struct measured *data, do
 static void forget_factors(struct linear *model)
 {
 	for (size_t f = 0; f < model->feature_count; f++) {
-		model->factors[f] = 1;
+		linear_scale(model, (uint32_t)f, 1);
 	}
 }
 
@@ -126,9 +126,9 @@ static void reweight(struct linear *model, const struct effects *effects)
 		double weight = model->weights[first + i];
 		double square = weight * weight + deviations[i] * deviations[i];
 
-		model->factors[first + i] =
-			(degrees_of_freedom + square / model->variances[GROUP_OP]) /
-			(degrees_of_freedom + 1);
+		linear_scale(model, first + (uint32_t)i,
+			     (degrees_of_freedom + square / model->variances[GROUP_OP]) /
+				     (degrees_of_freedom + 1));
 		linear_row_finish(&rows[i]);
 	}
 	free(rows);
