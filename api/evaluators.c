@@ -7,8 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/credential.h"
 #include "base/clock.h"
 #include "base/mem.h"
+
+static void check_credential(const struct target *target, struct err *reterr)
+{
+	struct secret secret;
+	struct err why;
+
+	if (target->credential == NULL) {
+		return;
+	}
+	if (credential_read(target->credential, &secret, &why) != 0) {
+		(void)err_fault(reterr, "/secret/credential", "%s", why.message);
+	}
+	secret_finish(&secret);
+}
 
 /*
  * Checks members and URL as a job's inline evaluator is checked; false after answering. `given` is
@@ -31,6 +46,7 @@ static bool check(struct call *call, json_t *document, const json_t *given)
 		(void)err_fault(&err, "/url", "%s", why.message);
 		err.code = why.code;
 	}
+	check_credential(&target, &err);
 	target_finish(&target);
 	if (err.code != ERR_OK) {
 		call_fail(call, &err);
@@ -66,7 +82,7 @@ static void put(struct call *call, json_t *document, const char *created_at)
 	const struct store_key *key;
 	char location[2 * CALL_PARAM_SIZE];
 
-	if (secret != NULL) {
+	if (json_is_string(secret)) {
 		json_t *kept = json_pack("{s:O}", "secret", secret);
 
 		secrets = json_text(kept);
@@ -256,6 +272,7 @@ static void on_probed(void *arg, json_t *capability, const struct err *err)
 static void probe(struct call *call, const struct store_rows *rows)
 {
 	struct json_at at;
+	struct secret secret;
 	struct err err;
 	json_t *document;
 
@@ -268,14 +285,15 @@ static void probe(struct call *call, const struct store_rows *rows)
 	at = json_root(document, &err);
 	spec_target_read(&at, &call->target);
 	json_decref(document);
-	call->endpoint = (struct endpoint){
-		.url = call->target.url,
-		.secret = call->target.secret,
-		.connect_timeout_ms = (uint64_t)call->target.connect_timeout_ms,
-		.timeout_ms = (uint64_t)call->target.timeout_ms,
-	};
-	call->started_ms = clock_mono_ms();
-	call->probe = endpoint_capability(call->server->fetch, &call->endpoint, on_probed, call);
+	if (spec_target_endpoint(&call->target, &secret, &call->endpoint, &err) != 0) {
+		call_fail(call, &err);
+	} else {
+		call->started_ms = clock_mono_ms();
+		call->probe =
+			endpoint_capability(call->server->fetch, &call->endpoint, on_probed, call);
+	}
+	call->endpoint.secret = (struct secret){.bytes = NULL};
+	secret_finish(&secret);
 }
 
 void evaluators_probe(struct call *call)

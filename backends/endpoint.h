@@ -17,7 +17,7 @@
 
 struct endpoint_call;
 
-/* Borrowed by every call until it is over. */
+/* Borrowed by every call until it is over, but for the secret: that is used before asking returns. */
 struct endpoint {
 	const char *who;      /* in messages; NULL: "evaluator" */
 	const char *url;      /* base; "/evaluate" and its like are added to its path */

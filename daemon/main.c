@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "api/router.h"
+#include "backends/credential.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -272,6 +273,12 @@ static void make_courier(struct process *p)
 	p->server.courier = courier_create(&options);
 }
 
+static const char *secrets_directory(const struct process *p)
+{
+	return p->options.secrets_dir[0] != '\0' ? p->options.secrets_dir
+						 : getenv("CREDENTIALS_DIRECTORY");
+}
+
 static int start(struct process *p, struct err *reterr)
 {
 	const struct fetch_options fetch_options = {
@@ -289,7 +296,11 @@ static int start(struct process *p, struct err *reterr)
 	p->server.settings = settings;
 	p->server.started_ms = clock_mono_ms();
 	p->server.fetch = fetch_create(p->loop, p->guard, &fetch_options, reterr);
-	rc = p->server.fetch != NULL ? open_store(p, reterr) : -(int)reterr->code;
+	rc = p->server.fetch != NULL ? credential_open_directory(secrets_directory(p), reterr)
+				     : -(int)reterr->code;
+	if (rc == 0) {
+		rc = open_store(p, reterr);
+	}
 	if (rc == 0) {
 		rc = open_http(p, reterr);
 	}

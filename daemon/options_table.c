@@ -13,6 +13,9 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "directory of the database (default: $STATE_DIRECTORY, $XDG_STATE_HOME/narrowd)"},
 	{"plugin_dir", OPTION_TEXT, AT(plugin_dir), "", 0, 0,
 	 "directory of strategies as plug-ins, loaded at start-up (default: none)"},
+	{"secrets_dir", OPTION_TEXT, AT(secrets_dir), "", 0, 0,
+	 "directory of secrets that evaluators are registered with by name (default: "
+	 "$CREDENTIALS_DIRECTORY)"},
 	{"evaluator_policy", OPTION_TEXT, AT(evaluator_policy), "", 0, 0,
 	 "lan, public, allowlist, registered or off: which addresses may be called "
 	 "(default: lan on loopback, else allowlist)"},

@@ -15,6 +15,22 @@ static const char *const paths[] = {
 	[QUESTION_CONFIRM] = "/evaluate",
 };
 
+static void on_failed(struct flight *flight, const struct endpoint_result *result)
+{
+	struct run *run = flight->run;
+
+	sched_failed(&run->seat, flight->place, result->err->message, result->broken,
+		     clock_mono_ms());
+	tuner_watch_health(run->tuner);
+	flight_fail_attempt(flight,
+			    &(struct attempt_end){.type = "attempt_failed",
+						  .error = result->err->message,
+						  .retryable = result->retryable,
+						  .broken = result->broken,
+						  .blameless = result->blameless,
+						  .retry_after_ms = result->retry_after_ms});
+}
+
 static void on_result(void *arg, const struct endpoint_result *result)
 {
 	struct flight *flight = arg;
@@ -33,16 +49,7 @@ static void on_result(void *arg, const struct endpoint_result *result)
 		run_wake(run);
 		return;
 	case ENDPOINT_FAILED:
-		sched_failed(&run->seat, flight->place, result->err->message, result->broken,
-			     clock_mono_ms());
-		tuner_watch_health(run->tuner);
-		flight_fail_attempt(
-			flight, &(struct attempt_end){.type = "attempt_failed",
-						      .error = result->err->message,
-						      .retryable = result->retryable,
-						      .broken = result->broken,
-						      .blameless = result->blameless,
-						      .retry_after_ms = result->retry_after_ms});
+		on_failed(flight, result);
 		return;
 	}
 }
@@ -56,17 +63,32 @@ void flight_deliver(struct flight *flight)
 		.idempotency_key = key,
 		.expect = flight_expectation(flight),
 	};
-	json_t *body = flight_document(flight);
-	char *text = json_text(body);
+	struct secret secret;
+	struct err err;
+	json_t *body;
+	char *text;
+
+	err_init(&err);
+	if (flight_endpoint(flight, &secret, &flight->endpoint, &err) != 0) {
+		secret_finish(&secret);
+		on_failed(flight, &(struct endpoint_result){.err = &err,
+							    .broken = true,
+							    .blameless = true,
+							    .retry_after_ms = -1});
+		return;
+	}
+	body = flight_document(flight);
+	text = json_text(body);
 
 	json_decref(body);
 	(void)snprintf(key, sizeof(key), "%s.%lld", run->job->id, (long long)flight->trial->number);
 	question.body = text;
 	question.length = strlen(text);
-	flight->endpoint = flight_endpoint(flight);
 	sched_asked(&run->seat, flight->place);
 	flight->asked_ms = clock_mono_ms();
 	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
 				    on_result, flight);
+	flight->endpoint.secret = (struct secret){.bytes = NULL};
+	secret_finish(&secret);
 	free(text);
 }

@@ -393,16 +393,10 @@ static void on_advice(void *arg, const struct advice_result *result)
 	}
 }
 
-struct endpoint flight_endpoint(const struct flight *flight)
+int flight_endpoint(const struct flight *flight, struct secret *keep, struct endpoint *ret,
+		    struct err *reterr)
 {
-	const struct target *target = target_of(flight);
-
-	return (struct endpoint){
-		.url = target->url,
-		.secret = target->secret,
-		.connect_timeout_ms = (uint64_t)target->connect_timeout_ms,
-		.timeout_ms = (uint64_t)target->timeout_ms,
-	};
+	return spec_target_endpoint(target_of(flight), keep, ret, reterr);
 }
 
 void flight_send(struct run *run, int64_t number, const char *lease_id)

@@ -58,8 +58,9 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, uint
 json_t *flight_document(struct flight *flight);
 struct answer_expect flight_expectation(struct flight *flight);
 
-/* The evaluator to call. Borrows the spec's texts. */
-struct endpoint flight_endpoint(const struct flight *flight);
+/* The evaluator to call: see spec_target_endpoint(). Borrows the spec's texts. */
+int flight_endpoint(const struct flight *flight, struct secret *keep, struct endpoint *ret,
+		    struct err *reterr);
 /* delivery.c: calls it. */
 void flight_deliver(struct flight *flight);
 

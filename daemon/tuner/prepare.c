@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/credential.h"
 #include "base/mem.h"
 #include "store/query.h"
 #include "tuner/spec_adviser.h"
@@ -210,6 +211,14 @@ static void check_target(struct preparation *p, size_t index)
 			return;
 		}
 	}
+	if (target->credential != NULL) {
+		struct secret secret;
+
+		if (credential_read(target->credential, &secret, &why) != 0) {
+			fault_of(p, index, "/secret/credential", why.message);
+		}
+		secret_finish(&secret);
+	}
 	if (guard != NULL && guard_check_url(guard, target->url, &url, &why) != 0) {
 		fault_of(p, index, "/url", why.message);
 		p->err.code = why.code;
@@ -219,6 +228,7 @@ static void check_target(struct preparation *p, size_t index)
 static void ask_capability(struct preparation *p)
 {
 	const struct target *first = &p->targets[0];
+	struct secret secret;
 
 	if (first->pool != NULL) {
 		(void)err_fault(&p->err, "/capability",
@@ -226,13 +236,14 @@ static void ask_capability(struct preparation *p)
 		finish_later(p);
 		return;
 	}
-	p->endpoint = (struct endpoint){
-		.url = first->url,
-		.secret = first->secret,
-		.connect_timeout_ms = (uint64_t)first->connect_timeout_ms,
-		.timeout_ms = (uint64_t)first->timeout_ms,
-	};
+	if (spec_target_endpoint(first, &secret, &p->endpoint, &p->err) != 0) {
+		secret_finish(&secret);
+		finish_later(p);
+		return;
+	}
 	p->call = endpoint_capability(p->tuner->options.fetch, &p->endpoint, on_capability, p);
+	p->endpoint.secret = (struct secret){.bytes = NULL};
+	secret_finish(&secret);
 }
 
 static void with_targets(struct preparation *p)
@@ -274,6 +285,8 @@ static json_t *registered_document(const struct store_rows *rows)
 	}
 	if (json_object_get(secrets, "secret") != NULL) {
 		(void)json_object_set(target, "secret", json_object_get(secrets, "secret"));
+	} else if (spec_secret_is_named(document)) {
+		(void)json_object_set(target, "secret", json_object_get(document, "secret"));
 	}
 	json_decref(document);
 	json_decref(secrets);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/credential.h"
 #include "backends/sign.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -20,6 +21,7 @@ void target_finish(struct target *target)
 	free(target->id);
 	free(target->url);
 	secret_finish(&target->secret);
+	free(target->credential);
 	json_decref(target->baseline);
 	memset(target, 0, sizeof(*target));
 }
@@ -37,6 +39,27 @@ const char *spec_pool_read(const struct json_at *at)
 	return name;
 }
 
+/* A text, or {"credential": NAME}. */
+static void read_secret(const struct json_at *at, struct target *ret)
+{
+	static const char *const members[] = {"credential", NULL};
+	struct json_at name = json_member(at, "credential");
+	struct err why;
+	const char *text;
+
+	if (json_is_object(at->value)) {
+		json_only(at, members);
+		text = json_required(&name) ? json_string_in(&name, NULL, CREDENTIAL_NAME_BYTES)
+					    : NULL;
+		ret->credential = text != NULL ? mem_dup(text) : NULL;
+		return;
+	}
+	text = json_string_in(at, NULL, LIMIT_NAME_BYTES);
+	if (text != NULL && sign_secret_parse(text, &ret->secret, &why) != 0) {
+		(void)json_fault(at, "%s", why.message);
+	}
+}
+
 void spec_target_read(const struct json_at *at, struct target *ret)
 {
 	struct json_at pool = json_member(at, "pool");
@@ -47,7 +70,6 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	struct json_at timeout = json_member(at, "timeout_s");
 	struct json_at connect = json_member(at, "connect_timeout_s");
 	struct json_at concurrency = json_member(at, "max_concurrency");
-	struct err why;
 	const char *text;
 
 	memset(ret, 0, sizeof(*ret));
@@ -66,13 +88,34 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	text = json_required(&url) ? json_string_in(&url, NULL, LIMIT_URL_BYTES) : NULL;
 	ret->url = text != NULL ? mem_dup(text) : NULL;
 	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
-	text = json_string_in(&secret, NULL, LIMIT_NAME_BYTES);
-	if (text != NULL && sign_secret_parse(text, &ret->secret, &why) != 0) {
-		(void)json_fault(&secret, "%s", why.message);
-	}
+	read_secret(&secret, ret);
 	ret->timeout_ms = (int64_t)(1000 * json_real_in(&timeout, 600, 0.001, 7 * 24 * 3600));
 	ret->connect_timeout_ms = (int64_t)(1000 * json_real_in(&connect, 5, 0.001, 600));
 	ret->max_concurrency = json_int(&concurrency, 4, 1, 1024);
+}
+
+bool spec_secret_is_named(const json_t *target)
+{
+	return json_object_get(json_object_get(target, "secret"), "credential") != NULL;
+}
+
+int spec_target_endpoint(const struct target *target, struct secret *keep, struct endpoint *ret,
+			 struct err *reterr)
+{
+	int rc = 0;
+
+	if (target->credential != NULL) {
+		rc = credential_read(target->credential, keep, reterr);
+	} else {
+		secret_init(keep, target->secret.bytes, target->secret.length);
+	}
+	*ret = (struct endpoint){
+		.url = target->url,
+		.secret = *keep,
+		.connect_timeout_ms = (uint64_t)target->connect_timeout_ms,
+		.timeout_ms = (uint64_t)target->timeout_ms,
+	};
+	return rc;
 }
 
 /* One, as if it were a list. New reference. */
@@ -128,7 +171,7 @@ static json_t *redacted(const json_t *target)
 {
 	json_t *copy = json_copy((json_t *)target);
 
-	if (json_object_get(copy, "secret") != NULL) {
+	if (json_object_get(copy, "secret") != NULL && !spec_secret_is_named(copy)) {
 		(void)json_object_set_new(copy, "secret", json_pack("{s:b}", "set", 1));
 	}
 	(void)json_object_del(copy, "baseline");

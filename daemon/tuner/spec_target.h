@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "backends/endpoint.h"
 #include "base/json.h"
 #include "base/secret.h"
 
@@ -17,6 +18,7 @@ struct target {
 	char *id;   /* "evl_..." or NULL when given inline; owned */
 	char *url;  /* owned */
 	struct secret secret;
+	char *credential; /* where the secret is, instead; owned, or NULL */
 	int64_t timeout_ms;
 	int64_t connect_timeout_ms;
 	int64_t max_concurrency;
@@ -28,6 +30,12 @@ struct target {
  * way). */
 void spec_target_read(const struct json_at *at, struct target *ret);
 void target_finish(struct target *target);
+/* How to call it. `keep` gets the secret that `ret` borrows: finish it when the call was made. ERR_INVALID_FIELD when
+ * the credential cannot be read. */
+int spec_target_endpoint(const struct target *target, struct secret *keep, struct endpoint *ret,
+			 struct err *reterr);
+/* Whether the secret of an evaluator's document is somewhere else, and this but its name. */
+bool spec_secret_is_named(const json_t *target);
 /* The name of a pool: letters, digits, ".", "_" and "-". NULL with a fault. Borrowed. */
 const char *spec_pool_read(const struct json_at *at);
 

@@ -1,0 +1,80 @@
+#include "backends/credential.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backends/sign.h"
+#include "base/mem.h"
+
+static int directory = -1;
+
+int credential_open_directory(const char *path, struct err *reterr)
+{
+	if (path == NULL || path[0] == '\0') {
+		return 0;
+	}
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return directory >= 0 ? 0
+			      : err_set(reterr, ERR_CONFIG, "secrets_dir %s cannot be opened: %s",
+					path, strerror(errno));
+}
+
+static bool is_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+
+	return name[0] != '\0' && name[0] != '.' && name[strspn(name, letters)] == '\0' &&
+	       strlen(name) <= CREDENTIAL_NAME_BYTES;
+}
+
+/* Up to `size` bytes of the file; -1 when it cannot be read. */
+static ssize_t read_file(const char *name, char *ret, size_t size)
+{
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t count = fd >= 0 ? read(fd, ret, size) : -1;
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return count;
+}
+
+int credential_read(const char *name, struct secret *ret, struct err *reterr)
+{
+	char text[CREDENTIAL_BYTES + 2];
+	ssize_t count;
+	int rc;
+
+	*ret = (struct secret){.bytes = NULL};
+	if (!is_name(name)) {
+		return err_set(
+			reterr, ERR_INVALID_FIELD,
+			"a credential's name has letters, digits, \".\", \"_\" and \"-\" and "
+			"does not begin with \".\"");
+	}
+	if (directory < 0) {
+		return err_set(reterr, ERR_INVALID_FIELD,
+			       "there are no credentials here: the daemon has no secrets_dir");
+	}
+	count = read_file(name, text, sizeof(text) - 1);
+	if (count <= 0) {
+		return err_set(reterr, ERR_INVALID_FIELD,
+			       "the credential \"%s\" cannot be read: %s", name,
+			       count < 0 ? strerror(errno) : "it is empty");
+	}
+	count -= text[count - 1] == '\n';
+	text[count] = '\0';
+	if (count > CREDENTIAL_BYTES) {
+		rc = err_set(reterr, ERR_INVALID_FIELD,
+			     "the credential \"%s\" is longer than %d bytes", name,
+			     CREDENTIAL_BYTES);
+	} else {
+		rc = sign_secret_parse(text, ret, reterr);
+	}
+	explicit_bzero(text, sizeof(text));
+	return rc;
+}
