@@ -1,6 +1,6 @@
 /*
- * What the strategies with models are held to, measured on seeds that nothing was tuned on: trials
- * until the criterion, regret, true losses under noise, duplicates; and, without figures, what
+ * What the strategies with models are held to, on seeds that strategies were not tuned on but for the
+ * certainty that sgp wants under noise (chosen on seeds 101 to 200): trials until the criterion, regret, true losses under noise, duplicates; and, without figures, what
  * becomes of them on other variants of the problem. Exits with 1 when a figure is missed.
  *
  *	figures [--seeds A-B]
