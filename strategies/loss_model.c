@@ -111,7 +111,10 @@ static void forget_factors(struct linear *model)
 	}
 }
 
-/* Gives each operator the variance that its expected square by the last fit asks for. */
+/*
+ * Gives each operator the variance that its expected square by the last fit asks for: an expectation step
+ * for Student's t as a scale mixture of normals (Lange, Little and Taylor, JASA 84, 1989).
+ */
 static void reweight(struct linear *model, const struct effects *effects)
 {
 	uint32_t first = first_op_feature(effects);
