@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "strategies/parzen.h"
+#include "strategies/promise.h"
 #include "strategies/split.h"
 #include "strategies/trials.h"
 
@@ -14,10 +15,20 @@ enum {
 	MUTATIONS = 64,  /* attempts to find something new near a good trial */
 };
 
-enum { ARG_DENSITY, ARG_CANDIDATES, ARG_BANDWIDTH, ARG_SHARE, ARG_STARTUP, ARG_FALLBACK, ARG_LOSS };
+enum {
+	ARG_DENSITY,
+	ARG_CANDIDATES,
+	ARG_BANDWIDTH,
+	ARG_SHARE,
+	ARG_STARTUP,
+	ARG_FALLBACK,
+	ARG_LOSS,
+	ARG_RANK
+};
 
 static const char *const densities[] = {"joint", "independent", NULL};
 static const char *const losses[] = {"constrained", "inc", NULL};
+static const char *const ranks[] = {"effects", "ratio", NULL};
 
 static const struct param params[] = {
 	[ARG_DENSITY] = {.name = "density",
@@ -63,6 +74,15 @@ static const struct param params[] = {
 		      .text_fallback = "constrained",
 		      .help = "constrained: feasible trials by objective, then the others by how "
 			      "much they miss; inc: the one number that INC minimises"},
+	[ARG_RANK] =
+		{.name = "rank",
+		 .type = PARAM_TEXT,
+		 .choices = ranks,
+		 .text_fallback = "effects",
+		 .help = "which of the joint candidates is asked. effects: the one that promises "
+			 "most by the effects of each option in all trials; ratio: the one most "
+			 "like good trials and least like others, as published (always so with "
+			 "INC's loss)"},
 	{.name = NULL},
 };
 
@@ -70,7 +90,7 @@ struct tpe {
 	struct trials trials;
 	struct parzen parzen;
 	const struct problem *problem;
-	bool joint, inc_loss;
+	bool joint, inc_loss, by_effects;
 	size_t candidates, startup;
 	double share;
 };
@@ -90,6 +110,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	tpe->problem = problem;
 	tpe->joint = strcmp(args->texts[ARG_DENSITY], "joint") == 0;
 	tpe->inc_loss = strcmp(args->texts[ARG_LOSS], "inc") == 0;
+	tpe->by_effects = !tpe->inc_loss && strcmp(args->texts[ARG_RANK], "effects") == 0;
 	tpe->candidates = (size_t)args->numbers[ARG_CANDIDATES];
 	tpe->startup = (size_t)args->numbers[ARG_STARTUP];
 	tpe->share = args->numbers[ARG_SHARE];
@@ -167,7 +188,7 @@ static void add_tile(const struct tpe *tpe, const struct split *split, size_t fi
 }
 
 /* Scores are log l(x) - log g(x), up to a constant. Each mixture has the uniform kernel too. */
-static void score(const struct tpe *tpe, const struct split *split, struct draw *draws)
+static void score_ratio(const struct tpe *tpe, const struct split *split, struct draw *draws)
 {
 	const struct mixture uniform = {(float)tpe->parzen.prior, 1};
 
@@ -184,6 +205,21 @@ static void score(const struct tpe *tpe, const struct split *split, struct draw 
 
 		draws[i].score = m[1].high + log(m[1].sum) - m[0].high - log(m[0].sum);
 	}
+}
+
+/* Scores are the logarithms of what is promised; the most promising draw is made better still. */
+static void score_effects(const struct tpe *tpe, struct draw *draws, struct rng *rng)
+{
+	struct promise promise;
+	struct draw *best = draws;
+
+	promise_init(&promise, &tpe->trials);
+	for (size_t i = 0; i < tpe->candidates; i++) {
+		draws[i].score = promise_of(&promise, draws[i].digits);
+		best = draws[i].score > best->score ? &draws[i] : best;
+	}
+	promise_climb(&promise, best->digits, rng);
+	promise_finish(&promise);
 }
 
 /* From the mixture of the good kernels and the uniform one, each weighing the same. */
@@ -291,7 +327,11 @@ static struct config *suggest_joint(const struct tpe *tpe, const struct split *s
 		draws[i].digits = digits + i * width;
 		draw_joint(tpe, split, rng, draws[i].digits);
 	}
-	score(tpe, split, draws);
+	if (tpe->by_effects) {
+		score_effects(tpe, draws, rng);
+	} else {
+		score_ratio(tpe, split, draws);
+	}
 	qsort(draws, tpe->candidates, sizeof(*draws), by_score);
 	for (size_t i = 0; i < tpe->candidates && config == NULL; i++) {
 		config = new_config(tpe, draws[i].digits);
@@ -370,7 +410,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops tpe_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "tpe",
 	.summary = "Draws configs that resemble the good trials more than the others.",
 	.when = "For spaces of any size when nothing is known of the operators and a hundred "
