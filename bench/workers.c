@@ -1,6 +1,7 @@
 /*
- * Workers that answer at once: each a thread with a connection of its own that takes a question,
- * answers it, and takes the next, until none has come for a second. bench/workers.py starts it.
+ * Workers that answer at once: each has a connection of its own, takes a question, answers it, and
+ * takes the next, until none has come for a second. One thread plays all of them, so that what it
+ * costs to play many is not taken for what many cost the daemon. bench/workers.py starts it.
  *
  *	workers PORT POOL COUNT
  *
@@ -9,131 +10,153 @@
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 1024, HEAD_MAX = 8 * 1024, PATH_MAX_BYTES = 128 };
+enum { WORKERS_MAX = 1024, REPLY_MAX = 16 * 1024, TEXT_MAX = 256, READY_MAX = 64 };
 
 struct worker {
-	pthread_t thread;
 	int number, fd;
-	FILE *in;
+	bool answers; /* what it waits for: that its answer counted, or a question */
+	size_t have;
+	char reply[REPLY_MAX]; /* with a zero byte after what is there */
 };
 
 static struct sockaddr_in server;
 static const char *pool;
-static atomic_long counted, wrong;
+static long counted, wrong;
 
-static bool reach(struct worker *worker)
+static bool reach(struct worker *worker, int ready)
 {
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = worker};
 	int one = 1;
 
 	worker->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (worker->fd < 0 ||
-	    connect(worker->fd, (struct sockaddr *)&server, sizeof(server)) != 0) {
+	    connect(worker->fd, (struct sockaddr *)&server, sizeof(server)) != 0 ||
+	    setsockopt(worker->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 ||
+	    epoll_ctl(ready, EPOLL_CTL_ADD, worker->fd, &event) != 0) {
 		perror("connect");
 		return false;
 	}
-	(void)setsockopt(worker->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	worker->in = fdopen(worker->fd, "r");
-	return worker->in != NULL;
+	return true;
 }
 
-/* The answer's JSON, a new reference, or NULL. */
-static json_t *read_reply(struct worker *worker, int *ret_status)
+static bool post(const struct worker *worker, const char *path, const char *body)
 {
-	char line[HEAD_MAX];
-	size_t length = 0;
-	json_t *value;
-	char *body;
-
-	*ret_status = 0;
-	if (fgets(line, sizeof(line), worker->in) == NULL) {
-		return NULL;
-	}
-	*ret_status = (int)strtol(line + strcspn(line, " "), NULL, 10);
-	while (fgets(line, sizeof(line), worker->in) != NULL && strcmp(line, "\r\n") != 0) {
-		if (strncasecmp(line, "content-length:", 15) == 0) {
-			length = strtoul(line + 15, NULL, 10);
-		}
-	}
-	body = malloc(length + 1);
-	if (body == NULL || fread(body, 1, length, worker->in) != length) {
-		free(body);
-		return NULL;
-	}
-	value = json_loadb(body, length, 0, NULL);
-	free(body);
-	return value;
+	return dprintf(worker->fd,
+		       "POST %s HTTP/1.1\r\nHost: localhost:%d\r\n"
+		       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		       path, ntohs(server.sin_port), strlen(body), body) > 0;
 }
 
-static json_t *post(struct worker *worker, const char *path, const char *body)
+static bool ask(struct worker *worker)
 {
-	int status = 0;
-	json_t *reply = NULL;
+	char body[TEXT_MAX];
 
-	if (dprintf(worker->fd,
-		    "POST %s HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n"
-		    "Content-Length: %zu\r\n\r\n%s",
-		    path, ntohs(server.sin_port), strlen(body), body) > 0) {
-		reply = read_reply(worker, &status);
-	}
-	if (status != 200) {
-		wrong++;
-		(void)fprintf(stderr, "status %d of %s\n", status, path);
-	}
-	return reply;
+	(void)snprintf(body, sizeof(body), "{\"pool\": \"%s\", \"worker\": \"w%d\", \"wait_s\": 1}",
+		       pool, worker->number);
+	worker->answers = false;
+	return post(worker, "/v1/leases", body);
 }
 
-static void answer(struct worker *worker, const json_t *question)
+static bool answer(struct worker *worker, const json_t *question)
 {
-	char path[PATH_MAX_BYTES], body[PATH_MAX_BYTES];
+	char path[TEXT_MAX], body[TEXT_MAX];
 	json_int_t trial = json_integer_value(json_object_get(question, "trial"));
 
 	(void)snprintf(path, sizeof(path), "/v1/leases/%s/complete",
 		       json_string_value(json_object_get(question, "lease")));
 	(void)snprintf(body, sizeof(body), "{\"accuracy\": 0.5, \"latency_ms\": %lld}",
 		       (long long)(trial == 0 ? 1 : 100 + trial % 7));
-	json_decref(post(worker, path, body));
-	counted++;
+	worker->answers = true;
+	return post(worker, path, body);
 }
 
-static void *work(void *arg)
+/* The body of a reply that is there completely; NULL as long as it is not. */
+static const char *whole_body(const struct worker *worker, size_t *ret_length)
 {
-	struct worker *worker = arg;
-	char request[PATH_MAX_BYTES * 2];
-	bool more = reach(worker);
+	const char *length = strcasestr(worker->reply, "\r\ncontent-length:");
+	const char *end = strstr(worker->reply, "\r\n\r\n");
 
-	(void)snprintf(request, sizeof(request),
-		       "{\"pool\": \"%s\", \"worker\": \"w%d\", \"wait_s\": 1}", pool,
-		       worker->number);
-	while (more) {
-		json_t *reply = post(worker, "/v1/leases", request);
-		const json_t *question = json_array_get(json_object_get(reply, "items"), 0);
+	if (end == NULL || length == NULL || length > end) {
+		return NULL;
+	}
+	*ret_length = strtoul(strchr(length, ':') + 1, NULL, 10);
+	return end + 4 + *ret_length <= worker->reply + worker->have ? end + 4 : NULL;
+}
 
-		more = question != NULL;
-		if (more) {
-			answer(worker, question);
+/* Returns false when the worker has nothing more to do. */
+static bool on_reply(struct worker *worker, const char *body, size_t length)
+{
+	long status = strtol(worker->reply + strcspn(worker->reply, " "), NULL, 10);
+	json_t *reply;
+	const json_t *question;
+	bool more;
+
+	if (status != 200) {
+		(void)fprintf(stderr, "status %ld: %s\n", status, body);
+		wrong++;
+		return false;
+	}
+	worker->have = 0;
+	if (worker->answers) {
+		counted++;
+		return ask(worker);
+	}
+	reply = json_loadb(body, length, 0, NULL);
+	question = json_array_get(json_object_get(reply, "items"), 0);
+	more = question != NULL && answer(worker, question);
+	json_decref(reply);
+	return more;
+}
+
+/* Returns false when the worker has nothing more to do. */
+static bool on_readable(struct worker *worker)
+{
+	ssize_t got = read(worker->fd, worker->reply + worker->have, REPLY_MAX - 1 - worker->have);
+	const char *body;
+	size_t length;
+
+	if (got <= 0) {
+		(void)fprintf(stderr, "no reply, or one that is too long\n");
+		wrong++;
+		return false;
+	}
+	worker->have += (size_t)got;
+	worker->reply[worker->have] = '\0';
+	body = whole_body(worker, &length);
+	return body == NULL || on_reply(worker, body, length);
+}
+
+static void play(int ready, int count)
+{
+	struct epoll_event events[READY_MAX];
+
+	while (count > 0) {
+		int found = epoll_wait(ready, events, READY_MAX, -1);
+
+		for (int i = 0; i < found; i++) {
+			struct worker *worker = events[i].data.ptr;
+
+			if (!on_readable(worker)) {
+				(void)close(worker->fd);
+				count--;
+			}
 		}
-		json_decref(reply);
 	}
-	if (worker->in != NULL) {
-		(void)fclose(worker->in);
-	}
-	return NULL;
 }
 
 int main(int argc, char **argv)
 {
 	static struct worker workers[WORKERS_MAX];
 	int count = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
+	int ready = epoll_create1(EPOLL_CLOEXEC);
 
 	if (count < 1 || count > WORKERS_MAX) {
 		(void)fprintf(stderr, "usage: workers PORT POOL COUNT\n");
@@ -147,14 +170,11 @@ int main(int argc, char **argv)
 	pool = argv[2];
 	for (int i = 0; i < count; i++) {
 		workers[i].number = i;
-		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0) {
-			perror("thread");
+		if (!reach(&workers[i], ready) || !ask(&workers[i])) {
 			return 1;
 		}
 	}
-	for (int i = 0; i < count; i++) {
-		(void)pthread_join(workers[i].thread, NULL);
-	}
-	printf("%ld %ld\n", (long)counted, (long)wrong);
+	play(ready, count);
+	printf("%ld %ld\n", counted, wrong);
 	return wrong != 0;
 }
