@@ -2,124 +2,174 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
 enum { SWEEPS = 8 }; /* more change little, as the choices of trials are hardly correlated */
 
-/* An effect is believed by half when it was measured so often. */
-static const double ridge = 10;
+/* An effect is believed by half when it was measured so often. What makes choices of one mode
+ * differ is less than what makes modes differ. */
+static const double mode_ridge = 5, choice_ridge = 30;
 
-/* The trials that a fit uses, and what their numbers have beyond the effects. */
-struct rows {
-	size_t count;
-	size_t trials[ADDITIVE_TRIALS];
-	double rest[ADDITIVE_TRIALS];
+/* What is left to explain where an effect was measured, and by how much it was moved. */
+struct evidence {
+	double sum, count, step;
 };
 
-static void rows_init(struct rows *rows, const struct trials *trials, additive_response *response)
+/* A regression under way. */
+struct fit {
+	const struct product *product;
+	size_t count; /* of rows, the trials that it learns from */
+	size_t rows[ADDITIVE_TRIALS];
+	double rest[ADDITIVE_TRIALS]; /* what the effects do not yet explain */
+	double *modes;                /* effects of each digit's modes */
+	struct evidence *room;        /* for the choices of a digit */
+};
+
+static void fit_init(struct fit *fit, const struct trials *trials, additive_response *response)
 {
-	rows->count = 0;
-	for (size_t i = trials->count; i-- > 0 && rows->count < ADDITIVE_TRIALS;) {
+	size_t most = 0;
+
+	fit->product = &trials->product;
+	fit->count = 0;
+	for (size_t i = trials->count; i-- > 0 && fit->count < ADDITIVE_TRIALS;) {
 		if (trials->list[i].state == KNOWN_TOLD) {
-			rows->rest[rows->count] = response(&trials->list[i]);
-			rows->trials[rows->count++] = i;
+			fit->rest[fit->count] = response(&trials->list[i]);
+			fit->rows[fit->count++] = i;
 		}
 	}
+	for (size_t d = 0; d < fit->product->dimension_count; d++) {
+		most = fit->product->choices[d] > most ? fit->product->choices[d] : most;
+	}
+	fit->modes = mem_new(fit->product->dimension_count * MODE_COUNT, sizeof(*fit->modes));
+	fit->room = mem_new(most, sizeof(*fit->room));
 }
 
-static void take_mean(struct additive *additive, struct rows *rows)
+/* Takes it out of what is left to explain. */
+static double fit_mean(struct fit *fit)
 {
-	for (size_t i = 0; i < rows->count; i++) {
-		additive->mean += rows->rest[i] / (double)rows->count;
+	double mean = 0;
+
+	for (size_t i = 0; i < fit->count; i++) {
+		mean += fit->rest[i] / (double)fit->count;
 	}
-	for (size_t i = 0; i < rows->count; i++) {
-		rows->rest[i] -= additive->mean;
+	for (size_t i = 0; i < fit->count; i++) {
+		fit->rest[i] -= mean;
 	}
+	return mean;
 }
 
-static void count(struct additive *additive, const struct trials *trials, const struct rows *rows)
-{
-	for (size_t d = 0; d < additive->product->dimension_count; d++) {
-		const uint16_t *column = trials_column(trials, d);
-		uint16_t *counts = additive->counts + additive->starts[d];
-
-		for (size_t i = 0; i < rows->count; i++) {
-			counts[column[rows->trials[i]]]++;
-		}
-	}
-}
-
-/* Best effects of one digit, those of the others being as they are; `steps` has room for them. */
-static void descend(struct additive *additive, size_t digit, const uint16_t *column,
-		    struct rows *rows, double *steps)
-{
-	double *effects = additive->effects + additive->starts[digit];
-	const uint16_t *counts = additive->counts + additive->starts[digit];
-	uint16_t choices = additive->product->choices[digit];
-
-	for (uint16_t c = 0; c < choices; c++) {
-		steps[c] = 0;
-	}
-	for (size_t i = 0; i < rows->count; i++) {
-		steps[column[rows->trials[i]]] += rows->rest[i];
-	}
-	for (uint16_t c = 0; c < choices; c++) {
-		double best = (steps[c] + effects[c] * counts[c]) / (counts[c] + ridge);
-
-		steps[c] = best - effects[c];
-		effects[c] = best;
-	}
-	for (size_t i = 0; i < rows->count; i++) {
-		rows->rest[i] -= steps[column[rows->trials[i]]];
-	}
-}
-
-static double deviation(const struct rows *rows)
+static double fit_deviation(const struct fit *fit)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < rows->count; i++) {
-		sum += rows->rest[i] * rows->rest[i];
+	for (size_t i = 0; i < fit->count; i++) {
+		sum += fit->rest[i] * fit->rest[i];
 	}
-	return rows->count > 0 ? sqrt(sum / (double)rows->count) : 0;
+	return fit->count > 0 ? sqrt(sum / (double)fit->count) : 0;
+}
+
+/* What is no operator has no modes: all its choices are of the first. */
+static enum mode mode_of(const struct product *product, size_t digit, uint16_t choice)
+{
+	size_t op = product->dimensions[digit];
+
+	return op < product->space->op_count ? space_kind(product->space, op)->choices[choice].mode
+					     : 0;
+}
+
+/* Moves the effect to where it is best, the others being as they are. */
+static void improve(double *effect, struct evidence *evidence, double ridge)
+{
+	double best = (evidence->sum + *effect * evidence->count) / (evidence->count + ridge);
+
+	evidence->step = best - *effect;
+	*effect = best;
+}
+
+static void gather(struct fit *fit, size_t digit, const uint16_t *column,
+		   struct evidence of_mode[MODE_COUNT])
+{
+	uint16_t choices = fit->product->choices[digit];
+
+	memset(fit->room, 0, choices * sizeof(*fit->room));
+	for (size_t i = 0; i < fit->count; i++) {
+		struct evidence *of_choice = &fit->room[column[fit->rows[i]]];
+
+		of_choice->sum += fit->rest[i];
+		of_choice->count++;
+	}
+	for (uint16_t c = 0; c < choices; c++) {
+		struct evidence *mode = &of_mode[mode_of(fit->product, digit, c)];
+
+		mode->sum += fit->room[c].sum;
+		mode->count += fit->room[c].count;
+	}
+}
+
+/* Improves the effects of a digit's modes, then those of its choices. */
+static void descend(struct fit *fit, size_t digit, const uint16_t *column, double *effects)
+{
+	struct evidence of_mode[MODE_COUNT] = {{0, 0, 0}};
+
+	gather(fit, digit, column, of_mode);
+	for (int m = 0; m < MODE_COUNT; m++) {
+		improve(&fit->modes[digit * MODE_COUNT + (size_t)m], &of_mode[m], mode_ridge);
+	}
+	for (uint16_t c = 0; c < fit->product->choices[digit]; c++) {
+		struct evidence *of_choice = &fit->room[c];
+		double step = of_mode[mode_of(fit->product, digit, c)].step;
+
+		of_choice->sum -= step * of_choice->count;
+		improve(&effects[c], of_choice, choice_ridge);
+		of_choice->step += step;
+	}
+	for (size_t i = 0; i < fit->count; i++) {
+		fit->rest[i] -= fit->room[column[fit->rows[i]]].step;
+	}
+}
+
+static void add_modes(const struct fit *fit, size_t digit, double *effects)
+{
+	for (uint16_t c = 0; c < fit->product->choices[digit]; c++) {
+		effects[c] += fit->modes[digit * MODE_COUNT + mode_of(fit->product, digit, c)];
+	}
 }
 
 void additive_init(struct additive *additive, const struct trials *trials,
 		   additive_response *response)
 {
 	const struct product *product = &trials->product;
-	size_t total = 0, most = 0;
-	struct rows rows;
-	double *steps;
+	size_t width = product->dimension_count, total = 0;
+	struct fit fit;
 
 	*additive = (struct additive){.product = product};
-	additive->starts = mem_new(product->dimension_count, sizeof(*additive->starts));
-	for (size_t d = 0; d < product->dimension_count; d++) {
+	additive->starts = mem_new(width, sizeof(*additive->starts));
+	for (size_t d = 0; d < width; d++) {
 		additive->starts[d] = total;
 		total += product->choices[d];
-		most = product->choices[d] > most ? product->choices[d] : most;
 	}
 	additive->effects = mem_new(total, sizeof(*additive->effects));
-	additive->counts = mem_new(total, sizeof(*additive->counts));
-	rows_init(&rows, trials, response);
-	take_mean(additive, &rows);
-	count(additive, trials, &rows);
-	steps = mem_new(most, sizeof(*steps));
-	for (int sweep = 0; sweep < SWEEPS; sweep++) {
-		for (size_t d = 0; d < product->dimension_count; d++) {
-			descend(additive, d, trials_column(trials, d), &rows, steps);
-		}
+	fit_init(&fit, trials, response);
+	additive->mean = fit_mean(&fit);
+	for (size_t i = 0; i < SWEEPS * width; i++) {
+		size_t d = i % width;
+
+		descend(&fit, d, trials_column(trials, d), additive->effects + additive->starts[d]);
 	}
-	free(steps);
-	additive->spread = deviation(&rows);
+	for (size_t d = 0; d < width; d++) {
+		add_modes(&fit, d, additive->effects + additive->starts[d]);
+	}
+	additive->spread = fit_deviation(&fit);
+	free(fit.modes);
+	free(fit.room);
 }
 
 void additive_finish(struct additive *additive)
 {
 	free(additive->starts);
 	free(additive->effects);
-	free(additive->counts);
 }
 
 double additive_at(const struct additive *additive, const uint16_t *digits)

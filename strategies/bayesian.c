@@ -44,7 +44,7 @@ static const struct param params[] = {
 			 .fallback = 5,
 			 .min = 0,
 			 .max = 10000,
-			 .help = "uniform draws after the default and before the first suggestion"},
+			 .help = "draws after the default and before the first suggestion"},
 	[ARG_FALLBACK] = {.name = "fallback",
 			  .type = PARAM_BOOL,
 			  .fallback = 0,
@@ -476,7 +476,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops bayesian_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 2,
+	.version = 3,
 	.name = "bayesian",
 	.summary = "Fits Gaussian processes to what was measured and asks where most is to be "
 		   "gained.",

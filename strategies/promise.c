@@ -4,8 +4,6 @@
 
 #include "strategies/normal.h"
 
-enum { OFTEN = 3 }; /* measurements that make the effect of a choice worth following */
-
 /* Margins below this are all alike: how far a config misses, when by far, says little of others. */
 static const double worst_margin = -1;
 /* What additive effects are not trusted beyond: shares of what may be lost, of the objective. */
@@ -80,7 +78,7 @@ static void climb_digit(const struct promise *promise, size_t digit, struct clim
 		};
 
 		next.value = value(promise, next.margin, next.objective);
-		if (additive_count(margins, digit, c) >= OFTEN && next.value > at->value) {
+		if (next.value > at->value) {
 			*at = next;
 			*choice = c;
 		}

@@ -17,11 +17,8 @@ void promise_init(struct promise *promise, const struct trials *trials);
 void promise_finish(struct promise *promise);
 /* The logarithm; without a feasible trial that of the probability alone. */
 double promise_of(const struct promise *promise, const uint16_t *digits);
-/*
- * Replaces choices while that promises more, visiting as many dimensions as there are in an order
- * drawn from `rng`. Only choices that were measured some times are taken: of others an effect of
- * zero would be a guess.
- */
+/* Replaces choices while that promises more, visiting as many dimensions as there are in an order
+ * drawn from `rng`. */
 void promise_climb(const struct promise *promise, uint16_t *digits, struct rng *rng);
 
 #endif

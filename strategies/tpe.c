@@ -61,7 +61,7 @@ static const struct param params[] = {
 			 .fallback = 5,
 			 .min = 0,
 			 .max = 10000,
-			 .help = "uniform draws after the default and before the first suggestion"},
+			 .help = "draws after the default and before the first suggestion"},
 	[ARG_FALLBACK] = {.name = "fallback",
 			  .type = PARAM_BOOL,
 			  .fallback = 1,

@@ -91,9 +91,19 @@ static int add(struct trials *trials, const struct config *config)
 	return (int)trials->count++;
 }
 
-/* All operators in fp32; NULL when one of them has no such choice or it is the default config. */
-static struct config *baseline_config(const struct space *space)
+static bool has_config(const struct product *product, const struct config *config)
 {
+	uint16_t *digits = mem_new(product->dimension_count, sizeof(*digits));
+	bool inside = product_digits(product, config, digits);
+
+	free(digits);
+	return inside;
+}
+
+/* All operators in fp32; NULL when the product does not have that or it is the default config. */
+static struct config *baseline_config(const struct product *product)
+{
+	const struct space *space = product->space;
 	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
 	struct config *config = NULL;
 	bool moved = false, possible = true;
@@ -109,13 +119,17 @@ static struct config *baseline_config(const struct space *space)
 		config = config_create(space, choices);
 	}
 	free(choices);
+	if (config != NULL && !has_config(product, config)) {
+		config_destroy(config);
+		return NULL;
+	}
 	return config;
 }
 
 static int add_baseline(struct trials *trials, const struct event *event)
 {
 	trials->baseline_objective = event->objective;
-	trials->baseline = baseline_config(trials->product.space);
+	trials->baseline = baseline_config(&trials->product);
 	return trials->baseline != NULL ? add(trials, trials->baseline) : TRIALS_NONE;
 }
 
@@ -155,6 +169,34 @@ int trials_apply(struct trials *trials, const struct event *event)
 	return index;
 }
 
+/* 1/2, 1/4, 3/4, 1/8, ...: van der Corput's sequence. */
+static double evenly(size_t number)
+{
+	double place = 0, digit = 0.5;
+
+	for (size_t left = number + 1; left > 0; left /= 2) {
+		place += left % 2 == 1 ? digit : 0;
+		digit /= 2;
+	}
+	return place;
+}
+
+/* As the default is at this share of the operators, and as the baseline is at the others. */
+static struct config *between(const struct trials *trials, double share, struct rng *rng)
+{
+	const struct product *product = &trials->product;
+	uint16_t *digits = mem_new(product->dimension_count, sizeof(*digits));
+	struct config *config;
+
+	(void)product_digits(product, trials->baseline, digits);
+	for (size_t d = 0; d < product->dimension_count; d++) {
+		digits[d] = rng_unit(rng) < share ? 0 : digits[d];
+	}
+	config = product_config(product, digits);
+	free(digits);
+	return config;
+}
+
 struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
 			    const char **ret_stage)
 {
@@ -168,6 +210,13 @@ struct config *trials_begin(const struct trials *trials, size_t draws, struct rn
 	*ret_stage = "start-up";
 	if (trials->count > draws + (trials->baseline != NULL)) {
 		return NULL;
+	}
+	if (trials->baseline != NULL) {
+		config = between(trials, evenly(trials->count - 2), rng);
+		if (!config_set_has(&trials->seen, config)) {
+			return config;
+		}
+		config_destroy(config);
 	}
 	return config_set_draw_other(&trials->seen, &trials->product, rng);
 }

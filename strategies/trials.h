@@ -50,8 +50,10 @@ static inline const uint16_t *trials_column(const struct trials *trials, size_t 
 	return trials->columns + digit * trials->capacity;
 }
 /*
- * How a learning strategy begins: the default, then `draws` uniform draws, counting all trials
- * that are known. NULL when that is over. The caller destroys the config.
+ * How a learning strategy begins: the default, then `draws` draws, counting all trials that are
+ * known. Where the baseline is a config, too, draws lie between it and the default, which loses
+ * too much, at shares that fill the way evenly; else they are uniform. NULL when that is over. The
+ * caller destroys the config.
  */
 struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
 			    const char **ret_stage);
