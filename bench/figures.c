@@ -19,6 +19,7 @@ enum { SEEDS_MAX = 256, SEEDS_OF_LOSSES = 100 };
 
 /* "Good" are scores of hessian and latencies. */
 static const struct problem_variant nothing = {.interactions = 1};
+static const struct problem_variant timed = {.interactions = 1, .hints.latencies = true};
 static const struct problem_variant scored = {.interactions = 1, .hints.scores = QP1_HESSIAN};
 static const struct problem_variant good = {.interactions = 1, .hints = {true, QP1_HESSIAN}};
 static const struct problem_variant weak = {.interactions = 1, .hints = {true, QP1_WEAK}};
@@ -48,6 +49,9 @@ static const struct figure figures[] = {
 	{"sgp", "nothing given", &nothing, 30, 20, 3, 0.12, INFINITY, NULL},
 	{"sgp", "nothing given", &nothing, 100, 20, 3, 0.12, INFINITY, NULL},
 	{"sgp", "nothing given", &nothing, 300, 20, 5, INFINITY, INFINITY, NULL},
+	{"sgp", "latencies alone", &timed, 30, 20, 3, 0.12, INFINITY, NULL},
+	{"sgp", "latencies alone", &timed, 100, 20, 3, 0.12, INFINITY, NULL},
+	{"sgp", "latencies alone", &timed, 300, 20, 5, INFINITY, INFINITY, NULL},
 	{"sgp", "good scores", &good, 30, 20, 3, 0.02, INFINITY, NULL},
 	{"sgp", "good scores", &good, 100, 20, 3, 0.02, INFINITY, NULL},
 	{"sgp", "good scores", &good, 300, 20, 3, 0.02, INFINITY, NULL},

@@ -77,57 +77,87 @@ static void search_finish(struct search *search)
 	free(search->kept[1]);
 }
 
-/* log of the expected improvement times the probability to meet the criterion. */
-static double score_of(struct search *search)
+/* What is believed of the candidate at hand: means, and the rows that they were made from. */
+struct guess {
+	struct linear_row loss_row, latency_row;
+	double loss, latency;
+};
+
+static void guess_init(struct guess *guess, const struct search *search)
 {
 	const struct beliefs *beliefs = search->beliefs;
-	double loss_spread, latency_spread;
-	double loss = loss_model_predict(&beliefs->loss, &beliefs->effects, search->options,
-					 search->loss_scratch, &loss_spread);
-	double latency =
-		latency_model_predict(&beliefs->latency, &beliefs->effects, search->options,
-				      search->latency_scratch, &latency_spread);
+
+	*guess = (struct guess){0};
+	guess->loss = loss_model_row(&beliefs->effects, search->options, &guess->loss_row) +
+		      linear_mean(&beliefs->loss, &guess->loss_row);
+	guess->latency =
+		latency_model_row(&beliefs->effects, search->options, &guess->latency_row) +
+		linear_mean(&beliefs->latency, &guess->latency_row);
+}
+
+static void guess_finish(struct guess *guess)
+{
+	linear_row_finish(&guess->loss_row);
+	linear_row_finish(&guess->latency_row);
+}
+
+/* log of the expected improvement times the probability to meet the criterion. */
+static double score_of(struct search *search, const struct guess *guess)
+{
+	const struct beliefs *beliefs = search->beliefs;
+	double loss_spread =
+		linear_deviation(&beliefs->loss, &guess->loss_row, search->loss_scratch);
+	double latency_spread =
+		linear_deviation(&beliefs->latency, &guess->latency_row, search->latency_scratch);
 
 	search->loss_spread = fmax(search->loss_spread, loss_spread);
 	search->latency_spread = fmax(search->latency_spread, latency_spread);
-	return normal_log_ei(beliefs->best, latency, latency_spread) +
-	       normal_log_cdf((1 - loss) / loss_spread);
+	return normal_log_ei(beliefs->best, guess->latency, latency_spread) +
+	       normal_log_cdf((1 - guess->loss) / loss_spread);
 }
 
 /*
  * The means alone are cheap. With the largest spreads so far, and some more, they tell how good the
  * score can be at best.
  */
-static double score_bound(const struct search *search)
+static double score_bound(const struct search *search, const struct guess *guess)
 {
-	const struct beliefs *beliefs = search->beliefs;
-	double loss =
-		loss_model_predict(&beliefs->loss, &beliefs->effects, search->options, NULL, NULL);
-	double latency = latency_model_predict(&beliefs->latency, &beliefs->effects,
-					       search->options, NULL, NULL);
-	double bound = normal_log_ei(beliefs->best, latency, 1.2 * search->latency_spread);
+	double bound =
+		normal_log_ei(search->beliefs->best, guess->latency, 1.2 * search->latency_spread);
 
-	return loss > 1 ? bound + normal_log_cdf((1 - loss) / (1.2 * search->loss_spread)) : bound;
+	return guess->loss > 1
+		       ? bound + normal_log_cdf((1 - guess->loss) / (1.2 * search->loss_spread))
+		       : bound;
 }
 
-/* Scores the candidate at hand and keeps it if it is new and better. */
-static void consider(struct search *search)
+/* Keeps the new candidate at hand if it is better; takes over the config. */
+static void compare(struct search *search, struct config *config)
 {
-	struct config *config = effects_config(&search->beliefs->effects, search->options);
-	double score;
+	struct guess guess;
+	double score = -INFINITY;
 
-	if (config_set_has(&search->beliefs->trials.seen, config) ||
-	    (search->best != NULL && score_bound(search) <= search->score)) {
-		config_destroy(config);
-		return;
+	guess_init(&guess, search);
+	if (search->best == NULL || score_bound(search, &guess) > search->score) {
+		score = score_of(search, &guess);
 	}
-	score = score_of(search);
+	guess_finish(&guess);
 	if (score > search->score || search->best == NULL) {
 		config_destroy(search->best);
 		search->best = config;
 		search->score = score;
 	} else {
 		config_destroy(config);
+	}
+}
+
+static void consider(struct search *search)
+{
+	struct config *config = effects_config(&search->beliefs->effects, search->options);
+
+	if (config_set_has(&search->beliefs->trials.seen, config)) {
+		config_destroy(config);
+	} else {
+		compare(search, config);
 	}
 }
 

@@ -64,7 +64,20 @@ static void best_options(const struct pass *pass, size_t i, double multiplier, d
 	}
 }
 
-/* Viterbi: the selection that costs least when weights are paid for by the multiplier. */
+static int cheapest_but(const double *totals, int except)
+{
+	int best = except == 0 ? 1 : 0;
+
+	for (int c = best + 1; c < CHAIN_CLASSES; c++) {
+		best = c != except && totals[c] < totals[best] ? c : best;
+	}
+	return best;
+}
+
+/*
+ * Viterbi: the selection that costs least when weights are paid for by the multiplier. All borders
+ * between two operators cost the same, so a class is entered from itself or from the cheapest other.
+ */
 static void select_by(const struct pass *pass, double multiplier, uint16_t *ret)
 {
 	const struct chain *chain = pass->chain;
@@ -72,20 +85,19 @@ static void select_by(const struct pass *pass, double multiplier, uint16_t *ret)
 	int end = 0;
 
 	for (size_t i = 0; i < chain->count; i++) {
-		double values[CHAIN_CLASSES], next[CHAIN_CLASSES];
+		double values[CHAIN_CLASSES], next[CHAIN_CLASSES], border;
+		int first, second;
 
 		best_options(pass, i, multiplier, values);
+		border = i > 0 ? chain->borders[i - 1] : 0;
+		first = cheapest_but(totals, -1);
+		second = cheapest_but(totals, first);
 		for (int c = 0; c < CHAIN_CLASSES; c++) {
-			double border = i > 0 ? chain->borders[i - 1] : 0;
-			int from = c;
+			int other = c == first ? second : first;
+			bool stays = totals[c] <= totals[other] + border;
 
-			for (int p = 0; p < CHAIN_CLASSES; p++) {
-				double way = totals[p] + (p != c ? border : 0);
-
-				from = way < totals[from] + (from != c ? border : 0) ? p : from;
-			}
-			pass->before[i * CHAIN_CLASSES + (size_t)c] = (uint8_t)from;
-			next[c] = values[c] + totals[from] + (from != c ? border : 0);
+			pass->before[i * CHAIN_CLASSES + (size_t)c] = (uint8_t)(stays ? c : other);
+			next[c] = values[c] + (stays ? totals[c] : totals[other] + border);
 		}
 		memcpy(totals, next, sizeof(totals));
 	}

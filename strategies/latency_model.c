@@ -68,9 +68,8 @@ static void add_sums(struct linear_row *row, const double *sums, uint32_t first,
 	}
 }
 
-/* Returns what is expected; the row is what may be added to it. */
-static double make_row(const struct effects *effects, const uint16_t *options,
-		       struct linear_row *ret)
+double latency_model_row(const struct effects *effects, const uint16_t *options,
+			 struct linear_row *ret)
 {
 	struct layout l = layout_of(effects);
 	double *types = mem_new(l.ops, sizeof(*types));
@@ -109,7 +108,7 @@ static void load(struct linear *model, const struct effects *effects, const stru
 	linear_clear(model);
 	for (size_t i = data->count > most ? data->count - most : 0; i < data->count; i++) {
 		struct linear_row row = {0};
-		double expected = make_row(effects, data->options[i], &row);
+		double expected = latency_model_row(effects, data->options[i], &row);
 
 		linear_add(model, &row, data->values[i] - expected, 1);
 	}
@@ -150,20 +149,6 @@ void latency_model_fit(struct linear *model, const struct effects *effects,
 	}
 	load(model, effects, data, effects_most_rows(effects));
 	linear_fit(model);
-}
-
-double latency_model_predict(const struct linear *model, const struct effects *effects,
-			     const uint16_t *options, double *scratch, double *ret_deviation)
-{
-	struct linear_row row = {0};
-	double mean = make_row(effects, options, &row);
-
-	mean += linear_mean(model, &row);
-	if (ret_deviation != NULL) {
-		*ret_deviation = linear_deviation(model, &row, scratch);
-	}
-	linear_row_finish(&row);
-	return mean;
 }
 
 double latency_model_option(const struct effects *effects, size_t op, uint32_t option,

@@ -15,8 +15,9 @@
 void latency_model_init(struct linear *model, const struct effects *effects);
 void latency_model_fit(struct linear *model, const struct effects *effects,
 		       const struct measured *data, bool learn);
-double latency_model_predict(const struct linear *model, const struct effects *effects,
-			     const uint16_t *options, double *scratch, double *ret_deviation);
+/* What is expected of a selection; the row is what the model may add to it. */
+double latency_model_row(const struct effects *effects, const uint16_t *options,
+			 struct linear_row *ret);
 /* What one option by itself is expected to take more than fp32, borders aside; the row is what the
  * model may add to it. */
 double latency_model_option(const struct effects *effects, size_t op, uint32_t option,

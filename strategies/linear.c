@@ -114,14 +114,22 @@ static void clear(const struct linear_row *row, double *scratch)
 	}
 }
 
+/* Several sums, since each addition waits for the one before it. */
 static double gather(const struct linear_row *row, const double *scratch)
 {
-	double sum = 0;
+	enum { SUMS = 4 };
+	double sums[SUMS] = {0};
+	size_t i = 0;
 
-	for (size_t i = 0; i < row->count; i++) {
-		sum += row->values[i] * scratch[row->features[i]];
+	for (; i + SUMS <= row->count; i += SUMS) {
+		for (size_t k = 0; k < SUMS; k++) {
+			sums[k] += row->values[i + k] * scratch[row->features[i + k]];
+		}
 	}
-	return sum;
+	for (; i < row->count; i++) {
+		sums[0] += row->values[i] * scratch[row->features[i]];
+	}
+	return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 static double noise_of(const struct linear *linear, size_t row)
@@ -290,12 +298,18 @@ void linear_deviations(const struct linear *linear, const struct linear_row *row
 	free(cross);
 }
 
-/* Box and Muller 1958. */
-static double normal(struct rng *rng)
+/* By pairs: Box and Muller, A note on the generation of random normal deviates, 1958. */
+static void draw_normals(struct rng *rng, double *ret, size_t count)
 {
-	double radius = sqrt(-2 * log(1 - rng_unit(rng)));
+	for (size_t i = 0; i < count; i += 2) {
+		double radius = sqrt(-2 * log(1 - rng_unit(rng)));
+		double angle = 2 * 3.14159265358979323846 * rng_unit(rng);
 
-	return radius * cos(2 * 3.14159265358979323846 * rng_unit(rng));
+		ret[i] = radius * cos(angle);
+		if (i + 1 < count) {
+			ret[i + 1] = radius * sin(angle);
+		}
+	}
 }
 
 void linear_sample(const struct linear *linear, struct rng *rng, double *ret_weights)
@@ -303,12 +317,14 @@ void linear_sample(const struct linear *linear, struct rng *rng, double *ret_wei
 	size_t n = linear->row_count;
 	double *misfit = mem_new(n, sizeof(*misfit));
 
+	draw_normals(rng, ret_weights, linear->feature_count);
 	for (size_t f = 0; f < linear->feature_count; f++) {
-		ret_weights[f] = sqrt(variance_of(linear, (uint32_t)f)) * normal(rng);
+		ret_weights[f] *= sqrt(variance_of(linear, (uint32_t)f));
 	}
+	draw_normals(rng, misfit, n);
 	for (size_t r = 0; r < n; r++) {
 		misfit[r] = linear->values[r] - gather(&linear->rows[r], ret_weights) -
-			    sqrt(noise_of(linear, r)) * normal(rng);
+			    sqrt(noise_of(linear, r)) * misfit[r];
 	}
 	if (n > 0) {
 		linalg_solve(linear->factor, n, n, misfit);

@@ -45,9 +45,8 @@ void loss_model_init(struct linear *model, const struct effects *effects)
 	model->proportional = proportional_noise;
 }
 
-/* Returns what is expected; the row is what may be added to it. */
-static double make_row(const struct effects *effects, const uint16_t *options,
-		       struct linear_row *ret)
+double loss_model_row(const struct effects *effects, const uint16_t *options,
+		      struct linear_row *ret)
 {
 	size_t tag_cells = effects->space->capability.type_count * EFFECTS_TAGS;
 	double *tags = mem_new(tag_cells, sizeof(*tags));
@@ -84,7 +83,7 @@ static void load(struct linear *model, const struct effects *effects, const stru
 	linear_clear(model);
 	for (size_t i = data->count > most ? data->count - most : 0; i < data->count; i++) {
 		struct linear_row row = {0};
-		double expected = make_row(effects, data->options[i], &row);
+		double expected = loss_model_row(effects, data->options[i], &row);
 
 		linear_add(model, &row, data->values[i] - expected, data->values[i]);
 	}
@@ -216,7 +215,7 @@ double loss_model_predict(const struct linear *model, const struct effects *effe
 			  const uint16_t *options, double *scratch, double *ret_deviation)
 {
 	struct linear_row row = {0};
-	double mean = make_row(effects, options, &row);
+	double mean = loss_model_row(effects, options, &row);
 
 	mean += linear_mean(model, &row);
 	if (ret_deviation != NULL) {

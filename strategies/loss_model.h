@@ -31,6 +31,9 @@ void loss_model_init(struct linear *model, const struct effects *effects);
  * `effects` included, and then writes how probable each of loss_noises is, unless that is NULL. */
 void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,
 		    bool learn, double *ret_noises);
+/* What is expected of a selection; the row is what the model may add to it. */
+double loss_model_row(const struct effects *effects, const uint16_t *options,
+		      struct linear_row *ret);
 /* The mean; the caller destroys nothing. ret_deviation may be NULL, `scratch` as linear.h says. */
 double loss_model_predict(const struct linear *model, const struct effects *effects,
 			  const uint16_t *options, double *scratch, double *ret_deviation);
