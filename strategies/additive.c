@@ -34,8 +34,11 @@ static void fit_init(struct fit *fit, const struct trials *trials, additive_resp
 	fit->product = &trials->product;
 	fit->count = 0;
 	for (size_t i = trials->count; i-- > 0 && fit->count < ADDITIVE_TRIALS;) {
-		if (trials->list[i].state == KNOWN_TOLD) {
-			fit->rest[fit->count] = response(&trials->list[i]);
+		const struct known *trial = &trials->list[i];
+		double value = trial->state == KNOWN_TOLD ? response(trial) : NAN;
+
+		if (!isnan(value)) {
+			fit->rest[fit->count] = value;
 			fit->rows[fit->count++] = i;
 		}
 	}

@@ -13,11 +13,11 @@
 
 #include "strategies/trials.h"
 
-/* It learns from so many of the latest trials, so that a fit costs the same however many there are.
- */
+/* It learns from so many of the latest trials: a fit costs the same however many there are. */
 enum { ADDITIVE_TRIALS = 256 };
 
-/* The number that a trial measured: its margin, its objective. */
+/* The number that a trial measured: its margin, its objective. NAN leaves the trial out, as early
+ * verdicts have no objective. */
 typedef double additive_response(const struct known *trial);
 
 struct additive {

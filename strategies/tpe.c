@@ -80,7 +80,7 @@ static const struct param params[] = {
 		 .choices = ranks,
 		 .text_fallback = "effects",
 		 .help = "which of the joint candidates is asked. effects: the one that promises "
-			 "most by the effects of each option in all trials; ratio: the one most "
+			 "most by the effects of options in the latest trials; ratio: the one most "
 			 "like good trials and least like others, as published (always so with "
 			 "INC's loss)"},
 	{.name = NULL},

@@ -264,6 +264,31 @@ Test(tpe, effects_are_those_of_ridge_regression)
 	world_finish(&world);
 }
 
+/* An early verdict tells a margin and no objective. */
+Test(tpe, what_was_stopped_early_says_nothing_of_the_objective)
+{
+	struct promise promise;
+	struct world world;
+	uint16_t digits[3];
+	double margin, objective;
+
+	world_init(&world);
+	for (uint64_t i = 0; i < 36; i++) {
+		effects_of(i, &margin, &objective);
+		tell(&world.trials, world.configs, i, EVENT_TOLD, margin,
+		     margin < 0 ? NAN : objective);
+	}
+	promise_init(&promise, &world.trials);
+	for (uint64_t i = 0; i < 36; i++) {
+		cr_assert(product_digits(&world.trials.product, world.configs[i], digits));
+		cr_expect(isfinite(promise_of(&promise, digits)), "config %zu", (size_t)i);
+	}
+	cr_expect_lt(additive_effect(&promise.margins, 1, 0),
+		     additive_effect(&promise.margins, 1, 3), "the margins of all are learnt from");
+	promise_finish(&promise);
+	world_finish(&world);
+}
+
 Test(tpe, effects_are_learnt_from_the_latest_measurements)
 {
 	enum { COUNT = ADDITIVE_TRIALS + 44 };
