@@ -144,17 +144,12 @@ class Known(ModelCase):
             self.assertEqual(problem["errors"][0]["pointer"], pointer)
 
 
-
-class OptionScores(unittest.TestCase):
+class OptionScores(ModelCase):
     """Of two ways to quantize an operator, one suffers; which one differs, and only a table of
     scores tells them apart."""
 
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.daemon = Daemon(directory.name)
-        self.daemon.start()
-        self.addCleanup(self.daemon.kill9)
+        super().setUp()
         self.evaluator = jobkit.Evaluator(self.reply)
         self.addCleanup(self.evaluator.close)
         self.spoil = lambda scores: scores
