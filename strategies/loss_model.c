@@ -211,20 +211,6 @@ void loss_model_fit(struct linear *model, struct effects *effects, const struct 
 	linear_fit(model);
 }
 
-double loss_model_predict(const struct linear *model, const struct effects *effects,
-			  const uint16_t *options, double *scratch, double *ret_deviation)
-{
-	struct linear_row row = {0};
-	double mean = loss_model_row(effects, options, &row);
-
-	mean += linear_mean(model, &row);
-	if (ret_deviation != NULL) {
-		*ret_deviation = linear_deviation(model, &row, scratch);
-	}
-	linear_row_finish(&row);
-	return mean;
-}
-
 double loss_model_option(const struct effects *effects, size_t op, uint32_t option,
 			 struct linear_row *ret)
 {

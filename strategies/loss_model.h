@@ -34,9 +34,6 @@ void loss_model_fit(struct linear *model, struct effects *effects, const struct 
 /* What is expected of a selection; the row is what the model may add to it. */
 double loss_model_row(const struct effects *effects, const uint16_t *options,
 		      struct linear_row *ret);
-/* The mean; the caller destroys nothing. ret_deviation may be NULL, `scratch` as linear.h says. */
-double loss_model_predict(const struct linear *model, const struct effects *effects,
-			  const uint16_t *options, double *scratch, double *ret_deviation);
 /* What is expected of one option by itself; the row is what the model may add to it. */
 double loss_model_option(const struct effects *effects, size_t op, uint32_t option,
 			 struct linear_row *ret);

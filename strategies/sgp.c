@@ -151,9 +151,13 @@ static void fit(struct sgp *sgp)
 static double certainty(const struct sgp *sgp, const struct known *trial, double *scratch)
 {
 	uint16_t *options = options_of(sgp, trial->config);
-	double spread, mean = loss_model_predict(&sgp->beliefs.loss, &sgp->beliefs.effects, options,
-						 scratch, &spread);
+	const struct linear *model = &sgp->beliefs.loss;
+	struct linear_row row = {0};
+	double mean = loss_model_row(&sgp->beliefs.effects, options, &row);
+	double spread = linear_deviation(model, &row, scratch);
 
+	mean += linear_mean(model, &row);
+	linear_row_finish(&row);
 	free(options);
 	return exp(normal_log_cdf((1 - mean) / spread));
 }
