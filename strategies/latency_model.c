@@ -44,7 +44,7 @@ void latency_model_init(struct linear *model, const struct effects *effects)
 		}
 	}
 	model->variances[GROUP_CLASS] = effects->timed ? 0.01 : 0.25;
-	model->variances[GROUP_TYPE] = effects->timed ? 0.01 : 0.09;
+	model->variances[GROUP_TYPE] = effects->timed ? 0.01 : 1;
 	model->variances[GROUP_OP] = effects->timed ? 0.01 : 0.5;
 	model->variances[GROUP_TAG] = 0.0025;
 	model->variances[GROUP_BORDERS] = 0.1;
