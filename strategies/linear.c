@@ -33,6 +33,7 @@ void linear_init(struct linear *linear, size_t feature_count)
 	linear->feature_count = feature_count;
 	linear->groups = mem_new(feature_count, sizeof(*linear->groups));
 	linear->weights = mem_new(feature_count, sizeof(*linear->weights));
+	linear->means = mem_new(feature_count, sizeof(*linear->means));
 	linear->factors = mem_new(feature_count, sizeof(*linear->factors));
 	for (size_t f = 0; f < feature_count; f++) {
 		linear->factors[f] = 1;
@@ -45,8 +46,9 @@ static void forget_kernels(struct linear *linear)
 	linear->kernels = NULL;
 }
 
-void linear_scale(struct linear *linear, uint32_t feature, double factor)
+void linear_believe(struct linear *linear, uint32_t feature, double mean, double factor)
 {
+	linear->means[feature] = mean;
 	linear->factors[feature] = factor;
 	forget_kernels(linear);
 }
@@ -65,12 +67,14 @@ void linear_finish(struct linear *linear)
 	linear_clear(linear);
 	free(linear->kernels);
 	free(linear->groups);
+	free(linear->means);
 	free(linear->factors);
 	free(linear->rows);
 	free(linear->values);
 	free(linear->levels);
 	free(linear->factor);
 	free(linear->alpha);
+	free(linear->residuals);
 	free(linear->weights);
 }
 
@@ -204,8 +208,13 @@ void linear_fit(struct linear *linear)
 
 	free(linear->factor);
 	free(linear->alpha);
+	free(linear->residuals);
 	linear->factor = mem_new(n * n, sizeof(*linear->factor));
 	linear->alpha = mem_new(n, sizeof(*linear->alpha));
+	linear->residuals = mem_new(n, sizeof(*linear->residuals));
+	for (size_t r = 0; r < n; r++) {
+		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
+	}
 	do {
 		for (size_t r = 0; r < n; r++) {
 			for (size_t k = 0; k <= r; k++) {
@@ -216,10 +225,10 @@ void linear_fit(struct linear *linear)
 		more = more > 0 ? 10 * more : jitter;
 	} while (n > 0 && !linalg_factor(linear->factor, n, n));
 	if (n > 0) {
-		memcpy(linear->alpha, linear->values, n * sizeof(*linear->alpha));
+		memcpy(linear->alpha, linear->residuals, n * sizeof(*linear->alpha));
 		linalg_solve(linear->factor, n, n, linear->alpha);
 	}
-	memset(linear->weights, 0, linear->feature_count * sizeof(*linear->weights));
+	memcpy(linear->weights, linear->means, linear->feature_count * sizeof(*linear->weights));
 	spread(linear, linear->alpha, linear->weights);
 }
 
@@ -228,7 +237,7 @@ double linear_evidence(const struct linear *linear)
 	size_t n = linear->row_count;
 
 	return n == 0 ? 0
-		      : -0.5 * (linalg_dot(linear->values, linear->alpha, n) +
+		      : -0.5 * (linalg_dot(linear->residuals, linear->alpha, n) +
 				linalg_log_determinant(linear->factor, n, n));
 }
 
@@ -319,7 +328,8 @@ void linear_sample(const struct linear *linear, struct rng *rng, double *ret_wei
 
 	draw_normals(rng, ret_weights, linear->feature_count);
 	for (size_t f = 0; f < linear->feature_count; f++) {
-		ret_weights[f] *= sqrt(variance_of(linear, (uint32_t)f));
+		ret_weights[f] =
+			linear->means[f] + ret_weights[f] * sqrt(variance_of(linear, (uint32_t)f));
 	}
 	draw_normals(rng, misfit, n);
 	for (size_t r = 0; r < n; r++) {

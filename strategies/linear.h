@@ -2,7 +2,8 @@
  * A Bayesian linear model with many more features than data: what is believed of each feature's
  * weight after some measurements, and of sums of them.
  *
- * Weights are normal around 0 with one variance for each group of features; computed in the dual
+ * Weights are normal, around 0 and with one variance for each group of features unless a feature is
+ * believed to be otherwise; computed in the dual
  * form, as a Gaussian process whose kernel is the features' (Rasmussen and Williams: Gaussian
  * Processes for Machine Learning, 2006, sections 2.1 and 2.2), so that the cost grows with the
  * square of the measurements and linearly with the features. Variances are those of a grid that
@@ -32,8 +33,8 @@ struct linear {
 	size_t feature_count;
 	uint8_t *groups; /* of each feature; owned */
 	double variances[LINEAR_GROUPS];
-	/* Of each feature: its variance by that of its group; 1 at first; set by linear_scale(). */
-	double *factors;
+	/* Of each feature: its prior mean, 0 at first, and its variance by that of its group, 1. */
+	double *means, *factors;
 	double noise, proportional; /* deviation: sqrt(noise^2 + (proportional * value)^2) */
 	struct linear_row *rows;    /* owned */
 	double *values;             /* what was measured less what was expected; owned */
@@ -42,12 +43,13 @@ struct linear {
 	/* Of each group: the kernel of the rows for a variance of 1; NULL until a fit needs it. */
 	double *kernels;
 	/* Of the latest linear_fit(): */
-	double *factor, *alpha, *weights; /* weights: the posterior means; owned */
+	double *factor, *alpha, *residuals, *weights; /* weights: the posterior means; owned */
 };
 
 void linear_init(struct linear *linear, size_t feature_count);
 void linear_finish(struct linear *linear);
-void linear_scale(struct linear *linear, uint32_t feature, double factor);
+/* What is believed of one feature's weight before anything is measured. */
+void linear_believe(struct linear *linear, uint32_t feature, double mean, double factor);
 /* Takes over the row. */
 void linear_add(struct linear *linear, struct linear_row *row, double value, double level);
 /* Forgets all rows. */

@@ -5,15 +5,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "strategies/lognormal.h"
 
 enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION };
 
 const double loss_noises[LOSS_NOISES] = {0.03, 0.1, 0.3};
 
 static const double proportional_noise = 0.1;
-/* Of what operators add: near 0 the prior says nothing of how different they are. */
-static const double degrees_of_freedom = 0.3;
-enum { REWEIGHTINGS = 8 };
 
 static uint32_t tag_feature(const struct effects *effects, size_t op, size_t tag)
 {
@@ -103,47 +101,12 @@ static double scale_for(struct effects *effects, const struct measured *data, do
 	return 1;
 }
 
-static void forget_factors(struct linear *model)
-{
-	for (size_t f = 0; f < model->feature_count; f++) {
-		linear_scale(model, (uint32_t)f, 1);
-	}
-}
-
-/*
- * Gives each operator the variance that its expected square by the last fit asks for: an expectation step
- * for Student's t as a scale mixture of normals (Lange, Little and Taylor, JASA 84, 1989).
- */
-static void reweight(struct linear *model, const struct effects *effects)
+static void forget_beliefs(struct linear *model, const struct effects *effects)
 {
 	uint32_t first = first_op_feature(effects);
-	struct linear_row *rows = mem_new(effects->op_count, sizeof(*rows));
-	double *deviations = mem_new(effects->op_count, sizeof(*deviations));
 
 	for (size_t i = 0; i < effects->op_count; i++) {
-		linear_row_add(&rows[i], first + (uint32_t)i, 1);
-	}
-	linear_deviations(model, rows, effects->op_count, deviations);
-	for (size_t i = 0; i < effects->op_count; i++) {
-		double weight = model->weights[first + i];
-		double square = weight * weight + deviations[i] * deviations[i];
-
-		linear_scale(model, first + (uint32_t)i,
-			     (degrees_of_freedom + square / model->variances[GROUP_OP]) /
-				     (degrees_of_freedom + 1));
-		linear_row_finish(&rows[i]);
-	}
-	free(rows);
-	free(deviations);
-}
-
-static void learn_factors(struct linear *model, const struct effects *effects,
-			  const struct measured *data)
-{
-	load(model, effects, data, effects_learnt_rows(effects));
-	for (int i = 0; i < REWEIGHTINGS; i++) {
-		linear_fit(model);
-		reweight(model, effects);
+		linear_believe(model, first + (uint32_t)i, 0, 1);
 	}
 }
 
@@ -169,7 +132,7 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 	double of_noises[LOSS_NOISES] = {-INFINITY, -INFINITY, -INFINITY};
 	double best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
 
-	forget_factors(model);
+	forget_beliefs(model, effects);
 	for (int e = 0; e < (effects->scored ? 3 : 1); e++) {
 		effects_expect(effects, exponents[e], scale_for(effects, data, exponents[e]));
 		load(model, effects, data, effects_learnt_rows(effects));
@@ -198,7 +161,9 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 	if (ret_noises != NULL) {
 		weigh_noises(of_noises, best, ret_noises);
 	}
-	learn_factors(model, effects, data);
+	load(model, effects, data, effects_learnt_rows(effects));
+	lognormal_believe(model, first_op_feature(effects), effects->op_count,
+			  model->variances[GROUP_OP]);
 }
 
 void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,

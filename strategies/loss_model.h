@@ -3,11 +3,9 @@
  * operator type with this tag, the operator and the option itself add to it.
  *
  * The additive, hierarchical prior of algorithms used in mixed-precision search, as a linear model;
- * fitted anew with the variances, the noise and the trust in scores that explain the data best. A few
- * operators may suffer many times more than the others: what operators add has Student's t
- * distribution, by iteratively reweighted variances (Dempster, Laird and Rubin: Iteratively
- * reweighted least squares for linear regression when errors are normal/independent distributed,
- * 1980).
+ * fitted anew with the variances, the noise and the trust in scores that explain the data best. What an
+ * operator makes of its expected loss is lognormal: quantizing rarely helps, and a few operators suffer
+ * many times more than the others.
  */
 #ifndef NARROWD_STRATEGIES_LOSS_MODEL_H
 #define NARROWD_STRATEGIES_LOSS_MODEL_H
