@@ -176,6 +176,15 @@ void loss_model_fit(struct linear *model, struct effects *effects, const struct 
 	linear_fit(model);
 }
 
+double loss_model_difference(const struct linear *model, const struct effects *effects, size_t op,
+			     uint16_t a, uint16_t b)
+{
+	const double *losses = &effects->losses[effects->first[op]];
+	double difference = losses[a] - losses[b];
+
+	return (1 + model->variances[GROUP_OP]) * difference * difference;
+}
+
 double loss_model_option(const struct effects *effects, size_t op, uint32_t option,
 			 struct linear_row *ret)
 {

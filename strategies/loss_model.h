@@ -32,6 +32,9 @@ void loss_model_fit(struct linear *model, struct effects *effects, const struct 
 /* What is expected of a selection; the row is what the model may add to it. */
 double loss_model_row(const struct effects *effects, const uint16_t *options,
 		      struct linear_row *ret);
+/* The expected square of what two options of an operator differ by, before anything is measured. */
+double loss_model_difference(const struct linear *model, const struct effects *effects, size_t op,
+			     uint16_t a, uint16_t b);
 /* What is expected of one option by itself; the row is what the model may add to it. */
 double loss_model_option(const struct effects *effects, size_t op, uint32_t option,
 			 struct linear_row *ret);

@@ -8,6 +8,7 @@
 #include "strategies/acquire.h"
 #include "strategies/latency_model.h"
 #include "strategies/loss_model.h"
+#include "strategies/near_copy.h"
 #include "strategies/normal.h"
 
 /*
@@ -15,6 +16,10 @@
  * criterion and how fast it is expected to be (acquire.h says what is asked then).
  *
  * The baseline is a candidate for the best from the start: what is not faster improves nothing.
+ * Whether measurements are noisy is not known either: as long as they do not look so, what was measured
+ * to meet the criterion is what is to be beaten, but only what surely meets it is handed over. Where
+ * the two differ, every fifth question is a near copy of the former (near_copy.h).
+ *
  * When the models mislead, so that nothing has met the criterion after some trials, every second
  * question puts the operators that are believed most sensitive back, twice as many each time.
  */
@@ -24,10 +29,14 @@ enum {
 	SAFEGUARD_AFTER = 4, /* trials without a feasible one */
 	PATIENCE = 5,        /* trials without improvement before it may stop */
 	LEAST_TRIALS = 10,
+	COPY_EVERY = 5, /* questions, while it is in doubt whether the best meets the criterion */
 };
 
 /* Only what meets the criterion with this probability is handed over. */
 static const double sure = 0.995;
+/* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
+ * sure costs trials. */
+static const double probable = 0.5;
 /* What is less probable changes nothing. */
 static const double negligible = 1e-4;
 /* Stops when no more than this share of the best objective is to be gained by a trial. */
@@ -38,12 +47,15 @@ struct sgp {
 	struct beliefs beliefs;
 	bool wants_scores;
 	bool score_asked, score_told;
-	size_t learnt;              /* known trials at the last learning */
-	size_t told;                /* trials that were measured, without the baseline */
-	size_t improved_at;         /* told, when the best became better */
-	double noises[LOSS_NOISES]; /* how probable they are */
-	bool met;                   /* whether a trial has met the criterion */
-	size_t accepted;            /* index in trials of what is to be handed over, or SIZE_MAX */
+	size_t learnt;                /* known trials at the last learning */
+	size_t told;                  /* trials that were measured, without the baseline */
+	size_t improved_at;           /* told, when one of the two below became better */
+	double evidence[LOSS_NOISES]; /* how probable noises are by the latest learning */
+	double noises[LOSS_NOISES];   /* and with what near copies say */
+	bool met;                     /* whether a trial has met the criterion */
+	/* Indexes in trials, or SIZE_MAX. */
+	size_t accepted;  /* what is to be handed over */
+	size_t candidate; /* what would be, if one were sure */
 };
 
 static size_t state_size(const struct problem *problem)
@@ -70,8 +82,8 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	(void)reterr;
 	sgp->problem = problem;
 	sgp->beliefs.best = 1;
-	sgp->noises[0] = 1;
-	sgp->accepted = SIZE_MAX;
+	sgp->evidence[0] = 1;
+	sgp->accepted = sgp->candidate = SIZE_MAX;
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem->space, true);
 	effects_init(&sgp->beliefs.effects, problem);
@@ -97,6 +109,12 @@ static double relative(const struct sgp *sgp, double objective)
 	double base = sgp->beliefs.trials.baseline_objective;
 
 	return base > 0 ? objective / base : objective;
+}
+
+/* Of a trial; that of the baseline for SIZE_MAX. */
+static double objective_at(const struct sgp *sgp, size_t index)
+{
+	return index != SIZE_MAX ? relative(sgp, sgp->beliefs.trials.list[index].objective) : 1;
 }
 
 static uint16_t *options_of(const struct sgp *sgp, const struct config *config)
@@ -134,7 +152,10 @@ static void fit(struct sgp *sgp)
 	}
 	loss_model_fit(&sgp->beliefs.loss, &sgp->beliefs.effects,
 		       &(struct measured){options, losses, count}, learn || sgp->told == 1,
-		       sgp->noises);
+		       sgp->evidence);
+	memcpy(sgp->noises, sgp->evidence, sizeof(sgp->noises));
+	near_copy_weigh(&sgp->beliefs.loss, &sgp->beliefs.effects,
+			&(struct measured){options, losses, count}, sgp->noises);
 	latency_model_fit(&sgp->beliefs.latency, &sgp->beliefs.effects,
 			  &(struct measured){timed, latencies, timed_count}, learn);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
@@ -195,40 +216,55 @@ static void find_certainties(struct sgp *sgp, double *ret)
 	free(scratch);
 }
 
-/* The fastest that is believed to meet the criterion. */
-static void find_best(struct sgp *sgp)
+/* The index of the fastest that meets the criterion with this probability at least, or SIZE_MAX. */
+static size_t fastest(const struct sgp *sgp, const double *certainties, double least)
 {
 	const struct trials *trials = &sgp->beliefs.trials;
-	double *certainties = mem_new(trials->count, sizeof(*certainties)), best = 1;
+	size_t found = SIZE_MAX;
 
-	find_certainties(sgp, certainties);
-	sgp->accepted = SIZE_MAX;
 	for (size_t i = 0; i < trials->count; i++) {
-		double objective = relative(sgp, trials->list[i].objective);
-
-		if (is_candidate(&trials->list[i]) && objective < best && certainties[i] >= sure) {
-			best = objective;
-			sgp->accepted = i;
+		if (is_candidate(&trials->list[i]) && certainties[i] >= least &&
+		    objective_at(sgp, i) < objective_at(sgp, found)) {
+			found = i;
 		}
 	}
-	sgp->improved_at = best < sgp->beliefs.best ? sgp->told : sgp->improved_at;
-	sgp->beliefs.best = best;
-	free(certainties);
+	return found;
 }
 
-/* Where to look around: the best, or while there is none what misses least. */
-static void find_incumbent(struct sgp *sgp)
+/* What misses the criterion least, or SIZE_MAX. */
+static size_t closest(const struct sgp *sgp)
 {
 	const struct known *list = sgp->beliefs.trials.list;
+	size_t found = SIZE_MAX;
 
-	sgp->beliefs.incumbent = sgp->accepted;
-	for (size_t i = 0; i < sgp->beliefs.trials.count && sgp->accepted == SIZE_MAX; i++) {
+	for (size_t i = 0; i < sgp->beliefs.trials.count; i++) {
 		if (list[i].state == KNOWN_TOLD && list[i].trial > 0 &&
-		    (sgp->beliefs.incumbent == SIZE_MAX ||
-		     list[i].margin > list[sgp->beliefs.incumbent].margin)) {
-			sgp->beliefs.incumbent = i;
+		    (found == SIZE_MAX || list[i].margin > list[found].margin)) {
+			found = i;
 		}
 	}
+	return found;
+}
+
+/* The best so far: to beat, to hand over, and to look around. */
+static void find_best(struct sgp *sgp)
+{
+	struct beliefs *beliefs = &sgp->beliefs;
+	double *certainties = mem_new(beliefs->trials.count, sizeof(*certainties));
+	size_t accepted, to_beat;
+
+	find_certainties(sgp, certainties);
+	accepted = fastest(sgp, certainties, sure);
+	sgp->candidate = fastest(sgp, certainties, probable);
+	to_beat = sgp->noises[0] > probable ? sgp->candidate : accepted;
+	if (objective_at(sgp, to_beat) < beliefs->best ||
+	    objective_at(sgp, accepted) < objective_at(sgp, sgp->accepted)) {
+		sgp->improved_at = sgp->told;
+	}
+	sgp->accepted = accepted;
+	beliefs->best = objective_at(sgp, to_beat);
+	beliefs->incumbent = to_beat != SIZE_MAX ? to_beat : closest(sgp);
+	free(certainties);
 }
 
 static void apply_score(struct sgp *sgp, const struct event *event)
@@ -260,7 +296,6 @@ static void apply(void *state, const struct event *event)
 	}
 	fit(sgp);
 	find_best(sgp);
-	find_incumbent(sgp);
 }
 
 struct sensitive {
@@ -302,6 +337,14 @@ static struct config *fall_back(const struct sgp *sgp, size_t count)
 	free(losses);
 	free(options);
 	return config;
+}
+
+/* NULL when it is not its turn, when nothing is in doubt or when there is none. */
+static struct config *near_copy(const struct sgp *sgp)
+{
+	return sgp->beliefs.trials.count % COPY_EVERY == 0 && sgp->candidate != sgp->accepted
+		       ? near_copy_make(&sgp->beliefs, sgp->candidate)
+		       : NULL;
 }
 
 /* NULL when it is not its turn, or was asked. */
@@ -348,6 +391,10 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	config_destroy(out->config);
 	out->stage = "safeguard";
 	out->config = safeguard(sgp);
+	if (out->config == NULL) {
+		out->stage = "near_copy";
+		out->config = near_copy(sgp);
+	}
 	if (out->config == NULL) {
 		out->stage = "sgp";
 		out->config = acquire_config(&sgp->beliefs, &rng, &score);

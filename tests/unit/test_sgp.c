@@ -1,6 +1,7 @@
 /* sgp and knapsack on the synthetic problem: what they promise, on seeds that nothing was tuned on. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "bench/qp1.h"
@@ -97,6 +98,72 @@ Test(sgp, comes_close_to_the_optimum)
 		cr_expect_lt((outcome.best - optimum) / (1 - optimum), 0.03, "%g", outcome.best);
 		cr_expect_lt(outcome.asked, 80, "it stops by itself");
 	}
+}
+
+/* Measured, and off by a deviation of 0.3 of what may be lost, the same for a config each time. */
+static void evaluate_noisily(const uint16_t *choices, size_t count, struct search_result *ret)
+{
+	uint16_t *options = mem_new(count, sizeof(*options));
+
+	evaluate(choices, count, ret);
+	qp1_options(qp1, space, choices, options);
+	ret->margin += 0.3 * qp1_noise(qp1, options, 0);
+	free(options);
+}
+
+/* What sgp hands over after 40 trials. */
+struct handed_over {
+	double lost;   /* truly, in units of what may be lost */
+	double slower; /* than the fastest that was measured to meet the criterion, of the latter */
+	size_t copies; /* questions that were near copies */
+};
+
+static struct handed_over hand_over(uint64_t seed, search_evaluate *measure)
+{
+	struct handed_over result = {0};
+	static const struct qp1_hints nothing = {0};
+	struct search_result truth;
+	struct search search;
+	struct qp1 problem;
+	uint16_t choices[31];
+	int64_t chosen;
+
+	qp1_init(&problem, 30, seed);
+	qp1 = &problem;
+	space = qp1_space(&problem, &nothing);
+	search_init(&search, space, "sgp", seed, NULL);
+	search_run(&search, 40, measure);
+	chosen = strategy_choice(&search.strategy);
+	cr_assert_gt(chosen, 0);
+	config_expand(search.asked[chosen - 1].config, space, choices);
+	evaluate(choices, space->dimension_count, &truth);
+	result.lost = 1 - truth.margin;
+	result.slower = truth.objective / search.best - 1;
+	for (size_t i = 0; i < search.asked_count; i++) {
+		result.copies += strcmp(search.asked[i].stage, "near_copy") == 0;
+	}
+	search_finish(&search);
+	space_destroy(space);
+	qp1_finish(&problem);
+	return result;
+}
+
+/* Nobody says whether there is noise; without it nearly all that was found is handed over. */
+Test(sgp, tells_noise_from_none)
+{
+	size_t best = 0, overruns = 0, copies = 0;
+
+	for (uint64_t seed = 61; seed <= 70; seed++) {
+		struct handed_over result = hand_over(seed, evaluate);
+
+		cr_expect_leq(result.lost, 1, "seed %d", (int)seed);
+		best += result.slower < 0.01;
+		copies += result.copies;
+		overruns += hand_over(seed, evaluate_noisily).lost > 1;
+	}
+	cr_expect_geq(best, 7, "%zu of 10 hand over the best", best);
+	cr_expect_leq(overruns, 1, "%zu of 10 truly lose too much", overruns);
+	cr_expect(copies >= 10 && copies <= 80, "%zu near copies", copies);
 }
 
 static struct event told_elsewhere(int64_t trial, const struct config *config)
