@@ -9,31 +9,71 @@
 #include "strategies/loss_model.h"
 #include "strategies/normal.h"
 
-enum { SAMPLES = 4, NEIGHBOURS = 48, KEPT = 2 };
+/* CHANGES of the best are tried; by draws, where trying costs little, CHANGES_DRAWN. */
+enum { SAMPLES = 8, NEIGHBOURS = 48, CHANGES = 100, CHANGES_DRAWN = 400, KEPT = 2 };
 
-static uint16_t *options_of(const struct effects *effects, const struct config *config)
-{
-	uint16_t *options = mem_new(effects->space->dimension_count, sizeof(*options));
+/* Deviations of other candidates are taken to be larger than those so far by this factor at most, ... */
+static const double wider = 1.2;
+/* ... and those of nearly the same one by this. */
+static const double slightly_wider = 1.3;
 
-	effects_options(effects, config, options);
-	return options;
-}
+/* What options and borders come to: as believed, or in one draw. All owned. */
+struct costs {
+	double *losses, *latencies, *borders;
+};
+
+/* A selection, what it loses in each draw, and its config: NULL until it is wanted. All owned. */
+struct selection {
+	uint16_t *options;
+	double *losses;
+	struct config *config;
+};
+
+struct spreads {
+	double loss, latency;
+};
 
 /* What one suggestion is made from. */
 struct search {
 	const struct beliefs *beliefs;
-	struct chain chain;
-	double *losses, *latencies, *borders; /* of options; owned */
+	struct costs means, drawn;
 	double *loss_scratch, *latency_scratch;
 	double *loss_draw, *latency_draw;
-	uint16_t *options;   /* of the candidate at hand */
-	struct config *best; /* owned */
-	double score;
-	/* The largest so far. */
-	double loss_spread, latency_spread;
+	struct selection at_hand, best;
+	double score; /* of the best */
+	/* Deviations: of the best, and the largest that others are taken to have. */
+	struct spreads of_best, most;
 	size_t kept_count;
 	uint16_t *kept[KEPT]; /* the first two candidates, for neighbours; owned */
 };
+
+static void costs_init(struct costs *costs, const struct effects *effects)
+{
+	costs->losses = mem_new(effects->option_count, sizeof(double));
+	costs->latencies = mem_new(effects->option_count, sizeof(double));
+	costs->borders = mem_new(effects->op_count, sizeof(double));
+}
+
+static void costs_finish(struct costs *costs)
+{
+	free(costs->losses);
+	free(costs->latencies);
+	free(costs->borders);
+}
+
+static void selection_init(struct selection *selection, const struct effects *effects)
+{
+	selection->options = mem_new(effects->space->dimension_count, sizeof(uint16_t));
+	selection->losses = mem_new(DRAWS, sizeof(double));
+	selection->config = NULL;
+}
+
+static void selection_finish(struct selection *selection)
+{
+	free(selection->options);
+	free(selection->losses);
+	config_destroy(selection->config);
+}
 
 static void search_init(struct search *search, const struct beliefs *beliefs)
 {
@@ -41,191 +81,233 @@ static void search_init(struct search *search, const struct beliefs *beliefs)
 
 	*search = (struct search){
 		.beliefs = beliefs,
-		.losses = mem_new(effects->option_count, sizeof(double)),
-		.latencies = mem_new(effects->option_count, sizeof(double)),
-		.borders = mem_new(effects->op_count, sizeof(double)),
 		.loss_scratch = mem_new(beliefs->loss.feature_count, sizeof(double)),
 		.latency_scratch = mem_new(beliefs->latency.feature_count, sizeof(double)),
 		.loss_draw = mem_new(beliefs->loss.feature_count, sizeof(double)),
 		.latency_draw = mem_new(beliefs->latency.feature_count, sizeof(double)),
-		.options = mem_new(effects->space->dimension_count, sizeof(uint16_t)),
 		.score = -INFINITY,
 		.kept = {mem_new(effects->op_count, sizeof(uint16_t)),
 			 mem_new(effects->op_count, sizeof(uint16_t))},
 	};
-	search->chain = (struct chain){
-		.count = effects->op_count,
-		.first = effects->first,
-		.classes = effects->classes,
-		.costs = search->latencies,
-		.weights = search->losses,
-		.borders = search->borders,
-	};
+	costs_init(&search->means, effects);
+	costs_init(&search->drawn, effects);
+	selection_init(&search->at_hand, effects);
+	selection_init(&search->best, effects);
+	if (beliefs->drawn) {
+		draws_mean(&beliefs->draws, search->means.losses);
+		draws_move(&beliefs->draws, NULL, search->best.options, search->best.losses);
+	} else {
+		loss_model_options(effects, beliefs->loss.weights, search->means.losses);
+	}
+	latency_model_options(effects, beliefs->latency.weights, search->means.latencies,
+			      search->means.borders);
 }
 
 static void search_finish(struct search *search)
 {
-	double *const owned[] = {search->losses,       search->latencies,       search->borders,
-				 search->loss_scratch, search->latency_scratch, search->loss_draw,
-				 search->latency_draw};
-
-	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++) {
-		free(owned[i]);
-	}
-	free(search->options);
+	costs_finish(&search->means);
+	costs_finish(&search->drawn);
+	selection_finish(&search->at_hand);
+	selection_finish(&search->best);
+	free(search->loss_scratch);
+	free(search->latency_scratch);
+	free(search->loss_draw);
+	free(search->latency_draw);
 	free(search->kept[0]);
 	free(search->kept[1]);
 }
 
-/* What is believed of the candidate at hand: means, and the rows that they were made from. */
-struct guess {
-	struct linear_row loss_row, latency_row;
-	double loss, latency;
-};
-
-static void guess_init(struct guess *guess, const struct search *search)
+static struct chain chain_of(const struct search *search, const struct costs *costs)
 {
-	const struct beliefs *beliefs = search->beliefs;
+	const struct effects *effects = &search->beliefs->effects;
 
-	*guess = (struct guess){0};
-	guess->loss = loss_model_row(&beliefs->effects, search->options, &guess->loss_row) +
-		      linear_mean(&beliefs->loss, &guess->loss_row);
-	guess->latency =
-		latency_model_row(&beliefs->effects, search->options, &guess->latency_row) +
-		linear_mean(&beliefs->latency, &guess->latency_row);
+	return (struct chain){
+		.count = effects->op_count,
+		.first = effects->first,
+		.classes = effects->classes,
+		.costs = costs->latencies,
+		.weights = costs->losses,
+		.borders = costs->borders,
+	};
 }
 
-static void guess_finish(struct guess *guess)
-{
-	linear_row_finish(&guess->loss_row);
-	linear_row_finish(&guess->latency_row);
-}
-
-/* log of the expected improvement times the probability to meet the criterion. */
-static double score_of(struct search *search, const struct guess *guess)
+static double latency_spread(struct search *search)
 {
 	const struct beliefs *beliefs = search->beliefs;
-	double loss_spread =
-		linear_deviation(&beliefs->loss, &guess->loss_row, search->loss_scratch);
-	double latency_spread =
-		linear_deviation(&beliefs->latency, &guess->latency_row, search->latency_scratch);
+	struct linear_row row = {0};
+	double spread;
 
-	search->loss_spread = fmax(search->loss_spread, loss_spread);
-	search->latency_spread = fmax(search->latency_spread, latency_spread);
-	return normal_log_ei(beliefs->best, guess->latency, latency_spread) +
-	       normal_log_cdf((1 - guess->loss) / loss_spread);
+	(void)latency_model_row(&beliefs->effects, search->at_hand.options, &row);
+	spread = linear_deviation(&beliefs->latency, &row, search->latency_scratch);
+	linear_row_finish(&row);
+	return spread;
+}
+
+static double loss_spread(struct search *search)
+{
+	const struct beliefs *beliefs = search->beliefs;
+	struct linear_row row = {0};
+	double spread;
+
+	(void)loss_model_row(&beliefs->effects, search->at_hand.options, &row);
+	spread = linear_deviation(&beliefs->loss, &row, search->loss_scratch);
+	linear_row_finish(&row);
+	return spread;
 }
 
 /*
- * The means alone are cheap. With the largest spreads so far, and some more, they tell how good the
- * score can be at best.
+ * The logarithm of the probability that the candidate at hand meets the criterion, or -INFINITY when it is
+ * too low for a gain of `most_gain`.
  */
-static double score_bound(const struct search *search, const struct guess *guess)
+static double log_probability(struct search *search, double most_gain, struct spreads *ret)
 {
-	double bound =
-		normal_log_ei(search->beliefs->best, guess->latency, 1.2 * search->latency_spread);
+	const struct beliefs *beliefs = search->beliefs;
+	struct selection *at_hand = &search->at_hand;
+	struct chain chain = chain_of(search, &search->means);
+	double loss;
 
-	return guess->loss > 1
-		       ? bound + normal_log_cdf((1 - guess->loss) / (1.2 * search->loss_spread))
-		       : bound;
+	if (beliefs->drawn) {
+		memcpy(at_hand->losses, search->best.losses, DRAWS * sizeof(double));
+		draws_move(&beliefs->draws, search->best.options, at_hand->options,
+			   at_hand->losses);
+		return log(draws_probability(at_hand->losses));
+	}
+	loss = chain_weight(&chain, at_hand->options);
+	if (search->most.loss > 0 && loss > 1 &&
+	    most_gain + normal_log_cdf((1 - loss) / search->most.loss) <= search->score) {
+		return -INFINITY;
+	}
+	ret->loss = loss_spread(search);
+	return normal_log_cdf((1 - loss) / ret->loss);
 }
 
-/* Keeps the new candidate at hand if it is better; takes over the config. */
-static void compare(struct search *search, struct config *config)
+/*
+ * log of the expected improvement times the probability to meet the criterion; -INFINITY also when it cannot
+ * be better than the best. Means are cheap and deviations are not: the largest so far bound both factors.
+ */
+static double score_at_hand(struct search *search, struct spreads *ret)
 {
-	struct guess guess;
-	double score = -INFINITY;
+	const struct beliefs *beliefs = search->beliefs;
+	struct chain chain = chain_of(search, &search->means);
+	double latency = chain_cost(&chain, search->at_hand.options), probability;
+	double most_gain = search->most.latency > 0
+				   ? normal_log_ei(beliefs->best, latency, search->most.latency)
+				   : INFINITY;
 
-	guess_init(&guess, search);
-	if (search->best == NULL || score_bound(search, &guess) > search->score) {
-		score = score_of(search, &guess);
+	probability =
+		most_gain > search->score ? log_probability(search, most_gain, ret) : -INFINITY;
+	if (most_gain + probability <= search->score) {
+		return -INFINITY;
 	}
-	guess_finish(&guess);
-	if (score > search->score || search->best == NULL) {
-		config_destroy(search->best);
-		search->best = config;
-		search->score = score;
-	} else {
-		config_destroy(config);
-	}
+	ret->latency = latency_spread(search);
+	return probability + normal_log_ei(beliefs->best, latency, ret->latency);
 }
 
+/* Keeps the candidate at hand if it is better than the best, and new. */
 static void consider(struct search *search)
 {
-	struct config *config = effects_config(&search->beliefs->effects, search->options);
+	struct selection *at_hand = &search->at_hand;
+	bool first = search->best.config == NULL;
+	struct spreads spreads = {0};
+	double score = score_at_hand(search, &spreads);
 
-	if (config_set_has(&search->beliefs->trials.seen, config)) {
-		config_destroy(config);
-	} else {
-		compare(search, config);
+	search->most.loss = fmax(search->most.loss, wider * spreads.loss);
+	search->most.latency = fmax(search->most.latency, wider * spreads.latency);
+	if (score <= search->score && !first) {
+		return;
 	}
+	at_hand->config = effects_config(&search->beliefs->effects, at_hand->options);
+	if (!config_set_has(&search->beliefs->trials.seen, at_hand->config)) {
+		struct selection was = search->best;
+
+		search->best = *at_hand;
+		*at_hand = was;
+		search->score = score;
+		search->of_best = spreads;
+	}
+	config_destroy(at_hand->config);
+	at_hand->config = NULL;
 }
 
 static void keep(struct search *search)
 {
-	size_t size = search->chain.count * sizeof(*search->options);
+	size_t size = search->beliefs->effects.op_count * sizeof(uint16_t);
 
 	if (search->kept_count < KEPT) {
-		memcpy(search->kept[search->kept_count++], search->options, size);
+		memcpy(search->kept[search->kept_count++], search->at_hand.options, size);
 	}
 }
 
-static void consider_solution(struct search *search, double budget)
+static void consider_solution(struct search *search, const struct costs *costs, double budget)
 {
-	if (chain_solve(&search->chain, budget, search->options)) {
+	struct chain chain = chain_of(search, costs);
+
+	if (chain_solve(&chain, budget, search->at_hand.options)) {
 		keep(search);
 		consider(search);
 	}
-}
-
-static void use_weights(struct search *search, const double *loss, const double *latency)
-{
-	loss_model_options(&search->beliefs->effects, loss, search->losses);
-	latency_model_options(&search->beliefs->effects, latency, search->latencies,
-			      search->borders);
 }
 
 static void consider_means(struct search *search, struct rng *rng)
 {
 	static const double budgets[] = {0.8, 0.95, 0.6, 0.35, 1.1, 1.3};
 
-	use_weights(search, search->beliefs->loss.weights, search->beliefs->latency.weights);
 	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
-		consider_solution(search, budgets[i]);
+		consider_solution(search, &search->means, budgets[i]);
 	}
 	for (int i = 0; i < SAMPLES; i++) {
-		consider_solution(search, 0.2 + 1.2 * rng_unit(rng));
+		consider_solution(search, &search->means, 0.2 + 1.2 * rng_unit(rng));
 	}
 }
 
 static void draw(struct search *search, struct rng *rng)
 {
-	linear_sample(&search->beliefs->loss, rng, search->loss_draw);
-	linear_sample(&search->beliefs->latency, rng, search->latency_draw);
-	use_weights(search, search->loss_draw, search->latency_draw);
+	const struct beliefs *beliefs = search->beliefs;
+
+	if (beliefs->drawn) {
+		draws_one(&beliefs->draws, rng, search->drawn.losses);
+	} else {
+		linear_sample(&beliefs->loss, rng, search->loss_draw);
+		loss_model_options(&beliefs->effects, search->loss_draw, search->drawn.losses);
+	}
+	linear_sample(&beliefs->latency, rng, search->latency_draw);
+	latency_model_options(&beliefs->effects, search->latency_draw, search->drawn.latencies,
+			      search->drawn.borders);
 }
 
-static void change_some(struct search *search, struct rng *rng)
+/* Starts from a selection of operators and changes some of them. */
+static void change_some(struct search *search, const uint16_t *from, struct rng *rng)
 {
 	const struct effects *effects = &search->beliefs->effects;
+	uint16_t *options = search->at_hand.options;
 	uint64_t changes = 1 + rng_below(rng, 3);
 
+	memcpy(options, from, effects->op_count * sizeof(*options));
 	for (uint64_t i = 0; i < changes; i++) {
 		size_t op = rng_below(rng, effects->op_count);
-		uint32_t options = effects->first[op + 1] - effects->first[op];
+		uint32_t count = effects->first[op + 1] - effects->first[op];
 
-		search->options[op] = (uint16_t)rng_below(rng, options);
+		options[op] = (uint16_t)rng_below(rng, count);
 	}
+}
+
+/* The options of the incumbent, which the caller frees; NULL when there is none. */
+static uint16_t *incumbent_options(const struct beliefs *beliefs)
+{
+	const struct effects *effects = &beliefs->effects;
+	uint16_t *options;
+
+	if (beliefs->incumbent == SIZE_MAX) {
+		return NULL;
+	}
+	options = mem_new(effects->space->dimension_count, sizeof(*options));
+	effects_options(effects, beliefs->trials.list[beliefs->incumbent].config, options);
+	return options;
 }
 
 static void consider_neighbours(struct search *search, struct rng *rng)
 {
-	size_t size = search->chain.count * sizeof(*search->options);
-	const struct trials *trials = &search->beliefs->trials;
-	uint16_t *incumbent = search->beliefs->incumbent != SIZE_MAX
-				      ? options_of(&search->beliefs->effects,
-						   trials->list[search->beliefs->incumbent].config)
-				      : NULL;
+	uint16_t *incumbent = incumbent_options(search->beliefs);
 
 	for (size_t i = 0; i < NEIGHBOURS; i++) {
 		size_t of = i % (KEPT + 1);
@@ -233,12 +315,24 @@ static void consider_neighbours(struct search *search, struct rng *rng)
 		const uint16_t *from = kept ? search->kept[of] : incumbent;
 
 		if (from != NULL) {
-			memcpy(search->options, from, size);
-			change_some(search, rng);
+			change_some(search, from, rng);
 			consider(search);
 		}
 	}
 	free(incumbent);
+}
+
+/* Changes of the best, and of what is better. */
+static void climb(struct search *search, struct rng *rng)
+{
+	int changes = search->beliefs->drawn ? CHANGES_DRAWN : CHANGES;
+
+	for (int i = 0; i < changes && search->best.config != NULL; i++) {
+		search->most.loss = slightly_wider * search->of_best.loss;
+		search->most.latency = slightly_wider * search->of_best.latency;
+		change_some(search, search->best.options, rng);
+		consider(search);
+	}
 }
 
 /* While results are out a draw of what is possible makes questions differ (Kandasamy et al.: Parallelised
@@ -257,18 +351,22 @@ struct config *acquire_config(const struct beliefs *beliefs, struct rng *rng, do
 {
 	bool waiting = is_waiting(beliefs);
 	struct search search;
+	struct config *found;
 
 	search_init(&search, beliefs);
-	for (int i = 0; i < SAMPLES && (!waiting || search.best == NULL); i++) {
+	for (int i = 0; i < SAMPLES && (!waiting || search.best.config == NULL); i++) {
 		draw(&search, rng);
-		consider_solution(&search, 1);
+		consider_solution(&search, &search.drawn, 1);
 	}
 	search.kept_count = 0;
-	if (!waiting || search.best == NULL) {
+	if (!waiting || search.best.config == NULL) {
 		consider_means(&search, rng);
 		consider_neighbours(&search, rng);
+		climb(&search, rng);
 	}
 	*ret_score = waiting ? INFINITY : search.score;
+	found = search.best.config;
+	search.best.config = NULL;
 	search_finish(&search);
-	return search.best;
+	return found;
 }

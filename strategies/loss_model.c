@@ -203,20 +203,30 @@ double loss_model_option(const struct effects *effects, size_t op, uint32_t opti
 	return loss;
 }
 
+void loss_model_shares(const struct effects *effects, const double *weights, double *ret)
+{
+	for (size_t i = 0; i < effects->op_count; i++) {
+		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
+			ret[o] = 1;
+			for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
+				ret[o] += weights[tag_feature(effects, i,
+							      (size_t)__builtin_ctz(left))];
+			}
+		}
+	}
+}
+
 void loss_model_options(const struct effects *effects, const double *weights, double *ret)
 {
 	uint32_t ops = first_op_feature(effects);
 
+	loss_model_shares(effects, weights, ret);
 	for (size_t i = 0; i < effects->op_count; i++) {
 		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
 			double more = weights[0] + weights[ops + i] +
 				      weights[ops + effects->op_count + o];
 
-			for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
-				more += weights[tag_feature(effects, i,
-							    (size_t)__builtin_ctz(left))];
-			}
-			ret[o] = effects->losses[o] * (1 + more);
+			ret[o] = effects->losses[o] * (ret[o] + more);
 		}
 	}
 }

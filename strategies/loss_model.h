@@ -40,5 +40,7 @@ double loss_model_option(const struct effects *effects, size_t op, uint32_t opti
 			 struct linear_row *ret);
 /* What each option costs by these weights: the posterior means, or a sample. */
 void loss_model_options(const struct effects *effects, const double *weights, double *ret);
+/* The same relative to what was expected, and without what the operator makes of it. */
+void loss_model_shares(const struct effects *effects, const double *weights, double *ret);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "strategies/latency_model.h"
@@ -12,6 +13,8 @@ static const double farthest = 0.2;
 static const double far = 0.05;
 /* What two copies differ by when there is no noise to speak of; else as loss_noises says. */
 static const double quiet = 0.01;
+/* How often two that should lose the same do not, and by how much then. */
+static const double odd = 0.02, oddly_far = 0.5;
 
 static double square(double x)
 {
@@ -50,13 +53,42 @@ static size_t nearest(const struct linear *loss, const struct effects *effects,
 	return found;
 }
 
+/* Whether nothing was told yet by the operators that two selections differ in; they are told then. */
+static bool is_news(const struct effects *effects, const uint16_t *a, const uint16_t *b, bool *told)
+{
+	bool news = true;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		news = news && (a[i] == b[i] || !told[i]);
+	}
+	for (size_t i = 0; i < effects->op_count && news; i++) {
+		told[i] = told[i] || a[i] != b[i];
+	}
+	return news;
+}
+
+static double density(double difference, double variance)
+{
+	return exp(-0.5 * square(difference) / variance) / sqrt(variance);
+}
+
+/* Of a difference between two that are expected to differ little. */
+static double likelihood(double difference, double expected, double noise)
+{
+	double noises = 2 * square(noise);
+
+	return (1 - odd) * density(difference, expected + noises) +
+	       odd * density(difference, square(oddly_far) + noises);
+}
+
 void near_copy_weigh(const struct linear *loss, const struct effects *effects,
-		     const struct measured *data, double *noises)
+		     const struct measured *data, double *noises, bool *ret_told)
 {
 	size_t most = effects_most_rows(effects);
 	size_t oldest = data->count > most ? data->count - most : 0;
 	double logs[LOSS_NOISES], best = -INFINITY, sum = 0;
 
+	memset(ret_told, 0, effects->op_count * sizeof(*ret_told));
 	for (int k = 0; k < LOSS_NOISES; k++) {
 		logs[k] = log(noises[k]);
 	}
@@ -65,11 +97,13 @@ void near_copy_weigh(const struct linear *loss, const struct effects *effects,
 		size_t copied = nearest(loss, effects, data, oldest, i, &expected);
 		double difference = data->values[i] - data->values[copied];
 
-		for (int k = 0; k < LOSS_NOISES && copied != i; k++) {
-			double noise = k == 0 ? quiet : loss_noises[k];
-			double variance = expected + 2 * square(noise);
-
-			logs[k] -= 0.5 * (log(variance) + square(difference) / variance);
+		if (copied == i ||
+		    !is_news(effects, data->options[i], data->options[copied], ret_told)) {
+			continue;
+		}
+		for (int k = 0; k < LOSS_NOISES; k++) {
+			logs[k] += log(
+				likelihood(difference, expected, k == 0 ? quiet : loss_noises[k]));
 		}
 	}
 	for (int k = 0; k < LOSS_NOISES; k++) {
@@ -147,7 +181,7 @@ struct config *near_copy_make(const struct beliefs *beliefs, size_t trial)
 	latency_model_options(effects, beliefs->latency.weights, times.options, times.borders);
 	for (size_t i = 0; i < effects->op_count; i++) {
 		for (uint32_t k = 0; k < effects->first[i + 1] - effects->first[i]; k++) {
-			if (k != options[i] &&
+			if (k != options[i] && !beliefs->told_noise[i] &&
 			    loss_model_difference(&beliefs->loss, effects, i, options[i],
 						  (uint16_t)k) <= square(far)) {
 				try(beliefs, &times, options, i, (uint16_t)k, &best);

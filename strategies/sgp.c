@@ -15,6 +15,9 @@
  * Two structured models, of the loss and of the latency, say for any config how likely it meets the
  * criterion and how fast it is expected to be (acquire.h says what is asked then).
  *
+ * Without scores the model of the loss is too simple to say where it is lost: then draws take its place
+ * (draws.h), as soon as a trial has met the criterion. Until then the way is down, and it knows that.
+ *
  * The baseline is a candidate for the best from the start: what is not faster improves nothing.
  * Whether measurements are noisy is not known either: as long as they do not look so, what was measured
  * to meet the criterion is what is to be beaten, but only what surely meets it is handed over. Where
@@ -27,9 +30,11 @@
 enum {
 	LEARN_UNTIL = 12,    /* known trials: anew at each; then as they double by half */
 	SAFEGUARD_AFTER = 4, /* trials without a feasible one */
-	PATIENCE = 5,        /* trials without improvement before it may stop */
+	LEARN_IN_DOUBT = 3,
+	PATIENCE = 5, /* trials without improvement before it may stop; in doubt twice as many */
 	LEAST_TRIALS = 10,
-	COPY_EVERY = 5, /* questions, while it is in doubt whether the best meets the criterion */
+	MOST_DRAWN = 500, /* operators */
+	COPY_EVERY = 5,   /* questions, while it is in doubt whether the best meets the criterion */
 };
 
 /* Only what meets the criterion with this probability is handed over. */
@@ -90,7 +95,9 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
 	expect_some_loss(sgp);
 	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
+	draws_init(&sgp->beliefs.draws, &sgp->beliefs.effects);
 	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
+	sgp->beliefs.told_noise = mem_new(sgp->beliefs.effects.op_count, sizeof(bool));
 	return 0;
 }
 
@@ -102,6 +109,8 @@ static void finish(void *state)
 	effects_finish(&sgp->beliefs.effects);
 	linear_finish(&sgp->beliefs.loss);
 	linear_finish(&sgp->beliefs.latency);
+	draws_finish(&sgp->beliefs.draws);
+	free(sgp->beliefs.told_noise);
 }
 
 static double relative(const struct sgp *sgp, double objective)
@@ -125,6 +134,32 @@ static uint16_t *options_of(const struct sgp *sgp, const struct config *config)
 	return options;
 }
 
+/* With scores there is little to tell operators apart, and with many draws cost too much. */
+static void draw(struct sgp *sgp, const struct measured *losses)
+{
+	const struct effects *effects = &sgp->beliefs.effects;
+	bool awaited = sgp->wants_scores && !sgp->score_told;
+
+	if (awaited || effects->scored || effects->op_count > MOST_DRAWN) {
+		return;
+	}
+	draws_update(&sgp->beliefs.draws, &sgp->beliefs.loss, losses,
+		     rng_make(sgp->problem->seed, RNG_BELIEF, losses->count));
+	sgp->beliefs.drawn = sgp->met;
+}
+
+/* Whether it is open that the fastest that was measured to meet the criterion does. */
+static bool is_in_doubt(const struct sgp *sgp)
+{
+	return sgp->candidate != sgp->accepted;
+}
+
+static bool is_time_to_learn(const struct sgp *sgp)
+{
+	return sgp->told > 2 && (sgp->told <= LEARN_UNTIL || 2 * sgp->told >= 3 * sgp->learnt ||
+				 (is_in_doubt(sgp) && sgp->told >= sgp->learnt + LEARN_IN_DOUBT));
+}
+
 static void fit(struct sgp *sgp)
 {
 	const struct trials *trials = &sgp->beliefs.trials;
@@ -132,8 +167,7 @@ static void fit(struct sgp *sgp)
 	uint16_t **timed = mem_new(trials->count, sizeof(*timed));
 	double *losses = mem_new(trials->count, sizeof(*losses));
 	double *latencies = mem_new(trials->count, sizeof(*latencies));
-	bool learn =
-		sgp->told > 2 && (sgp->told <= LEARN_UNTIL || 2 * sgp->told >= 3 * sgp->learnt);
+	bool learn = is_time_to_learn(sgp);
 	size_t count = 0, timed_count = 0;
 
 	for (size_t i = 0; i < trials->count; i++) {
@@ -155,7 +189,9 @@ static void fit(struct sgp *sgp)
 		       sgp->evidence);
 	memcpy(sgp->noises, sgp->evidence, sizeof(sgp->noises));
 	near_copy_weigh(&sgp->beliefs.loss, &sgp->beliefs.effects,
-			&(struct measured){options, losses, count}, sgp->noises);
+			&(struct measured){options, losses, count}, sgp->noises,
+			sgp->beliefs.told_noise);
+	draw(sgp, &(struct measured){options, losses, count});
 	latency_model_fit(&sgp->beliefs.latency, &sgp->beliefs.effects,
 			  &(struct measured){timed, latencies, timed_count}, learn);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
@@ -342,7 +378,7 @@ static struct config *fall_back(const struct sgp *sgp, size_t count)
 /* NULL when it is not its turn, when nothing is in doubt or when there is none. */
 static struct config *near_copy(const struct sgp *sgp)
 {
-	return sgp->beliefs.trials.count % COPY_EVERY == 0 && sgp->candidate != sgp->accepted
+	return sgp->beliefs.trials.count % COPY_EVERY == 0 && is_in_doubt(sgp)
 		       ? near_copy_make(&sgp->beliefs, sgp->candidate)
 		       : NULL;
 }
@@ -366,7 +402,9 @@ static struct config *safeguard(const struct sgp *sgp)
 
 static bool is_over(const struct sgp *sgp, double score)
 {
-	return sgp->told >= LEAST_TRIALS && sgp->told >= sgp->improved_at + PATIENCE &&
+	size_t patience = is_in_doubt(sgp) ? 2 * PATIENCE : PATIENCE;
+
+	return sgp->told >= LEAST_TRIALS && sgp->told >= sgp->improved_at + patience &&
 	       score < log(least_gain * sgp->beliefs.best);
 }
 
@@ -420,7 +458,7 @@ static int64_t choose(const void *state)
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 5,
+	.version = 6,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",

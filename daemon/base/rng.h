@@ -14,6 +14,7 @@
 enum rng_stream {
 	RNG_SEARCH = 1, /* what to try next */
 	RNG_TIMING = 2, /* back-off jitter; never touches the search */
+	RNG_BELIEF = 3, /* what is possible by what was measured */
 };
 
 struct rng rng_make(uint64_t seed, enum rng_stream stream, uint64_t number);

@@ -75,7 +75,8 @@ class Noise(ModelCase):
         self.assertLessEqual(true_loss(self.best_config(job)), 0.01)
 
     def test_without_noise_the_best_measurement_is_handed_over(self):
-        job = self.tune(self.serve(0), "sgp")
+        job = self.tune(self.serve(0), "sgp", tuning_criterion={
+            "strategy": "sgp", "stop_on": "budget", "max_trials": 60})
         trials = jobkit.everything(self.daemon, f"/v1/jobs/{job['id']}/trials")
         fastest = min((t["metrics"]["latency_ms"] for t in trials if t["feasible"]), default=None)
         self.assertEqual(job["best"]["objective_value"], fastest)

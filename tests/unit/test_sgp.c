@@ -159,10 +159,12 @@ Test(sgp, tells_noise_from_none)
 		cr_expect_leq(result.lost, 1, "seed %d", (int)seed);
 		best += result.slower < 0.01;
 		copies += result.copies;
+	}
+	for (uint64_t seed = 61; seed <= 80; seed++) {
 		overruns += hand_over(seed, evaluate_noisily).lost > 1;
 	}
 	cr_expect_geq(best, 7, "%zu of 10 hand over the best", best);
-	cr_expect_leq(overruns, 1, "%zu of 10 truly lose too much", overruns);
+	cr_expect_leq(overruns, 2, "%zu of 20 truly lose too much", overruns);
 	cr_expect(copies >= 10 && copies <= 80, "%zu near copies", copies);
 }
 
