@@ -6,10 +6,13 @@ bench/ask_time.py [--build DIR] [--quick]
 Both get the same kind of problem in the same run: categorical parameters (options of operators), one
 objective and one constraint, and so many random trials that are known. Times are of one CPU. Optuna is
 installed from PyPI into DIR/optuna, a virtual environment of its own; without it only narrowd is measured.
+Its GPSampler needs PyTorch, whose newest build comes with gigabytes that no CPU needs: TORCH is what is asked
+for, and without it nothing is put beside bayesian.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -28,6 +31,8 @@ PROMISED = (
     ("bayesian", 50, 1000, 300),
     ("sgp", 300, 100, 5),
 )
+
+TORCH = "torch==2.13.0"
 
 OPTUNA = r"""
 import json, random, sys, time, warnings
@@ -80,8 +85,9 @@ def install(build):
         print(f"Optuna cannot be installed, so only narrowd is measured: {error}\n")
         return None
     print(f"Optuna {version.stdout.strip()}; TPESampler with multivariate=True")
-    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode != 0:
-        print("GPSampler needs torch, which is not installed here: nothing is put beside bayesian")
+    torch = [python, "-m", "pip", "install", "-q", "--only-binary", ":all:", TORCH]
+    if subprocess.run(torch, capture_output=True).returncode != 0:
+        print(f"{TORCH} cannot be installed, so nothing is put beside bayesian")
         del SAMPLERS["bayesian"]
     return python
 
@@ -89,7 +95,8 @@ def install(build):
 def number(command, timeout):
     """What the command prints, or in words why it prints nothing."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=one_thread)
     except subprocess.TimeoutExpired:
         return f"> {timeout} s"
     if done.returncode != 0:
