@@ -363,7 +363,7 @@ static void on_inc_best(struct call *call, const struct store_rows *rows)
 static void export_inc(struct call *call)
 {
 	if (!outcome_read_best(call, on_inc_best)) {
-		call_error(call, ERR_WRONG_STATE, "no trial has been measured yet");
+		outcome_no_best(call);
 	}
 }
 

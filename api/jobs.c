@@ -259,15 +259,20 @@ void jobs_spec(struct call *call)
 	document_of_job(call, reply_spec);
 }
 
-/* The job is not open: gone, or final, which may be what was asked for. */
+/* The job is not open: gone, or final, which is all that cancelling asks for. */
 static void on_final(struct call *call, const struct store_rows *rows)
 {
 	bool cancel = strcmp(strrchr(call->route->path, '/'), "/cancel") == 0;
+	const struct store_key *key = idempotency_key(call, 200, NULL);
 
-	if (rows->count > 0 && cancel && strcmp(rows->cells[JOB_STATE], "cancelled") == 0) {
+	if (rows->count == 0 || !cancel) {
+		document_not_open(call, rows);
+	} else if (key == NULL) {
 		answer_job(call, rows);
 	} else {
-		document_not_open(call, rows);
+		call->stored.body = rows->cells[JOB_DOCUMENT];
+		call_ref(call);
+		store_key_put(call->server->store, key, on_written, call);
 	}
 }
 

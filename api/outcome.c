@@ -1,5 +1,6 @@
 #include "api/outcome.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -49,11 +50,29 @@ bool outcome_read_best(struct call *call, void (*next)(struct call *, const stru
 		{.text = call->params[0]},
 		{.integer = json_integer_value(json_object_get(best, "trial"))}};
 
-	if (!json_is_object(best)) {
+	if (!json_is_object(best) && !json_is_object(json_object_get(outcome->job, "baseline"))) {
 		return false;
 	}
 	call_query(call, QUERY_TRIAL, values, 2, next);
 	return true;
+}
+
+void outcome_no_best(struct call *call)
+{
+	const struct outcome *outcome = call->state;
+	const char *state = json_string_value(json_object_get(outcome->job, "state"));
+
+	if (json_is_null(json_object_get(outcome->job, "exit"))) {
+		call_error(call, ERR_WRONG_STATE,
+			   "the baseline has not been measured yet (the job is %s): there is a "
+			   "best config from then on; \"Prefer: wait=20\" with If-None-Match waits",
+			   state);
+	} else {
+		call_error(call, ERR_WRONG_STATE,
+			   "the job is %s and its baseline was never measured, so nothing is best: "
+			   "its exit says why",
+			   state);
+	}
 }
 
 json_t *outcome_config(const struct outcome *outcome, const json_t *changes)
@@ -66,20 +85,41 @@ json_t *outcome_config(const struct outcome *outcome, const json_t *changes)
 	return document;
 }
 
-/* Whether no feasible trial beats the baseline on the objective. */
-static bool keep_baseline(const json_t *best)
+/* Why the baseline is to be kept, or NULL. */
+static const char *keep_because(const json_t *best)
 {
 	const json_t *speedup = json_object_get(best, "speedup");
 
-	return !json_is_true(json_object_get(best, "feasible")) || !json_is_number(speedup) ||
-	       json_number_value(speedup) <= 1;
+	if (json_integer_value(json_object_get(best, "trial")) == 0) {
+		return "nothing_measured";
+	}
+	if (!json_is_true(json_object_get(best, "feasible"))) {
+		return "criterion_missed";
+	}
+	return !json_is_number(speedup) || json_number_value(speedup) <= 1 ? "no_gain" : NULL;
+}
+
+/* Until a config was measured the baseline is the best there is. */
+static json_t *baseline_best(const struct outcome *outcome, const json_t *trial)
+{
+	const json_t *value = json_object_get(trial, "objective_value");
+	double speedup = objective_speedup(&outcome->spec->objective, json_number_value(value),
+					   json_number_value(value));
+
+	return json_pack("{s:i, s:b, s:O, s:f, s:O, s:o}", "trial", 0, "feasible", true, "accuracy",
+			 json_object_get(trial, "accuracy"), "accuracy_loss", 0.0,
+			 "objective_value", value, "speedup",
+			 isnan(speedup) ? json_null() : json_real(speedup));
 }
 
 json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
 {
-	json_t *best = json_deep_copy(json_object_get(outcome->job, "best"));
+	const json_t *known = json_object_get(outcome->job, "best");
 	json_t *trial = json_loads(rows->cells[0], 0, NULL);
 	json_t *changes = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
+	json_t *best =
+		json_is_object(known) ? json_copy((json_t *)known) : baseline_best(outcome, trial);
+	const char *because = keep_because(best);
 	json_t *nearest = json_null();
 
 	if (!json_is_true(json_object_get(best, "feasible"))) {
@@ -89,7 +129,9 @@ json_t *outcome_best(const struct outcome *outcome, const struct store_rows *row
 				    "misses_by", -json_number_value(margin));
 	}
 	(void)json_object_set(best, "metrics", json_object_get(trial, "metrics"));
-	(void)json_object_set_new(best, "keep_baseline", json_boolean(keep_baseline(best)));
+	(void)json_object_set_new(best, "keep_baseline", json_boolean(because != NULL));
+	(void)json_object_set_new(best, "keep_baseline_because",
+				  because != NULL ? json_string(because) : json_null());
 	(void)json_object_set_new(best, "nearest", nearest);
 	(void)json_object_set_new(best, "config", outcome_config(outcome, changes));
 	json_decref(trial);

@@ -16,8 +16,11 @@ struct outcome {
 struct outcome *outcome_keep(struct call *call, const struct store_rows *rows);
 void outcome_finish(struct outcome *outcome);
 
-/* Reads the best trial (QUERY_TRIAL), for `next`; false when nothing has been measured yet. */
+/* Reads the best trial (QUERY_TRIAL), for `next`: trial 0 until a config was measured. False before
+ * the baseline was. */
 bool outcome_read_best(struct call *call, void (*next)(struct call *, const struct store_rows *));
+/* Answers that there is no best config, not even the baseline. */
+void outcome_no_best(struct call *call);
 /* The document of GET .../best, made of the best trial's row. New reference. */
 json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows);
 /* The config of changes as the log keeps them; NULL is the baseline's. New reference. */

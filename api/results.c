@@ -37,7 +37,7 @@ static void on_best_trial(struct call *call, const struct store_rows *rows)
 static void best(struct call *call, const struct store_rows *rows)
 {
 	if (outcome_keep(call, rows) != NULL && !outcome_read_best(call, on_best_trial)) {
-		call_error(call, ERR_WRONG_STATE, "no trial has been measured yet");
+		outcome_no_best(call);
 	}
 }
 

@@ -161,6 +161,26 @@ static char *met_text(const json_t *best)
 	return text;
 }
 
+static void print_keep(const json_t *best)
+{
+	static const struct {
+		const char *because, *text;
+	} texts[] = {
+		{"nothing_measured", "no config has been measured"},
+		{"criterion_missed", "no config that was measured meets the criterion"},
+		{"not_proved", "what beats it once might not when measured again"},
+	};
+	const char *because = json_string_value(json_object_get(best, "keep_baseline_because"));
+	const char *text = "nothing that meets the criterion beats it";
+
+	for (size_t i = 0; because != NULL && i < sizeof(texts) / sizeof(texts[0]); i++) {
+		text = strcmp(texts[i].because, because) == 0 ? texts[i].text : text;
+	}
+	if (json_is_true(json_object_get(best, "keep_baseline"))) {
+		printf("Keep the baseline: %s.\n", text);
+	}
+}
+
 static void print_best(const json_t *job, const json_t *best)
 {
 	json_t *ops = json_object_get(json_object_get(best, "config"), "ops");
@@ -178,9 +198,7 @@ static void print_best(const json_t *job, const json_t *best)
 	}
 	table_print(&table);
 	table_finish(&table);
-	if (json_is_true(json_object_get(best, "keep_baseline"))) {
-		printf("Keep the baseline: nothing that meets the criterion beats it.\n");
-	}
+	print_keep(best);
 }
 
 /* The job's own document says whether it has ended, and what the baseline was. */

@@ -40,13 +40,25 @@ static void reply_later(struct tuner *tuner, const struct err *err, tuner_done_f
 	loop_defer(tuner->options.loop, &reply->task, on_reply, reply);
 }
 
-static struct run *open_run(struct tuner *tuner, const char *job, struct err *reterr)
+/* A job that has ended is in memory until that is on disk. */
+static struct run *known_run(struct tuner *tuner, const char *job, struct err *reterr)
 {
 	struct run *run = run_find(tuner, job);
 
 	err_init(reterr);
-	if (run == NULL || job_state_is_final(run->job->state)) {
+	if (run == NULL) {
 		(void)err_set(reterr, ERR_NOT_FOUND, "no open job has this id");
+	}
+	return run;
+}
+
+static struct run *open_run(struct tuner *tuner, const char *job, struct err *reterr)
+{
+	struct run *run = known_run(tuner, job, reterr);
+
+	if (run != NULL && job_state_is_final(run->job->state)) {
+		(void)err_set(reterr, ERR_WRONG_STATE, "the job is %s",
+			      job_state_names[run->job->state]);
 		return NULL;
 	}
 	return run;
@@ -73,13 +85,14 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 		   const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run = open_run(tuner, job, &err);
+	struct run *run =
+		action == TUNER_CANCEL ? known_run(tuner, job, &err) : open_run(tuner, job, &err);
 
 	if (run == NULL) {
 		reply_later(tuner, &err, done, arg);
 		return;
 	}
-	if (action == TUNER_CANCEL) {
+	if (action == TUNER_CANCEL && !job_state_is_final(run->job->state)) {
 		run_finish(run, JOB_CANCELLED, "cancelled", "cancelled by request");
 	} else if (action == TUNER_PAUSE && run->job->state != JOB_PAUSED) {
 		move(run, JOB_PAUSED);

@@ -74,7 +74,8 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 enum tuner_action { TUNER_PAUSE, TUNER_RESUME, TUNER_CANCEL };
 
 /* ERR_NOT_FOUND when the job is not among the open ones (it may be final: ask the store),
- * ERR_WRONG_STATE when its state has no such move. Repeating an action is not an error. */
+ * ERR_WRONG_STATE when its state has no such move. Repeating an action is not an error, nor is
+ * cancelling what is ending by itself. */
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
 		   const struct store_key *key, tuner_done_fn done, void *arg);
 /* A trial that failed is measured again. ERR_NOT_FOUND when the job is not open or has no such

@@ -168,6 +168,14 @@ class Best(CliTest):
     def test_keep_baseline(self):
         text = self.runs(OK, self.serve_best("completed", True, keep_baseline=True), "best", JOB)
         self.assertIn("Keep the baseline", text)
+        reasons = {"nothing_measured": "no config has been measured",
+                   "criterion_missed": "meets the criterion",
+                   "not_proved": "measured again", "no_gain": "beats it"}
+        for because, words in reasons.items():
+            with self.subTest(because):
+                server = self.serve_best("completed", True, keep_baseline=True,
+                                         keep_baseline_because=because)
+                self.assertIn(words, self.runs(OK, server, "best", JOB).splitlines()[-1])
 
     def test_nothing_measured_yet(self):
         refusal = problem(409, "wrong_state", "Not possible in this state", "nothing measured yet")

@@ -381,7 +381,7 @@ class Results(Case):
             export["calib_sampling_size"], best["config"]["calibration_sampling_size"]
         )
 
-    def test_nothing_measured_yet(self):
+    def test_no_baseline(self):
         bad = jobkit.Evaluator(lambda question, headers: (400, {}))
         self.addCleanup(bad.close)
         job = submit(self.daemon, body(bad.url))

@@ -1,0 +1,178 @@
+"""What clients may still do, and are told, when a job has ended; and what is best before it has."""
+
+import tempfile
+import threading
+import unittest
+
+import jobkit
+from daemon import Daemon
+from jobkit import body, finished, get, submit, wait_until
+from test_workers import PullCase, pool_body
+
+
+class EndCase(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.daemon = Daemon(directory.name)
+        self.daemon.start()
+        self.addCleanup(self.daemon.stop)
+
+    def evaluator(self, reply):
+        evaluator = jobkit.Evaluator(reply)
+        self.addCleanup(evaluator.close)
+        return evaluator
+
+    def ask(self, method, path, expected=200, body=None, **headers):
+        status, sent, document = self.daemon.request(method, path, body, headers)
+        self.assertEqual(status, expected, document)
+        return sent, document
+
+    def best(self, job, expected=200):
+        return self.ask("GET", f"/v1/jobs/{job}/best", expected)[1]
+
+
+def failing(question, headers):
+    if question["question"] == "baseline":
+        return {"accuracy": 0.9, "latency_ms": 100}
+    return {"failed": True, "error": "no kernel for op1", "retryable": False}
+
+
+class Best(EndCase):
+    def keeps(self, best, because):
+        self.assertEqual((best["keep_baseline"], best["keep_baseline_because"]), (True, because))
+
+    def is_baseline(self, best):
+        self.keeps(best, "nothing_measured")
+        self.assertEqual((best["trial"], best["accuracy"], best["objective_value"]), (0, 0.9, 100))
+        self.assertEqual((best["feasible"], best["accuracy_loss"], best["nearest"]), (True, 0, None))
+        self.assertEqual({op["mode"] for op in best["config"]["ops"].values()}, {"fp32"})
+        self.assertEqual(best["metrics"], {"latency_ms": 100})
+
+    def test_from_the_baseline_on(self):
+        baseline, config = threading.Event(), threading.Event()
+        self.addCleanup(baseline.set)
+        self.addCleanup(config.set)
+
+        def reply(question, headers):
+            (baseline if question["question"] == "baseline" else config).wait()
+            return {"accuracy": 0.9, "latency_ms": 100 if question["question"] == "baseline" else 50}
+
+        job = submit(self.daemon, body(self.evaluator(reply).url, confirm=0))
+        self.assertIn("baseline has not been measured", self.best(job, 409)["detail"])
+        self.ask("GET", f"/v1/jobs/{job}/export?format=inc", 409)
+        baseline.set()
+        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["baseline"])
+        self.is_baseline(self.best(job))
+        _, export = self.ask("GET", f"/v1/jobs/{job}/export")
+        self.assertEqual(export["best"], self.best(job))
+        _, inc = self.ask("GET", f"/v1/jobs/{job}/export?format=inc")
+        self.assertEqual({op["weight"]["dtype"] for op in inc["op"].values()}, {"fp32"})
+        config.set()
+        finished(self.daemon, job)
+        best = self.best(job)
+        self.assertEqual((best["keep_baseline"], best["keep_baseline_because"]), (False, None))
+        self.assertEqual(best["trial"], 1)
+
+    def test_every_config_failed(self):
+        criterion = {"strategy": "random", "max_trials": 3}
+        evaluator = self.evaluator(failing)
+        job = submit(self.daemon, body(evaluator.url, tuning_criterion=criterion))
+        finished(self.daemon, job)
+        self.is_baseline(self.best(job))
+
+    def test_no_baseline(self):
+        evaluator = self.evaluator(lambda question, headers: (400, {}))
+        job = submit(self.daemon, body(evaluator.url))
+        finished(self.daemon, job)
+        self.assertIn("baseline was never measured", self.best(job, 409)["detail"])
+
+    def test_several_objectives(self):
+        evaluator = self.evaluator(failing)
+        objective = [{"metric": "latency_ms", "weight": 0.5}, {"metric": "accuracy", "weight": 0.5}]
+        criterion = {"strategy": "random", "max_trials": 1, "objective": objective}
+        job = submit(self.daemon, body(evaluator.url, tuning_criterion=criterion))
+        finished(self.daemon, job)
+        self.keeps(self.best(job), "nothing_measured")
+
+    def test_why_the_baseline_is_kept(self):
+        for answer, because, feasible in (
+            ({"accuracy": 0.1, "latency_ms": 50}, "criterion_missed", False),
+            ({"accuracy": 0.9, "latency_ms": 100}, "no_gain", True),
+        ):
+            with self.subTest(because):
+                def reply(question, headers):
+                    return failing(question, headers) if question["trial"] == 0 else answer
+
+                evaluator = self.evaluator(reply)
+                criterion = {"strategy": "random", "max_trials": 2, "stop_on": "budget"}
+                job = body(evaluator.url, tuning_criterion=criterion, confirm=0)
+                job = submit(self.daemon, job)
+                finished(self.daemon, job)
+                best = self.best(job)
+                self.keeps(best, because)
+                self.assertEqual(best["feasible"], feasible)
+                self.assertEqual(best["nearest"] is None, feasible)
+
+
+class Cancel(PullCase):
+    def control(self, job, action):
+        status, sent, document = self.daemon.request("POST", f"/v1/jobs/{job}/{action}")
+        return status, document, sent["ETag"]
+
+    def test_what_has_ended_is_answered_as_it_is(self):
+        ends = {
+            "completed": body(None, evaluator={"pool": "gpu"}, confirm=0),
+            "failed": pool_body(retry={"max_attempts": 1}),
+            "cancelled": pool_body(),
+        }
+        for state, spec in ends.items():
+            with self.subTest(state):
+                job = submit(self.daemon, spec)
+                if state == "completed":
+                    self.work(job)
+                elif state == "failed":
+                    self.complete(self.one(), {"failed": True, "error": "no", "retryable": False})
+                else:
+                    self.control(job, "cancel")
+                document = finished(self.daemon, job)
+                self.assertEqual(document["state"], state)
+                for _ in range(2):
+                    status, answer, tag = self.control(job, "cancel")
+                    self.assertEqual((status, answer), (200, document))
+                    self.assertIsNotNone(tag)
+                key = {"Idempotency-Key": state}
+                for replayed in (None, "true"):
+                    status, sent, answer = self.daemon.request(
+                        "POST", f"/v1/jobs/{job}/cancel", None, key)
+                    self.assertEqual((status, answer), (200, document))
+                    self.assertEqual(sent["Idempotency-Replayed"], replayed)
+                for action in ("pause", "resume"):
+                    status, problem, _ = self.control(job, action)
+                    self.assertEqual(status, 409)
+                    self.assertIn(state, problem["detail"])
+
+    def test_racing_with_the_end(self):
+        for _ in range(20):
+            spec = pool_body(confirm=0, tuning_criterion={"strategy": "random", "max_trials": 1})
+            job = submit(self.daemon, spec)
+            self.complete(self.one())
+            last = self.one()
+            answers = []
+            cancels = [
+                threading.Thread(target=lambda: answers.append(self.control(job, "cancel")[0]))
+                for _ in range(3)
+            ]
+            for i, thread in enumerate(cancels):
+                thread.start()
+                if i == 0:
+                    self.daemon.request("POST", f"/v1/leases/{last['lease']}/complete",
+                                        {"accuracy": 0.9, "latency_ms": 1})
+            for thread in cancels:
+                thread.join()
+            self.assertEqual(answers, [200] * 3)
+            self.assertIsNotNone(finished(self.daemon, job)["exit"])
+
+
+if __name__ == "__main__":
+    unittest.main()
