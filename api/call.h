@@ -72,7 +72,8 @@ struct call {
 	int64_t started_ms; /* of a probe */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
-	call_fn *go; /* after the key was looked up */
+	bool older_rules; /* of the job that is cloned */
+	call_fn *go;      /* after the key was looked up */
 	void *state;
 	void (*state_destroy)(void *state);
 };

@@ -90,6 +90,11 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 		call_fail(call, err);
 		return;
 	}
+	if (call->older_rules) {
+		space_note(prepared->spec->space, "/rules",
+			   "the job was cloned from one under older rules and follows the newest: "
+			   "its space, defaults and judgements may differ");
+	}
 	call_ref(call);
 	id_make(call->id, "job_");
 	(void)snprintf(location, sizeof(location), "/v1/jobs/%s", call->id);
@@ -164,6 +169,10 @@ static void clone_job(struct call *call, const struct store_rows *rows)
 		return;
 	}
 	spec = cloned_spec(rows);
+	call->older_rules =
+		json_object_get(call->body, "rules") == NULL &&
+		json_integer_value(json_object_get(spec, "rules")) < (json_int_t)RULES_NEWEST;
+	(void)json_object_del(spec, "rules");
 	override(spec, call->body);
 	if (json_is_true(json_object_get(spec, "warm_start"))) {
 		(void)json_object_set_new(spec, "warm_start",

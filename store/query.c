@@ -15,7 +15,8 @@
 	"json_object('id', job.id, 'name', name, 'labels', json(labels), 'state', state," \
 	" 'created_at', " TIME("created_at") ", 'started_at', " TIME("started_at") "," \
 	" 'finished_at', " TIME("finished_at") ", 'strategy', head -> '$.strategy'," \
-	" 'quant_level', head -> '$.quant_level', 'parallel', parallel," \
+	" 'quant_level', head -> '$.quant_level', 'rules', coalesce(head ->> '$.rules', 1)," \
+	" 'parallel', parallel," \
 	" 'seed', head -> '$.seed', 'deterministic', head -> '$.deterministic'," \
 	" 'stop_on', head -> '$.stop_on'," \
 	" 'budget', json_object('max_trials', max_trials, 'timeout', json(timeout)," \

@@ -12,6 +12,7 @@
 #include "tuner/spec_read.h"
 
 static const char *const body_members[] = {
+	"rules",
 	"name",
 	"labels",
 	"capability",
@@ -193,8 +194,12 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 	struct json_at criterion = json_member(&at, "tuning_criterion");
 	struct json_at objective = json_member(&criterion, "objective");
 
+	struct json_at rules = json_member(&at, "rules");
+
 	err_init(reterr);
 	json_only(&at, body_members);
+	spec->rules =
+		json_int(&rules, stored ? RULES_FIRST : RULES_NEWEST, RULES_FIRST, RULES_NEWEST);
 	if (json_object_get(bare, "baseline") != NULL) {
 		spec->targets = spec_own_pool(bare);
 		spec->target_count = 1;
@@ -353,14 +358,15 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 	const json_t *timeout = json_object_get(criterion, "timeout");
 
 	return json_pack(
-		"{s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "name",
-		spec->name, "labels", spec->labels, "strategy", spec->strategy->name, "quant_level",
-		level_head(spec->quant_level), "seed", (json_int_t)spec->seed, "deterministic",
-		spec->deterministic, "stop_on", stop_names[spec->keep_searching], "criterion",
-		criterion_head(&spec->criterion), "objective", objective_head(&spec->objective),
-		"evaluator", spec_target_redacted(target), "warnings", warnings_head(spec->space),
-		"parallel", (json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials,
-		"timeout", timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0));
+		"{s:I, s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}",
+		"rules", (json_int_t)spec->rules, "name", spec->name, "labels", spec->labels,
+		"strategy", spec->strategy->name, "quant_level", level_head(spec->quant_level),
+		"seed", (json_int_t)spec->seed, "deterministic", spec->deterministic, "stop_on",
+		stop_names[spec->keep_searching], "criterion", criterion_head(&spec->criterion),
+		"objective", objective_head(&spec->objective), "evaluator",
+		spec_target_redacted(target), "warnings", warnings_head(spec->space), "parallel",
+		(json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials, "timeout",
+		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0));
 }
 
 void spec_needs_init(struct spec_needs *needs, const struct spec *spec)

@@ -3,6 +3,12 @@
  *
  * Made from the submitted JSON together with the capability it refers to; made again from the
  * stored texts after a restart. Immutable except for what PATCH may edit.
+ *
+ * A log holds configs as indices into a space that is built again from the body, and a job is
+ * judged again while its log is replayed. So whatever turns a body into a space, a bound, a
+ * direction, a default or a judgement goes by the job's rules, a number that is stored with the
+ * body: a change that alters any of these for an unchanged body is a new number, and the old rules
+ * stay for the jobs that were submitted under them.
  */
 #ifndef NARROWD_TUNER_SPEC_H
 #define NARROWD_TUNER_SPEC_H
@@ -15,7 +21,13 @@
 #include "strategies/strategy.h"
 #include "tuner/spec_target.h"
 
+enum {
+	RULES_FIRST = 1, /* of jobs that do not say */
+	RULES_NEWEST = 2,
+};
+
 struct spec {
+	int64_t rules;
 	char *name;          /* owned, or NULL */
 	json_t *labels;      /* owned object */
 	json_t *ranking;     /* the part of the data that is enough to rank; owned, or NULL */

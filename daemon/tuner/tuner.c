@@ -177,16 +177,16 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
 	json_t *body = spec_redacted(prepared->spec, prepared->body);
 	json_t *target = spec_secrets_kept(prepared->spec, prepared->body, prepared->target);
-	char *texts[4] = {json_text(body), json_text(prepared->capability), json_text(head),
-			  json_text(target)};
+	char *texts[] = {NULL, json_text(prepared->capability), json_text(head), json_text(target)};
 	struct store_job job = {
 		.id = id,
-		.spec = texts[0],
 		.capability = texts[1],
 		.head = texts[2],
 		.evaluator = texts[3],
 	};
 
+	(void)json_object_set_new(body, "rules", json_integer(prepared->spec->rules));
+	job.spec = texts[0] = json_text(body);
 	s->tuner = tuner;
 	s->done = done;
 	s->arg = arg;

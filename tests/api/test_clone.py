@@ -162,6 +162,19 @@ class Clone(CloneCase):
         spec = get(self.daemon, f"/v1/jobs/{job['id']}/spec")
         self.assertEqual(spec["evaluator"]["secret"], {"set": True})
 
+    def test_it_takes_the_newest_rules_and_says_so(self):
+        url = self.evaluator(sensitive).url
+        old = self.run_job(url, rules=1)
+        self.assertEqual(get(self.daemon, f"/v1/jobs/{old}")["rules"], 1)
+        self.assertEqual(get(self.daemon, f"/v1/jobs/{old}/spec")["rules"], 1)
+        job = self.clone(old)
+        self.assertEqual(job["rules"], 2)
+        self.assertIn("rules", str(job["warnings"]))
+        again = self.clone(job["id"])
+        self.assertEqual((again["rules"], again["warnings"]), (2, []))
+        kept = self.clone(old, {"rules": 1})
+        self.assertEqual((kept["rules"], kept["warnings"]), (1, []))
+
     def test_a_key_makes_one(self):
         source = self.run_job(self.evaluator(sensitive).url)
         key = {"Idempotency-Key": "once"}
