@@ -13,34 +13,34 @@ static void on_page(struct call *call, const struct store_rows *rows)
 	page_reply(call, rows, 1, -1);
 }
 
+static const char *const states[] = {"pending", "delivered", "dead", NULL};
+
 static void list(struct call *call, const struct store_rows *rows)
 {
 	char before[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	const char *state = request_query(call->request, "state");
 	struct store_value values[4] = {{.text = call->params[0]}};
+	char *wanted;
 
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no webhook has the id %s", call->params[0]);
 		return;
 	}
-	if (!page_read(call, before, unused)) {
+	if (!page_read(call, before, unused) || !page_choices(call, "state", states, &wanted)) {
 		return;
 	}
-	values[1] = (struct store_value){.text = state, .is_null = state == NULL};
+	values[1] = (struct store_value){.text = wanted, .is_null = wanted == NULL};
 	values[2] = (struct store_value){.integer = strtoll(before, NULL, 10),
 					 .is_null = before[0] == '\0'};
 	values[3].integer = call->limit + 1;
 	call_query(call, QUERY_DELIVERIES, values, 4, on_page);
+	free(wanted);
 }
 
 void deliveries_list(struct call *call)
 {
-	static const char *const states[] = {"pending", "delivered", "dead", NULL};
 	struct store_value id = {.text = call->params[0]};
 
-	if (page_choice(call, "state", states)) {
-		call_query(call, QUERY_WEBHOOK, &id, 1, list);
-	}
+	call_query(call, QUERY_WEBHOOK, &id, 1, list);
 }
 
 static void on_replayed(void *arg, int rc, const struct err *err)

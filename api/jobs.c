@@ -233,19 +233,20 @@ void jobs_list(struct call *call)
 					     "completed", "failed",   "cancelled", NULL};
 	char before[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
 	struct store_value values[5];
-	char *labels;
+	char *labels, *wanted;
 
-	if (!page_choice(call, "state", states) || !page_read(call, before, unused)) {
+	if (!page_read(call, before, unused) || !page_choices(call, "state", states, &wanted)) {
 		return;
 	}
 	labels = wanted_labels(call);
-	values[0] = text_or_null(request_query(call->request, "state"));
+	values[0] = text_or_null(wanted);
 	values[1] = text_or_null(request_query(call->request, "name"));
 	values[2] = text_or_null(labels);
 	values[3] = text_or_null(before[0] != '\0' ? before : NULL);
 	values[4] = (struct store_value){.integer = call->limit + 1};
 	call_query(call, QUERY_JOBS, values, 5, on_jobs);
 	free(labels);
+	free(wanted);
 }
 
 static void reply_document(struct call *call, const struct store_rows *rows)

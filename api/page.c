@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/rng.h"
 
 static bool read_limit(struct call *call)
 {
@@ -22,31 +23,115 @@ static bool read_limit(struct call *call)
 	return true;
 }
 
-bool page_choice(struct call *call, const char *parameter, const char *const *choices)
+static bool is_choice(const char *const *choices, const char *value)
 {
-	const char *value = request_query(call->request, parameter);
-	struct buf list;
-
-	if (value == NULL) {
-		return true;
-	}
-	buf_init(&list, ERR_MESSAGE_MAX);
-	for (; *choices != NULL; choices++) {
+	for (; choices != NULL && *choices != NULL; choices++) {
 		if (strcmp(*choices, value) == 0) {
-			buf_finish(&list);
 			return true;
 		}
+	}
+	return choices == NULL;
+}
+
+static void refuse_choice(struct call *call, const char *parameter, const char *const *choices)
+{
+	struct buf list;
+
+	buf_init(&list, ERR_MESSAGE_MAX);
+	for (; *choices != NULL; choices++) {
 		buf_printf(&list, "%s%s", list.length > 0 ? ", " : "", *choices);
 	}
 	call_error(call, ERR_BAD_REQUEST, "%s is one of %s", parameter, list.bytes);
 	buf_finish(&list);
+}
+
+bool page_choice(struct call *call, const char *parameter, const char *const *choices)
+{
+	const char *value = request_query(call->request, parameter);
+
+	if (value == NULL || is_choice(choices, value)) {
+		return true;
+	}
+	refuse_choice(call, parameter, choices);
 	return false;
 }
 
-/* Cursors are opaque to clients: hexadecimal, so that they need no escaping in a URL. */
-static char *encode(const char *first, const char *second)
+struct filter {
+	const char *parameter;
+	const char *const *choices;
+	json_t *values; /* NULL until there is one */
+	bool refused;
+};
+
+static bool add_values(void *arg, const char *name, const char *value)
 {
-	char *plain = mem_printf("%s %s", first, second);
+	struct filter *filter = arg;
+
+	if (strcmp(name, filter->parameter) != 0) {
+		return true;
+	}
+	filter->values = filter->values != NULL ? filter->values : json_array();
+	for (bool more = true; more && !filter->refused;) {
+		size_t length = strcspn(value, ",");
+		char *one = mem_dup_n(value, length);
+
+		filter->refused = !is_choice(filter->choices, one);
+		(void)json_array_append_new(filter->values, json_string(one));
+		free(one);
+		more = value[length] == ',';
+		value += length + 1;
+	}
+	return !filter->refused;
+}
+
+bool page_choices(struct call *call, const char *parameter, const char *const *choices,
+		  char **ret_list)
+{
+	struct filter filter = {.parameter = parameter, .choices = choices};
+
+	*ret_list = NULL;
+	request_each_query(call->request, add_values, &filter);
+	if (filter.refused) {
+		refuse_choice(call, parameter, choices);
+	} else if (filter.values != NULL) {
+		*ret_list = json_text(filter.values);
+	}
+	json_decref(filter.values);
+	return !filter.refused;
+}
+
+static uint64_t mix(uint64_t hash, const char *text)
+{
+	do {
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
+	} while (*text++ != '\0');
+	return hash;
+}
+
+/* A sum, because filters may come in any order. */
+static bool add_to_hash(void *arg, const char *name, const char *value)
+{
+	uint64_t *hash = arg;
+
+	if (strcmp(name, "cursor") != 0 && strcmp(name, "limit") != 0) {
+		*hash += mix(mix(UINT64_C(0xCBF29CE484222325), name), value);
+	}
+	return true;
+}
+
+/* What a cursor belongs to: the collection with its filters and order. */
+static uint32_t page_hash(const struct call *call)
+{
+	uint64_t hash = mix(0, request_path(call->request));
+
+	request_each_query(call->request, add_to_hash, &hash);
+	return (uint32_t)(rng_mix(hash) >> 32);
+}
+
+/* Cursors are opaque to clients: hexadecimal, so that they need no escaping in a URL. */
+static char *encode(const struct call *call, const char *first, const char *second)
+{
+	char *plain = mem_printf("%x %s %s", page_hash(call), first, second);
 	size_t n = strlen(plain);
 	char *hex = mem_new(2 * n + 1, 1);
 
@@ -57,11 +142,11 @@ static char *encode(const char *first, const char *second)
 	return hex;
 }
 
-static bool decode(const char *hex, char *ret_first, char *ret_second)
+static bool decode(const char *hex, uint32_t *ret_hash, char *ret_first, char *ret_second)
 {
 	char plain[160];
 	size_t n = strlen(hex);
-	char *space;
+	char *first, *space;
 
 	if (n % 2 != 0 || n / 2 >= sizeof(plain) || strspn(hex, "0123456789abcdef") != n) {
 		return false;
@@ -73,12 +158,13 @@ static bool decode(const char *hex, char *ret_first, char *ret_second)
 		plain[i] = (char)byte;
 	}
 	plain[n / 2] = '\0';
-	space = strchr(plain, ' ');
-	if (space == NULL || strlen(plain) >= PAGE_FIELD_SIZE) {
+	*ret_hash = (uint32_t)strtoul(plain, &first, 16);
+	space = *first == ' ' ? strchr(++first, ' ') : NULL;
+	if (space == NULL || strlen(first) >= PAGE_FIELD_SIZE) {
 		return false;
 	}
 	*space = '\0';
-	(void)snprintf(ret_first, PAGE_FIELD_SIZE, "%s", plain);
+	(void)snprintf(ret_first, PAGE_FIELD_SIZE, "%s", first);
 	(void)snprintf(ret_second, PAGE_FIELD_SIZE, "%s", space + 1);
 	return true;
 }
@@ -86,16 +172,26 @@ static bool decode(const char *hex, char *ret_first, char *ret_second)
 bool page_read(struct call *call, char *ret_first, char *ret_second)
 {
 	const char *cursor = request_query(call->request, "cursor");
+	uint32_t hash;
 
 	ret_first[0] = ret_second[0] = '\0';
 	if (!read_limit(call)) {
 		return false;
 	}
-	if (cursor == NULL || decode(cursor, ret_first, ret_second)) {
+	if (cursor == NULL) {
 		return true;
 	}
-	call_error(call, ERR_BAD_REQUEST, "this cursor is not one of ours");
-	return false;
+	if (!decode(cursor, &hash, ret_first, ret_second)) {
+		call_error(call, ERR_BAD_REQUEST, "this cursor is not one of ours");
+		return false;
+	}
+	if (hash != page_hash(call)) {
+		call_error(call, ERR_BAD_REQUEST,
+			   "this cursor belongs to another collection, filter or order: begin "
+			   "without one");
+		return false;
+	}
+	return true;
 }
 
 static void add_escaped(struct buf *link, const char *text)
@@ -151,7 +247,7 @@ void page_reply(struct call *call, const struct store_rows *rows, int first, int
 		char *const *last = &rows->cells[(count - 1) * rows->columns];
 		const char *a = last[first] != NULL ? last[first] : "";
 
-		next = encode(a, second >= 0 && last[second] != NULL ? last[second] : "");
+		next = encode(call, a, second >= 0 && last[second] != NULL ? last[second] : "");
 		add_link(call, next);
 		buf_printf(&text, "],\"next\":\"%s\"}", next);
 	} else {

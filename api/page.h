@@ -10,9 +10,17 @@ enum { PAGE_FIELD_SIZE = 80 };
 
 /*
  * Reads limit=N, coerced to 1 .. LIMIT_PAGE, into call->limit, and cursor=..., decoded into two
- * fields of PAGE_FIELD_SIZE bytes, empty when absent. False after answering 400.
+ * fields of PAGE_FIELD_SIZE bytes, empty when absent. False after answering 400, as for a cursor of
+ * another collection, filter or order.
  */
 bool page_read(struct call *call, char *ret_first, char *ret_second);
+/*
+ * The values of a filter that may be given more than once and lists several behind commas, as a JSON
+ * array, which the caller frees; each is one of the NULL-terminated choices unless these are NULL.
+ * *ret_list is NULL when the parameter is absent. False after answering 400.
+ */
+bool page_choices(struct call *call, const char *parameter, const char *const *choices,
+		  char **ret_list);
 /* Whether the parameter is absent or one of the NULL-terminated choices; otherwise answers 400. */
 bool page_choice(struct call *call, const char *parameter, const char *const *choices);
 /*

@@ -3,8 +3,8 @@
 
 static const char *const page[] = {"limit", "cursor", NULL};
 static const char *const job_page[] = {"limit", "cursor", "state", "name", "label.", NULL};
-static const char *const trial_page[] = {"limit",    "cursor", "state", "stage",
-					 "feasible", "order",  NULL};
+static const char *const trial_page[] = {"limit",  "cursor",   "state", "stage", "kind",
+					 "source", "feasible", "order", NULL};
 static const char *const delivery_page[] = {"limit", "cursor", "state", NULL};
 static const char *const one_trial[] = {"config", NULL};
 static const char *const formats[] = {"format", NULL};

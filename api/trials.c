@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "strategies/strategy.h"
 #include "tuner/codec_config.h"
 
 static const char *const orders[] = {"number",     "-number",     "accuracy", "-accuracy",
@@ -22,45 +23,78 @@ static int index_of(const char *const *names, const char *text)
 	return -1;
 }
 
+/* Which trials, each a set: the parameter, what it may be, and its place in QUERY_TRIALS. */
+static const char *const states[] = {"asked",  "leased",    "told", "failed",
+				     "pruned", "cancelled", NULL};
+static const char *const sources[] = {"measured", "cache", "imported", NULL};
+static const struct {
+	const char *parameter;
+	const char *const *choices;
+	size_t value;
+} filters[] = {{"state", states, 1},
+	       {"stage", NULL, 2},
+	       {"kind", question_kind_names, 8},
+	       {"source", sources, 9}};
+
+enum { FILTERS = sizeof(filters) / sizeof(filters[0]) };
+
 static void on_trials(struct call *call, const struct store_rows *rows)
 {
 	page_reply(call, rows, 2, 1);
 }
 
-static void list(struct call *call, const struct store_rows *rows)
+/* False after answering 400; the texts are the caller's to free in either case. */
+static bool read_filters(struct call *call, struct store_value *values)
 {
-	const char *state = request_query(call->request, "state");
-	const char *stage = request_query(call->request, "stage");
+	for (size_t i = 0; i < FILTERS; i++) {
+		struct store_value *value = &values[filters[i].value];
+		char *list;
+
+		if (!page_choices(call, filters[i].parameter, filters[i].choices, &list)) {
+			return false;
+		}
+		*value = (struct store_value){.text = list, .is_null = list == NULL};
+	}
+	return true;
+}
+
+static void put_query(struct call *call, struct store_value *values)
+{
 	const char *feasible = request_query(call->request, "feasible");
 	const char *order = request_query(call->request, "order");
 	char key[PAGE_FIELD_SIZE], number[PAGE_FIELD_SIZE];
-	struct store_value values[8] = {
-		{.text = call->params[0]},
-		{.text = state, .is_null = state == NULL},
-		{.text = stage, .is_null = stage == NULL},
-		{.integer = feasible != NULL ? index_of(truths, feasible) : 0,
-		 .is_null = feasible == NULL},
-		{.integer = order != NULL ? index_of(orders, order) : 0},
-	};
 
-	(void)rows;
 	if (!page_read(call, key, number)) {
 		return;
 	}
+	values[0] = (struct store_value){.text = call->params[0]};
+	values[3] =
+		(struct store_value){.integer = feasible != NULL ? index_of(truths, feasible) : 0,
+				     .is_null = feasible == NULL};
+	values[4].integer = order != NULL ? index_of(orders, order) : 0;
 	values[5] = (struct store_value){.text = key, .is_null = key[0] == '\0'};
 	values[6] = (struct store_value){.integer = strtoll(number, NULL, 10),
 					 .is_null = number[0] == '\0'};
 	values[7].integer = call->limit + 1;
-	call_query(call, QUERY_TRIALS, values, 8, on_trials);
+	call_query(call, QUERY_TRIALS, values, 10, on_trials);
+}
+
+static void list(struct call *call, const struct store_rows *rows)
+{
+	struct store_value values[10] = {{0}};
+
+	(void)rows;
+	if (read_filters(call, values)) {
+		put_query(call, values);
+	}
+	for (size_t i = 0; i < FILTERS; i++) {
+		free((char *)values[filters[i].value].text);
+	}
 }
 
 void trials_list(struct call *call)
 {
-	static const char *const states[] = {"asked",  "leased",    "told", "failed",
-					     "pruned", "cancelled", NULL};
-
-	if (page_choice(call, "state", states) && page_choice(call, "feasible", truths) &&
-	    page_choice(call, "order", orders)) {
+	if (page_choice(call, "feasible", truths) && page_choice(call, "order", orders)) {
 		document_of_job(call, list);
 	}
 }

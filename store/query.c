@@ -9,6 +9,8 @@
 #define TIME(column) "strftime('%Y-%m-%dT%H:%M:%fZ', " column " / 1000.0, 'unixepoch')"
 #define BOOLEAN(column) \
 	"json(CASE " column " WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)"
+#define AMONG(column, values) \
+	"(" values " IS NULL OR " column " IN (SELECT value FROM json_each(" values ")))"
 #define NOT_FINAL "state IN ('queued', 'baseline', 'running', 'paused')"
 
 #define JOB_DOCUMENT \
@@ -61,8 +63,9 @@
 	" 'next_attempt_at', " TIME("due_at") ", 'status', status, 'error', error)"
 
 #define TRIAL_FILTER \
-	" WHERE job = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR stage = ?3)" \
-	" AND (?4 IS NULL OR feasible = CAST(?4 AS INTEGER))"
+	" WHERE job = ?1 AND " AMONG("state", "?2") " AND " AMONG("stage", "?3") \
+	" AND (?4 IS NULL OR feasible = CAST(?4 AS INTEGER))" \
+	" AND " AMONG("kind", "?9") " AND " AMONG("source", "?10")
 
 #define TRIALS_BY_NUMBER(compare, beyond, direction) \
 	"SELECT " TRIAL_DOCUMENT ", number, NULL FROM trial" TRIAL_FILTER \
@@ -88,7 +91,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		" evaluator" FROM_JOB " WHERE job.id = ?1",
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
-		" WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR name = ?2)"
+		" WHERE " AMONG("state", "?1") " AND (?2 IS NULL OR name = ?2)"
 		" AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS wanted WHERE NOT EXISTS"
 		" (SELECT 1 FROM json_each(labels) AS label"
 		" WHERE label.key = wanted.key AND label.value = wanted.value))"
@@ -129,7 +132,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		" FROM webhook WHERE id = ?1",
 	[QUERY_DELIVERIES] =
 		"SELECT " DELIVERY_DOCUMENT ", event FROM delivery"
-		" WHERE webhook = ?1 AND (?2 IS NULL OR state = ?2)"
+		" WHERE webhook = ?1 AND " AMONG("state", "?2")
 		" AND event < coalesce(?3, 9223372036854775807) ORDER BY event DESC LIMIT ?4",
 	[QUERY_DUE] =
 		"SELECT webhook.id, event, job FROM webhook"

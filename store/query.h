@@ -2,7 +2,8 @@
  * Every query that can be put to the store, with its parameters and columns.
  *
  * Documents are made by SQLite's JSON functions, so that a page goes from disk to the client
- * without a tree of objects in between. Their members are those of the OpenAPI document.
+ * without a tree of objects in between. Their members are those of the OpenAPI document. A filter
+ * in the plural is a JSON array of the values that pass.
  */
 #ifndef NARROWD_STORE_QUERY_H
 #define NARROWD_STORE_QUERY_H
@@ -10,7 +11,7 @@
 enum store_query {
 	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator */
 	QUERY_JOB,
-	/* (state|null, name|null, labels that it must have as a JSON object|null, before id|null,
+	/* (states|null, name|null, labels that it must have as a JSON object|null, before id|null,
 	 * limit) -> document, id; newest first */
 	QUERY_JOBS,
 	/* () -> id, spec, capability, evaluator of every job that is not final, oldest first */
@@ -19,9 +20,9 @@ enum store_query {
 	QUERY_LOG,
 	/* (job, after seq, limit) -> document, seq */
 	QUERY_EVENTS,
-	/* (job, state|null, stage|null, feasible|null, order, after key|null, after number|null, limit)
-	 * -> document, number, order key; `order` is 0 number, 1 -number, 2 accuracy, 3 -accuracy,
-	 * 4 latency_ms, 5 -latency_ms; trials without the key come last */
+	/* (job, states|null, stages|null, feasible|null, order, after key|null, after number|null, limit,
+	 * kinds|null, sources|null) -> document, number, order key; `order` is 0 number, 1 -number,
+	 * 2 accuracy, 3 -accuracy, 4 latency_ms, 5 -latency_ms; trials without the key come last */
 	QUERY_TRIALS,
 	/* (job, number) -> document, config (as in the event that asked) */
 	QUERY_TRIAL,
@@ -38,7 +39,7 @@ enum store_query {
 	QUERY_WEBHOOKS,
 	/* (id) -> document, url, secret, why it is disabled|null */
 	QUERY_WEBHOOK,
-	/* (webhook, state|null, before n|null, limit) -> document, n; newest first */
+	/* (webhook, states|null, before n|null, limit) -> document, n; newest first */
 	QUERY_DELIVERIES,
 	/* (now, how many of each webhook) -> webhook, n, job; those that are due longest come first */
 	QUERY_DUE,

@@ -69,7 +69,10 @@ static void expect_due(struct world *world, int64_t now, const char *expected)
 
 static void expect_state(struct world *world, const char *webhook, const char *state, size_t count)
 {
-	cr_expect_eq(QUERY(world, QUERY_DELIVERIES, TEXT(webhook), TEXT(state), NONE, NUMBER(100)),
+	char states[32];
+
+	(void)snprintf(states, sizeof(states), "[\"%s\"]", state);
+	cr_expect_eq(QUERY(world, QUERY_DELIVERIES, TEXT(webhook), TEXT(states), NONE, NUMBER(100)),
 		     count, "%s", state);
 }
 

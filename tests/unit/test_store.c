@@ -113,10 +113,15 @@ Test(store, trials_are_paged_in_every_order_and_filtered)
 		page_through(&world, order, numbers);
 		cr_assert_str_eq(numbers, expected[order], "order %d gives %s", order, numbers);
 	}
-	cr_assert_eq(QUERY(&world, QUERY_TRIALS, TEXT("job_a"), TEXT("told"), TEXT("all"),
-			   NUMBER(0), NUMBER(4), NONE, NONE, NUMBER(10)),
+	cr_assert_eq(QUERY(&world, QUERY_TRIALS, TEXT("job_a"), TEXT("[\"told\"]"),
+			   TEXT("[\"none\",\"all\"]"), NUMBER(0), NUMBER(4), NONE, NONE,
+			   NUMBER(10)),
 		     1);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "1");
+	cr_assert_eq(QUERY(&world, QUERY_TRIALS, TEXT("job_a"), NONE, NONE, NONE, NUMBER(0), NONE,
+			   NONE, NUMBER(10), TEXT("[\"baseline\"]"), TEXT("[\"measured\"]")),
+		     1);
+	cr_assert_str_eq(world_cell(&world, 0, 1), "0");
 	world_finish(&world);
 }
 
@@ -139,7 +144,7 @@ Test(store, jobs_are_listed_newest_first_by_state_name_and_label)
 	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, NONE, NONE, TEXT("job_b"), NUMBER(2)), 1);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "job_a");
 	cr_assert_eq(QUERY(&world, QUERY_JOBS, NONE, TEXT("n1"), NONE, NONE, NUMBER(9)), 2);
-	cr_assert_eq(QUERY(&world, QUERY_JOBS, TEXT("completed"), TEXT("n1"),
+	cr_assert_eq(QUERY(&world, QUERY_JOBS, TEXT("[\"completed\"]"), TEXT("n1"),
 			   TEXT("{\"te\\\"am.x\":\"ed'ge\"}"), NONE, NUMBER(9)),
 		     1);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "job_c");
