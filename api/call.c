@@ -153,6 +153,19 @@ bool call_may_change(struct call *call, const char *tag)
 	return false;
 }
 
+/* JSON ends its line, so that a terminal's prompt does not stand beside it. */
+static char *end_line(char *text)
+{
+	size_t length = strlen(text);
+
+	if (length > 0 && text[length - 1] == '\n') {
+		return text;
+	}
+	text = mem_grow(text, length + 2, 1);
+	memcpy(text + length, "\n", 2);
+	return text;
+}
+
 void call_reply_text(struct call *call, int status, const char *type, char *text)
 {
 	char tag[CALL_TAG_SIZE];
@@ -163,6 +176,7 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 		free(text);
 		return;
 	}
+	text = strcmp(type, "application/json") == 0 ? end_line(text) : text;
 	request_reply(end_request(call), status, type, text, strlen(text));
 }
 

@@ -12,7 +12,7 @@ typedef void make_fn(struct call *call, const struct store_rows *rows);
 
 enum { FINALS_MAX = 10000 };
 
-static bool is_final(const char *state)
+bool document_is_final(const char *state)
 {
 	for (int s = JOB_COMPLETED; job_state_names[s] != NULL; s++) {
 		if (strcmp(job_state_names[s], state) == 0) {
@@ -26,7 +26,7 @@ static void remember_final(struct call *call, const struct store_rows *rows)
 {
 	struct server *server = call->server;
 
-	if (!is_final(rows->cells[JOB_STATE]) || call->deletions != server->deletions) {
+	if (!document_is_final(rows->cells[JOB_STATE]) || call->deletions != server->deletions) {
 		return;
 	}
 	if (server->finals.count >= FINALS_MAX) {

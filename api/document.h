@@ -14,6 +14,9 @@
 void document_of_job(struct call *call,
 		     void (*make)(struct call *call, const struct store_rows *rows));
 
+/* Whether a job in this state changes no more. */
+bool document_is_final(const char *state);
+
 /* Whether If-Match is absent or names `version`; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 

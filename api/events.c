@@ -116,10 +116,6 @@ static void start_stream(struct call *call)
 	const char *last = request_header(call->request, "Last-Event-ID");
 	struct stream *stream;
 
-	if (last != NULL && strspn(last, "0123456789") != strlen(last)) {
-		call_error(call, ERR_BAD_REQUEST, "Last-Event-ID must be the seq of an event");
-		return;
-	}
 	if (!request_may_wait(call->request)) {
 		call_error(call, ERR_OVERLOADED, "too many clients are waiting");
 		return;
@@ -153,10 +149,28 @@ static void read_page(struct call *call, const struct store_rows *rows)
 	call_query(call, QUERY_EVENTS, values, 3, on_page);
 }
 
-static void on_job(struct call *call, const struct store_rows *rows)
+/* Nothing comes any more: 204 is what stops a browser's EventSource from asking again and again. */
+static void on_rest(struct call *call, const struct store_rows *rows)
 {
 	if (rows->count == 0) {
+		call_reply_empty(call, 204);
+	} else {
+		start_stream(call);
+	}
+}
+
+static void on_job(struct call *call, const struct store_rows *rows)
+{
+	const char *last = request_header(call->request, "Last-Event-ID");
+	struct store_value values[] = {{.text = call->params[0]}, {0}, {.integer = 1}};
+
+	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	} else if (last != NULL && strspn(last, "0123456789") != strlen(last)) {
+		call_error(call, ERR_BAD_REQUEST, "Last-Event-ID must be the seq of an event");
+	} else if (last != NULL && document_is_final(rows->cells[JOB_STATE])) {
+		values[1].integer = strtoll(last, NULL, 10);
+		call_query(call, QUERY_EVENTS, values, 3, on_rest);
 	} else {
 		start_stream(call);
 	}

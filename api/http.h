@@ -16,6 +16,9 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+/* The media types of bodies of PATCH, as in Accept-Patch (RFC 5789); of others the first alone. */
+#define HTTP_PATCH_TYPES "application/json, application/merge-patch+json"
+
 struct http;
 struct request;
 

@@ -221,15 +221,20 @@ static int check_browser(const struct http_guard *guard, const struct http_guard
 	return 0;
 }
 
-static bool is_json_type(const char *type)
+static bool is_type(const char *type, const char *wanted)
 {
-	static const char json[] = "application/json";
-	size_t length = strlen(json);
+	size_t length = strlen(wanted);
 
-	if (type == NULL || strncasecmp(type, json, length) != 0) {
+	if (type == NULL || strncasecmp(type, wanted, length) != 0) {
 		return false;
 	}
 	return type[length] == '\0' || strchr("; \t", type[length]) != NULL;
+}
+
+static bool takes_type(const char *method, const char *type)
+{
+	return is_type(type, "application/json") ||
+	       (strcmp(method, "PATCH") == 0 && is_type(type, "application/merge-patch+json"));
 }
 
 static int check_media(const struct http_guard *guard, const struct http_guard_rules *rules,
@@ -243,7 +248,7 @@ static int check_media(const struct http_guard *guard, const struct http_guard_r
 	}
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		if (strcmp(rules->method, methods[i]) == 0 &&
-		    !is_json_type(field(guard, GUARD_CONTENT_TYPE))) {
+		    !takes_type(rules->method, field(guard, GUARD_CONTENT_TYPE))) {
 			return err_set(reterr, ERR_MEDIA_TYPE,
 				       "send the body with Content-Type: application/json");
 		}

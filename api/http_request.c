@@ -146,6 +146,9 @@ static enum MHD_Result refuse(struct request *request, const struct err *err, bo
 	if (close) {
 		request_add_header(request, "Connection", "close");
 	}
+	if (err->code == ERR_MEDIA_TYPE && strcmp(request->method, "PATCH") == 0) {
+		request_add_header(request, "Accept-Patch", HTTP_PATCH_TYPES);
+	}
 	request_problem(request, err);
 	if (close) {
 		return http_reply_queue(request);

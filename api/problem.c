@@ -46,7 +46,7 @@ static void add_faults(struct buf *buf, const struct err *err)
 		add_member(buf, "detail", fault->detail, ERR_DETAIL_MAX);
 		buf_text(buf, "}");
 	}
-	buf_text(buf, "]");
+	buf_text(buf, err->fault_count > kept ? "],\"errors_truncated\":true" : "]");
 }
 
 char *problem_text(const struct err *err, const char *instance, const char *request_id,
@@ -64,6 +64,6 @@ char *problem_text(const struct err *err, const char *instance, const char *requ
 	add_member(&buf, "instance", instance, INSTANCE_MAX);
 	add_member(&buf, "request_id", request_id, INSTANCE_MAX);
 	add_faults(&buf, err);
-	buf_text(&buf, "}");
+	buf_text(&buf, "}\n");
 	return buf_take(&buf, ret_length);
 }

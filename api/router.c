@@ -6,6 +6,8 @@
 #include "api/header.h"
 #include "base/limits.h"
 
+enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };
+
 static const struct json_limits body_limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH,
 					       LIMIT_JSON_VALUES};
 
@@ -42,15 +44,16 @@ static const struct route *find_route(const char *method, const char *path,
 		if (strcmp(route->method, method) == 0) {
 			return route;
 		}
-		buf_printf(allow, "%s%s%s", allow->length > 0 ? ", " : "", route->method,
-			   strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
+		buf_printf(allow, "%s, ", route->method);
+		buf_text(allow, strcmp(route->method, "GET") == 0 ? "HEAD, " : "");
 	}
+	buf_text(allow, allow->length > 0 ? "OPTIONS" : "");
 	return NULL;
 }
 
 struct query_check {
 	const char *const *known;
-	char unknown[64]; /* the first one */
+	struct buf unknown; /* the names of all that are, quoted */
 };
 
 static bool check_query(void *arg, const char *name, const char *value)
@@ -68,20 +71,25 @@ static bool check_query(void *arg, const char *name, const char *value)
 			return true;
 		}
 	}
-	(void)snprintf(check->unknown, sizeof(check->unknown), "\"%s\"", name);
-	return false;
+	buf_text(&check->unknown, check->unknown.length > 0 ? ", " : "");
+	buf_json_string(&check->unknown, name, strnlen(name, UNKNOWN_NAME_MAX));
+	return true;
 }
 
 static bool query_is_known(struct call *call)
 {
 	struct query_check check = {.known = call->route->query};
+	bool known;
 
+	buf_init(&check.unknown, UNKNOWN_MAX);
 	request_each_query(call->request, check_query, &check);
-	if (check.unknown[0] != '\0') {
-		call_error(call, ERR_UNKNOWN_QUERY, "unknown query parameter %s", check.unknown);
-		return false;
+	known = check.unknown.length == 0;
+	if (!known) {
+		call_error(call, ERR_UNKNOWN_QUERY, "unknown query parameter %s",
+			   check.unknown.bytes);
 	}
-	return true;
+	buf_finish(&check.unknown);
+	return known;
 }
 
 static bool answer_is_acceptable(struct call *call)
@@ -97,10 +105,30 @@ static bool answer_is_acceptable(struct call *call)
 	return false;
 }
 
+/* What may be asked of a resource, or ("*") of the server as such. */
+static bool answer_options(struct request *request, const struct buf *allow)
+{
+	bool server = strcmp(request_path(request), "*") == 0;
+
+	if (strcmp(request_method(request), "OPTIONS") != 0 || (allow->length == 0 && !server)) {
+		return false;
+	}
+	request_add_header(request, "Allow",
+			   server ? "GET, HEAD, POST, PATCH, DELETE, OPTIONS" : allow->bytes);
+	if (server || strstr(allow->bytes, "PATCH") != NULL) {
+		request_add_header(request, "Accept-Patch", HTTP_PATCH_TYPES);
+	}
+	request_reply(request, 204, NULL, NULL, 0);
+	return true;
+}
+
 static void no_route(struct request *request, const struct buf *allow)
 {
 	struct err err;
 
+	if (answer_options(request, allow)) {
+		return;
+	}
 	if (allow->length > 0) {
 		request_add_header(request, "Allow", allow->bytes);
 		(void)err_set(&err, ERR_METHOD, "%s is not possible here", request_method(request));

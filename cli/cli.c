@@ -52,6 +52,9 @@ enum cli_exit cli_refused(const struct client_reply *reply)
 
 		(void)fprintf(stderr, "narrow: %s: %s\n", title, detail);
 		print_faults(json_object_get(problem, "errors"));
+		if (json_is_true(json_object_get(problem, "errors_truncated"))) {
+			(void)fprintf(stderr, "  ... and more\n");
+		}
 		free(title);
 		free(detail);
 	} else {

@@ -12,7 +12,7 @@
 enum {
 	ERR_MESSAGE_MAX = 640,
 	/* A problem document names at most this many faults. */
-	ERR_FAULTS_MAX = 20,
+	ERR_FAULTS_MAX = 50,
 	ERR_POINTER_MAX = 256,
 	ERR_DETAIL_MAX = 256,
 };

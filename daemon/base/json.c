@@ -240,6 +240,15 @@ bool json_bool(const struct json_at *at, bool fallback)
 	return json_is_true(at->value);
 }
 
+/* As JSON Schema has it: 218.0 is an integer, too. */
+static bool is_integral(const json_t *value)
+{
+	double real = json_real_value(value);
+
+	return json_is_integer(value) ||
+	       (json_is_real(value) && real == trunc(real) && fabs(real) < 0x1p63);
+}
+
 int64_t json_int(const struct json_at *at, int64_t fallback, int64_t min, int64_t max)
 {
 	int64_t value;
@@ -247,11 +256,12 @@ int64_t json_int(const struct json_at *at, int64_t fallback, int64_t min, int64_
 	if (at->value == NULL) {
 		return fallback;
 	}
-	if (!json_is_integer(at->value)) {
+	if (!is_integral(at->value)) {
 		(void)json_fault(at, "an integer is expected");
 		return fallback;
 	}
-	value = json_integer_value(at->value);
+	value = json_is_integer(at->value) ? json_integer_value(at->value)
+					   : (int64_t)json_real_value(at->value);
 	if (value < min || value > max) {
 		(void)json_fault(at, "must be from %lld to %lld", (long long)min, (long long)max);
 		return fallback;

@@ -41,6 +41,32 @@ class Contract(unittest.TestCase):
         }
         self.assertEqual(set(filter(None, printed)), documented)
 
+    def test_version(self):
+        said = subprocess.run(
+            [os.environ["NARROWD_BIN"], "--version"], capture_output=True, text=True, check=True
+        ).stdout
+        self.assertEqual(said.split()[-1], self.document["info"]["version"])
+
+    def test_query_parameters_both_ways(self):
+        documented = {}
+        for path, item in self.document["paths"].items():
+            for method, operation in item.items():
+                parameters = [
+                    schema_check.follow(node, self.document)
+                    for node in operation.get("parameters", [])
+                ]
+                documented[method, path] = {
+                    node["name"] for node in parameters if node["in"] == "query"
+                } - {"labels"}
+        everywhere = set().union(*documented.values())
+        self.assertLess({"limit", "cursor", "state"}, everywhere)
+        for (method, path), names in documented.items():
+            path = path.replace("{id}", "x").replace("{n}", "1").replace("{name}", "basic")
+            for name in everywhere:
+                status, _, answer = self.daemon.request(method.upper(), f"{path}?{name}=1", None)
+                unknown = status == 400 and "unknown_query_parameter" in answer["type"]
+                self.assertEqual(unknown, name not in names, (method, path, name))
+
     def ask(self, method, path, body=None, headers=None):
         """Sends a request and checks the answer against what the document promises for it."""
         status, sent, value = self.daemon.request(method, path, body, headers)

@@ -357,7 +357,7 @@ class BadInput(JobCase):
 
     def test_methods_and_paths(self):
         status, headers, _ = self.daemon.request("PUT", "/v1/jobs", {})
-        self.assertEqual((status, headers["allow"]), (405, "POST, GET, HEAD"))
+        self.assertEqual((status, headers["allow"]), (405, "POST, GET, HEAD, OPTIONS"))
         for path in ("/v1/jobs/job_none", "/v1/jobs/job_none/best", "/v1", "/v1/jobs/"):
             get(self.daemon, path, 404)
 

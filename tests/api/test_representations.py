@@ -134,7 +134,7 @@ class Negotiation(Case):
                 self.assertEqual(sent[name], got[name], (path, name))
         self.ask("HEAD", "/v1/jobs/job_none", 404)
         sent, _ = self.ask("DELETE", "/v1/strategies", 405)
-        self.assertEqual(sent["allow"], "GET, HEAD")
+        self.assertEqual(sent["allow"], "GET, HEAD, OPTIONS")
 
     def test_accept(self):
         for accept in ("application/json", "*/*", "text/html, application/*;q=0.1"):

@@ -63,7 +63,7 @@ Test(err, first_fault_is_the_message_and_the_count_goes_on)
 	cr_assert_eq(err.code, ERR_INVALID_FIELD);
 	cr_assert_eq(err.fault_count, ERR_FAULTS_MAX + 5);
 	cr_assert_str_eq(err.message, "/a/0: bad");
-	cr_assert_str_eq(err.faults[ERR_FAULTS_MAX - 1].pointer, "/a/19");
+	cr_assert_str_eq(err.faults[ERR_FAULTS_MAX - 1].pointer, "/a/49");
 }
 
 Test(err, every_row_is_complete_and_names_are_unique)

@@ -182,6 +182,6 @@ Test(problem, what_is_unknown_is_left_out)
 	text = problem_text(&err, NULL, NULL, NULL);
 	cr_assert_str_eq(text,
 			 "{\"type\":\"urn:narrowd:problem:not_found\",\"title\":\"Not found\","
-			 "\"status\":404,\"detail\":\"no \\\"x\\\"\"}");
+			 "\"status\":404,\"detail\":\"no \\\"x\\\"\"}\n");
 	free(text);
 }
