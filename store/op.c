@@ -35,6 +35,12 @@ static const char *const statements[OP_STATEMENTS_] = {
 	/* More than one for each new key, so that old ones cannot pile up. */
 	[OP_EXPIRE_KEYS] = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
 			   " WHERE at_ms < ?1 - " KEY_LIFE_MS " LIMIT 4)",
+	/* The same with leases that are over, when one is given. */
+	[OP_EXPIRE_LEASES] =
+		"DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE at_ms < ?1 "
+		"- " KEY_LIFE_MS " AND NOT EXISTS (SELECT 1 FROM trial WHERE trial.job = lease.job"
+		" AND trial.number = lease.trial AND trial.state = 'leased')"
+		" ORDER BY at_ms LIMIT 4)",
 	[OP_READ_JOB] = NULL, /* QUERY_JOB's */
 };
 
@@ -192,6 +198,13 @@ static int run_texts(struct op_runner *runner, enum op_statement which, const st
 	return db_run(stmt, reterr);
 }
 
+static int expire(struct op_runner *runner, enum op_statement which, int64_t now,
+		  struct err *reterr)
+{
+	(void)sqlite3_bind_int64(runner->statements[which], 1, now);
+	return db_run(runner->statements[which], reterr);
+}
+
 static int append(struct op_runner *runner, const struct op *op, int64_t version,
 		  struct err *reterr)
 {
@@ -220,6 +233,9 @@ static int append(struct op_runner *runner, const struct op *op, int64_t version
 		seq = sqlite3_last_insert_rowid(runner->db);
 		if (rc == 0) {
 			rc = project_apply(&runner->project, &row, reterr);
+		}
+		if (rc == 0 && strcmp(row.type, "question_leased") == 0) {
+			rc = expire(runner, OP_EXPIRE_LEASES, row.at_ms, reterr);
 		}
 		if (rc == 0) {
 			rc = outbox_post(&runner->outbox, &row, seq, &runner->posted, reterr);
@@ -346,7 +362,6 @@ static int keep_key(struct op_runner *runner, const struct op *op, struct err *r
 	const struct store_key *key = op->key;
 	sqlite3_stmt *keep = runner->statements[OP_KEEP_KEY];
 	sqlite3_stmt *read = runner->statements[OP_READ_JOB];
-	sqlite3_stmt *expire = runner->statements[OP_EXPIRE_KEYS];
 	int rc;
 
 	db_bind_text(keep, 1, key->scope);
@@ -364,8 +379,7 @@ static int keep_key(struct op_runner *runner, const struct op *op, struct err *r
 	if (sqlite3_changes(runner->db) != 1) {
 		return err_set(reterr, ERR_CONFLICT, "this idempotency key was used before");
 	}
-	(void)sqlite3_bind_int64(expire, 1, key->at_ms);
-	return db_run(expire, reterr);
+	return expire(runner, OP_EXPIRE_KEYS, key->at_ms, reterr);
 }
 
 static int (*const runs[])(struct op_runner *, const struct op *, struct err *) = {

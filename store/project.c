@@ -22,6 +22,8 @@
 	"CAST(CASE json_type(?5, '$.accuracy')"                                                    \
 	" WHEN 'object' THEN (SELECT value FROM json_each(?5, '$.accuracy') LIMIT 1)"              \
 	" ELSE ?5 ->> 'accuracy' END AS REAL)"
+#define LAST_LEASE                                                                                 \
+	" WHERE id = (SELECT id FROM lease WHERE job = ?1 AND trial = ?4 ORDER BY n DESC LIMIT 1)"
 #define WARNING "coalesce(?5 ->> 'pointer' || ': ', '') || (?5 ->> 'detail')"
 
 /* clang-format off */
@@ -81,6 +83,17 @@ static const struct {
 	[PROJECT_RETURN] = {"UPDATE trial SET state = 'asked', attempts = attempts - 1" THIS_TRIAL
 			    " AND state = 'leased'",
 			    NULL},
+	[PROJECT_LEASE_GIVEN] = {"INSERT INTO lease (id, job, trial, n, at_ms)"
+				 " SELECT ?5 ->> 'lease', ?1, ?4, ?2, ?3"
+				 " WHERE ?5 ->> 'lease' IS NOT NULL ON CONFLICT (id) DO NOTHING",
+				 NULL},
+	/* An answer may say that the attempt has failed. */
+	[PROJECT_LEASE_OVER] = {"UPDATE lease SET at_ms = ?3,"
+				" answer = coalesce(?5 ->> 'answer', answer)" LAST_LEASE,
+				NULL},
+	[PROJECT_LEASE_TOLD] = {"UPDATE lease SET at_ms = ?3,"
+				" answer = coalesce(?5 ->> 'answer', '')" LAST_LEASE,
+				NULL},
 	[PROJECT_TELL_COUNT] =
 		{"UPDATE job SET told = told + (" EVALUATES "),"
 		 " measured = measured + (" EVALUATES " AND " SOURCE " = 'measured'),"
@@ -156,25 +169,26 @@ static const struct {
 /* What each type of event does, in this order. PROJECT_JOB, which is 0, ends a list. */
 static const struct {
 	const char *type;
-	enum project_statement does[4];
+	enum project_statement does[5];
 } rules[] = {
 	{"job_submitted", {PROJECT_CREATED}},
 	{"state_changed", {PROJECT_STATE}},
 	{"job_edited", {PROJECT_EDIT}},
 	{"stage_entered", {PROJECT_STAGE}},
 	{"question_asked", {PROJECT_REOPEN, PROJECT_ASK_COUNT, PROJECT_ASK}},
-	{"question_leased", {PROJECT_REOPEN, PROJECT_LEASE}},
+	{"question_leased", {PROJECT_REOPEN, PROJECT_LEASE, PROJECT_LEASE_GIVEN}},
 	{"lease_accepted", {PROJECT_JOB}},
-	{"lease_expired", {PROJECT_UNLEASE}},
-	{"lease_returned", {PROJECT_RETURN}},
-	{"attempt_failed", {PROJECT_UNLEASE}},
+	{"lease_expired", {PROJECT_UNLEASE, PROJECT_LEASE_OVER}},
+	{"lease_returned", {PROJECT_RETURN, PROJECT_LEASE_OVER}},
+	{"attempt_failed", {PROJECT_UNLEASE, PROJECT_LEASE_OVER}},
 	{"late_answer", {PROJECT_JOB}},
-	{"trial_told", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL}},
+	{"trial_told", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL, PROJECT_LEASE_TOLD}},
 	{"trial_imported", {PROJECT_IMPORT_COUNT, PROJECT_IMPORT}},
 	{"trial_judged", {PROJECT_JUDGE}},
 	{"trial_failed", {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL}},
-	{"trial_pruned", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE}},
-	{"trial_cancelled", {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL}},
+	{"trial_pruned", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE, PROJECT_LEASE_OVER}},
+	{"trial_cancelled",
+	 {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL, PROJECT_LEASE_OVER}},
 	{"trial_retried", {PROJECT_REOPEN, PROJECT_RETRY}},
 	{"trial_revised", {PROJECT_JOB}},
 	{"baseline_measured", {PROJECT_BASELINE}},

@@ -152,6 +152,8 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_KEY] =
 		"SELECT fingerprint, status, location, body, at_ms FROM idempotency"
 		" WHERE scope = ?1 AND key = ?2",
+	[QUERY_LEASE] =
+		"SELECT answer FROM lease WHERE id = ?1",
 	[QUERY_JOB_COUNTS] =
 		"SELECT state, count(*) FROM job GROUP BY state ORDER BY state",
 };

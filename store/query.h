@@ -49,6 +49,8 @@ enum store_query {
 	QUERY_MESSAGE,
 	/* (scope, key) -> fingerprint, status, location, body, at_ms */
 	QUERY_KEY,
+	/* (lease) -> hash of the answer that counted: empty when it came another way, null when none did */
+	QUERY_LEASE,
 	/* () -> state, count */
 	QUERY_JOB_COUNTS,
 	QUERY_COUNT_,

@@ -23,6 +23,11 @@ static const char *const checks[] = {
 	" WHERE state <> 'pending' AND due_at IS NOT NULL",
 };
 
+/* The log remembers leases that the store may have forgotten (op.c). */
+static const char forget_leases[] =
+	"DELETE FROM temp.lease WHERE id NOT IN (SELECT id FROM main.lease)"
+	" AND at_ms < 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 172800)";
+
 /* A temporary table hides the table of the same name: the same statements now fill the copy. */
 static int make_copy_of(sqlite3 *db, const char *table, struct err *reterr)
 {
@@ -94,11 +99,12 @@ static int add_event(void *arg, sqlite3_stmt *row, struct err *reterr)
 
 static int rebuild(sqlite3 *db, struct err *reterr)
 {
+	static const char *const copies[] = {"job", "trial", "lease"};
 	struct project project;
-	int rc = make_copy_of(db, "job", reterr);
+	int rc = 0;
 
-	if (rc == 0) {
-		rc = make_copy_of(db, "trial", reterr);
+	for (size_t i = 0; rc == 0 && i < sizeof(copies) / sizeof(copies[0]); i++) {
+		rc = make_copy_of(db, copies[i], reterr);
 	}
 	if (rc == 0) {
 		rc = project_init(&project, db, reterr);
@@ -110,6 +116,9 @@ static int rebuild(sqlite3 *db, struct err *reterr)
 	if (rc == 0) {
 		rc = for_each(db, "SELECT job, n, type, at_ms, trial, data FROM event ORDER BY seq",
 			      add_event, &project, reterr);
+	}
+	if (rc == 0) {
+		rc = db_exec(db, forget_leases, reterr);
 	}
 	project_finish(&project);
 	return rc;
@@ -177,6 +186,7 @@ int verify_run(sqlite3 *db, struct err *reterr)
 		{db, "job", "a.id", "a.id = b.id"},
 		{db, "trial", "a.job || ' trial ' || a.number",
 		 "a.job = b.job AND a.number = b.number"},
+		{db, "lease", "'lease ' || a.id", "a.id = b.id"},
 	};
 	int rc = db_exec(db, "BEGIN", reterr);
 

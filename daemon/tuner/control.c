@@ -221,6 +221,10 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 
 	err_init(&err);
 	rc = lease_beat(tuner, lease, body, &beat, &err);
+	if (rc == -(int)ERR_GONE) {
+		lease_judge(tuner, lease, NULL, done, arg);
+		return;
+	}
 	if (rc == 0) {
 		*ret_go_on = beat.go_on;
 		*ret_expires_at_ms = beat.expires_at_ms;
@@ -238,9 +242,15 @@ void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer
 {
 	struct run *run;
 	struct err err;
+	int rc;
 
 	err_init(&err);
-	if (lease_complete(tuner, lease, answer, &run, &err) != 0) {
+	rc = lease_complete(tuner, lease, answer, &run, &err);
+	if (rc == -(int)ERR_GONE) {
+		lease_judge(tuner, lease, answer, done, arg);
+		return;
+	}
+	if (rc != 0) {
 		reply_later(tuner, &err, done, arg);
 		return;
 	}

@@ -39,7 +39,7 @@ static void on_result(void *arg, const struct endpoint_result *result)
 	flight->call = NULL;
 	switch (result->outcome) {
 	case ENDPOINT_ANSWERED:
-		flight_take_answer(flight, result->answer, 0);
+		flight_take_answer(flight, result->answer, NULL);
 		return;
 	case ENDPOINT_ACCEPTED:
 		sched_accepted(&run->seat, flight->place);

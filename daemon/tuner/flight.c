@@ -159,7 +159,7 @@ static void answer_known(struct flight *flight)
 
 	err_init(&err);
 	if (answer_parse(target_of(flight)->baseline, &expect, &answer, &err) == 0) {
-		flight_take_answer(flight, &answer, 0);
+		flight_take_answer(flight, &answer, NULL);
 	} else {
 		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
 								  .error = err.message,
@@ -270,6 +270,9 @@ static void note_attempt(const struct flight *flight, const struct attempt_end *
 				     json_pack("{s:s, s:I, s:s, s:b}", "lease", trial->lease,
 					       "attempt", (json_int_t)trial->attempts, "error",
 					       why->error, "retryable", why->retryable));
+	if (why->hash != NULL) {
+		(void)json_object_set_new(data, "answer", json_string(why->hash));
+	}
 	job_record(flight->run->job, why->type, trial->number, data);
 	log_line(LOG_WARNING, "attempt failed", LOG_TEXT("job", flight->run->job->id),
 		 LOG_INT("trial", trial->number), LOG_INT("attempt", trial->attempts),
@@ -352,11 +355,10 @@ void flight_prune(struct flight *flight, const struct early *early)
 	turn_told(run, trial);
 }
 
-void flight_take_answer(struct flight *flight, const struct answer *answer, uint64_t hash)
+void flight_take_answer(struct flight *flight, const struct answer *answer, const char *hash)
 {
 	struct sched_seat *seat = &flight->run->seat;
 	json_t *data;
-	char text[24];
 
 	if (!flight_is_pooled(flight)) {
 		sched_answered(seat, flight->place,
@@ -366,13 +368,13 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, uint
 		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
 								  .error = answer->error,
 								  .retryable = answer->retryable,
-								  .retry_after_ms = -1});
+								  .retry_after_ms = -1,
+								  .hash = hash});
 		return;
 	}
 	data = job_told_data(flight->run->job, flight->trial, answer);
-	if (hash != 0) {
-		(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
-		(void)json_object_set_new(data, "answer", json_string(text));
+	if (hash != NULL) {
+		(void)json_object_set_new(data, "answer", json_string(hash));
 	}
 	tell(flight, data);
 }

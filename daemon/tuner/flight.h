@@ -36,6 +36,7 @@ struct attempt_end {
 	bool broken, blameless; /* as of struct endpoint_result */
 	bool at_once;           /* when retried: without a pause */
 	int64_t retry_after_ms;
+	const char *hash; /* of the answer that says so, when it came by itself; or NULL */
 };
 
 struct flight *flight_find(const struct run *run, const struct trial *trial);
@@ -50,8 +51,8 @@ void flight_extend(struct flight *flight, int64_t ttl_ms);
 /* The attempt is over: another one follows, or the trial has failed. When the evaluator is not well
  * the trial waits for a place at one that is. */
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why);
-/* An answer that was checked. `hash` of its text when it came by itself, or 0. */
-void flight_take_answer(struct flight *flight, const struct answer *answer, uint64_t hash);
+/* An answer that was checked. `hash` of its text when it came by itself, or NULL. */
+void flight_take_answer(struct flight *flight, const struct answer *answer, const char *hash);
 
 /* question.c: the document of contract section 5, a new reference; and what its answer may hold,
  * which borrows from the flight. */
@@ -81,5 +82,9 @@ int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct b
 /* lease.c: records the answer to a leased question. `ret_run` is the job's run, or NULL. */
 int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
 		   struct err *reterr);
+/* lease.c: says through `done` what became of a lease that is not in force: 0 when `answer` is the one
+ * that counted. `answer` is NULL for a sign of life. */
+void lease_judge(struct tuner *tuner, const char *lease_id, json_t *answer, tuner_done_fn done,
+		 void *arg);
 
 #endif

@@ -81,7 +81,6 @@ struct trial {
 	int64_t ttl_ms;        /* of such a lease */
 	char (*past)[ID_SIZE]; /* earlier leases; owned */
 	size_t past_count;
-	uint64_t answer_hash;
 	uint32_t *ops; /* of a score question; owned */
 	size_t op_count;
 	bool per_option; /* the score question is about each option */

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/rng.h"
+#include "store/query.h"
 #include "tuner/early.h"
 #include "tuner/workers.h"
 
@@ -54,41 +56,23 @@ int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct b
 	return rc;
 }
 
-static uint64_t hash_text(const char *text)
+enum { HASH_TEXT_SIZE = 24 };
+
+/* Members may come in any order. Returns `ret`. */
+static const char *hash_answer(const json_t *answer, char *ret)
 {
+	char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	uint64_t hash = 0;
 
 	for (const char *c = text; *c != '\0'; c++) {
 		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001B3);
 	}
-	return rng_mix(hash);
+	free(text);
+	(void)snprintf(ret, HASH_TEXT_SIZE, "%016llx", (unsigned long long)rng_mix(hash));
+	return ret;
 }
 
-/* An answer to a question that has one from the same lease: fine when it is the very same. */
-static int judge_repeat(const struct trial *trial, uint64_t hash, struct err *reterr)
-{
-	const char *before = json_string_value(json_object_get(trial->told, "answer"));
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
-	if (before == NULL || strcmp(before, text) != 0) {
-		return err_set(reterr, ERR_CONFLICT, "the question has another answer already");
-	}
-	return 0;
-}
-
-/* One note for a lease: who keeps on sending gets no more. */
-static void note_late(struct run *run, const struct trial *trial, const char *lease, json_t *body,
-		      const char *text)
-{
-	bool fits = strlen(text) <= LIMIT_LATE_ANSWER_BYTES;
-
-	job_record(run->job, "late_answer", trial->number,
-		   json_pack("{s:s, s:O}", "lease", lease, "answer", fits ? body : json_null()));
-	map_remove(&run->tuner->leases, lease);
-}
-
-static int take(struct flight *flight, json_t *body, uint64_t hash, struct err *reterr)
+static int take(struct flight *flight, json_t *body, const char *hash, struct err *reterr)
 {
 	struct answer_expect expect = flight_expectation(flight);
 	struct answer answer;
@@ -116,27 +100,114 @@ const char *tuner_lease_of(const struct tuner *tuner, const char *job, int64_t n
 int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
 		   struct err *reterr)
 {
-	struct trial *trial = (struct trial *)map_get(&tuner->leases, lease_id, 0); /* NOLINT */
-	struct run *run = trial != NULL ? run_find(tuner, trial->job->id) : NULL;
 	struct flight *flight = flight_of_lease(tuner, lease_id);
-	char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-	int rc;
+	char hash[HASH_TEXT_SIZE];
 
-	*ret_run = run;
-	if (flight != NULL) {
-		rc = take(flight, body, hash_text(text), reterr);
-	} else if (run != NULL && trial->state == TRIAL_TOLD &&
-		   strcmp(trial->lease, lease_id) == 0) {
-		rc = judge_repeat(trial, hash_text(text), reterr);
-	} else {
-		if (run != NULL) {
-			note_late(run, trial, lease_id, body, text);
-			run_wake(run);
-		}
-		rc = err_set(reterr, ERR_GONE,
-			     "this lease is over: its time was up, its question was handed on, "
-			     "or its job has ended");
+	if (flight == NULL) {
+		return err_set(reterr, ERR_GONE, "this lease is over");
 	}
+	*ret_run = flight->run;
+	return take(flight, body, hash_answer(body, hash), reterr);
+}
+
+static struct trial *trial_of(const struct tuner *tuner, const char *lease)
+{
+	return (struct trial *)map_get(&tuner->leases, lease, 0); /* NOLINT */
+}
+
+/* Somebody comes with a lease that is not in force. */
+struct late {
+	struct tuner *tuner;
+	char *lease;    /* owned */
+	json_t *answer; /* owned, or NULL */
+	tuner_done_fn done;
+	void *arg;
+};
+
+/* The job may be open still, and the lease one of its own. */
+static void note_late(const struct late *late)
+{
+	struct trial *trial = trial_of(late->tuner, late->lease);
+	struct run *run = trial != NULL ? run_find(late->tuner, trial->job->id) : NULL;
+	char *text;
+	bool fits;
+
+	if (run == NULL || job_state_is_final(run->job->state)) {
+		return;
+	}
+	text = json_text(late->answer);
+	fits = strlen(text) <= LIMIT_LATE_ANSWER_BYTES;
+	job_record(run->job, "late_answer", trial->number,
+		   json_pack("{s:s, s:O}", "lease", late->lease, "answer",
+			     fits ? late->answer : json_null()));
+	/* One note for a lease: who keeps on sending gets no more. */
+	map_remove(&late->tuner->leases, late->lease);
+	run_wake(run);
 	free(text);
-	return rc;
+}
+
+static int judge(const struct late *late, const struct store_rows *rows, struct err *reterr)
+{
+	const char *before = rows->count > 0 ? rows->cells[0] : NULL;
+	char hash[HASH_TEXT_SIZE];
+
+	if (rows->count == 0) {
+		return err_set(
+			reterr, ERR_NOT_FOUND,
+			"no lease has the id %.64s: it was never given, or it was over more than "
+			"48 hours ago",
+			late->lease);
+	}
+	if (late->answer != NULL && before != NULL) {
+		return strcmp(before, hash_answer(late->answer, hash)) == 0
+			       ? 0
+			       : err_set(reterr, ERR_CONFLICT,
+					 "the question has another answer already");
+	}
+	if (late->answer != NULL) {
+		note_late(late);
+	}
+	return err_set(reterr, ERR_GONE,
+		       "this lease is over: its time was up, its question was handed on, or its "
+		       "job has ended; stop working on it");
+}
+
+static void on_lease(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+{
+	struct late *late = arg;
+	struct err why = *err;
+
+	rc = rc == 0 ? judge(late, rows, &why) : rc;
+	late->done(late->arg, rc, &why);
+	json_decref(late->answer);
+	free(late->lease);
+	free(late);
+}
+
+static void read_lease(void *arg, int rc, const struct err *err)
+{
+	struct late *late = arg;
+	struct store_value id = {.text = late->lease};
+
+	if (rc != 0) {
+		on_lease(late, rc, NULL, err);
+		return;
+	}
+	(void)store_query(late->tuner->options.store, QUERY_LEASE, &id, 1, on_lease, late);
+}
+
+/* The store knows of every lease, once what the job has recorded by now is there. */
+void lease_judge(struct tuner *tuner, const char *lease_id, json_t *answer, tuner_done_fn done,
+		 void *arg)
+{
+	struct trial *trial = trial_of(tuner, lease_id);
+	struct run *run = trial != NULL ? run_find(tuner, trial->job->id) : NULL;
+	struct late *late = mem_new(1, sizeof(*late));
+
+	*late = (struct late){tuner, mem_dup(lease_id), json_incref(answer), done, arg};
+	if (run != NULL) {
+		run_flush(run, NULL, read_lease, late);
+	} else {
+		read_lease(late, 0, NULL);
+	}
 }

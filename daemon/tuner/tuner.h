@@ -106,11 +106,12 @@ struct watch *tuner_watch(struct tuner *tuner, const char *job, int64_t version,
 void tuner_unwatch(struct watch *watch);
 
 /* A sign of life, {"progress": {...}} or without, from whoever has the lease. done: 0, and *ret_go_on
- * and *ret_expires_at_ms (wall clock) are set; -ERR_GONE; -ERR_INVALID_FIELD. */
+ * and *ret_expires_at_ms (wall clock) are set; -ERR_GONE; -ERR_NOT_FOUND; -ERR_INVALID_FIELD. */
 void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body, bool *ret_go_on,
 			   int64_t *ret_expires_at_ms, tuner_done_fn done, void *arg);
-/* The answer to a leased question. done: 0 when it counted (again for the very same answer),
- * -ERR_CONFLICT for a different second answer, -ERR_GONE, -ERR_EVALUATOR when malformed.
+/* The answer to a leased question. done: 0 when it counted (again for the very same answer, for two
+ * days after the lease was over, whatever became of the job), -ERR_CONFLICT for a different second
+ * answer, -ERR_GONE, -ERR_NOT_FOUND for a lease that was never given, -ERR_EVALUATOR when malformed.
  * `key` (may be NULL) is kept when it counted for the first time. */
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
 			  const struct store_key *key, tuner_done_fn done, void *arg);

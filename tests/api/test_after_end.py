@@ -174,5 +174,79 @@ class Cancel(PullCase):
             self.assertIsNotNone(finished(self.daemon, job)["exit"])
 
 
+class Again(PullCase):
+    """Answers that are sent again: their own answer was lost, or somebody repeats himself."""
+
+    ENDS = {
+        "the job goes on": {"stop_on": "budget", "max_trials": 9},
+        "ends the job": {"max_trials": 1},
+    }
+    MEASURED = {"accuracy": 0.7, "latency_ms": 1}
+    FAILED = {"failed": True, "error": "no kernel", "retryable": False}
+
+    def answered(self, criterion, answer):
+        job = submit(self.daemon, pool_body(confirm=0, tuning_criterion={
+            "strategy": "random", **criterion}))
+        self.complete(self.one(), self.MEASURED)
+        question = self.one()
+        self.complete(question, answer)
+        return job, question
+
+    def same_and_other(self, question, answer):
+        turned = dict(reversed(answer.items()))
+        for _ in range(2):
+            self.complete(question, answer)
+            self.complete(question, turned)
+            self.complete(question, {"accuracy": 0.1, "latency_ms": 1}, expected=409)
+            self.complete(question, {**self.FAILED, "error": "other"}, expected=409)
+        self.beat(question, expected=410)
+
+    def test_the_same_counts_and_another_does_not(self):
+        for answer in (self.MEASURED, self.FAILED):
+            for title, criterion in self.ENDS.items():
+                with self.subTest(title, **answer):
+                    job, question = self.answered(criterion, answer)
+                    self.same_and_other(question, answer)
+                    before = get(self.daemon, f"/v1/jobs/{job}/trials")
+                    self.killed_and_started()
+                    self.same_and_other(question, answer)
+                    self.assertEqual(get(self.daemon, f"/v1/jobs/{job}/trials"), before)
+                    self.assertNotIn("late_answer", [e["type"] for e in self.events(job)])
+                    self.daemon.request("POST", f"/v1/jobs/{job}/cancel")
+
+    def test_an_attempt_that_failed(self):
+        """The question went on to somebody else; the first one's answer was heard all the same."""
+        submit(self.daemon, pool_body(retry={"max_attempts": 3, "backoff_s": 0.01}))
+        self.complete(self.one(), self.MEASURED)
+        question, answer = self.one(), {**self.FAILED, "retryable": True}
+        self.complete(question, answer)
+        second = self.one("w2")
+        self.assertEqual(second["trial"], question["trial"])
+        self.same_and_other(question, answer)
+        self.complete(second, self.MEASURED)
+        self.same_and_other(question, answer)
+        self.same_and_other(second, self.MEASURED)
+
+    def test_nobody_was_given_that_lease(self):
+        lease = {"lease": "lse_00000000000000000000000000"}
+        self.complete(lease, self.MEASURED, expected=404)
+        self.beat(lease, expected=404)
+
+    def test_what_was_answered_in_place_has_its_answer(self):
+        evaluator = jobkit.Evaluator()
+        self.addCleanup(evaluator.close)
+        job = submit(self.daemon, body(evaluator.url))
+        finished(self.daemon, job)
+        for _, question, _ in evaluator.calls:
+            if not jobkit.crash_model.answer(question).get("failed"):
+                self.complete(question, self.MEASURED, expected=409)
+
+    def test_a_deleted_job_takes_its_leases_along(self):
+        job, question = self.answered(self.ENDS["ends the job"], self.MEASURED)
+        finished(self.daemon, job)
+        self.assertEqual(self.daemon.request("DELETE", f"/v1/jobs/{job}")[0], 204)
+        self.complete(question, self.MEASURED, expected=404)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -143,7 +143,7 @@ class Contract(unittest.TestCase):
         for path in ("/v1/strategies", "/v1/strategies/basic", "/v1/config", "/healthz", "/readyz"):
             self.assertEqual(self.ask("GET", path)[0], 200)
         for name in ("heartbeat", "complete"):
-            self.assertEqual(self.ask("POST", f"/v1/leases/lse_none/{name}", {})[0], 410)
+            self.assertEqual(self.ask("POST", f"/v1/leases/lse_none/{name}", {})[0], 404)
         status, sent, text = self.daemon.request("GET", "/metrics")
         self.assertEqual(sent.get_content_type(), "text/plain")
         for line in text.splitlines():

@@ -25,7 +25,7 @@ Test(store, a_job_document_says_what_its_events_say)
 		"\"state\":\"completed\",\"created_at\":\"1970-01-01T00:16:40.000Z\","
 		"\"started_at\":\"1970-01-01T00:16:40.010Z\","
 		"\"finished_at\":\"1970-01-01T00:16:41.000Z\",\"strategy\":\"basic\","
-		"\"quant_level\":1,\"parallel\":2,\"seed\":9007199254740991,"
+		"\"quant_level\":1,\"rules\":1,\"parallel\":2,\"seed\":9007199254740991,"
 		"\"deterministic\":true,\"stop_on\":\"budget\",\"budget\":{\"max_trials\":60,"
 		"\"timeout\":0.5,\"trials_measured\":1,\"elapsed_s\":7.5},"
 		"\"progress\":{\"stage\":\"all\",\"asked\":4,\"told\":2,\"failed\":1,"

@@ -1,0 +1,28 @@
+-- Every lease that was given and what was answered under it, so that who asks again after the end of
+-- the job, or of the daemon, is told the same. A projection like those before; forgotten two days
+-- after the lease was over (op.c), as idempotency keys are.
+CREATE TABLE lease (
+	id TEXT PRIMARY KEY NOT NULL,
+	job TEXT NOT NULL REFERENCES submission (id) ON DELETE CASCADE,
+	trial INTEGER NOT NULL,
+	n INTEGER NOT NULL,
+	at_ms INTEGER NOT NULL,
+	-- Of the answer that counted: its hash; empty when it did not come by the lease.
+	answer TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lease_of_trial ON lease (job, trial, n);
+CREATE INDEX lease_at ON lease (at_ms);
+
+-- What came next for the trial of a lease ended it.
+INSERT INTO lease (id, job, trial, n, at_ms, answer)
+SELECT id, job, trial, n, coalesce(over_at, at_ms),
+	CASE over WHEN 'trial_told' THEN coalesce(answer, '') END
+FROM (SELECT type, data ->> 'lease' AS id, job, trial, n, at_ms, lead(type) OVER later AS over,
+		lead(at_ms) OVER later AS over_at, lead(data ->> 'answer') OVER later AS answer
+	FROM event
+	WHERE type IN ('question_leased', 'lease_expired', 'lease_returned', 'attempt_failed',
+		'trial_told', 'trial_pruned', 'trial_cancelled')
+	WINDOW later AS (PARTITION BY job, trial ORDER BY n))
+WHERE type = 'question_leased' AND id IS NOT NULL
+	AND (over IS NULL OR over_at > 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 172800))
+ON CONFLICT (id) DO NOTHING;
