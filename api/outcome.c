@@ -1,10 +1,10 @@
 #include "api/outcome.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "tuner/codec_config.h"
+#include "tuner/job.h"
 
 void outcome_finish(struct outcome *outcome)
 {
@@ -85,31 +85,56 @@ json_t *outcome_config(const struct outcome *outcome, const json_t *changes)
 	return document;
 }
 
-/* Why the baseline is to be kept, or NULL. */
-static const char *keep_because(const json_t *best)
+/* Whether the objective is better than the baseline's by as much as the job asks for. A gain that
+ * means nothing says nothing against what meets the criterion. */
+static bool gains(const struct spec *spec, const json_t *best)
 {
 	const json_t *speedup = json_object_get(best, "speedup");
+	const json_t *gain = json_object_get(best, "gain");
 
+	if (spec->rules < 2) {
+		return json_is_number(speedup) && json_number_value(speedup) > 1;
+	}
+	return !json_is_number(gain) || objective_gains(json_number_value(gain), spec->min_gain);
+}
+
+/* Why the baseline is to be kept, or NULL. */
+static const char *keep_because(const struct spec *spec, const json_t *best)
+{
 	if (json_integer_value(json_object_get(best, "trial")) == 0) {
 		return "nothing_measured";
 	}
 	if (!json_is_true(json_object_get(best, "feasible"))) {
 		return "criterion_missed";
 	}
-	return !json_is_number(speedup) || json_number_value(speedup) <= 1 ? "no_gain" : NULL;
+	return gains(spec, best) ? NULL : "no_gain";
 }
 
 /* Until a config was measured the baseline is the best there is. */
 static json_t *baseline_best(const struct outcome *outcome, const json_t *trial)
 {
-	const json_t *value = json_object_get(trial, "objective_value");
-	double speedup = objective_speedup(&outcome->spec->objective, json_number_value(value),
-					   json_number_value(value));
+	double accuracy[LIMIT_METRICS] = {0}, values[LIMIT_METRICS] = {0};
+	json_t *best = json_pack("{s:i, s:b, s:O, s:f, s:O}", "trial", 0, "feasible", true,
+				 "accuracy", json_object_get(trial, "accuracy"), "accuracy_loss",
+				 0.0, "objective_value", json_object_get(trial, "objective_value"));
 
-	return json_pack("{s:i, s:b, s:O, s:f, s:O, s:o}", "trial", 0, "feasible", true, "accuracy",
-			 json_object_get(trial, "accuracy"), "accuracy_loss", 0.0,
-			 "objective_value", value, "speedup",
-			 isnan(speedup) ? json_null() : json_real(speedup));
+	job_read_measurement(outcome->spec, trial, accuracy, values);
+	job_add_gain(outcome->spec, values, values, best);
+	return best;
+}
+
+/* How far the best is from the criterion when it misses it; how many times the tolerable loss is
+ * null where that is too large for a number. */
+static json_t *nearest_of(const json_t *best, const json_t *trial)
+{
+	const json_t *margin = json_object_get(trial, "margin");
+
+	if (json_is_true(json_object_get(best, "feasible"))) {
+		return json_null();
+	}
+	return json_pack("{s:O, s:o}", "accuracy", json_object_get(best, "accuracy"), "misses_by",
+			 json_is_number(margin) ? json_real(-json_number_value(margin))
+						: json_null());
 }
 
 json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
@@ -119,20 +144,16 @@ json_t *outcome_best(const struct outcome *outcome, const struct store_rows *row
 	json_t *changes = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
 	json_t *best =
 		json_is_object(known) ? json_copy((json_t *)known) : baseline_best(outcome, trial);
-	const char *because = keep_because(best);
-	json_t *nearest = json_null();
+	const char *because = keep_because(outcome->spec, best);
 
-	if (!json_is_true(json_object_get(best, "feasible"))) {
-		const json_t *margin = json_object_get(trial, "margin");
-
-		nearest = json_pack("{s:O, s:f}", "accuracy", json_object_get(best, "accuracy"),
-				    "misses_by", -json_number_value(margin));
+	if (json_object_get(best, "gain") == NULL) {
+		(void)json_object_set_new(best, "gain", json_null());
 	}
 	(void)json_object_set(best, "metrics", json_object_get(trial, "metrics"));
 	(void)json_object_set_new(best, "keep_baseline", json_boolean(because != NULL));
 	(void)json_object_set_new(best, "keep_baseline_because",
 				  because != NULL ? json_string(because) : json_null());
-	(void)json_object_set_new(best, "nearest", nearest);
+	(void)json_object_set_new(best, "nearest", nearest_of(best, trial));
 	(void)json_object_set_new(best, "config", outcome_config(outcome, changes));
 	json_decref(trial);
 	json_decref(changes);

@@ -123,7 +123,7 @@ static char *objective_text(const json_t *job, const json_t *best)
 	char *name = job_objective(job);
 	char *value = text_number(json_object_get(best, "objective_value"));
 	char *base = text_number(json_object_get(metrics, name));
-	const json_t *speedup = json_object_get(best, "speedup");
+	char *improvement = job_improvement(best);
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
@@ -131,12 +131,12 @@ static char *objective_text(const json_t *job, const json_t *best)
 	if (strcmp(base, "-") != 0) {
 		buf_printf(&buf, ", baseline %s", base);
 	}
-	if (json_is_number(speedup)) {
-		char *ratio = text_rough(json_number_value(speedup));
-
-		buf_printf(&buf, ", speed-up %sx", ratio);
-		free(ratio);
+	if (strcmp(improvement, "-") != 0) {
+		buf_printf(&buf, ", %s %s",
+			   json_is_number(json_object_get(best, "speedup")) ? "speed-up" : "gain",
+			   improvement);
 	}
+	free(improvement);
 	free(name);
 	free(value);
 	free(base);
@@ -171,7 +171,7 @@ static void print_keep(const json_t *best)
 		{"not_proved", "what beats it once might not when measured again"},
 	};
 	const char *because = json_string_value(json_object_get(best, "keep_baseline_because"));
-	const char *text = "nothing that meets the criterion beats it";
+	const char *text = "nothing that meets the criterion beats it by enough";
 
 	for (size_t i = 0; because != NULL && i < sizeof(texts) / sizeof(texts[0]); i++) {
 		text = strcmp(texts[i].because, because) == 0 ? texts[i].text : text;

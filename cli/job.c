@@ -108,11 +108,39 @@ char *job_criterion(const json_t *job)
 	return buf_take(&buf, NULL);
 }
 
+char *job_gain(const json_t *best)
+{
+	const json_t *gain = json_object_get(best, "gain");
+	char *number, *text;
+
+	if (!json_is_number(gain)) {
+		return mem_dup("-");
+	}
+	number = text_rough(100 * json_number_value(gain));
+	text = mem_printf("%s%s %%", json_number_value(gain) > 0 ? "+" : "", number);
+	free(number);
+	return text;
+}
+
+char *job_improvement(const json_t *best)
+{
+	const json_t *speedup = json_object_get(best, "speedup");
+	char *number, *text;
+
+	if (!json_is_number(speedup)) {
+		return job_gain(best);
+	}
+	number = text_rough(json_number_value(speedup));
+	text = mem_printf("%sx", number);
+	free(number);
+	return text;
+}
+
 char *job_best(const json_t *job)
 {
 	const json_t *best = json_object_get(job, "best");
 	const json_t *loss = json_object_get(best, "accuracy_loss");
-	const json_t *speedup = json_object_get(best, "speedup");
+	char *improvement;
 	struct buf buf;
 
 	if (!json_is_object(best)) {
@@ -128,9 +156,11 @@ char *job_best(const json_t *job)
 		add_owned(&buf, ", ", job_objective(job), " ");
 		add_owned(&buf, "", text_number(json_object_get(best, "objective_value")), "");
 	}
-	if (json_is_number(speedup)) {
-		add_owned(&buf, " (", text_rough(json_number_value(speedup)), "x)");
+	improvement = job_improvement(best);
+	if (strcmp(improvement, "-") != 0) {
+		buf_printf(&buf, " (%s)", improvement);
 	}
+	free(improvement);
 	buf_text(&buf, job_is_met(job) ? "" : ", misses the criterion");
 	return buf_take(&buf, NULL);
 }

@@ -21,6 +21,11 @@ char *job_objective(const json_t *job);
 char *job_criterion(const json_t *job);
 /* "0.0089" or, when the job's criterion is relative, "0.89 %"; "-" when unknown. */
 char *job_loss(const json_t *job, const json_t *loss);
+/* By which share of the baseline the best is better: "+57 %", "-20 %" (worse); "-" where that means
+ * nothing. */
+char *job_gain(const json_t *best);
+/* "2.31x" where that means something; else the same. */
+char *job_improvement(const json_t *best);
 /* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)"; "-" before there is one. */
 char *job_best(const json_t *job);
 /* "completed: criterion_met (...)" */

@@ -133,8 +133,8 @@ static void add_job(void *arg, const json_t *job)
 	table_add(table, job_trials(job));
 	table_number(table, json_object_get(best, "accuracy"));
 	table_number(table, json_object_get(best, "objective_value"));
-	table_add(table,
-		  json_is_number(speedup) ? text_rough(json_number_value(speedup)) : mem_dup("-"));
+	table_add(table, json_is_number(speedup) ? text_rough(json_number_value(speedup))
+						 : job_gain(best));
 	table_text(table, json_is_object(best) ? (job_is_met(job) ? "yes" : "no") : "-");
 	table_add(table, text_time(json_string_value(json_object_get(job, "created_at"))));
 }

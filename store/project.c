@@ -153,8 +153,13 @@ static const struct {
 	[PROJECT_BEST] = {"UPDATE job SET best_trial = ?4, best = json_object('trial', ?4,"
 			  " 'feasible', ?5 -> 'feasible', 'accuracy', ?5 -> 'accuracy',"
 			  " 'accuracy_loss', ?5 -> 'accuracy_loss',"
-			  " 'objective_value', ?5 -> 'objective_value', 'speedup', ?5 -> "
-			  "'speedup')" THIS_JOB,
+			  " 'objective_value', ?5 -> 'objective_value', 'speedup', ?5 -> 'speedup',"
+			  " 'gain', ?5 -> 'gain')" THIS_JOB,
+			  NULL},
+	[PROJECT_RANK] = {"UPDATE trial SET objective_value = rank.value FROM"
+			  " (SELECT key, value FROM json_each(?5, '$.values')) AS rank"
+			  " WHERE trial.job = ?1 AND trial.number = rank.key"
+			  " AND kind = 'evaluate' AND state = 'told'",
 			  NULL},
 	/* The same warning is shown once, and a flood of them is cut: the log has them all. */
 	[PROJECT_WARN] = {"UPDATE job SET warnings = json_insert(warnings, '$[#]', " WARNING
@@ -193,6 +198,7 @@ static const struct {
 	{"trial_revised", {PROJECT_JOB}},
 	{"baseline_measured", {PROJECT_BASELINE}},
 	{"new_best", {PROJECT_BEST}},
+	{"trials_ranked", {PROJECT_RANK}},
 	{"measurement_disagrees", {PROJECT_WARN}},
 	{"warning", {PROJECT_WARN}},
 	{"timeout", {PROJECT_JOB}},

@@ -28,6 +28,7 @@
 	" AND trial.state IN ('asked', 'leased') AND trial.source <> 'cache')," \
 	" 'cached', cached, 'imported', imported, 'cancelled', cancelled)," \
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
+	" 'min_gain', head -> '$.min_gain'," \
 	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \
 	" 'exit', json(exit), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator')"
 #define FROM_JOB " FROM job JOIN submission ON submission.id = job.id"

@@ -50,6 +50,13 @@ int criterion_fix(struct criterion *criterion, const double *baseline, struct er
 		criterion->baseline[i] = b;
 		criterion->bound[i] =
 			b - sign_of(criterion, i) * (criterion->relative ? loss * fabs(b) : loss);
+		if (criterion->rules >= 2 && !isfinite(criterion->bound[i])) {
+			return err_set(reterr, ERR_INVALID_FIELD,
+				       "the bound that follows from the baseline's accuracy %g and "
+				       "the tolerable loss is too large for a number: scale the "
+				       "accuracy or allow a smaller loss",
+				       b);
+		}
 	}
 	criterion->fixed = true;
 	return 0;
@@ -61,12 +68,17 @@ static double distance(const struct criterion *c, const double *accuracy, size_t
 	return sign_of(c, i) * (value_of(c, accuracy, i) - c->bound[i]);
 }
 
+static double tolerance(const struct criterion *c, size_t i)
+{
+	double scale = c->rules >= 2 ? fabs(c->baseline[i]) : 1.0;
+
+	return 1e-9 * fmax(scale, fabs(c->bound[i]));
+}
+
 bool criterion_meets(const struct criterion *criterion, const double *accuracy)
 {
 	for (size_t i = 0; i < compared(criterion); i++) {
-		double tolerance = 1e-9 * fmax(1.0, fabs(criterion->bound[i]));
-
-		if (!(distance(criterion, accuracy, i) >= -tolerance)) {
+		if (!(distance(criterion, accuracy, i) >= -tolerance(criterion, i))) {
 			return false;
 		}
 	}
@@ -91,6 +103,11 @@ double criterion_merit(const struct criterion *criterion, const double *accuracy
 		return criterion_margin(criterion, accuracy);
 	}
 	return sign_of(criterion, 0) * value_of(criterion, accuracy, 0);
+}
+
+double criterion_accuracy(const struct criterion *criterion, const double *accuracy)
+{
+	return value_of(criterion, accuracy, 0);
 }
 
 double criterion_loss(const struct criterion *criterion, const double *accuracy)

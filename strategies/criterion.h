@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -21,6 +22,7 @@ struct criterion_metric {
 };
 
 struct criterion {
+	int64_t rules; /* of the job */
 	bool relative;
 	bool weighted;       /* several accuracies, compared as their weighted mean */
 	size_t metric_count; /* accuracies in an answer, >= 1 */
@@ -33,9 +35,10 @@ struct criterion {
 
 void criterion_finish(struct criterion *criterion);
 /* Derives the bounds from the baseline's accuracies. ERR_INVALID_FIELD for a relative criterion
- * and a baseline of 0. */
+ * and a baseline of 0, and where a bound is too large for a number. */
 int criterion_fix(struct criterion *criterion, const double *baseline, struct err *reterr);
-/* Inclusive, with a tolerance of 1e-9 * max(1, |bound|). */
+/* Inclusive, with a tolerance of 1e-9 * max(|bound|, |baseline|); by the first rules
+ * 1e-9 * max(1, |bound|), which lets everything through where accuracies are smaller than that. */
 bool criterion_meets(const struct criterion *criterion, const double *accuracy);
 /*
  * One number to order measurements by, higher is always better: the accuracy itself (negated when
@@ -44,7 +47,10 @@ bool criterion_meets(const struct criterion *criterion, const double *accuracy);
 double criterion_merit(const struct criterion *criterion, const double *accuracy);
 /* Distance to the bound in units of what may be lost; negative when it misses. Once fixed. */
 double criterion_margin(const struct criterion *criterion, const double *accuracy);
-/* The loss against the baseline as the criterion measures it (relative or absolute). */
+/* The accuracy when one number stands for all: the weighted mean, or the first without weights. */
+double criterion_accuracy(const struct criterion *criterion, const double *accuracy);
+/* The loss against the baseline as the criterion measures it (relative or absolute); infinite when
+ * it is too large for a number. */
 double criterion_loss(const struct criterion *criterion, const double *accuracy);
 
 #endif

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 
 #define RELATIVE_MARGIN 1e-3
+#define VALUE_MAX       1e100
+#define EXPONENT_MAX    700 /* exp() of more is no number */
 
 void objective_finish(struct objective *objective)
 {
@@ -16,6 +18,12 @@ void objective_finish(struct objective *objective)
 	}
 }
 
+/* What squares it must not overflow. */
+static double bounded(double x)
+{
+	return fmax(-VALUE_MAX, fmin(x, VALUE_MAX));
+}
+
 static double ratio(double numerator, double denominator)
 {
 	const double tiny = 1e-20; /* as INC does: a zero metric must not divide by zero */
@@ -23,14 +31,22 @@ static double ratio(double numerator, double denominator)
 	return (numerator != 0 ? numerator : tiny) / (denominator != 0 ? denominator : tiny);
 }
 
-double objective_value(const struct objective *objective, const double *values,
-		       const double *baseline)
+/* What a metric gains on the baseline in its own unit. */
+static double better_by(const struct objective_metric *m, double value, double baseline)
+{
+	return m->higher_is_better ? value - baseline : baseline - value;
+}
+
+static double unit_of(double baseline)
+{
+	return baseline != 0 ? fabs(baseline) : 1;
+}
+
+static double mean_of_ratios(const struct objective *objective, const double *values,
+			     const double *baseline)
 {
 	double sum = 0, weights = 0;
 
-	if (objective->count == 1) {
-		return objective->metrics[0].higher_is_better ? -values[0] : values[0];
-	}
 	for (size_t i = 0; i < objective->count; i++) {
 		const struct objective_metric *m = &objective->metrics[i];
 
@@ -41,13 +57,106 @@ double objective_value(const struct objective *objective, const double *values,
 	return sum / weights;
 }
 
-double objective_speedup(const struct objective *objective, double value, double baseline_value)
+double objective_value(const struct objective *objective, const double *values,
+		       const double *baseline)
+{
+	double sum = 0, weights = 0;
+
+	if (objective->count == 1) {
+		return objective->metrics[0].higher_is_better ? -values[0] : values[0];
+	}
+	if (objective->rules < 2) {
+		return mean_of_ratios(objective, values, baseline);
+	}
+	for (size_t i = 0; i < objective->count; i++) {
+		const struct objective_metric *m = &objective->metrics[i];
+
+		sum += m->weight * better_by(m, values[i], baseline[i]) / unit_of(baseline[i]);
+		weights += m->weight;
+	}
+	return bounded(1 - sum / weights);
+}
+
+double objective_gain(const struct objective *objective, const double *values,
+		      const double *baseline)
+{
+	bool single = objective->count == 1;
+	double sum = 0;
+
+	if (single && strcmp(objective->metrics[0].name, "accuracy") == 0) {
+		return NAN;
+	}
+	for (size_t i = 0; i < objective->count; i++) {
+		const struct objective_metric *m = &objective->metrics[i];
+
+		if (values[i] == 0 || baseline[i] == 0) {
+			return NAN;
+		}
+		sum += (single ? 1 : m->weight) * better_by(m, values[i], baseline[i]) /
+		       fabs(baseline[i]);
+	}
+	return isfinite(sum) ? sum : NAN;
+}
+
+bool objective_gains(double gain, double min_gain)
+{
+	return gain >= min_gain - 1e-9;
+}
+
+/* The logarithm, going on straight below a hundredth and through 0. */
+static double log_through_0(double x)
+{
+	const double knee = 0.01;
+
+	return x > knee ? log(x) : log(knee) + (x - knee) / knee;
+}
+
+static double divide(double a, double b)
+{
+	return b != 0 && isfinite(a / b) ? a / b : NAN;
+}
+
+double objective_ratio(const struct objective *objective, double value, double baseline_value)
 {
 	bool inverted = objective->count == 1 && objective->metrics[0].higher_is_better;
-	double a = inverted ? value : baseline_value;
-	double b = inverted ? baseline_value : value;
+	double gain = (baseline_value - value) / unit_of(baseline_value);
 
-	return b != 0 && isfinite(a / b) ? a / b : NAN;
+	if (objective->rules < 2) {
+		return inverted ? divide(value, baseline_value) : divide(baseline_value, value);
+	}
+	if (inverted && baseline_value < 0) {
+		gain = log_through_0(value / baseline_value);
+	} else if (!inverted && baseline_value > 0) {
+		gain = -log_through_0(value / baseline_value);
+	}
+	return exp(fmax(-EXPONENT_MAX, fmin(gain, EXPONENT_MAX)));
+}
+
+double objective_speedup(const struct objective *objective, const double *values,
+			 const double *baseline)
+{
+	double value = objective_value(objective, values, baseline);
+	double baseline_value = objective_value(objective, baseline, baseline);
+
+	if (objective->rules < 2) {
+		return objective_ratio(objective, value, baseline_value);
+	}
+	for (size_t i = 0; i < objective->count; i++) {
+		if (objective->metrics[i].higher_is_better || !(values[i] > 0) ||
+		    !(baseline[i] > 0)) {
+			return NAN;
+		}
+	}
+	return divide(baseline_value, value);
+}
+
+double objective_relative(const struct objective *objective, double value, double baseline_value)
+{
+	if (baseline_value > 0) {
+		return value / baseline_value;
+	}
+	return objective->rules < 2 ? value
+				    : 1 - (baseline_value - value) / unit_of(baseline_value);
 }
 
 bool candidate_better(const struct candidate *a, const struct candidate *b)
@@ -85,21 +194,9 @@ struct column {
 	double weight;
 	bool accuracy;
 	bool higher_is_better;
+	bool first_rules;
+	bool differs; /* compared by difference: a ratio has no order when it may be negative */
 };
-
-static double weighted_accuracy(const struct criterion *criterion, const double *accuracy)
-{
-	double sum = 0, weights = 0;
-
-	if (!criterion->weighted) {
-		return accuracy[0];
-	}
-	for (size_t i = 0; i < criterion->metric_count; i++) {
-		sum += criterion->metrics[i].weight * accuracy[i];
-		weights += criterion->metrics[i].weight;
-	}
-	return sum / weights;
-}
 
 static double cell(const struct column *column, const struct criterion *criterion,
 		   const struct objective_row *row)
@@ -107,8 +204,20 @@ static double cell(const struct column *column, const struct criterion *criterio
 	if (!column->accuracy) {
 		return row->values[column->index];
 	}
-	return criterion->weighted ? weighted_accuracy(criterion, row->accuracy)
+	return criterion->weighted ? criterion_accuracy(criterion, row->accuracy)
 				   : row->accuracy[column->index];
+}
+
+static bool is_signed(const struct column *column, const struct criterion *criterion,
+		      const struct objective_row *baseline, const struct objective_row *rows,
+		      size_t count)
+{
+	bool negative = cell(column, criterion, baseline) < 0;
+
+	for (size_t i = 0; i < count; i++) {
+		negative = negative || cell(column, criterion, &rows[i]) < 0;
+	}
+	return negative;
 }
 
 /* How the row compares with the baseline: larger is better, unless the direction is reversed. */
@@ -118,8 +227,9 @@ static double comparison(const struct column *column, const struct criterion *cr
 	double b = cell(column, criterion, baseline), x = cell(column, criterion, row);
 	bool several = criterion->metric_count > 1;
 
-	if (column->accuracy && !criterion->relative && (!several || column->higher_is_better)) {
-		return b - x;
+	if (column->differs ||
+	    (column->accuracy && !criterion->relative && (!several || column->higher_is_better))) {
+		return bounded(b - x);
 	}
 	return ratio(b, x);
 }
@@ -140,7 +250,8 @@ static void add_column(const struct column *column, const struct criterion *crit
 		double r = comparison(column, criterion, baseline, &rows[i]);
 
 		r = column->higher_is_better ? max + min - r : r;
-		scores[i] += column->weight * (max != min ? (r - min) / (max - min) : r);
+		r = max != min ? (r - min) / (max - min) : column->first_rules ? r : 1;
+		scores[i] += column->weight * r;
 	}
 }
 
@@ -174,20 +285,42 @@ static size_t columns_of(const struct objective *objective, const struct criteri
 	return count;
 }
 
+/* Weighed and rounded, so that whoever reads the numbers finds the same one the least. */
+static void make_values(const struct objective *objective, const double *scores, size_t count,
+			double *ret)
+{
+	double weights = 0;
+
+	for (size_t i = 0; i < objective->count; i++) {
+		weights += objective->metrics[i].weight;
+	}
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = round((1 - scores[i] / weights) * 1e12) / 1e12;
+	}
+}
+
 size_t objective_choose(const struct objective *objective, const struct criterion *criterion,
 			const struct objective_row *baseline, const struct objective_row *rows,
-			size_t count)
+			size_t count, double *ret_values)
 {
 	struct column columns[2 * LIMIT_METRICS];
 	size_t column_count = columns_of(objective, criterion, columns);
 	double *scores = mem_new(count, sizeof(*scores));
+	bool first_rules = objective->rules < 2;
 	size_t best = 0;
 
 	for (size_t i = 0; i < column_count; i++) {
+		columns[i].first_rules = first_rules;
+		columns[i].differs =
+			!first_rules && is_signed(&columns[i], criterion, baseline, rows, count);
 		add_column(&columns[i], criterion, baseline, rows, count, scores);
 	}
+	make_values(objective, scores, count, ret_values);
 	for (size_t i = 0; i < count; i++) {
-		scores[i] = rows[i].feasible ? scores[i] : 0;
+		double score = first_rules ? scores[i] : -ret_values[i];
+
+		/* By the first rules a miss may win over a score below 0. */
+		scores[i] = rows[i].feasible ? score : first_rules ? 0 : -INFINITY;
 		best = scores[i] > scores[best] ? i : best;
 	}
 	free(scores);

@@ -115,9 +115,8 @@ static void finish(void *state)
 
 static double relative(const struct sgp *sgp, double objective)
 {
-	double base = sgp->beliefs.trials.baseline_objective;
-
-	return base > 0 ? objective / base : objective;
+	return objective_relative(sgp->problem->objective, objective,
+				  sgp->beliefs.trials.baseline_objective);
 }
 
 /* Of a trial; that of the baseline for SIZE_MAX. */

@@ -32,7 +32,7 @@ static double inc_loss(const struct trials *trials, const struct problem *proble
 	double unit = criterion->relative ? 1 : fmax(fabs(criterion->baseline[0]), DBL_MIN);
 	double loss = tolerated * (1 - trial->margin) / unit;
 	double speedup =
-		objective_speedup(problem->objective, trial->objective, trials->baseline_objective);
+		objective_ratio(problem->objective, trial->objective, trials->baseline_objective);
 	double slowness = speedup > 0 ? -8 * log(speedup / 2) : 0;
 
 	return speed_scale * slowness +

@@ -134,6 +134,7 @@ struct job {
 	int64_t failed;  /* trials that failed */
 	int64_t failed_in_row;
 	struct trial *best; /* among settled ones; NULL while there is none */
+	bool ranked;        /* trials_ranked holds for all trials that can be best */
 	char stage[64];
 	int64_t max_trials, parallel;
 	double timeout_s;
@@ -168,6 +169,9 @@ bool job_may_ask(const struct job *job);
 /* What is best when nothing more comes: under several objectives that follows from all trials
  * together. The best so far otherwise; NULL without one. */
 struct trial *job_final_choice(const struct job *job);
+/* Data of trials_ranked: what decides between the trials under several objectives, by number. New
+ * reference; NULL when that is not what decides, or is known already. */
+json_t *job_ranked_data(const struct job *job);
 /* Whether the trial can be measured again: ERR_WRONG_STATE says why not. */
 int job_check_retry(const struct job *job, const struct trial *trial, struct err *reterr);
 /* Records that the trial, and what shares its failure, is to be measured again. */
@@ -179,6 +183,13 @@ const struct trial *job_to_confirm(const struct job *job, const char *reason);
 struct trial *job_find_twin(const struct job *job, const struct question *question);
 /* Whether the baseline was asked for. */
 bool job_has_baseline(const struct job *job);
+
+/* Accuracies and the objective's metrics out of the document of a measurement. */
+void job_read_measurement(const struct spec *spec, const json_t *told, double *accuracy,
+			  double *objectives);
+/* Adds speedup, and by the second rules gain, of such metrics. */
+void job_add_gain(const struct spec *spec, const double *values, const double *baseline,
+		  json_t *data);
 
 /* Data of the events, built from what happened. New references. */
 json_t *job_asked_data(const struct job *job, const struct question *question, int64_t twin,

@@ -245,6 +245,7 @@ static void take_result(struct job *job, struct trial *trial, const json_t *data
 	if (trial->kind == QUESTION_SCORE) {
 		job_read_scores(job->spec->space, trial, json_object_get(data, "scores"));
 	} else if (!question_is_advice(trial->kind)) {
+		job->ranked = job->ranked && trial->kind != QUESTION_EVALUATE;
 		job_read_measurement(job->spec, data, trial->accuracy, trial->objectives);
 		stand(job, trial);
 	}
@@ -422,6 +423,7 @@ static const struct {
 	{"trial_revised", true, job_on_revised},
 	{"baseline_measured", true, on_baseline},
 	{"new_best", true, on_best},
+	{"trials_ranked", false, job_on_ranked},
 	{"measurement_disagrees", true, on_nothing},
 	{"warning", false, on_nothing},
 	{"timeout", false, on_nothing},

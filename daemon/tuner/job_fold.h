@@ -19,6 +19,8 @@ void job_read_score_question(struct trial *trial, const json_t *data);
 void job_read_scores(const struct space *space, struct trial *trial, const json_t *scores);
 /* job_retry.c */
 fold_fn job_on_retried, job_on_revised;
+/* What decides between the trials is known, see job_ranked_data(). */
+fold_fn job_on_ranked;
 /* The trial is to be asked again, by the next turn that finds a place. */
 void job_retry_later(struct job *job, struct trial *trial);
 /* The trial has a result again, or never will have one. */
@@ -38,9 +40,6 @@ static inline bool job_is_strategys(const struct trial *trial)
 void job_show(struct job *job, struct trial *trial);
 /* The same with the next result in turn. */
 void job_settle_one(struct job *job, struct trial *trial);
-/* Accuracies and the objective's metrics out of the data of a measurement. */
-void job_read_measurement(const struct spec *spec, const json_t *told, double *accuracy,
-			  double *objectives);
 /* How a measurement stands against criterion and objective. */
 struct candidate job_candidate(const struct job *job, const double *accuracy,
 			       const double *objectives);

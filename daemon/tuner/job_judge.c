@@ -6,6 +6,15 @@
 
 #include "base/mem.h"
 
+/* Strategies square margins. */
+#define MARGIN_MAX 1e100
+
+/* JSON has no infinity. */
+static json_t *finite_json(double x)
+{
+	return isfinite(x) ? json_real(x) : json_null();
+}
+
 static void read_accuracy(const struct criterion *criterion, const json_t *accuracy, double *ret)
 {
 	if (json_is_number(accuracy)) {
@@ -15,6 +24,12 @@ static void read_accuracy(const struct criterion *criterion, const json_t *accur
 	for (size_t i = 0; i < criterion->metric_count; i++) {
 		ret[i] = json_number_value(json_object_get(accuracy, criterion->metrics[i].name));
 	}
+}
+
+/* Of several accuracies the objective takes what the criterion weighs, or the first. */
+static double one_accuracy(const struct spec *spec, const double *accuracy)
+{
+	return spec->rules >= 2 ? criterion_accuracy(&spec->criterion, accuracy) : accuracy[0];
 }
 
 void job_read_measurement(const struct spec *spec, const json_t *told, double *accuracy,
@@ -28,7 +43,7 @@ void job_read_measurement(const struct spec *spec, const json_t *told, double *a
 		const char *name = spec->objective.metrics[i].name;
 
 		objectives[i] = strcmp(name, "accuracy") == 0
-					? accuracy[0]
+					? one_accuracy(spec, accuracy)
 					: json_number_value(json_object_get(metrics, name));
 	}
 }
@@ -52,6 +67,9 @@ struct candidate job_candidate(const struct job *job, const double *accuracy,
 
 	c.feasible = !criterion->fixed || criterion_meets(criterion, accuracy);
 	c.margin = criterion->fixed ? criterion_margin(criterion, accuracy) : 0;
+	if (job->spec->rules >= 2) {
+		c.margin = fmax(-MARGIN_MAX, fmin(c.margin, MARGIN_MAX));
+	}
 	return c;
 }
 
@@ -65,8 +83,9 @@ void job_judge(const struct job *job, json_t *told)
 	(void)json_object_set_new(told, "feasible", json_boolean(c.feasible));
 	(void)json_object_set_new(
 		told, "objective_value",
-		json_real(job->spec->objective.count == 1 ? objectives[0] : c.objective));
-	(void)json_object_set_new(told, "margin", json_real(c.margin));
+		finite_json(job->spec->objective.count == 1 ? objectives[0] : c.objective));
+	(void)json_object_set_new(told, "margin",
+				  fabs(c.margin) < MARGIN_MAX ? json_real(c.margin) : json_null());
 }
 
 static bool can_be_best(const struct trial *trial)
@@ -98,40 +117,120 @@ static struct trial *strategys_choice(const struct job *job)
 	return trial != NULL && can_be_best(trial) && trial->candidate.feasible ? trial : NULL;
 }
 
-struct trial *job_final_choice(const struct job *job)
+/* The trials that several objectives choose among, and what they are chosen by. */
+struct ranking {
+	struct trial **trials;
+	struct objective_row *rows;
+	double *values;
+	size_t count;
+	struct trial *chosen; /* NULL when another rule chooses */
+};
+
+static void ranking_init(struct ranking *ranking, const struct job *job)
 {
 	const struct trial *baseline = job->trials[0];
 	const struct objective_row zero = {baseline->accuracy, baseline->objectives, true};
-	struct objective_row *rows;
-	struct trial **trials, *chosen;
-	size_t count = 0;
+	size_t count = (size_t)job->trial_count;
 
-	if (job->best == NULL || !job->best->candidate.feasible) {
-		return job->best;
+	memset(ranking, 0, sizeof(*ranking));
+	if (job->best == NULL || !job->best->candidate.feasible ||
+	    job->spec->objective.count == 1 || strategys_choice(job) != NULL) {
+		return;
 	}
-	if (strategys_choice(job) != NULL) {
-		return strategys_choice(job);
-	}
-	if (job->spec->objective.count == 1) {
-		return job->best;
-	}
-	rows = mem_new((size_t)job->trial_count, sizeof(*rows));
-	trials = mem_new((size_t)job->trial_count, sizeof(struct trial *));
+	ranking->trials = mem_new(count, sizeof(struct trial *));
+	ranking->rows = mem_new(count, sizeof(*ranking->rows));
+	ranking->values = mem_new(count, sizeof(*ranking->values));
 	for (int64_t i = 1; i < job->trial_count; i++) {
 		struct trial *t = job->trials[i];
 
 		if (can_be_best(t) && t->twin < 0) {
-			rows[count] = (struct objective_row){t->accuracy, t->objectives,
-							     t->candidate.feasible};
-			trials[count++] = t;
+			ranking->rows[ranking->count] = (struct objective_row){
+				t->accuracy, t->objectives, t->candidate.feasible};
+			ranking->trials[ranking->count++] = t;
 		}
 	}
-	trials[0] = trials[objective_choose(&job->spec->objective, &job->spec->criterion, &zero,
-					    rows, count)];
-	free(rows);
-	chosen = trials[0];
-	free(trials);
+	ranking->chosen = ranking->trials[objective_choose(
+		&job->spec->objective, &job->spec->criterion, &zero, ranking->rows, ranking->count,
+		ranking->values)];
+}
+
+static void ranking_finish(struct ranking *ranking)
+{
+	free(ranking->trials);
+	free(ranking->rows);
+	free(ranking->values);
+}
+
+struct trial *job_final_choice(const struct job *job)
+{
+	struct trial *strategys = strategys_choice(job), *chosen;
+	struct ranking ranking;
+
+	if (job->best == NULL || !job->best->candidate.feasible) {
+		return job->best;
+	}
+	if (strategys != NULL) {
+		return strategys;
+	}
+	ranking_init(&ranking, job);
+	chosen = ranking.chosen != NULL ? ranking.chosen : job->best;
+	ranking_finish(&ranking);
 	return chosen;
+}
+
+json_t *job_ranked_data(const struct job *job)
+{
+	json_t *values = json_array();
+	struct ranking ranking;
+	size_t next = 0;
+
+	ranking_init(&ranking, job);
+	for (int64_t i = 0; ranking.chosen != NULL && i < job->trial_count; i++) {
+		const struct trial *trial = job->trials[i];
+		bool ranks = next < ranking.count && ranking.trials[next] == trial;
+		json_t *shared = trial->kind == QUESTION_EVALUATE && trial->twin >= 0
+					 ? json_array_get(values, (size_t)trial->twin)
+					 : NULL;
+
+		(void)json_array_append_new(values, ranks    ? finite_json(ranking.values[next])
+						    : shared ? json_incref(shared)
+							     : json_null());
+		next += ranks;
+	}
+	ranking_finish(&ranking);
+	if (ranking.chosen == NULL || job->ranked || job->spec->rules < 2) {
+		json_decref(values);
+		return NULL;
+	}
+	return json_pack("{s:o}", "values", values);
+}
+
+static void revalue(struct trial *trial, json_t *value)
+{
+	json_t *told = json_copy(trial->told);
+
+	(void)json_object_set(told, "objective_value", value);
+	json_decref(trial->told);
+	trial->told = told;
+}
+
+int job_on_ranked(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	const json_t *values = json_object_get(data, "values");
+
+	(void)trial;
+	if (json_array_size(values) > (size_t)job->trial_count) {
+		return job_corrupt(reterr, "ranks of trials that are not there");
+	}
+	for (size_t i = 0; i < json_array_size(values); i++) {
+		struct trial *ranked = job->trials[i];
+
+		if (ranked->kind == QUESTION_EVALUATE && ranked->state == TRIAL_TOLD) {
+			revalue(ranked, json_array_get(values, i));
+		}
+	}
+	job->ranked = true;
+	return 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -171,6 +270,7 @@ static void weigh_confirmations(struct job *job, struct trial *subject)
 	free(values);
 	if (!criterion_meets(criterion, accuracy)) {
 		subject->rejected = true;
+		job->ranked = false;
 		choose_best(job);
 		if (job->best != NULL) {
 			job->best->best_logged = false; /* it was best before: say so again */
@@ -191,18 +291,28 @@ void job_weigh_confirmation(struct job *job, const struct trial *trial)
 	}
 }
 
+void job_add_gain(const struct spec *spec, const double *values, const double *baseline,
+		  json_t *data)
+{
+	double speedup = objective_speedup(&spec->objective, values, baseline);
+
+	(void)json_object_set_new(data, "speedup", finite_json(speedup));
+	if (spec->rules >= 2) {
+		(void)json_object_set_new(
+			data, "gain",
+			finite_json(objective_gain(&spec->objective, values, baseline)));
+	}
+}
+
 json_t *job_best_data(const struct job *job, const struct trial *trial)
 {
-	const struct candidate *c = &trial->candidate;
-	double speedup = objective_speedup(&job->spec->objective, c->objective,
-					   job->trials[0]->candidate.objective);
-	json_t *data = json_pack("{s:b, s:O, s:O, s:f}", "feasible", c->feasible, "accuracy",
-				 json_object_get(trial->told, "accuracy"), "objective_value",
-				 json_object_get(trial->told, "objective_value"), "accuracy_loss",
-				 criterion_loss(&job->spec->criterion, trial->accuracy));
+	json_t *data =
+		json_pack("{s:b, s:O, s:O, s:o}", "feasible", trial->candidate.feasible, "accuracy",
+			  json_object_get(trial->told, "accuracy"), "objective_value",
+			  json_object_get(trial->told, "objective_value"), "accuracy_loss",
+			  finite_json(criterion_loss(&job->spec->criterion, trial->accuracy)));
 
-	(void)json_object_set_new(data, "speedup",
-				  isnan(speedup) ? json_null() : json_real(speedup));
+	job_add_gain(job->spec, trial->objectives, job->trials[0]->objectives, data);
 	return data;
 }
 

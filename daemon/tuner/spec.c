@@ -31,6 +31,7 @@ static const char *const body_members[] = {
 	"ranking",
 	"max_failed_trials",
 	"confirm",
+	"min_gain",
 	"parallel",
 	"deterministic",
 	"seed",
@@ -183,59 +184,40 @@ static void check_against_capability(const struct json_at *body, const json_t *c
 	}
 }
 
-static struct spec *read_body(json_t *body, json_t *capability, json_t *target, bool stored,
-			      struct err *reterr)
+static struct spec *create(json_t *body, json_t *capability, json_t *target, bool stored,
+			   struct err *reterr)
 {
 	struct spec *spec = mem_new(1, sizeof(*spec));
 	json_t *bare = spec_secrets_removed(target);
 	json_t *whole = spec_secrets_restored(body, target);
 	struct json_at at = json_root(whole, reterr);
 	struct json_at evaluator = {.parent = &at, .key = "evaluator", .err = reterr};
-	struct json_at criterion = json_member(&at, "tuning_criterion");
-	struct json_at objective = json_member(&criterion, "objective");
 	struct json_at rules = json_member(&at, "rules");
 
+	err_init(reterr);
 	json_only(&at, body_members);
 	spec->rules =
 		json_int(&rules, stored ? RULES_FIRST : RULES_NEWEST, RULES_FIRST, RULES_NEWEST);
 	if (json_object_get(bare, "baseline") != NULL) {
 		spec->targets = spec_own_pool(bare);
 		spec->target_count = 1;
-	} else if (bare != NULL) {
+	} else {
 		spec->targets = spec_targets_load(bare, &evaluator, &spec->target_count);
 	}
 	read_rest(&at, spec);
 	read_budget(&at, spec);
-	spec_read_criterion(&at, &spec->criterion);
-	spec_read_objective(&objective, &spec->objective);
+	spec_read_goals(&at, spec);
 	spec_read_strategy(&at, stored, spec);
 	spec_read_space(&at, capability, spec);
-	if (capability != NULL) {
-		check_against_capability(&at, capability, spec);
-		spec->answers = codec_capability_answer_list(capability);
-	}
+	check_against_capability(&at, capability, spec);
 	json_decref(bare);
 	json_decref(whole);
-	return spec;
-}
-
-static struct spec *create(json_t *body, json_t *capability, json_t *target, bool stored,
-			   struct err *reterr)
-{
-	struct spec *spec;
-
-	err_init(reterr);
-	spec = read_body(body, capability, target, stored, reterr);
 	if (reterr->code != ERR_OK) {
 		spec_destroy(spec);
 		return NULL;
 	}
+	spec->answers = codec_capability_answer_list(capability);
 	return spec;
-}
-
-struct spec *spec_draft(json_t *body, json_t *capability, json_t *target, struct err *reterr)
-{
-	return read_body(body, capability, target, false, reterr);
 }
 
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)
@@ -373,7 +355,7 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 	const json_t *timeout = json_object_get(criterion, "timeout");
 
 	return json_pack(
-		"{s:I, s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}",
+		"{s:I, s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:f}",
 		"rules", (json_int_t)spec->rules, "name", spec->name, "labels", spec->labels,
 		"strategy", spec->strategy->name, "quant_level", level_head(spec->quant_level),
 		"seed", (json_int_t)spec->seed, "deterministic", spec->deterministic, "stop_on",
@@ -381,7 +363,8 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 		"objective", objective_head(&spec->objective), "evaluator",
 		spec_target_redacted(target), "warnings", warnings_head(spec->space), "parallel",
 		(json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials, "timeout",
-		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0));
+		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0), "min_gain",
+		spec->min_gain);
 }
 
 void spec_needs_init(struct spec_needs *needs, const struct spec *spec)

@@ -40,6 +40,7 @@ struct spec {
 	struct args args;        /* its texts belong to `kwargs` */
 	json_t *kwargs;          /* owned */
 	const char *quant_level; /* "auto", "0" or "1" */
+	double min_gain;         /* what a config must gain to be worth more than the baseline */
 	int64_t max_trials;
 	double timeout_s; /* 0: none */
 	bool keep_searching;
@@ -64,11 +65,6 @@ struct spec {
  * them. Returns NULL on any fault.
  */
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr);
-/*
- * The same without giving up: `capability` and `target` may be NULL where nobody knows them, faults
- * are added to those that `reterr` has, and a faulty spec, never NULL, may lack its space.
- */
-struct spec *spec_draft(json_t *body, json_t *capability, json_t *target, struct err *reterr);
 /* The same from the texts that the store keeps. */
 struct spec *spec_load(const char *body, const char *capability, const char *target,
 		       struct err *reterr);

@@ -64,8 +64,7 @@ int spec_adviser_check(const struct spec *spec, const struct guard *guard, struc
 	struct guard_url url;
 	struct err why;
 
-	if (spec->space != NULL && spec->strategy != NULL &&
-	    spec->strategy->adviser == ADVISER_SIGOPT && check_sigopt(spec, reterr) != 0) {
+	if (spec->strategy->adviser == ADVISER_SIGOPT && check_sigopt(spec, reterr) != 0) {
 		return -(int)reterr->code;
 	}
 	if (spec->adviser.url == NULL || guard == NULL ||
@@ -75,7 +74,7 @@ int spec_adviser_check(const struct spec *spec, const struct guard *guard, struc
 	(void)snprintf(pointer, sizeof(pointer), "/tuning_criterion/strategy_kwargs/%s",
 		       spec->strategy->params[ADVISED_URL].name);
 	(void)err_fault(reterr, pointer, "%s", why.message);
-	reterr->code = reterr->fault_count == 1 ? why.code : reterr->code;
+	reterr->code = why.code;
 	return -(int)why.code;
 }
 

@@ -9,16 +9,6 @@
 #include "tuner/recipes.h"
 #include "tuner/spec_adviser.h"
 
-static const char *const accuracy_members[] = {
-	"higher_is_better", "criterion", "tolerable_loss", "metrics", NULL,
-};
-static const char *const accuracy_metric_members[] = {
-	"name", "weight", "higher_is_better", "tolerable_loss", NULL,
-};
-static const char *const objective_members[] = {"metric", "weight", "direction", NULL};
-static const char *const criterion_names[] = {"relative", "absolute", NULL};
-static const char *const direction_names[] = {"min", "max", NULL};
-
 static const char *const approach_names[] = {
 	"static",
 	"dynamic",
@@ -34,160 +24,6 @@ static const char *const approach_names[] = {
 	NULL,
 };
 enum { APPROACH_NAMES = 5 };
-
-static const struct {
-	const char *inc, *metric;
-} objective_aliases[] = {
-	{"performance", "latency_ms"},
-	{"modelsize", "model_size_bytes"},
-	{"footprint", "peak_memory_bytes"},
-};
-
-static void read_metric(const struct json_at *at, bool relative, struct criterion_metric *ret)
-{
-	struct json_at name = json_member(at, "name");
-	struct json_at weight = json_member(at, "weight");
-	struct json_at higher = json_member(at, "higher_is_better");
-	struct json_at loss = json_member(at, "tolerable_loss");
-	const char *text;
-
-	if (!json_is_object_at(at)) {
-		return;
-	}
-	json_only(at, accuracy_metric_members);
-	text = json_required(&name) ? json_string_in(&name, NULL, LIMIT_NAME_BYTES) : NULL;
-	ret->name = mem_dup(text != NULL ? text : "");
-	ret->weight = json_real_in(&weight, 0, 0, 1e9);
-	ret->higher_is_better = json_bool(&higher, ret->higher_is_better);
-	ret->tolerable_loss = json_real_in(&loss, ret->tolerable_loss, relative ? -1 : -1e300,
-					   relative ? 1 : 1e300);
-}
-
-static void read_metrics(const struct json_at *at, struct criterion *ret)
-{
-	struct criterion_metric common = ret->metrics[0];
-	size_t weighted = 0;
-
-	if (!json_is_array_at(at, LIMIT_METRICS)) {
-		return;
-	}
-	if (json_array_size(at->value) == 0) {
-		(void)json_fault(at, "at least one accuracy is needed");
-		return;
-	}
-	ret->metric_count = json_array_size(at->value);
-	for (size_t i = 0; i < ret->metric_count; i++) {
-		struct json_at item = json_item(at, i);
-
-		ret->metrics[i] = common;
-		read_metric(&item, ret->relative, &ret->metrics[i]);
-		weighted += ret->metrics[i].weight > 0;
-		for (size_t k = 0; k < i; k++) {
-			if (ret->metrics[k].name != NULL && ret->metrics[i].name != NULL &&
-			    strcmp(ret->metrics[k].name, ret->metrics[i].name) == 0) {
-				(void)json_fault(&item, "another accuracy has this name");
-			}
-		}
-	}
-	if (weighted > 0 && weighted < ret->metric_count) {
-		(void)json_fault(at, "either every accuracy has a weight above 0 or none has");
-	}
-	ret->weighted = weighted > 0;
-}
-
-void spec_read_criterion(const struct json_at *body, struct criterion *ret)
-{
-	struct json_at at = json_member(body, "accuracy_criterion");
-	struct json_at higher = json_member(&at, "higher_is_better");
-	struct json_at kind = json_member(&at, "criterion");
-	struct json_at loss = json_member(&at, "tolerable_loss");
-	struct json_at metrics = json_member(&at, "metrics");
-
-	memset(ret, 0, sizeof(*ret));
-	ret->metric_count = 1;
-	if (at.value != NULL && json_is_object_at(&at)) {
-		json_only(&at, accuracy_members);
-	}
-	ret->relative = json_choice(&kind, 0, criterion_names) == 0;
-	ret->metrics[0].higher_is_better = json_bool(&higher, true);
-	ret->metrics[0].tolerable_loss =
-		json_real_in(&loss, 0.01, ret->relative ? -1 : -1e300, ret->relative ? 1 : 1e300);
-	read_metrics(&metrics, ret);
-}
-
-static char *metric_name(const char *name)
-{
-	for (size_t i = 0; i < sizeof(objective_aliases) / sizeof(objective_aliases[0]); i++) {
-		if (strcmp(objective_aliases[i].inc, name) == 0) {
-			return mem_dup(objective_aliases[i].metric);
-		}
-	}
-	return mem_dup(name);
-}
-
-static void add_objective(const struct json_at *at, const char *name, double weight, int direction,
-			  struct objective *ret)
-{
-	struct objective_metric *m = &ret->metrics[ret->count];
-
-	m->name = metric_name(name);
-	m->weight = weight;
-	m->higher_is_better = direction >= 0 ? direction == 1 : strcmp(name, "accuracy") == 0;
-	for (size_t i = 0; i < ret->count; i++) {
-		if (strcmp(ret->metrics[i].name, m->name) == 0) {
-			(void)json_fault(at, "\"%s\" is named twice", m->name);
-		}
-	}
-	ret->count++;
-}
-
-static void read_objective_item(const struct json_at *at, struct objective *ret)
-{
-	struct json_at metric = json_member(at, "metric");
-	struct json_at weight = json_member(at, "weight");
-	struct json_at direction = json_member(at, "direction");
-	const char *name;
-
-	if (json_is_string(at->value)) {
-		name = json_string_in(at, NULL, LIMIT_NAME_BYTES);
-		if (name != NULL) {
-			add_objective(at, name, 1, -1, ret);
-		}
-		return;
-	}
-	if (!json_is_object_at(at)) {
-		return;
-	}
-	json_only(at, objective_members);
-	name = json_required(&metric) ? json_string_in(&metric, NULL, LIMIT_NAME_BYTES) : NULL;
-	if (name != NULL) {
-		add_objective(at, name, json_real_in(&weight, 1, 1e-9, 1e9),
-			      json_choice(&direction, -1, direction_names), ret);
-	}
-}
-
-void spec_read_objective(const struct json_at *at, struct objective *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	if (at->value == NULL) {
-		add_objective(at, "latency_ms", 1, -1, ret);
-		return;
-	}
-	if (!json_is_array(at->value)) {
-		read_objective_item(at, ret);
-		return;
-	}
-	if (json_array_size(at->value) == 0) {
-		(void)json_fault(at, "at least one metric is needed");
-	}
-	if (json_is_array_at(at, LIMIT_METRICS)) {
-		for (size_t i = 0; i < json_array_size(at->value); i++) {
-			struct json_at item = json_item(at, i);
-
-			read_objective_item(&item, ret);
-		}
-	}
-}
 
 static void read_param(const struct json_at *at, const struct param *param, double *number,
 		       const char **text)
@@ -442,13 +278,8 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	struct recipes recipes;
 	struct capability read;
 	struct dictionary entries = {0};
-	size_t faults = body->err->fault_count;
 
-	if (capability != NULL) {
-		codec_capability_read(&capability_at, &read);
-	} else {
-		capability_init(&read);
-	}
+	codec_capability_read(&capability_at, &read);
 	recipes_read(&recipes_at, &recipes);
 	recipes_choose_tuned(&recipes, &read);
 	spec->recipes = json_incref(recipes.values);
@@ -466,7 +297,7 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	request.restrictions = entries.list;
 	request.restriction_count = entries.count;
 	request.tune_algorithms = tunes_algorithms(capability, &request);
-	if (capability != NULL && body->err->fault_count == faults) {
+	if (body->err->code == ERR_OK) {
 		spec->space = space_create(&read, &request, body->err);
 	}
 	if (spec->space != NULL && recipes.ignored != NULL) {

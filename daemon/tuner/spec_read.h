@@ -6,13 +6,12 @@
 
 #include "tuner/spec.h"
 
-void spec_read_criterion(const struct json_at *body, struct criterion *ret);
-void spec_read_objective(const struct json_at *at, struct objective *ret);
+/* The criterion, the objective, and what is worth a change. */
+void spec_read_goals(const struct json_at *body, struct spec *spec);
 /* quant_level, strategy and its arguments. A strategy that is unknown is a fault, but NULL for a job
  * that is `stored`: its plug-in may be gone. */
 void spec_read_strategy(const struct json_at *body, bool stored, struct spec *spec);
-/* Approach, dictionaries, precisions, sampling sizes; makes the space unless `capability` is NULL or
- * one of these is faulty. */
+/* Approach, dictionaries, precisions, sampling sizes; makes the space. */
 void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec);
 
 #endif

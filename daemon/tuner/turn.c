@@ -217,10 +217,14 @@ static void finish_for(struct run *run, const char *reason)
 {
 	struct job *job = run->job;
 	const struct trial *best = job_final_choice(job), *subject;
+	json_t *ranked = job_ranked_data(job);
 	struct question question = {.kind = QUESTION_CONFIRM, .stage = "confirm"};
 	int place;
 
-	if (best != job->best) {
+	if (ranked != NULL) {
+		job_record(job, "trials_ranked", -1, ranked);
+	}
+	if (best != job->best || ranked != NULL) {
 		json_t *data = job_best_data(job, best);
 
 		(void)json_object_set_new(data, "seen", json_integer(job->settled));

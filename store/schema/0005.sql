@@ -26,3 +26,6 @@ FROM (SELECT type, data ->> 'lease' AS id, job, trial, n, at_ms, lead(type) OVER
 WHERE type = 'question_leased' AND id IS NOT NULL
 	AND (over IS NULL OR over_at > 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 172800))
 ON CONFLICT (id) DO NOTHING;
+
+-- Under rules 1 the best config has no gain.
+UPDATE job SET best = json_set(best, '$.gain', NULL) WHERE best IS NOT NULL;

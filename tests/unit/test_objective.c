@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "strategies/objective.h"
 
 enum { TRIALS = 16 };
@@ -91,24 +92,31 @@ static struct objective_row read_row(const json_t *pair, struct numbers *numbers
 	return (struct objective_row){numbers->accuracy, numbers->values, true};
 }
 
-static size_t choose(const json_t *c)
+static size_t choose(const json_t *c, int64_t rules)
 {
 	const json_t *trials = json_object_get(c, "trials");
 	struct objective_row baseline, rows[TRIALS];
 	struct numbers numbers[TRIALS + 1] = {0};
 	struct criterion criterion;
 	struct objective objective;
+	double values[TRIALS];
 	size_t best;
 
 	read_criterion(c, &criterion);
 	read_objective(c, &objective);
+	criterion.rules = objective.rules = rules;
 	baseline = read_row(json_object_get(c, "baseline"), &numbers[TRIALS]);
 	cr_assert_eq(criterion_fix(&criterion, baseline.accuracy, NULL), 0);
 	for (size_t i = 0; i < json_array_size(trials); i++) {
 		rows[i] = read_row(json_array_get(trials, i), &numbers[i]);
 		rows[i].feasible = criterion_meets(&criterion, rows[i].accuracy);
 	}
-	best = objective_choose(&objective, &criterion, &baseline, rows, json_array_size(trials));
+	best = objective_choose(&objective, &criterion, &baseline, rows, json_array_size(trials),
+				values);
+	for (size_t i = 0; rules >= 2 && i < json_array_size(trials); i++) {
+		cr_expect(!rows[i].feasible || values[i] >= values[best], "%zu is no better", i);
+		cr_expect(values[i] >= 0 && values[i] <= 1);
+	}
 	objective_finish(&objective);
 	return best;
 }
@@ -123,7 +131,11 @@ Test(objective, chooses_as_inc_does)
 	json_array_foreach(cases, i, c) {
 		size_t expected = (size_t)json_integer_value(json_object_get(c, "best_index"));
 
-		cr_expect_eq(choose(c), expected, "case %zu: %zu, not %zu", i, choose(c), expected);
+		for (int64_t rules = 1; rules <= 2; rules++) {
+			size_t got = choose(c, rules);
+
+			cr_expect_eq(got, expected, "case %zu: %zu, not %zu", i, got, expected);
+		}
 	}
 	json_decref(cases);
 }
@@ -135,9 +147,55 @@ Test(objective, nothing_feasible_leaves_the_first)
 	const double accuracy[] = {1}, fast[] = {1, 1}, slow[] = {2, 2};
 	const struct objective_row baseline = {accuracy, slow, true};
 	const struct objective_row rows[] = {{accuracy, slow, false}, {accuracy, fast, false}};
+	double ignored[2];
 
 	objective.metrics[0] = (struct objective_metric){mem_dup("latency_ms"), 1, false};
 	objective.metrics[1] = (struct objective_metric){mem_dup("model_size_bytes"), 1, false};
-	cr_assert_eq(objective_choose(&objective, &criterion, &baseline, rows, 2), 0);
+	for (int64_t rules = 1; rules <= 2; rules++) {
+		objective.rules = rules;
+		cr_expect_eq(objective_choose(&objective, &criterion, &baseline, rows, 2, ignored),
+			     0);
+	}
+	objective_finish(&objective);
+}
+
+/* Whatever signs metrics and baselines have: nothing that meets the criterion beats the choice in
+ * every metric, and no miss is chosen. */
+Test(objective, never_chooses_what_another_one_beats)
+{
+	const struct criterion criterion = {.rules = 2, .relative = true, .metric_count = 1};
+	struct objective objective = {.rules = 2, .count = 2};
+	const double accuracy[] = {1};
+	double values[TRIALS][2], rank[TRIALS], zero[2];
+	struct rng rng = rng_make(7, RNG_SEARCH, 0);
+
+	objective.metrics[0] = (struct objective_metric){mem_dup("x"), 0.8, false};
+	objective.metrics[1] = (struct objective_metric){mem_dup("y"), 0.2, true};
+	for (int round = 0; round < 2000; round++) {
+		double shift = (double)(round % 3) - 1;
+		const struct objective_row baseline = {accuracy, zero, true};
+		struct objective_row rows[TRIALS];
+		size_t best;
+
+		for (int k = 0; k < 2; k++) {
+			zero[k] = round % 5 == 0 ? 0 : rng_unit(&rng) + shift;
+		}
+		for (size_t i = 0; i < TRIALS; i++) {
+			values[i][0] = rng_unit(&rng) + shift;
+			values[i][1] = rng_unit(&rng) - shift;
+			rows[i] = (struct objective_row){accuracy, values[i], i % 4 != 0};
+		}
+		best = objective_choose(&objective, &criterion, &baseline, rows, TRIALS, rank);
+		cr_assert(rows[best].feasible);
+		for (size_t i = 0; i < TRIALS; i++) {
+			bool beats =
+				values[i][0] < values[best][0] && values[i][1] > values[best][1];
+			double a = objective_value(&objective, values[i], zero);
+			double b = objective_value(&objective, values[best], zero);
+
+			cr_assert(!rows[i].feasible || !beats, "round %d", round);
+			cr_assert(!beats || a < b, "round %d", round);
+		}
+	}
 	objective_finish(&objective);
 }

@@ -31,11 +31,13 @@ Test(store, a_job_document_says_what_its_events_say)
 		"\"progress\":{\"stage\":\"all\",\"asked\":4,\"told\":2,\"failed\":1,"
 		"\"running\":1,\"cached\":1,\"imported\":0,\"cancelled\":1},"
 		"\"criterion\":{\"higher_is_better\":true,\"criterion\":\"relative\","
-		"\"tolerable_loss\":0.01,\"bound\":0.792},\"objective\":\"latency_ms\","
+		"\"tolerable_loss\":0.01,\"bound\":0.792},\"min_gain\":null,\"objective\":"
+		"\"latency_ms\","
 		"\"baseline\":{\"trial\":0,\"accuracy\":0.80000000000000004,"
 		"\"metrics\":{\"latency_ms\":10}},\"best\":{\"trial\":1,\"feasible\":false,"
 		"\"accuracy\":0.75,\"accuracy_loss\":0.0625,\"objective_value\":4.5,"
-		"\"speedup\":null},\"exit\":{\"reason\":\"max_trials\",\"detail\":\"d\"},"
+		"\"speedup\":null,\"gain\":null},\"exit\":{\"reason\":\"max_trials\",\"detail\":"
+		"\"d\"},"
 		"\"warnings\":[\"odd\",\"/x: low\"],\"evaluator\":{\"pool\":\"gpu\"}}");
 	cr_assert_str_eq(world_cell(&world, 0, 1), "27", "the version counts events");
 	cr_assert_str_eq(world_cell(&world, 0, 2), "completed");
