@@ -241,7 +241,7 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 	call_unref(call);
 }
 
-static void delete (struct call *call, const struct store_rows *rows)
+static void delete(struct call *call, const struct store_rows *rows)
 {
 	if (may_change(call, rows)) {
 		call_ref(call);

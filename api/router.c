@@ -11,13 +11,13 @@ enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };
 static const struct json_limits body_limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH,
 					       LIMIT_JSON_VALUES};
 
-/* Whether `path` fits the template; its variable segments go to `params`. */
-static bool match(const char *template, const char *path, char params[2][CALL_PARAM_SIZE])
+/* Whether `path` fits the pattern; its variable segments go to `params`. */
+static bool match(const char *pattern, const char *path, char params[2][CALL_PARAM_SIZE])
 {
 	int n = 0;
 
-	while (*template != '\0' && *path != '\0') {
-		if (*template == '{') {
+	while (*pattern != '\0' && *path != '\0') {
+		if (*pattern == '{') {
 			size_t length = strcspn(path, "/");
 
 			if (length == 0 || length >= CALL_PARAM_SIZE) {
@@ -26,12 +26,12 @@ static bool match(const char *template, const char *path, char params[2][CALL_PA
 			memcpy(params[n], path, length);
 			params[n++][length] = '\0';
 			path += length;
-			template = strchr(template, '}') + 1;
-		} else if (*template ++ != *path++) {
+			pattern = strchr(pattern, '}') + 1;
+		} else if (*pattern++ != *path++) {
 			return false;
 		}
 	}
-	return *template == '\0' && *path == '\0';
+	return *pattern == '\0' && *path == '\0';
 }
 
 static const struct route *find_route(const char *method, const char *path,

@@ -246,7 +246,7 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 	call_unref(call);
 }
 
-static void delete (struct call *call, const struct store_rows *rows)
+static void delete(struct call *call, const struct store_rows *rows)
 {
 	char tag[CALL_TAG_SIZE];
 

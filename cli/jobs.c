@@ -21,10 +21,11 @@ static char *read_text(const char *name)
 	const char *wrong = NULL;
 	struct buf buf;
 	char part[16 * 1024];
-	size_t n;
+	size_t n = file != NULL ? sizeof(part) : 0;
 
 	buf_init(&buf, LIMIT_BODY_BYTES);
-	while (file != NULL && !buf.failed && (n = fread(part, 1, sizeof(part), file)) > 0) {
+	while (n == sizeof(part) && !buf.failed) {
+		n = fread(part, 1, sizeof(part), file);
 		buf_add(&buf, part, n);
 	}
 	if (file == NULL || ferror(file) != 0) {

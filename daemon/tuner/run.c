@@ -17,7 +17,7 @@ struct batch {
 	struct send {
 		int64_t trial;
 		char lease[ID_SIZE];
-	} * sends;
+	} *sends;
 	size_t send_count;
 };
 
