@@ -29,9 +29,9 @@ struct server {
 	const struct guard *guard;
 	bool draining;
 	struct map keys; /* idempotency keys of requests that still run */
-	/* Versions of final jobs, which change no more: polling them needs no query. */
+	/* Versions of final jobs, which change when somebody edits them only: polling them needs no query. */
 	struct map finals;
-	int64_t deletions; /* so far: a read that began before one is not remembered */
+	int64_t deletions; /* and edits, so far: a read that began before one is not remembered */
 	int64_t started_ms;
 	char *(*settings)(void); /* JSON of GET /v1/config; the caller frees */
 };

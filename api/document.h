@@ -20,7 +20,7 @@ bool document_is_final(const char *state);
 /* Whether If-Match is absent or names `version`; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 
-/* A job was deleted: nothing of it is remembered. */
+/* A job was deleted, or edited, perhaps after its end: nothing of it is remembered. */
 void document_forget(struct server *server, const char *job);
 
 /* Answers for a job that is not open, given its row if there is one: 409 or 404. */

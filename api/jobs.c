@@ -292,6 +292,9 @@ static void on_changed(void *arg, int rc, const struct err *err)
 	struct store_value id = {.text = call->params[0]};
 	bool open = tuner_version(call->server->tuner, call->params[0]) >= 0;
 
+	if (rc == 0) {
+		document_forget(call->server, call->params[0]);
+	}
 	if (call->request != NULL && rc == -(int)ERR_NOT_FOUND && !open) {
 		call_query(call, QUERY_JOB, &id, 1, on_final);
 		call_unref(call);
@@ -349,16 +352,38 @@ void jobs_retry(struct call *call)
 	}
 }
 
-void jobs_patch(struct call *call)
+static void patch(struct call *call, int64_t version)
 {
-	int64_t version = tuner_version(call->server->tuner, call->params[0]);
+	bool matters = request_header(call->request, "If-Match") != NULL;
 
-	if (version >= 0 && !document_matches(call, version)) {
+	if (!document_matches(call, version)) {
 		return;
 	}
 	(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
 	call_ref(call);
-	tuner_edit(call->server->tuner, call->params[0], call->body, on_changed, call);
+	tuner_edit(call->server->tuner, call->params[0], matters ? version : -1, call->body,
+		   on_changed, call);
+}
+
+static void patch_final(struct call *call, const struct store_rows *rows)
+{
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	} else {
+		patch(call, strtoll(rows->cells[JOB_VERSION], NULL, 10));
+	}
+}
+
+void jobs_patch(struct call *call)
+{
+	int64_t version = tuner_version(call->server->tuner, call->params[0]);
+	struct store_value id = {.text = call->params[0]};
+
+	if (version >= 0) {
+		patch(call, version);
+	} else {
+		call_query(call, QUERY_JOB, &id, 1, patch_final);
+	}
 }
 
 static void on_deleted(void *arg, int rc, const struct err *err)

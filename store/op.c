@@ -49,7 +49,7 @@ static char *copy(const char *text)
 	return text != NULL ? mem_dup(text) : NULL;
 }
 
-static struct store_key *copy_key(const struct store_key *key)
+struct store_key *store_key_copy(const struct store_key *key)
 {
 	struct store_key *kept;
 
@@ -69,7 +69,7 @@ static struct store_key *copy_key(const struct store_key *key)
 	return kept;
 }
 
-static void free_key(struct store_key *key)
+void store_key_free(struct store_key *key)
 {
 	if (key == NULL) {
 		return;
@@ -108,7 +108,7 @@ struct op *op_create(enum op_kind kind, const char *const *texts, const struct s
 		op->events[i].type = mem_dup(events[i].type);
 		op->events[i].data = mem_dup(events[i].data != NULL ? events[i].data : "{}");
 	}
-	op->key = copy_key(key);
+	op->key = store_key_copy(key);
 	op->urgent = is_urgent(op);
 	return op;
 }
@@ -125,7 +125,7 @@ void op_destroy(struct op *op)
 	for (size_t i = 0; i < OP_TEXTS; i++) {
 		free(op->texts[i]);
 	}
-	free_key(op->key);
+	store_key_free(op->key);
 	free(op->events);
 	free(op->message);
 	free(op);

@@ -255,6 +255,21 @@ int store_query_now(struct store *store, int query, const struct store_value *va
 	return conn_query(&store->conn, query, values, count, call_row, &call, reterr);
 }
 
+int store_query_apart(struct store *store, int query, const struct store_value *values,
+		      size_t count, void (*row)(void *arg, char *const *cells), void *arg,
+		      struct err *reterr)
+{
+	struct row_call call = {row, arg};
+	struct conn conn;
+	int rc = conn_init(&conn, store->directory.database, reterr);
+
+	if (rc == 0) {
+		rc = conn_query(&conn, query, values, count, call_row, &call, reterr);
+		conn_finish(&conn);
+	}
+	return rc;
+}
+
 int store_verify(const char *directory, struct err *reterr)
 {
 	struct directory names;

@@ -45,6 +45,10 @@ struct store_key {
 	int64_t at_ms;
 };
 
+/* NULL for NULL. */
+struct store_key *store_key_copy(const struct store_key *key);
+void store_key_free(struct store_key *key);
+
 struct store_job {
 	const char *id;
 	const char *spec;       /* JSON as submitted, secrets redacted */
@@ -164,6 +168,11 @@ void store_query_cancel(struct store_query_call *call);
 /* The same, blocking, on the caller's thread: for start-up and for offline commands only. */
 int store_query_now(struct store *store, int query, const struct store_value *values, size_t count,
 		    void (*row)(void *arg, char *const *cells), void *arg, struct err *reterr);
+
+/* The same on any thread, over a connection of its own: for what reads long while others are served. */
+int store_query_apart(struct store *store, int query, const struct store_value *values,
+		      size_t count, void (*row)(void *arg, char *const *cells), void *arg,
+		      struct err *reterr);
 
 /* Recomputes every projection from the log into fresh tables and compares: 0, or ERR_CORRUPT and
  * the first difference. For tests and `narrowd check`. Opens its own connection to `directory`. */

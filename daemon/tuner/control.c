@@ -158,20 +158,78 @@ static json_t *read_edits(json_t *edits, const struct job *job, struct err *rete
 	return reterr->code == ERR_OK ? json_copy(edits) : NULL;
 }
 
-void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_fn done, void *arg)
+/* What is for people only may be changed for ever. */
+static bool decides(const json_t *edits)
 {
-	struct err err;
-	struct run *run = open_run(tuner, job, &err);
-	json_t *data = run != NULL ? read_edits(edits, run->job, &err) : NULL;
+	static const char *const members[] = {"parallel", "max_trials", "timeout"};
+	const json_t *value;
 
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		value = json_object_get(edits, members[i]);
+		if (value != NULL && !json_is_null(value)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+struct edit {
+	json_t *edits;   /* owned */
+	int64_t version; /* that the job must have, or -1 */
+};
+
+static void forget_edit(void *arg)
+{
+	struct edit *edit = arg;
+
+	json_decref(edit->edits);
+	free(edit);
+}
+
+static int change(struct job *job, void *arg, struct err *reterr)
+{
+	const struct edit *edit = arg;
+	json_t *data;
+
+	if (edit->version >= 0 && edit->version != job->version) {
+		return err_set(reterr, ERR_PRECONDITION, "the job has changed meanwhile");
+	}
+	data = read_edits(edit->edits, job, reterr);
 	if (data == NULL) {
-		reply_later(tuner, &err, done, arg);
+		return -(int)reterr->code;
+	}
+	if (job_state_is_final(job->state) && decides(data)) {
+		json_decref(data);
+		return err_set(reterr, ERR_WRONG_STATE,
+			       "the job is %s: only its name and its labels can be changed",
+			       job_state_names[job->state]);
+	}
+	job_record(job, "job_edited", -1, data);
+	return 0;
+}
+
+void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *edits,
+		tuner_done_fn done, void *arg)
+{
+	struct run *run = run_find(tuner, job);
+	struct edit *edit = mem_new(1, sizeof(*edit));
+	struct err err;
+
+	err_init(&err);
+	*edit = (struct edit){json_incref(edits), version};
+	if (run == NULL) {
+		final_change(tuner, job, false, change, edit, forget_edit, NULL, done, arg);
 		return;
 	}
-	job_record(run->job, "job_edited", -1, data);
-	run_clock(run);
-	run_flush(run, NULL, done, arg);
-	run_wake(run);
+	edit->version = -1; /* what is on its way to the disk comes first */
+	if (change(run->job, edit, &err) != 0) {
+		reply_later(tuner, &err, done, arg);
+	} else {
+		run_clock(run);
+		run_flush(run, NULL, done, arg);
+		run_wake(run);
+	}
+	forget_edit(edit);
 }
 
 static json_t *receipt(const struct job *job, const struct import *import)

@@ -46,7 +46,8 @@ static void on_row(void *arg, char *const *cells)
 	json_decref(data);
 }
 
-static int read_log(struct tuner *tuner, struct job *job, struct err *reterr)
+static int read_log(struct store *store, reload_query_fn *query, struct job *job,
+		    struct err *reterr)
 {
 	struct replay replay = {.job = job, .err = reterr};
 	int rc;
@@ -56,8 +57,7 @@ static int read_log(struct tuner *tuner, struct job *job, struct err *reterr)
 			{.text = job->id}, {.integer = replay.last}, {.integer = LOG_PAGE}};
 
 		replay.rows = 0;
-		rc = store_query_now(tuner->options.store, QUERY_LOG, values, 3, on_row, &replay,
-				     reterr);
+		rc = query(store, QUERY_LOG, values, 3, on_row, &replay, reterr);
 	} while (rc == 0 && replay.rc == 0 && replay.rows == LOG_PAGE);
 	return rc != 0 ? rc : replay.rc;
 }
@@ -100,28 +100,42 @@ static void relaunch(struct run *run)
 	}
 }
 
-static int reload_job(struct tuner *tuner, const char *id, char *const *cells, struct err *reterr)
+struct job *reload_read(struct store *store, reload_query_fn *query, const char *id,
+			char *const *cells, struct err *reterr)
 {
 	struct spec *spec = spec_load(cells[0], cells[1], cells[2], reterr);
 	struct job *job;
-	struct run *run;
-	int rc;
 
 	if (spec == NULL) {
-		return -(int)reterr->code;
+		return NULL;
 	}
 	if (spec->strategy == NULL) {
 		spec_destroy(spec);
-		return err_set(
+		(void)err_set(
 			reterr, ERR_CONFIG,
 			"its strategy was a plug-in that is not in plugin_dir any more; a clone "
 			"with another strategy and warm_start goes on with what was measured");
+		return NULL;
 	}
 	job = job_create(id, spec);
-	rc = read_log(tuner, job, reterr);
-	if (rc != 0 || job_state_is_final(job->state)) {
+	if (read_log(store, query, job, reterr) != 0) {
 		job_destroy(job);
-		return rc;
+		return NULL;
+	}
+	return job;
+}
+
+static int reload_job(struct tuner *tuner, const char *id, char *const *cells, struct err *reterr)
+{
+	struct job *job = reload_read(tuner->options.store, store_query_now, id, cells, reterr);
+	struct run *run;
+
+	if (job == NULL) {
+		return -(int)reterr->code;
+	}
+	if (job_state_is_final(job->state)) {
+		job_destroy(job);
+		return 0;
 	}
 	run = run_create(tuner, job);
 	run_clock(run);

@@ -106,6 +106,26 @@ void flight_end_all(struct run *run);
 void reload_later(struct tuner *tuner, const char *job);
 void reload_init(struct tuner *tuner);
 void reload_finish(struct tuner *tuner);
+/* store_query_now() or store_query_apart() */
+typedef int reload_query_fn(struct store *store, int query, const struct store_value *values,
+			    size_t count, void (*row)(void *arg, char *const *cells), void *arg,
+			    struct err *reterr);
+/* The job as its log leaves it; `cells` are its spec, capability and evaluator. NULL when they cannot
+ * be read, or the strategy is not there any more. */
+struct job *reload_read(struct store *store, reload_query_fn *query, const char *id,
+			char *const *cells, struct err *reterr);
+
+/* final.c: edits of jobs that are over. */
+/* Records a change, or says why not; may be called several times. Loop thread. */
+typedef int final_fn(struct job *job, void *arg, struct err *reterr);
+/*
+ * Reads a job that has ended, lets `change` record events, and appends these. `arg` (of mem.h, or NULL)
+ * is taken over and given to forget(). A job that is not `whole` has its state, its version and its
+ * settings, but no trials. done: as change() said; -ERR_NOT_FOUND; -ERR_OVERLOADED when the job is
+ * open after all.
+ */
+void final_change(struct tuner *tuner, const char *job, bool whole, final_fn *change, void *arg,
+		  loop_fn forget, const struct store_key *key, tuner_done_fn done, void *done_arg);
 
 /* tuner.c */
 void tuner_check_stopped(struct tuner *tuner);

@@ -82,9 +82,11 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
  * trial, ERR_WRONG_STATE when the trial did not fail. */
 void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
 		 tuner_done_fn done, void *arg);
-/* PATCH: name, labels, parallel, max_trials, timeout. Faults in `edits` are reported at once
- * through the callback's err. */
-void tuner_edit(struct tuner *tuner, const char *job, json_t *edits, tuner_done_fn done, void *arg);
+/* PATCH: name, labels, parallel, max_trials, timeout; of a job that has ended the first two:
+ * ERR_WRONG_STATE for the others, and ERR_PRECONDITION when it has not `version`, unless that is -1.
+ * Faults in `edits` are reported through the callback's err. */
+void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *edits,
+		tuner_done_fn done, void *arg);
 
 /*
  * Measurements made elsewhere, {"trials": [...]}, become trials of an open job, all or none. Faults

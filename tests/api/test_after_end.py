@@ -174,6 +174,84 @@ class Cancel(PullCase):
             self.assertIsNotNone(finished(self.daemon, job)["exit"])
 
 
+class Edit(EndCase):
+    def ended(self, **more):
+        evaluator = self.evaluator(None)
+        job = submit(self.daemon, body(evaluator.url, name="first", labels={"a": "1"}, **more))
+        finished(self.daemon, job)
+        return f"/v1/jobs/{job}"
+
+    def test_name_and_labels_of_an_ended_job(self):
+        path = self.ended()
+        sent, before = self.ask("GET", path)
+        for _ in range(2):  # the second one is answered from memory
+            self.ask("GET", path, 304, **{"If-None-Match": sent["ETag"]})
+        edited, document = self.ask("PATCH", path, body={"name": "second"})
+        self.assertEqual(document, {**before, "name": "second"})
+        self.assertNotEqual(edited["ETag"], sent["ETag"])
+        again, now = self.ask("GET", path, **{"If-None-Match": sent["ETag"]})
+        self.assertEqual((now, again["ETag"]), (document, edited["ETag"]))
+        _, document = self.ask("PATCH", path, body={"labels": {"b": "2"}, "max_trials": None})
+        self.assertEqual((document["name"], document["labels"]), ("second", {"b": "2"}))
+        self.assertEqual(get(self.daemon, "/v1/jobs?label.b=2")["items"], [document])
+        self.assertEqual(get(self.daemon, "/v1/jobs?name=first")["items"], [])
+        events = get(self.daemon, path + "/events?limit=1000")["items"]
+        self.assertEqual([e["type"] for e in events[-2:]], ["job_edited"] * 2)
+        self.daemon.stop()
+        self.daemon.start()
+        self.assertEqual(get(self.daemon, path), document)
+        _, clone = self.ask("POST", path + "/clone", 201)
+        self.assertEqual(clone["name"], "first", "a clone takes the spec as it was submitted")
+
+    def test_what_is_refused(self):
+        path = self.ended()
+        sent, before = self.ask("GET", path)
+        for edits in ({"parallel": 2}, {"max_trials": 9}, {"timeout": 1}, {"name": "x", "timeout": 1}):
+            problem = self.ask("PATCH", path, 409, edits)[1]
+            self.assertIn("completed: only its name and its labels", problem["detail"])
+        for edits in ({"name": 1}, {"labels": []}, {"seed": 1}, {"name": "x", "parallel": 0}):
+            self.ask("PATCH", path, 422, edits)
+        self.ask("PATCH", path, 412, {"name": "x"}, **{"If-Match": '"1"'})
+        self.assertEqual(self.ask("GET", path)[1], before)
+        self.ask("PATCH", path, 200, {"name": "x"}, **{"If-Match": sent["ETag"]})
+        self.ask("PATCH", path, 412, {"name": "y"}, **{"If-Match": sent["ETag"]})
+        self.ask("DELETE", path, 204)
+        self.ask("PATCH", path, 404, {"name": "x"})
+
+    def test_many_at_once(self):
+        """Each reads the log, and one of them is quicker."""
+        path = self.ended()
+        sent, before = self.ask("GET", path)
+        answers = []
+        edits = [
+            threading.Thread(target=lambda i=i: answers.append(self.daemon.request(
+                "PATCH", path, {"labels": {"i": str(i)}}, {"If-Match": sent["ETag"]} if i < 2 else {})[0]))
+            for i in range(6)
+        ]
+        for thread in edits:
+            thread.start()
+        for thread in edits:
+            thread.join()
+        self.assertLessEqual(answers.count(412), 2)
+        self.assertGreaterEqual(answers.count(412), 1, "two rest on the same version")
+        self.assertEqual(answers.count(200) + answers.count(412), 6)
+        events = get(self.daemon, path + "/events?limit=1000")["items"]
+        self.assertEqual([e["type"] for e in events].count("job_edited"), answers.count(200))
+
+    def test_whatever_the_end_was(self):
+        for answer, state in (({"failed": True, "error": "e", "retryable": False}, "failed"), (None, "cancelled")):
+            with self.subTest(state):
+                gate = threading.Event()
+                self.addCleanup(gate.set)
+                evaluator = self.evaluator(lambda q, h: answer or gate.wait() or answer)
+                job = submit(self.daemon, body(evaluator.url, retry={"max_attempts": 1}))
+                if answer is None:
+                    self.ask("POST", f"/v1/jobs/{job}/cancel")
+                self.assertEqual(finished(self.daemon, job)["state"], state)
+                _, document = self.ask("PATCH", f"/v1/jobs/{job}", body={"name": "kept"})
+                self.assertEqual((document["state"], document["name"]), (state, "kept"))
+
+
 class Again(PullCase):
     """Answers that are sent again: their own answer was lost, or somebody repeats himself."""
 

@@ -108,7 +108,8 @@ class Contract(unittest.TestCase):
         self.assertEqual((status, sent.get_content_type()), (200, "text/csv"))
         for action, expected in (("pause", 409), ("resume", 409), ("cancel", 200)):
             self.assertEqual(self.ask("POST", f"{path}/{action}")[0], expected)
-        self.assertEqual(self.ask("PATCH", path, {"name": "late"})[0], 409)
+        self.assertEqual(self.ask("PATCH", path, {"name": "late"})[0], 200)
+        self.assertEqual(self.ask("PATCH", path, {"parallel": 2})[0], 409)
         self.assertEqual(self.ask("GET", "/v1/jobs?state=completed&label.a=b")[0], 200)
         self.assertEqual(self.ask("GET", "/v1/jobs/job_none")[0], 404)
         self.assertEqual(self.ask("GET", path + "?x=1")[0], 400)

@@ -1,0 +1,173 @@
+#include "tuner/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/query.h"
+
+/*
+ * Edits of jobs that are over. Such a job is not in memory: it is read from its log, changed, what
+ * it recorded is appended, and it is forgotten again. Reading may take long with thousands of
+ * trials, so a pool thread does it. Who was quicker meanwhile is noticed by the store, which
+ * appends behind the version that was read only: then it is read once more.
+ */
+
+enum { TRIES = 8 };
+
+struct final {
+	uv_work_t work;
+	struct tuner *tuner;
+	char *id; /* owned */
+	bool whole;
+	final_fn *change;
+	void *arg;
+	loop_fn forget;
+	struct store_key *key; /* owned */
+	tuner_done_fn done;
+	void *done_arg;
+	int tries;
+	/* What was read. */
+	char *cells[3]; /* spec, capability, evaluator; owned */
+	enum job_state state;
+	int64_t version;
+	struct job *job; /* NULL with err */
+	struct err err;
+};
+
+static void drop(struct final *final)
+{
+	for (int i = 0; i < 3; i++) {
+		free(final->cells[i]);
+		final->cells[i] = NULL;
+	}
+	job_destroy(final->job);
+	final->job = NULL;
+}
+
+static void finish(struct final *final, int rc, const struct err *err)
+{
+	struct tuner *tuner = final->tuner;
+
+	final->done(final->done_arg, rc, err);
+	drop(final);
+	final->forget(final->arg);
+	store_key_free(final->key);
+	free(final->id);
+	free(final);
+	tuner->alive--;
+	tuner_check_stopped(tuner);
+}
+
+static void on_job(void *arg, char *const *cells)
+{
+	static const int wanted[] = {JOB_SPEC, JOB_CAPABILITY, JOB_EVALUATOR};
+	struct final *final = arg;
+
+	for (int i = 0; i < 3; i++) {
+		final->cells[i] = mem_dup(cells[wanted[i]] != NULL ? cells[wanted[i]] : "null");
+	}
+	final->version = strtoll(cells[JOB_VERSION], NULL, 10);
+	for (int i = 0; job_state_names[i] != NULL; i++) {
+		if (strcmp(job_state_names[i], cells[JOB_STATE]) == 0) {
+			final->state = (enum job_state)i;
+		}
+	}
+}
+
+/* What needs no log can be done to a job whose log cannot be read. */
+static struct job *without_log(struct final *final)
+{
+	struct spec *spec =
+		spec_load(final->cells[0], final->cells[1], final->cells[2], &final->err);
+	struct job *job = spec != NULL ? job_create(final->id, spec) : NULL;
+
+	if (job != NULL) {
+		job->state = final->state;
+		job->version = final->version;
+	}
+	return job;
+}
+
+static void work_read(uv_work_t *work)
+{
+	struct final *final = work->data;
+	struct store *store = final->tuner->options.store;
+	struct store_value id = {.text = final->id};
+
+	if (store_query_apart(store, QUERY_JOB, &id, 1, on_job, final, &final->err) != 0) {
+		return;
+	}
+	if (final->cells[0] == NULL) {
+		(void)err_set(&final->err, ERR_NOT_FOUND, "no job has the id %.64s", final->id);
+	} else if (!job_state_is_final(final->state)) {
+		(void)err_set(&final->err, ERR_OVERLOADED,
+			      "the job is being read from the disk: try again in a second");
+	} else if (final->whole) {
+		final->job =
+			reload_read(store, store_query_apart, final->id, final->cells, &final->err);
+	} else {
+		final->job = without_log(final);
+	}
+}
+
+static void read_again(struct final *final);
+
+static void on_stored(void *arg, int rc, const struct err *err)
+{
+	struct final *final = arg;
+
+	if (rc == -(int)ERR_CONFLICT && ++final->tries < TRIES) {
+		read_again(final);
+	} else {
+		finish(final, rc, err);
+	}
+}
+
+static void after_reading(uv_work_t *work, int status)
+{
+	struct final *final = work->data;
+	struct job *job = final->job;
+	struct store_event *events;
+	size_t count;
+
+	(void)status;
+	if (job == NULL || final->change(job, final->arg, &final->err) != 0) {
+		finish(final, -(int) final->err.code, &final->err);
+		return;
+	}
+	count = job->row_count;
+	events = run_events(job);
+	store_append(final->tuner->options.store, job->id, job->version - (int64_t)count, events,
+		     count, final->key, on_stored, final);
+	run_events_free(job, events);
+}
+
+static void read_again(struct final *final)
+{
+	drop(final);
+	err_init(&final->err);
+	final->work.data = final;
+	(void)uv_queue_work(loop_uv(final->tuner->options.loop), &final->work, work_read,
+			    after_reading);
+}
+
+void final_change(struct tuner *tuner, const char *job, bool whole, final_fn *change, void *arg,
+		  loop_fn forget, const struct store_key *key, tuner_done_fn done, void *done_arg)
+{
+	struct final *final = mem_new(1, sizeof(*final));
+
+	*final = (struct final){
+		.tuner = tuner,
+		.id = mem_dup(job),
+		.whole = whole,
+		.change = change,
+		.arg = arg,
+		.forget = forget,
+		.key = store_key_copy(key),
+		.done = done,
+		.done_arg = done_arg,
+	};
+	tuner->alive++;
+	read_again(final);
+}
