@@ -114,13 +114,8 @@ static void on_beat(void *arg, int rc, const struct err *err)
 
 void leases_heartbeat(struct call *call)
 {
-	static const char *const members[] = {"progress", NULL};
-	struct beat_reply *reply;
+	struct beat_reply *reply = mem_new(1, sizeof(*reply));
 
-	if (!call_body_has_only(call, members)) {
-		return;
-	}
-	reply = mem_new(1, sizeof(*reply));
 	call->state = reply;
 	call->state_destroy = free;
 	call_ref(call);

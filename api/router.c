@@ -8,9 +8,6 @@
 
 enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };
 
-static const struct json_limits body_limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH,
-					       LIMIT_JSON_VALUES};
-
 /* Whether `path` fits the pattern; its variable segments go to `params`. */
 static bool match(const char *pattern, const char *path, char params[2][CALL_PARAM_SIZE])
 {
@@ -144,12 +141,15 @@ static bool read_body(struct call *call)
 {
 	size_t length;
 	const char *text = request_body(call->request, &length);
+	enum route_body body = call->route->body;
+	struct json_limits limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES,
+				     .words = body == ANSWER || body == MAYBE_ANSWER};
 	struct err err;
 
-	if (call->route->body == NO_BODY || (call->route->body == MAYBE_BODY && length == 0)) {
+	if (body == NO_BODY || ((body == MAYBE_BODY || body == MAYBE_ANSWER) && length == 0)) {
 		return true;
 	}
-	call->body = json_parse(text, length, &body_limits, &err);
+	call->body = json_parse(text, length, &limits, &err);
 	if (call->body == NULL) {
 		call_fail(call, &err);
 	}

@@ -6,7 +6,8 @@
 
 #include "api/call.h"
 
-enum route_body { NO_BODY, BODY, MAYBE_BODY };
+/* Of a worker's routes it is an answer, which is read as evaluators' are. */
+enum route_body { NO_BODY, BODY, MAYBE_BODY, ANSWER, MAYBE_ANSWER };
 
 struct route {
 	const char *method;

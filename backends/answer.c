@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/map.h"
 #include "base/mem.h"
 
-static const char *const measured_members[] = {"accuracy", "latency_ms", "metrics", "failed", NULL};
-static const char *const score_members[] = {"scores", "failed", NULL};
-static const char *const failed_members[] = {"failed", "error", "retryable", NULL};
+/* What an answer may have besides what it is asked for. */
+static const char *const measured_members[] = {"accuracy", "latency_ms", "metrics", NULL};
+static const char *const score_members[] = {"scores", NULL};
+static const char *const failed_members[] = {"retryable", NULL};
+static const char *const any_members[] = {"failed", "error", "trial", "lease", "cached", NULL};
 /* Units in which less than nothing cannot be measured. */
 static const char *const unsigned_units[] = {"_ms", "_s", "_bytes"};
 
@@ -21,6 +24,8 @@ void answer_finish(struct answer *answer)
 	}
 	free(answer->scores);
 	free(answer->error);
+	json_decref(answer->samples);
+	json_decref(answer->strangers);
 	memset(answer, 0, sizeof(*answer));
 }
 
@@ -52,8 +57,67 @@ static char *clean(const char *text)
 	return copy;
 }
 
-static bool read_number(const struct json_at *at, double *ret)
+struct reader {
+	const struct answer_expect *expect;
+	struct answer *ret;
+	size_t unusable; /* faults that are no number where one belongs */
+	bool misplaced;  /* the answer names another question */
+};
+
+static bool contains(const char *const *names, const char *name)
 {
+	for (; names != NULL && *names != NULL; names++) {
+		if (strcmp(*names, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Notes what nobody reads here: it is no fault, and whoever wrote it is told once. */
+static void add_stranger(struct reader *reader, const struct json_at *at)
+{
+	json_t **list = &reader->ret->strangers;
+	char pointer[ERR_POINTER_MAX];
+
+	if (*list == NULL) {
+		*list = json_array();
+	}
+	if (json_array_size(*list) < ANSWER_STRANGERS) {
+		(void)json_array_append_new(*list, json_string(json_pointer(at, pointer)));
+	}
+}
+
+static void note_strangers(struct reader *reader, const struct json_at *object,
+			   const char *const *known, const char *const *also)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object->value, key, value) {
+		if (!contains(known, key) && !contains(also, key) && !json_is_null(value)) {
+			struct json_at at = json_member(object, key);
+
+			add_stranger(reader, &at);
+		}
+	}
+}
+
+/* null, which is also what NaN and the infinities are read as. */
+static bool is_null(const struct json_at *at)
+{
+	const json_t *parent = at->parent->value;
+
+	return json_is_null(at->key != NULL ? json_object_get(parent, at->key) : at->value);
+}
+
+static bool read_number(struct reader *reader, const struct json_at *at, double *ret)
+{
+	if (is_null(at)) {
+		reader->unusable++;
+		(void)json_fault(at, "is no number but null, NaN or infinite");
+		return false;
+	}
 	if (!json_required(at)) {
 		return false;
 	}
@@ -79,76 +143,187 @@ static bool is_unsigned(const char *name)
 	return false;
 }
 
-static void add_metric(const struct json_at *at, const char *name, struct answer *ret)
+static bool read_sample(struct reader *reader, const struct json_at *at, const char *name,
+			double *ret)
 {
+	if (!read_number(reader, at, ret)) {
+		return false;
+	}
+	if (*ret < 0 && is_unsigned(name)) {
+		(void)json_fault(at, "must not be negative");
+		return false;
+	}
+	return true;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), by_size);
+	return count % 2 == 1 ? values[count / 2]
+			      : values[count / 2 - 1] / 2 + values[count / 2] / 2;
+}
+
+static bool read_samples(struct reader *reader, const struct json_at *at, const char *name,
+			 double *ret)
+{
+	size_t count = json_array_size(at->value), good = 0;
+	double *values;
+
+	if (count == 0 || count > LIMIT_SAMPLES) {
+		(void)json_fault(at, "a list of samples has 1 to %d numbers", LIMIT_SAMPLES);
+		return false;
+	}
+	values = mem_new(count, sizeof(*values));
+	while (good < count) {
+		struct json_at item = json_item(at, good);
+
+		if (!read_sample(reader, &item, name, &values[good])) {
+			break;
+		}
+		good++;
+	}
+	if (good == count) {
+		*ret = median(values, count);
+		if (reader->ret->samples == NULL) {
+			reader->ret->samples = json_object();
+		}
+		(void)json_object_set(reader->ret->samples, name, at->value);
+	}
+	free(values);
+	return good == count;
+}
+
+/* A number, or a list of samples whose median counts. */
+static bool read_value(struct reader *reader, const struct json_at *at, const char *name,
+		       double *ret)
+{
+	return json_is_array(at->value) ? read_samples(reader, at, name, ret)
+					: read_sample(reader, at, name, ret);
+}
+
+static void add_metric(struct reader *reader, const struct json_at *at, const char *name)
+{
+	struct answer *ret = reader->ret;
 	double value;
 
-	if (!read_number(at, &value)) {
-		return;
-	}
-	if (value < 0 && is_unsigned(name)) {
-		(void)json_fault(at, "must not be negative");
-	} else if (ret->metric_count == LIMIT_METRICS) {
-		(void)json_fault(at, "at most %d metrics are taken", LIMIT_METRICS);
-	} else if (!isnan(answer_metric(ret, name, NAN))) {
+	if (!isnan(answer_metric(ret, name, NAN))) {
 		(void)json_fault(at, "is given twice");
-	} else {
+	} else if (read_value(reader, at, name, &value)) {
 		ret->metrics[ret->metric_count++] = (struct answer_metric){mem_dup(name), value};
 	}
 }
 
-static void read_accuracy(const struct json_at *at, const struct answer_expect *expect,
-			  struct answer *ret)
+/* One that the job does not need is kept when it is what a metric is, and cannot be a fault. */
+static void add_own_metric(struct reader *reader, const struct json_at *at, const char *name)
 {
-	if (expect->accuracies == NULL) {
-		ret->accuracy_count = read_number(at, &ret->accuracy[0]);
-		return;
-	}
-	if (!json_required(at) || !json_is_object_at(at)) {
-		return;
-	}
-	json_only(at, expect->accuracies);
-	for (size_t i = 0; i < LIMIT_METRICS && expect->accuracies[i] != NULL; i++) {
-		struct json_at member = json_member(at, expect->accuracies[i]);
+	const char *const *offered = reader->expect->offered;
+	bool expected =
+		offered == NULL || contains(offered, name) || strcmp(name, "latency_ms") == 0;
+	size_t before = reader->ret->metric_count;
+	struct reader own = *reader;
+	struct json_at quiet = *at;
+	struct err ignored;
 
-		ret->accuracy_count += read_number(&member, &ret->accuracy[i]);
+	err_init(&ignored);
+	quiet.err = &ignored;
+	if (before < LIMIT_METRICS) {
+		add_metric(&own, &quiet, name);
+	}
+	if (!expected || (reader->ret->metric_count == before && !is_null(at))) {
+		add_stranger(reader, at);
 	}
 }
 
-static void read_measurement(const struct json_at *at, const struct answer_expect *expect,
-			     struct answer *ret)
+static void read_accuracy(struct reader *reader, const struct json_at *at)
+{
+	const char *const *names = reader->expect->accuracies;
+	struct answer *ret = reader->ret;
+
+	if (names == NULL) {
+		ret->accuracy_count = read_value(reader, at, "accuracy", &ret->accuracy[0]);
+		return;
+	}
+	if (at->value == NULL) {
+		(void)read_number(reader, at, &ret->accuracy[0]);
+		return;
+	}
+	if (!json_is_object_at(at)) {
+		return;
+	}
+	note_strangers(reader, at, names, NULL);
+	for (size_t i = 0; i < LIMIT_METRICS && names[i] != NULL; i++) {
+		struct json_at member = json_member(at, names[i]);
+
+		ret->accuracy_count += read_value(reader, &member, names[i], &ret->accuracy[i]);
+	}
+}
+
+/* Those that count first, so that no others take their places. */
+static void read_metrics(struct reader *reader, const struct json_at *at)
+{
+	const char *key;
+	json_t *value;
+
+	if (at->value == NULL || !json_is_object_at(at)) {
+		return;
+	}
+	for (int own = 0; own < 2; own++) {
+		json_object_foreach(at->value, key, value) {
+			bool needed = contains(reader->expect->metrics, key);
+			struct json_at member = json_member(at, key);
+
+			if (needed == (own == 0)) {
+				(needed ? add_metric : add_own_metric)(reader, &member, key);
+			}
+		}
+	}
+}
+
+static void read_latency(struct reader *reader, const struct json_at *at)
+{
+	bool needed = contains(reader->expect->metrics, at->key);
+
+	if (at->value != NULL || (needed && is_null(at))) {
+		(needed ? add_metric : add_own_metric)(reader, at, at->key);
+	}
+}
+
+static void read_measurement(struct reader *reader, const struct json_at *at)
 {
 	struct json_at accuracy = json_member(at, "accuracy");
 	struct json_at latency = json_member(at, "latency_ms");
 	struct json_at metrics = json_member(at, "metrics");
-	const char *key;
-	json_t *value;
+	struct json_at error = json_member(at, "error");
+	const char *const *needed = reader->expect->metrics;
 
-	json_only(at, measured_members);
-	read_accuracy(&accuracy, expect, ret);
-	if (latency.value != NULL) {
-		add_metric(&latency, "latency_ms", ret);
+	if (error.value != NULL) {
+		(void)json_fault(&error, "is there, but \"failed\" is not true");
 	}
-	if (metrics.value != NULL && json_is_object_at(&metrics)) {
-		json_object_foreach(metrics.value, key, value) {
-			struct json_at member = json_member(&metrics, key);
+	note_strangers(reader, at, measured_members, any_members);
+	read_accuracy(reader, &accuracy);
+	read_latency(reader, &latency);
+	read_metrics(reader, &metrics);
+	for (; needed != NULL && *needed != NULL; needed++) {
+		bool own = strcmp(*needed, latency.key) == 0;
+		struct json_at missing = json_member(own ? at : &metrics, *needed);
 
-			add_metric(&member, key, ret);
-		}
-	}
-	for (size_t i = 0; expect->metrics != NULL && expect->metrics[i] != NULL; i++) {
-		const char *name = expect->metrics[i];
-		struct json_at missing =
-			json_member(strcmp(name, "latency_ms") == 0 ? at : &metrics, name);
-
-		if (isnan(answer_metric(ret, name, NAN)) && missing.value == NULL) {
+		if (json_object_get(metrics.value, *needed) == NULL &&
+		    (!own || json_object_get(at->value, *needed) == NULL)) {
 			(void)json_fault(&missing, "is missing, and the job's objective needs it");
 		}
 	}
 }
 
 /* One number for each option; returns where the next operator's go. */
-static double *read_option_scores(const struct json_at *at, size_t count, double *ret)
+static double *read_option_scores(struct reader *reader, const struct json_at *at, size_t count,
+				  double *ret)
 {
 	if (json_required(at) && json_is_array_at(at, count) &&
 	    json_array_size(at->value) != count) {
@@ -157,7 +332,7 @@ static double *read_option_scores(const struct json_at *at, size_t count, double
 	for (size_t i = 0; i < count && i < json_array_size(at->value); i++) {
 		struct json_at item = json_item(at, i);
 
-		(void)read_number(&item, &ret[i]);
+		(void)read_number(reader, &item, &ret[i]);
 	}
 	return ret + count;
 }
@@ -172,19 +347,36 @@ static size_t count_scores(const struct answer_expect *expect)
 	return count;
 }
 
-static void read_scores(const struct json_at *at, const struct answer_expect *expect,
-			struct answer *ret)
+static void note_unasked(struct reader *reader, const struct json_at *scores)
 {
+	struct map asked;
+	const char *key;
+	json_t *value;
+
+	map_init(&asked);
+	for (size_t i = 0; i < reader->expect->op_count; i++) {
+		map_set(&asked, reader->expect->ops[i], 1);
+	}
+	json_object_foreach(scores->value, key, value) {
+		struct json_at member = json_member(scores, key);
+
+		if (map_get(&asked, key, 0) == 0) {
+			add_stranger(reader, &member);
+		}
+	}
+	map_finish(&asked);
+}
+
+static void read_scores(struct reader *reader, const struct json_at *at)
+{
+	const struct answer_expect *expect = reader->expect;
 	struct json_at scores = json_member(at, "scores");
+	struct answer *ret = reader->ret;
 	double *next;
 
-	json_only(at, score_members);
+	note_strangers(reader, at, score_members, any_members);
 	if (!json_required(&scores) || !json_is_object_at(&scores)) {
 		return;
-	}
-	if (json_object_size(scores.value) > expect->op_count) {
-		(void)json_fault(&scores, "has %zu members, but %zu operators were asked about",
-				 json_object_size(scores.value), expect->op_count);
 	}
 	ret->scores = next = mem_new(count_scores(expect), sizeof(*ret->scores));
 	ret->score_count = expect->op_count;
@@ -192,19 +384,23 @@ static void read_scores(const struct json_at *at, const struct answer_expect *ex
 		struct json_at member = json_member(&scores, expect->ops[i]);
 
 		if (expect->option_counts != NULL) {
-			next = read_option_scores(&member, expect->option_counts[i], next);
+			next = read_option_scores(reader, &member, expect->option_counts[i], next);
 		} else {
-			(void)read_number(&member, next++);
+			(void)read_number(reader, &member, next++);
 		}
+	}
+	if (json_object_size(scores.value) > expect->op_count) {
+		note_unasked(reader, &scores);
 	}
 }
 
-static void read_failure(const struct json_at *at, struct answer *ret)
+static void read_failure(struct reader *reader, const struct json_at *at)
 {
 	struct json_at error = json_member(at, "error");
 	struct json_at retryable = json_member(at, "retryable");
+	struct answer *ret = reader->ret;
 
-	json_only(at, failed_members);
+	note_strangers(reader, at, failed_members, any_members);
 	if (error.value != NULL && !json_is_string(error.value)) {
 		(void)json_fault(&error, "a string is expected");
 	}
@@ -214,27 +410,80 @@ static void read_failure(const struct json_at *at, struct answer *ret)
 						       : "the evaluator gave no reason");
 }
 
+/* An earlier attempt's lease is this question's, too: its answer may have been kept for the next. */
+static bool is_own_lease(const struct answer_expect *expect, const char *lease)
+{
+	bool own = strcmp(lease, expect->lease) == 0;
+
+	for (size_t i = 0; i < expect->past_count && !own; i++) {
+		own = strcmp(lease, expect->past[i]) == 0;
+	}
+	return own;
+}
+
+/* An answer may say which question it is for. */
+static void check_question(struct reader *reader, const struct json_at *at)
+{
+	const struct answer_expect *expect = reader->expect;
+	struct json_at trial = json_member(at, "trial"), lease = json_member(at, "lease");
+
+	if (expect->lease == NULL) {
+		return;
+	}
+	if (trial.value != NULL && !json_is_integer(trial.value)) {
+		(void)json_fault(&trial, "an integer is expected");
+	} else if (trial.value != NULL && json_integer_value(trial.value) != expect->trial) {
+		reader->misplaced = true;
+		(void)json_fault(&trial, "is another question's; this one is trial %lld",
+				 (long long)expect->trial);
+	}
+	if (lease.value != NULL && !json_is_string(lease.value)) {
+		(void)json_fault(&lease, "a string is expected");
+	} else if (lease.value != NULL && !is_own_lease(expect, json_string_value(lease.value))) {
+		reader->misplaced = true;
+		(void)json_fault(&lease, "is another question's; this one has the lease %s",
+				 expect->lease);
+	}
+}
+
+static enum answer_fault fault_of(const struct reader *reader, const struct err *err)
+{
+	if (reader->misplaced) {
+		return ANSWER_MISPLACED;
+	}
+	return reader->expect->of_config && reader->unusable == err->fault_count ? ANSWER_NO_NUMBER
+										 : ANSWER_MALFORMED;
+}
+
 int answer_parse(json_t *body, const struct answer_expect *expect, struct answer *ret,
 		 struct err *reterr)
 {
+	struct reader reader = {.expect = expect, .ret = ret};
 	struct json_at at = json_root(body, reterr);
-	struct json_at failed = json_member(&at, "failed");
+	struct json_at failed = json_member(&at, "failed"), cached = json_member(&at, "cached");
 
 	err_init(reterr);
 	memset(ret, 0, sizeof(*ret));
 	if (!json_is_object(body)) {
+		ret->fault = ANSWER_MALFORMED;
 		return err_set(reterr, ERR_EVALUATOR, "the answer is not a JSON object");
 	}
+	check_question(&reader, &at);
+	ret->cached = json_bool(&cached, false);
 	if (json_bool(&failed, false)) {
-		read_failure(&at, ret);
+		read_failure(&reader, &at);
 	} else if (expect->scores) {
-		read_scores(&at, expect, ret);
+		read_scores(&reader, &at);
 	} else {
-		read_measurement(&at, expect, ret);
+		read_measurement(&reader, &at);
 	}
-	if (reterr->code != ERR_OK) {
-		reterr->code = ERR_EVALUATOR;
-		return err_prefix(reterr, "the answer cannot be used");
+	if (reterr->code == ERR_OK) {
+		return 0;
 	}
-	return 0;
+	reterr->code = ERR_EVALUATOR;
+	ret->fault = fault_of(&reader, reterr);
+	return ret->fault == ANSWER_NO_NUMBER
+		       ? err_prefix(reterr,
+				    "the answer is not a number: the config ruins the model")
+		       : err_prefix(reterr, "the answer cannot be used");
 }

@@ -10,9 +10,14 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/limits.h"
+
+/* So many members that nobody understood are named. */
+enum { ANSWER_STRANGERS = 16 };
 
 /* What a question allows its answer to contain. All borrowed. */
 struct answer_expect {
@@ -22,6 +27,20 @@ struct answer_expect {
 	const char *const *ops;        /* for scores: op names that must be scored */
 	size_t op_count;
 	const size_t *option_counts; /* of each op, when each option has a score; otherwise NULL */
+	const char *const *offered;  /* metrics of the capability, NULL-terminated; NULL: any */
+	bool of_config;    /* an evaluation, so that what is no number is the config's doing */
+	int64_t trial;     /* the question's number; checked when there is a lease */
+	const char *lease; /* its lease; NULL: an answer cannot be another question's */
+	const char (*past)[ID_SIZE]; /* the leases of its earlier attempts */
+	size_t past_count;
+};
+
+/* Whose fault it is that an answer cannot be used. */
+enum answer_fault {
+	ANSWER_FINE,
+	ANSWER_NO_NUMBER, /* the config's: an accuracy or a metric is null, NaN or infinite */
+	ANSWER_MALFORMED, /* the evaluator's: something is missing or has the wrong type */
+	ANSWER_MISPLACED, /* the evaluator's: it answers another question */
 };
 
 struct answer_metric {
@@ -30,20 +49,26 @@ struct answer_metric {
 };
 
 struct answer {
-	bool failed;    /* the evaluator says that this config cannot be run */
-	bool retryable; /* only with failed */
-	char *error;    /* owned; only with failed; cleaned, at most LIMIT_ERROR_TEXT_BYTES */
+	enum answer_fault fault; /* when it was refused; the rest is not to be used then */
+	bool failed;             /* the evaluator says that this config cannot be run */
+	bool retryable;          /* only with failed */
+	char *error; /* owned; only with failed; cleaned, at most LIMIT_ERROR_TEXT_BYTES */
 	size_t accuracy_count;
 	double accuracy[LIMIT_METRICS]; /* in the order of expect->accuracies */
 	size_t metric_count;
-	struct answer_metric metrics[LIMIT_METRICS]; /* latency_ms among them */
+	struct answer_metric
+		metrics[LIMIT_METRICS + 1]; /* those that are needed, latency_ms, others */
 	double *scores;     /* owned; in the order of expect->ops, and of their options */
 	size_t score_count; /* of ops */
+	bool cached;        /* it says that nothing was measured for it */
+	json_t *samples;    /* what medians were taken of, by metric; owned, or NULL */
+	json_t *strangers;  /* pointers of members that nobody understood; owned, or NULL */
 };
 
 /*
- * Returns -ERR_EVALUATOR, a message that names the first fault and every fault with its pointer;
- * `reterr` must not be NULL. Metrics in milliseconds, seconds and bytes (by the end of their names)
+ * Returns -ERR_EVALUATOR, a message that names the first fault and every fault with its pointer, and
+ * whose fault it is in `ret`; `reterr` must not be NULL. An accuracy or a metric may be a list of
+ * samples. Members and metrics that nobody asked for are no fault. Metrics in milliseconds, seconds and bytes (by the end of their names)
  * must not be negative. `ret` is to be finished either way. Any thread that owns `body`.
  */
 int answer_parse(json_t *body, const struct answer_expect *expect, struct answer *ret,

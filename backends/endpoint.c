@@ -171,7 +171,8 @@ static int check_reply(const char *who, const struct fetch_reply *reply, struct 
 static json_t *parse(const struct endpoint_call *call, const struct fetch_reply *reply,
 		     struct err *reterr)
 {
-	const struct json_limits limits = {call->max_reply, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES};
+	const struct json_limits limits = {call->max_reply, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES,
+					   call->measures};
 	json_t *body;
 
 	if (check_reply(call->who, reply, reterr) != 0) {
@@ -193,6 +194,12 @@ static int64_t retry_after(const struct fetch_reply *reply)
 	}
 	return reply->retry_after_ms < RETRY_AFTER_CAP_MS ? reply->retry_after_ms
 							  : RETRY_AFTER_CAP_MS;
+}
+
+static bool read_answer(const struct endpoint_call *call, json_t *body, struct answer *ret,
+			struct err *reterr)
+{
+	return !call->measures || answer_parse(body, &call->expect, ret, reterr) == 0;
 }
 
 static void on_reply(void *arg, const struct fetch_reply *reply)
@@ -217,11 +224,12 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 	} else {
 		body = parse(call, reply, &err);
 	}
-	if (body != NULL &&
-	    (!call->measures || answer_parse(body, &call->expect, &answer, &err) == 0)) {
+	if (body != NULL && read_answer(call, body, &answer, &err)) {
 		result.outcome = ENDPOINT_ANSWERED;
 		result.answer = call->measures ? &answer : NULL;
 		result.body = body;
+	} else if (reply->rc == 0 && reply->status == 200) {
+		result.fault = body != NULL ? answer.fault : ANSWER_MALFORMED;
 	}
 	call->fn(call->arg, &result);
 	free(call);

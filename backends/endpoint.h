@@ -36,6 +36,7 @@ struct endpoint_result {
 	enum endpoint_outcome outcome;
 	const struct answer *answer; /* borrowed; only with ENDPOINT_ANSWERED of endpoint_ask() */
 	json_t *body;                /* borrowed; what the answer was read from */
+	enum answer_fault fault;     /* why an answer that came could not be used */
 	bool retryable;
 	bool broken;            /* it speaks of the evaluator: see below */
 	bool blameless;         /* ... and the question has certainly nothing to do with it */

@@ -83,7 +83,7 @@ static bool is_retryable(const struct fetch_reply *reply)
 static void on_reply(void *arg, const struct fetch_reply *reply)
 {
 	static const struct json_limits limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH,
-						  LIMIT_JSON_VALUES};
+						  LIMIT_JSON_VALUES, false};
 	struct sigopt_call *call = arg;
 	struct err err;
 	struct sigopt_reply told = {

@@ -46,6 +46,7 @@ static const struct json_limits limits = {
 	.max_bytes = LIMIT_REPLY_BYTES,
 	.max_depth = LIMIT_JSON_DEPTH,
 	.max_values = LIMIT_JSON_VALUES,
+	.words = true,
 };
 
 struct worker {

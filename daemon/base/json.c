@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+
+enum { LONGEST_NUMBER = 400 };
+
 void json_setup(void)
 {
 	json_object_seed(0);
@@ -46,8 +50,61 @@ static int check_shape(const char *text, size_t length, const struct json_limits
 	return 0;
 }
 
-json_t *json_parse(const char *text, size_t length, const struct json_limits *limits,
-		   struct err *reterr)
+/* Whether these bytes outside of a string stand for a number that is none. */
+static bool is_no_number(const char *token, size_t length)
+{
+	static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+	char number[LONGEST_NUMBER + 1];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (length == strlen(words[i]) && memcmp(token, words[i], length) == 0) {
+			return true;
+		}
+	}
+	if (length == 0 || length > LONGEST_NUMBER) {
+		return false;
+	}
+	memcpy(number, token, length);
+	number[length] = '\0';
+	return number[strspn(number, "+-.eE0123456789")] == '\0' && isinf(strtod(number, NULL));
+}
+
+static bool is_of_token(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       c == '+' || c == '-' || c == '.';
+}
+
+/* The text with null in the place of whatever is no number; nothing when there is none of these. */
+static void replace_words(const char *text, size_t length, struct buf *ret)
+{
+	size_t copied = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < length;) {
+		size_t n = 0;
+
+		while (!in_string && i + n < length && is_of_token(text[i + n])) {
+			n++;
+		}
+		if (n > 0 && is_no_number(&text[i], n)) {
+			buf_add(ret, &text[copied], i - copied);
+			buf_text(ret, "null");
+			copied = i + n;
+		}
+		if (n == 0) {
+			n = in_string && text[i] == '\\' ? 2 : 1;
+			in_string = in_string != (text[i] == '"');
+		}
+		i += n;
+	}
+	if (copied > 0) {
+		buf_add(ret, &text[copied], length - copied);
+	}
+}
+
+static json_t *parse(const char *text, size_t length, const struct json_limits *limits,
+		     struct err *reterr)
 {
 	json_error_t error;
 	json_t *value;
@@ -71,6 +128,22 @@ json_t *json_parse(const char *text, size_t length, const struct json_limits *li
 		(void)err_set(reterr, ERR_INVALID_JSON, "a JSON object is expected");
 		return NULL;
 	}
+	return value;
+}
+
+json_t *json_parse(const char *text, size_t length, const struct json_limits *limits,
+		   struct err *reterr)
+{
+	struct buf replaced;
+	json_t *value;
+
+	buf_init(&replaced, 2 * limits->max_bytes);
+	if (limits->words && length <= limits->max_bytes) {
+		replace_words(text, length, &replaced);
+	}
+	value = replaced.length > 0 ? parse(replaced.bytes, replaced.length, limits, reterr)
+				    : parse(text, length, limits, reterr);
+	buf_finish(&replaced);
 	return value;
 }
 

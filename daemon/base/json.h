@@ -19,6 +19,9 @@ struct json_limits {
 	size_t max_bytes;
 	size_t max_depth;
 	size_t max_values;
+	/* The words NaN, Infinity and -Infinity, which Python writes, and numbers beyond a double are
+	 * read as null instead of being refused. */
+	bool words;
 };
 
 struct json_at {
@@ -33,7 +36,7 @@ struct json_at {
 void json_setup(void);
 
 /*
- * Parses one object. Refuses duplicate keys, trailing bytes, NaN, depth and value counts over the
+ * Parses one object. Refuses duplicate keys, trailing bytes, depth and value counts over the
  * limits (counted before anything is allocated). Returns a new reference or NULL.
  */
 json_t *json_parse(const char *text, size_t length, const struct json_limits *limits,

@@ -428,16 +428,26 @@ bool codec_capability_answers(const json_t *capability, const char *what)
 	return answers != NULL ? names_contain(answers, what) : strcmp(what, "evaluate") == 0;
 }
 
-char **codec_capability_answer_list(const json_t *capability)
+char **codec_capability_list(const json_t *capability, const char *member)
 {
-	const json_t *answers = json_object_get(capability, "answers");
-	size_t count = json_array_size(answers);
-	char **list = mem_new((count > 0 ? count : 1) + 1, sizeof(*list));
+	const json_t *names = json_object_get(capability, member);
+	size_t count = json_array_size(names);
+	char **list = names != NULL ? mem_new(count + 1, sizeof(*list)) : NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		list[i] = mem_dup(json_string_value(json_array_get(answers, i)));
+		const char *name = json_string_value(json_array_get(names, i));
+
+		list[i] = mem_dup(name != NULL ? name : ""); /* a fault, told elsewhere */
 	}
-	if (answers == NULL) {
+	return list;
+}
+
+char **codec_capability_answer_list(const json_t *capability)
+{
+	char **list = codec_capability_list(capability, "answers");
+
+	if (list == NULL) {
+		list = mem_new(2, sizeof(*list));
 		list[0] = mem_dup("evaluate");
 	}
 	return list;

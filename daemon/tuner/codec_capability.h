@@ -19,6 +19,8 @@ void codec_attribute_read(const struct json_at *at, bool weight, struct atoms *a
 bool codec_capability_answers(const json_t *capability, const char *what);
 /* The same as a NULL-terminated list; list and texts are the caller's to free. */
 char **codec_capability_answer_list(const json_t *capability);
+/* Any list of names that it has, in the same way; NULL when it has none. */
+char **codec_capability_list(const json_t *capability, const char *member);
 /* Whether the evaluator reports `metric`; without a list nobody knows, so it may. */
 bool codec_capability_has_metric(const json_t *capability, const char *metric);
 

@@ -138,6 +138,12 @@ static json_t *read_edits(json_t *edits, const struct job *job, struct err *rete
 	const char *key;
 	json_t *value;
 
+	if (json_object_get(edits, "evaluator_args") != NULL) {
+		(void)err_set(reterr, ERR_CONFLICT,
+			      "evaluator_args belong to every measurement of the job: clone it to "
+			      "give others");
+		return NULL;
+	}
 	json_only(&at, members);
 	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 	(void)json_int(&parallel, 1, 1, LIMIT_PARALLEL);

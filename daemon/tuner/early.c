@@ -4,8 +4,25 @@
 
 #include "base/json.h"
 
+static const char *const beat_members[] = {"progress", NULL};
 static const char *const members[] = {"seen",  "total",       "correct", "sum",
 				      "range", "sum_squares", "paired",  NULL};
+
+/* Adds the pointers of what is not in the list. */
+static void note_strangers(const struct json_at *object, const char *const *known, json_t *ret)
+{
+	struct err faults;
+	struct json_at at = *object;
+
+	err_init(&faults);
+	at.err = &faults;
+	if (json_is_object(at.value)) {
+		json_only(&at, known);
+	}
+	for (size_t i = 0; i < faults.fault_count && i < ERR_FAULTS_MAX; i++) {
+		(void)json_array_append_new(ret, json_string(faults.faults[i].pointer));
+	}
+}
 
 static void read_range(const struct json_at *at, struct progress *ret)
 {
@@ -52,7 +69,6 @@ static bool read_progress(const struct json_at *at, const struct spec *spec, str
 	struct json_at seen = json_member(at, "seen"), total = json_member(at, "total");
 
 	*ret = (struct progress){0};
-	json_only(at, members);
 	(void)json_required(&seen);
 	ret->seen = json_int(&seen, 0, 0, INT64_MAX);
 	ret->total = json_int(&total, spec->samples, 1, INT64_MAX);
@@ -110,6 +126,17 @@ int early_read(json_t *body, const struct trial *trial, struct early *ret, struc
 		judge(trial, json_bool(&paired, false), ret);
 	}
 	return -(int)reterr->code;
+}
+
+json_t *early_strangers(json_t *body)
+{
+	struct json_at at = json_root(body, NULL);
+	struct json_at progress = json_member(&at, "progress");
+	json_t *list = json_array();
+
+	note_strangers(&at, beat_members, list);
+	note_strangers(&progress, members, list);
+	return list;
 }
 
 json_t *early_json(const struct early *early)

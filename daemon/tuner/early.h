@@ -21,6 +21,8 @@ struct early {
  * decide, the verdict is open. -ERR_INVALID_FIELD with every fault.
  */
 int early_read(json_t *body, const struct trial *trial, struct early *ret, struct err *reterr);
+/* Pointers of what the body has besides: no fault, but somebody meant something by it. New reference. */
+json_t *early_strangers(json_t *body);
 /* Data of trial_pruned. New reference. */
 json_t *early_json(const struct early *early);
 

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "tuner/early.h"
 #include "tuner/pool.h"
+#include "tuner/remark.h"
 
 enum { LEASE_GRACE_MS = 5000, BACKOFF_CAP_MS = 60000 };
 
@@ -373,6 +374,7 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, cons
 		return;
 	}
 	data = job_told_data(flight->run->job, flight->trial, answer);
+	remark_answer(flight->run->job, flight->trial, answer, data);
 	if (hash != NULL) {
 		(void)json_object_set_new(data, "answer", json_string(hash));
 	}

@@ -28,6 +28,7 @@ struct job *job_create(const char *id, struct spec *spec)
 	job->timeout_s = spec->timeout_s;
 	job->problem = spec_problem(spec);
 	map_init(&job->by_config);
+	job->strangers = json_array();
 	return job;
 }
 
@@ -60,6 +61,7 @@ void job_destroy(struct job *job)
 	free(job->trials);
 	free(job->results);
 	map_finish(&job->by_config);
+	json_decref(job->strangers);
 	spec_destroy(job->spec);
 	free(job);
 }
@@ -265,6 +267,12 @@ struct trial *job_find_twin(const struct job *job, const struct question *questi
 	default:
 		return NULL;
 	}
+}
+
+bool job_asks_first(const struct job *job, const struct trial *trial)
+{
+	return trial->kind == QUESTION_EVALUATE && job->spec->ranking == NULL &&
+	       find_config(job, trial->config, false) == trial;
 }
 
 bool job_has_baseline(const struct job *job)

@@ -135,6 +135,7 @@ struct job {
 	int64_t failed_in_row;
 	struct trial *best; /* among settled ones; NULL while there is none */
 	bool ranked;        /* trials_ranked holds for all trials that can be best */
+	json_t *strangers;  /* members of answers that it was warned of; owned list */
 	char stage[64];
 	int64_t max_trials, parallel;
 	double timeout_s;
@@ -181,6 +182,8 @@ const struct trial *job_to_confirm(const struct job *job, const char *reason);
 /* The trial whose answer is good for this question: the first with an equal config that was
  * measured or is being measured, or imported scores that were asked for in the same way; or NULL. */
 struct trial *job_find_twin(const struct job *job, const struct question *question);
+/* Whether no other trial of this config can have been measured before this one. */
+bool job_asks_first(const struct job *job, const struct trial *trial);
 /* Whether the baseline was asked for. */
 bool job_has_baseline(const struct job *job);
 

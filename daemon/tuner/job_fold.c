@@ -240,7 +240,8 @@ static int read_advice(const struct job *job, struct trial *trial, const json_t 
 
 static void take_result(struct job *job, struct trial *trial, const json_t *data)
 {
-	trial->told = json_incref((json_t *)data);
+	trial->told = json_copy((json_t *)data);
+	(void)json_object_del(trial->told, "samples"); /* the log keeps them */
 	trial->state = TRIAL_TOLD;
 	if (trial->kind == QUESTION_SCORE) {
 		job_read_scores(job->spec->space, trial, json_object_get(data, "scores"));
@@ -388,6 +389,14 @@ static int on_best(struct job *job, struct trial *trial, const json_t *data, str
 	return rc;
 }
 
+static int on_warning(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	(void)trial;
+	(void)reterr;
+	(void)json_array_extend(job->strangers, json_object_get(data, "members"));
+	return 0;
+}
+
 static int on_nothing(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	(void)job;
@@ -425,7 +434,7 @@ static const struct {
 	{"new_best", true, on_best},
 	{"trials_ranked", false, job_on_ranked},
 	{"measurement_disagrees", true, on_nothing},
-	{"warning", false, on_nothing},
+	{"warning", false, on_warning},
 	{"timeout", false, on_nothing},
 };
 

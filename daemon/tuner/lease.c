@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "store/query.h"
 #include "tuner/early.h"
+#include "tuner/remark.h"
 #include "tuner/workers.h"
 
 /*
@@ -39,6 +40,7 @@ int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct b
 {
 	struct flight *flight = flight_of_lease(tuner, lease_id);
 	struct run *run = flight != NULL ? flight->run : NULL;
+	json_t *strangers;
 	struct early early;
 	int rc;
 
@@ -46,6 +48,12 @@ int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct b
 		return err_set(reterr, ERR_GONE, "this lease is over: stop working on it");
 	}
 	extend(flight);
+	strangers = early_strangers(body);
+	if (json_array_size(strangers) > 0) {
+		remark_strangers(run->job, strangers);
+		run_wake(run);
+	}
+	json_decref(strangers);
 	*ret = (struct beat){.go_on = true, .expires_at_ms = flight->expires_at};
 	rc = early_read(body, flight->trial, &early, reterr);
 	if (rc == 0 && early.verdict != VERDICT_OPEN) {

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tuner/codec_config.h"
+#include "tuner/remark.h"
+#include "tuner/spec_read.h"
 
 /* What whoever measures is asked, and what the answer may hold: the same for all of them. */
 
@@ -57,6 +59,23 @@ static void add_score_members(json_t *body, const struct flight *flight)
 	}
 }
 
+/* What whoever measures may want to know besides the config. */
+static void add_circumstances(json_t *body, const struct trial *trial)
+{
+	const struct spec *spec = trial->job->spec;
+
+	(void)json_object_update_new(body, json_pack("{s:s, s:I, s:s, s:O, s:O*}", "kind",
+						     question_kind_names[trial->kind], "repeat",
+						     (json_int_t)remark_repeat(trial), "approach",
+						     spec_approach_name(spec->space->approach),
+						     "evaluator_args", spec->evaluator_args,
+						     "model", spec->model));
+	if (trial->kind == QUESTION_CONFIRM) {
+		(void)json_object_set_new(body, "subject",
+					  json_integer(trial->twin >= 0 ? trial->twin : 0));
+	}
+}
+
 json_t *flight_document(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
@@ -72,6 +91,7 @@ json_t *flight_document(struct flight *flight)
 			 "config", codec_config_json(run->job->spec, trial->config, false),
 			 "callback", callback, "expires_at",
 			 clock_format(flight->expires_at, expires));
+	add_circumstances(body, trial);
 	if (trial->kind == QUESTION_SCORE) {
 		add_score_members(body, flight);
 	}
@@ -95,6 +115,11 @@ struct answer_expect flight_expectation(struct flight *flight)
 			flight->option_counts[i] = space_kind(space, trial->ops[i])->count;
 		}
 	}
+	expect.of_config = trial->kind != QUESTION_SCORE && trial->config != NULL;
+	expect.trial = trial->number;
+	expect.lease = trial->lease;
+	expect.past = (const char(*)[ID_SIZE])trial->past;
+	expect.past_count = trial->past_count;
 	expect.scores = trial->kind == QUESTION_SCORE;
 	expect.ops = flight->ops;
 	expect.op_count = trial->op_count;

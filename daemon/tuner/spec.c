@@ -26,6 +26,7 @@ static const char *const body_members[] = {
 	"tuning_criterion",
 	"accuracy_criterion",
 	"evaluator",
+	"evaluator_args",
 	"retry",
 	"early_verdict",
 	"ranking",
@@ -125,6 +126,46 @@ static void read_ranking(const struct json_at *at, struct spec *spec)
 	}
 }
 
+static size_t depth_of(const json_t *value)
+{
+	size_t deepest = 0;
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_object_foreach((json_t *)value, key, item) {
+		size_t depth = depth_of(item);
+
+		deepest = depth > deepest ? depth : deepest;
+	}
+	json_array_foreach((json_t *)value, i, item) {
+		size_t depth = depth_of(item);
+
+		deepest = depth > deepest ? depth : deepest;
+	}
+	return json_is_object(value) || json_is_array(value) ? deepest + 1 : 0;
+}
+
+/* They go with every question, so they have limits of their own. */
+static void read_evaluator_args(const struct json_at *at, struct spec *spec)
+{
+	char *text;
+
+	if (at->value == NULL || !json_is_object_at(at)) {
+		spec->evaluator_args = json_object();
+		return;
+	}
+	text = json_text(at->value);
+	if (text == NULL || strlen(text) > LIMIT_ARGS_BYTES) {
+		(void)json_fault(at, "must have at most %d bytes", LIMIT_ARGS_BYTES);
+	}
+	if (depth_of(at->value) > LIMIT_ARGS_DEPTH) {
+		(void)json_fault(at, "is nested more than %d levels deep", LIMIT_ARGS_DEPTH);
+	}
+	free(text);
+	spec->evaluator_args = json_incref(at->value);
+}
+
 static void read_rest(const struct json_at *body, struct spec *spec)
 {
 	struct json_at name = json_member(body, "name");
@@ -134,6 +175,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	struct json_at backoff = json_member(&retry, "backoff_s");
 	struct json_at verdict = json_member(body, "early_verdict");
 	struct json_at ranking = json_member(body, "ranking");
+	struct json_at args = json_member(body, "evaluator_args");
 	struct json_at failed = json_member(body, "max_failed_trials");
 	struct json_at confirm = json_member(body, "confirm");
 	struct json_at parallel = json_member(body, "parallel");
@@ -150,6 +192,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	}
 	read_early_verdict(&verdict, spec);
 	read_ranking(&ranking, spec);
+	read_evaluator_args(&args, spec);
 	spec->max_attempts = json_int(&attempts, 3, 1, 20);
 	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
 	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);
@@ -217,6 +260,8 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 		return NULL;
 	}
 	spec->answers = codec_capability_answer_list(capability);
+	spec->offered = codec_capability_list(capability, "metrics");
+	spec->model = json_incref(json_object_get(capability, "model"));
 	return spec;
 }
 
@@ -238,6 +283,14 @@ struct spec *spec_load(const char *body, const char *capability, const char *tar
 	return spec;
 }
 
+static void free_list(char **list)
+{
+	for (char **text = list; text != NULL && *text != NULL; text++) {
+		free(*text);
+	}
+	free(list);
+}
+
 void spec_destroy(struct spec *spec)
 {
 	if (spec == NULL) {
@@ -251,11 +304,11 @@ void spec_destroy(struct spec *spec)
 	json_decref(spec->labels);
 	json_decref(spec->recipes);
 	json_decref(spec->ranking);
+	json_decref(spec->model);
+	json_decref(spec->evaluator_args);
 	json_decref(spec->kwargs);
-	for (char **answer = spec->answers; answer != NULL && *answer != NULL; answer++) {
-		free(*answer);
-	}
-	free(spec->answers);
+	free_list(spec->answers);
+	free_list(spec->offered);
 	free(spec->warm_start);
 	free(spec->name);
 	free(spec);
@@ -373,6 +426,7 @@ void spec_needs_init(struct spec_needs *needs, const struct spec *spec)
 	size_t n = 0;
 
 	memset(needs, 0, sizeof(*needs));
+	needs->offered = (const char *const *)spec->offered;
 	for (size_t i = 0; i < spec->objective.count; i++) {
 		if (strcmp(spec->objective.metrics[i].name, "accuracy") != 0) {
 			needs->metrics[n++] = spec->objective.metrics[i].name;
@@ -388,5 +442,6 @@ struct answer_expect spec_needs_expect(const struct spec_needs *needs)
 	return (struct answer_expect){
 		.accuracies = needs->accuracies[0] != NULL ? needs->accuracies : NULL,
 		.metrics = needs->metrics,
+		.offered = needs->offered,
 	};
 }

@@ -28,15 +28,18 @@ enum {
 
 struct spec {
 	int64_t rules;
-	char *name;          /* owned, or NULL */
-	json_t *labels;      /* owned object */
-	json_t *ranking;     /* the part of the data that is enough to rank; owned, or NULL */
-	json_t *recipes;     /* owned; as every config has them but for what it tunes */
-	struct space *space; /* owned */
+	char *name;             /* owned, or NULL */
+	json_t *labels;         /* owned object */
+	json_t *ranking;        /* the part of the data that is enough to rank; owned, or NULL */
+	json_t *model;          /* what the capability says of it; owned, or NULL */
+	json_t *evaluator_args; /* nobody here interprets them; owned object */
+	json_t *recipes;        /* owned; as every config has them but for what it tunes */
+	struct space *space;    /* owned */
 	struct criterion criterion;
 	struct objective objective;
 	const struct strategy_ops *strategy; /* NULL: a stored job's, whose plug-in is gone */
 	char **answers;          /* what the evaluator answers, NULL-terminated; owned */
+	char **offered;          /* metrics of the capability in the same way, or NULL; owned */
 	struct args args;        /* its texts belong to `kwargs` */
 	json_t *kwargs;          /* owned */
 	const char *quant_level; /* "auto", "0" or "1" */
@@ -83,6 +86,7 @@ json_t *spec_goals(const struct spec *spec);
 struct spec_needs {
 	const char *metrics[LIMIT_METRICS + 1];
 	const char *accuracies[LIMIT_METRICS + 1];
+	const char *const *offered;
 };
 void spec_needs_init(struct spec_needs *needs, const struct spec *spec);
 /* The same as the checks of answers want it. Borrows `needs`. */

@@ -263,6 +263,11 @@ static bool tunes_algorithms(const json_t *capability, const struct space_reques
 	       (framework == NULL || strncmp(framework, "onnx", 4) == 0);
 }
 
+const char *spec_approach_name(enum approach approach)
+{
+	return approach_names[approach];
+}
+
 void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec)
 {
 	struct json_at capability_at = {

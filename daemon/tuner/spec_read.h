@@ -11,6 +11,8 @@ void spec_read_goals(const struct json_at *body, struct spec *spec);
 /* quant_level, strategy and its arguments. A strategy that is unknown is a fault, but NULL for a job
  * that is `stored`: its plug-in may be gone. */
 void spec_read_strategy(const struct json_at *body, bool stored, struct spec *spec);
+/* An approach by its short name. */
+const char *spec_approach_name(enum approach approach);
 /* Approach, dictionaries, precisions, sampling sizes; makes the space. */
 void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec);
 

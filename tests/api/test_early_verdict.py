@@ -165,7 +165,6 @@ class EarlyVerdict(EarlyCase):
             ({"seen": 10, "total": 100, "sum": 1}, "/progress/sum_squares"),
             ({"seen": 10, "sum": 1, "sum_squares": 1, "range": [1, 0]}, "/progress/range"),
             ({"seen": 10, "sum": 1, "sum_squares": 1, "range": [1]}, "/progress/range"),
-            ({"seen": 10, "correct": 1, "wrong": 9}, "/progress/wrong"),
             (7, "/progress"),
         ):
             problem = self.report(question, progress, expected=422)

@@ -101,9 +101,11 @@ class Outcomes(EndpointCase):
             ("", "not JSON"),
             ("hello", "not JSON"),
             ("[]", "not JSON: a JSON object is expected"),
-            ('{"accuracy": NaN}', "not JSON"),
-            ('{"accuracy": Infinity}', "not JSON"),
-            ('{"accuracy": 1e999}', "not JSON"),
+            ('{"accuracy": NaN, "latency_ms": 1}', "/accuracy: is no number"),
+            ('{"accuracy": Infinity, "latency_ms": 1}', "/accuracy: is no number"),
+            ('{"accuracy": 1e999, "latency_ms": 1}', "/accuracy: is no number"),
+            ('{"accuracy": nan}', "not JSON"),
+            ('{"accuracy": NaNs}', "not JSON"),
             ('{"accuracy": 123456789012345678901234567890}', "not JSON"),
             ('{"accuracy": 1, "accuracy": 2}', "not JSON"),
             ('{"accuracy": 1', "not JSON"),
@@ -114,7 +116,7 @@ class Outcomes(EndpointCase):
             ("{}", "/accuracy: is required"),
             ('{"accuracy": 0.5}', "/latency_ms: is missing"),
             ('{"accuracy": 0.5, "latency_ms": -1}', "must not be negative"),
-            ('{"accuracy": 0.5, "latency_ms": 1, "trial": 3}', "/trial: unknown member"),
+            ('{"accuracy": 0.5, "latency_ms": [1, "2"]}', "/latency_ms/1: a number"),
         ):
             self.check(answer(body), message=message)
 

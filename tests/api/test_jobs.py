@@ -391,7 +391,7 @@ class Evaluators(JobCase):
             ({"latency_ms": 1}, "accuracy"),
             ({"accuracy": 0.9}, "latency_ms"),
             ({"accuracy": "high", "latency_ms": 1}, "accuracy"),
-            (b'{"accuracy": NaN, "latency_ms": 1}', "token"),
+            (b'{"accuracy": NaN, "latency_ms": 1}', "/accuracy: is no number"),
             ((404, {}), "404"),
             ((302, {}, {"Location": "http://127.0.0.1:1/"}), "302"),
         ):

@@ -148,7 +148,7 @@ Test(http_socket, addresses)
 
 Test(problem, the_largest_one_is_whole_and_valid_json)
 {
-	const struct json_limits limits = {1024 * 1024, 8, 1000};
+	const struct json_limits limits = {1024 * 1024, 8, 1000, false};
 	char hostile[ERR_DETAIL_MAX];
 	struct err err;
 	size_t length;
