@@ -104,7 +104,8 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 
 static void submit(struct call *call)
 {
-	call->preparation = tuner_prepare(call->server->tuner, call->body, on_prepared, call);
+	call->preparation =
+		tuner_prepare(call->server->tuner, call->body, false, on_prepared, call);
 }
 
 static void submit_once(struct call *call, call_fn *run)

@@ -115,5 +115,5 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 
 void spaces_dry_run(struct call *call)
 {
-	call->preparation = tuner_prepare(call->server->tuner, call->body, on_prepared, call);
+	call->preparation = tuner_prepare(call->server->tuner, call->body, true, on_prepared, call);
 }

@@ -61,7 +61,7 @@ int err_fault(struct err *reterr, const char *pointer, const char *format, ...)
 	if (reterr == NULL) {
 		return -(int)ERR_INVALID_FIELD;
 	}
-	reterr->code = ERR_INVALID_FIELD;
+	reterr->code = reterr->fault_count == 0 ? ERR_INVALID_FIELD : reterr->code;
 	if (reterr->fault_count++ >= ERR_FAULTS_MAX) {
 		return -(int)ERR_INVALID_FIELD;
 	}

@@ -12,17 +12,18 @@
 /*
  * A job body becomes a prepared job in up to four steps: look the evaluator up when it is named
  * by id, put its URL to the guard, ask it for its capability when the body brings none, read what
- * the job to start warm from has found. The user hears of every fault at submission, and what is
- * stored never needs asking again.
+ * the job to start warm from has found. The user hears of every fault at submission, whichever step
+ * finds it, and what is stored never needs asking again.
  */
 struct preparation {
 	struct tuner *tuner;
 	struct prepared *prepared;
-	json_t *named;     /* what the body says of each evaluator; owned */
-	json_t *documents; /* of those that are known by now; owned */
-	bool several;
-	struct target *targets; /* owned */
+	json_t *documents; /* of those that could be read by now; owned */
+	bool several, dry;
+	struct target
+		*targets; /* one for each that is named, as far as they could be read; owned */
 	size_t target_count;
+	size_t next; /* of the named ones */
 	struct endpoint endpoint;
 	struct store_query_call *query;
 	struct endpoint_call *call;
@@ -58,7 +59,6 @@ void tuner_prepare_cancel(struct preparation *p)
 	}
 	loop_cancel(p->tuner->options.loop, &p->task);
 	spec_targets_destroy(p->targets, p->target_count);
-	json_decref(p->named);
 	json_decref(p->documents);
 	prepared_destroy(p->prepared);
 	free(p);
@@ -117,7 +117,9 @@ static void check_source(struct preparation *p, const struct store_rows *rows)
 						: "no job has this id");
 		return;
 	}
-	difference = space_difference(source->space, p->prepared->spec->space);
+	difference = p->prepared->spec->space != NULL
+			     ? space_difference(source->space, p->prepared->spec->space)
+			     : NULL;
 	if (difference != NULL) {
 		(void)err_fault(&p->err, "/warm_start/job",
 				"its tuning space is not this job's: %s", difference);
@@ -150,11 +152,9 @@ static void make_spec(struct preparation *p)
 	struct store_value id = {0};
 
 	prepared->spec =
-		spec_create(prepared->body, prepared->capability, prepared->target, &p->err);
-	if (prepared->spec != NULL) {
-		(void)spec_adviser_check(prepared->spec, p->tuner->options.guard, &p->err);
-	}
-	if (p->err.code != ERR_OK || prepared->spec->warm_start == NULL) {
+		spec_draft(prepared->body, prepared->capability, prepared->target, &p->err);
+	(void)spec_adviser_check(prepared->spec, p->tuner->options.guard, &p->err);
+	if (prepared->spec->warm_start == NULL) {
 		finish_later(p);
 		return;
 	}
@@ -171,57 +171,51 @@ static void on_capability(void *arg, json_t *capability, const struct err *err)
 		(void)err_fault(&p->err, "/evaluator",
 				"the job has no capability and the evaluator gave none: %s",
 				err->message);
-		finish_later(p);
-		return;
+	} else {
+		p->prepared->capability = json_incref(capability);
 	}
-	p->prepared->capability = json_incref(capability);
 	make_spec(p);
 }
 
-/* "/evaluator/url", or "/evaluator/3/url" when there are several. */
-static void fault_of(struct preparation *p, size_t index, const char *member, const char *text)
+static struct json_at evaluator_at(struct preparation *p, const struct json_at *all, size_t index)
 {
-	char pointer[ERR_POINTER_MAX];
-
-	if (p->several) {
-		(void)snprintf(pointer, sizeof(pointer), "/evaluator/%zu%s", index, member);
-	} else {
-		(void)snprintf(pointer, sizeof(pointer), "/evaluator%s", member);
-	}
-	(void)err_fault(&p->err, pointer, "%s", text);
+	return p->several ? json_item(all, index) : *all;
 }
 
-static void check_target(struct preparation *p, size_t index)
+/* A pool is named alone, an evaluator once, and all that is said of one can be used. */
+static void check_target(struct preparation *p, const struct json_at *at, size_t index)
 {
 	const struct guard *guard = p->tuner->options.guard;
 	const struct target *target = &p->targets[index];
-	struct guard_url url;
+	struct json_at pool = json_member(at, "pool");
+	struct json_at url = json_member(at, "url");
+	struct json_at secret = json_member(at, "secret");
+	struct json_at credential = json_member(&secret, "credential");
+	struct guard_url checked;
+	struct secret ignored;
 	struct err why;
 
-	if (target->pool != NULL) {
-		if (p->several) {
-			fault_of(p, index, "/pool",
-				 "a pool is named alone: all of its workers are asked");
-		}
+	if (target->pool != NULL && p->several) {
+		(void)json_fault(&pool, "a pool is named alone: all of its workers are asked");
+	}
+	if (target->url == NULL) {
 		return;
 	}
 	for (size_t i = 0; i < index; i++) {
 		if (p->targets[i].url != NULL && strcmp(p->targets[i].url, target->url) == 0) {
-			fault_of(p, index, "", "the same evaluator is named twice");
+			(void)json_fault(at, "the same evaluator is named twice");
 			return;
 		}
 	}
 	if (target->credential != NULL) {
-		struct secret secret;
-
-		if (credential_read(target->credential, &secret, &why) != 0) {
-			fault_of(p, index, "/secret/credential", why.message);
+		if (credential_read(target->credential, &ignored, &why) != 0) {
+			(void)json_fault(&credential, "%s", why.message);
 		}
-		secret_finish(&secret);
+		secret_finish(&ignored);
 	}
-	if (guard != NULL && guard_check_url(guard, target->url, &url, &why) != 0) {
-		fault_of(p, index, "/url", why.message);
-		p->err.code = why.code;
+	if (guard != NULL && guard_check_url(guard, target->url, &checked, &why) != 0) {
+		(void)json_fault(&url, "%s", why.message);
+		p->err.code = p->err.fault_count == 1 ? why.code : p->err.code;
 	}
 }
 
@@ -233,7 +227,7 @@ static void ask_capability(struct preparation *p)
 	if (first->pool != NULL) {
 		(void)err_fault(&p->err, "/capability",
 				"a pool of workers cannot be asked for it: give the capability");
-		finish_later(p);
+		make_spec(p);
 		return;
 	}
 	if (spec_target_endpoint(first, &secret, &p->endpoint, &p->err) != 0) {
@@ -246,25 +240,28 @@ static void ask_capability(struct preparation *p)
 	secret_finish(&secret);
 }
 
+static bool has_capability(const struct preparation *p)
+{
+	const json_t *capability = json_object_get(p->prepared->body, "capability");
+
+	return capability != NULL && !json_is_null(capability);
+}
+
+/* Every evaluator that is named is known, or is a fault. */
 static void with_targets(struct preparation *p)
 {
-	json_t *capability = json_object_get(p->prepared->body, "capability");
-	struct json_at body = json_root(p->prepared->body, &p->err);
-	struct json_at at = {.parent = &body, .key = "evaluator", .err = &p->err};
+	json_t *body = p->prepared->body;
 
-	p->prepared->target = spec_targets_document(p->documents, p->several);
-	p->targets = spec_targets_load(p->prepared->target, &at, &p->target_count);
-	for (size_t i = 0; i < p->target_count && p->err.code == ERR_OK; i++) {
-		check_target(p, i);
+	if (p->err.code == ERR_OK && p->target_count > 0) {
+		p->prepared->target = spec_targets_document(p->documents, p->several);
 	}
-	if (p->err.code != ERR_OK) {
-		finish_later(p);
-	} else if (capability != NULL && !json_is_null(capability)) {
-		p->prepared->capability = json_incref(capability);
-		make_spec(p);
-	} else {
+	if (has_capability(p)) {
+		p->prepared->capability = json_incref(json_object_get(body, "capability"));
+	} else if (p->err.code == ERR_OK) {
 		ask_capability(p);
+		return;
 	}
+	make_spec(p);
 }
 
 /* What a job needs of a registered evaluator. New reference. */
@@ -295,24 +292,41 @@ static json_t *registered_document(const struct store_rows *rows)
 
 static void next_target(struct preparation *p);
 
+static void add_target(struct preparation *p, const struct json_at *at, size_t index)
+{
+	spec_target_read(at, &p->targets[index]);
+	check_target(p, at, index);
+	(void)json_array_append(p->documents, at->value);
+}
+
 static void on_evaluator(void *arg, int rc, const struct store_rows *rows, const struct err *err)
 {
 	struct preparation *p = arg;
+	struct json_at body = json_root(p->prepared->body, &p->err);
+	struct json_at all = json_member(&body, "evaluator");
+	struct json_at at = evaluator_at(p, &all, p->next - 1);
+	struct json_at id = json_member(&at, "id");
 
 	p->query = NULL;
 	if (rc != 0) {
 		(void)err_set(&p->err, err->code, "%s", err->message);
-	} else if (rows->count == 0) {
-		fault_of(p, json_array_size(p->documents), "/id",
-			 "no evaluator has this id; see /v1/evaluators");
+		finish_later(p);
+		return;
+	}
+	if (rows->count == 0) {
+		(void)json_fault(&id, "no evaluator has this id; see /v1/evaluators");
 	} else {
-		(void)json_array_append_new(p->documents, registered_document(rows));
+		json_t *document = registered_document(rows);
+
+		at.value = document;
+		add_target(p, &at, p->next - 1);
+		json_decref(document);
 	}
 	next_target(p);
 }
 
 /* One that is named by its id is looked up, which goes on later; others say all themselves. */
-static void find_target(struct preparation *p, const struct json_at *at)
+static void find_target(struct preparation *p, const struct json_at *at, size_t index)
 {
 	static const char *const id_only[] = {"id", NULL};
 	const struct guard *guard = p->tuner->options.guard;
@@ -325,7 +339,7 @@ static void find_target(struct preparation *p, const struct json_at *at)
 	if (id.value != NULL) {
 		json_only(at, id_only);
 		value.text = json_string_in(&id, NULL, ID_SIZE);
-		if (p->err.code == ERR_OK) {
+		if (value.text != NULL) {
 			p->query = store_query(p->tuner->options.store, QUERY_EVALUATOR, &value, 1,
 					       on_evaluator, p);
 		}
@@ -333,25 +347,22 @@ static void find_target(struct preparation *p, const struct json_at *at)
 		   guard_policy_of(guard) == GUARD_REGISTERED) {
 		(void)json_fault(at, "only registered evaluators are allowed here: give an \"id\"");
 	} else {
-		(void)json_array_append(p->documents, at->value);
+		add_target(p, at, index);
 	}
 }
 
 static void next_target(struct preparation *p)
 {
 	struct json_at body = json_root(p->prepared->body, &p->err);
-	struct json_at at = json_member(&body, "evaluator");
+	struct json_at all = json_member(&body, "evaluator");
 
-	while (p->err.code == ERR_OK && p->query == NULL &&
-	       json_array_size(p->documents) < json_array_size(p->named)) {
-		struct json_at one =
-			p->several ? json_item(&at, json_array_size(p->documents)) : at;
+	while (p->query == NULL && p->next < p->target_count) {
+		size_t index = p->next++;
+		struct json_at at = evaluator_at(p, &all, index);
 
-		find_target(p, &one);
+		find_target(p, &at, index);
 	}
-	if (p->err.code != ERR_OK) {
-		finish_later(p);
-	} else if (p->query == NULL) {
+	if (p->query == NULL) {
 		with_targets(p);
 	}
 }
@@ -363,24 +374,28 @@ static void find_targets(struct preparation *p)
 
 	p->several = json_is_array(at.value);
 	p->documents = json_array();
-	if (!json_required(&at)) {
-		finish_later(p);
-		return;
+	p->target_count = at.value != NULL ? 1 : 0;
+	if (at.value == NULL && !(p->dry && has_capability(p))) {
+		(void)json_required(&at);
 	}
-	if (p->several && json_is_array_at(&at, LIMIT_EVALUATORS) &&
-	    json_array_size(at.value) == 0) {
-		(void)json_fault(&at, "at least one evaluator is needed");
+	if (p->several) {
+		p->target_count =
+			json_is_array_at(&at, LIMIT_EVALUATORS) ? json_array_size(at.value) : 0;
+		if (json_array_size(at.value) == 0) {
+			(void)json_fault(&at, "at least one evaluator is needed");
+		}
 	}
-	p->named = p->several ? json_incref(at.value) : json_pack("[O]", at.value);
+	p->targets = mem_new(p->target_count, sizeof(*p->targets));
 	next_target(p);
 }
 
-struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, tuner_prepared_fn fn,
+struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, bool dry, tuner_prepared_fn fn,
 				  void *arg)
 {
 	struct preparation *p = mem_new(1, sizeof(*p));
 
 	p->tuner = tuner;
+	p->dry = dry;
 	p->fn = fn;
 	p->arg = arg;
 	p->prepared = mem_new(1, sizeof(*p->prepared));

@@ -227,8 +227,8 @@ static void check_against_capability(const struct json_at *body, const json_t *c
 	}
 }
 
-static struct spec *create(json_t *body, json_t *capability, json_t *target, bool stored,
-			   struct err *reterr)
+static struct spec *read_body(json_t *body, json_t *capability, json_t *target, bool stored,
+			      struct err *reterr)
 {
 	struct spec *spec = mem_new(1, sizeof(*spec));
 	json_t *bare = spec_secrets_removed(target);
@@ -237,14 +237,13 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 	struct json_at evaluator = {.parent = &at, .key = "evaluator", .err = reterr};
 	struct json_at rules = json_member(&at, "rules");
 
-	err_init(reterr);
 	json_only(&at, body_members);
 	spec->rules =
 		json_int(&rules, stored ? RULES_FIRST : RULES_NEWEST, RULES_FIRST, RULES_NEWEST);
 	if (json_object_get(bare, "baseline") != NULL) {
 		spec->targets = spec_own_pool(bare);
 		spec->target_count = 1;
-	} else {
+	} else if (bare != NULL) {
 		spec->targets = spec_targets_load(bare, &evaluator, &spec->target_count);
 	}
 	read_rest(&at, spec);
@@ -252,17 +251,34 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 	spec_read_goals(&at, spec);
 	spec_read_strategy(&at, stored, spec);
 	spec_read_space(&at, capability, spec);
-	check_against_capability(&at, capability, spec);
+	if (capability != NULL) {
+		check_against_capability(&at, capability, spec);
+		spec->answers = codec_capability_answer_list(capability);
+		spec->offered = codec_capability_list(capability, "metrics");
+		spec->model = json_incref(json_object_get(capability, "model"));
+	}
 	json_decref(bare);
 	json_decref(whole);
+	return spec;
+}
+
+static struct spec *create(json_t *body, json_t *capability, json_t *target, bool stored,
+			   struct err *reterr)
+{
+	struct spec *spec;
+
+	err_init(reterr);
+	spec = read_body(body, capability, target, stored, reterr);
 	if (reterr->code != ERR_OK) {
 		spec_destroy(spec);
 		return NULL;
 	}
-	spec->answers = codec_capability_answer_list(capability);
-	spec->offered = codec_capability_list(capability, "metrics");
-	spec->model = json_incref(json_object_get(capability, "model"));
 	return spec;
+}
+
+struct spec *spec_draft(json_t *body, json_t *capability, json_t *target, struct err *reterr)
+{
+	return read_body(body, capability, target, false, reterr);
 }
 
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)

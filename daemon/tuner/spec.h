@@ -68,6 +68,11 @@ struct spec {
  * them. Returns NULL on any fault.
  */
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr);
+/*
+ * The same without giving up: `capability` and `target` may be NULL where nobody knows them, faults
+ * are added to those that `reterr` has, and a faulty spec, never NULL, may lack its space.
+ */
+struct spec *spec_draft(json_t *body, json_t *capability, json_t *target, struct err *reterr);
 /* The same from the texts that the store keeps. */
 struct spec *spec_load(const char *body, const char *capability, const char *target,
 		       struct err *reterr);

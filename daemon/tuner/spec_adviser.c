@@ -64,7 +64,8 @@ int spec_adviser_check(const struct spec *spec, const struct guard *guard, struc
 	struct guard_url url;
 	struct err why;
 
-	if (spec->strategy->adviser == ADVISER_SIGOPT && check_sigopt(spec, reterr) != 0) {
+	if (spec->space != NULL && spec->strategy != NULL &&
+	    spec->strategy->adviser == ADVISER_SIGOPT && check_sigopt(spec, reterr) != 0) {
 		return -(int)reterr->code;
 	}
 	if (spec->adviser.url == NULL || guard == NULL ||
@@ -74,7 +75,7 @@ int spec_adviser_check(const struct spec *spec, const struct guard *guard, struc
 	(void)snprintf(pointer, sizeof(pointer), "/tuning_criterion/strategy_kwargs/%s",
 		       spec->strategy->params[ADVISED_URL].name);
 	(void)err_fault(reterr, pointer, "%s", why.message);
-	reterr->code = why.code;
+	reterr->code = reterr->fault_count == 1 ? why.code : reterr->code;
 	return -(int)why.code;
 }
 

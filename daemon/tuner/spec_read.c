@@ -283,8 +283,13 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	struct recipes recipes;
 	struct capability read;
 	struct dictionary entries = {0};
+	size_t faults = body->err->fault_count;
 
-	codec_capability_read(&capability_at, &read);
+	if (capability != NULL) {
+		codec_capability_read(&capability_at, &read);
+	} else {
+		capability_init(&read);
+	}
 	recipes_read(&recipes_at, &recipes);
 	recipes_choose_tuned(&recipes, &read);
 	spec->recipes = json_incref(recipes.values);
@@ -302,7 +307,7 @@ void spec_read_space(const struct json_at *body, json_t *capability, struct spec
 	request.restrictions = entries.list;
 	request.restriction_count = entries.count;
 	request.tune_algorithms = tunes_algorithms(capability, &request);
-	if (body->err->code == ERR_OK) {
+	if (capability != NULL && body->err->fault_count == faults) {
 		spec->space = space_create(&read, &request, body->err);
 	}
 	if (spec->space != NULL && recipes.ignored != NULL) {

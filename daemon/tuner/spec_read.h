@@ -13,7 +13,8 @@ void spec_read_goals(const struct json_at *body, struct spec *spec);
 void spec_read_strategy(const struct json_at *body, bool stored, struct spec *spec);
 /* An approach by its short name. */
 const char *spec_approach_name(enum approach approach);
-/* Approach, dictionaries, precisions, sampling sizes; makes the space. */
+/* Approach, dictionaries, precisions, sampling sizes; makes the space unless `capability` is NULL or
+ * one of these is faulty. */
 void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec);
 
 #endif

@@ -60,8 +60,9 @@ struct prepared {
 typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const struct err *err);
 
 struct preparation;
-/* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. */
-struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, tuner_prepared_fn fn,
+/* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. One that
+ * is `dry`, not to be submitted, needs no evaluator when the body has a capability. */
+struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, bool dry, tuner_prepared_fn fn,
 				  void *arg);
 void tuner_prepare_cancel(struct preparation *preparation);
 void prepared_destroy(struct prepared *prepared);

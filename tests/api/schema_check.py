@@ -141,6 +141,23 @@ def _additional_properties(walk, schema, argument, value, pointer):
                 walk.visit(argument, value[key], _step(pointer, key))
 
 
+def _members(schema, root):
+    """The members that an object schema describes, those of its parts included."""
+    schema = follow(schema, root)
+    found = set(schema.get("properties", {}))
+    for part in schema.get("allOf", []):
+        found |= _members(part, root)
+    return found
+
+
+def _unevaluated_properties(walk, schema, argument, value, pointer):
+    if argument is not False:
+        raise SchemaError("unevaluatedProperties may only be false")
+    if isinstance(value, dict):
+        for key in value.keys() - _members(schema, walk.root):
+            walk.fault(pointer, f"has the unknown member {key}")
+
+
 def _property_names(walk, _schema, argument, value, pointer):
     if isinstance(value, dict):
         for key in value:
@@ -197,6 +214,7 @@ KEYWORDS = {
     "properties": _properties,
     "required": _required,
     "additionalProperties": _additional_properties,
+    "unevaluatedProperties": _unevaluated_properties,
     "propertyNames": _property_names,
     "items": _items,
     "allOf": _all_of,

@@ -331,16 +331,16 @@ class Refusal(RemoteCase):
 
     def test_arguments(self):
         kwargs = "/tuning_criterion/strategy_kwargs"
-        job = self.job("http://127.0.0.1:1")
+        job = self.job("http://127.0.0.1:4444")
         for arguments, pointer in (
             ({}, "/url"),
             ({"url": 3}, "/url"),
             ({"url": "ftp://127.0.0.1/"}, "/url"),
             ({"url": "http://169.254.169.254/"}, "/url"),
-            ({"url": "http://127.0.0.1:1", "timeout_s": 0}, "/timeout_s"),
-            ({"url": "http://127.0.0.1:1", "secret": {"set": True}}, "/secret"),
-            ({"url": "http://127.0.0.1:1", "secret": "whsec_!"}, "/secret"),
-            ({"url": "http://127.0.0.1:1", "more": 1}, "/more"),
+            ({"url": "http://127.0.0.1:4444", "timeout_s": 0}, "/timeout_s"),
+            ({"url": "http://127.0.0.1:4444", "secret": {"set": True}}, "/secret"),
+            ({"url": "http://127.0.0.1:4444", "secret": "whsec_!"}, "/secret"),
+            ({"url": "http://127.0.0.1:4444", "more": 1}, "/more"),
         ):
             job["tuning_criterion"]["strategy_kwargs"] = arguments
             self.assertEqual(self.refused(job), {kwargs + pointer}, arguments)
@@ -348,7 +348,7 @@ class Refusal(RemoteCase):
         self.assertEqual(self.refused(job), {kwargs + "/url"})
 
     def test_the_secret_of_a_strategy_is_nobody_elses(self):
-        job = self.job("http://127.0.0.1:1")
+        job = self.job("http://127.0.0.1:4444")
         job["evaluator"]["strategy_secrets"] = {"secret": "x"}
         self.assertEqual(self.refused(job), {"/evaluator/strategy_secrets"})
 

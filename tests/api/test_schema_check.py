@@ -12,6 +12,10 @@ DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "api" / "openapi.json"
 ROOT = {"defs": {"short": {"type": "string", "maxLength": 2}, "a/b": {"const": 1}}}
 
 CLOSED = {"properties": {"a": {}}, "additionalProperties": False}
+PARTS = {
+    "allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}],
+    "unevaluatedProperties": False,
+}
 
 # keyword, schema, a value that fits, a value that does not
 CASES = [
@@ -32,6 +36,7 @@ CASES = [
     ("required", {"required": ["a"]}, {"a": None}, {"b": 1}),
     ("additionalProperties", CLOSED, {"a": 1}, {"b": 1}),
     ("additionalProperties", {"additionalProperties": {"type": "null"}}, {"a": None}, {"a": 0}),
+    ("unevaluatedProperties", PARTS, {"a": 1, "b": 1}, {"a": 1, "c": 1}),
     ("propertyNames", {"propertyNames": {"enum": ["a"]}}, {"a": 1}, {"b": 1}),
     ("items", {"items": {"type": "integer"}}, [1, 2], [1, "2"]),
     ("allOf", {"allOf": [{"minimum": 1}, {"maximum": 2}]}, 2, 3),

@@ -296,7 +296,7 @@ class Failure(SigoptCase):
 
     def test_arguments(self):
         kwargs = "/tuning_criterion/strategy_kwargs"
-        job = self.spec("http://127.0.0.1:1")
+        job = self.spec("http://127.0.0.1:4444")
         given = job["tuning_criterion"]["strategy_kwargs"]
         for change, pointer in (
             ({"base_url": None}, "/base_url"),
