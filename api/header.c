@@ -81,6 +81,16 @@ unsigned header_wait_s(const char *prefer, unsigned max)
 	return 0;
 }
 
+bool header_is_type(const char *field, const char *media)
+{
+	size_t length = strlen(media);
+
+	if (field == NULL || strncasecmp(field, media, length) != 0) {
+		return false;
+	}
+	return field[length] == '\0' || strchr(BLANKS ";", field[length]) != NULL;
+}
+
 static enum fit fit_of(const char *range, size_t length, const char *media)
 {
 	size_t type = strcspn(media, "/") + 1;

@@ -16,6 +16,8 @@
 bool header_has_tag(const char *field, const char *tag, bool strong);
 /* The N of "wait=N" in a Prefer field (RFC 7240), at most `max`; 0 when it prefers nothing. */
 unsigned header_wait_s(const char *prefer, unsigned max);
+/* Whether the Content-Type field is of that media type, whatever its parameters. */
+bool header_is_type(const char *field, const char *media);
 /* Whether the Accept field takes `media` ("type/subtype"); an absent one takes everything. */
 bool header_accepts(const char *accept, const char *media);
 /* Whether the Accept field rather has `media` than `other`: by weight, else because it names it. */

@@ -17,7 +17,8 @@
 #include "base/loop.h"
 
 /* The media types of bodies of PATCH, as in Accept-Patch (RFC 5789); of others the first alone. */
-#define HTTP_PATCH_TYPES "application/json, application/merge-patch+json"
+#define HTTP_MERGE_PATCH "application/merge-patch+json" /* RFC 7396 */
+#define HTTP_PATCH_TYPES "application/json, " HTTP_MERGE_PATCH
 
 struct http;
 struct request;

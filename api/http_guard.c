@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/header.h"
+#include "api/http.h"
 #include "base/limits.h"
 
 /* What a header costs on the wire besides its two texts: ": " and CR LF. */
@@ -221,20 +223,10 @@ static int check_browser(const struct http_guard *guard, const struct http_guard
 	return 0;
 }
 
-static bool is_type(const char *type, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	if (type == NULL || strncasecmp(type, wanted, length) != 0) {
-		return false;
-	}
-	return type[length] == '\0' || strchr("; \t", type[length]) != NULL;
-}
-
 static bool takes_type(const char *method, const char *type)
 {
-	return is_type(type, "application/json") ||
-	       (strcmp(method, "PATCH") == 0 && is_type(type, "application/merge-patch+json"));
+	return header_is_type(type, "application/json") ||
+	       (strcmp(method, "PATCH") == 0 && header_is_type(type, HTTP_MERGE_PATCH));
 }
 
 static int check_media(const struct http_guard *guard, const struct http_guard_rules *rules,

@@ -1,4 +1,5 @@
 #include "api/document.h"
+#include "api/header.h"
 #include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"
@@ -356,13 +357,15 @@ void jobs_retry(struct call *call)
 static void patch(struct call *call, int64_t version)
 {
 	bool matters = request_header(call->request, "If-Match") != NULL;
+	const char *type = request_header(call->request, "Content-Type");
+	bool merge = header_is_type(type, HTTP_MERGE_PATCH);
 
 	if (!document_matches(call, version)) {
 		return;
 	}
 	(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
 	call_ref(call);
-	tuner_edit(call->server->tuner, call->params[0], matters ? version : -1, call->body,
+	tuner_edit(call->server->tuner, call->params[0], matters ? version : -1, call->body, merge,
 		   on_changed, call);
 }
 

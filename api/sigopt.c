@@ -281,8 +281,8 @@ static int64_t subject(const struct call *call)
 	char *end;
 	int64_t number;
 
-	if (json_is_integer(suggestion)) {
-		return json_integer_value(suggestion);
+	if (json_whole(suggestion, &number)) {
+		return number;
 	}
 	number = text != NULL ? strtoll(text, &end, 10) : -1;
 	return text != NULL && *text != '\0' && *end == '\0' ? number : -1;

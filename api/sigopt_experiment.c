@@ -136,10 +136,15 @@ static bool is_maximized(const json_t *experiment)
 	return !has(json_array_get(metrics, i), "objective", "minimize");
 }
 
+static int64_t whole_or(const json_t *value, int64_t fallback)
+{
+	int64_t whole;
+
+	return json_whole(value, &whole) ? whole : fallback;
+}
+
 static json_t *job_body(const json_t *experiment, json_t *metrics, const char *pool)
 {
-	const json_t *budget = json_object_get(experiment, "observation_budget");
-	const json_t *bandwidth = json_object_get(experiment, "parallel_bandwidth");
 	bool random = has(experiment, "type", "random"), grid = has(experiment, "type", "grid");
 	json_t *kwargs = random || grid ? json_object() : json_pack("{s:b}", "fallback", 0);
 	json_t *criterion = json_pack(
@@ -149,14 +154,15 @@ static json_t *job_body(const json_t *experiment, json_t *metrics, const char *p
 		       : "tpe",
 		"strategy_kwargs", kwargs, "objective", "metric", OBJECTIVE, "direction",
 		is_maximized(experiment) ? "max" : "min", "stop_on", "budget", "max_trials",
-		json_is_integer(budget) ? json_integer_value(budget) : (json_int_t)LIMIT_TRIALS);
+		(json_int_t)whole_or(json_object_get(experiment, "observation_budget"),
+				     LIMIT_TRIALS));
 
 	return json_pack("{s:O, s:{s:s}, s:o, s:{s:s, s:i, s:o}, s:{s:s}, s:I, s:i, s:i, s:b}",
 			 "name", json_object_get(experiment, "name"), "labels", "face", "sigopt",
 			 "tuning_criterion", criterion, "accuracy_criterion", "criterion",
 			 "absolute", "tolerable_loss", 0, "metrics", metrics, "evaluator", "pool",
 			 pool, "parallel",
-			 json_is_integer(bandwidth) ? json_integer_value(bandwidth) : (json_int_t)1,
+			 (json_int_t)whole_or(json_object_get(experiment, "parallel_bandwidth"), 1),
 			 "max_failed_trials", LIMIT_TRIALS, "confirm", 0, "deterministic", 0);
 }
 

@@ -112,7 +112,7 @@ static bool check(struct call *call)
 	if (text != NULL && !id_valid(text, "job_")) {
 		(void)json_fault(&job, "this is no id of a job");
 	}
-	json_decref(spec_labels_read(&labels));
+	json_decref(spec_labels_read(&labels, RULES_NEWEST));
 	check_url(call, &url);
 	if (err.code != ERR_OK) {
 		call_fail(call, &err);
@@ -143,12 +143,13 @@ static json_t *make_document(const struct call *call)
 	const struct json_at labels = json_member(&at, "labels");
 	char created_at[CLOCK_TEXT_SIZE];
 
-	return json_pack(
-		"{s:s, s:O?, s:O, s:O, s:O?, s:o, s:{s:b}, s:s}", "id", call->id, "name",
-		json_object_get(call->body, "name"), "url", json_object_get(call->body, "url"),
-		"events", json_object_get(call->body, "events"), "job",
-		json_object_get(call->body, "job"), "labels", spec_labels_read(&labels), "secret",
-		"set", 1, "created_at", clock_format(clock_wall_ms(), created_at));
+	return json_pack("{s:s, s:O?, s:O, s:O, s:O?, s:o, s:{s:b}, s:s}", "id", call->id, "name",
+			 json_object_get(call->body, "name"), "url",
+			 json_object_get(call->body, "url"), "events",
+			 json_object_get(call->body, "events"), "job",
+			 json_object_get(call->body, "job"), "labels",
+			 spec_labels_read(&labels, RULES_NEWEST), "secret", "set", 1, "created_at",
+			 clock_format(clock_wall_ms(), created_at));
 }
 
 /* A secret that was made up is in the answer, and nowhere else. */

@@ -313,13 +313,13 @@ bool json_bool(const struct json_at *at, bool fallback)
 	return json_is_true(at->value);
 }
 
-/* As JSON Schema has it: 218.0 is an integer, too. */
-static bool is_integral(const json_t *value)
+bool json_whole(const json_t *value, int64_t *ret)
 {
 	double real = json_real_value(value);
+	bool whole = json_is_real(value) && real == trunc(real) && fabs(real) < 0x1p63;
 
-	return json_is_integer(value) ||
-	       (json_is_real(value) && real == trunc(real) && fabs(real) < 0x1p63);
+	*ret = whole ? (int64_t)real : json_integer_value(value);
+	return whole || json_is_integer(value);
 }
 
 int64_t json_int(const struct json_at *at, int64_t fallback, int64_t min, int64_t max)
@@ -329,12 +329,10 @@ int64_t json_int(const struct json_at *at, int64_t fallback, int64_t min, int64_
 	if (at->value == NULL) {
 		return fallback;
 	}
-	if (!is_integral(at->value)) {
+	if (!json_whole(at->value, &value)) {
 		(void)json_fault(at, "an integer is expected");
 		return fallback;
 	}
-	value = json_is_integer(at->value) ? json_integer_value(at->value)
-					   : (int64_t)json_real_value(at->value);
 	if (value < min || value > max) {
 		(void)json_fault(at, "must be from %lld to %lld", (long long)min, (long long)max);
 		return fallback;

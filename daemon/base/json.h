@@ -60,6 +60,8 @@ void json_only(const struct json_at *object, const char *const *allowed);
 /* Each returns `fallback` when absent or faulty; ranges are inclusive. */
 bool json_bool(const struct json_at *at, bool fallback);
 int64_t json_int(const struct json_at *at, int64_t fallback, int64_t min, int64_t max);
+/* Whether the value is an integer as JSON Schema has it, which 218.0 is. */
+bool json_whole(const json_t *value, int64_t *ret);
 double json_real_in(const struct json_at *at, double fallback, double min, double max);
 /* A string of 1..max_bytes bytes without control characters; borrowed from the value. */
 const char *json_string_in(const struct json_at *at, const char *fallback, size_t max_bytes);

@@ -21,10 +21,10 @@ static const char *const description_members[] = {"weight", "activation", NULL};
 static uint16_t read_option(const struct json_at *at, struct atoms *atoms)
 {
 	char number[32];
+	int64_t whole;
 
-	if (json_is_integer(at->value)) {
-		(void)snprintf(number, sizeof(number), "%lld",
-			       (long long)json_integer_value(at->value));
+	if (json_whole(at->value, &whole)) {
+		(void)snprintf(number, sizeof(number), "%lld", (long long)whole);
 		return atoms_intern(atoms, number, true);
 	}
 	if (json_is_string(at->value)) {

@@ -27,15 +27,15 @@ static int find_item(bool weight, const char *name)
 
 static uint16_t find_option(const struct space *space, const json_t *value)
 {
-	char *text = json_is_integer(value) ? json_text(value) : NULL;
-	uint16_t atom = 0;
+	const char *text = json_string_value(value);
+	char number[32];
+	int64_t whole;
 
-	if (text != NULL || json_is_string(value)) {
-		atom = atoms_find(&space->capability.atoms,
-				  text != NULL ? text : json_string_value(value));
+	if (json_whole(value, &whole)) {
+		(void)snprintf(number, sizeof(number), "%lld", (long long)whole);
+		text = number;
 	}
-	free(text);
-	return atom;
+	return text != NULL ? atoms_find(&space->capability.atoms, text) : 0;
 }
 
 static void read_attribute(const struct space *space, const struct json_at *op, bool weight,

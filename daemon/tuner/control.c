@@ -125,18 +125,74 @@ void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const str
 	run_wake(run);
 }
 
-static json_t *read_edits(json_t *edits, const struct job *job, struct err *reterr)
+/* The labels after the edit, or NULL when it leaves them alone. New reference. */
+static json_t *edited_labels(const struct json_at *edits, const struct job *job, bool merge)
+{
+	struct json_at at = json_member(edits, "labels");
+	json_t *all;
+	const char *key;
+	json_t *value;
+
+	if (!merge) {
+		return at.value != NULL ? spec_labels_read(&at, job->spec->rules) : NULL;
+	}
+	if (json_object_get(edits->value, "labels") == NULL) {
+		return NULL;
+	}
+	all = at.value != NULL ? json_copy(job->labels) : json_object();
+	if (at.value != NULL && !json_is_object_at(&at)) {
+		return all;
+	}
+	json_object_foreach(at.value, key, value) {
+		if (json_is_null(value)) {
+			(void)json_object_del(all, key);
+		} else {
+			(void)json_object_set(all, key, value);
+		}
+	}
+	at.value = all;
+	json_decref(spec_labels_read(&at, job->spec->rules));
+	return all;
+}
+
+/* Adds the numbers that change to `data`. */
+static void edit_numbers(const struct json_at *edits, const struct job *job, bool merge,
+			 json_t *data)
+{
+	static const char *const names[] = {"parallel", "max_trials", "timeout"};
+	struct json_at parallel = json_member(edits, "parallel");
+	struct json_at trials = json_member(edits, "max_trials");
+	struct json_at timeout = json_member(edits, "timeout");
+	int64_t places = json_int(&parallel, 1, 1, LIMIT_PARALLEL);
+	int64_t budget = json_int(&trials, 1, job->charged > 0 ? job->charged : 1, LIMIT_TRIALS);
+
+	(void)json_real_in(&timeout, 0, 0, 366.0 * 24 * 3600);
+	for (size_t i = 0; merge && i < sizeof(names) / sizeof(names[0]); i++) {
+		struct json_at number = json_member(edits, names[i]);
+
+		if (json_is_null(json_object_get(edits->value, names[i]))) {
+			(void)json_fault(&number, "cannot be removed: give a number");
+		}
+	}
+	if (parallel.value != NULL) {
+		(void)json_object_set_new(data, "parallel", json_integer(places));
+	}
+	if (trials.value != NULL) {
+		(void)json_object_set_new(data, "max_trials", json_integer(budget));
+	}
+	if (timeout.value != NULL) {
+		(void)json_object_set(data, "timeout", timeout.value);
+	}
+}
+
+/* What is to change, as job_edited has it, or NULL and faults. New reference. */
+static json_t *read_edits(json_t *edits, const struct job *job, bool merge, struct err *reterr)
 {
 	static const char *const members[] = {"name",       "labels",  "parallel",
 					      "max_trials", "timeout", NULL};
 	struct json_at at = json_root(edits, reterr);
 	struct json_at name = json_member(&at, "name");
-	struct json_at labels = json_member(&at, "labels");
-	struct json_at parallel = json_member(&at, "parallel");
-	struct json_at trials = json_member(&at, "max_trials");
-	struct json_at timeout = json_member(&at, "timeout");
-	const char *key;
-	json_t *value;
+	json_t *data, *labels;
 
 	if (json_object_get(edits, "evaluator_args") != NULL) {
 		(void)err_set(reterr, ERR_CONFLICT,
@@ -144,35 +200,31 @@ static json_t *read_edits(json_t *edits, const struct job *job, struct err *rete
 			      "give others");
 		return NULL;
 	}
+	data = json_object();
 	json_only(&at, members);
 	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
-	(void)json_int(&parallel, 1, 1, LIMIT_PARALLEL);
-	(void)json_int(&trials, 1, job->charged > 0 ? job->charged : 1, LIMIT_TRIALS);
-	(void)json_real_in(&timeout, 0, 0, 366.0 * 24 * 3600);
-	if (labels.value != NULL && json_is_object_at(&labels)) {
-		if (json_object_size(labels.value) > LIMIT_LABELS) {
-			(void)json_fault(&labels, "at most %d labels are taken", LIMIT_LABELS);
-		}
-		json_object_foreach(labels.value, key, value) {
-			struct json_at member = json_member(&labels, key);
-
-			if (json_required(&member)) {
-				(void)json_string_in(&member, NULL, LIMIT_NAME_BYTES);
-			}
-		}
+	if (json_object_get(edits, "name") != NULL) {
+		(void)json_object_set(data, "name", json_object_get(edits, "name"));
 	}
-	return reterr->code == ERR_OK ? json_copy(edits) : NULL;
+	labels = edited_labels(&at, job, merge);
+	if (labels != NULL) {
+		(void)json_object_set_new(data, "labels", labels);
+	}
+	edit_numbers(&at, job, merge, data);
+	if (reterr->code != ERR_OK) {
+		json_decref(data);
+		return NULL;
+	}
+	return data;
 }
 
 /* What is for people only may be changed for ever. */
 static bool decides(const json_t *edits)
 {
 	static const char *const members[] = {"parallel", "max_trials", "timeout"};
-	const json_t *value;
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		value = json_object_get(edits, members[i]);
-		if (value != NULL && !json_is_null(value)) {
+		if (json_object_get(edits, members[i]) != NULL) {
 			return true;
 		}
 	}
@@ -180,7 +232,8 @@ static bool decides(const json_t *edits)
 }
 
 struct edit {
-	json_t *edits;   /* owned */
+	json_t *edits; /* owned */
+	bool merge;
 	int64_t version; /* that the job must have, or -1 */
 };
 
@@ -200,7 +253,7 @@ static int change(struct job *job, void *arg, struct err *reterr)
 	if (edit->version >= 0 && edit->version != job->version) {
 		return err_set(reterr, ERR_PRECONDITION, "the job has changed meanwhile");
 	}
-	data = read_edits(edit->edits, job, reterr);
+	data = read_edits(edit->edits, job, edit->merge, reterr);
 	if (data == NULL) {
 		return -(int)reterr->code;
 	}
@@ -210,11 +263,15 @@ static int change(struct job *job, void *arg, struct err *reterr)
 			       "the job is %s: only its name and its labels can be changed",
 			       job_state_names[job->state]);
 	}
-	job_record(job, "job_edited", -1, data);
+	if (json_object_size(data) > 0) {
+		job_record(job, "job_edited", -1, data);
+	} else {
+		json_decref(data);
+	}
 	return 0;
 }
 
-void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *edits,
+void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *edits, bool merge,
 		tuner_done_fn done, void *arg)
 {
 	struct run *run = run_find(tuner, job);
@@ -222,7 +279,7 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 	struct err err;
 
 	err_init(&err);
-	*edit = (struct edit){json_incref(edits), version};
+	*edit = (struct edit){json_incref(edits), merge, version};
 	if (run == NULL) {
 		final_change(tuner, job, false, change, edit, forget_edit, NULL, done, arg);
 		return;

@@ -13,7 +13,7 @@
  * appends behind the version that was read only: then it is read once more.
  */
 
-enum { TRIES = 8 };
+enum { TRIES = 8, CELLS = 4 };
 
 struct final {
 	uv_work_t work;
@@ -28,7 +28,7 @@ struct final {
 	void *done_arg;
 	int tries;
 	/* What was read. */
-	char *cells[3]; /* spec, capability, evaluator; owned */
+	char *cells[CELLS]; /* spec, capability, evaluator, document; owned */
 	enum job_state state;
 	int64_t version;
 	struct job *job; /* NULL with err */
@@ -37,7 +37,7 @@ struct final {
 
 static void drop(struct final *final)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < CELLS; i++) {
 		free(final->cells[i]);
 		final->cells[i] = NULL;
 	}
@@ -61,10 +61,10 @@ static void finish(struct final *final, int rc, const struct err *err)
 
 static void on_job(void *arg, char *const *cells)
 {
-	static const int wanted[] = {JOB_SPEC, JOB_CAPABILITY, JOB_EVALUATOR};
+	static const int wanted[] = {JOB_SPEC, JOB_CAPABILITY, JOB_EVALUATOR, JOB_DOCUMENT};
 	struct final *final = arg;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < CELLS; i++) {
 		final->cells[i] = mem_dup(cells[wanted[i]] != NULL ? cells[wanted[i]] : "null");
 	}
 	final->version = strtoll(cells[JOB_VERSION], NULL, 10);
@@ -82,7 +82,13 @@ static struct job *without_log(struct final *final)
 		spec_load(final->cells[0], final->cells[1], final->cells[2], &final->err);
 	struct job *job = spec != NULL ? job_create(final->id, spec) : NULL;
 
+	json_t *document;
+
 	if (job != NULL) {
+		document = json_loads(final->cells[3], 0, NULL);
+		json_decref(job->labels);
+		job->labels = json_incref(json_object_get(document, "labels"));
+		json_decref(document);
 		job->state = final->state;
 		job->version = final->version;
 	}
@@ -137,6 +143,10 @@ static void after_reading(uv_work_t *work, int status)
 		return;
 	}
 	count = job->row_count;
+	if (count == 0) {
+		finish(final, 0, &final->err);
+		return;
+	}
 	events = run_events(job);
 	store_append(final->tuner->options.store, job->id, job->version - (int64_t)count, events,
 		     count, final->key, on_stored, final);

@@ -26,6 +26,7 @@ struct job *job_create(const char *id, struct spec *spec)
 	job->max_trials = spec->max_trials;
 	job->parallel = spec->parallel;
 	job->timeout_s = spec->timeout_s;
+	job->labels = json_incref(spec->labels);
 	job->problem = spec_problem(spec);
 	map_init(&job->by_config);
 	job->strangers = json_array();
@@ -62,6 +63,7 @@ void job_destroy(struct job *job)
 	free(job->results);
 	map_finish(&job->by_config);
 	json_decref(job->strangers);
+	json_decref(job->labels);
 	spec_destroy(job->spec);
 	free(job);
 }

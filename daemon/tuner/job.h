@@ -137,6 +137,7 @@ struct job {
 	bool ranked;        /* trials_ranked holds for all trials that can be best */
 	json_t *strangers;  /* members of answers that it was warned of; owned list */
 	char stage[64];
+	json_t *labels; /* now; owned */
 	int64_t max_trials, parallel;
 	double timeout_s;
 	/* Rows recorded and not yet handed to the store. */

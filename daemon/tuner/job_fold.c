@@ -84,6 +84,7 @@ static int on_stage(struct job *job, struct trial *trial, const json_t *data, st
 
 static int on_edited(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
+	json_t *labels = json_object_get(data, "labels");
 	const json_t *trials = json_object_get(data, "max_trials");
 	const json_t *parallel = json_object_get(data, "parallel");
 	const json_t *timeout = json_object_get(data, "timeout");
@@ -93,6 +94,10 @@ static int on_edited(struct job *job, struct trial *trial, const json_t *data, s
 	job->max_trials = trials != NULL ? json_integer_value(trials) : job->max_trials;
 	job->parallel = parallel != NULL ? json_integer_value(parallel) : job->parallel;
 	job->timeout_s = timeout != NULL ? json_number_value(timeout) : job->timeout_s;
+	if (json_is_object(labels)) {
+		json_decref(job->labels);
+		job->labels = json_incref(labels);
+	}
 	return 0;
 }
 

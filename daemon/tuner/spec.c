@@ -48,7 +48,7 @@ static const char *const stop_names[] = {"first_feasible", "budget", NULL};
 
 enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
 
-json_t *spec_labels_read(const struct json_at *at)
+json_t *spec_labels_read(const struct json_at *at, int64_t rules)
 {
 	const char *key;
 	json_t *value;
@@ -62,7 +62,13 @@ json_t *spec_labels_read(const struct json_at *at)
 	json_object_foreach(at->value, key, value) {
 		struct json_at member = json_member(at, key);
 
-		if (json_required(&member)) {
+		if (rules > RULES_FIRST && (*key == '\0' || strlen(key) > LIMIT_NAME_BYTES)) {
+			(void)json_fault(&member, "the name of a label has 1 to %d bytes",
+					 LIMIT_NAME_BYTES);
+		}
+		if (!json_is_string(value)) {
+			(void)json_fault(&member, "a string is expected");
+		} else if (json_string_length(value) > 0) {
 			(void)json_string_in(&member, NULL, LIMIT_NAME_BYTES);
 		}
 	}
@@ -185,7 +191,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	const char *text = json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 
 	spec->name = text != NULL ? mem_dup(text) : NULL;
-	spec->labels = spec_labels_read(&labels);
+	spec->labels = spec_labels_read(&labels, spec->rules);
 	read_warm_start(&warm_start, spec);
 	if (retry.value != NULL && json_is_object_at(&retry)) {
 		json_only(&retry, retry_members);

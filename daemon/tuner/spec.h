@@ -78,8 +78,8 @@ struct spec *spec_load(const char *body, const char *capability, const char *tar
 		       struct err *reterr);
 void spec_destroy(struct spec *spec);
 
-/* Labels, {name: text}, or an empty object. New reference. */
-json_t *spec_labels_read(const struct json_at *at);
+/* Labels, {name: text}, or an empty object. New reference. The first rules took any name. */
+json_t *spec_labels_read(const struct json_at *at, int64_t rules);
 
 /* What the strategy may know of the job. Borrows from the spec. */
 struct problem spec_problem(const struct spec *spec);

@@ -79,14 +79,13 @@ static void read_kwargs(const struct json_at *kwargs, struct spec *spec)
 /* 0, 1 or "auto"; -1 when it is not given. */
 static const char *read_quant_level(const struct json_at *at)
 {
+	int64_t number;
+
 	if (at->value == NULL) {
 		return NULL;
 	}
-	if (json_is_integer(at->value) && json_integer_value(at->value) == 0) {
-		return "0";
-	}
-	if (json_is_integer(at->value) && json_integer_value(at->value) == 1) {
-		return "1";
+	if (json_whole(at->value, &number) && (number == 0 || number == 1)) {
+		return number == 0 ? "0" : "1";
 	}
 	if (!json_is_string(at->value) || strcmp(json_string_value(at->value), "auto") != 0) {
 		(void)json_fault(at, "must be 0, 1 or \"auto\"");

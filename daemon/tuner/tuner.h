@@ -85,8 +85,9 @@ void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const str
 		 tuner_done_fn done, void *arg);
 /* PATCH: name, labels, parallel, max_trials, timeout; of a job that has ended the first two:
  * ERR_WRONG_STATE for the others, and ERR_PRECONDITION when it has not `version`, unless that is -1.
- * Faults in `edits` are reported through the callback's err. */
-void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *edits,
+ * Labels take the place of those that there are, or are merged with them (RFC 7396: null removes)
+ * where `merge` says so. Faults in `edits` are reported through the callback's err. */
+void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *edits, bool merge,
 		tuner_done_fn done, void *arg);
 
 /*
