@@ -112,7 +112,7 @@ struct spec *document_spec(struct call *call, const struct store_rows *rows)
 {
 	struct err err;
 	struct spec *spec = spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
-				      rows->cells[JOB_EVALUATOR], &err);
+				      rows->cells[JOB_EVALUATOR], rows->cells[JOB_MATCHED], &err);
 
 	if (spec == NULL) {
 		call_error(call, ERR_INTERNAL, "the stored job cannot be read: %s", err.message);

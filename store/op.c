@@ -13,8 +13,8 @@ static const char *const statements[OP_STATEMENTS_] = {
 	[OP_SAVE] = "SAVEPOINT op",
 	[OP_RELEASE] = "RELEASE op",
 	[OP_ROLL_BACK] = "ROLLBACK TO op",
-	[OP_SUBMIT] = "INSERT INTO submission (id, spec, capability, head, evaluator)"
-		      " VALUES (?1, json(?2), json(?3), json(?4), json(?5))",
+	[OP_SUBMIT] = "INSERT INTO submission (id, spec, capability, head, evaluator, matched)"
+		      " VALUES (?1, json(?2), json(?3), json(?4), json(?5), json(?6))",
 	[OP_FIND_JOB] = "SELECT version, state IN ('completed', 'failed', 'cancelled') FROM job"
 			" WHERE id = ?1",
 	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data)"

@@ -25,7 +25,7 @@ enum op_kind {
 	OP_KEY_PUT,
 };
 
-enum { OP_TEXTS = 5 };
+enum { OP_TEXTS = 6 };
 
 /* Who is told of new deliveries. Loop thread. */
 struct op_hook {

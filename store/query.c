@@ -89,7 +89,7 @@
 static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
 		"SELECT " JOB_DOCUMENT ", version, state, spec, capability, head, best_trial,"
-		" evaluator" FROM_JOB " WHERE job.id = ?1",
+		" evaluator, matched" FROM_JOB " WHERE job.id = ?1",
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
 		" WHERE " AMONG("state", "?1") " AND (?2 IS NULL OR name = ?2)"
@@ -98,7 +98,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		" WHERE label.key = wanted.key AND label.value = wanted.value))"
 		" AND (?4 IS NULL OR job.id < ?4) ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
-		"SELECT job.id, spec, capability, evaluator" FROM_JOB
+		"SELECT job.id, spec, capability, evaluator, matched" FROM_JOB
 		" WHERE " NOT_FINAL " ORDER BY job.id",
 	[QUERY_LOG] =
 		"SELECT n, seq, type, at_ms, trial, data FROM event"

@@ -9,12 +9,14 @@
 #define NARROWD_STORE_QUERY_H
 
 enum store_query {
-	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator */
+	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator,
+	 * matched or null */
 	QUERY_JOB,
 	/* (states|null, name|null, labels that it must have as a JSON object|null, before id|null,
 	 * limit) -> document, id; newest first */
 	QUERY_JOBS,
-	/* () -> id, spec, capability, evaluator of every job that is not final, oldest first */
+	/* () -> id, spec, capability, evaluator, matched or null, of every job that is not final, oldest
+	 * first */
 	QUERY_OPEN_JOBS,
 	/* (job, after n, limit) -> n, seq, type, at_ms, trial, data; the raw log, for replay */
 	QUERY_LOG,
@@ -66,6 +68,7 @@ enum {
 	JOB_HEAD,
 	JOB_BEST,
 	JOB_EVALUATOR,
+	JOB_MATCHED,
 };
 
 /* QUERY_TRIALS stands for one statement per order: statement QUERY_COUNT_ + order. */

@@ -118,8 +118,8 @@ void store_job_insert(struct store *store, const struct store_job *job,
 		      const struct store_event *events, size_t count, const struct store_key *key,
 		      store_done_fn done, void *arg)
 {
-	const char *texts[OP_TEXTS] = {job->id, job->spec, job->capability, job->head,
-				       job->evaluator};
+	const char *texts[OP_TEXTS] = {job->id,   job->spec,      job->capability,
+				       job->head, job->evaluator, job->matched};
 
 	writer_push(store->writer, op_create(OP_JOB_INSERT, texts, events, count, key, done, arg));
 }

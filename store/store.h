@@ -55,6 +55,7 @@ struct store_job {
 	const char *capability; /* JSON as used */
 	const char *head;       /* JSON: what the job document shows and no event changes */
 	const char *evaluator; /* JSON: how to reach the evaluator, secrets included; never shown */
+	const char *matched;   /* JSON: what the dictionaries' entries matched; or NULL */
 };
 
 struct store_options {

@@ -8,24 +8,21 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "strategies/kind.h"
-#include "strategies/pattern.h"
+#include "strategies/match.h"
 #include "strategies/restrict.h"
 
 /*
- * Building a space walks the operators once. Patterns over types are matched once per type. The
- * kind of an operator depends on its set of descriptions and on the entries that match it, so
- * (set, entries) is the key of a cache; operators that differ in the key but not in what is left
- * to them still share one kind.
+ * Building a space walks the operators once. The kind of an operator depends on its set of
+ * descriptions and on the entries that match it, so (set, entries) is the key of a cache; operators
+ * that differ in the key but not in what is left to them still share one kind.
  */
 struct builder {
 	struct space *space;
 	const struct space_request *request;
-	struct pattern **patterns; /* one per restriction */
-	bool *matched;             /* per restriction: by anything at all */
-	bool *by_type;             /* type-major: does entry e match type t */
-	struct map cache;          /* key text -> kind + 1 */
-	struct map kinds;          /* hash of a kind's content -> kind */
-	struct map noted;          /* what was reported already */
+	struct match_index by_type, by_name;
+	struct map cache; /* key text -> kind + 1 */
+	struct map kinds; /* hash of a kind's content -> kind */
+	struct map noted; /* what was reported already */
 	struct err *reterr;
 };
 
@@ -48,6 +45,11 @@ void space_destroy(struct space *space)
 		free(space->notes[i].pointer);
 		free(space->notes[i].detail);
 	}
+	for (size_t e = 0; e < space->entry_count; e++) {
+		free(space->entries[e].pointer);
+		free(space->entries[e].matched);
+	}
+	free(space->entries);
 	free(space->kinds);
 	free(space->extras);
 	free(space->notes);
@@ -108,45 +110,51 @@ static void on_ignored(void *arg, size_t entry, enum item item, const char *deta
 	free(pointer);
 }
 
-static int compile_patterns(struct builder *b)
+static int find_matches(struct builder *b)
 {
 	const struct space_request *request = b->request;
-	const struct capability *capability = &b->space->capability;
+	struct space *space = b->space;
+	const struct capability *capability = &space->capability;
 	int rc = 0;
 
-	b->patterns = mem_new(request->restriction_count, sizeof(struct pattern *));
-	b->matched = mem_new(request->restriction_count, sizeof(bool));
-	b->by_type = mem_new(request->restriction_count * capability->type_count, sizeof(bool));
-	for (size_t e = 0; e < request->restriction_count; e++) {
-		const struct restriction *entry = &request->restrictions[e];
-		struct err why;
+	space->entry_count = request->restriction_count;
+	space->entries = mem_new(space->entry_count, sizeof(*space->entries));
+	for (size_t e = 0; e < space->entry_count; e++) {
+		struct space_entry *entry = &space->entries[e];
 
-		b->patterns[e] = pattern_create(entry->pattern, &why);
-		if (b->patterns[e] == NULL) {
-			rc = err_fault(b->reterr, entry->pointer, "%s", why.message);
-			continue;
-		}
-		for (size_t t = 0; !entry->by_name && t < capability->type_count; t++) {
-			b->by_type[e * capability->type_count + t] =
-				pattern_match(b->patterns[e], capability->types[t]) > 0;
+		entry->pointer = mem_dup(request->restrictions[e].pointer);
+		entry->by_name = request->restrictions[e].by_name;
+		if (request->known != NULL) {
+			entry->count = request->known[e].count;
+			entry->matched = mem_new(entry->count, sizeof(*entry->matched));
+			memcpy(entry->matched, request->known[e].ops,
+			       entry->count * sizeof(*entry->matched));
 		}
 	}
+	if (request->known == NULL) {
+		rc = match_all(capability, request, space->entries, b->reterr);
+	}
+	match_index_init(&b->by_type, space->entries, space->entry_count, false,
+			 capability->type_count);
+	match_index_init(&b->by_name, space->entries, space->entry_count, true,
+			 capability->op_count);
 	return rc;
 }
 
-static bool entry_matches(struct builder *b, size_t e, const struct capability_op *op)
+static void note_entries(struct builder *b)
 {
-	int rc;
+	for (size_t e = 0; e < b->space->entry_count; e++) {
+		const struct space_entry *entry = &b->space->entries[e];
 
-	if (!b->request->restrictions[e].by_name) {
-		return b->by_type[e * b->space->capability.type_count + op->type];
+		if (entry->given_up) {
+			add_note(b, entry->pointer,
+				 "the pattern takes too long to match and was ignored for some "
+				 "operators");
+		}
+		if (entry->count == 0) {
+			add_note(b, entry->pointer, "the pattern matches no operator");
+		}
 	}
-	rc = pattern_match(b->patterns[e], op->name);
-	if (rc < 0) {
-		add_note(b, b->request->restrictions[e].pointer,
-			 "the pattern takes too long to match and was ignored for some operators");
-	}
-	return rc > 0;
 }
 
 static uint64_t mix_text(uint64_t hash, const char *text)
@@ -207,6 +215,20 @@ static int make_kind(struct builder *b, const struct capability_op *op,
 	return rc;
 }
 
+/* Merges the entries that match operator or type `of`, and makes them part of the key. */
+static void merge_entries(const struct builder *b, const struct match_index *index, size_t of,
+			  struct restrict_merged *merged, char **key)
+{
+	for (size_t i = index->first[of]; i < index->first[of + 1]; i++) {
+		size_t e = index->list[i];
+		char *longer = mem_printf("%s,%zu", *key, e);
+
+		restrict_merge(merged, &b->request->restrictions[e], e);
+		free(*key);
+		*key = longer;
+	}
+}
+
 static int place_op(struct builder *b, size_t index)
 {
 	const struct capability_op *op = &b->space->capability.ops[index];
@@ -215,18 +237,8 @@ static int place_op(struct builder *b, size_t index)
 	uint32_t kind = 0;
 	int rc = 0;
 
-	for (size_t e = 0; e < b->request->restriction_count; e++) {
-		char *longer;
-
-		if (!entry_matches(b, e, op)) {
-			continue;
-		}
-		b->matched[e] = true;
-		restrict_merge(&merged, &b->request->restrictions[e], e);
-		longer = mem_printf("%s,%zu", key, e);
-		free(key);
-		key = longer;
-	}
+	merge_entries(b, &b->by_type, op->type, &merged, &key);
+	merge_entries(b, &b->by_name, index, &merged, &key);
 	kind = (uint32_t)map_get(&b->cache, key, 0);
 	if (kind > 0) {
 		kind--;
@@ -333,7 +345,7 @@ char *space_difference(const struct space *a, const struct space *b)
 static int build(struct builder *b)
 {
 	struct space *space = b->space;
-	int rc = compile_patterns(b);
+	int rc = find_matches(b);
 
 	if (rc != 0) {
 		return rc;
@@ -346,12 +358,7 @@ static int build(struct builder *b)
 			return rc;
 		}
 	}
-	for (size_t e = 0; e < b->request->restriction_count; e++) {
-		if (!b->matched[e]) {
-			add_note(b, b->request->restrictions[e].pointer,
-				 "the pattern matches no operator");
-		}
-	}
+	note_entries(b);
 	add_extras(b);
 	space->dimension_count = space->op_count + space->extra_count;
 	space->fingerprint = fingerprint(space);
@@ -374,12 +381,8 @@ struct space *space_create(struct capability *capability, const struct space_req
 	map_init(&b.kinds);
 	map_init(&b.noted);
 	rc = build(&b);
-	for (size_t e = 0; b.patterns != NULL && e < request->restriction_count; e++) {
-		pattern_destroy(b.patterns[e]);
-	}
-	free(b.patterns);
-	free(b.matched);
-	free(b.by_type);
+	match_index_finish(&b.by_type);
+	match_index_finish(&b.by_name);
 	map_finish(&b.cache);
 	map_finish(&b.kinds);
 	map_finish(&b.noted);

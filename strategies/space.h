@@ -26,16 +26,19 @@ enum approach {
 
 /* One entry of op_type_dict or op_name_dict. */
 struct restriction {
-	const char *pattern;              /* regular expression, matched in full */
+	const char *pattern;              /* a name, or a regular expression matched in full */
 	bool by_name;                     /* op_name_dict */
 	struct options items[ITEM_COUNT]; /* atoms of the capability's table; owned */
 	const char *pointer; /* JSON Pointer of the entry, for notes; owned by caller */
 };
 
 struct space_request {
+	int64_t rules; /* of the job: tuner/spec.h */
 	enum approach approach;
 	const struct restriction *restrictions; /* op_type_dict's entries, then op_name_dict's */
 	size_t restriction_count;
+	/* What each entry matched when the job was submitted; NULL: match now. */
+	const struct op_list *known;
 	bool exclude[MODE_COUNT];         /* excluded_precisions */
 	const int64_t *calibration_sizes; /* the user's, or NULL for the capability's */
 	size_t calibration_size_count;
@@ -72,6 +75,15 @@ struct extra {
 	uint16_t count;
 };
 
+/* What an entry of op_type_dict or op_name_dict means. */
+struct space_entry {
+	char *pointer; /* JSON Pointer of the entry; owned */
+	bool by_name;
+	bool given_up;     /* under rules 1: some match took too long and counts as none */
+	uint32_t *matched; /* types, or operators of op_name_dict; ascending; owned */
+	size_t count;
+};
+
 /* Something of the user's configuration that was ignored, and why. */
 struct space_remark {
 	char *pointer;
@@ -88,6 +100,8 @@ struct space {
 	size_t extra_count;
 	struct space_remark *notes;
 	size_t note_count;
+	struct space_entry *entries; /* op_type_dict's, then op_name_dict's */
+	size_t entry_count;
 	size_t dimension_count; /* op_count + extra_count */
 	enum approach approach;
 	bool smooth_quant, tunes_algorithms; /* as the request says */

@@ -251,6 +251,33 @@ static json_t *blocks_json(const struct space *space)
 	return blocks;
 }
 
+/* What is shown of what entries match: of one, and of all together. */
+enum { MATCHED_SHOWN = 1000, MATCHED_SHOWN_IN_ALL = 20000 };
+
+static json_t *entries_json(const struct space *space)
+{
+	json_t *list = json_array();
+	size_t left = MATCHED_SHOWN_IN_ALL;
+
+	for (size_t e = 0; e < space->entry_count; e++) {
+		const struct space_entry *entry = &space->entries[e];
+		json_t *names = json_array();
+
+		for (size_t i = 0; i < entry->count && i < MATCHED_SHOWN && left > 0; i++, left--) {
+			uint32_t index = entry->matched[i];
+
+			(void)json_array_append_new(
+				names,
+				json_string(entry->by_name ? space->ops[index].name
+							   : space->capability.types[index]));
+		}
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:I, s:o}", "pointer", entry->pointer, "count",
+					(json_int_t)entry->count, "matched", names));
+	}
+	return list;
+}
+
 json_t *codec_space_json(const struct spec *spec)
 {
 	const struct space *space = spec->space;
@@ -290,9 +317,10 @@ json_t *codec_space_json(const struct spec *spec)
 								space->notes[i].pointer, "detail",
 								space->notes[i].detail));
 	}
-	result = json_pack("{s:s, s:I, s:o, s:o, s:o}", "size", size, "dimensions",
-			   (json_int_t)space->dimension_count, "ops", ops, "blocks",
-			   blocks_json(space), "warnings", warnings);
+	result =
+		json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "size", size, "dimensions",
+			  (json_int_t)space->dimension_count, "ops", ops, "blocks",
+			  blocks_json(space), "entries", entries_json(space), "warnings", warnings);
 	(void)json_object_update(result, extras);
 	json_decref(extras);
 	for (size_t k = 0; k < space->kind_count; k++) {

@@ -13,7 +13,7 @@
  * appends behind the version that was read only: then it is read once more.
  */
 
-enum { TRIES = 8, CELLS = 4 };
+enum { TRIES = 8, CELLS = SPEC_TEXTS + 1 };
 
 struct final {
 	uv_work_t work;
@@ -28,7 +28,7 @@ struct final {
 	void *done_arg;
 	int tries;
 	/* What was read. */
-	char *cells[CELLS]; /* spec, capability, evaluator, document; owned */
+	char *cells[CELLS]; /* spec_load()'s, then the document; owned */
 	enum job_state state;
 	int64_t version;
 	struct job *job; /* NULL with err */
@@ -61,11 +61,12 @@ static void finish(struct final *final, int rc, const struct err *err)
 
 static void on_job(void *arg, char *const *cells)
 {
-	static const int wanted[] = {JOB_SPEC, JOB_CAPABILITY, JOB_EVALUATOR, JOB_DOCUMENT};
+	static const int wanted[] = {JOB_SPEC, JOB_CAPABILITY, JOB_EVALUATOR, JOB_MATCHED,
+				     JOB_DOCUMENT};
 	struct final *final = arg;
 
 	for (int i = 0; i < CELLS; i++) {
-		final->cells[i] = mem_dup(cells[wanted[i]] != NULL ? cells[wanted[i]] : "null");
+		final->cells[i] = cells[wanted[i]] != NULL ? mem_dup(cells[wanted[i]]) : NULL;
 	}
 	final->version = strtoll(cells[JOB_VERSION], NULL, 10);
 	for (int i = 0; job_state_names[i] != NULL; i++) {
@@ -78,14 +79,14 @@ static void on_job(void *arg, char *const *cells)
 /* What needs no log can be done to a job whose log cannot be read. */
 static struct job *without_log(struct final *final)
 {
-	struct spec *spec =
-		spec_load(final->cells[0], final->cells[1], final->cells[2], &final->err);
+	struct spec *spec = spec_load(final->cells[0], final->cells[1], final->cells[2],
+				      final->cells[3], &final->err);
 	struct job *job = spec != NULL ? job_create(final->id, spec) : NULL;
 
 	json_t *document;
 
 	if (job != NULL) {
-		document = json_loads(final->cells[3], 0, NULL);
+		document = json_loads(final->cells[SPEC_TEXTS], 0, NULL);
 		json_decref(job->labels);
 		job->labels = json_incref(json_object_get(document, "labels"));
 		json_decref(document);

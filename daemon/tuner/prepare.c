@@ -106,9 +106,10 @@ static void check_source(struct preparation *p, const struct store_rows *rows)
 {
 	struct err why;
 	struct spec *source =
-		rows->count > 0 ? spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
-					    rows->cells[JOB_EVALUATOR], &why)
-				: NULL;
+		rows->count > 0
+			? spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
+				    rows->cells[JOB_EVALUATOR], rows->cells[JOB_MATCHED], &why)
+			: NULL;
 	char *difference;
 
 	if (source == NULL) {

@@ -103,7 +103,7 @@ static void relaunch(struct run *run)
 struct job *reload_read(struct store *store, reload_query_fn *query, const char *id,
 			char *const *cells, struct err *reterr)
 {
-	struct spec *spec = spec_load(cells[0], cells[1], cells[2], reterr);
+	struct spec *spec = spec_load(cells[0], cells[1], cells[2], cells[3], reterr);
 	struct job *job;
 
 	if (spec == NULL) {
@@ -181,7 +181,7 @@ static void fail_unreadable(struct tuner *tuner, const char *id, const struct er
 
 struct open_job {
 	char id[ID_SIZE];
-	char *cells[3]; /* owned */
+	char *cells[SPEC_TEXTS]; /* owned */
 };
 
 struct open_jobs {
@@ -201,8 +201,8 @@ static void on_open_job(void *arg, char *const *cells)
 	jobs->list = mem_grow(jobs->list, jobs->count + 1, sizeof(*jobs->list));
 	job = &jobs->list[jobs->count++];
 	(void)snprintf(job->id, sizeof(job->id), "%s", cells[0]);
-	for (int i = 0; i < 3; i++) {
-		job->cells[i] = mem_dup(cells[i + 1] != NULL ? cells[i + 1] : "null");
+	for (int i = 0; i < SPEC_TEXTS; i++) {
+		job->cells[i] = cells[i + 1] != NULL ? mem_dup(cells[i + 1]) : NULL;
 	}
 }
 
@@ -220,7 +220,7 @@ static int load(struct tuner *tuner, const char *only, struct err *reterr)
 				 LOG_TEXT("error", why.message));
 			fail_unreadable(tuner, jobs.list[i].id, &why);
 		}
-		for (int k = 0; k < 3; k++) {
+		for (int k = 0; k < SPEC_TEXTS; k++) {
 			free(jobs.list[i].cells[k]);
 		}
 	}

@@ -234,7 +234,7 @@ static void check_against_capability(const struct json_at *body, const json_t *c
 }
 
 static struct spec *read_body(json_t *body, json_t *capability, json_t *target, bool stored,
-			      struct err *reterr)
+			      const json_t *matched, struct err *reterr)
 {
 	struct spec *spec = mem_new(1, sizeof(*spec));
 	json_t *bare = spec_secrets_removed(target);
@@ -256,7 +256,7 @@ static struct spec *read_body(json_t *body, json_t *capability, json_t *target, 
 	read_budget(&at, spec);
 	spec_read_goals(&at, spec);
 	spec_read_strategy(&at, stored, spec);
-	spec_read_space(&at, capability, spec);
+	spec_read_space(&at, capability, matched, spec);
 	if (capability != NULL) {
 		check_against_capability(&at, capability, spec);
 		spec->answers = codec_capability_answer_list(capability);
@@ -269,12 +269,12 @@ static struct spec *read_body(json_t *body, json_t *capability, json_t *target, 
 }
 
 static struct spec *create(json_t *body, json_t *capability, json_t *target, bool stored,
-			   struct err *reterr)
+			   const json_t *matched, struct err *reterr)
 {
 	struct spec *spec;
 
 	err_init(reterr);
-	spec = read_body(body, capability, target, stored, reterr);
+	spec = read_body(body, capability, target, stored, matched, reterr);
 	if (reterr->code != ERR_OK) {
 		spec_destroy(spec);
 		return NULL;
@@ -284,20 +284,21 @@ static struct spec *create(json_t *body, json_t *capability, json_t *target, boo
 
 struct spec *spec_draft(json_t *body, json_t *capability, json_t *target, struct err *reterr)
 {
-	return read_body(body, capability, target, false, reterr);
+	return read_body(body, capability, target, false, NULL, reterr);
 }
 
 struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struct err *reterr)
 {
-	return create(body, capability, target, false, reterr);
+	return create(body, capability, target, false, NULL, reterr);
 }
 
 struct spec *spec_load(const char *body, const char *capability, const char *target,
-		       struct err *reterr)
+		       const char *matched, struct err *reterr)
 {
 	json_t *values[] = {json_loads(body, 0, NULL), json_loads(capability, 0, NULL),
-			    json_loads(target, 0, NULL)};
-	struct spec *spec = create(values[0], values[1], values[2], true, reterr);
+			    json_loads(target, 0, NULL),
+			    matched != NULL ? json_loads(matched, 0, NULL) : NULL};
+	struct spec *spec = create(values[0], values[1], values[2], true, values[3], reterr);
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		json_decref(values[i]);

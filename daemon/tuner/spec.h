@@ -73,9 +73,13 @@ struct spec *spec_create(json_t *body, json_t *capability, json_t *target, struc
  * are added to those that `reterr` has, and a faulty spec, never NULL, may lack its space.
  */
 struct spec *spec_draft(json_t *body, json_t *capability, json_t *target, struct err *reterr);
-/* The same from the texts that the store keeps. */
+enum { SPEC_TEXTS = 4 }; /* that the store keeps: spec_load()'s */
+/* The same from the texts that the store keeps; `matched` is spec_matched()'s, or NULL. */
 struct spec *spec_load(const char *body, const char *capability, const char *target,
-		       struct err *reterr);
+		       const char *matched, struct err *reterr);
+/* What the dictionaries' entries matched, to be stored with the submission and not to be matched
+ * again; NULL when nothing need be. The caller frees. */
+char *spec_matched(const struct spec *spec);
 void spec_destroy(struct spec *spec);
 
 /* Labels, {name: text}, or an empty object. New reference. The first rules took any name. */

@@ -14,7 +14,8 @@ void spec_read_strategy(const struct json_at *body, bool stored, struct spec *sp
 /* An approach by its short name. */
 const char *spec_approach_name(enum approach approach);
 /* Approach, dictionaries, precisions, sampling sizes; makes the space unless `capability` is NULL or
- * one of these is faulty. */
-void spec_read_space(const struct json_at *body, json_t *capability, struct spec *spec);
+ * one of these is faulty. `matched` is what the store kept of the dictionaries' matches, or NULL. */
+void spec_read_space(const struct json_at *body, json_t *capability, const json_t *matched,
+		     struct spec *spec);
 
 #endif

@@ -177,12 +177,14 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
 	json_t *body = spec_redacted(prepared->spec, prepared->body);
 	json_t *target = spec_secrets_kept(prepared->spec, prepared->body, prepared->target);
-	char *texts[] = {NULL, json_text(prepared->capability), json_text(head), json_text(target)};
+	char *texts[] = {NULL, json_text(prepared->capability), json_text(head), json_text(target),
+			 spec_matched(prepared->spec)};
 	struct store_job job = {
 		.id = id,
 		.capability = texts[1],
 		.head = texts[2],
 		.evaluator = texts[3],
+		.matched = texts[4],
 	};
 
 	(void)json_object_set_new(body, "rules", json_integer(prepared->spec->rules));
@@ -200,7 +202,7 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	store_job_insert(tuner->options.store, &job, events, s->job->row_count, key, on_inserted,
 			 s);
 	run_events_free(s->job, events);
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(texts[i]);
 	}
 	json_decref(head);

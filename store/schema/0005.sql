@@ -29,3 +29,7 @@ ON CONFLICT (id) DO NOTHING;
 
 -- Under rules 1 the best config has no gain.
 UPDATE job SET best = json_set(best, '$.gain', NULL) WHERE best IS NOT NULL;
+
+-- What the entries of op_type_dict and op_name_dict matched when the job was submitted: for each entry
+-- a list of first, count, first, count, ... of types or operators. NULL: they are matched at load.
+ALTER TABLE submission ADD COLUMN matched TEXT;

@@ -133,8 +133,12 @@ void world_wait(struct world *world)
 
 int world_insert(struct world *world, const char *id, const struct store_key *key)
 {
-	struct store_job job = {id, "{\"evaluator\":{\"pool\":\"gpu\"}}", "{\"ops\":[]}",
-				WORLD_HEAD, "{\"url\":\"secret\"}"};
+	struct store_job job = {id,
+				"{\"evaluator\":{\"pool\":\"gpu\"}}",
+				"{\"ops\":[]}",
+				WORLD_HEAD,
+				"{\"url\":\"secret\"}",
+				NULL};
 	struct store_event event = {"job_submitted", T0, -1, NULL};
 
 	world->waiting++;
