@@ -1,3 +1,4 @@
+#include "api/format.h"
 #include "api/outcome.h"
 #include "api/page.h"
 #include "api/resources.h"
@@ -286,76 +287,15 @@ static void export_csv(struct call *call)
 	read_trials(call, on_csv_trials);
 }
 
-/* One operator of INC's tune_cfg: each attribute says its mode, high precision as its dtype. */
-static json_t *inc_op(const json_t *op)
-{
-	static const char *const attributes[] = {"activation", "weight"};
-	const char *mode = json_string_value(json_object_get(op, "mode"));
-	bool quantized = strcmp(mode, "static") == 0 || strcmp(mode, "dynamic") == 0 ||
-			 strcmp(mode, "weight_only") == 0;
-	json_t *result = json_object();
-
-	for (int i = 0; i < 2; i++) {
-		json_t *attribute = json_object_get(op, attributes[i]);
-		json_t *copy = attribute != NULL ? json_copy(attribute) : json_object();
-
-		if (!quantized) {
-			(void)json_object_set_new(copy, "dtype", json_string(mode));
-		}
-		(void)json_object_set_new(copy, "quant_mode",
-					  json_string(quantized ? mode : "fp32"));
-		if (attribute != NULL || i == 0 || !quantized) {
-			(void)json_object_set(result, attributes[i], copy);
-		}
-		json_decref(copy);
-	}
-	return result;
-}
-
-static void add_quoted(struct buf *key, const char *text)
-{
-	buf_text(key, "'");
-	for (; *text != '\0'; text++) {
-		buf_text(key, *text == '\'' || *text == '\\' ? "\\" : "");
-		buf_add(key, text, 1);
-	}
-	buf_text(key, "'");
-}
-
-/* "('name', 'type')", the Python tuple that is INC's key. */
-static char *inc_key(const char *name, const char *type)
-{
-	struct buf key;
-
-	buf_init(&key, SIZE_MAX / 2);
-	buf_text(&key, "(");
-	add_quoted(&key, name);
-	buf_text(&key, ", ");
-	add_quoted(&key, type);
-	buf_text(&key, ")");
-	return buf_take(&key, NULL);
-}
-
 static void on_inc_best(struct call *call, const struct store_rows *rows)
 {
+	const struct outcome *outcome = call->state;
 	json_t *changes = rows->count > 0 && rows->cells[1] != NULL
 				  ? json_loads(rows->cells[1], 0, NULL)
 				  : NULL;
-	json_t *config = outcome_config(call->state, changes);
-	json_t *ops = json_object();
-	const char *name;
-	json_t *op;
+	json_t *config = outcome_config(outcome, changes);
 
-	json_object_foreach(json_object_get(config, "ops"), name, op) {
-		char *key = inc_key(name, json_string_value(json_object_get(op, "type")));
-
-		(void)json_object_set_new(ops, key, inc_op(op));
-		free(key);
-	}
-	call_reply_json(call, 200,
-			json_pack("{s:o, s:O*, s:O*}", "op", ops, "calib_sampling_size",
-				  json_object_get(config, "calibration_sampling_size"),
-				  "recipe_cfgs", json_object_get(config, "recipes")));
+	call_reply_json(call, 200, format_inc(outcome, config));
 	json_decref(config);
 	json_decref(changes);
 }

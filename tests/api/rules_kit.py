@@ -29,7 +29,7 @@ CHOICES = (
 )
 FEW = {"conservative": 2, "hawq_v2": 4}  # those that end early
 FINAL = ("completed", "failed", "cancelled")
-DOCUMENTS = ("", "/spec", "/space", "/best", "/pareto", "/trials?limit=1000", "/export?format=inc")
+DOCUMENTS = ("", "/spec", "/space", "/best", "/pareto", "/trials?limit=1000")
 
 
 class Adviser(Server):

@@ -372,14 +372,60 @@ class Results(Case):
         self.assertEqual(keys, [(op["name"], op["type"]) for op in capability["ops"]])
         for (name, _), op in zip(keys, export["op"].values()):
             measured = best["config"]["ops"][name]
+            self.assertEqual(op["activation"].pop("quant_mode"), measured["mode"])
             if measured["mode"] == "fp32":
-                self.assertEqual(op["weight"], {"dtype": "fp32", "quant_mode": "fp32"})
+                self.assertEqual(op, {"weight": {"dtype": "fp32"}, "activation": {"dtype": "fp32"}})
             else:
-                self.assertEqual(op["activation"].pop("quant_mode"), measured["mode"])
                 self.assertEqual(op["activation"], measured["activation"])
+                self.assertEqual(op["weight"], measured["weight"])
         self.assertEqual(
             export["calib_sampling_size"], best["config"]["calibration_sampling_size"]
         )
+
+    def test_export_for_inc_says_what_inc_would(self):
+        """Each mode as INC 2.6's OpTuningConfig.get_state() has it, alpha among the arguments."""
+        weight = {"dtype": ["int8"], "scheme": ["sym"]}
+        types = {
+            "Linear": {"static": {"weight": weight, "activation": {"dtype": ["uint8"]}}, "bf16": {}},
+            "Half": {"bf16": {}},
+            "Add": {"static": {"activation": {"dtype": ["uint8"]}}},
+            "Bare": {"static": {"weight": {"scheme": ["sym"]}}},
+        }
+        capability = {
+            "framework": "onnxrt_qdq", "op_types": types,
+            "ops": [{"name": name, "type": kind} for name, kind in
+                    (("q", "Linear"), ("half", "Half"), ("sum", "Add"), ("bare", "Bare"),
+                     ("kept", "Linear"), ("sum32", "Add"))],
+        }
+        fp32 = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
+        for args, expected in (
+            ({"alpha": [0.3, 0.6]}, {"alpha": 0.3, "folding": True}),
+            ({"alpha": 0.7, "folding": False}, {"alpha": 0.7, "folding": False}),
+            (None, {"alpha": 0.5, "folding": True}),
+        ):
+            recipes = {"smooth_quant": True}
+            if args is not None:
+                recipes["smooth_quant_args"] = args
+            job = self.done(
+                capability=capability, recipes=recipes, accuracy_criterion={"tolerable_loss": 0.99},
+                op_name_dict={"kept": fp32, "sum32": fp32}, quant_level=1, confirm=0,
+            )
+            _, export = self.ask("GET", f"/v1/jobs/{job}/export?format=inc", 200)
+            self.assertEqual(export["recipe_cfgs"]["smooth_quant_args"], expected)
+            self.assertNotIn("smooth_quant_alpha", export["recipe_cfgs"])
+        self.assertEqual(
+            export.keys(), {"op", "calib_sampling_size", "calib_iteration", "recipe_cfgs"}
+        )
+        ops = {ast.literal_eval(key)[0]: op for key, op in export["op"].items()}
+        self.assertEqual(ops["q"], {"weight": {"dtype": "int8", "scheme": "sym"},
+                                    "activation": {"dtype": "uint8", "quant_mode": "static"}})
+        self.assertEqual(ops["half"], {"weight": {"dtype": "bf16"},
+                                       "activation": {"dtype": "bf16", "quant_mode": "bf16"}})
+        self.assertEqual(ops["sum"], {"activation": {"dtype": "uint8", "quant_mode": "static"}})
+        self.assertEqual(ops["bare"], {"weight": {"dtype": "int8", "scheme": "sym"},
+                                       "activation": {"dtype": "uint8", "quant_mode": "static"}})
+        for name in ("kept", "sum32"):
+            self.assertEqual(ops[name]["activation"], {"dtype": "fp32", "quant_mode": "fp32"})
 
     def test_no_baseline(self):
         bad = jobkit.Evaluator(lambda question, headers: (400, {}))

@@ -51,7 +51,9 @@ class Rules1(unittest.TestCase):
         for name, job in self.expected["jobs"].items():
             with self.subTest(name):
                 said = rules_kit.documents(self.daemon, job)
-                self.assertEqual(list(differences(self.expected["documents"][name], said)), [])
+                documents = self.expected["documents"][name]
+                was = {path: documents[path] for path in rules_kit.DOCUMENTS if path in documents}
+                self.assertEqual(list(differences(was, said)), [])
                 self.assertEqual(said[""]["rules"], 1)
                 if name in self.expected["courses"]:
                     rules_kit.work(self.daemon, job, name, quirks.get(name), 1000)

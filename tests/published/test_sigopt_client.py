@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import venv
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "api"))
 from daemon import Daemon  # noqa: E402
+from packages import python_with  # noqa: E402
 
 CLIENT = "sigopt==8.8.3"
 BUDGET = 15
@@ -26,16 +26,8 @@ class PublishedClient(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.directory = directory.name
 
-    def python(self):
-        """One that has the client."""
-        place = os.path.join(self.directory, "venv")
-        venv.create(place, with_pip=True)
-        python = os.path.join(place, "bin", "python")
-        subprocess.run([python, "-m", "pip", "install", "-q", CLIENT], check=True)
-        return python
-
     def test_its_loop(self):
-        python = self.python()
+        python = python_with(self.directory, CLIENT)
         with Daemon(os.path.join(self.directory, "data")) as daemon:
             done = subprocess.run(
                 [python, os.path.join(HERE, "sigopt_client.py"), f"{daemon.url}/sigopt"],
