@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -37,24 +38,6 @@ double answer_metric(const struct answer *answer, const char *name, double fallb
 		}
 	}
 	return fallback;
-}
-
-/* Printable text of bounded length, cut between characters: it ends up on people's screens. */
-static char *clean(const char *text)
-{
-	size_t n = strnlen(text, LIMIT_ERROR_TEXT_BYTES);
-	char *copy;
-
-	while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) {
-		n--;
-	}
-	copy = mem_dup_n(text, n);
-	for (char *c = copy; *c != '\0'; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7F) {
-			*c = ' ';
-		}
-	}
-	return copy;
 }
 
 struct reader {
@@ -399,6 +382,8 @@ static void read_failure(struct reader *reader, const struct json_at *at)
 	struct json_at error = json_member(at, "error");
 	struct json_at retryable = json_member(at, "retryable");
 	struct answer *ret = reader->ret;
+	const char *text = json_is_string(error.value) ? json_string_value(error.value)
+						       : "the evaluator gave no reason";
 
 	note_strangers(reader, at, failed_members, any_members);
 	if (error.value != NULL && !json_is_string(error.value)) {
@@ -406,8 +391,7 @@ static void read_failure(struct reader *reader, const struct json_at *at)
 	}
 	ret->failed = true;
 	ret->retryable = json_bool(&retryable, false);
-	ret->error = clean(json_is_string(error.value) ? json_string_value(error.value)
-						       : "the evaluator gave no reason");
+	ret->error = buf_line(text, strlen(text), LIMIT_ERROR_TEXT_BYTES);
 }
 
 /* An earlier attempt's lease is this question's, too: its answer may have been kept for the next. */

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "backends/sign.h"
+#include "base/buf.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -143,6 +144,36 @@ static bool is_json(const char *content_type)
 	       (content_type[n] == '\0' || strchr("; \t", content_type[n]) != NULL);
 }
 
+/* The first words of a body that says why there is no answer: the member `error` of an object when it
+ * has one. Empty when it says nothing. The caller frees. */
+static char *cause_of(const struct fetch_reply *reply)
+{
+	const struct json_limits limits = {LIMIT_REPLY_BYTES, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES,
+					   false};
+	json_t *body = json_parse(reply->body, reply->length, &limits, NULL);
+	const json_t *error = json_object_get(body, "error");
+	const char *text = json_is_string(error) ? json_string_value(error) : reply->body;
+	size_t length = json_is_string(error) ? json_string_length(error) : reply->length;
+	bool nothing = body != NULL && json_object_size(body) + json_array_size(body) == 0;
+	char *cause = buf_line(text, nothing ? 0 : length, LIMIT_ERROR_TEXT_BYTES);
+
+	json_decref(body);
+	return cause;
+}
+
+/* ": CAUSE" after what is said already. */
+static int add_cause(const struct fetch_reply *reply, struct err *reterr)
+{
+	char *cause = cause_of(reply);
+	size_t n = strlen(reterr->message);
+
+	if (cause[0] != '\0') {
+		(void)snprintf(reterr->message + n, sizeof(reterr->message) - n, ": %s", cause);
+	}
+	free(cause);
+	return -(int)reterr->code;
+}
+
 /* Whether an answer came that should hold JSON; otherwise what came, and what to do about it. */
 static int check_reply(const char *who, const struct fetch_reply *reply, struct err *reterr)
 {
@@ -156,14 +187,16 @@ static int check_reply(const char *who, const struct fetch_reply *reply, struct 
 			       who, reply->status);
 	}
 	if (reply->status != 200) {
-		return err_set(reterr, ERR_EVALUATOR, "the %s answered %d instead of 200", who,
-			       reply->status);
+		(void)err_set(reterr, ERR_EVALUATOR, "the %s answered %d instead of 200", who,
+			      reply->status);
+		return add_cause(reply, reterr);
 	}
 	if (!is_json(reply->content_type)) {
-		return err_set(reterr, ERR_EVALUATOR,
-			       "the %s answered 200 with the content type \"%.80s\" instead "
-			       "of application/json",
-			       who, reply->content_type);
+		(void)err_set(reterr, ERR_EVALUATOR,
+			      "the %s answered 200 with the content type \"%.80s\" instead "
+			      "of application/json",
+			      who, reply->content_type);
+		return add_cause(reply, reterr);
 	}
 	return 0;
 }

@@ -11,16 +11,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
-enum { GRACE_MS = 5000, CHUNK = 64 * 1024, EXIT_NOT_FOUND = 127 };
+enum { GRACE_MS = 5000, CHUNK = 64 * 1024, TAIL = 4096, EXIT_NOT_FOUND = 127 };
 
 struct child {
 	const struct child_plan *plan;
 	struct child_output *output;
 	pid_t pid;
-	int in, out; /* its standard input and output; -1 once closed */
+	int in, out, err; /* its standard streams; -1 once closed */
+	char tail[TAIL];  /* the end of what it wrote to its standard error */
+	size_t tail_length;
 	size_t written;
 	int64_t tick_at, kill_at; /* monotonic ms; kill_at: INT64_MAX until it is stopped */
 	bool too_long;
@@ -35,12 +39,13 @@ static void close_end(int *fd)
 }
 
 /* In the child, until another program takes its place. */
-static _Noreturn void become(char *const *argv, const int *in, const int *out)
+static _Noreturn void become(char *const *argv, const int *in, const int *out, const int *err)
 {
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)dup2(in[0], STDIN_FILENO);
 	(void)dup2(out[1], STDOUT_FILENO);
+	(void)dup2(err[1], STDERR_FILENO);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)execvp(argv[0], argv);
 	(void)dprintf(STDERR_FILENO, "narrow: %s: %s\n", argv[0], strerror(errno));
@@ -49,25 +54,30 @@ static _Noreturn void become(char *const *argv, const int *in, const int *out)
 
 static int start(struct child *child, struct err *reterr)
 {
-	int in[2] = {-1, -1}, out[2] = {-1, -1};
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
 	int rc = pipe2(in, O_CLOEXEC);
 
 	rc = rc == 0 ? pipe2(out, O_CLOEXEC) : rc;
+	rc = rc == 0 ? pipe2(err, O_CLOEXEC) : rc;
 	child->pid = rc == 0 ? fork() : -1;
 	if (child->pid == 0) {
-		become(child->plan->argv, in, out);
+		become(child->plan->argv, in, out, err);
 	}
 	close_end(&in[0]);
 	close_end(&out[1]);
+	close_end(&err[1]);
 	if (child->pid < 0) {
 		close_end(&in[1]);
 		close_end(&out[0]);
+		close_end(&err[0]);
 		return err_set(reterr, ERR_EVALUATOR, "the command cannot be started: %s",
 			       strerror(errno));
 	}
 	child->in = in[1];
 	child->out = out[0];
+	child->err = err[0];
 	(void)fcntl(child->in, F_SETFL, O_NONBLOCK);
+	(void)fcntl(child->err, F_SETFL, O_NONBLOCK);
 	return 0;
 }
 
@@ -112,6 +122,47 @@ static void gather(struct child *child)
 	}
 }
 
+/* Hands on what it says on its standard error and keeps the end of it. False when there is nothing now. */
+static bool overhear(struct child *child)
+{
+	char part[TAIL];
+	ssize_t n = child->err >= 0 ? read(child->err, part, sizeof(part)) : 0;
+	size_t length, kept;
+
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
+		close_end(&child->err);
+	}
+	if (n <= 0) {
+		return false;
+	}
+	(void)fwrite(part, 1, (size_t)n, stderr);
+	length = (size_t)n;
+	kept = child->tail_length + length <= TAIL ? child->tail_length : TAIL - length;
+	memmove(child->tail, child->tail + child->tail_length - kept, kept);
+	memcpy(child->tail + kept, part, length);
+	child->tail_length = kept + length;
+	return true;
+}
+
+/* The last line that says anything. The caller frees. */
+static char *last_line(const struct child *child)
+{
+	size_t end = child->tail_length, start;
+	char *line = mem_dup("");
+
+	while (end > 0 && line[0] == '\0') {
+		start = end;
+		while (start > 0 && child->tail[start - 1] != '\n' &&
+		       child->tail[start - 1] != '\r') {
+			start--;
+		}
+		free(line);
+		line = buf_line(child->tail + start, end - start, LIMIT_ERROR_TEXT_BYTES);
+		end = start > 0 ? start - 1 : 0;
+	}
+	return line;
+}
+
 static void tick(struct child *child, bool early)
 {
 	int64_t now = clock_mono_ms();
@@ -140,14 +191,18 @@ static void attend(struct child *child)
 {
 	while (child->out >= 0) {
 		struct pollfd fds[] = {{.fd = child->out, .events = POLLIN},
-				       {.fd = child->in, .events = POLLOUT}};
-		int ready = poll(fds, 2, wait_ms(child));
+				       {.fd = child->in, .events = POLLOUT},
+				       {.fd = child->err, .events = POLLIN}};
+		int ready = poll(fds, 3, wait_ms(child));
 
 		if (ready > 0 && fds[1].revents != 0) {
 			feed(child);
 		}
 		if (ready > 0 && fds[0].revents != 0) {
 			gather(child);
+		}
+		if (ready > 0 && fds[2].revents != 0) {
+			(void)overhear(child);
 		}
 		tick(child, ready < 0);
 	}
@@ -161,9 +216,13 @@ static int reap(struct child *child)
 	close_end(&child->in);
 	while (waitpid(child->pid, &status, WNOHANG) == 0) {
 		(void)poll(NULL, 0, 20);
+		(void)overhear(child);
 		tick(child, false);
 	}
 	(void)kill(-child->pid, SIGKILL);
+	while (overhear(child)) {
+	}
+	close_end(&child->err);
 	return status;
 }
 
@@ -176,12 +235,14 @@ int child_run(const struct child_plan *plan, struct child_output *ret, struct er
 		.kill_at = INT64_MAX,
 	};
 
-	*ret = (struct child_output){.text = mem_dup("")};
+	*ret = (struct child_output){.text = mem_dup(""), .last = mem_dup("")};
 	if (start(&child, reterr) != 0) {
 		return -(int)ERR_EVALUATOR;
 	}
 	attend(&child);
 	ret->status = reap(&child);
+	free(ret->last);
+	ret->last = last_line(&child);
 	if (child.too_long) {
 		return err_set(reterr, ERR_EVALUATOR, "the command wrote more than %zu bytes",
 			       plan->max_output);
@@ -192,5 +253,6 @@ int child_run(const struct child_plan *plan, struct child_output *ret, struct er
 void child_output_finish(struct child_output *output)
 {
 	free(output->text);
+	free(output->last);
 	*output = (struct child_output){0};
 }

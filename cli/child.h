@@ -13,6 +13,7 @@
 
 struct child_output {
 	char *text; /* NUL-terminated; owned */
+	char *last; /* what it said last on its standard error, one line, "" for nothing; owned */
 	size_t length;
 	int status;   /* as of waitpid() */
 	bool stopped; /* because `tick` said so */
@@ -30,7 +31,7 @@ struct child_plan {
 };
 
 /*
- * Runs the command to its end. A command that is stopped, or writes too much, gets SIGTERM and, when
+ * Runs the command to its end. What it writes to its standard error comes out at ours. A command that is stopped, or writes too much, gets SIGTERM and, when
  * it does not end soon, SIGKILL, with all that it started in its process group. ERR_EVALUATOR when it cannot
  * be started or wrote too much; child_output_finish() in any case.
  */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "cli/answer.h"
 #include "cli/child.h"
 #include "cli/text.h"
 
@@ -35,7 +35,6 @@ enum {
 	PAUSE_CAP_MS = 30 * 1000,
 	GIVE_UP_MS = 10 * 60 * 1000,
 	TICK_MAX_MS = 1000,
-	ERROR_MAX = LIMIT_ERROR_TEXT_BYTES,
 };
 
 static const int64_t wait_s = 20, default_ttl_ms = 60000;
@@ -57,6 +56,7 @@ struct worker {
 	uint64_t pauses;   /* in a row */
 	char key[ID_SIZE]; /* of the question that is being asked for; "" between two */
 	struct rng rng;
+	char *refusal; /* why the daemon refused the last answer that it refused; owned */
 };
 
 /* One question being answered. */
@@ -132,6 +132,8 @@ static int deliver_once(struct worker *worker, const char *lease, const char *pa
 		}
 		if (status >= 400) {
 			(void)cli_refused(&reply);
+			free(worker->refusal);
+			worker->refusal = answer_fault(&reply);
 		}
 		client_reply_finish(&reply);
 	}
@@ -157,57 +159,6 @@ static int deliver(struct worker *worker, const char *lease, const char *body)
 	worker->pauses = 0;
 	free(path);
 	return status;
-}
-
-static char *failure(const char *error, bool retryable)
-{
-	json_t *value =
-		json_pack("{s:b, s:s, s:b}", "failed", 1, "error", error, "retryable", retryable);
-	char *text = json_text(value);
-
-	json_decref(value);
-	return text;
-}
-
-/* The latest line that says how far the command is, as the body of a heartbeat. The caller frees. */
-static char *latest_progress(const char *output)
-{
-	const char *end = strrchr(output, '\n');
-	char *text = NULL;
-
-	while (end != NULL && text == NULL) {
-		const char *start = memrchr(output, '\n', (size_t)(end - output));
-		const char *line = start != NULL ? start + 1 : output;
-		json_t *value = json_loadb(line, (size_t)(end - line), 0, NULL);
-
-		if (json_object_size(value) == 1 && json_object_get(value, "progress") != NULL) {
-			text = json_text(value);
-		}
-		json_decref(value);
-		end = start;
-	}
-	return text != NULL ? text : mem_dup("{}");
-}
-
-/* What is left of the output without those lines. The caller frees. */
-static char *without_progress(const char *output)
-{
-	char *rest = mem_new(strlen(output) + 1, 1), *to = rest;
-
-	while (*output != '\0') {
-		size_t length = strcspn(output, "\n");
-		json_t *value = json_loadb(output, length, 0, NULL);
-
-		if (json_object_size(value) != 1 || json_object_get(value, "progress") == NULL) {
-			memcpy(to, output, length);
-			to += length;
-			*to++ = '\n';
-		}
-		json_decref(value);
-		output += length + (output[length] == '\n');
-	}
-	*to = '\0';
-	return rest;
 }
 
 /* Whether the daemon heard it. */
@@ -238,7 +189,7 @@ static bool on_tick(void *arg, const char *output)
 {
 	struct task *task = arg;
 	int64_t now = clock_mono_ms();
-	char *progress = latest_progress(output);
+	char *progress = answer_progress(output);
 
 	if ((now >= task->beat_at || strcmp(progress, task->told) != 0) && beat(task, progress)) {
 		task->beat_at = now + task->worker->ttl_ms / 3;
@@ -250,46 +201,12 @@ static bool on_tick(void *arg, const char *output)
 	return !task->over && !stop_asked;
 }
 
-/* What to send for what the command did. The caller frees. */
-static char *answer_of(const struct child_output *output)
-{
-	char *rest, *answer;
-	json_t *value;
-	struct err err;
-	char text[ERROR_MAX];
-
-	if (output->stopped) {
-		return failure("the worker was stopped", true);
-	}
-	if (WIFSIGNALED(output->status)) {
-		(void)snprintf(text, sizeof(text), "the command was ended by signal %d",
-			       WTERMSIG(output->status));
-		return failure(text, true);
-	}
-	if (WEXITSTATUS(output->status) != 0) {
-		(void)snprintf(text, sizeof(text), "the command ended with status %d",
-			       WEXITSTATUS(output->status));
-		return failure(text, true);
-	}
-	rest = without_progress(output->text);
-	err_init(&err);
-	value = json_parse(rest, strlen(rest), &limits, &err);
-	if (value == NULL) {
-		(void)snprintf(text, sizeof(text), "the command's output is no answer: %.160s",
-			       err.message);
-		answer = failure(text, false);
-	} else {
-		answer = json_text(value);
-	}
-	json_decref(value);
-	free(rest);
-	return answer;
-}
-
 static void send_answer(struct worker *worker, const char *lease, const char *answer)
 {
 	if (deliver(worker, lease, answer) == 422) {
-		char *text = failure("the daemon refused the command's answer", false);
+		char *text = answer_failure(
+			mem_printf("the daemon refused the command's answer: %s", worker->refusal),
+			false);
 
 		(void)deliver(worker, lease, text);
 		free(text);
@@ -320,7 +237,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 	err_init(&err);
 	worker->cli->client.tick = NULL;
 	answer = child_run(&plan, &output, &err) == 0 ? answer_of(&output)
-						      : failure(err.message, false);
+						      : answer_failure(mem_dup(err.message), false);
 	(void)fprintf(stderr, "narrow: %s trial %lld: %.200s\n",
 		      json_string_value(json_object_get(question, "job")),
 		      (long long)json_integer_value(json_object_get(question, "trial")),
@@ -469,5 +386,6 @@ enum cli_exit worker_run(struct cli *cli)
 	(void)signal(SIGPIPE, SIG_IGN);
 	code = work(&worker);
 	free(worker.request);
+	free(worker.refusal);
 	return code;
 }

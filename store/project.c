@@ -118,6 +118,7 @@ static const struct {
 			   "the trial does not exist or has its result"},
 	[PROJECT_FAIL_COUNT] = {"UPDATE job SET failed = failed + 1" OF_TRIAL " AND " FAILS, NULL},
 	[PROJECT_FAIL] = {"UPDATE trial SET state = 'failed', error = ?5 ->> 'error',"
+			  " worker = ?5 ->> 'worker',"
 			  " attempts = coalesce(?5 ->> 'attempts', attempts)" THIS_TRIAL
 			  " AND state <> 'told'",
 			  "the trial does not exist or has its result"},

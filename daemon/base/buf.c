@@ -138,6 +138,43 @@ void buf_json_string(struct buf *buf, const char *text, size_t length)
 	buf_add(buf, "\"", 1);
 }
 
+/* C0, C1 and DEL. */
+static bool is_control(const unsigned char *s, size_t length)
+{
+	return length == 1 ? s[0] < ' ' || s[0] == 0x7F
+			   : length == 2 && s[0] == 0xC2 && s[1] < 0xA0;
+}
+
+char *buf_line(const char *text, size_t length, size_t max)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	char *line = mem_new(max + 1, 1);
+	size_t n = 0, step;
+
+	for (size_t i = 0; i < length; i += step) {
+		size_t valid = utf8_length(s + i, length - i);
+		bool blank = valid > 0 && (is_control(s + i, valid) || s[i] == ' ');
+
+		step = valid > 0 ? valid : 1;
+		if (n + (blank ? 1 : step) > max) {
+			break;
+		}
+		if (blank && n > 0) {
+			line[n++] = ' ';
+		} else if (valid == 0) {
+			line[n++] = '?';
+		} else if (!blank) {
+			memcpy(line + n, s + i, step);
+			n += step;
+		}
+	}
+	while (n > 0 && line[n - 1] == ' ') {
+		n--;
+	}
+	line[n] = '\0';
+	return line;
+}
+
 char *buf_take(struct buf *buf, size_t *ret_length)
 {
 	char *bytes = buf->bytes != NULL ? buf->bytes : mem_dup("");

@@ -1,25 +1,23 @@
 #include "tuner/flight.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "tuner/early.h"
 #include "tuner/pool.h"
 #include "tuner/remark.h"
 
-enum { LEASE_GRACE_MS = 5000, BACKOFF_CAP_MS = 60000 };
+enum { LEASE_GRACE_MS = 5000 };
 
 static bool is_advice(const struct flight *flight)
 {
 	return question_is_advice(flight->trial->kind);
 }
 
-static const struct target *target_of(const struct flight *flight)
+const struct target *flight_target(const struct flight *flight)
 {
 	const struct spec *spec = flight->run->job->spec;
 
@@ -28,13 +26,32 @@ static const struct target *target_of(const struct flight *flight)
 
 bool flight_is_pooled(const struct flight *flight)
 {
-	return target_of(flight)->pool != NULL;
+	return flight_target(flight)->pool != NULL;
 }
 
 /* Whether another evaluator could have been asked. */
 static bool has_choice(const struct flight *flight)
 {
 	return !is_advice(flight) && flight->run->job->spec->target_count > 1;
+}
+
+const char *flight_who(const struct flight *flight)
+{
+	const struct target *target = flight_target(flight);
+
+	if (target->pool != NULL || is_advice(flight)) {
+		return flight->trial->worker;
+	}
+	return target->id != NULL ? target->id : target->url;
+}
+
+char *flight_named(const struct flight *flight, const char *error)
+{
+	const char *who = flight_who(flight);
+
+	return who != NULL && (flight_is_pooled(flight) || has_choice(flight))
+		       ? mem_printf("%.*s: %s", LIMIT_WORKER_BYTES, who, error)
+		       : mem_dup(error);
 }
 
 static void on_timer_closed(void *arg)
@@ -46,8 +63,7 @@ static void on_timer_closed(void *arg)
 	free(flight);
 }
 
-/* Takes the flight down; its place becomes free. */
-static void end(struct flight *flight)
+void flight_end(struct flight *flight)
 {
 	struct run *run = flight->run;
 
@@ -70,7 +86,7 @@ static void end(struct flight *flight)
 void flight_end_all(struct run *run)
 {
 	while (!list_empty(&run->flights)) {
-		end(list_entry(run->flights.next, struct flight, node));
+		flight_end(list_entry(run->flights.next, struct flight, node));
 	}
 }
 
@@ -118,7 +134,7 @@ static void lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms)
 {
 	lease(flight, ttl_ms,
-	      json_pack("{s:s, s:s, s:I}", "pool", target_of(flight)->pool, "worker", worker,
+	      json_pack("{s:s, s:s, s:I}", "pool", flight_target(flight)->pool, "worker", worker,
 			"ttl_ms", (json_int_t)ttl_ms));
 	loop_timer_start(&flight->timer, (uint64_t)ttl_ms);
 }
@@ -132,7 +148,7 @@ void flight_extend(struct flight *flight, int64_t ttl_ms)
 /* An attempt begins: at once, or when a worker comes. */
 static void launch(struct flight *flight)
 {
-	const struct target *target = target_of(flight);
+	const struct target *target = flight_target(flight);
 	json_t *data;
 
 	if (target->pool != NULL) {
@@ -149,7 +165,7 @@ static void launch(struct flight *flight)
 /* Whoever made the job said what its baseline is. */
 static bool is_known(const struct flight *flight)
 {
-	return flight->trial->kind == QUESTION_BASELINE && target_of(flight)->baseline != NULL;
+	return flight->trial->kind == QUESTION_BASELINE && flight_target(flight)->baseline != NULL;
 }
 
 static void answer_known(struct flight *flight)
@@ -159,7 +175,7 @@ static void answer_known(struct flight *flight)
 	struct err err;
 
 	err_init(&err);
-	if (answer_parse(target_of(flight)->baseline, &expect, &answer, &err) == 0) {
+	if (answer_parse(flight_target(flight)->baseline, &expect, &answer, &err) == 0) {
 		flight_take_answer(flight, &answer, NULL);
 	} else {
 		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
@@ -235,103 +251,18 @@ void flight_wait(struct run *run, struct trial *trial, int place)
 					: (int64_t)run->tuner->options.lease_ttl_ms);
 }
 
-/* Full jitter below a doubling bound, drawn from a stream of its own (promises: retry policy). */
-static uint64_t backoff_ms(const struct flight *flight, int64_t retry_after_ms)
-{
-	const struct spec *spec = flight->run->job->spec;
-	const struct trial *trial = flight->trial;
-	struct rng rng = rng_make(spec->seed, RNG_TIMING,
-				  (uint64_t)trial->number * 64 + (uint64_t)trial->attempts);
-	double bound =
-		fmin(BACKOFF_CAP_MS,
-		     1000 * spec->backoff_s * ldexp(1, (int)fmin(20, (double)trial->failures)));
-	double delay = rng_unit(&rng) * bound;
-
-	return (uint64_t)fmax(delay, (double)retry_after_ms);
-}
-
-static void fail(struct flight *flight, const struct attempt_end *why)
-{
-	struct run *run = flight->run;
-	struct trial *trial = flight->trial;
-	json_t *data = run_active(run);
-
-	(void)json_object_set_new(data, "error", json_string(why->error));
-	(void)json_object_set_new(data, "attempts", json_integer(trial->attempts));
-	job_record(run->job, "trial_failed", trial->number, data);
-	end(flight);
-	turn_failed(run, trial, why->error);
-}
-
-static void note_attempt(const struct flight *flight, const struct attempt_end *why, json_t *data)
-{
-	const struct trial *trial = flight->trial;
-
-	(void)json_object_update_new(data,
-				     json_pack("{s:s, s:I, s:s, s:b}", "lease", trial->lease,
-					       "attempt", (json_int_t)trial->attempts, "error",
-					       why->error, "retryable", why->retryable));
-	if (why->hash != NULL) {
-		(void)json_object_set_new(data, "answer", json_string(why->hash));
-	}
-	job_record(flight->run->job, why->type, trial->number, data);
-	log_line(LOG_WARNING, "attempt failed", LOG_TEXT("job", flight->run->job->id),
-		 LOG_INT("trial", trial->number), LOG_INT("attempt", trial->attempts),
-		 LOG_TEXT("error", why->error));
-}
-
-/* What has nothing to do with the question costs its trial nothing. Only a job that has not begun
- * yet rather fails at once than waits, unless everybody knows that the evaluator is down. */
-static bool counts(const struct flight *flight, const struct attempt_end *why, bool well)
-{
-	return !why->blameless || (flight->trial->kind == QUESTION_BASELINE && well);
-}
-
-void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
-{
-	struct run *run = flight->run;
-	bool well = !why->broken || sched_is_well(&run->seat, flight->place);
-	bool costs = counts(flight, why, well);
-	bool spent = costs && (!why->retryable ||
-			       flight->trial->failures + 1 >= run->job->spec->max_attempts);
-	uint64_t delay = why->at_once ? 0 : backoff_ms(flight, why->retry_after_ms);
-	json_t *data = json_object();
-
-	if (!costs) {
-		(void)json_object_set_new(data, "counts", json_false());
-	}
-	if (spent) {
-		note_attempt(flight, why, data);
-		fail(flight, why);
-		return;
-	}
-	if (well) {
-		(void)json_object_set_new(data, "retry_in_ms", json_integer((json_int_t)delay));
-		note_attempt(flight, why, data);
-		loop_timer_start(&flight->timer, delay);
-	} else {
-		(void)json_object_set_new(data, "waits", json_true());
-		note_attempt(flight, why, data);
-		end(flight);
-	}
-	run_wake(run);
-}
-
 /* Adds what every result has. Returns `data`. */
 static json_t *result_data(const struct flight *flight, json_t *data)
 {
 	struct run *run = flight->run;
-	const char *worker = flight->trial->worker;
+	const char *who = flight_who(flight);
 
 	(void)json_object_update_new(data, run_active(run));
-	if (worker != NULL) {
-		workers_answered(&run->tuner->workers, target_of(flight)->pool, worker);
-		(void)json_object_set_new(data, "worker", json_string(worker));
-	} else if (has_choice(flight)) {
-		const struct target *target = target_of(flight);
-
-		(void)json_object_set_new(
-			data, "worker", json_string(target->id != NULL ? target->id : target->url));
+	if (who != NULL && flight_is_pooled(flight)) {
+		workers_answered(&run->tuner->workers, flight_target(flight)->pool, who);
+	}
+	if (who != NULL) {
+		(void)json_object_set_new(data, "worker", json_string(who));
 	}
 	return data;
 }
@@ -342,7 +273,7 @@ static void tell(struct flight *flight, json_t *data)
 	struct trial *trial = flight->trial;
 
 	job_record(run->job, "trial_told", trial->number, result_data(flight, data));
-	end(flight);
+	flight_end(flight);
 	turn_told(run, trial);
 }
 
@@ -352,7 +283,7 @@ void flight_prune(struct flight *flight, const struct early *early)
 	struct trial *trial = flight->trial;
 
 	job_record(run->job, "trial_pruned", trial->number, result_data(flight, early_json(early)));
-	end(flight);
+	flight_end(flight);
 	turn_told(run, trial);
 }
 
@@ -400,7 +331,7 @@ static void on_advice(void *arg, const struct advice_result *result)
 int flight_endpoint(const struct flight *flight, struct secret *keep, struct endpoint *ret,
 		    struct err *reterr)
 {
-	return spec_target_endpoint(target_of(flight), keep, ret, reterr);
+	return spec_target_endpoint(flight_target(flight), keep, ret, reterr);
 }
 
 void flight_send(struct run *run, int64_t number, const char *lease_id)

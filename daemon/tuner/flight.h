@@ -44,11 +44,19 @@ struct flight *flight_find(const struct run *run, const struct trial *trial);
 struct flight *flight_of_lease(const struct tuner *tuner, const char *lease);
 /* Whether workers answer it. */
 bool flight_is_pooled(const struct flight *flight);
+/* Who is asked. */
+const struct target *flight_target(const struct flight *flight);
+/* The name of who has it or had it: a worker's, or an evaluator's id or URL. NULL when nobody has. Borrowed. */
+const char *flight_who(const struct flight *flight);
+/* What is to be said of it, with that name where there are several who could have had it. The caller frees. */
+char *flight_named(const struct flight *flight, const char *error);
+/* Takes the flight down; its place becomes free. */
+void flight_end(struct flight *flight);
 /* Records a lease for a worker that came. */
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
 /* From now on the lease lasts `ttl_ms`. */
 void flight_extend(struct flight *flight, int64_t ttl_ms);
-/* The attempt is over: another one follows, or the trial has failed. When the evaluator is not well
+/* attempt.c: the attempt is over: another one follows, or the trial has failed. When the evaluator is not well
  * the trial waits for a place at one that is. */
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why);
 /* An answer that was checked. `hash` of its text when it came by itself, or NULL. */

@@ -27,6 +27,7 @@ struct job *job_create(const char *id, struct spec *spec)
 	job->parallel = spec->parallel;
 	job->timeout_s = spec->timeout_s;
 	job->labels = json_incref(spec->labels);
+	job->last_failed = -1;
 	job->problem = spec_problem(spec);
 	map_init(&job->by_config);
 	job->strangers = json_array();
@@ -61,6 +62,7 @@ void job_destroy(struct job *job)
 	free(job->rows);
 	free(job->trials);
 	free(job->results);
+	free(job->last_error);
 	map_finish(&job->by_config);
 	json_decref(job->strangers);
 	json_decref(job->labels);

@@ -133,9 +133,11 @@ struct job {
 	int64_t charged; /* configs measured or being measured: what max_trials counts */
 	int64_t failed;  /* trials that failed */
 	int64_t failed_in_row;
-	struct trial *best; /* among settled ones; NULL while there is none */
-	bool ranked;        /* trials_ranked holds for all trials that can be best */
-	json_t *strangers;  /* members of answers that it was warned of; owned list */
+	struct trial *best;  /* among settled ones; NULL while there is none */
+	bool ranked;         /* trials_ranked holds for all trials that can be best */
+	json_t *strangers;   /* members of answers that it was warned of; owned list */
+	int64_t last_failed; /* the trial that failed last; -1 */
+	char *last_error;    /* why; owned, or NULL */
 	char stage[64];
 	json_t *labels; /* now; owned */
 	int64_t max_trials, parallel;

@@ -306,6 +306,21 @@ static int on_judged(struct job *job, struct trial *trial, const json_t *data, s
 	return 0;
 }
 
+/* What shares a failure says nothing new. */
+static void note_failure(struct job *job, const struct trial *trial, const json_t *data)
+{
+	const char *error = json_string_value(json_object_get(data, "error"));
+	const char *who = json_string_value(json_object_get(data, "worker"));
+
+	if (error != NULL && !trial->cached) {
+		bool named = who == NULL || strncmp(error, who, strlen(who)) == 0;
+
+		free(job->last_error);
+		job->last_error = mem_printf("%s%s%s", named ? "" : who, named ? "" : ": ", error);
+		job->last_failed = trial->number;
+	}
+}
+
 static int on_failed(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	if (trial->state >= TRIAL_TOLD) {
@@ -313,6 +328,7 @@ static int on_failed(struct job *job, struct trial *trial, const json_t *data, s
 	}
 	trial->state = TRIAL_FAILED;
 	take_active(job, data);
+	note_failure(job, trial, data);
 	job->failed += !trial->cached;
 	job->failed_in_row++;
 	job->out -= !trial->cached;

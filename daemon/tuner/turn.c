@@ -201,16 +201,20 @@ static bool confirmation_is_out(const struct job *job)
 	return false;
 }
 
-static const char *exit_detail(const struct job *job, const char *reason)
+/* For people; the caller frees. */
+static char *exit_detail(const struct job *job, const char *reason)
 {
-	if (strcmp(reason, "too_many_failures") == 0) {
-		return "more trials failed than max_failed_trials allows";
+	bool failed = strcmp(reason, "too_many_failures") == 0;
+	const char *text = failed ? "more trials failed than max_failed_trials allows"
+				  : "no config could be measured";
+
+	if (!failed && job->best != NULL) {
+		return mem_dup(job->best->candidate.feasible ? "the best config meets the criterion"
+							     : "no config met the criterion");
 	}
-	if (job->best == NULL) {
-		return "no config could be measured";
-	}
-	return job->best->candidate.feasible ? "the best config meets the criterion"
-					     : "no config met the criterion";
+	return job->last_error != NULL ? mem_printf("%s; trial %lld was the last: %s", text,
+						    (long long)job->last_failed, job->last_error)
+				       : mem_dup(text);
 }
 
 static void finish_for(struct run *run, const char *reason)
@@ -232,9 +236,12 @@ static void finish_for(struct run *run, const char *reason)
 	}
 	subject = job_to_confirm(job, reason);
 	if (subject == NULL) {
+		char *detail = exit_detail(job, reason);
+
 		run_finish(run,
 			   strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED,
-			   reason, exit_detail(job, reason));
+			   reason, detail);
+		free(detail);
 		return;
 	}
 	place = confirmation_is_out(job) ? -1 : sched_take(&run->seat);

@@ -1,0 +1,21 @@
+/*
+ * Answers of a worker: what it sends for what its command did. The caller frees every text.
+ */
+#ifndef NARROWD_CLI_ANSWER_H
+#define NARROWD_CLI_ANSWER_H
+
+#include <stdbool.h>
+
+#include "cli/child.h"
+#include "cli/client.h"
+
+/* What to send for what the command did. */
+char *answer_of(const struct child_output *output);
+/* That there is no answer. Takes over `error`. */
+char *answer_failure(char *error, bool retryable);
+/* The latest line that says how far the command is, as the body of a heartbeat. */
+char *answer_progress(const char *output);
+/* The first fault that the daemon found in an answer, "latency_ms is missing". */
+char *answer_fault(const struct client_reply *reply);
+
+#endif
