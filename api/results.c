@@ -77,12 +77,14 @@ static size_t accuracy_costs(const struct criterion *criterion, const json_t *ac
 	return criterion->metric_count;
 }
 
-/* Returns the number of costs. A metric that is not there is as bad as can be. */
+/* Returns the number of costs. Accuracy counts twice when the objective wants it the other way round
+ * than the criterion. A metric that is not there is as bad as can be. */
 static size_t read_point(const struct spec *spec, char *const *cells, struct point *ret)
 {
 	json_t *accuracy = cells[2] != NULL ? json_loads(cells[2], JSON_DECODE_ANY, NULL) : NULL;
 	json_t *metrics = cells[3] != NULL ? json_loads(cells[3], 0, NULL) : NULL;
 	size_t count = accuracy_costs(&spec->criterion, accuracy, ret->costs);
+	bool higher = spec->criterion.metrics[0].higher_is_better;
 
 	for (size_t i = 0; i < spec->objective.count; i++) {
 		const struct objective_metric *m = &spec->objective.metrics[i];
@@ -90,6 +92,8 @@ static size_t read_point(const struct spec *spec, char *const *cells, struct poi
 
 		if (strcmp(m->name, "accuracy") != 0) {
 			ret->costs[count++] = m->higher_is_better ? -value : value;
+		} else if (spec->rules >= 2 && m->higher_is_better != higher) {
+			ret->costs[count++] = -ret->costs[0];
 		}
 	}
 	for (size_t i = 0; i < count; i++) {

@@ -1,8 +1,10 @@
 """What is better: directions and signs of accuracies and objectives, gains, and tolerances."""
 
+import threading
 import unittest
 
 import jobkit
+from crash_kit import check_files
 from jobkit import everything, finished, get, submit
 from test_jobs import JobCase
 
@@ -87,12 +89,14 @@ class Accuracy(DirectionCase):
                     self.assertIn(best["trial"], [t["number"] for t in front])
 
     def test_an_objective_may_say_otherwise(self):
-        _, best, trials = self.tuned(
+        job, best, trials = self.tuned(
             self.perplexity, {"metric": "accuracy", "direction": "max"}, self.PERPLEXITY
         )
         self.assertEqual(
             best["accuracy"], max(t["accuracy"] for t in trials if t["kind"] == "evaluate")
         )
+        front = get(self.daemon, f"/v1/jobs/{job['id']}/pareto")["items"]
+        self.assertIn(best["trial"], [t["number"] for t in front])
 
     def test_alone_it_says_nothing_of_the_baseline(self):
         _, best, _ = self.tuned(lambda n: {"accuracy": 0.7, "latency_ms": 1}, "accuracy")
@@ -226,25 +230,60 @@ class Several(DirectionCase):
             gain = 0.3 * (4 - data["metrics"]["latency_ms"]) / 4 + data["metrics"]["y"] / 10 - 1
             self.assertAlmostEqual(data["objective_value"], 1 - gain / 1.3)
 
-    def test_a_confirmation_that_rejects_has_them_ranked_again(self):
+    def test_a_restart_while_the_best_is_confirmed_ranks_no_second_time(self):
+        asked, out, killed = [], threading.Event(), threading.Event()
+
         def reply(question, _):
             if question["question"] == "baseline":
                 return self.answer(None)
-            again = question.get("attempt_of") or asked.get(str(question["config"]))
-            asked[str(question["config"])] = True
-            answer = self.answer(kept(question))
-            return {**answer, "accuracy": 0.1} if again else answer
+            if question["config"] in asked and not killed.is_set():
+                out.set()
+                killed.wait(60)
+            asked.append(question["config"])
+            return self.answer(kept(question))
 
-        asked = {}
         job = submit(self.daemon, body(
             self.evaluator(reply).url, confirm=1, accuracy_criterion={"tolerable_loss": 0.3},
             tuning_criterion={"strategy": "basic", "stop_on": "budget", "max_trials": 4,
                               "objective": self.WEIGHTS},
         ))
-        document = finished(self.daemon, job)
+        self.assertTrue(out.wait(60))
+        before = get(self.daemon, f"/v1/jobs/{job}")["best"]
         self.killed_and_started()
-        again = get(self.daemon, f"/v1/jobs/{job}")
-        self.assertEqual(again["best"], document["best"])
+        killed.set()
+        best = finished(self.daemon, job)["best"]
+        self.assertEqual(best["trial"], before["trial"])
+        events = everything(self.daemon, f"/v1/jobs/{job}/events")
+        self.assertEqual([e["type"] for e in events].count("trials_ranked"), 1)
+        self.daemon.kill9()
+        check_files(self, self.daemon.directory)
+        self.daemon.start()
+
+    def test_a_confirmation_that_rejects_has_them_ranked_again(self):
+        asked = []
+
+        def reply(question, _):
+            if question["question"] == "baseline":
+                return self.answer(None)
+            again = question["config"] in asked
+            asked.append(question["config"])
+            answer = self.answer(kept(question))
+            return {**answer, "accuracy": 0.1 if again and len(asked) == 5 else 0.7}
+
+        job = submit(self.daemon, body(
+            self.evaluator(reply).url, confirm=1, accuracy_criterion={"tolerable_loss": 0.3},
+            tuning_criterion={"strategy": "basic", "stop_on": "budget", "max_trials": 4,
+                              "objective": self.WEIGHTS},
+        ))
+        best = finished(self.daemon, job)["best"]
+        events = everything(self.daemon, f"/v1/jobs/{job}/events")
+        ranks = [e["data"]["values"] for e in events if e["type"] == "trials_ranked"]
+        self.assertEqual(len(ranks), 2)
+        first = min((v, n) for n, v in enumerate(ranks[0]) if v is not None)[1]
+        self.assertIsNone(ranks[1][first], "it was rejected")
+        self.assertEqual(best["trial"],
+                         min((v, n) for n, v in enumerate(ranks[1]) if v is not None)[1])
+        self.assertEqual(best["objective_value"], ranks[1][best["trial"]])
 
     def test_incs_dictionary(self):
         url = self.evaluator().url
