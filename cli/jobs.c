@@ -55,10 +55,14 @@ static void print_warnings(const json_t *job)
 	json_t *warning;
 
 	json_array_foreach(json_object_get(job, "warnings"), i, warning) {
-		char *text = text_clean(json_string_value(warning));
+		const char *at = json_string_value(json_object_get(warning, "pointer"));
+		char *pointer = text_clean(at != NULL ? at : "");
+		char *detail = text_member(warning, "detail");
 
-		(void)fprintf(stderr, "narrow: warning: %s\n", text);
-		free(text);
+		(void)fprintf(stderr, "narrow: warning: %s%s%s\n", pointer,
+			      pointer[0] != '\0' ? ": " : "", detail);
+		free(pointer);
+		free(detail);
 	}
 }
 

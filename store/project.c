@@ -24,7 +24,7 @@
 	" ELSE ?5 ->> 'accuracy' END AS REAL)"
 #define LAST_LEASE                                                                                 \
 	" WHERE id = (SELECT id FROM lease WHERE job = ?1 AND trial = ?4 ORDER BY n DESC LIMIT 1)"
-#define WARNING "coalesce(?5 ->> 'pointer' || ': ', '') || (?5 ->> 'detail')"
+#define WARNING "json_object('pointer', ?5 ->> 'pointer', 'detail', ?5 ->> 'detail')"
 
 /* clang-format off */
 static const struct {

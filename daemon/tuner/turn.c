@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "tuner/flight.h"
 #include "tuner/job_fold.h"
+#include "tuner/unscored.h"
 
 /*
  * A turn: settle what came in, see whether the job is over, ask for more, hand everything to the
@@ -375,6 +376,16 @@ void turn_failed(struct run *run, struct trial *trial, const char *error)
 	if (question_is_advice(trial->kind)) {
 		run_finish(run, JOB_FAILED, "error", error);
 		return;
+	}
+	if (trial->kind == QUESTION_SCORE) {
+		char *text = unscored_text(run->job, trial, error);
+
+		if (unscored_is_fatal(trial)) {
+			run_finish(run, JOB_FAILED, "score_failed", text);
+			free(text);
+			return;
+		}
+		unscored_warn(run->job, text);
 	}
 	share_results(run->job, trial);
 	run_wake(run);

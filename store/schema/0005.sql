@@ -33,3 +33,9 @@ UPDATE job SET best = json_set(best, '$.gain', NULL) WHERE best IS NOT NULL;
 -- What the entries of op_type_dict and op_name_dict matched when the job was submitted: for each entry
 -- a list of first, count, first, count, ... of types or operators. NULL: they are matched at load.
 ALTER TABLE submission ADD COLUMN matched TEXT;
+
+-- Warnings of events are objects as those of submissions are.
+UPDATE job SET warnings = (SELECT json_group_array(json(CASE type WHEN 'text'
+		THEN json_object('pointer', NULL, 'detail', atom) ELSE value END))
+	FROM (SELECT type, atom, value FROM json_each(job.warnings) ORDER BY key))
+WHERE EXISTS (SELECT 1 FROM json_each(job.warnings) WHERE type = 'text');

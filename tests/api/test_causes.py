@@ -112,6 +112,62 @@ class Pushed(CauseCase):
         self.assertEqual(get(self.daemon, f"/v1/jobs/{job}")["exit"]["detail"], detail)
 
 
+class Scores(CauseCase):
+    """A score question that fails changes what the strategy does: never in silence."""
+
+    METHODS = ["evaluate", "score:mse", "score:mse_v2", "score:hawq_v2"]
+    FAILED = {"failed": True, "error": "QuantConv2d has no output_diff", "retryable": False}
+
+    def run_with(self, strategy, score, **more):
+        def reply(question, headers):
+            if question["question"] == "score":
+                return score(question) if callable(score) else score
+            ops = (question["config"] or {}).get("ops", {}).values()
+            fp32 = sum(op["mode"] in ("fp32", "bf16") for op in ops) if question["trial"] else 99
+            return {"accuracy": 0.6 + 0.001 * fp32, "latency_ms": 6 + fp32}
+
+        can = {**jobkit.capability(4), "answers": self.METHODS}
+        return self.ended({"url": self.evaluator(reply).url}, capability=can, tuning_criterion={
+            "strategy": strategy, "max_trials": 6}, **more)
+
+    def test_strategies_that_go_on_say_as_what(self):
+        for strategy in ("mse", "hawq_v2", "knapsack", "bisect", "sgp"):
+            with self.subTest(strategy):
+                job = self.run_with(strategy, self.FAILED)
+                self.assertNotIn(job["exit"]["reason"], ("error", "score_failed"))
+                warnings = [w for w in job["warnings"] if "output_diff" in w["detail"]]
+                self.assertEqual(len(warnings), 1, job["warnings"])
+                self.assertIsNone(warnings[0]["pointer"])
+                self.assertRegex(warnings[0]["detail"], f"trial [0-9]+.*Without them {strategy} [a-z]+ ")
+
+    def test_one_that_cannot_go_on_fails(self):
+        job = self.run_with("mse_v2", self.FAILED)
+        self.assertEqual((job["state"], job["exit"]["reason"]), ("failed", "score_failed"))
+        self.assertIn("QuantConv2d has no output_diff", job["exit"]["detail"])
+
+    def test_whatever_is_wrong_with_the_answer(self):
+        for score, words in (((500, {"error": "no gradient"}), "no gradient"),
+                             ({"scores": {}}, "scores"),
+                             ({"scores": {"op0": "much"}}, "scores"), ([1], "object")):
+            with self.subTest(score):
+                self.assertIn(words, str(self.run_with("mse", score)["warnings"]))
+                end = self.run_with("mse_v2", score)["exit"]
+                self.assertEqual(end["reason"], "score_failed")
+                self.assertIn(words, end["detail"])
+
+    def test_a_later_one_keeps_what_was_found(self):
+        def score(question):
+            if question["phase"] == "requantize":
+                return self.FAILED
+            return {"scores": {op: i for i, op in enumerate(question["ops"])}}
+
+        job = self.run_with("mse_v2", score, accuracy_criterion={
+            "criterion": "absolute", "tolerable_loss": 0.097})
+        self.assertEqual(job["state"], "completed")
+        self.assertIn("output_diff", str(job["warnings"]))
+        self.assertTrue(job["best"]["feasible"])
+
+
 class Pulled(CauseCase):
     def run_with(self, command, **more):
         """The trials of a job whose questions the worker `gpu-7` answers with this code."""

@@ -165,10 +165,16 @@ class Requests(CliTest):
             self.assertEqual(request.headers["Content-Type"], "application/json")
 
     def test_submit_prints_warnings(self):
-        server = self.serve(Reply(201, job("queued", warnings=["ignored: x"])))
+        given = [{"pointer": "/op_type_dict/fc", "detail": "ignored\x1b[2J"},
+                 {"pointer": None, "detail": "odd"}]
+        server = self.serve(Reply(201, job("queued", warnings=given)))
         done = self.narrow(server, "submit", "-", stdin=b"{}")
         self.assertEqual((done.returncode, done.out), (OK, f"{JOB}\n"))
-        self.assertEqual(done.errors, "narrow: warning: ignored: x\n")
+        warnings = ("narrow: warning: /op_type_dict/fc: ignored?[2J\n"
+                    "narrow: warning: odd\n")
+        self.assertEqual(done.errors, warnings)
+        server = self.serve(job("running", warnings=given))
+        self.assertEqual(self.narrow(server, "show", JOB).errors, warnings)
 
     def test_a_lost_submission_is_repeated_once_under_its_key(self):
         server = self.serve_in_turn(None, Reply(201, job("queued")))

@@ -10,7 +10,8 @@
 	"{\"strategy\":\"basic\",\"quant_level\":1,\"seed\":9007199254740991,"                     \
 	"\"deterministic\":true,\"stop_on\":\"budget\",\"criterion\":{\"higher_is_better\":true,"  \
 	"\"criterion\":\"relative\",\"tolerable_loss\":0.01},\"objective\":\"latency_ms\","        \
-	"\"evaluator\":{\"pool\":\"gpu\"},\"warnings\":[\"odd\"],\"name\":\"n1\","                 \
+	"\"evaluator\":{\"pool\":\"gpu\"},\"warnings\":[{\"pointer\":null,\"detail\":\"odd\"}],"   \
+	"\"name\":\"n1\","                                                                         \
 	"\"labels\":{\"te\\\"am.x\":\"ed'ge\"},\"parallel\":2,\"max_trials\":50,\"timeout\":0.5}"
 
 enum { T0 = 1000000 };
