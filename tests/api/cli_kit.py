@@ -8,7 +8,8 @@ import os
 import subprocess
 import unittest
 
-from scripted import PATIENCE_S, Reply, Server
+from patience import PATIENCE_S
+from scripted import Reply, Server
 
 NARROW = os.environ["NARROW_BIN"]
 JOB = "job_01JD9W3V8Q5T0Z6K4M2N7P1R3X"

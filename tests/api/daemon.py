@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 import threading
 
-PATIENCE_S = 60  # for what must happen; a test that has to wait so long fails
+from patience import PATIENCE_S
+
 READY = re.compile(r"narrowd: listening on (http://127\.0\.0\.1:(\d+))\n")
 
 

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 
+from patience import PATIENCE_S
+
 
 class Evaluator:
     def __init__(self, *options):
@@ -25,4 +27,4 @@ class Evaluator:
     def __exit__(self, *args):
         self.process.send_signal(signal.SIGTERM)
         self.process.stdout.close()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)

@@ -15,8 +15,9 @@ import subprocess
 import time
 import unittest
 
+from patience import PATIENCE_S
+
 PROBE = os.environ["NARROWD_HTTP_PROBE"]
-PATIENCE_S = 60  # for what must happen; a test that has to wait so long fails
 
 
 class Answer:

@@ -7,6 +7,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 import crash_model  # noqa: E402
+from patience import PATIENCE_S  # noqa: E402
 from scripted import Reply, Server  # noqa: E402
 
 capability = crash_model.capability
@@ -65,7 +66,7 @@ def get(daemon, path, expected=200, **headers):
     return document
 
 
-def wait_until(check, seconds=30):
+def wait_until(check, seconds=PATIENCE_S):
     deadline = time.monotonic() + seconds
     while True:
         value = check()

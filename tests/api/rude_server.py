@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 
+from patience import PATIENCE_S
+
 
 def reset(connection):
     """Closes with RST instead of FIN."""
@@ -76,7 +78,7 @@ class RudeServer:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
-            thread.join(10)
+            thread.join(PATIENCE_S)
 
     def _accept(self):
         while not self.stopping.is_set():

@@ -11,7 +11,7 @@ import socket
 import threading
 import urllib.parse
 
-PATIENCE_S = 60  # for what must happen; a test that has to wait so long fails
+from patience import PATIENCE_S
 
 Reply = collections.namedtuple("Reply", "status body headers", defaults=(b"", None))
 Request = collections.namedtuple("Request", "method path query headers body")

@@ -8,6 +8,7 @@ import unittest
 import bad_inputs
 import jobkit
 from daemon import Daemon
+from patience import PATIENCE_S
 from rude_server import RudeServer, read_request, reset, sends
 from scripted import Reply
 from test_bad_inputs import CASES, META, reason_not_run
@@ -171,13 +172,13 @@ class Answers(Bad):
 
         def reply(question, headers):
             if question["trial"] == 1 and question["attempt"] == 1:
-                late.wait(30)
+                late.wait(PATIENCE_S)
             return GOOD
 
         evaluator = jobkit.Evaluator(reply)
         self.addCleanup(evaluator.close)
         job = self.job(evaluator.url)
-        job["evaluator"]["timeout_s"] = 1
+        job["evaluator"]["timeout_s"] = 5
         job = jobkit.submit(self.daemon, job)
         document, trials = self.ended(job)
         self.assertEqual(document["state"], "completed")
@@ -192,7 +193,7 @@ class Answers(Bad):
         """E130"""
         release = threading.Event()
         self.addCleanup(release.set)
-        hung = jobkit.Evaluator(lambda q, h: release.wait(60) and GOOD)
+        hung = jobkit.Evaluator(lambda q, h: release.wait(PATIENCE_S) and GOOD)
         self.addCleanup(hung.close)
         healthy = jobkit.Evaluator(lambda q, h: GOOD)
         self.addCleanup(healthy.close)

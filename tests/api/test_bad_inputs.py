@@ -14,7 +14,8 @@ import unittest
 
 import bad_inputs
 import jobkit
-from daemon import PATIENCE_S, Daemon
+from daemon import Daemon
+from patience import PATIENCE_S
 
 META, CASES = bad_inputs.load()
 PROBLEM = ("type", "title", "status", "detail")

@@ -10,7 +10,7 @@ import re
 import struct
 import subprocess
 import termios
-import time
+import threading
 import unittest
 
 from cli_kit import (
@@ -25,7 +25,8 @@ from cli_kit import (
     job,
     problem,
 )
-from scripted import PATIENCE_S, Reply
+from patience import PATIENCE_S
+from scripted import Reply
 
 
 def drawn_lines(output):
@@ -302,8 +303,11 @@ class Watch(CliTest):
         self.assertEqual(done.returncode, REFUSED)
         self.assertIn("no such job", done.errors)
 
-    def on_terminal(self, server, columns):
-        """Runs watch on a terminal of that width; returns (exit code, what was written)."""
+    def on_terminal(self, server, columns, seen=lambda output: None):
+        """Runs watch on a terminal of that width; returns (exit code, what was written).
+
+        `seen` is told meanwhile what has been written so far.
+        """
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(
@@ -315,6 +319,7 @@ class Watch(CliTest):
         with contextlib.suppress(OSError):
             while part := os.read(master, 65536):
                 output += part
+                seen(output.decode(errors="replace"))
         os.close(master)
         return process.wait(PATIENCE_S), output.decode()
 
@@ -344,16 +349,24 @@ class Watch(CliTest):
         self.assertEqual([len(line) for line in drawn], [49, 49])
 
     def test_the_time_goes_on_while_nothing_changes(self):
+        redrawn = threading.Event()
+
+        def times(output):
+            return re.findall(r"running .*?  (\d+\.\d) s,", output)
+
+        def seen(output):
+            if len(set(times(output))) > 1:
+                redrawn.set()
+
         def answer(request):
             if request.headers["If-None-Match"] is None:
                 return self.tagged(1, job(measured=1))
-            time.sleep(2.5)
+            redrawn.wait(PATIENCE_S)
             return self.tagged(2, job("completed", 1, best_trial(True)))
 
-        _, output = self.on_terminal(self.serve(answer), 200)
-        shown = re.findall(r"running .*?  (\d+\.\d) s,", output)
-        self.assertEqual(shown[0], "3.0")
-        self.assertGreater(len(set(shown)), 1, "the elapsed time was redrawn")
+        _, output = self.on_terminal(self.serve(answer), 200, seen)
+        self.assertEqual(times(output)[0], "3.0")
+        self.assertTrue(redrawn.is_set(), "the elapsed time was redrawn")
 
 
 if __name__ == "__main__":

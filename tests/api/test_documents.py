@@ -15,10 +15,10 @@ import subprocess
 import tempfile
 import unittest
 
+from patience import PATIENCE_S
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ["NARROWD_BIN"]).parent.parent
-PATIENCE_S = 600  # for one page
-
 # Blocks that are not run, by page. One more is a decision to be made here.
 NOT_RUN = {
     "README.md": 1,

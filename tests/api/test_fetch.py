@@ -9,6 +9,7 @@ import subprocess
 import time
 import unittest
 
+from patience import PATIENCE_S
 from rude_server import RudeServer, answer, hangs, headers_of, read_request, reset, sends
 
 PROBE = os.environ["FETCH_PROBE"]
@@ -22,7 +23,7 @@ def probe(*arguments, environment=None):
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     if done.returncode != 0 or done.stderr:

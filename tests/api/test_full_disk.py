@@ -13,6 +13,7 @@ import unittest
 
 import jobkit
 from daemon import Daemon
+from patience import PATIENCE_S
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
@@ -69,7 +70,7 @@ class FullDisk(unittest.TestCase):
 
     def reply(self, question, headers):
         if question["trial"] == 2:
-            self.release.wait(60)
+            self.release.wait(PATIENCE_S)
         return jobkit.crash_model.answer(question)
 
     def fill(self):

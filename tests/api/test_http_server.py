@@ -10,7 +10,8 @@ import threading
 import time
 import unittest
 
-from http_client import PATIENCE_S, HttpTest, Server, read_answer
+from http_client import HttpTest, Server, read_answer
+from patience import PATIENCE_S
 
 
 class Basics(HttpTest):
@@ -182,7 +183,7 @@ class Deadlines(HttpTest):
             self.assertRegex(self.closes(sock, b"a"), rb"^HTTP/1.1 408 .*(?s:.)*request_timeout")
 
     def test_silence(self):
-        server = self.serve("--header-ms=500", "--idle-ms=500")
+        server = self.serve("--header-ms=3000", "--idle-ms=500")
         with server.connect() as silent, server.connect() as idle:
             idle.sendall(server.request("GET", "/hello"))
             with idle.makefile("rb") as stream:
@@ -204,17 +205,17 @@ class Deadlines(HttpTest):
         self.assertEqual((stats["made"], stats["destroyed"]), (1, 1))
 
     def test_a_large_answer_arrives_whole_at_a_slow_reader(self):
-        server = self.serve("--idle-ms=1000")
+        server = self.serve("--idle-ms=5000")
         with server.connect() as sock, sock.makefile("rb") as stream:
-            sock.sendall(server.request("GET", "/large?bytes=12000000") * 2)
-            for _ in range(2):
-                time.sleep(0.5)
+            sock.sendall(server.request("GET", "/large?bytes=12000000") * 3)
+            for _ in range(3):
+                time.sleep(2)
                 self.assertEqual(read_answer(stream).body, b"y" * 12000000)
 
     def test_a_slow_handler_and_a_live_stream_have_no_deadline(self):
-        server = self.serve("--header-ms=300", "--body-ms=300", "--idle-ms=300")
-        self.assertEqual(server.ask("POST", "/late?ms=1500", body=b"{}").status, 200)
-        answer = server.ask("GET", "/stream?ms=500&lines=3")
+        server = self.serve("--header-ms=2000", "--body-ms=2000", "--idle-ms=2000")
+        self.assertEqual(server.ask("POST", "/late?ms=3000", body=b"{}").status, 200)
+        answer = server.ask("GET", "/stream?ms=3000&lines=3")
         self.assertEqual(answer.body.count(b"tick"), 3)
 
 
@@ -304,25 +305,27 @@ class Crowds(HttpTest):
                     self.assertEqual(read_answer(stream).body.count(b"tick"), 5)
 
     def test_many_clients_at_a_small_limit(self):
+        """Some of 20 are always turned away, but whoever comes again is answered in the end."""
         server = self.serve("--max-connections=8")
-        failures = []
+        answered = []
+
+        def is_answered():
+            with contextlib.suppress(OSError, ValueError):
+                answer = server.ask("GET", "/late?ms=1")
+                return answer is not None and answer.status in (200, 503)
+            return False
 
         def client():
             for _ in range(25):
-                for _ in range(100):
-                    with contextlib.suppress(OSError, ValueError):
-                        answer = server.ask("GET", "/late?ms=1")
-                        if answer is not None and answer.status in (200, 503):
-                            break
-                else:
-                    failures.append("a client never got an answer")
+                self.eventually(is_answered, "an answer")
+                answered.append(True)
 
         threads = [threading.Thread(target=client) for _ in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(failures, [])
+        self.assertEqual(len(answered), 20 * 25)
         stats = server.stats()
         self.assertEqual(stats["made"], stats["destroyed"])
 

@@ -10,6 +10,7 @@ import unittest
 import jobkit
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 
 
 class JobCase(unittest.TestCase):
@@ -128,7 +129,8 @@ class Life(JobCase):
     def test_time_limit_ends_the_job(self):
         evaluator = self.evaluator(lambda q, h: time.sleep(0.05) or jobkit.crash_model.answer(q))
         job = body(evaluator.url, accuracy_criterion={"tolerable_loss": -0.5})
-        job["tuning_criterion"] = {"strategy": "exhaustive", "timeout": 0.5, "max_trials": 100000}
+        job["tuning_criterion"] = {"strategy": "exhaustive", "timeout": 3, "max_trials": 100000}
+        job["capability"] = jobkit.capability(12)
         document = finished(self.daemon, submit(self.daemon, job))
         self.assertEqual(document["exit"]["reason"], "timeout")
         best = get(self.daemon, f"/v1/jobs/{document['id']}/best")
@@ -217,7 +219,7 @@ class Conditions(JobCase):
 
         def reply(question, headers):
             if question["trial"] == 2:
-                release.wait(10)
+                release.wait(PATIENCE_S)
             return jobkit.crash_model.answer(question)
 
         evaluator = self.evaluator(reply)
@@ -291,7 +293,7 @@ class Conditions(JobCase):
         self.assertEqual(rest, log[len(log) // 2 + 1 :])
 
     def read_stream(self, path, headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE_S)
         connection.request("GET", path, headers={"Accept": "text/event-stream", **headers})
         answer = connection.getresponse()
         self.assertEqual(answer.headers.get_content_type(), "text/event-stream")

@@ -8,6 +8,7 @@ import unittest
 import jobkit
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 
 
 class Case(unittest.TestCase):
@@ -29,7 +30,7 @@ class Case(unittest.TestCase):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if document is not None:
             named.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE_S)
         self.addCleanup(connection.close)
         text = None if document is None else json.dumps(document)
         connection.request(method, path, text, named)

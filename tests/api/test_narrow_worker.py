@@ -15,10 +15,10 @@ import jobkit
 from cli_kit import NARROW, OK, REFUSED, USAGE, problem
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 from scripted import Reply, Server
 
 COMMAND = pathlib.Path(__file__).with_name("worker_command.py")
-PATIENCE_S = 60
 NORMAL = object()
 
 
@@ -106,7 +106,8 @@ class Work(WorkerCase):
     def test_many_by_mpi(self):
         """Every process is a worker of its own."""
         before = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "4"]
-        launcher = self.worker("--idle-exit", "3", before=before)
+        launcher = self.worker("--idle-exit", "20", before=before)
+        wait_until(lambda: len(get(self.daemon, "/v1/workers")["items"]) == 4)
         criterion = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": 40}
         job = self.job(parallel=4, tuning_criterion=criterion)
         document = finished(self.daemon, job)

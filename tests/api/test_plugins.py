@@ -13,6 +13,7 @@ import unittest
 import jobkit
 from daemon import Daemon
 from jobkit import body, finished, get, submit, wait_until
+from patience import PATIENCE_S
 
 PROGRAM = os.environ["NARROWD_BIN"]
 BUILD = pathlib.Path(PROGRAM).parent.parent
@@ -55,7 +56,9 @@ DEFINES = {
 
 
 def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **more)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, **more
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -250,7 +253,7 @@ class Refusal(PluginCase):
             [PROGRAM, "--check-config", "--plugin-dir", str(directory or self.plugins)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         self.assertEqual(done.returncode, CONFIG, done.stderr)

@@ -13,6 +13,7 @@ import unittest
 
 import jobkit
 from daemon import Daemon
+from patience import PATIENCE_S
 
 PROGRAM = os.environ["NARROWD_BIN"]
 USAGE, UNAVAILABLE, BUSY, CONFIG = 64, 69, 75, 78  # sysexits(3)
@@ -25,7 +26,7 @@ def run(*arguments, **environment):
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -158,7 +159,7 @@ class Life(ProcessTest):
         path = self.path("notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(path)
-            manager.settimeout(30)
+            manager.settimeout(PATIENCE_S)
             os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"] = path, "60000"
             self.addCleanup(os.environ.pop, "NOTIFY_SOCKET")
             self.addCleanup(os.environ.pop, "WATCHDOG_USEC")
@@ -175,7 +176,7 @@ class Life(ProcessTest):
 
         def reply(question, headers):
             asked.set()
-            release.wait(30)
+            release.wait(PATIENCE_S)
             return jobkit.crash_model.answer(question)
 
         evaluator = jobkit.Evaluator(reply)
@@ -184,7 +185,7 @@ class Life(ProcessTest):
         daemon.start()
         self.addCleanup(release.set)
         job = jobkit.submit(daemon, jobkit.body(evaluator.url))
-        self.assertTrue(asked.wait(30))
+        self.assertTrue(asked.wait(PATIENCE_S))
         daemon.process.send_signal(signal.SIGTERM)
         jobkit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 503)
         status, headers, problem = daemon.request("POST", "/v1/jobs", jobkit.body(evaluator.url))
@@ -192,7 +193,7 @@ class Life(ProcessTest):
         self.assertGreaterEqual(int(headers["retry-after"]), 1)
         self.assertEqual(jobkit.get(daemon, f"/v1/jobs/{job}")["state"], "baseline")
         release.set()
-        self.assertEqual(daemon.process.wait(30), 0, daemon.log())
+        self.assertEqual(daemon.process.wait(PATIENCE_S), 0, daemon.log())
         daemon.forget()
         with Daemon(self.path("d")) as daemon:
             jobkit.finished(daemon, job)
@@ -202,7 +203,7 @@ class Life(ProcessTest):
     def test_a_second_signal_ends_it_at_once(self):
         release = threading.Event()
         self.addCleanup(release.set)
-        evaluator = jobkit.Evaluator(lambda question, headers: release.wait(60) and {})
+        evaluator = jobkit.Evaluator(lambda question, headers: release.wait(PATIENCE_S) and {})
         self.addCleanup(evaluator.close)
         daemon = Daemon(self.path("d"))
         daemon.start()
@@ -211,7 +212,7 @@ class Life(ProcessTest):
         daemon.process.send_signal(signal.SIGINT)
         jobkit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 503)
         daemon.process.send_signal(signal.SIGINT)
-        self.assertEqual(daemon.process.wait(30), 128 + signal.SIGINT)
+        self.assertEqual(daemon.process.wait(PATIENCE_S), 128 + signal.SIGINT)
         daemon.forget()
         with Daemon(self.path("d")) as again:
             self.assertEqual(len(jobkit.get(again, "/v1/jobs")["items"]), 1)

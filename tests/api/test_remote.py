@@ -15,6 +15,7 @@ import unittest
 import jobkit
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 from scripted import Reply, Server
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/remote_strategy/strategy.py"
@@ -217,7 +218,7 @@ class Restart(RemoteCase):
 
         def hold(name, question):
             if name == "next" and len(adviser.of("next")) == 4 and not held.is_set():
-                held.wait(60)
+                held.wait(PATIENCE_S)
             return None
 
         adviser = self.adviser(hold)
@@ -276,7 +277,9 @@ class Failure(RemoteCase):
     def test_silence_and_nobody_there(self):
         held = threading.Event()
         self.addCleanup(held.set)
-        adviser = self.adviser(lambda name, q: held.wait(60) and None if name == "next" else None)
+        adviser = self.adviser(
+            lambda name, q: held.wait(PATIENCE_S) and None if name == "next" else None
+        )
         job = self.job(
             adviser.url, kwargs={"timeout_s": 0.2}, retry={"max_attempts": 2, "backoff_s": 0.01}
         )
@@ -303,7 +306,9 @@ class Failure(RemoteCase):
     def test_cancelled_while_the_adviser_thinks(self):
         held = threading.Event()
         self.addCleanup(held.set)
-        adviser = self.adviser(lambda name, q: held.wait(60) and None if name == "next" else None)
+        adviser = self.adviser(
+            lambda name, q: held.wait(PATIENCE_S) and None if name == "next" else None
+        )
         job = submit(self.daemon, self.job(adviser.url))
         wait_until(lambda: any(r.path == "/next" for r in adviser.requests))
         status, _, _ = self.daemon.request("POST", f"/v1/jobs/{job}/cancel", {})
@@ -313,7 +318,9 @@ class Failure(RemoteCase):
     def test_nobody_else_answers_for_the_adviser(self):
         held = threading.Event()
         self.addCleanup(held.set)
-        adviser = self.adviser(lambda name, q: held.wait(60) and None if name == "next" else None)
+        adviser = self.adviser(
+            lambda name, q: held.wait(PATIENCE_S) and None if name == "next" else None
+        )
         job = submit(self.daemon, self.job(adviser.url))
         wait_until(lambda: any(r.path == "/next" for r in adviser.requests))
         events = get(self.daemon, f"/v1/jobs/{job}/events", Accept="application/json")["items"]

@@ -14,6 +14,7 @@ import unittest
 import jobkit
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 
 
 class Case(unittest.TestCase):
@@ -111,7 +112,7 @@ class Conditions(Case):
     def test_waiting_says_what_it_applied(self):
         held = threading.Event()
         self.addCleanup(held.set)
-        slow = jobkit.Evaluator(lambda question, headers: held.wait(30) and {})
+        slow = jobkit.Evaluator(lambda question, headers: held.wait(PATIENCE_S) and {})
         self.addCleanup(slow.close)
         job = submit(self.daemon, body(slow.url))
         wait_until(lambda: slow.calls)
@@ -249,7 +250,7 @@ class Keys(Case):
 
         def held():
             asked.set()
-            release.wait(30)
+            release.wait(PATIENCE_S)
             return jobkit.capability(4)
 
         slow = jobkit.Evaluator(can_do=held)
@@ -262,7 +263,7 @@ class Keys(Case):
             target=lambda: answers.append(self.daemon.request("POST", path, job, key))
         )
         first.start()
-        self.assertTrue(asked.wait(30))
+        self.assertTrue(asked.wait(PATIENCE_S))
         _, problem = self.ask("POST", path, 409, job, Idempotency_Key="k4")
         self.assertEqual(problem["type"], "urn:narrowd:problem:idempotency_in_progress")
         release.set()
@@ -274,7 +275,7 @@ class Keys(Case):
 
 class Streams(Case):
     def open(self, job, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE_S)
         self.addCleanup(connection.close)
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         headers = {"Accept": "text/event-stream", **headers}
@@ -298,7 +299,7 @@ class Streams(Case):
     def test_an_idle_stream_is_silent_until_there_is_news(self):
         held = threading.Event()
         self.addCleanup(held.set)
-        slow = jobkit.Evaluator(lambda question, headers: held.wait(30) and {})
+        slow = jobkit.Evaluator(lambda question, headers: held.wait(PATIENCE_S) and {})
         self.addCleanup(slow.close)
         job = submit(self.daemon, body(slow.url))
         wait_until(lambda: slow.calls)

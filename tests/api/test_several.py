@@ -7,8 +7,9 @@ import unittest
 import urllib.parse
 
 import jobkit
-from daemon import PATIENCE_S, Daemon
+from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 
 BUDGET = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": 40}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -5,6 +5,7 @@ import threading
 
 import jobkit
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 from scripted import Reply
 from sigopt_server import PROJECT, TOKEN, SigoptServer
 from test_remote import RemoteCase
@@ -151,7 +152,7 @@ class Resumption(SigoptCase):
 
         def reply(question, headers):
             if question["trial"] > 6:
-                gate.wait(60)
+                gate.wait(PATIENCE_S)
             return jobkit.crash_model.answer(question)
 
         self.evaluator.reply = reply
@@ -283,7 +284,7 @@ class Failure(SigoptCase):
 
         def fault(method, path):
             if path.endswith("suggestions"):
-                held.wait(60)
+                held.wait(PATIENCE_S)
             return None
 
         server = self.server(fault)

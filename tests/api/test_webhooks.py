@@ -11,6 +11,7 @@ import unittest
 
 import jobkit
 from daemon import Daemon
+from patience import PATIENCE_S
 from receiver import Receiver
 from scripted import Reply
 
@@ -293,7 +294,7 @@ class Stopping(WebhookTest):
         daemon = self.start()
         release = threading.Event()
         self.addCleanup(release.set)
-        receiver = self.receiver(lambda message: release.wait(60) and Reply(204))
+        receiver = self.receiver(lambda message: release.wait(PATIENCE_S) and Reply(204))
         webhook = receiver.register(daemon, ["job_submitted", "job.completed"])["id"]
         job = self.finished_job(daemon)
         receiver.wait_for(lambda requests: requests, "the first attempt")
@@ -310,7 +311,7 @@ class Stopping(WebhookTest):
         daemon = self.start()
         release = threading.Event()
         self.addCleanup(release.set)
-        receiver = self.receiver(lambda message: release.wait(60) and Reply(204))
+        receiver = self.receiver(lambda message: release.wait(PATIENCE_S) and Reply(204))
         webhook = receiver.register(daemon, ["warning"])["id"]
         with socket.create_connection(("127.0.0.1", daemon.port)) as client:
             client.sendall(f"POST /v1/webhooks/{webhook}/test HTTP/1.1\r\n"
@@ -361,7 +362,7 @@ class Failing(WebhookTest):
         daemon = self.start("--webhook-schedule-s", "0 0")
         answer, release = [410], threading.Event()
         self.addCleanup(release.set)
-        receiver = self.receiver(lambda message: release.wait(60) and Reply(answer[0]))
+        receiver = self.receiver(lambda message: release.wait(PATIENCE_S) and Reply(answer[0]))
         webhook = receiver.register(daemon, ["trial_told"])["id"]
         self.finished_job(daemon)
         release.set()
@@ -418,7 +419,7 @@ class Failing(WebhookTest):
         self.assertEqual(endless, 86400)
 
     def test_what_a_receiver_says_beyond_its_status_does_not_count(self):
-        daemon = self.start("--webhook-schedule-s", "3600", "--webhook-timeout-s", "1")
+        daemon = self.start("--webhook-schedule-s", "3600", "--webhook-timeout-s", "5")
         for number, reply, state, words in (
             (1, Reply(200, b"x" * (1 << 20)), "delivered", None),
             (2, Reply(302, b"", {"Location": "http://127.0.0.1:9/"}), "pending", "redirect"),

@@ -10,6 +10,7 @@ import unittest
 import jobkit
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
+from patience import PATIENCE_S
 
 TTL_S = 5  # the shortest there is
 
@@ -43,7 +44,7 @@ class PullCase(unittest.TestCase):
         return answer["items"] if status == 200 else answer
 
     def one(self, worker="w1", **more):
-        items = self.take(worker, **more)
+        items = wait_until(lambda: self.take(worker, **more))
         self.assertEqual(len(items), 1)
         return items[0]
 
@@ -113,7 +114,7 @@ class Pull(PullCase):
         waiting.start()
         self.assertEqual(self.take("other", "cpu", wait_s=0), [])
         job = submit(self.daemon, pool_body())
-        waiting.join(15)
+        waiting.join(PATIENCE_S)
         self.assertEqual([q["job"] for q in got], [job])
 
     def test_who_left_while_waiting_gets_nothing(self):
@@ -336,7 +337,7 @@ class Restarts(PullCase):
         waiting.start()
         wait_until(lambda: len(get(self.daemon, "/v1/workers")["items"]) == 2)
         self.daemon.restart()
-        waiting.join(10)
+        waiting.join(PATIENCE_S)
         self.assertFalse(waiting.is_alive())
         self.complete(question)
 

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import time
 
+from patience import PATIENCE_S
+
 PASSING = {"question_leased", "lease_accepted", "lease_expired", "lease_returned", "late_answer",
            "attempt_failed"}
 TIMES = {"active_s", "attempts", "answer", "worker"}
@@ -32,7 +34,7 @@ def read_log(daemon, job):
     return events
 
 
-def wait_final(daemon, job, seconds=60):
+def wait_final(daemon, job, seconds=PATIENCE_S):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         status, _, document = daemon.request("GET", f"/v1/jobs/{job}")

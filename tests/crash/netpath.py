@@ -15,6 +15,8 @@ import socket
 import subprocess
 import sys
 
+from patience import PATIENCE_S
+
 FORWARDER = pathlib.Path(__file__).with_name("forwarder.py")
 CLONE_NEWNET = 0x40000000
 
@@ -100,7 +102,7 @@ class Veth(Path):
     def ip(self, end, command, *more):
         with inside(end):
             subprocess.run(["ip", *command.split(), *more], check=True, pass_fds=self.ends,
-                           timeout=60)
+                           timeout=PATIENCE_S)
 
     def at_daemon(self):
         return inside(self.ends[0])

@@ -29,6 +29,7 @@ import crash_model  # noqa: E402
 import netpath  # noqa: E402
 from crash_kit import check_files, normal, read_log, wait_final  # noqa: E402
 from lease_ledger import Book, check_truth  # noqa: E402
+from patience import PATIENCE_S  # noqa: E402
 from pull_client import Client  # noqa: E402
 
 SECONDS = float(os.environ.get("NARROWD_CHAOS_SECONDS", "15"))
@@ -103,7 +104,7 @@ class Process:
 
     def end(self, number=signal.SIGKILL):
         self.send(number)
-        status = self.process.wait(60)
+        status = self.process.wait(PATIENCE_S)
         self.log.close()
         return status
 
@@ -326,7 +327,7 @@ class ChaosCase:
         self.addCleanup(lambda: [worker.end() for worker in self.processes])
         self.wreak()
         for job in self.jobs:
-            wait_final(self.daemon, job, 300)
+            wait_final(self.daemon, job)
         self.check_processes()
         self.ending.set()
         for thread in [*self.clients, *self.retired]:

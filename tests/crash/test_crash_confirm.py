@@ -20,8 +20,8 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 from crash_kit import check_files, normal, read_log, wait_final  # noqa: E402
+from patience import PATIENCE_S  # noqa: E402
 
-PATIENCE_S = 60
 CONTRADICTED = 2  # so many winners do not hold
 SEED = int(os.environ.get("NARROWD_SEED", "1"))
 

@@ -75,7 +75,7 @@ class CrashWebhooks(unittest.TestCase):
         for job in self.jobs:
             jobkit.finished(self.daemon, job)
         jobkit.wait_until(
-            lambda: not jobkit.get(self.daemon, path + "?state=pending&limit=1")["items"], 300
+            lambda: not jobkit.get(self.daemon, path + "?state=pending&limit=1")["items"]
         )
         return jobkit.everything(self.daemon, path + "?limit=1000")
 
