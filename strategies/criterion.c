@@ -68,17 +68,17 @@ static double distance(const struct criterion *c, const double *accuracy, size_t
 	return sign_of(c, i) * (value_of(c, accuracy, i) - c->bound[i]);
 }
 
-static double tolerance(const struct criterion *c, size_t i)
+double criterion_tolerance(const struct criterion *criterion, size_t i)
 {
-	double scale = c->rules >= 2 ? fabs(c->baseline[i]) : 1.0;
+	double scale = criterion->rules >= 2 ? fabs(criterion->baseline[i]) : 1.0;
 
-	return 1e-9 * fmax(scale, fabs(c->bound[i]));
+	return 1e-9 * fmax(scale, fabs(criterion->bound[i]));
 }
 
 bool criterion_meets(const struct criterion *criterion, const double *accuracy)
 {
 	for (size_t i = 0; i < compared(criterion); i++) {
-		if (!(distance(criterion, accuracy, i) >= -tolerance(criterion, i))) {
+		if (!(distance(criterion, accuracy, i) >= -criterion_tolerance(criterion, i))) {
 			return false;
 		}
 	}

@@ -37,8 +37,10 @@ void criterion_finish(struct criterion *criterion);
 /* Derives the bounds from the baseline's accuracies. ERR_INVALID_FIELD for a relative criterion
  * and a baseline of 0, and where a bound is too large for a number. */
 int criterion_fix(struct criterion *criterion, const double *baseline, struct err *reterr);
-/* Inclusive, with a tolerance of 1e-9 * max(|bound|, |baseline|); by the first rules
- * 1e-9 * max(1, |bound|), which lets everything through where accuracies are smaller than that. */
+/* What rounding may make of the bound of accuracy `i`: 1e-9 * max(|bound|, |baseline|); by the first
+ * rules 1e-9 * max(1, |bound|), which lets everything through where accuracies are smaller. */
+double criterion_tolerance(const struct criterion *criterion, size_t i);
+/* Inclusive, with that tolerance. */
 bool criterion_meets(const struct criterion *criterion, const double *accuracy);
 /*
  * One number to order measurements by, higher is always better: the accuracy itself (negated when

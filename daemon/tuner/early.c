@@ -88,19 +88,22 @@ static bool is_open_to_it(const struct trial *trial)
 	       criterion->metric_count == 1;
 }
 
+/* Infinity cannot be written down, and strategies square margins. */
+#define LEAST_MARGIN 1e100
+
 static void judge(const struct trial *trial, bool paired, struct early *ret)
 {
 	const struct criterion *criterion = &trial->job->spec->criterion;
 	double error = trial->job->spec->error_probability;
 	double offset = paired ? criterion->baseline[0] : 0, bound = criterion->bound[0];
-	double slack = 1e-9 * fmax(1, fabs(bound)), worst;
+	double slack = criterion_tolerance(criterion, 0), worst;
 	struct progress mirrored = verdict_mirrored(&ret->progress);
 
 	ret->verdict = criterion->metrics[0].higher_is_better
 			       ? verdict_below(&ret->progress, bound - slack - offset, error)
 			       : verdict_below(&mirrored, offset - bound - slack, error);
 	ret->estimate = verdict_mean(&ret->progress) + offset;
-	ret->margin = criterion_margin(criterion, &ret->estimate);
+	ret->margin = fmax(criterion_margin(criterion, &ret->estimate), -LEAST_MARGIN);
 	worst = -1e-9;
 	if (ret->verdict != VERDICT_OPEN && ret->margin > worst) {
 		ret->margin = worst;

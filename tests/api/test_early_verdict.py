@@ -88,6 +88,22 @@ class EarlyVerdict(EarlyCase):
         self.assertFalse(self.report(question, {"seen": 500, "correct": 102, "total": TOTAL}))
         self.assertEqual(get(self.daemon, f"/v1/jobs/{job}/trials/1")["state"], "pruned")
 
+    def test_small_and_large_errors(self):
+        """The tolerance of the comparison is a share; a margin is a number."""
+        criterion = {"tolerable_loss": 0.01, "higher_is_better": False}
+        for total, least in ((9e-10 * 500, -1e6), (1e300, -1e100)):
+            progress = {"seen": 500, "sum": total, "sum_squares": 0, "total": 500,
+                        "range": [0, 1e300]}
+            job = submit(self.daemon, {**busy_body(1), "accuracy_criterion": criterion})
+            self.complete(self.one(), {"accuracy": 1e-10, "latency_ms": 100})
+            self.assertFalse(self.report(self.one(), progress))
+            trial = get(self.daemon, f"/v1/jobs/{job}/trials/1")
+            self.assertEqual(trial["state"], "pruned")
+            self.assertLess(trial["margin"], -1)
+            self.assertGreaterEqual(trial["margin"], least)
+            self.daemon.request("POST", f"/v1/jobs/{job}/cancel")
+            finished(self.daemon, job)
+
     def test_numbers_that_are_ranked_are_measured_to_the_end(self):
         job = self.start(pool_body(tuning_criterion={"strategy": "basic"}))
         stages = set()
