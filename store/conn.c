@@ -6,7 +6,7 @@
 #include "store/db.h"
 
 enum {
-	MAX_COLUMNS = 8,
+	MAX_COLUMNS = 16,
 	/* Virtual machine steps between two looks at the clock. */
 	STEPS_PER_LOOK = 100000,
 	/* Position of `order` among the values of QUERY_TRIALS. */
