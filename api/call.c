@@ -8,6 +8,8 @@
 #include "api/header.h"
 #include "api/idempotency.h"
 #include "api/router.h"
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 /* A timer outlives its call by the turn that libuv needs to close it. */
@@ -15,7 +17,11 @@ struct wait {
 	struct loop_timer timer;
 	struct call *call;
 	call_fn *then;
+	bool for_change;
 };
+
+/* Changes come in bursts: one look at the store is enough for so many ms. */
+enum { GATHER_MS = 50 };
 
 void call_ref(struct call *call)
 {
@@ -51,6 +57,8 @@ static void on_request_over(void *context)
 	webhook_cancel(call->test);
 	tuner_lease_poll_cancel(call->poll);
 	call_wait_end(call);
+	store_unwatch(call->change);
+	call->change = NULL;
 	call->poll = NULL;
 	call->query = NULL;
 	call->test = NULL;
@@ -122,11 +130,22 @@ char *call_text_tag(const char *text, char *ret)
 	return ret;
 }
 
+static void add_preference(struct call *call, unsigned seconds)
+{
+	char applied[24];
+
+	(void)snprintf(applied, sizeof(applied), "wait=%u", seconds);
+	request_add_header(call->request, "Preference-Applied", applied);
+}
+
 static bool add_tag(struct call *call, const char *tag)
 {
 	const char *known = request_header(call->request, "If-None-Match");
 
 	call->tagged = true;
+	if (call->waited) {
+		add_preference(call, call->wait_s);
+	}
 	request_add_header(call->request, "ETag", tag);
 	if (header_has_tag(known, tag, false)) {
 		call_reply_empty(call, 304);
@@ -153,6 +172,41 @@ bool call_may_change(struct call *call, const char *tag)
 	return false;
 }
 
+static void handle_again(struct call *call)
+{
+	if (call->state_destroy != NULL) {
+		call->state_destroy(call->state);
+	}
+	call->state_destroy = NULL;
+	call->state = NULL;
+	call->route->handle(call);
+}
+
+/* Whether the answer with this tag is not news to the client and may wait until it is. */
+static bool park(struct call *call, const char *tag)
+{
+	int64_t now = clock_mono_ms();
+
+	if (call->wait_s == 0 ||
+	    !header_has_tag(request_header(call->request, "If-None-Match"), tag, false)) {
+		return false;
+	}
+	if (!call->waited) {
+		call->wait_until_ms = now + (int64_t)call->wait_s * 1000;
+	}
+	if (now >= call->wait_until_ms) {
+		return false;
+	}
+	if (!request_may_wait(call->request)) {
+		call_error(call, ERR_OVERLOADED, "too many clients are waiting");
+		return true;
+	}
+	call->waited = true;
+	request_forget_headers(call->request);
+	call_wait_change(call, (uint64_t)(call->wait_until_ms - now), handle_again);
+	return true;
+}
+
 /* JSON ends its line, so that a terminal's prompt does not stand beside it. */
 static char *end_line(char *text)
 {
@@ -172,7 +226,8 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 	bool read = status == 200 && strcmp(call->route->method, "GET") == 0;
 
 	if (call->request == NULL ||
-	    (read && !call->tagged && !add_tag(call, call_text_tag(text, tag)))) {
+	    (read && !call->tagged &&
+	     (park(call, call_text_tag(text, tag)) || !add_tag(call, tag)))) {
 		free(text);
 		return;
 	}
@@ -252,7 +307,7 @@ static void on_wait_over(void *arg)
 	then(call);
 }
 
-void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then)
+static struct wait *begin_wait(struct call *call, uint64_t ms, call_fn *then)
 {
 	struct wait *wait = mem_new(1, sizeof(*wait));
 
@@ -261,6 +316,44 @@ void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms,
 	call->wait = wait;
 	loop_timer_init(call->server->loop, &wait->timer, on_wait_over, wait);
 	loop_timer_start(&wait->timer, ms);
+	return wait;
+}
+
+static void on_change(void *arg)
+{
+	struct call *call = arg;
+
+	call->change = NULL;
+	call->changed = true;
+	if (call->wait != NULL && call->wait->for_change) {
+		loop_timer_start(&call->wait->timer, GATHER_MS);
+	}
+}
+
+void call_listen(struct call *call, enum store_topic topic)
+{
+	call->changed = false;
+	if (call->change == NULL) {
+		call->change = store_watch(call->server->store, topic, on_change, call);
+	}
+}
+
+void call_wait_change(struct call *call, uint64_t ms, call_fn *then)
+{
+	begin_wait(call, call->changed ? GATHER_MS : ms, then)->for_change = true;
+}
+
+void call_may_wait(struct call *call, enum store_topic topic)
+{
+	call->wait_s = header_wait_s(request_header(call->request, "Prefer"), LIMIT_WAIT_S);
+	if (call->wait_s > 0 && request_header(call->request, "If-None-Match") != NULL) {
+		call_listen(call, topic);
+	}
+}
+
+void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then)
+{
+	(void)begin_wait(call, ms, then);
 	if (job != NULL) {
 		call->watch = tuner_watch(call->server->tuner, job, version, on_news, call);
 	}

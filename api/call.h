@@ -60,6 +60,11 @@ struct call {
 	struct target target;
 	struct watch *watch;
 	struct wait *wait;
+	struct store_watch *change; /* until it comes */
+	bool changed;               /* since call_listen() */
+	bool waited;
+	unsigned wait_s; /* how long the answer may wait for a change; 0: not at all */
+	int64_t wait_until_ms;
 	/* idempotency.c */
 	char *key; /* while the request runs, or NULL */
 	struct store_key stored;
@@ -109,6 +114,17 @@ bool call_body_has_only(struct call *call, const char *const *members);
 /* Puts a query; `next` gets the rows unless it failed, which is answered. */
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows));
+
+/*
+ * Before a collection is read: when its answer turns out to be what the client has, and the client
+ * prefers to wait, the handler is called again after changes of the topic until it answers something
+ * else or the time is over.
+ */
+void call_may_wait(struct call *call, enum store_topic topic);
+/* From now on changes of the topic are noticed, for call_wait_change(). */
+void call_listen(struct call *call, enum store_topic topic);
+/* Waits for such a change, at most `ms`; then calls `then`. Those of a short while are one. */
+void call_wait_change(struct call *call, uint64_t ms, call_fn *then);
 
 /* Waits for news of a job (NULL: of nothing), at most `ms`; then calls `then`. */
 void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then);

@@ -40,6 +40,7 @@ void deliveries_list(struct call *call)
 {
 	struct store_value id = {.text = call->params[0]};
 
+	call_may_wait(call, STORE_WEBHOOKS);
 	call_query(call, QUERY_WEBHOOK, &id, 1, list);
 }
 

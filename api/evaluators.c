@@ -127,6 +127,7 @@ void evaluators_list(struct call *call)
 	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
 	struct store_value values[2] = {{0}};
 
+	call_may_wait(call, STORE_EVALUATORS);
 	if (!page_read(call, after, unused)) {
 		return;
 	}
@@ -166,6 +167,7 @@ static void reply(struct call *call, const struct store_rows *rows)
 
 void evaluators_get(struct call *call)
 {
+	call_may_wait(call, STORE_EVALUATORS);
 	find(call, reply);
 }
 

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /*
- * The event stream of a job: read what is new, send it, wait for more. Between waits a comment
- * keeps the connection alive. The stream ends when the job is final and all was sent.
+ * The events of a job, or of all jobs, as a page or as a stream: read what is new, send it, wait for
+ * more. Between waits a comment keeps the connection alive. The stream of a job ends when the job is
+ * final and all was sent.
  *
  * What the client has not read yet is bounded by the request's queue. What does not fit there waits
  * here, one page at most, until the client has read on; one that stops reading is cut off by the
@@ -22,109 +24,149 @@ enum {
 	STREAM_PIECE = 16 * 1024,
 	HEARTBEAT_MS = 15 * 1000,
 	FULL_QUEUE_MS = 50,
+	EVENT_TYPES_MAX = 64,
 };
 
-struct stream {
-	int64_t seq;     /* of the last event that was read */
+struct feed {
+	bool all;     /* of all jobs */
+	char *types;  /* JSON; NULL for all */
+	char *labels; /* of the jobs, JSON; NULL for any */
+	int64_t seq;  /* of the last event that was read or passed over */
+	int64_t head; /* of all jobs: the newest event */
+	call_fn *go;  /* once `seq` is known */
+	/* Of a stream. */
 	int64_t version; /* what to wait behind; -1 when the job was final before the last query */
 	bool more;
+	int64_t sent_ms; /* the last time that something was */
 	struct buf pending;
 	size_t written;
 };
 
 static void read_events(struct call *call);
 
-static void destroy_stream(void *state)
+static void destroy_feed(void *state)
 {
-	struct stream *stream = state;
+	struct feed *feed = state;
 
-	buf_finish(&stream->pending);
-	free(stream);
+	buf_finish(&feed->pending);
+	free(feed->types);
+	free(feed->labels);
+	free(feed);
 }
 
 static void send_pending(struct call *call)
 {
-	struct stream *stream = call->state;
-	struct buf *pending = &stream->pending;
+	struct feed *feed = call->state;
+	struct buf *pending = &feed->pending;
 
-	while (stream->written < pending->length) {
-		size_t left = pending->length - stream->written;
+	while (feed->written < pending->length) {
+		size_t left = pending->length - feed->written;
 		size_t piece = left < STREAM_PIECE ? left : STREAM_PIECE;
 
-		if (request_stream_write(call->request, pending->bytes + stream->written, piece) !=
+		if (request_stream_write(call->request, pending->bytes + feed->written, piece) !=
 		    0) {
 			call_wait(call, NULL, 0, FULL_QUEUE_MS, send_pending);
 			return;
 		}
-		stream->written += piece;
+		feed->written += piece;
+		feed->sent_ms = clock_mono_ms();
 	}
 	buf_clear(pending);
-	stream->written = 0;
-	if (stream->more) {
+	feed->written = 0;
+	if (feed->more) {
 		read_events(call);
-	} else if (stream->version < 0) {
+	} else if (feed->all) {
+		call_wait_change(call, HEARTBEAT_MS, read_events);
+	} else if (feed->version < 0) {
 		request_stream_end(call->request);
 	} else {
-		call_wait(call, call->params[0], stream->version, HEARTBEAT_MS, read_events);
+		call_wait(call, call->params[0], feed->version, HEARTBEAT_MS, read_events);
 	}
 }
 
-static void add_event(struct stream *stream, char *const *cells)
+static void add_event(struct feed *feed, char *const *cells)
 {
 	json_t *event = json_loads(cells[0], 0, NULL);
 	int64_t n = json_integer_value(json_object_get(event, "n"));
 
-	buf_printf(&stream->pending, "id: %s\nevent: %s\ndata: ", cells[1],
+	buf_printf(&feed->pending, "id: %s\nevent: %s\ndata: ", cells[1],
 		   json_string_value(json_object_get(event, "type")));
-	buf_text(&stream->pending, cells[0]);
-	buf_text(&stream->pending, "\n\n");
+	buf_text(&feed->pending, cells[0]);
+	buf_text(&feed->pending, "\n\n");
 	json_decref(event);
-	stream->seq = strtoll(cells[1], NULL, 10);
-	if (stream->version >= 0 && n > stream->version) {
-		stream->version = n;
+	feed->seq = strtoll(cells[1], NULL, 10);
+	if (feed->version >= 0 && n > feed->version) {
+		feed->version = n;
 	}
 }
 
 static void on_events(struct call *call, const struct store_rows *rows)
 {
-	struct stream *stream = call->state;
+	struct feed *feed = call->state;
 
 	for (size_t i = 0; i < rows->count; i++) {
-		add_event(stream, &rows->cells[i * rows->columns]);
+		add_event(feed, &rows->cells[i * rows->columns]);
 	}
-	if (rows->count == 0) {
-		buf_text(&stream->pending, ":\n\n");
+	if (rows->count == 0 && clock_mono_ms() - feed->sent_ms >= HEARTBEAT_MS) {
+		buf_text(&feed->pending, ":\n\n");
 	}
-	stream->more = rows->count == STREAM_PAGE;
+	feed->more = rows->count == STREAM_PAGE;
+	if (feed->all && !feed->more) {
+		feed->seq = feed->head;
+	}
 	send_pending(call);
+}
+
+static void put_query(struct call *call, int64_t limit, int64_t head,
+		      void (*next)(struct call *call, const struct store_rows *rows))
+{
+	const struct feed *feed = call->state;
+	const char *which = feed->all ? feed->labels : call->params[0];
+	struct store_value values[] = {{.text = which, .is_null = which == NULL},
+				       {.integer = feed->seq},
+				       {.integer = limit},
+				       {.text = feed->types, .is_null = feed->types == NULL},
+				       {.integer = head}};
+
+	call_query(call, feed->all ? QUERY_ALL_EVENTS : QUERY_EVENTS, values, feed->all ? 5 : 4,
+		   next);
+}
+
+/* What the filter keeps back is not looked at twice. */
+static void on_head(struct call *call, const struct store_rows *rows)
+{
+	struct feed *feed = call->state;
+
+	feed->head = strtoll(rows->cells[0], NULL, 10);
+	feed->head = feed->head > feed->seq ? feed->head : feed->seq;
+	put_query(call, STREAM_PAGE, feed->head, on_events);
 }
 
 /* Whether the job is open is asked before its events are read, so that none can be missed. */
 static void read_events(struct call *call)
 {
-	struct stream *stream = call->state;
-	struct store_value values[] = {
-		{.text = call->params[0]}, {.integer = stream->seq}, {.integer = STREAM_PAGE}};
+	struct feed *feed = call->state;
 
-	stream->version = tuner_version(call->server->tuner, call->params[0]);
-	call_query(call, QUERY_EVENTS, values, 3, on_events);
+	if (feed->all) {
+		call_listen(call, STORE_JOBS);
+		call_query(call, QUERY_LAST_EVENT, NULL, 0, on_head);
+	} else {
+		feed->version = tuner_version(call->server->tuner, call->params[0]);
+		put_query(call, STREAM_PAGE, 0, on_events);
+	}
 }
 
 static void start_stream(struct call *call)
 {
 	static const char retry[] = "retry: 2000\n\n";
-	const char *last = request_header(call->request, "Last-Event-ID");
-	struct stream *stream;
+	struct feed *feed = call->state;
 
 	if (!request_may_wait(call->request)) {
 		call_error(call, ERR_OVERLOADED, "too many clients are waiting");
 		return;
 	}
-	stream = mem_new(1, sizeof(*stream));
-	buf_init(&stream->pending, SIZE_MAX / 2);
-	stream->seq = last != NULL ? strtoll(last, NULL, 10) : 0;
-	call->state = stream;
-	call->state_destroy = destroy_stream;
+	feed->version = feed->all ? -1 : 0;
+	feed->sent_ms = clock_mono_ms();
 	request_stream_begin(call->request, 200, "text/event-stream");
 	(void)request_stream_write(call->request, retry, strlen(retry));
 	read_events(call);
@@ -137,16 +179,14 @@ static void on_page(struct call *call, const struct store_rows *rows)
 
 static void read_page(struct call *call, const struct store_rows *rows)
 {
+	struct feed *feed = call->state;
 	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	struct store_value values[3] = {{.text = call->params[0]}};
 
 	(void)rows;
-	if (!page_read(call, after, unused)) {
-		return;
+	if (page_read(call, after, unused)) {
+		feed->seq = after[0] != '\0' ? strtoll(after, NULL, 10) : feed->seq;
+		put_query(call, call->limit + 1, INT64_MAX, on_page);
 	}
-	values[1].integer = strtoll(after, NULL, 10);
-	values[2].integer = call->limit + 1;
-	call_query(call, QUERY_EVENTS, values, 3, on_page);
 }
 
 /* Nothing comes any more: 204 is what stops a browser's EventSource from asking again and again. */
@@ -161,30 +201,100 @@ static void on_rest(struct call *call, const struct store_rows *rows)
 
 static void on_job(struct call *call, const struct store_rows *rows)
 {
-	const char *last = request_header(call->request, "Last-Event-ID");
-	struct store_value values[] = {{.text = call->params[0]}, {0}, {.integer = 1}};
-
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
-	} else if (last != NULL && strspn(last, "0123456789") != strlen(last)) {
-		call_error(call, ERR_BAD_REQUEST, "Last-Event-ID must be the seq of an event");
-	} else if (last != NULL && document_is_final(rows->cells[JOB_STATE])) {
-		values[1].integer = strtoll(last, NULL, 10);
-		call_query(call, QUERY_EVENTS, values, 3, on_rest);
+	} else if (request_header(call->request, "Last-Event-ID") != NULL &&
+		   document_is_final(rows->cells[JOB_STATE])) {
+		put_query(call, 1, 0, on_rest);
 	} else {
 		start_stream(call);
 	}
 }
 
-void events_get(struct call *call)
+static const char *const *event_types(void)
+{
+	static const char *types[EVENT_TYPES_MAX + 1];
+
+	for (size_t i = 0; i < EVENT_TYPES_MAX && store_event_type(i) != NULL; i++) {
+		types[i] = store_event_type(i);
+	}
+	return types;
+}
+
+static void on_newest(struct call *call, const struct store_rows *rows)
+{
+	struct feed *feed = call->state;
+
+	feed->seq = strtoll(rows->cells[0], NULL, 10);
+	feed->go(call);
+}
+
+/* Finds out behind which event to begin, then calls `go`. */
+static void begin(struct call *call, bool all, bool stream, call_fn *go)
+{
+	const char *last = stream ? request_header(call->request, "Last-Event-ID") : NULL;
+	const char *after = last != NULL ? last : request_query(call->request, "after");
+	struct feed *feed = mem_new(1, sizeof(*feed));
+
+	feed->all = all;
+	feed->go = go;
+	buf_init(&feed->pending, SIZE_MAX / 2);
+	call->state = feed;
+	call->state_destroy = destroy_feed;
+	if (!page_choices(call, "type", event_types(), &feed->types)) {
+		return;
+	}
+	feed->labels = all ? page_labels(call) : NULL;
+	if (last == NULL && after != NULL && strcmp(after, "now") == 0) {
+		call_query(call, QUERY_LAST_EVENT, NULL, 0, on_newest);
+	} else if (after != NULL &&
+		   (*after == '\0' || after[strspn(after, "0123456789")] != '\0')) {
+		call_error(call, ERR_BAD_REQUEST, "%s must be the seq of an event%s",
+			   last != NULL ? "Last-Event-ID" : "after",
+			   last != NULL ? "" : " or \"now\"");
+	} else {
+		feed->seq = after != NULL ? strtoll(after, NULL, 10) : 0;
+		go(call);
+	}
+}
+
+static void find_job(struct call *call)
 {
 	struct store_value id = {.text = call->params[0]};
 
+	call_query(call, QUERY_JOB, &id, 1, on_job);
+}
+
+static void page_of_job(struct call *call)
+{
+	document_of_job(call, read_page);
+}
+
+static void page_of_all(struct call *call)
+{
+	read_page(call, NULL);
+}
+
+static bool wants_stream(struct call *call)
+{
 	request_add_header(call->request, "Vary", "Accept");
-	if (header_prefers(request_header(call->request, "Accept"), "text/event-stream",
-			   "application/json")) {
-		call_query(call, QUERY_JOB, &id, 1, on_job);
-	} else {
-		document_of_job(call, read_page);
+	return header_prefers(request_header(call->request, "Accept"), "text/event-stream",
+			      "application/json");
+}
+
+void events_get(struct call *call)
+{
+	bool stream = wants_stream(call);
+
+	begin(call, false, stream, stream ? find_job : page_of_job);
+}
+
+void events_all(struct call *call)
+{
+	bool stream = wants_stream(call);
+
+	if (!stream) {
+		call_may_wait(call, STORE_JOBS);
 	}
+	begin(call, true, stream, stream ? start_stream : page_of_all);
 }

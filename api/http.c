@@ -318,6 +318,11 @@ const char *http_url(const struct http *http, size_t index)
 	return index < http->listener_count ? http->listeners[index].socket.url : NULL;
 }
 
+size_t http_waiting_count(const struct http *http)
+{
+	return http->waiting_count;
+}
+
 size_t http_connection_count(const struct http *http)
 {
 	return http->connection_count;

@@ -58,6 +58,8 @@ void http_stop(struct http *http, uint64_t deadline_ms, loop_fn done, void *arg)
 void http_destroy(struct http *http);
 /* Open connections and requests being answered, for /metrics. */
 size_t http_connection_count(const struct http *http);
+/* Requests that were handled and not yet answered, streams that have nothing to send included. */
+size_t http_waiting_count(const struct http *http);
 
 /* "GET" for HEAD too: the body is left out of the answer here, not by the handler. */
 const char *request_method(const struct request *request);
@@ -91,6 +93,8 @@ bool request_left(const struct request *request);
 
 /* Adds a header to the answer that follows. The texts are copied. */
 void request_add_header(struct request *request, const char *name, const char *value);
+/* The answer that was in the making is not given: its headers are taken back. */
+void request_forget_headers(struct request *request);
 /* Answers; takes ownership of `body` (from malloc; may be NULL). The request is gone afterwards
  * for its handler. `content_type` may be NULL when there is no body. */
 void request_reply(struct request *request, int status, const char *content_type, char *body,

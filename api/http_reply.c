@@ -23,6 +23,12 @@ void request_add_header(struct request *request, const char *name, const char *v
 	}
 }
 
+void request_forget_headers(struct request *request)
+{
+	buf_clear(&request->headers);
+	request->has_cache_control = false;
+}
+
 static void add_headers(struct request *request, const char *content_type)
 {
 	struct MHD_Response *response = request->response;

@@ -204,26 +204,6 @@ static void on_jobs(struct call *call, const struct store_rows *rows)
 	page_reply(call, rows, 1, -1);
 }
 
-static bool add_label(void *arg, const char *name, const char *value)
-{
-	if (strncmp(name, "label.", 6) == 0) {
-		(void)json_object_set_new(arg, name + 6, json_string(value));
-	}
-	return true;
-}
-
-/* Every label.K=V of the query as a JSON object for the store. */
-static char *wanted_labels(struct call *call)
-{
-	json_t *labels = json_object();
-	char *text;
-
-	request_each_query(call->request, add_label, labels);
-	text = json_text(labels);
-	json_decref(labels);
-	return text;
-}
-
 static struct store_value text_or_null(const char *text)
 {
 	return (struct store_value){.text = text, .is_null = text == NULL};
@@ -237,10 +217,11 @@ void jobs_list(struct call *call)
 	struct store_value values[5];
 	char *labels, *wanted;
 
+	call_may_wait(call, STORE_JOBS);
 	if (!page_read(call, before, unused) || !page_choices(call, "state", states, &wanted)) {
 		return;
 	}
-	labels = wanted_labels(call);
+	labels = page_labels(call);
 	values[0] = text_or_null(wanted);
 	values[1] = text_or_null(request_query(call->request, "name"));
 	values[2] = text_or_null(labels);

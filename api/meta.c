@@ -99,6 +99,9 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 		 (double)courier.dead},
 		{"narrowd_http_connections", "gauge", "Open HTTP connections.",
 		 (double)http_connection_count(server->http)},
+		{"narrowd_http_waiting", "gauge",
+		 "Requests whose answer waits: for the store, for news, for questions.",
+		 (double)http_waiting_count(server->http) - 1}, /* this one waits, too */
 	};
 
 	buf_init(&text, METRICS_BYTES_MAX);

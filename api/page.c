@@ -100,6 +100,25 @@ bool page_choices(struct call *call, const char *parameter, const char *const *c
 	return !filter.refused;
 }
 
+static bool add_label(void *arg, const char *name, const char *value)
+{
+	if (strncmp(name, "label.", 6) == 0) {
+		(void)json_object_set_new(arg, name + 6, json_string(value));
+	}
+	return true;
+}
+
+char *page_labels(struct call *call)
+{
+	json_t *labels = json_object();
+	char *text;
+
+	request_each_query(call->request, add_label, labels);
+	text = json_object_size(labels) > 0 ? json_text(labels) : NULL;
+	json_decref(labels);
+	return text;
+}
+
 static uint64_t mix(uint64_t hash, const char *text)
 {
 	do {

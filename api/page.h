@@ -21,6 +21,8 @@ bool page_read(struct call *call, char *ret_first, char *ret_second);
  */
 bool page_choices(struct call *call, const char *parameter, const char *const *choices,
 		  char **ret_list);
+/* Every label.K=V of the query as a JSON object, which the caller frees; NULL when there is none. */
+char *page_labels(struct call *call);
 /* Whether the parameter is absent or one of the NULL-terminated choices; otherwise answers 400. */
 bool page_choice(struct call *call, const char *parameter, const char *const *choices);
 /*

@@ -16,7 +16,7 @@ call_fn results_space, results_best, results_pareto, results_sensitivity;
 /* export.c */
 call_fn export_job;
 /* events.c */
-call_fn events_get;
+call_fn events_get, events_all;
 /* sigopt.c: the face of a SigOpt server */
 call_fn sigopt_create, sigopt_get, sigopt_suggest, sigopt_observe, sigopt_best;
 /* spaces.c */

@@ -5,6 +5,8 @@ static const char *const page[] = {"limit", "cursor", NULL};
 static const char *const job_page[] = {"limit", "cursor", "state", "name", "label.", NULL};
 static const char *const trial_page[] = {"limit",  "cursor",   "state", "stage", "kind",
 					 "source", "feasible", "order", NULL};
+static const char *const event_page[] = {"limit", "cursor", "type", "after", NULL};
+static const char *const all_events[] = {"limit", "cursor", "type", "after", "label.", NULL};
 static const char *const delivery_page[] = {"limit", "cursor", "state", NULL};
 static const char *const one_trial[] = {"config", NULL};
 static const char *const formats[] = {"format", NULL};
@@ -34,8 +36,9 @@ const struct route router_table[] = {
 	{"POST", "/v1/jobs/{id}/trials", trials_import, BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/trials/{n}", trials_get, NO_BODY, one_trial, json},
 	{"POST", "/v1/jobs/{id}/trials/{n}/retry", jobs_retry, MAYBE_BODY, NULL, json},
-	{"GET", "/v1/jobs/{id}/events", events_get, NO_BODY, page, json_or_stream},
+	{"GET", "/v1/jobs/{id}/events", events_get, NO_BODY, event_page, json_or_stream},
 	{"GET", "/v1/jobs/{id}/export", export_job, NO_BODY, formats, json_or_csv},
+	{"GET", "/v1/events", events_all, NO_BODY, all_events, json_or_stream},
 	{"POST", "/v1/spaces", spaces_dry_run, BODY, NULL, json},
 	{"GET", "/v1/strategies", strategies_list, NO_BODY, NULL, json},
 	{"GET", "/v1/strategies/{name}", strategies_get, NO_BODY, NULL, json},

@@ -200,6 +200,7 @@ void webhooks_list(struct call *call)
 	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
 	struct store_value values[2] = {{0}};
 
+	call_may_wait(call, STORE_WEBHOOKS);
 	if (!page_read(call, after, unused)) {
 		return;
 	}
@@ -232,6 +233,7 @@ static void reply(struct call *call, const struct store_rows *rows)
 
 void webhooks_get(struct call *call)
 {
+	call_may_wait(call, STORE_WEBHOOKS);
 	find(call, reply);
 }
 

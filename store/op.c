@@ -138,6 +138,24 @@ void op_result(struct op *op, int rc, const struct err *err)
 	op->message = rc != 0 ? mem_dup(err->message) : NULL;
 }
 
+static void tell(const struct op *op)
+{
+	struct news *news = op->news;
+
+	if (op->kind <= OP_JOB_DELETE) {
+		news_tell(news, STORE_JOBS);
+	} else if (op->kind <= OP_EVALUATOR_DELETE) {
+		news_tell(news, STORE_EVALUATORS);
+	}
+	if (op->posted || op->kind == OP_JOB_DELETE ||
+	    (op->kind >= OP_WEBHOOK_PUT && op->kind <= OP_DELIVERY_REPLAY)) {
+		news_tell(news, STORE_WEBHOOKS);
+	}
+	if (op->posted && news->on_deliveries != NULL) {
+		news->on_deliveries(news->arg);
+	}
+}
+
 void op_finish(void *arg)
 {
 	struct op *op = arg;
@@ -150,8 +168,8 @@ void op_finish(void *arg)
 	if (op->done != NULL) {
 		op->done(op->arg, op->rc, &err);
 	}
-	if (op->rc == 0 && op->posted && op->hook->fn != NULL) {
-		op->hook->fn(op->hook->arg);
+	if (op->rc == 0) {
+		tell(op);
 	}
 	op_destroy(op);
 }

@@ -7,6 +7,7 @@
 #ifndef NARROWD_STORE_OP_H
 #define NARROWD_STORE_OP_H
 
+#include "store/news.h"
 #include "store/outbox.h"
 #include "store/project.h"
 #include "store/store.h"
@@ -27,12 +28,6 @@ enum op_kind {
 
 enum { OP_TEXTS = 6 };
 
-/* Who is told of new deliveries. Loop thread. */
-struct op_hook {
-	loop_fn fn; /* or NULL */
-	void *arg;
-};
-
 struct op {
 	struct list node;
 	struct loop_task task;
@@ -45,7 +40,7 @@ struct op {
 	size_t event_count;
 	struct store_key *key;        /* or NULL */
 	struct store_attempt attempt; /* OP_DELIVERY_*; its texts are the op's */
-	const struct op_hook *hook;
+	struct news *news;
 	bool posted; /* there is something new to deliver */
 	store_done_fn done;
 	void *arg;

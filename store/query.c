@@ -11,6 +11,10 @@
 	"json(CASE " column " WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)"
 #define AMONG(column, values) \
 	"(" values " IS NULL OR " column " IN (SELECT value FROM json_each(" values ")))"
+#define HAS_LABELS(wanted_labels) \
+	"NOT EXISTS (SELECT 1 FROM json_each(" wanted_labels ") AS wanted WHERE NOT EXISTS" \
+	" (SELECT 1 FROM json_each(labels) AS label" \
+	" WHERE label.key = wanted.key AND label.value = wanted.value))"
 #define NOT_FINAL "state IN ('queued', 'baseline', 'running', 'paused')"
 
 #define JOB_DOCUMENT \
@@ -93,9 +97,7 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
 		" WHERE " AMONG("state", "?1") " AND (?2 IS NULL OR name = ?2)"
-		" AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS wanted WHERE NOT EXISTS"
-		" (SELECT 1 FROM json_each(labels) AS label"
-		" WHERE label.key = wanted.key AND label.value = wanted.value))"
+		" AND " HAS_LABELS("?3")
 		" AND (?4 IS NULL OR job.id < ?4) ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
 		"SELECT job.id, spec, capability, evaluator, matched" FROM_JOB
@@ -105,7 +107,14 @@ static const char *const queries[QUERY_COUNT_] = {
 		" WHERE job = ?1 AND n > ?2 ORDER BY n LIMIT ?3",
 	[QUERY_EVENTS] =
 		"SELECT " EVENT_DOCUMENT ", seq FROM event"
-		" WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+		" WHERE job = ?1 AND seq > ?2 AND " AMONG("type", "?4") " ORDER BY seq LIMIT ?3",
+	[QUERY_ALL_EVENTS] =
+		"SELECT " EVENT_DOCUMENT ", seq FROM event WHERE seq > ?2 AND seq <= ?5"
+		" AND " AMONG("type", "?4") " AND (?1 IS NULL"
+		" OR job IN (SELECT id FROM job WHERE " HAS_LABELS("?1") "))"
+		" ORDER BY seq LIMIT ?3",
+	[QUERY_LAST_EVENT] =
+		"SELECT coalesce(max(seq), 0) FROM event",
 	[QUERY_TRIAL] =
 		"SELECT " TRIAL_DOCUMENT ", " OF_EVENT("asked_n", "config")
 		" FROM trial WHERE job = ?1 AND number = ?2",

@@ -20,8 +20,13 @@ enum store_query {
 	QUERY_OPEN_JOBS,
 	/* (job, after n, limit) -> n, seq, type, at_ms, trial, data; the raw log, for replay */
 	QUERY_LOG,
-	/* (job, after seq, limit) -> document, seq */
+	/* (job, after seq, limit, types|null) -> document, seq */
 	QUERY_EVENTS,
+	/* (labels that its job must have as a JSON object|null, after seq, limit, types|null, up to seq)
+	 * -> document, seq; of all jobs */
+	QUERY_ALL_EVENTS,
+	/* () -> seq of the newest event, or 0 */
+	QUERY_LAST_EVENT,
 	/* (job, states|null, stages|null, feasible|null, order, after key|null, after number|null, limit,
 	 * kinds|null, sources|null) -> document, number, order key; `order` is 0 number, 1 -number,
 	 * 2 accuracy, 3 -accuracy, 4 latency_ms, 5 -latency_ms; trials without the key come last */

@@ -207,7 +207,15 @@ void store_delivery_replay(struct store *store, const char *webhook, int64_t n, 
 
 void store_on_deliveries(struct store *store, loop_fn fn, void *arg)
 {
-	writer_on_deliveries(store->writer, fn, arg);
+	struct news *news = writer_news(store->writer);
+
+	news->on_deliveries = fn;
+	news->arg = arg;
+}
+
+struct store_watch *store_watch(struct store *store, enum store_topic topic, loop_fn fn, void *arg)
+{
+	return news_watch(writer_news(store->writer), topic, fn, arg);
 }
 
 const char *store_event_type(size_t index)

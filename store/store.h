@@ -133,6 +133,15 @@ void store_delivery_end(struct store *store, const struct store_attempt *attempt
  * webhook is disabled. */
 void store_delivery_replay(struct store *store, const char *webhook, int64_t n, int64_t at_ms,
 			   const struct store_key *key, store_done_fn done, void *arg);
+/* What a change may be of. Deliveries are changed by events, too. */
+enum store_topic { STORE_JOBS, STORE_EVALUATORS, STORE_WEBHOOKS, STORE_TOPICS_ };
+
+struct store_watch;
+/* Calls fn(arg) once, when something of the topic has been written; the watch is gone then. Queries
+ * that are put from inside fn see the change. */
+struct store_watch *store_watch(struct store *store, enum store_topic topic, loop_fn fn, void *arg);
+/* No callback afterwards. */
+void store_unwatch(struct store_watch *watch);
 /* fn(arg) is called whenever there is something new to deliver; NULL for nobody. */
 void store_on_deliveries(struct store *store, loop_fn fn, void *arg);
 /* Every type of event there is, then NULL. Any thread. */

@@ -21,7 +21,7 @@ struct writer {
 	sqlite3 *db;
 	const struct directory *directory;
 	struct op_runner runner;
-	struct op_hook hook; /* used on the loop only */
+	struct news news; /* used on the loop only */
 	sqlite3_stmt *begin;
 	sqlite3_stmt *commit;
 	int64_t max_pages; /* 0: no limit */
@@ -310,6 +310,7 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct direct
 	writer->db = db;
 	writer->directory = directory;
 	list_init(&writer->queue);
+	news_init(&writer->news, loop);
 	init_wait(writer);
 	if (prepare(writer, max_bytes, reterr) != 0) {
 		goto fail;
@@ -332,7 +333,7 @@ void writer_push(struct writer *writer, struct op *op)
 {
 	struct err err;
 
-	op->hook = &writer->hook;
+	op->news = &writer->news;
 	if (writer->stopping) {
 		(void)err_set(&err, ERR_DRAINING, "the store is closing");
 		op_result(op, -(int)ERR_DRAINING, &err);
@@ -346,9 +347,9 @@ void writer_push(struct writer *writer, struct op *op)
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 
-void writer_on_deliveries(struct writer *writer, loop_fn fn, void *arg)
+struct news *writer_news(struct writer *writer)
 {
-	writer->hook = (struct op_hook){fn, arg};
+	return &writer->news;
 }
 
 bool writer_writable(const struct writer *writer)

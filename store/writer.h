@@ -32,8 +32,8 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct direct
 			     int64_t max_bytes, struct err *reterr);
 /* Takes over the op. Once writer_stop() was called the result is ERR_DRAINING. */
 void writer_push(struct writer *writer, struct op *op);
-/* As store_on_deliveries(). */
-void writer_on_deliveries(struct writer *writer, loop_fn fn, void *arg);
+/* Who is told of what was written. */
+struct news *writer_news(struct writer *writer);
 bool writer_writable(const struct writer *writer);
 /* All of `ret` but wal_bytes. */
 void writer_stats(struct writer *writer, struct store_stats *ret);
