@@ -116,6 +116,10 @@ struct spec *document_spec(struct call *call, const struct store_rows *rows)
 
 	if (spec == NULL) {
 		call_error(call, ERR_INTERNAL, "the stored job cannot be read: %s", err.message);
+	} else if (spec_check_space(spec, rows->cells[JOB_SPACE], &err) != 0) {
+		call_fail(call, &err);
+		spec_destroy(spec);
+		return NULL;
 	}
 	return spec;
 }
@@ -135,7 +139,10 @@ bool document_trial(struct call *call, int64_t *ret_number)
 void document_not_open(struct call *call, const struct store_rows *rows)
 {
 	if (rows->count > 0) {
-		call_error(call, ERR_WRONG_STATE, "the job is %s", rows->cells[JOB_STATE]);
+		const char *pause = rows->cells[JOB_PAUSE];
+
+		call_error(call, ERR_WRONG_STATE, "the job is %s%s%s", rows->cells[JOB_STATE],
+			   pause != NULL ? ": " : "", pause != NULL ? pause : "");
 	} else {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 	}

@@ -88,6 +88,10 @@ static int run(struct conn *conn, sqlite3_stmt *stmt, conn_row_fn row, void *arg
 	size_t columns = (size_t)sqlite3_column_count(stmt);
 	int step;
 
+	if (columns > MAX_COLUMNS) {
+		return err_set(reterr, ERR_INTERNAL, "a query of %zu columns, at most %d", columns,
+			       MAX_COLUMNS);
+	}
 	conn->deadline_ms = clock_mono_ms() + CONN_QUERY_MS;
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		char *cells[MAX_COLUMNS];

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/db.h"
+#include "store/query.h"
 
 /*
  * Parameters of every statement but PROJECT_JOB: ?1 job, ?2 n, ?3 at_ms, ?4 trial, ?5 data.
@@ -45,6 +46,8 @@ static const struct {
 		 " started_at = CASE ?5 ->> 'state' WHEN 'queued' THEN started_at"
 		 " ELSE coalesce(started_at, ?3) END,"
 		 " finished_at = CASE WHEN " IS_FINAL " THEN ?3 END,"
+		 " pause = CASE ?5 ->> 'state' WHEN 'paused' THEN"
+		 " json_set(nullif(?5 -> 'pause', 'null'), '$.since', " TIME("?3") ") END,"
 		 " exit = CASE WHEN " IS_FINAL " THEN json_object("
 		 "'reason', ?5 -> '$.exit.reason', 'detail', ?5 -> '$.exit.detail') END" THIS_JOB,
 		 NULL},

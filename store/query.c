@@ -5,8 +5,6 @@
 /* SQL is laid out by its clauses. */
 /* clang-format off */
 
-/* A moment in RFC 3339 UTC with milliseconds, or null. */
-#define TIME(column) "strftime('%Y-%m-%dT%H:%M:%fZ', " column " / 1000.0, 'unixepoch')"
 #define BOOLEAN(column) \
 	"json(CASE " column " WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)"
 #define AMONG(column, values) \
@@ -34,7 +32,7 @@
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
 	" 'min_gain', head -> '$.min_gain'," \
 	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \
-	" 'exit', json(exit), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator')"
+	" 'exit', json(exit), 'pause', json(pause), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator')"
 #define FROM_JOB " FROM job JOIN submission ON submission.id = job.id"
 
 #define TRIAL_MEMBERS \
@@ -93,15 +91,19 @@
 static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
 		"SELECT " JOB_DOCUMENT ", version, state, spec, capability, head, best_trial,"
-		" evaluator, matched" FROM_JOB " WHERE job.id = ?1",
+		" evaluator, matched, (SELECT data ->> 'space' FROM event WHERE event.job = job.id"
+		" AND n = 1), pause ->> 'detail'" FROM_JOB " WHERE job.id = ?1",
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
 		" WHERE " AMONG("state", "?1") " AND (?2 IS NULL OR name = ?2)"
 		" AND " HAS_LABELS("?3")
 		" AND (?4 IS NULL OR job.id < ?4) ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
-		"SELECT job.id, spec, capability, evaluator, matched" FROM_JOB
+		"SELECT job.id, spec, capability, evaluator, matched, version, pause ->> 'reason'" FROM_JOB
 		" WHERE " NOT_FINAL " ORDER BY job.id",
+	[QUERY_UNANSWERED] =
+		"SELECT number FROM trial WHERE job = ?1 AND state IN ('asked', 'leased')"
+		" ORDER BY number",
 	[QUERY_LOG] =
 		"SELECT n, seq, type, at_ms, trial, data FROM event"
 		" WHERE job = ?1 AND n > ?2 ORDER BY n LIMIT ?3",

@@ -10,14 +10,16 @@
 
 enum store_query {
 	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator,
-	 * matched or null */
+	 * matched or null, digest of its space or null, why it is paused or null */
 	QUERY_JOB,
 	/* (states|null, name|null, labels that it must have as a JSON object|null, before id|null,
 	 * limit) -> document, id; newest first */
 	QUERY_JOBS,
-	/* () -> id, spec, capability, evaluator, matched or null, of every job that is not final, oldest
-	 * first */
+	/* () -> id, spec, capability, evaluator, matched or null, version, why it is paused or null, of
+	 * every job that is not final, oldest first */
 	QUERY_OPEN_JOBS,
+	/* (job) -> number of every trial that waits for its result */
+	QUERY_UNANSWERED,
 	/* (job, after n, limit) -> n, seq, type, at_ms, trial, data; the raw log, for replay */
 	QUERY_LOG,
 	/* (job, after seq, limit, types|null) -> document, seq */
@@ -74,7 +76,12 @@ enum {
 	JOB_BEST,
 	JOB_EVALUATOR,
 	JOB_MATCHED,
+	JOB_SPACE,
+	JOB_PAUSE,
 };
+
+/* A moment in RFC 3339 UTC with milliseconds, or null, as SQL. */
+#define TIME(column) "strftime('%Y-%m-%dT%H:%M:%fZ', " column " / 1000.0, 'unixepoch')"
 
 /* QUERY_TRIALS stands for one statement per order: statement QUERY_COUNT_ + order. */
 enum { QUERY_ORDERS = 6, QUERY_STATEMENTS = QUERY_COUNT_ + QUERY_ORDERS };

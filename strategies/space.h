@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "strategies/capability.h"
 
@@ -115,6 +116,9 @@ void space_destroy(struct space *space);
 /* The first thing that makes configs of one space none of the other, in words that the caller
  * frees; NULL when they have the same fingerprint. */
 char *space_difference(const struct space *a, const struct space *b);
+/* All that makes indices of configs mean what they mean, as text in an order that is fixed for ever:
+ * names, kinds and choices, other dimensions, the lists of operators that stages go through. */
+void space_text(const struct space *space, struct buf *ret);
 /* Reports something else that was ignored. Before the space is shared. */
 void space_note(struct space *space, const char *pointer, const char *detail);
 

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/flight.h"
+#include "tuner/held.h"
 #include "tuner/import.h"
 #include "tuner/pool.h"
 
@@ -30,7 +31,7 @@ static void on_reply(void *arg)
 	free(reply);
 }
 
-static void reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn done, void *arg)
+void tuner_reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn done, void *arg)
 {
 	struct reply *reply = mem_new(1, sizeof(*reply));
 
@@ -73,6 +74,17 @@ static void move(struct run *run, enum job_state state)
 	run_clock(run);
 }
 
+static void pause_job(struct run *run)
+{
+	json_t *data = run_active(run);
+
+	(void)json_object_update_new(data, json_pack("{s:s, s:{s:s, s:s, s:n}}", "state", "paused",
+						     "pause", "reason", "requested", "detail",
+						     "paused by request", "by"));
+	job_record(run->job, "state_changed", -1, data);
+	run_clock(run);
+}
+
 static enum job_state resumed_state(const struct job *job)
 {
 	if (job->strategy_ready) {
@@ -88,14 +100,17 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 	struct run *run =
 		action == TUNER_CANCEL ? known_run(tuner, job, &err) : open_run(tuner, job, &err);
 
+	if (held_control(tuner, job, action, key, done, arg)) {
+		return;
+	}
 	if (run == NULL) {
-		reply_later(tuner, &err, done, arg);
+		tuner_reply_later(tuner, &err, done, arg);
 		return;
 	}
 	if (action == TUNER_CANCEL && !job_state_is_final(run->job->state)) {
 		run_finish(run, JOB_CANCELLED, "cancelled", "cancelled by request");
 	} else if (action == TUNER_PAUSE && run->job->state != JOB_PAUSED) {
-		move(run, JOB_PAUSED);
+		pause_job(run);
 		pool_leave(run);
 	} else if (action == TUNER_RESUME && run->job->state == JOB_PAUSED) {
 		move(run, resumed_state(run->job));
@@ -117,7 +132,7 @@ void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const str
 		(void)job_check_retry(run->job, run->job->trials[number], &err);
 	}
 	if (err.code != ERR_OK) {
-		reply_later(tuner, &err, done, arg);
+		tuner_reply_later(tuner, &err, done, arg);
 		return;
 	}
 	job_retry(run->job, run->job->trials[number]);
@@ -286,7 +301,7 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 	}
 	edit->version = -1; /* what is on its way to the disk comes first */
 	if (change(run->job, edit, &err) != 0) {
-		reply_later(tuner, &err, done, arg);
+		tuner_reply_later(tuner, &err, done, arg);
 	} else {
 		run_clock(run);
 		run_flush(run, NULL, done, arg);
@@ -317,7 +332,7 @@ void tuner_import(struct tuner *tuner, const char *job, json_t *body, const stru
 	*ret_receipt = NULL;
 	if (run == NULL || import_read(run->job, body, &import, &err) != 0) {
 		import_finish(&import);
-		reply_later(tuner, &err, done, arg);
+		tuner_reply_later(tuner, &err, done, arg);
 		return;
 	}
 	import_record(run->job, &import);
@@ -351,7 +366,7 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 		*ret_expires_at_ms = beat.expires_at_ms;
 	}
 	if (rc != 0 || beat.run == NULL) {
-		reply_later(tuner, &err, done, arg);
+		tuner_reply_later(tuner, &err, done, arg);
 		return;
 	}
 	run_flush(beat.run, NULL, done, arg);
@@ -372,7 +387,7 @@ void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer
 		return;
 	}
 	if (rc != 0) {
-		reply_later(tuner, &err, done, arg);
+		tuner_reply_later(tuner, &err, done, arg);
 		return;
 	}
 	run_flush(run, key, done, arg);

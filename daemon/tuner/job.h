@@ -198,6 +198,7 @@ void job_add_gain(const struct spec *spec, const double *values, const double *b
 		  json_t *data);
 
 /* Data of the events, built from what happened. New references. */
+json_t *job_submitted_data(const struct job *job);
 json_t *job_asked_data(const struct job *job, const struct question *question, int64_t twin,
 		       bool cached);
 json_t *job_told_data(const struct job *job, const struct trial *trial,

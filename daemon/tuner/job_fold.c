@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/hash.h"
 #include "base/mem.h"
 #include "tuner/codec_config.h"
 
@@ -54,6 +55,7 @@ static int on_state(struct job *job, struct trial *trial, const json_t *data, st
 		[JOB_PAUSED] = {[JOB_QUEUED] = 1,
 				[JOB_BASELINE] = 1,
 				[JOB_RUNNING] = 1,
+				[JOB_PAUSED] = 1, /* for another reason */
 				[JOB_COMPLETED] = 1,
 				[JOB_FAILED] = 1,
 				[JOB_CANCELLED] = 1},
@@ -70,6 +72,22 @@ static int on_state(struct job *job, struct trial *trial, const json_t *data, st
 	job->state = to;
 	take_active(job, data);
 	return 0;
+}
+
+json_t *job_submitted_data(const struct job *job)
+{
+	char digest[HASH_SHA256_HEX_SIZE];
+
+	spec_space_digest(job->spec, digest);
+	return json_pack("{s:I, s:s}", "rules", (json_int_t)job->spec->rules, "space", digest);
+}
+
+static int on_submitted(struct job *job, struct trial *trial, const json_t *data,
+			struct err *reterr)
+{
+	(void)trial;
+	return spec_check_space(job->spec, json_string_value(json_object_get(data, "space")),
+				reterr);
 }
 
 static int on_stage(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
@@ -432,7 +450,7 @@ static const struct {
 	bool of_trial;
 	fold_fn *fold;
 } folds[] = {
-	{"job_submitted", false, on_nothing},
+	{"job_submitted", false, on_submitted},
 	{"state_changed", false, on_state},
 	{"job_edited", false, on_edited},
 	{"stage_entered", false, on_stage},

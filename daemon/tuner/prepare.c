@@ -112,10 +112,11 @@ static void check_source(struct preparation *p, const struct store_rows *rows)
 			: NULL;
 	char *difference;
 
-	if (source == NULL) {
+	if (source == NULL || spec_check_space(source, rows->cells[JOB_SPACE], &why) != 0) {
 		(void)err_fault(&p->err, "/warm_start/job", "%s",
 				rows->count > 0 ? "the job cannot be read any more"
 						: "no job has this id");
+		spec_destroy(source);
 		return;
 	}
 	difference = p->prepared->spec->space != NULL

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/query.h"
+#include "tuner/held.h"
 
 /*
  * Reading a job back from its log: at start for every job that is not final, and while running
@@ -145,43 +146,12 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 	return 0;
 }
 
-static void on_last_version(void *arg, char *const *cells)
-{
-	*(int64_t *)arg = strtoll(cells[0], NULL, 10);
-}
-
-static void on_failed_stored(void *arg, int rc, const struct err *err)
-{
-	(void)arg;
-	if (rc != 0) {
-		log_line(LOG_ERROR, "a job's failure was not stored",
-			 LOG_TEXT("error", err->message));
-	}
-}
-
-/* A job that this version cannot read ends with a reason instead of hanging for ever. */
-static void fail_unreadable(struct tuner *tuner, const char *id, const struct err *err)
-{
-	int64_t version = 0;
-	json_t *data = json_pack("{s:s, s:{s:s, s:s}}", "state", "failed", "exit", "reason",
-				 "error", "detail", err->message);
-	char *text = json_text(data);
-	struct store_event event = {"state_changed", clock_wall_ms(), -1, text};
-	struct store_value values[] = {{.text = id}, {.integer = 0}, {.integer = INT32_MAX}};
-	struct err ignored;
-
-	if (store_query_now(tuner->options.store, QUERY_LOG, values, 3, on_last_version, &version,
-			    &ignored) == 0) {
-		store_append(tuner->options.store, id, version, &event, 1, NULL, on_failed_stored,
-			     NULL);
-	}
-	free(text);
-	json_decref(data);
-}
+/* What a spec is made of, then the job's version and why it is paused. */
+enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_CELLS };
 
 struct open_job {
 	char id[ID_SIZE];
-	char *cells[SPEC_TEXTS]; /* owned */
+	char *cells[OPEN_CELLS]; /* owned */
 };
 
 struct open_jobs {
@@ -201,8 +171,31 @@ static void on_open_job(void *arg, char *const *cells)
 	jobs->list = mem_grow(jobs->list, jobs->count + 1, sizeof(*jobs->list));
 	job = &jobs->list[jobs->count++];
 	(void)snprintf(job->id, sizeof(job->id), "%s", cells[0]);
-	for (int i = 0; i < SPEC_TEXTS; i++) {
+	for (int i = 0; i < OPEN_CELLS; i++) {
 		job->cells[i] = cells[i + 1] != NULL ? mem_dup(cells[i + 1]) : NULL;
+	}
+}
+
+/* Whether a reason not to read a job may be gone in a moment. */
+static bool passes(enum err_code code)
+{
+	return code == ERR_STORAGE || code == ERR_BUSY || code == ERR_NO_MEMORY;
+}
+
+static void take_up(struct tuner *tuner, const struct open_job *job)
+{
+	struct err why;
+
+	if (reload_job(tuner, job->id, job->cells, &why) == 0) {
+		return;
+	}
+	if (passes(why.code)) {
+		log_line(LOG_ERROR, "job could not be read, later again", LOG_TEXT("job", job->id),
+			 LOG_TEXT("error", why.message));
+		reload_later(tuner, job->id);
+	} else {
+		held_keep(tuner, job->id, strtoll(job->cells[OPEN_VERSION], NULL, 10),
+			  job->cells[OPEN_PAUSE], &why);
 	}
 }
 
@@ -213,14 +206,10 @@ static int load(struct tuner *tuner, const char *only, struct err *reterr)
 				 reterr);
 
 	for (size_t i = 0; i < jobs.count; i++) {
-		struct err why;
-
-		if (rc == 0 && reload_job(tuner, jobs.list[i].id, jobs.list[i].cells, &why) != 0) {
-			log_line(LOG_ERROR, "job cannot go on", LOG_TEXT("job", jobs.list[i].id),
-				 LOG_TEXT("error", why.message));
-			fail_unreadable(tuner, jobs.list[i].id, &why);
+		if (rc == 0) {
+			take_up(tuner, &jobs.list[i]);
 		}
-		for (int k = 0; k < SPEC_TEXTS; k++) {
+		for (int k = 0; k < OPEN_CELLS; k++) {
 			free(jobs.list[i].cells[k]);
 		}
 	}

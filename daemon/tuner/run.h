@@ -21,6 +21,7 @@ struct tuner {
 	struct map runs;   /* job id -> struct run * */
 	struct map leases; /* lease id, past ones too -> struct trial * */
 	struct map pools;  /* name -> struct pool * */
+	struct map held;   /* job id -> struct held * */
 	struct workers workers;
 	size_t alive;       /* runs in memory, closed ones included */
 	size_t awaited;     /* flights whose answer a stop waits for */
@@ -126,6 +127,9 @@ typedef int final_fn(struct job *job, void *arg, struct err *reterr);
  */
 void final_change(struct tuner *tuner, const char *job, bool whole, final_fn *change, void *arg,
 		  loop_fn forget, const struct store_key *key, tuner_done_fn done, void *done_arg);
+
+/* control.c: `err` through the callback, in a later turn of the loop. */
+void tuner_reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn done, void *arg);
 
 /* tuner.c */
 void tuner_check_stopped(struct tuner *tuner);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/hash.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -335,6 +337,33 @@ void spec_destroy(struct spec *spec)
 	free(spec->warm_start);
 	free(spec->name);
 	free(spec);
+}
+
+void spec_space_digest(const struct spec *spec, char *ret_hex65)
+{
+	struct buf text;
+
+	buf_init(&text, SIZE_MAX);
+	space_text(spec->space, &text);
+	hash_sha256_hex(text.bytes, text.length, ret_hex65);
+	buf_finish(&text);
+}
+
+int spec_check_space(const struct spec *spec, const char *digest, struct err *reterr)
+{
+	char now[HASH_SHA256_HEX_SIZE];
+
+	if (digest == NULL) {
+		return 0;
+	}
+	spec_space_digest(spec, now);
+	if (strcmp(now, digest) == 0) {
+		return 0;
+	}
+	return err_set(reterr, ERR_DIVERGED,
+		       "the tuning space that this narrowd builds from the submission is not the "
+		       "one that the job's configs were chosen from: go on with the narrowd that "
+		       "it was submitted to, or cancel it and clone it");
 }
 
 static json_t *criterion_head(const struct criterion *c)

@@ -81,6 +81,11 @@ struct spec *spec_load(const char *body, const char *capability, const char *tar
  * again; NULL when nothing need be. The caller frees. */
 char *spec_matched(const struct spec *spec);
 void spec_destroy(struct spec *spec);
+/* The SHA-256 of the space's text, which job_submitted holds. */
+void spec_space_digest(const struct spec *spec, char *ret_hex65);
+/* ERR_DIVERGED when the space is not the one that configs of the log are indices into. `digest` as
+ * above; NULL, as of jobs from before there was one, fits all. */
+int spec_check_space(const struct spec *spec, const char *digest, struct err *reterr);
 
 /* Labels, {name: text}, or an empty object. New reference. The first rules took any name. */
 json_t *spec_labels_read(const struct json_at *at, int64_t rules);

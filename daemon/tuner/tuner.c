@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tuner/held.h"
 #include "tuner/import.h"
 #include "tuner/pool.h"
 #include "tuner/run.h"
@@ -46,6 +47,7 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	map_init(&tuner->runs);
 	map_init(&tuner->leases);
 	map_init(&tuner->pools);
+	map_init(&tuner->held);
 	workers_init(&tuner->workers);
 	reload_init(tuner);
 	loop_timer_init(options->loop, &tuner->probe_timer, on_probe_timer, tuner);
@@ -58,6 +60,7 @@ void tuner_destroy(struct tuner *tuner)
 		return;
 	}
 	reload_finish(tuner);
+	held_finish(tuner);
 	sched_finish(&tuner->sched);
 	map_finish(&tuner->runs);
 	map_finish(&tuner->leases);
@@ -194,7 +197,7 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	s->arg = arg;
 	s->job = job_create(id, prepared->spec);
 	prepared->spec = NULL;
-	job_record(s->job, "job_submitted", -1, NULL);
+	job_record(s->job, "job_submitted", -1, job_submitted_data(s->job));
 	import_copy(s->job, prepared->history, &history);
 	import_record(s->job, &history);
 	import_finish(&history);

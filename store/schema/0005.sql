@@ -39,3 +39,6 @@ UPDATE job SET warnings = (SELECT json_group_array(json(CASE type WHEN 'text'
 		THEN json_object('pointer', NULL, 'detail', atom) ELSE value END))
 	FROM (SELECT type, atom, value FROM json_each(job.warnings) ORDER BY key))
 WHERE EXISTS (SELECT 1 FROM json_each(job.warnings) WHERE type = 'text');
+
+-- Why a job is paused, and by whom: an object, or null when nothing is known.
+ALTER TABLE job ADD COLUMN pause TEXT;

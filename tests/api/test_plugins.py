@@ -207,6 +207,10 @@ class Example(PluginCase):
 class Gone(PluginCase):
     """A job outlives the plug-in that it was submitted with."""
 
+    def paused(self, daemon, identifier):
+        document = get(daemon, f"/v1/jobs/{identifier}")
+        return document if document["state"] == "paused" else None
+
     def test_open_and_final_jobs(self):
         self.install()
         daemon = self.daemon()
@@ -225,9 +229,9 @@ class Gone(PluginCase):
         daemon.kill9()
 
         daemon = self.daemon(plugins=False)
-        document = finished(daemon, running)
-        self.assertEqual((document["state"], document["exit"]["reason"]), ("failed", "error"))
-        self.assertIn("plugin_dir", document["exit"]["detail"])
+        document = wait_until(lambda: self.paused(daemon, running))
+        self.assertEqual(document["pause"]["reason"], "strategy_missing")
+        self.assertIn("plugin_dir", document["pause"]["detail"])
         self.assertEqual(document["strategy"], "by_name")
         self.assertEqual(sequence(daemon, running)[:5], expected()[:5])
         self.assertEqual(get(daemon, f"/v1/jobs/{final}/best"), best)
@@ -243,7 +247,13 @@ class Gone(PluginCase):
         self.assertEqual(status, 201, clone)
         self.assertEqual(finished(daemon, clone["id"])["state"], "completed")
         daemon.restart()
-        self.assertEqual(get(daemon, f"/v1/jobs/{running}")["exit"], document["exit"])
+        self.assertEqual(get(daemon, f"/v1/jobs/{running}")["pause"], document["pause"])
+        daemon.stop()
+        # Once the plug-in is there again the job goes on where it was.
+        daemon = self.daemon()
+        self.assertEqual(daemon.request("POST", f"/v1/jobs/{running}/resume")[0], 200)
+        self.assertEqual(finished(daemon, running)["state"], "completed")
+        self.assertEqual(sequence(daemon, running), expected())
         daemon.stop()
 
 

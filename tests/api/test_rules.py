@@ -2,12 +2,14 @@
 
 import json
 import pathlib
+import sqlite3
 import tempfile
 import unittest
 
 import rules_kit
 from daemon import Daemon
-from jobkit import get
+from jobkit import finished, get, wait_until
+from test_history import BUDGET, HistoryCase
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "data"
 # What follows from when and where it is asked; everything else that was said is still said.
@@ -67,6 +69,84 @@ class Rules1(unittest.TestCase):
         self.assertEqual(len(list(differences(was, {"a": [1, {"b": 3}]}))), 1)
         self.assertEqual(len(list(differences(was, {"a": [1]}))), 1)
         self.assertEqual(len(list(differences(was, {}))), 1)
+
+
+class Divergence(HistoryCase):
+    """The space that is built from what is stored is another one than configs were chosen from."""
+
+    def change(self, job, edit):
+        """What the job's stored capability was, and is after `edit`."""
+        with sqlite3.connect(f"{self.daemon.directory}/narrowd.db") as database:
+            select = "SELECT capability FROM submission WHERE id = ?"
+            (was,) = database.execute(select, (job,)).fetchone()
+            assert edit(was) != was, was
+            update = "UPDATE submission SET capability = ? WHERE id = ?"
+            database.execute(update, (edit(was), job))
+        database.close()
+        return was
+
+    def diverged(self, edit):
+        """An open job whose capability was changed under it, and what that was."""
+        _, job, gate = self.held(tuning_criterion=BUDGET, confirm=0)
+        gate.set()
+        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["progress"]["told"] > 1)
+        self.daemon.request("POST", f"/v1/jobs/{job}/pause")
+        self.daemon.stop()
+        was = self.change(job, edit)
+        self.daemon.start()
+        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["pause"]["reason"] != "requested")
+        return job, was
+
+    def test_it_is_paused_and_says_why(self):
+        swapped = ('["minmax","kl"]', '["kl","minmax"]')
+        for edit in (
+            lambda text: text.replace(*swapped),
+            lambda text: json.dumps({**json.loads(text), "ops": json.loads(text)["ops"][1:]}),
+            lambda text: text.replace('"op1"', '"op9"'),
+        ):
+            job, was = self.diverged(edit)
+            document = get(self.daemon, f"/v1/jobs/{job}")
+            self.assertEqual(document["state"], "paused")
+            self.assertEqual(document["pause"]["reason"], "replay_divergence")
+            for path in ("/resume", "/trials/1/retry"):
+                status, _, problem = self.daemon.request("POST", f"/v1/jobs/{job}{path}")
+                self.assertEqual(status, 409, problem)
+                self.assertIn("space", problem["detail"])
+            self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/pause")[0], 200)
+            self.assertEqual(len(get(self.daemon, f"/v1/jobs/{job}/trials")["items"]),
+                             document["progress"]["asked"] + 1)
+            status, _, problem = self.daemon.request("GET", f"/v1/jobs/{job}/best")
+            self.assertEqual(problem["type"], "urn:narrowd:problem:replay_divergence")
+            events = get(self.daemon, f"/v1/jobs/{job}/events", Accept="application/json")
+            self.daemon.restart()
+            again = get(self.daemon, f"/v1/jobs/{job}/events", Accept="application/json")
+            self.assertEqual(again, events, "it is said once")
+            self.daemon.stop()
+            self.change(job, lambda _, was=was: was)
+            self.daemon.start()
+            self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/resume")[0], 200)
+            document = finished(self.daemon, job)
+            self.assertEqual((document["state"], document["pause"]), ("completed", None))
+
+    def test_it_can_be_cancelled_and_deleted(self):
+        job, _ = self.diverged(lambda text: text.replace('"op1"', '"op9"'))
+        for _ in range(2):
+            status, _, document = self.daemon.request("POST", f"/v1/jobs/{job}/cancel")
+            self.assertEqual((status, document["state"]), (200, "cancelled"), document)
+        self.assertEqual(document["progress"]["running"], 0)
+        self.daemon.restart()
+        self.assertEqual(get(self.daemon, f"/v1/jobs/{job}")["state"], "cancelled")
+        self.assertEqual(self.daemon.request("DELETE", f"/v1/jobs/{job}")[0], 204)
+
+    def test_a_job_that_is_over_is_not_read_wrongly(self):
+        job = self.run_job(self.evaluator().url, tuning_criterion=BUDGET)
+        self.daemon.stop()
+        self.change(job, lambda text: text.replace('"op1"', '"op9"'))
+        self.daemon.start()
+        status, _, problem = self.daemon.request("GET", f"/v1/jobs/{job}/best")
+        self.assertEqual((status, problem["type"]),
+                         (409, "urn:narrowd:problem:replay_divergence"))
+        self.assertEqual(get(self.daemon, f"/v1/jobs/{job}")["state"], "completed")
 
 
 if __name__ == "__main__":

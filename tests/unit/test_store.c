@@ -37,7 +37,7 @@ Test(store, a_job_document_says_what_its_events_say)
 		"\"metrics\":{\"latency_ms\":10}},\"best\":{\"trial\":1,\"feasible\":false,"
 		"\"accuracy\":0.75,\"accuracy_loss\":0.0625,\"objective_value\":4.5,"
 		"\"speedup\":null,\"gain\":null},\"exit\":{\"reason\":\"max_trials\",\"detail\":"
-		"\"d\"},"
+		"\"d\"},\"pause\":null,"
 		"\"warnings\":[{\"pointer\":null,\"detail\":\"odd\"},"
 		"{\"pointer\":\"/x\",\"detail\":\"low\"}],\"evaluator\":{\"pool\":\"gpu\"}}");
 	cr_assert_str_eq(world_cell(&world, 0, 1), "27", "the version counts events");
