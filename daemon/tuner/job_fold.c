@@ -5,118 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/hash.h"
 #include "base/mem.h"
 #include "tuner/codec_config.h"
 
 int job_corrupt(struct err *reterr, const char *what)
 {
 	return err_set(reterr, ERR_CORRUPT, "the log does not fit together: %s", what);
-}
-
-static int name_index(const json_t *data, const char *member, const char *const *names)
-{
-	const char *text = json_string_value(json_object_get(data, member));
-
-	for (int i = 0; text != NULL && names[i] != NULL; i++) {
-		if (strcmp(names[i], text) == 0) {
-			return i;
-		}
-	}
-	return -1;
-}
-
-static void take_active(struct job *job, const json_t *data)
-{
-	const json_t *active = json_object_get(data, "active_s");
-
-	if (json_is_number(active)) {
-		job->active_s = json_number_value(active);
-	}
-}
-
-static int on_state(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
-{
-	/* Row: from, column: to. */
-	static const bool allowed[][7] = {
-		[JOB_QUEUED] = {[JOB_BASELINE] = 1,
-				[JOB_PAUSED] = 1,
-				[JOB_FAILED] = 1,
-				[JOB_CANCELLED] = 1},
-		[JOB_BASELINE] = {[JOB_RUNNING] = 1,
-				  [JOB_PAUSED] = 1,
-				  [JOB_COMPLETED] = 1,
-				  [JOB_FAILED] = 1,
-				  [JOB_CANCELLED] = 1},
-		[JOB_RUNNING] = {[JOB_PAUSED] = 1,
-				 [JOB_COMPLETED] = 1,
-				 [JOB_FAILED] = 1,
-				 [JOB_CANCELLED] = 1},
-		[JOB_PAUSED] = {[JOB_QUEUED] = 1,
-				[JOB_BASELINE] = 1,
-				[JOB_RUNNING] = 1,
-				[JOB_PAUSED] = 1, /* for another reason */
-				[JOB_COMPLETED] = 1,
-				[JOB_FAILED] = 1,
-				[JOB_CANCELLED] = 1},
-		[JOB_COMPLETED] = {0},
-		[JOB_FAILED] = {0},
-		[JOB_CANCELLED] = {0},
-	};
-	int to = name_index(data, "state", job_state_names);
-
-	(void)trial;
-	if (to < 0 || !allowed[job->state][to]) {
-		return job_corrupt(reterr, "a state that cannot follow");
-	}
-	job->state = to;
-	take_active(job, data);
-	return 0;
-}
-
-json_t *job_submitted_data(const struct job *job)
-{
-	char digest[HASH_SHA256_HEX_SIZE];
-
-	spec_space_digest(job->spec, digest);
-	return json_pack("{s:I, s:s}", "rules", (json_int_t)job->spec->rules, "space", digest);
-}
-
-static int on_submitted(struct job *job, struct trial *trial, const json_t *data,
-			struct err *reterr)
-{
-	(void)trial;
-	return spec_check_space(job->spec, json_string_value(json_object_get(data, "space")),
-				reterr);
-}
-
-static int on_stage(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
-{
-	const char *stage = json_string_value(json_object_get(data, "stage"));
-
-	(void)trial;
-	(void)reterr;
-	(void)snprintf(job->stage, sizeof(job->stage), "%s", stage != NULL ? stage : "");
-	return 0;
-}
-
-static int on_edited(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
-{
-	json_t *labels = json_object_get(data, "labels");
-	const json_t *trials = json_object_get(data, "max_trials");
-	const json_t *parallel = json_object_get(data, "parallel");
-	const json_t *timeout = json_object_get(data, "timeout");
-
-	(void)trial;
-	(void)reterr;
-	job->max_trials = trials != NULL ? json_integer_value(trials) : job->max_trials;
-	job->parallel = parallel != NULL ? json_integer_value(parallel) : job->parallel;
-	job->timeout_s = timeout != NULL ? json_number_value(timeout) : job->timeout_s;
-	if (json_is_object(labels)) {
-		json_decref(job->labels);
-		job->labels = json_incref(labels);
-	}
-	return 0;
 }
 
 /* An import is better than a failure to answer the next question about the config. */
@@ -169,7 +63,7 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 {
 	const json_t *config = json_object_get(data, "config");
 	const json_t *twin = json_object_get(data, "twin");
-	int kind = name_index(data, "kind", question_kind_names);
+	int kind = job_name_index(data, "kind", question_kind_names);
 
 	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
 	trial->question = json_copy((json_t *)data);
@@ -281,7 +175,7 @@ static int on_told(struct job *job, struct trial *trial, const json_t *data, str
 	if (trial->state >= TRIAL_TOLD) {
 		return job_corrupt(reterr, "a second result of one trial");
 	}
-	take_active(job, data);
+	job_take_active(job, data);
 	job->failed_in_row = 0;
 	job->out -= !trial->cached;
 	job_retry_over(job, trial);
@@ -345,7 +239,7 @@ static int on_failed(struct job *job, struct trial *trial, const json_t *data, s
 		return job_corrupt(reterr, "a failure of a trial that has a result");
 	}
 	trial->state = TRIAL_FAILED;
-	take_active(job, data);
+	job_take_active(job, data);
 	note_failure(job, trial, data);
 	job->failed += !trial->cached;
 	job->failed_in_row++;
@@ -361,7 +255,7 @@ static int on_pruned(struct job *job, struct trial *trial, const json_t *data, s
 	if (trial->state >= TRIAL_TOLD || trial->kind != QUESTION_EVALUATE) {
 		return job_corrupt(reterr, "an early verdict on what has a result");
 	}
-	take_active(job, data);
+	job_take_active(job, data);
 	job->failed_in_row = 0;
 	job->out -= !trial->cached;
 	trial->told = json_incref((json_t *)data);
@@ -450,10 +344,10 @@ static const struct {
 	bool of_trial;
 	fold_fn *fold;
 } folds[] = {
-	{"job_submitted", false, on_submitted},
-	{"state_changed", false, on_state},
-	{"job_edited", false, on_edited},
-	{"stage_entered", false, on_stage},
+	{"job_submitted", false, job_on_submitted},
+	{"state_changed", false, job_on_state},
+	{"job_edited", false, job_on_edited},
+	{"stage_entered", false, job_on_stage},
 	{"question_asked", true, on_asked},
 	{"question_leased", true, job_on_leased},
 	{"lease_accepted", true, job_on_accepted},

@@ -12,7 +12,13 @@ int job_fold(struct job *job, const char *type, int64_t trial, const json_t *dat
 /* How one type of event changes the job; `trial` is the one that it names, or NULL. */
 typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, struct err *reterr);
 int job_corrupt(struct err *reterr, const char *what);
-/* job_lease.c *//* job_lease.c */
+/* job_state.c */
+fold_fn job_on_submitted, job_on_state, job_on_stage, job_on_edited;
+/* The place of a member's text among `names`, or -1. */
+int job_name_index(const json_t *data, const char *member, const char *const *names);
+/* Takes over the active seconds that an event carries, if it does. */
+void job_take_active(struct job *job, const json_t *data);
+/* job_lease.c */
 fold_fn job_on_leased, job_on_accepted, job_on_attempt_over, job_on_returned;
 /* job_score.c: members of an event about a score question. */
 void job_read_score_question(struct trial *trial, const json_t *data);
