@@ -40,6 +40,7 @@ const struct strategy_ops auto_strategy = {
 	.when = "When nothing is known about the model: cheap where quantization is easy, "
 		"thorough where it is not. Does not look for more speed once the criterion is "
 		"met.",
+	.traits = STRATEGY_BASELINE,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

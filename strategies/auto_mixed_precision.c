@@ -42,8 +42,8 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	struct plan *plan = state;
 
 	(void)reterr;
-	plan_init(plan, problem, lists[problem->level]);
 	plan->lowered = true;
+	plan_init(plan, problem, lists[problem->level]);
 	plan->skipped[MODE_BF16] = strstr(args->texts[0], "bf16") == NULL;
 	plan->skipped[MODE_FP16] = strstr(args->texts[0], "fp16") == NULL;
 	plan_start(plan);
@@ -60,6 +60,7 @@ const struct strategy_ops auto_mixed_precision_strategy = {
 		"there.",
 	.params = params,
 	.has_levels = true,
+	.traits = STRATEGY_BASELINE | STRATEGY_ONE_SIZE | STRATEGY_ONE_ALPHA | STRATEGY_NO_QUANT,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

@@ -71,6 +71,7 @@ const struct strategy_ops basic_strategy = {
 	.when = "The usual choice: needs nothing but evaluations and meets most criteria, "
 		"though a model of many operators may take a trial or more for each of them.",
 	.params = params,
+	.traits = STRATEGY_BASELINE,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

@@ -144,3 +144,18 @@ size_t config_fallbacks(const struct config *config, const struct space *space)
 	}
 	return count;
 }
+
+bool config_is_baseline(const struct config *config, const struct space *space)
+{
+	size_t i = 0;
+
+	for (size_t op = 0; op < space->op_count; op++) {
+		bool changed = i < config->count && config->changes[i].dimension == op;
+		uint16_t choice = changed ? config->changes[i++].choice : 0;
+
+		if (space_kind(space, op)->choices[choice].mode != MODE_FP32) {
+			return false;
+		}
+	}
+	return true;
+}

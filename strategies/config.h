@@ -36,5 +36,7 @@ void config_expand(const struct config *config, const struct space *space, uint1
 uint16_t config_choice(const struct config *config, size_t dimension);
 /* How many quantizable operators are in high precision: what ties are broken by. */
 size_t config_fallbacks(const struct config *config, const struct space *space);
+/* Whether every operator is in fp32: that is the baseline, whatever its size and alpha. */
+bool config_is_baseline(const struct config *config, const struct space *space);
 
 #endif

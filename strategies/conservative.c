@@ -33,6 +33,7 @@ const struct strategy_ops conservative_strategy = {
 		   "keeping what meets the criterion.",
 	.when = "When accuracy matters more than speed and there is time for five trials at "
 		"most.",
+	.traits = STRATEGY_BASELINE | STRATEGY_ONE_SIZE,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

@@ -59,13 +59,14 @@ double distance_of(const struct distance *distance, size_t digit, uint16_t a, ui
 {
 	const struct trials *trials = distance->trials;
 	const struct space *space = trials->product.space;
+	const double *places = trials_places(trials, digit);
 	double step;
 
-	if (!trials_ordered(trials, digit)) {
+	if (places == NULL) {
 		return quarter *
 		       quarters(space_kind(space, trials->product.dimensions[digit]), a, b);
 	}
-	step = trials->places[a] - trials->places[b];
+	step = places[a] - places[b];
 	return step * step;
 }
 
@@ -74,7 +75,7 @@ void distance_add(const struct distance *distance, size_t digit, uint16_t choice
 {
 	const struct product *product = &distance->trials->product;
 	const uint16_t *column = trials_column(distance->trials, digit);
-	bool ordered = trials_ordered(distance->trials, digit);
+	bool ordered = trials_places(distance->trials, digit) != NULL;
 	uint32_t kind = ordered ? 0 : product->space->ops[product->dimensions[digit]].kind;
 	const uint8_t *table = ordered ? NULL : distance->tables[kind];
 

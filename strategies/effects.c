@@ -318,6 +318,9 @@ struct config *effects_config(const struct effects *effects, const uint16_t *opt
 	struct config *config;
 
 	memcpy(choices, options, effects->op_count * sizeof(*choices));
+	if (effects->alpha > 0) {
+		choices[space_alpha_dimension(effects->space)] = effects->alpha;
+	}
 	config = config_create(effects->space, choices);
 	free(choices);
 	return config;

@@ -30,6 +30,7 @@ struct effects {
 	double *shares;    /* of an operator in the latency of the baseline */
 	double *latencies; /* expected of an option, relative to the baseline's */
 	bool timed;        /* whether those are more than a guess */
+	uint16_t alpha;    /* the choice of smooth quant's alpha that configs are made with */
 };
 
 void effects_init(struct effects *effects, const struct problem *problem);

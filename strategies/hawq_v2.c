@@ -41,6 +41,7 @@ const struct strategy_ops hawq_v2_strategy = {
 		"operator, usually far fewer.",
 	.params = params,
 	.needs = needs,
+	.traits = STRATEGY_BASELINE | STRATEGY_ONE_SIZE,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

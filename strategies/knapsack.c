@@ -211,6 +211,7 @@ const struct strategy_ops knapsack_strategy = {
 		"the budget.",
 	.when = "When there are good scores and the capability says how long operators take: a "
 		"handful of trials, whatever the size of the model.",
+	.traits = STRATEGY_ONE_SIZE | STRATEGY_ONE_ALPHA,
 	.state_size = state_size,
 	.init = init,
 	.apply = apply,

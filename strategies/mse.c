@@ -42,6 +42,7 @@ const struct strategy_ops mse_strategy = {
 	.when = "When the evaluator can compare tensors: the operators that suffer most are "
 		"tried first.",
 	.needs = needs,
+	.traits = STRATEGY_BASELINE,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

@@ -53,6 +53,7 @@ const struct strategy_ops mse_v2_strategy = {
 		"question for each of them.",
 	.params = params,
 	.needs = needs,
+	.traits = STRATEGY_BASELINE,
 	.state_size = plan_state_size,
 	.init = init,
 	.apply = plan_apply,

@@ -32,7 +32,7 @@ static double log_gain(const struct parzen *parzen, uint16_t choices)
 
 static double *ordered_density(const struct parzen *parzen, uint16_t choices)
 {
-	const double *places = parzen->trials->places;
+	const double *places = parzen->trials->sizes;
 	double *density = mem_new((size_t)choices * choices, sizeof(*density));
 
 	for (uint16_t a = 0; a < choices; a++) {

@@ -2,8 +2,8 @@
  * Densities over configs as mixtures of kernels, one around each trial: what TPE compares.
  *
  * A kernel is a product over the dimensions. Its categorical part keeps the trial's option with
- * probability 1 - bandwidth and spreads the rest over the others; its ordered part is a normal
- * curve over the places of the options, flattened by the same share. The bandwidth is fixed, as
+ * probability 1 - bandwidth and spreads the rest over the others; its ordered part, the
+ * calibration sizes, is a normal curve over their places, flattened by the same share. The bandwidth is fixed, as
  * in c-TPE (arXiv 2211.14411); one that shrinks with the number of trials does worse on such
  * spaces.
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "strategies/stages.h"
 
 static bool is_over(const struct plan *plan)
 {
@@ -102,10 +103,28 @@ static void settle(struct plan *plan)
 	}
 }
 
-static struct plan_step *join(const struct plan_step *const *lists)
+/* Whether the alphas are to be tried before anything that the lists have. */
+static bool lacks_alphas(const struct problem *problem, const struct plan_step *const *lists)
+{
+	for (; *lists != NULL; lists++) {
+		for (const struct plan_step *step = *lists; step->stage != NULL; step++) {
+			if (step->stage == &stage_alpha) {
+				return false;
+			}
+		}
+	}
+	return space_alphas(problem->space) > 1;
+}
+
+static struct plan_step *join(const struct plan_step *const *lists, bool alphas)
 {
 	struct plan_step *steps = NULL;
 	size_t count = 0;
+
+	if (alphas) {
+		steps = mem_new(1, sizeof(*steps));
+		steps[count++] = (struct plan_step){.stage = &stage_alpha, .once = true};
+	}
 
 	for (; *lists != NULL; lists++) {
 		for (const struct plan_step *step = *lists; step->stage != NULL; step++) {
@@ -126,7 +145,7 @@ void plan_init(struct plan *plan, const struct problem *problem,
 
 	plan->space = space;
 	plan->partial = problem->partial;
-	plan->steps = join(lists);
+	plan->steps = join(lists, !plan->lowered && lacks_alphas(problem, lists));
 	plan->rounds = space_sizes(space);
 	plan->base = mem_new(space->dimension_count, sizeof(*plan->base));
 	plan->current = mem_new(space->dimension_count, sizeof(*plan->current));

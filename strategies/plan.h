@@ -98,8 +98,8 @@ struct plan {
 	size_t record_count;
 };
 
-/* `state` is zeroed. The steps are those of the lists one after the other;
- * `lists` ends with NULL. Call plan_start() when the rest of the state is set. */
+/* `state` is zeroed but for `lowered`. The steps are those of the lists one after the other, after
+ * the alphas where none has those; `lists` ends with NULL. Call plan_start() when the rest of the state is set. */
 void plan_init(struct plan *plan, const struct problem *problem,
 	       const struct plan_step *const *lists);
 /* Enters the first stage. */

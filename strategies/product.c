@@ -19,11 +19,12 @@ static void add_dimension(struct product *product, size_t dimension, uint16_t ch
 static void init(struct product *product, const struct space *space, bool full)
 {
 	product->space = space;
-	product->dimensions = mem_new(space->op_count + 1, sizeof(*product->dimensions));
-	product->choices = mem_new(space->op_count + 1, sizeof(*product->choices));
+	product->dimensions = mem_new(space->dimension_count, sizeof(*product->dimensions));
+	product->choices = mem_new(space->dimension_count, sizeof(*product->choices));
 	product->dimension_count = 0;
 	product->size = 1;
 	add_dimension(product, space_size_dimension(space), space_sizes(space));
+	add_dimension(product, space->op_count + 1, space_alphas(space));
 	for (size_t op = 0; op < space->op_count; op++) {
 		const struct kind *kind = space_kind(space, op);
 

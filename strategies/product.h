@@ -1,9 +1,9 @@
 /*
  * The op-wise product: every combination of the operators' options in their default mode, times
- * the calibration sizes. Precisions and other modes are in the full product only.
+ * the calibration sizes and the alphas of smooth quant. Precisions and other modes are in the full product only.
  *
- * Numbered in mixed radix: the calibration size is the slowest digit, the last operator the
- * fastest (strategies.md 3.1), and number 0 is the default. Memory is linear in the operators.
+ * Numbered in mixed radix: the calibration size is the slowest digit, then the alpha, the last
+ * operator is the fastest (strategies.md 3.1), and number 0 is the default. Memory is linear in the operators.
  */
 #ifndef NARROWD_STRATEGIES_PRODUCT_H
 #define NARROWD_STRATEGIES_PRODUCT_H

@@ -13,6 +13,11 @@ static const bool approach_has[][MODE_COUNT] = {
 	[APPROACH_QAT] = {[MODE_STATIC] = true, [MODE_DYNAMIC] = true},
 };
 
+bool restrict_has(enum approach approach, enum mode mode)
+{
+	return approach_has[approach][mode];
+}
+
 void restrict_merge(struct restrict_merged *merged, const struct restriction *restriction,
 		    size_t entry)
 {

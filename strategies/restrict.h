@@ -17,6 +17,9 @@ struct restrict_merged {
 	size_t entry[ITEM_COUNT];                /* which restriction said so */
 };
 
+/* Whether the approach quantizes in this mode. */
+bool restrict_has(enum approach approach, enum mode mode);
+
 void restrict_merge(struct restrict_merged *merged, const struct restriction *restriction,
 		    size_t entry);
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "strategies/acquire.h"
+#include "strategies/alphas.h"
 #include "strategies/latency_model.h"
 #include "strategies/loss_model.h"
 #include "strategies/near_copy.h"
@@ -58,6 +59,7 @@ struct sgp {
 	double evidence[LOSS_NOISES]; /* how probable noises are by the latest learning */
 	double noises[LOSS_NOISES];   /* and with what near copies say */
 	bool met;                     /* whether a trial has met the criterion */
+	struct alphas alphas;
 	/* Indexes in trials, or SIZE_MAX. */
 	size_t accepted;  /* what is to be handed over */
 	size_t candidate; /* what would be, if one were sure */
@@ -91,6 +93,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	sgp->accepted = sgp->candidate = SIZE_MAX;
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem->space, true);
+	alphas_init(&sgp->alphas, &sgp->beliefs.trials);
 	effects_init(&sgp->beliefs.effects, problem);
 	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
 	expect_some_loss(sgp);
@@ -172,8 +175,8 @@ static void fit(struct sgp *sgp)
 	for (size_t i = 0; i < trials->count; i++) {
 		const struct known *trial = &trials->list[i];
 
-		if (trial->state != KNOWN_TOLD) {
-			continue;
+		if (trial->state != KNOWN_TOLD || alphas_differ(&sgp->alphas, trial)) {
+			continue; /* what another alpha costs is no operator's */
 		}
 		options[count] = options_of(sgp, trial->config);
 		losses[count] = effects_measured_loss(sgp->problem->criterion, trial->margin);
@@ -322,6 +325,8 @@ static void apply(void *state, const struct event *event)
 		return;
 	}
 	index = trials_apply(&sgp->beliefs.trials, event);
+	alphas_apply(&sgp->alphas);
+	sgp->beliefs.effects.alpha = sgp->alphas.chosen;
 	if (event->type != EVENT_TOLD) {
 		return;
 	}
@@ -419,13 +424,13 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		effects_ask_scores(&sgp->beliefs.effects, sgp->problem, out);
 		return STEP_ASK;
 	}
-	out->kind = QUESTION_EVALUATE;
-	out->config = config_from_changes(sgp->problem->space, NULL, 0);
-	out->stage = "default";
-	if (!config_set_has(&sgp->beliefs.trials.seen, out->config)) {
+	if (alphas_ask(&sgp->alphas, out)) {
 		return STEP_ASK;
 	}
-	config_destroy(out->config);
+	if (!sgp->alphas.settled) {
+		return STEP_WAIT;
+	}
+	out->kind = QUESTION_EVALUATE;
 	out->stage = "safeguard";
 	out->config = safeguard(sgp);
 	if (out->config == NULL) {
@@ -464,6 +469,7 @@ const struct strategy_ops sgp_strategy = {
 	.when = "When trials are dear, whatever the size of the model; better still when the "
 		"evaluator gives scores or the capability says how long operators take.",
 	.in_order = true,
+	.traits = STRATEGY_ONE_SIZE,
 	.state_size = state_size,
 	.init = init,
 	.apply = apply,

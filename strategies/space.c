@@ -65,14 +65,26 @@ uint16_t space_choices(const struct space *space, size_t dimension)
 					   : space->extras[dimension - space->op_count].count;
 }
 
-uint16_t space_sizes(const struct space *space)
+static bool quantizes(const struct space *space)
 {
 	for (size_t op = 0; op < space->op_count; op++) {
 		if (mode_is_quantized(space_kind(space, op)->choices[0].mode)) {
-			return space_choices(space, space_size_dimension(space));
+			return true;
 		}
 	}
-	return 1;
+	return false;
+}
+
+uint16_t space_sizes(const struct space *space)
+{
+	return quantizes(space) ? space_choices(space, space_size_dimension(space)) : 1;
+}
+
+uint16_t space_alphas(const struct space *space)
+{
+	return space->rules >= 2 && space_has_alphas(space) && quantizes(space)
+		       ? space_choices(space, space_alpha_dimension(space))
+		       : 1;
 }
 
 const char *space_atom(const struct space *space, uint16_t atom)
@@ -197,18 +209,25 @@ static uint32_t intern_kind(struct builder *b, struct kind *kind)
 	return (uint32_t)space->kind_count++;
 }
 
+/* Of an operator whose restrictions are merged; NULL: it stays in fp32. */
 static int make_kind(struct builder *b, const struct capability_op *op,
 		     const struct restrict_merged *merged, uint32_t *ret)
 {
 	struct space *space = b->space;
+	struct mode_description fp32 = {.mode = MODE_FP32};
+	const struct mode_set only = {&fp32, 1};
 	struct mode_set left;
 	struct kind kind;
 	int rc;
 
-	restrict_apply(&space->capability.sets[op->set], merged, b->request,
-		       &space->capability.atoms, on_ignored, b, &left);
-	rc = kind_init(&kind, &left, b->reterr);
-	mode_set_finish(&left);
+	if (merged == NULL) {
+		rc = kind_init(&kind, &only, b->reterr);
+	} else {
+		restrict_apply(&space->capability.sets[op->set], merged, b->request,
+			       &space->capability.atoms, on_ignored, b, &left);
+		rc = kind_init(&kind, &left, b->reterr);
+		mode_set_finish(&left);
+	}
 	if (rc == 0) {
 		*ret = intern_kind(b, &kind);
 	}
@@ -233,7 +252,8 @@ static int place_op(struct builder *b, size_t index)
 {
 	const struct capability_op *op = &b->space->capability.ops[index];
 	struct restrict_merged merged = {0};
-	char *key = mem_printf("%u", op->set);
+	bool kept = b->request->keep_fp32 != NULL && b->request->keep_fp32[index];
+	char *key = mem_printf("%u%s", op->set, kept ? "kept" : "");
 	uint32_t kind = 0;
 	int rc = 0;
 
@@ -243,7 +263,7 @@ static int place_op(struct builder *b, size_t index)
 	if (kind > 0) {
 		kind--;
 	} else {
-		rc = make_kind(b, op, &merged, &kind);
+		rc = make_kind(b, op, kept ? NULL : &merged, &kind);
 		map_set(&b->cache, key, (intptr_t)kind + 1);
 	}
 	free(key);
@@ -373,6 +393,7 @@ struct space *space_create(struct capability *capability, const struct space_req
 
 	b.space = mem_new(1, sizeof(*b.space));
 	b.space->capability = *capability;
+	b.space->rules = request->rules;
 	b.space->approach = request->approach;
 	b.space->smooth_quant = request->smooth_quant;
 	b.space->tunes_algorithms = request->tune_algorithms;

@@ -41,6 +41,7 @@ struct space_request {
 	/* What each entry matched when the job was submitted; NULL: match now. */
 	const struct op_list *known;
 	bool exclude[MODE_COUNT];         /* excluded_precisions */
+	const bool *keep_fp32;            /* per operator: fp32 is its only choice; NULL: of none */
 	const int64_t *calibration_sizes; /* the user's, or NULL for the capability's */
 	size_t calibration_size_count;
 	bool smooth_quant;         /* the recipe is on */
@@ -104,6 +105,7 @@ struct space {
 	struct space_entry *entries; /* op_type_dict's, then op_name_dict's */
 	size_t entry_count;
 	size_t dimension_count; /* op_count + extra_count */
+	int64_t rules;          /* of the job: tuner/spec.h */
 	enum approach approach;
 	bool smooth_quant, tunes_algorithms; /* as the request says */
 	uint64_t fingerprint;                /* of operators, types, choices and extras */
@@ -145,6 +147,8 @@ static inline size_t space_alpha_dimension(const struct space *space)
 }
 /* How many calibration sizes are worth trying: one when no operator is quantized. */
 uint16_t space_sizes(const struct space *space);
+/* How many alphas are tuned together with operators: one under rules 1. */
+uint16_t space_alphas(const struct space *space);
 /* The choice of `kind` with this mode, branch and options, or -1. */
 int kind_find(const struct kind *kind, const struct choice *like);
 /* Number of configs as an exact decimal; the caller frees. */

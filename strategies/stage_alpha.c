@@ -3,9 +3,9 @@
 static void enter(struct plan *plan)
 {
 	const struct space *space = plan->space;
+	bool worth = space->rules >= 2 ? space_alphas(space) > 1 : space_has_alphas(space);
 
-	plan->length =
-		space_has_alphas(space) ? space_choices(space, space_alpha_dimension(space)) : 0;
+	plan->length = worth ? space_choices(space, space_alpha_dimension(space)) : 0;
 }
 
 static void ask(const struct plan *plan, uint64_t index, struct question *out)

@@ -50,6 +50,9 @@ int64_t strategy_choice(const struct strategy *strategy);
 /* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
 extern const struct strategy_ops *strategies[];
 const struct strategy_ops *strategy_find(const char *name);
+/* The name that somebody means who wrote another one: INC's spelling, or a typing error. NULL when
+ * there is nothing like it. */
+const char *strategy_like(const char *name);
 /* Fills args with the fallbacks of the table. */
 void args_init(struct args *args, const struct param *params);
 

@@ -6,13 +6,24 @@
 
 #include "base/mem.h"
 
-static double *places_of(const struct extra *extra)
+static double place_of_size(const char *value)
+{
+	return log(fmax(strtod(value, NULL), 1));
+}
+
+/* "auto" is somewhere between the others. */
+static double place_of_alpha(const char *value)
+{
+	return value[0] == '"' ? 0.5 : strtod(value, NULL);
+}
+
+static double *places_of(const struct extra *extra, double (*place)(const char *value))
 {
 	double *places = mem_new(extra->count, sizeof(*places));
 	double low = INFINITY, high = -INFINITY;
 
 	for (uint16_t i = 0; i < extra->count; i++) {
-		places[i] = log(fmax(strtod(extra->values[i], NULL), 1));
+		places[i] = place(extra->values[i]);
 		low = fmin(low, places[i]);
 		high = fmax(high, places[i]);
 	}
@@ -27,7 +38,10 @@ void trials_init(struct trials *trials, const struct space *space, bool full)
 	memset(trials, 0, sizeof(*trials));
 	(full ? product_init_full : product_init)(&trials->product, space);
 	if (space_sizes(space) > 1) {
-		trials->places = places_of(&space->extras[0]);
+		trials->sizes = places_of(&space->extras[0], place_of_size);
+	}
+	if (space_alphas(space) > 1) {
+		trials->alphas = places_of(&space->extras[1], place_of_alpha);
 	}
 }
 
@@ -38,7 +52,8 @@ void trials_finish(struct trials *trials)
 	config_destroy(trials->baseline);
 	free(trials->list);
 	free(trials->columns);
-	free(trials->places);
+	free(trials->sizes);
+	free(trials->alphas);
 }
 
 static void grow(struct trials *trials)
@@ -181,7 +196,8 @@ static double evenly(size_t number)
 	return place;
 }
 
-/* As the default is at this share of the operators, and as the baseline is at the others. */
+/* As the default is at this share of the operators, and as the baseline is at the others; under any
+ * alpha. */
 static struct config *between(const struct trials *trials, double share, struct rng *rng)
 {
 	const struct product *product = &trials->product;
@@ -190,7 +206,11 @@ static struct config *between(const struct trials *trials, double share, struct 
 
 	(void)product_digits(product, trials->baseline, digits);
 	for (size_t d = 0; d < product->dimension_count; d++) {
-		digits[d] = rng_unit(rng) < share ? 0 : digits[d];
+		if (product->dimensions[d] > space_size_dimension(product->space)) {
+			digits[d] = (uint16_t)rng_below(rng, product->choices[d]);
+		} else {
+			digits[d] = rng_unit(rng) < share ? 0 : digits[d];
+		}
 	}
 	config = product_config(product, digits);
 	free(digits);
@@ -219,6 +239,17 @@ struct config *trials_begin(const struct trials *trials, size_t draws, struct rn
 		config_destroy(config);
 	}
 	return config_set_draw_other(&trials->seen, &trials->product, rng);
+}
+
+const double *trials_places(const struct trials *trials, size_t digit)
+{
+	const struct space *space = trials->product.space;
+	size_t dimension = trials->product.dimensions[digit];
+
+	if (dimension < space->op_count) {
+		return NULL;
+	}
+	return dimension == space_size_dimension(space) ? trials->sizes : trials->alphas;
 }
 
 bool trials_ordered(const struct trials *trials, size_t digit)

@@ -36,8 +36,9 @@ struct trials {
 	uint16_t *columns;       /* digit d of trial i is columns[d * capacity + i] */
 	struct config *baseline; /* owned; NULL when the product has no such config */
 	double baseline_objective;
-	/* Of the calibration sizes: their logarithms, scaled to 0 .. 1. NULL without several. */
-	double *places;
+	/* Of the calibration sizes, their logarithms, and of alphas, scaled to 0 .. 1; owned. NULL without
+	 * several. */
+	double *sizes, *alphas;
 };
 
 /* `full`: the product has every choice, not only those of the default mode. */
@@ -57,7 +58,9 @@ static inline const uint16_t *trials_column(const struct trials *trials, size_t 
  */
 struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
 			    const char **ret_stage);
-/* Whether the digit's choices have an order: those of calibration sizes do. */
+/* Where the digit's choices lie between 0 and 1; NULL for an operator's, which have no order. */
+const double *trials_places(const struct trials *trials, size_t digit);
+/* Whether the digit is that of the calibration sizes. */
 bool trials_ordered(const struct trials *trials, size_t digit);
 
 #endif

@@ -139,7 +139,7 @@ static void split_alpha(struct recipes *recipes)
 	}
 }
 
-void recipes_read(const struct json_at *at, struct recipes *ret)
+void recipes_read(const struct json_at *at, int64_t rules, struct recipes *ret)
 {
 	struct json_at flag = json_member(at, "smooth_quant");
 	struct json_at args = json_member(at, "smooth_quant_args");
@@ -147,6 +147,7 @@ void recipes_read(const struct json_at *at, struct recipes *ret)
 	char pointer[ERR_POINTER_MAX];
 
 	memset(ret, 0, sizeof(*ret));
+	ret->rules = rules;
 	if (at->value == NULL || !json_is_object_at(at)) {
 		ret->values = json_object();
 		return;
@@ -172,10 +173,41 @@ void recipes_finish(struct recipes *recipes)
 	memset(recipes, 0, sizeof(*recipes));
 }
 
+bool recipes_has(const char *name)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].type == RECIPE_FLAG && strcmp(table[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool *recipes_kept(const struct recipes *recipes, const struct capability *capability)
+{
+	bool *kept = NULL;
+
+	for (size_t i = 0; recipes->rules >= 2 && i < capability->recipe_count; i++) {
+		const struct op_list *list = &capability->recipes[i];
+
+		if (!recipes_has(list->name) ||
+		    !json_is_false(json_object_get(recipes->values, list->name))) {
+			continue;
+		}
+		for (size_t k = 0; k < list->count; k++) {
+			kept = kept != NULL ? kept : mem_new(capability->op_count, sizeof(*kept));
+			kept[list->ops[k]] = true;
+		}
+	}
+	return kept;
+}
+
 static bool is_tuned(const struct recipes *recipes, const struct op_list *list, const char *name)
 {
+	const json_t *set = json_object_get(recipes->values, name);
+
 	return strcmp(list->name, name) == 0 && list->count > 0 &&
-	       !json_is_false(json_object_get(recipes->values, name));
+	       (recipes->rules >= 2 ? set == NULL || json_is_null(set) : !json_is_false(set));
 }
 
 void recipes_choose_tuned(const struct recipes *recipes, struct capability *capability)

@@ -19,14 +19,20 @@ struct recipes {
 	char **alphas; /* JSON texts; owned */
 	size_t alpha_count;
 	char *ignored; /* pointer of alphas that have no effect, or NULL; owned */
+	int64_t rules; /* of the job */
 };
 
 /* Reads the member "recipes" of a job, which may be absent. Finish it either way. */
-void recipes_read(const struct json_at *at, struct recipes *ret);
+void recipes_read(const struct json_at *at, int64_t rules, struct recipes *ret);
 void recipes_finish(struct recipes *recipes);
 
+/* Whether there is a recipe of this name that can be turned off. */
+bool recipes_has(const char *name);
+/* The operators that stay in fp32 because the user turned their recipes off: a flag for each, to be
+ * freed; NULL when there are none. */
+bool *recipes_kept(const struct recipes *recipes, const struct capability *capability);
 /* Leaves in the capability the recipes that are tuned, in the order of their trials: not those that
- * the user turned off, nor those without operators. */
+ * the user set (under rules 1: turned off), nor those without operators. */
 void recipes_choose_tuned(const struct recipes *recipes, struct capability *capability);
 
 /* The recipes under this config (NULL for the baseline, `choices` its full vector). New reference.

@@ -43,7 +43,8 @@ struct spec {
 	struct args args;        /* its texts belong to `kwargs` */
 	json_t *kwargs;          /* owned */
 	const char *quant_level; /* "auto", "0" or "1" */
-	double min_gain;         /* what a config must gain to be worth more than the baseline */
+	const struct strategy_ops *outranked; /* what it keeps from being used, or NULL */
+	double min_gain; /* what a config must gain to be worth more than the baseline */
 	int64_t max_trials;
 	double timeout_s; /* 0: none */
 	bool keep_searching;

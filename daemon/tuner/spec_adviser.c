@@ -99,9 +99,11 @@ static json_t *copy_to_kwargs(const json_t *body, json_t **ret_kwargs)
 /* The strategy's secrets in the body, or NULL. New reference. */
 static json_t *secrets_in(const struct spec *spec, const json_t *body)
 {
+	const struct strategy_ops *named =
+		spec->outranked != NULL ? spec->outranked : spec->strategy;
 	json_t *secrets = NULL;
 
-	for (const struct param *p = spec->strategy->params; p != NULL && p->name != NULL; p++) {
+	for (const struct param *p = named->params; p != NULL && p->name != NULL; p++) {
 		json_t *value = p->secret ? json_object_get(kwargs_of(body), p->name) : NULL;
 
 		if (json_is_string(value)) {

@@ -75,6 +75,18 @@ static const char *read_quant_level(const struct json_at *at)
 	return "auto";
 }
 
+static void refuse_strategy(const struct json_at *at, const char *name)
+{
+	const char *like = strategy_like(name);
+
+	if (like != NULL) {
+		(void)json_fault(at, "there is no strategy \"%s\": did you mean \"%s\"?", name,
+				 like);
+	} else {
+		(void)json_fault(at, "there is no strategy \"%s\"; see /v1/strategies", name);
+	}
+}
+
 void spec_read_strategy(const struct json_at *body, bool stored, struct spec *spec)
 {
 	struct json_at level = json_member(body, "quant_level");
@@ -93,16 +105,22 @@ void spec_read_strategy(const struct json_at *body, bool stored, struct spec *sp
 	}
 	if (spec->strategy == NULL) {
 		/* Also when quant_level outranks it: a typing error is not a wish. */
-		(void)json_fault(&strategy, "there is no strategy \"%s\"; see /v1/strategies",
-				 name);
+		refuse_strategy(&strategy, name);
 		return;
 	}
 	if (spec->strategy->has_levels) {
 		spec->quant_level = level.value != NULL ? spec->quant_level : "auto";
 	} else if (strcmp(spec->quant_level, "1") != 0) {
 		bool none = strcmp(spec->quant_level, "0") == 0;
+		const struct strategy_ops *named = strategy.value != NULL ? spec->strategy : NULL;
 
 		spec->strategy = strategy_find(none ? "conservative" : "auto");
+		spec->outranked = named != spec->strategy ? named : NULL;
 	}
-	read_kwargs(&kwargs, spec);
+	if (spec->outranked != NULL && spec->rules >= 2) {
+		args_init(&spec->args, spec->strategy->params);
+		(void)(kwargs.value != NULL && json_is_object_at(&kwargs));
+	} else {
+		read_kwargs(&kwargs, spec);
+	}
 }

@@ -18,4 +18,9 @@ const char *spec_approach_name(enum approach approach);
 void spec_read_space(const struct json_at *body, json_t *capability, const json_t *matched,
 		     struct spec *spec);
 
+/* Notes what of the submission, or of the capability, has no effect; a fault where nothing that was
+ * asked for is possible. After everything above. */
+void spec_note_silence(const struct json_at *body, const struct json_at *capability,
+		       struct spec *spec);
+
 #endif

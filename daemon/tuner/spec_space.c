@@ -259,6 +259,7 @@ void spec_read_space(const struct json_at *body, json_t *capability, const json_
 	int64_t sizes[LIMIT_CALIBRATION_SIZES];
 	struct space_request request = {.rules = spec->rules, .calibration_sizes = sizes};
 	struct op_list *known = NULL;
+	bool *kept;
 	struct recipes recipes;
 	struct capability read;
 	struct dictionary entries = {0};
@@ -269,7 +270,8 @@ void spec_read_space(const struct json_at *body, json_t *capability, const json_
 	} else {
 		capability_init(&read);
 	}
-	recipes_read(&recipes_at, &recipes);
+	recipes_read(&recipes_at, spec->rules, &recipes);
+	request.keep_fp32 = kept = recipes_kept(&recipes, &read);
 	recipes_choose_tuned(&recipes, &read);
 	spec->recipes = json_incref(recipes.values);
 	request.smooth_quant = recipes.smooth_quant;
@@ -296,6 +298,10 @@ void spec_read_space(const struct json_at *body, json_t *capability, const json_
 		space_note(spec->space, recipes.ignored,
 			   "the alphas are not tried, since the recipe smooth_quant is off");
 	}
+	if (spec->space != NULL && spec->rules >= 2) {
+		spec_note_silence(body, &capability_at, spec);
+	}
+	free(kept);
 	matches_free(known, entries.count);
 	recipes_finish(&recipes);
 	capability_finish(&read);

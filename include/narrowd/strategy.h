@@ -193,6 +193,15 @@ enum step {
 	STEP_CONTENT, /* what was found meets the criterion, and that is all that is looked for */
 };
 
+/* What users are told of a strategy, and what is done about it; flags. */
+enum strategy_trait {
+	STRATEGY_ONE_SIZE = 1,  /* uses the first calibration sampling size alone */
+	STRATEGY_ONE_ALPHA = 2, /* uses the first alpha of smooth quant alone */
+	STRATEGY_NO_QUANT = 4,  /* lowers precisions and quantizes nothing */
+	STRATEGY_BASELINE = 8,  /* has the config measured that is the baseline, as INC does; for
+				  * others it is answered by the baseline's own measurement */
+};
+
 struct strategy_ops {
 	uint32_t abi;     /* STRATEGY_ABI; stays the first member for ever */
 	uint32_t version; /* of behaviour: a job that goes on under another one says so */
@@ -201,6 +210,8 @@ struct strategy_ops {
 	const char *const *needs; /* what the evaluator must answer besides "evaluate"; NULL */
 	bool has_levels; /* the job's quant_level is its level: it does not outrank this strategy */
 	bool in_order;   /* next() must see exactly the results of trials 0 .. n - parallel */
+	uint16_t
+		traits; /* enum strategy_trait; lies where there was padding, so 0 in older plug-ins */
 	enum adviser adviser;
 	size_t (*state_size)(const struct problem *problem);
 	/* `state` is zeroed. */

@@ -23,6 +23,13 @@ WEIGHT_ONLY = {
 }
 
 
+TUNED_RECIPES = {
+    "first_conv_or_matmul_quantization",
+    "last_conv_or_matmul_quantization",
+    "pre_post_process_quantization",
+}
+
+
 def load(name):
     return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -86,6 +93,13 @@ def job_of(trace, url):
     for member in ("approach", "op_type_dict", "op_name_dict", "recipes"):
         if config.get(member):
             job[member] = config[member]
+    if "recipes" in job:
+        # INC fills in what its user left out, and cannot tell that from what its user set.
+        job["recipes"] = {
+            name: value
+            for name, value in job["recipes"].items()
+            if name not in TUNED_RECIPES or not value
+        }
     if config.get("calibration_sampling_size"):
         job["calibration_sampling_size"] = config["calibration_sampling_size"]
     return job
