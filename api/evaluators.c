@@ -7,23 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/credential.h"
 #include "base/clock.h"
 #include "base/mem.h"
-
-static void check_credential(const struct target *target, struct err *reterr)
-{
-	struct secret secret;
-	struct err why;
-
-	if (target->credential == NULL) {
-		return;
-	}
-	if (credential_read(target->credential, &secret, &why) != 0) {
-		(void)err_fault(reterr, "/secret/credential", "%s", why.message);
-	}
-	secret_finish(&secret);
-}
+#include "tuner/spec_wire.h"
 
 /*
  * Checks members and URL as a job's inline evaluator is checked; false after answering. `given` is
@@ -46,7 +32,7 @@ static bool check(struct call *call, json_t *document, const json_t *given)
 		(void)err_fault(&err, "/url", "%s", why.message);
 		err.code = why.code;
 	}
-	check_credential(&target, &err);
+	spec_wire_check(&at, &target);
 	target_finish(&target);
 	if (err.code != ERR_OK) {
 		call_fail(call, &err);
@@ -107,6 +93,10 @@ static void create(struct call *call)
 	char at[CLOCK_TEXT_SIZE];
 
 	id_make(call->id, "evl_");
+	if (json_object_get(call->body, "max_concurrency") == NULL) {
+		/* Stored, since those that were registered without it keep the 4 of their time. */
+		(void)json_object_set_new(call->body, "max_concurrency", json_integer(1));
+	}
 	put(call, call->body, clock_format(clock_wall_ms(), at));
 }
 
@@ -274,7 +264,7 @@ static void on_probed(void *arg, json_t *capability, const struct err *err)
 static void probe(struct call *call, const struct store_rows *rows)
 {
 	struct json_at at;
-	struct secret secret;
+	struct spec_wire keep;
 	struct err err;
 	json_t *document;
 
@@ -287,15 +277,14 @@ static void probe(struct call *call, const struct store_rows *rows)
 	at = json_root(document, &err);
 	spec_target_read(&at, &call->target);
 	json_decref(document);
-	if (spec_target_endpoint(&call->target, &secret, &call->endpoint, &err) != 0) {
+	if (spec_wire_endpoint(&call->target, &keep, &call->endpoint, &err) != 0) {
 		call_fail(call, &err);
 	} else {
 		call->started_ms = clock_mono_ms();
 		call->probe =
 			endpoint_capability(call->server->fetch, &call->endpoint, on_probed, call);
 	}
-	call->endpoint.secret = (struct secret){.bytes = NULL};
-	secret_finish(&secret);
+	spec_wire_forget(&keep, &call->endpoint);
 }
 
 void evaluators_probe(struct call *call)

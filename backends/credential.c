@@ -43,13 +43,11 @@ static ssize_t read_file(const char *name, char *ret, size_t size)
 	return count;
 }
 
-int credential_read(const char *name, struct secret *ret, struct err *reterr)
+static int read_text(const char *name, char *ret, size_t size, size_t *ret_length,
+		     struct err *reterr)
 {
-	char text[CREDENTIAL_BYTES + 2];
 	ssize_t count;
-	int rc;
 
-	*ret = (struct secret){.bytes = NULL};
 	if (!is_name(name)) {
 		return err_set(
 			reterr, ERR_INVALID_FIELD,
@@ -60,21 +58,53 @@ int credential_read(const char *name, struct secret *ret, struct err *reterr)
 		return err_set(reterr, ERR_INVALID_FIELD,
 			       "there are no credentials here: the daemon has no secrets_dir");
 	}
-	count = read_file(name, text, sizeof(text) - 1);
+	count = read_file(name, ret, size - 1);
+	if (count > 0) {
+		count -= ret[count - 1] == '\n';
+	}
 	if (count <= 0) {
 		return err_set(reterr, ERR_INVALID_FIELD,
 			       "the credential \"%s\" cannot be read: %s", name,
 			       count < 0 ? strerror(errno) : "it is empty");
 	}
-	count -= text[count - 1] == '\n';
-	text[count] = '\0';
-	if (count > CREDENTIAL_BYTES) {
-		rc = err_set(reterr, ERR_INVALID_FIELD,
-			     "the credential \"%s\" is longer than %d bytes", name,
-			     CREDENTIAL_BYTES);
-	} else {
+	if ((size_t)count > size - 2) {
+		return err_set(reterr, ERR_INVALID_FIELD,
+			       "the credential \"%s\" is longer than %zu bytes", name, size - 2);
+	}
+	ret[count] = '\0';
+	*ret_length = (size_t)count;
+	return 0;
+}
+
+int credential_read(const char *name, struct secret *ret, struct err *reterr)
+{
+	char text[CREDENTIAL_BYTES + 2];
+	size_t length;
+	int rc;
+
+	*ret = (struct secret){.bytes = NULL};
+	rc = read_text(name, text, sizeof(text), &length, reterr);
+	if (rc == 0) {
 		rc = sign_secret_parse(text, ret, reterr);
 	}
 	explicit_bzero(text, sizeof(text));
+	return rc;
+}
+
+int credential_text(const char *name, size_t max, struct secret *ret, struct err *reterr)
+{
+	char *text = mem_new(max + 2, 1);
+	size_t length;
+	int rc = read_text(name, text, max + 2, &length, reterr);
+
+	*ret = (struct secret){.bytes = NULL};
+	if (rc == 0 && strlen(text) != length) {
+		rc = err_set(reterr, ERR_INVALID_FIELD, "the credential \"%s\" is no text", name);
+	}
+	if (rc == 0) {
+		secret_init(ret, text, length + 1);
+	}
+	explicit_bzero(text, max + 2);
+	free(text);
 	return rc;
 }

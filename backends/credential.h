@@ -21,5 +21,7 @@ int credential_open_directory(const char *path, struct err *reterr);
  * either way. Any thread.
  */
 int credential_read(const char *name, struct secret *ret, struct err *reterr);
+/* The same, as it is, of up to `max` bytes, and a NUL after them. */
+int credential_text(const char *name, size_t max, struct secret *ret, struct err *reterr);
 
 #endif

@@ -14,7 +14,7 @@
 
 enum {
 	RETRY_AFTER_CAP_MS = 3600 * 1000,
-	HEADERS_MAX = 7,
+	HEADERS_MAX = 7 + LIMIT_EVALUATOR_HEADERS,
 	KEY_SIZE = 128,
 	TRACE_BYTES = 24,
 };
@@ -75,12 +75,24 @@ static void make_message_id(const char *key, char *id, size_t size)
 	}
 }
 
+static bool names_header(const struct endpoint *endpoint, const char *name)
+{
+	for (size_t i = 0; i < endpoint->header_count; i++) {
+		if (strcasecmp(endpoint->headers[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void make_headers(const struct endpoint *endpoint, const struct endpoint_question *question,
 			 struct headers *h)
 {
 	h->count = 0;
 	add(h, "Content-Type", "application/json");
-	add(h, "Accept", "application/json");
+	if (!names_header(endpoint, "Accept")) {
+		add(h, "Accept", "application/json");
+	}
 	if (question->idempotency_key != NULL) {
 		(void)snprintf(h->key, sizeof(h->key), "\"%s\"", question->idempotency_key);
 		add(h, "Idempotency-Key", h->key);
@@ -92,6 +104,9 @@ static void make_headers(const struct endpoint *endpoint, const struct endpoint_
 		sign_headers(&endpoint->secret, h->id, question->body, question->length, &h->sign,
 			     &h->list[h->count]);
 		h->count += SIGN_HEADERS;
+	}
+	for (size_t i = 0; i < endpoint->header_count; i++) {
+		h->list[h->count++] = endpoint->headers[i];
 	}
 }
 
@@ -292,6 +307,7 @@ static void post(struct fetch *fetch, const struct endpoint *endpoint,
 		.url = endpoint->url,
 		.path = question->path,
 		.headers = headers.list,
+		.ca = endpoint->ca,
 		.body = question->body,
 		.body_length = question->length,
 		.connect_timeout_ms = endpoint->connect_timeout_ms,

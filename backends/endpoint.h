@@ -17,11 +17,14 @@
 
 struct endpoint_call;
 
-/* Borrowed by every call until it is over, but for the secret: that is used before asking returns. */
+/* Borrowed by every call until it is over, but for secret, ca and headers: these are used before asking returns. */
 struct endpoint {
 	const char *who;      /* in messages; NULL: "evaluator" */
 	const char *url;      /* base; "/evaluate" and its like are added to its path */
 	struct secret secret; /* signs requests (Standard Webhooks) when set */
+	const char *ca;       /* see struct fetch_request */
+	const struct fetch_header *headers; /* sent with the daemon's own */
+	size_t header_count;                /* at most LIMIT_EVALUATOR_HEADERS */
 	uint64_t connect_timeout_ms;
 	uint64_t timeout_ms; /* of one attempt */
 };

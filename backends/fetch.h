@@ -38,6 +38,7 @@ struct fetch_request {
 	const char *unix_path;              /* connect there instead of the URL's host; or NULL */
 	const struct fetch_header *headers; /* borrowed for the length of fetch_start() */
 	size_t header_count;
+	const char *ca;   /* PEM, instead of the system's authorities; copied; NULL for those */
 	const char *body; /* copied; NULL for none */
 	size_t body_length;
 	uint64_t connect_timeout_ms;

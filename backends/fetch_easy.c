@@ -52,6 +52,8 @@ static const struct failure {
 	{CURLE_OUT_OF_MEMORY, false, ERR_EVALUATOR, "sent a header that is too long"},
 	{CURLE_FILESIZE_EXCEEDED, true, ERR_TOO_LARGE, "announces a body that is too large"},
 	{CURLE_SSL_CONNECT_ERROR, false, ERR_EVALUATOR, "cannot be spoken to in TLS"},
+	{CURLE_SSL_CACERT_BADFILE, true, ERR_EVALUATOR,
+	 "cannot be verified: the certificates to do so cannot be read"},
 	{CURLE_PEER_FAILED_VERIFICATION, true, ERR_EVALUATOR,
 	 "has a certificate that is not valid for it"},
 };
@@ -200,6 +202,12 @@ static void set_request(CURL *curl, const struct fetch_request *request)
 	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	if (request->once) {
 		(void)curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+	}
+	if (request->ca != NULL) {
+		struct curl_blob blob = {(void *)request->ca, strlen(request->ca), CURL_BLOB_COPY};
+
+		(void)curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+		(void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
 	}
 	if (request->unix_path != NULL) {
 		(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);

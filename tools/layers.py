@@ -56,7 +56,7 @@ HOMES = {
     "dlfcn.h": ["daemon/plugins.c", "tests/unit/fetch_probe.c"],
     "narrowd/*": ["examples/plugin_strategy/*"],
     "cblas.h": ["strategies/linalg.c"],
-    "openssl/*": ["backends/hash.c"],
+    "openssl/*": ["backends/hash.c", "backends/ca.c"],
     "dnnl.h": ["examples/*"],
     "dnnl_*": ["examples/*"],
     "omp.h": ["examples/*"],

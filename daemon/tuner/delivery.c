@@ -63,14 +63,14 @@ void flight_deliver(struct flight *flight)
 		.idempotency_key = key,
 		.expect = flight_expectation(flight),
 	};
-	struct secret secret;
+	struct spec_wire keep;
 	struct err err;
 	json_t *body;
 	char *text;
 
 	err_init(&err);
-	if (flight_endpoint(flight, &secret, &flight->endpoint, &err) != 0) {
-		secret_finish(&secret);
+	if (flight_endpoint(flight, &keep, &flight->endpoint, &err) != 0) {
+		spec_wire_forget(&keep, &flight->endpoint);
 		on_failed(flight, &(struct endpoint_result){.err = &err,
 							    .broken = true,
 							    .blameless = true,
@@ -88,7 +88,6 @@ void flight_deliver(struct flight *flight)
 	flight->asked_ms = clock_mono_ms();
 	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
 				    on_result, flight);
-	flight->endpoint.secret = (struct secret){.bytes = NULL};
-	secret_finish(&secret);
+	spec_wire_forget(&keep, &flight->endpoint);
 	free(text);
 }

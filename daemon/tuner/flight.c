@@ -328,10 +328,10 @@ static void on_advice(void *arg, const struct advice_result *result)
 	}
 }
 
-int flight_endpoint(const struct flight *flight, struct secret *keep, struct endpoint *ret,
+int flight_endpoint(const struct flight *flight, struct spec_wire *keep, struct endpoint *ret,
 		    struct err *reterr)
 {
-	return spec_target_endpoint(flight_target(flight), keep, ret, reterr);
+	return spec_wire_endpoint(flight_target(flight), keep, ret, reterr);
 }
 
 void flight_send(struct run *run, int64_t number, const char *lease_id)

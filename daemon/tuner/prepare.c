@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/credential.h"
 #include "base/mem.h"
 #include "store/query.h"
 #include "tuner/spec_adviser.h"
+#include "tuner/spec_wire.h"
 
 /*
  * A job body becomes a prepared job in up to four steps: look the evaluator up when it is named
@@ -191,10 +191,7 @@ static void check_target(struct preparation *p, const struct json_at *at, size_t
 	const struct target *target = &p->targets[index];
 	struct json_at pool = json_member(at, "pool");
 	struct json_at url = json_member(at, "url");
-	struct json_at secret = json_member(at, "secret");
-	struct json_at credential = json_member(&secret, "credential");
 	struct guard_url checked;
-	struct secret ignored;
 	struct err why;
 
 	if (target->pool != NULL && p->several) {
@@ -209,12 +206,7 @@ static void check_target(struct preparation *p, const struct json_at *at, size_t
 			return;
 		}
 	}
-	if (target->credential != NULL) {
-		if (credential_read(target->credential, &ignored, &why) != 0) {
-			(void)json_fault(&credential, "%s", why.message);
-		}
-		secret_finish(&ignored);
-	}
+	spec_wire_check(at, target);
 	if (guard != NULL && guard_check_url(guard, target->url, &checked, &why) != 0) {
 		(void)json_fault(&url, "%s", why.message);
 		p->err.code = p->err.fault_count == 1 ? why.code : p->err.code;
@@ -224,7 +216,7 @@ static void check_target(struct preparation *p, const struct json_at *at, size_t
 static void ask_capability(struct preparation *p)
 {
 	const struct target *first = &p->targets[0];
-	struct secret secret;
+	struct spec_wire keep;
 
 	if (first->pool != NULL) {
 		(void)err_fault(&p->err, "/capability",
@@ -232,14 +224,13 @@ static void ask_capability(struct preparation *p)
 		make_spec(p);
 		return;
 	}
-	if (spec_target_endpoint(first, &secret, &p->endpoint, &p->err) != 0) {
-		secret_finish(&secret);
+	if (spec_wire_endpoint(first, &keep, &p->endpoint, &p->err) != 0) {
 		finish_later(p);
-		return;
+	} else {
+		p->call = endpoint_capability(p->tuner->options.fetch, &p->endpoint, on_capability,
+					      p);
 	}
-	p->call = endpoint_capability(p->tuner->options.fetch, &p->endpoint, on_capability, p);
-	p->endpoint.secret = (struct secret){.bytes = NULL};
-	secret_finish(&secret);
+	spec_wire_forget(&keep, &p->endpoint);
 }
 
 static bool has_capability(const struct preparation *p)
@@ -270,7 +261,8 @@ static void with_targets(struct preparation *p)
 static json_t *registered_document(const struct store_rows *rows)
 {
 	static const char *const kept[] = {
-		"id", "name", "url", "timeout_s", "connect_timeout_s", "max_concurrency"};
+		"id", "name",   "url", "timeout_s", "connect_timeout_s", "max_concurrency",
+		"ca", "headers"};
 	json_t *document = json_loads(rows->cells[0], 0, NULL);
 	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
 	json_t *target = json_object();
@@ -327,6 +319,21 @@ static void on_evaluator(void *arg, int rc, const struct store_rows *rows, const
 	next_target(p);
 }
 
+/* What measures disturbs itself unless its owner knows otherwise; before rules 2 four at once were the default, and
+ * still are for whom it was never said. New reference. */
+static json_t *inline_document(const struct preparation *p, json_t *given)
+{
+	const json_t *rules = json_object_get(p->prepared->body, "rules");
+	json_t *document = json_copy(given);
+
+	if (json_object_get(document, "url") != NULL &&
+	    json_object_get(document, "max_concurrency") == NULL &&
+	    (!json_is_integer(rules) || json_integer_value(rules) >= 2)) {
+		(void)json_object_set_new(document, "max_concurrency", json_integer(1));
+	}
+	return document;
+}
+
 /* One that is named by its id is looked up, which goes on later; others say all themselves. */
 static void find_target(struct preparation *p, const struct json_at *at, size_t index)
 {
@@ -349,7 +356,11 @@ static void find_target(struct preparation *p, const struct json_at *at, size_t 
 		   guard_policy_of(guard) == GUARD_REGISTERED) {
 		(void)json_fault(at, "only registered evaluators are allowed here: give an \"id\"");
 	} else {
-		add_target(p, at, index);
+		struct json_at known = *at;
+
+		known.value = inline_document(p, at->value);
+		add_target(p, &known, index);
+		json_decref(known.value);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "tuner/codec_capability.h"
 #include "tuner/spec_adviser.h"
 #include "tuner/spec_read.h"
+#include "tuner/spec_wire.h"
 
 static const char *const body_members[] = {
 	"rules",
@@ -134,46 +135,6 @@ static void read_ranking(const struct json_at *at, struct spec *spec)
 	}
 }
 
-static size_t depth_of(const json_t *value)
-{
-	size_t deepest = 0;
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	json_object_foreach((json_t *)value, key, item) {
-		size_t depth = depth_of(item);
-
-		deepest = depth > deepest ? depth : deepest;
-	}
-	json_array_foreach((json_t *)value, i, item) {
-		size_t depth = depth_of(item);
-
-		deepest = depth > deepest ? depth : deepest;
-	}
-	return json_is_object(value) || json_is_array(value) ? deepest + 1 : 0;
-}
-
-/* They go with every question, so they have limits of their own. */
-static void read_evaluator_args(const struct json_at *at, struct spec *spec)
-{
-	char *text;
-
-	if (at->value == NULL || !json_is_object_at(at)) {
-		spec->evaluator_args = json_object();
-		return;
-	}
-	text = json_text(at->value);
-	if (text == NULL || strlen(text) > LIMIT_ARGS_BYTES) {
-		(void)json_fault(at, "must have at most %d bytes", LIMIT_ARGS_BYTES);
-	}
-	if (depth_of(at->value) > LIMIT_ARGS_DEPTH) {
-		(void)json_fault(at, "is nested more than %d levels deep", LIMIT_ARGS_DEPTH);
-	}
-	free(text);
-	spec->evaluator_args = json_incref(at->value);
-}
-
 static void read_rest(const struct json_at *body, struct spec *spec)
 {
 	struct json_at name = json_member(body, "name");
@@ -200,7 +161,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	}
 	read_early_verdict(&verdict, spec);
 	read_ranking(&ranking, spec);
-	read_evaluator_args(&args, spec);
+	spec->evaluator_args = spec_wire_args(&args);
 	spec->max_attempts = json_int(&attempts, 3, 1, 20);
 	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
 	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);
@@ -259,6 +220,7 @@ static struct spec *read_body(json_t *body, json_t *capability, json_t *target, 
 	spec_read_goals(&at, spec);
 	spec_read_strategy(&at, stored, spec);
 	spec_read_space(&at, capability, matched, spec);
+	spec_wire_check_places(spec);
 	if (capability != NULL) {
 		check_against_capability(&at, capability, spec);
 		spec->answers = codec_capability_answer_list(capability);
@@ -466,7 +428,7 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 		"seed", (json_int_t)spec->seed, "deterministic", spec->deterministic, "stop_on",
 		stop_names[spec->keep_searching], "criterion", criterion_head(&spec->criterion),
 		"objective", objective_head(&spec->objective), "evaluator",
-		spec_target_redacted(target), "warnings", warnings_head(spec->space), "parallel",
+		spec_target_head(target), "warnings", warnings_head(spec->space), "parallel",
 		(json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials, "timeout",
 		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0), "min_gain",
 		spec->min_gain);

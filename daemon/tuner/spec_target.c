@@ -7,11 +7,13 @@
 #include "backends/sign.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tuner/spec_wire.h"
 
 #define SEVERAL "several"
 
 static const char *const target_members[] = {
-	"id", "name", "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency", NULL,
+	"id", "name",    "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency",
+	"ca", "headers", NULL,
 };
 static const char *const pool_members[] = {"pool", NULL};
 
@@ -23,6 +25,7 @@ void target_finish(struct target *target)
 	secret_finish(&target->secret);
 	free(target->credential);
 	json_decref(target->baseline);
+	spec_wire_finish(target);
 	memset(target, 0, sizeof(*target));
 }
 
@@ -89,6 +92,7 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	ret->url = text != NULL ? mem_dup(text) : NULL;
 	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 	read_secret(&secret, ret);
+	spec_wire_read(at, ret);
 	ret->timeout_ms = (int64_t)(1000 * json_real_in(&timeout, 600, 0.001, 7 * 24 * 3600));
 	ret->connect_timeout_ms = (int64_t)(1000 * json_real_in(&connect, 5, 0.001, 600));
 	ret->max_concurrency = json_int(&concurrency, 4, 1, 1024);
@@ -97,25 +101,6 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 bool spec_secret_is_named(const json_t *target)
 {
 	return json_object_get(json_object_get(target, "secret"), "credential") != NULL;
-}
-
-int spec_target_endpoint(const struct target *target, struct secret *keep, struct endpoint *ret,
-			 struct err *reterr)
-{
-	int rc = 0;
-
-	if (target->credential != NULL) {
-		rc = credential_read(target->credential, keep, reterr);
-	} else {
-		secret_init(keep, target->secret.bytes, target->secret.length);
-	}
-	*ret = (struct endpoint){
-		.url = target->url,
-		.secret = *keep,
-		.connect_timeout_ms = (uint64_t)target->connect_timeout_ms,
-		.timeout_ms = (uint64_t)target->timeout_ms,
-	};
-	return rc;
 }
 
 /* One, as if it were a list. New reference. */
@@ -193,6 +178,24 @@ json_t *spec_target_redacted(const json_t *target)
 		(void)json_array_append_new(copies, redacted(json_array_get(list, i)));
 	}
 	return copies;
+}
+
+static void shorten_ca(json_t *target)
+{
+	if (json_is_string(json_object_get(target, "ca"))) {
+		(void)json_object_set_new(target, "ca", json_pack("{s:b}", "set", 1));
+	}
+}
+
+json_t *spec_target_head(const json_t *target)
+{
+	json_t *head = spec_target_redacted(target);
+
+	shorten_ca(head);
+	for (size_t i = 0; i < json_array_size(head); i++) {
+		shorten_ca(json_array_get(head, i));
+	}
+	return head;
 }
 
 json_t *spec_target_restored(json_t *given, json_t *document)

@@ -11,14 +11,24 @@
 
 #include "backends/endpoint.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/secret.h"
+
+struct target_header {
+	char *name;       /* owned */
+	char *credential; /* where its value is; owned */
+};
 
 struct target {
 	char *pool; /* its name; NULL for an evaluator, and then the rest counts; owned */
 	char *id;   /* "evl_..." or NULL when given inline; owned */
 	char *url;  /* owned */
 	struct secret secret;
-	char *credential; /* where the secret is, instead; owned, or NULL */
+	char *credential;    /* where the secret is, instead; owned, or NULL */
+	char *ca;            /* PEM; owned, or NULL */
+	char *ca_credential; /* where it is, instead; owned, or NULL */
+	struct target_header headers[LIMIT_EVALUATOR_HEADERS];
+	size_t header_count;
 	int64_t timeout_ms;
 	int64_t connect_timeout_ms;
 	int64_t max_concurrency;
@@ -30,10 +40,6 @@ struct target {
  * way). */
 void spec_target_read(const struct json_at *at, struct target *ret);
 void target_finish(struct target *target);
-/* How to call it. `keep` gets the secret that `ret` borrows: finish it when the call was made. ERR_INVALID_FIELD when
- * the credential cannot be read. */
-int spec_target_endpoint(const struct target *target, struct secret *keep, struct endpoint *ret,
-			 struct err *reterr);
 /* Whether the secret of an evaluator's document is somewhere else, and this but its name. */
 bool spec_secret_is_named(const json_t *target);
 /* The name of a pool: letters, digits, ".", "_" and "-". NULL with a fault. Borrowed. */
@@ -50,6 +56,8 @@ void spec_targets_destroy(struct target *targets, size_t count);
 /* A document, or what a job's body says in its place, as people may see it: each secret becomes
  * {"set": true}. New reference. */
 json_t *spec_target_redacted(const json_t *target);
+/* The same, but certificates are only said to be set: jobs come in long lists. New reference. */
+json_t *spec_target_head(const json_t *target);
 /* What the body said of its evaluators, with the secrets that the document has. New reference. */
 json_t *spec_target_restored(json_t *given, json_t *document);
 

@@ -120,7 +120,7 @@ class Several(unittest.TestCase):
         broken = self.evaluator(lambda q, h: (500, {}) if q["trial"] else measured(q, h))
         good = self.evaluator()
         job = submit(self.daemon, self.job(
-            [{"url": broken.url}, {"url": good.url}], parallel=2))
+            [{"url": e.url, "max_concurrency": 2} for e in (broken, good)], parallel=2))
         by = self.check_complete(job)
         self.assertEqual(by[good.url], BUDGET["max_trials"] + (by[broken.url] == 0))
         self.assertLessEqual(by[broken.url], 1, "the baseline at most")
