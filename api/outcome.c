@@ -99,10 +99,10 @@ static bool gains(const struct spec *spec, const json_t *best)
 }
 
 /* Why the baseline is to be kept, or NULL. */
-static const char *keep_because(const struct spec *spec, const json_t *best)
+static const char *keep_because(const struct spec *spec, const json_t *best, bool measured)
 {
 	if (json_integer_value(json_object_get(best, "trial")) == 0) {
-		return "nothing_measured";
+		return measured ? "no_gain" : "nothing_measured";
 	}
 	if (!json_is_true(json_object_get(best, "feasible"))) {
 		return "criterion_missed";
@@ -144,7 +144,7 @@ json_t *outcome_best(const struct outcome *outcome, const struct store_rows *row
 	json_t *changes = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
 	json_t *best =
 		json_is_object(known) ? json_copy((json_t *)known) : baseline_best(outcome, trial);
-	const char *because = keep_because(outcome->spec, best);
+	const char *because = keep_because(outcome->spec, best, json_is_object(known));
 
 	if (json_object_get(best, "gain") == NULL) {
 		(void)json_object_set_new(best, "gain", json_null());

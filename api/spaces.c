@@ -44,11 +44,19 @@ static void tell(struct rehearsal *r, const struct question *question)
 	free(scores);
 }
 
+/* Whether nobody would be asked, since the config is the baseline. */
+static bool is_answered(const struct spec *spec, const struct question *question)
+{
+	return question->kind == QUESTION_EVALUATE && spec->rules >= 2 &&
+	       (spec->strategy->traits & STRATEGY_BASELINE) == 0 &&
+	       config_is_baseline(question->config, spec->space);
+}
+
 static void show(struct rehearsal *r, const struct question *question)
 {
 	json_int_t shown = json_integer_value(json_object_get(r->stages, question->stage));
 
-	if (shown == PER_STAGE) {
+	if (shown == PER_STAGE || is_answered(r->spec, question)) {
 		return;
 	}
 	(void)json_object_set_new(r->stages, question->stage, json_integer(shown + 1));

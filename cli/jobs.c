@@ -183,6 +183,9 @@ static void add_pairs(struct table *table, const json_t *job)
 	table_pair(table, "trials", job_trials(job));
 	table_pair(table, "failed",
 		   text_number(json_object_get(json_object_get(job, "progress"), "failed")));
+	if (json_is_string(json_object_get(json_object_get(job, "progress"), "hint"))) {
+		table_pair(table, "hint", text_member(json_object_get(job, "progress"), "hint"));
+	}
 	table_pair(table, "active for",
 		   text_duration(json_number_value(json_object_get(budget, "elapsed_s"))));
 	table_pair(table, "objective", job_objective(job));

@@ -165,6 +165,7 @@ static const struct {
 			  " WHERE trial.job = ?1 AND trial.number = rank.key"
 			  " AND kind = 'evaluate' AND state = 'told'",
 			  NULL},
+	[PROJECT_HINT] = {"UPDATE job SET hint = ?5 ->> 'detail'" THIS_JOB, NULL},
 	/* The same warning is shown once, and a flood of them is cut: the log has them all. */
 	[PROJECT_WARN] = {"UPDATE job SET warnings = json_insert(warnings, '$[#]', " WARNING
 			  ")" THIS_JOB
@@ -203,6 +204,7 @@ static const struct {
 	{"baseline_measured", {PROJECT_BASELINE}},
 	{"new_best", {PROJECT_BEST}},
 	{"trials_ranked", {PROJECT_RANK}},
+	{"no_gain_so_far", {PROJECT_HINT}},
 	{"measurement_disagrees", {PROJECT_WARN}},
 	{"warning", {PROJECT_WARN}},
 	{"timeout", {PROJECT_JOB}},

@@ -28,7 +28,7 @@
 	" 'progress', json_object('stage', stage, 'asked', asked, 'told', told," \
 	" 'failed', failed, 'running', (SELECT count(*) FROM trial WHERE trial.job = job.id" \
 	" AND trial.state IN ('asked', 'leased') AND trial.source <> 'cache')," \
-	" 'cached', cached, 'imported', imported, 'cancelled', cancelled)," \
+	" 'cached', cached, 'imported', imported, 'cancelled', cancelled, 'hint', hint)," \
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
 	" 'min_gain', head -> '$.min_gain'," \
 	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \

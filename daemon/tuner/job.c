@@ -153,6 +153,7 @@ int64_t job_settle(struct job *job)
 		job->starved = false;
 		count++;
 		log_best(job);
+		job_hint(job);
 	}
 	return count;
 }
@@ -197,8 +198,8 @@ const struct trial *job_to_confirm(const struct job *job, const char *reason)
 {
 	bool wanted = strcmp(reason, "too_many_failures") != 0;
 
-	if (!wanted || job->best == NULL || !job->best->candidate.feasible ||
-	    job->best->confirmed >= job->spec->confirm) {
+	if (!wanted || job->best == NULL || job->best->number == 0 ||
+	    !job->best->candidate.feasible || job->best->confirmed >= job->spec->confirm) {
 		return NULL;
 	}
 	return job->best;
@@ -260,12 +261,15 @@ static struct trial *find_scores(const struct job *job, const struct question *q
 
 struct trial *job_find_twin(const struct job *job, const struct question *question)
 {
+	struct trial *twin;
+
 	switch (question->kind) {
 	case QUESTION_EVALUATE:
 		if (question->ranks && job->spec->ranking != NULL) {
 			return NULL;
 		}
-		return find_config(job, question->config, question->whole);
+		twin = job_answered_by_baseline(job, question->config);
+		return twin != NULL ? twin : find_config(job, question->config, question->whole);
 	case QUESTION_SCORE:
 		return find_scores(job, question);
 	default:

@@ -134,6 +134,8 @@ struct job {
 	int64_t failed;  /* trials that failed */
 	int64_t failed_in_row;
 	struct trial *best;  /* among settled ones; NULL while there is none */
+	bool gained, hinted; /* a config gained something; no_gain_so_far was recorded */
+	int64_t gainless;    /* configs measured before any gained something */
 	bool ranked;         /* trials_ranked holds for all trials that can be best */
 	json_t *strangers;   /* members of answers that it was warned of; owned list */
 	int64_t last_failed; /* the trial that failed last; -1 */

@@ -366,6 +366,7 @@ static const struct {
 	{"baseline_measured", true, on_baseline},
 	{"new_best", true, on_best},
 	{"trials_ranked", false, job_on_ranked},
+	{"no_gain_so_far", false, job_on_no_gain},
 	{"measurement_disagrees", true, on_nothing},
 	{"warning", false, on_warning},
 	{"timeout", false, on_nothing},

@@ -25,6 +25,17 @@ void job_read_score_question(struct trial *trial, const json_t *data);
 void job_read_scores(const struct space *space, struct trial *trial, const json_t *scores);
 /* job_retry.c */
 fold_fn job_on_retried, job_on_revised;
+/* job_gain.c: a config with all operators in fp32 is the baseline (never, under rules 1), and a job
+ * whose configs gain nothing says so once. */
+bool job_is_baseline(const struct job *job, const struct config *config);
+/* Who is the best when this trial is: a config that is the baseline never wins over it. NULL: nobody,
+ * because the strategy does not look for the baseline or the trial is not feasible. */
+struct trial *job_stand_in(const struct job *job, struct trial *trial);
+/* The baseline, when it is the answer to a question about this config; or NULL. */
+struct trial *job_answered_by_baseline(const struct job *job, const struct config *config);
+void job_count_gain(struct job *job, const struct trial *trial);
+void job_hint(struct job *job);
+fold_fn job_on_no_gain;
 /* What decides between the trials is known, see job_ranked_data(). */
 fold_fn job_on_ranked;
 /* The trial is to be asked again, by the next turn that finds a place. */

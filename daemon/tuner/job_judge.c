@@ -94,17 +94,22 @@ static bool can_be_best(const struct trial *trial)
 	       !trial->rejected && trial->settled;
 }
 
+/* Makes the trial the best when it is better; a config that is the baseline never is. */
+static void consider(struct job *job, struct trial *trial)
+{
+	struct trial *stands = can_be_best(trial) ? job_stand_in(job, trial) : NULL;
+
+	if (stands != NULL &&
+	    (job->best == NULL || candidate_better(&stands->candidate, &job->best->candidate))) {
+		job->best = stands;
+	}
+}
+
 static void choose_best(struct job *job)
 {
 	job->best = NULL;
 	for (int64_t i = 1; i < job->trial_count; i++) {
-		struct trial *trial = job->trials[i];
-
-		if (can_be_best(trial) &&
-		    (job->best == NULL ||
-		     candidate_better(&trial->candidate, &job->best->candidate))) {
-			job->best = trial;
-		}
+		consider(job, job->trials[i]);
 	}
 }
 
@@ -114,7 +119,10 @@ static struct trial *strategys_choice(const struct job *job)
 	int64_t number = strategy_choice(&job->strategy);
 	struct trial *trial = number > 0 && number < job->trial_count ? job->trials[number] : NULL;
 
-	return trial != NULL && can_be_best(trial) && trial->candidate.feasible ? trial : NULL;
+	return trial != NULL && can_be_best(trial) && trial->candidate.feasible &&
+			       job_stand_in(job, trial) == trial
+		       ? trial
+		       : NULL;
 }
 
 /* The trials that several objectives choose among, and what they are chosen by. */
@@ -133,7 +141,7 @@ static void ranking_init(struct ranking *ranking, const struct job *job)
 	size_t count = (size_t)job->trial_count;
 
 	memset(ranking, 0, sizeof(*ranking));
-	if (job->best == NULL || !job->best->candidate.feasible ||
+	if (job->best == NULL || job->best->number == 0 || !job->best->candidate.feasible ||
 	    job->spec->objective.count == 1 || strategys_choice(job) != NULL) {
 		return;
 	}
@@ -143,7 +151,7 @@ static void ranking_init(struct ranking *ranking, const struct job *job)
 	for (int64_t i = 1; i < job->trial_count; i++) {
 		struct trial *t = job->trials[i];
 
-		if (can_be_best(t) && t->twin < 0) {
+		if (can_be_best(t) && t->twin < 0 && job_stand_in(job, t) == t) {
 			ranking->rows[ranking->count] = (struct objective_row){
 				t->accuracy, t->objectives, t->candidate.feasible};
 			ranking->trials[ranking->count++] = t;
@@ -338,15 +346,13 @@ void job_show(struct job *job, struct trial *trial)
 	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {
 		strategy_apply(&job->strategy, &event);
 	}
-	if (can_be_best(trial) &&
-	    (job->best == NULL || candidate_better(&trial->candidate, &job->best->candidate))) {
-		job->best = trial;
-	}
+	consider(job, trial);
 }
 
 void job_settle_one(struct job *job, struct trial *trial)
 {
 	job->settled++;
 	trial->settled = true;
+	job_count_gain(job, trial);
 	job_show(job, trial);
 }

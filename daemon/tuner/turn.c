@@ -59,7 +59,8 @@ static void start_baseline(struct run *run)
 	ask_somebody(run, &question, -1, place);
 }
 
-static json_t *copied(const struct trial *twin)
+/* What of a result goes for a trial with an equal config. */
+static json_t *copied(const struct job *job, const struct trial *twin)
 {
 	static const char *const members[] = {"accuracy", "metrics", "feasible", "objective_value",
 					      "margin",   "scores",  "estimate", "verdict"};
@@ -68,6 +69,9 @@ static json_t *copied(const struct trial *twin)
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		(void)json_object_set(data, members[i], json_object_get(twin->told, members[i]));
 	}
+	if (twin->kind == QUESTION_BASELINE) {
+		job_judge(job, data); /* there was no bound yet */
+	}
 	return data;
 }
 
@@ -75,9 +79,9 @@ static json_t *copied(const struct trial *twin)
 static void share_result(struct job *job, const struct trial *twin, int64_t number)
 {
 	if (twin->state == TRIAL_TOLD) {
-		job_record(job, "trial_told", number, copied(twin));
+		job_record(job, "trial_told", number, copied(job, twin));
 	} else if (twin->state == TRIAL_PRUNED) {
-		job_record(job, "trial_pruned", number, copied(twin));
+		job_record(job, "trial_pruned", number, copied(job, twin));
 	} else if (twin->state == TRIAL_FAILED) {
 		job_record(job, "trial_failed", number,
 			   json_pack("{s:s, s:i}", "error", "the same config failed before",
@@ -209,6 +213,12 @@ static char *exit_detail(const struct job *job, const char *reason)
 	const char *text = failed ? "more trials failed than max_failed_trials allows"
 				  : "no config could be measured";
 
+	if (!failed && job->best != NULL && job->best->number == 0) {
+		return mem_dup("nothing but the baseline itself meets the criterion");
+	}
+	if (!failed && job->best == NULL && job->charged == 0) {
+		return mem_dup("there is no config to measure but the baseline itself");
+	}
 	if (!failed && job->best != NULL) {
 		return mem_dup(job->best->candidate.feasible ? "the best config meets the criterion"
 							     : "no config met the criterion");

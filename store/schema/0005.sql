@@ -42,3 +42,6 @@ WHERE EXISTS (SELECT 1 FROM json_each(job.warnings) WHERE type = 'text');
 
 -- Why a job is paused, and by whom: an object, or null when nothing is known.
 ALTER TABLE job ADD COLUMN pause TEXT;
+
+-- What a job says while it runs and finds nothing: the words of no_gain_so_far.
+ALTER TABLE job ADD COLUMN hint TEXT;

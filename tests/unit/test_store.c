@@ -29,7 +29,7 @@ Test(store, a_job_document_says_what_its_events_say)
 		"\"deterministic\":true,\"stop_on\":\"budget\",\"budget\":{\"max_trials\":60,"
 		"\"timeout\":0.5,\"trials_measured\":1,\"elapsed_s\":7.5},"
 		"\"progress\":{\"stage\":\"all\",\"asked\":4,\"told\":2,\"failed\":1,"
-		"\"running\":1,\"cached\":1,\"imported\":0,\"cancelled\":1},"
+		"\"running\":1,\"cached\":1,\"imported\":0,\"cancelled\":1,\"hint\":null},"
 		"\"criterion\":{\"higher_is_better\":true,\"criterion\":\"relative\","
 		"\"tolerable_loss\":0.01,\"bound\":0.792},\"min_gain\":null,\"objective\":"
 		"\"latency_ms\","
