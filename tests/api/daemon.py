@@ -12,9 +12,30 @@ import subprocess
 import tempfile
 import threading
 
+import schema_check
+
 from patience import PATIENCE_S
 
 READY = re.compile(r"narrowd: listening on (http://127\.0\.0\.1:(\d+))\n")
+
+
+if "NARROWD_OPENAPI" in os.environ:
+    with open(os.environ["NARROWD_OPENAPI"], encoding="utf-8") as file:
+        OPENAPI = json.load(file)
+else:
+    OPENAPI = None
+
+
+def check_answer(method, path, status, value):
+    """Fails when the document describes an answer otherwise, or lacks a member that it has."""
+    try:
+        schema = OPENAPI and schema_check.response_schema(OPENAPI, method, path, status)
+    except LookupError:
+        return  # no route: what is asked there on purpose is a problem, which tests look at
+    if schema:
+        faults = schema_check.check(schema, value, OPENAPI, closed=True)
+        shown = f"{method} {path} -> {status}: {json.dumps(value)[:2000]}"
+        assert not faults, f"{faults}\n{shown}"
 
 
 class Daemon:
@@ -119,5 +140,7 @@ class Daemon:
         finally:
             connection.close()
         if "json" in response.headers.get("Content-Type", "") and text:
-            return response.status, response.headers, json.loads(text)
+            value = json.loads(text)
+            check_answer(method, path, response.status, value)
+            return response.status, response.headers, value
         return response.status, response.headers, text or None

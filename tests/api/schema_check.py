@@ -69,19 +69,32 @@ TYPES = {
 class _Walk:
     """One run of check(): the root that references go to, and the faults found so far."""
 
-    def __init__(self, root):
+    def __init__(self, root, closed=False):
         self.root = root
+        self.closed = closed
         self.faults = []
 
     def fault(self, pointer, text):
         self.faults.append(f"{pointer or '/'}: {text}")
 
     def fits(self, schema, value, pointer):
-        trial = _Walk(self.root)
+        trial = _Walk(self.root, self.closed)
         trial.visit(schema, value, pointer)
         return not trial.faults
 
-    def visit(self, schema, value, pointer):
+    def close(self, schema, value, pointer):
+        """Finds members that nobody described, unless the schema says what else there may be."""
+        if not {"properties", "allOf"} & set(schema):
+            return
+        whole = [schema, *(follow(part, self.root) for part in schema.get("allOf", []))]
+        if any({"additionalProperties", "unevaluatedProperties"} & set(part) for part in whole):
+            return
+        members = _members(schema, self.root)
+        for key in sorted(value.keys() - members) if members else ():
+            self.fault(pointer, f"has the undocumented member {key}")
+
+    def visit(self, schema, value, pointer, part=False):
+        """A part of a schema knows only some of the members."""
         if isinstance(schema, bool):
             if not schema:
                 self.fault(pointer, "nothing is allowed here")
@@ -89,14 +102,18 @@ class _Walk:
         if not isinstance(schema, dict):
             raise SchemaError(f"a schema is an object or a boolean, not {schema!r}")
         for keyword, argument in schema.items():
-            if keyword in KEYWORDS:
+            if keyword == "$ref":
+                inner = part or "properties" in schema
+                self.visit(resolve(argument, self.root), value, pointer, inner)
+            elif keyword == "allOf":
+                for item in argument:
+                    self.visit(item, value, pointer, True)
+            elif keyword in KEYWORDS:
                 KEYWORDS[keyword](self, schema, argument, value, pointer)
             elif keyword not in ANNOTATIONS:
                 raise SchemaError(f"unknown keyword {keyword}")
-
-
-def _ref(walk, _schema, ref, value, pointer):
-    walk.visit(resolve(ref, walk.root), value, pointer)
+        if self.closed and not part and isinstance(value, dict):
+            self.close(schema, value, pointer)
 
 
 def _type(walk, _schema, names, value, pointer):
@@ -143,10 +160,11 @@ def _additional_properties(walk, schema, argument, value, pointer):
 
 def _members(schema, root):
     """The members that an object schema describes, those of its parts included."""
-    schema = follow(schema, root)
     found = set(schema.get("properties", {}))
     for part in schema.get("allOf", []):
         found |= _members(part, root)
+    if "$ref" in schema:
+        found |= _members(resolve(schema["$ref"], root), root)
     return found
 
 
@@ -168,11 +186,6 @@ def _items(walk, _schema, argument, value, pointer):
     if isinstance(value, list):
         for index, item in enumerate(value):
             walk.visit(argument, item, _step(pointer, index))
-
-
-def _all_of(walk, _schema, schemas, value, pointer):
-    for schema in schemas:
-        walk.visit(schema, value, pointer)
 
 
 def _any_of(walk, _schema, schemas, value, pointer):
@@ -207,7 +220,7 @@ def _size(name, holds, what):
 
 
 KEYWORDS = {
-    "$ref": _ref,
+    "$ref": None,  # visit() knows what is a part of what
     "type": _type,
     "enum": _enum,
     "const": _const,
@@ -217,7 +230,7 @@ KEYWORDS = {
     "unevaluatedProperties": _unevaluated_properties,
     "propertyNames": _property_names,
     "items": _items,
-    "allOf": _all_of,
+    "allOf": None,
     "anyOf": _any_of,
     "oneOf": _one_of,
     "pattern": _pattern,
@@ -241,9 +254,13 @@ def _shown(value):
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def check(schema, value, root):
-    """Returns every fault of `value` as "<JSON Pointer>: <what>"; an empty list when it fits."""
-    walk = _Walk(root)
+def check(schema, value, root, closed=False):
+    """Returns every fault of `value` as "<JSON Pointer>: <what>"; an empty list when it fits.
+
+    With `closed`, an object may have the described members alone, unless additionalProperties says
+    otherwise: what an answer has, its document has.
+    """
+    walk = _Walk(root, closed)
     walk.visit(schema, value, "")
     return walk.faults
 

@@ -4,7 +4,7 @@ import http.client
 import json
 import unittest
 
-from jobkit import body, everything, finished, get, submit
+from jobkit import body, everything, finished, get, submit, wait_until
 from patience import PATIENCE_S
 from wirekit import Case
 
@@ -135,6 +135,7 @@ class AllJobs(Case):
         sent, page = self.ask("GET", path, 200)
         self.assertEqual(page["items"], [])
         waiting = self.later("GET", path, If_None_Match=sent["etag"], Prefer="wait=20")
+        wait_until(self.waiters)
         job = self.done()
         status, sent, text = waiting()
         self.assertEqual(status, 200)

@@ -106,6 +106,34 @@ class Faults(unittest.TestCase):
         )
 
 
+class Closed(unittest.TestCase):
+    ROOT = {"defs": {"base": {"type": "object", "properties": {"a": {"type": "integer"}}}}}
+    BASE = {"$ref": "#/defs/base"}
+
+    def faults(self, schema, value):
+        self.assertEqual(schema_check.check(schema, value, self.ROOT), [], "open it fits")
+        return schema_check.check(schema, value, self.ROOT, closed=True)
+
+    def test_what_nobody_described_is_a_fault(self):
+        inner = {"properties": {"x": self.BASE, "y": {"items": self.BASE}}}
+        for schema, value, pointers in (
+            (self.BASE, {"a": 1}, []),
+            (self.BASE, {"a": 1, "b": 2}, ["/"]),
+            ({**self.BASE, "properties": {"b": {}}}, {"a": 1, "b": 2}, []),
+            ({**self.BASE, "properties": {"b": {}}}, {"a": 1, "c": 2}, ["/"]),
+            ({"allOf": [self.BASE, {"properties": {"b": {}}}]}, {"a": 1, "b": 2}, []),
+            ({"allOf": [self.BASE, {"properties": {"b": {}}}]}, {"c": 1}, ["/"]),
+            ({"anyOf": [self.BASE, {"type": "null"}]}, {"a": 1, "b": 2}, ["/"]),
+            (inner, {"x": {"c": 1}, "y": [{"a": 1}, {"d": 1}]}, ["/x", "/y/1"]),
+            ({"type": "object"}, {"a": 1}, []),
+            ({"properties": {"a": {}}, "additionalProperties": True}, {"b": 1}, []),
+            ({"properties": {"a": {}}, "additionalProperties": {"type": "integer"}}, {"b": 1}, []),
+        ):
+            with self.subTest(schema=schema, value=value):
+                faults = self.faults(schema, value)
+                self.assertEqual([fault.split(": ")[0] for fault in faults], pointers)
+
+
 class Document(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import re
 import unittest
 
 from jobkit import wait_until
@@ -18,11 +17,6 @@ class Waits(Case):
         answer = self.later("GET", path, If_None_Match=sent["etag"], Prefer="wait=25", **more)
         wait_until(self.waiters)
         return answer, sent["etag"]
-
-    def waiters(self):
-        """How many requests wait."""
-        text = self.raw("GET", "/metrics")[2].decode()
-        return int(re.search(r"^narrowd_http_waiting (\d+)$", text, re.MULTILINE)[1])
 
     def changed(self, answer, tag):
         status, sent, text = answer()

@@ -2,12 +2,13 @@
 
 import http.client
 import json
+import re
 import tempfile
 import threading
 import unittest
 
 import jobkit
-from daemon import Daemon
+from daemon import Daemon, check_answer
 from jobkit import body, finished, submit
 from patience import PATIENCE_S
 
@@ -36,7 +37,10 @@ class Case(unittest.TestCase):
         text = None if document is None else json.dumps(document)
         connection.request(method, path, text, named)
         answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
+        sent = answer.status, answer.headers, answer.read()
+        if "json" in sent[1].get("Content-Type", "") and method != "HEAD" and sent[2]:
+            check_answer(method, path, answer.status, json.loads(sent[2]))
+        return sent
 
     def ask(self, method, path, expected, document=None, **headers):
         status, sent, text = self.raw(method, path, document, **headers)
@@ -56,6 +60,11 @@ class Case(unittest.TestCase):
 
         answer.there = lambda: bool(answers)
         return answer
+
+    def waiters(self):
+        """How many requests wait."""
+        text = self.raw("GET", "/metrics")[2].decode()
+        return int(re.search(r"^narrowd_http_waiting (\d+)$", text, re.MULTILINE)[1])
 
     def done(self, **more):
         job = submit(self.daemon, body(self.evaluator.url, **more))
