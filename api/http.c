@@ -241,16 +241,30 @@ static int open_listeners(struct http *http, const char *const *addresses, struc
 	return 0;
 }
 
+/*
+ * Since 1.0 MHD unfolds lines and mends targets that it can guess, unless it is told not to, and
+ * keeps an added connection for its next run, unless it has to do with one thread: then neither our
+ * count of connections nor `accepting` would be right.
+ */
+#if MHD_VERSION >= 0x01000000
+#define MHD_STRICTLY   MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1
+#define MHD_ONE_THREAD MHD_USE_NO_THREAD_SAFETY
+#else
+#define MHD_STRICTLY   MHD_OPTION_STRICT_FOR_CLIENT, 0
+#define MHD_ONE_THREAD 0
+#endif
+
 static int start_mhd(struct http *http, struct err *reterr)
 {
 	http->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-		http_request_access, http, MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,
-		MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, http,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
+			MHD_ONE_THREAD,
+		0, NULL, NULL, http_request_access, http, MHD_OPTION_URI_LOG_CALLBACK,
+		http_request_begin, http, MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, http,
 		MHD_OPTION_NOTIFY_CONNECTION, http_conn_notify, http, MHD_OPTION_CONNECTION_LIMIT,
 		http->options.max_connections + MHD_SLACK, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MHD_MEMORY,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_STRICTLY, MHD_OPTION_END);
 	if (http->mhd == NULL) {
 		return err_set(reterr, ERR_ADDRESS, "cannot start the HTTP server: %s",
 			       strerror(errno));

