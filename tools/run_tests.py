@@ -2,8 +2,8 @@
 """Builds narrowd with sanitizers and runs every test; the work of tools/test.
 
 tools/test            everything that a change must pass
-tools/test --all      also thousands of kill points, ten minutes of chaos, published
-                      clients, fuzzing and the coverage gate
+tools/test --all      also the other release of Debian, thousands of kill points, ten minutes
+                      of chaos, published clients, fuzzing and the coverage gate
 tools/test STAGE...   some stages only; --list names them
 
 No verdict comes from how long something takes on the clock: the machine may be busy with other
@@ -252,6 +252,15 @@ def stage_tidy(stage):
     stage_check(stage, "--tidy-all")
 
 
+def stage_other_debian(stage):
+    """The other release of Debian: the static checks, most of the tests, and tools/demo."""
+    code, output = stage.run("tools/other_debian")
+    counts = re.findall(r"^(\d+) passed, (\d+) failed$", output, re.MULTILINE)
+    passed, failed = (sum(int(count[i]) for count in counts) for i in (0, 1))
+    failed = max(failed, code != 0)
+    stage.result(passed, failed, "\n".join(output.splitlines()[-60:]) if failed else "")
+
+
 def stage_long_crash(stage):
     run_crash(stage, MANY_KILL_POINTS, LONG_CHAOS_SECONDS, LONG_LEASES_SECONDS)
 
@@ -314,6 +323,7 @@ STAGES = {
 }
 LONG_STAGES = {
     "tidy": stage_tidy,
+    "other-debian": stage_other_debian,
     "long-crash": stage_long_crash,
     "published": stage_published,
     "fuzz": stage_fuzz,
