@@ -138,27 +138,22 @@ static void add_preference(struct call *call, unsigned seconds)
 	request_add_header(call->request, "Preference-Applied", applied);
 }
 
-static bool add_tag(struct call *call, const char *tag)
+bool call_tag(struct call *call, const char *tag)
 {
 	const char *known = request_header(call->request, "If-None-Match");
+	char weak[CALL_TAG_SIZE + 2];
 
+	(void)snprintf(weak, sizeof(weak), "%s%s", call->live ? "W/" : "", tag);
 	call->tagged = true;
 	if (call->waited) {
 		add_preference(call, call->wait_s);
 	}
-	request_add_header(call->request, "ETag", tag);
+	request_add_header(call->request, "ETag", weak);
 	if (header_has_tag(known, tag, false)) {
 		call_reply_empty(call, 304);
 		return false;
 	}
 	return true;
-}
-
-bool call_tag(struct call *call, int64_t version)
-{
-	char tag[CALL_TAG_SIZE];
-
-	return add_tag(call, call_version_tag(version, tag));
 }
 
 bool call_may_change(struct call *call, const char *tag)
@@ -227,7 +222,7 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 
 	if (call->request == NULL ||
 	    (read && !call->tagged &&
-	     (park(call, call_text_tag(text, tag)) || !add_tag(call, tag)))) {
+	     (park(call, call_text_tag(text, tag)) || !call_tag(call, tag)))) {
 		free(text);
 		return;
 	}

@@ -70,6 +70,7 @@ struct call {
 	struct store_key stored;
 	char fingerprint[HASH_SHA256_HEX_SIZE];
 	bool tagged; /* the answer has its ETag */
+	bool live;   /* it says of a job what no event says: see tuner/live.h */
 	/* What the handler keeps between its steps. */
 	char id[CALL_PARAM_SIZE];
 	int64_t deletions;  /* when the job was asked for */
@@ -101,8 +102,8 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 void call_reply_copy(struct call *call, int status, const char *text);
 void call_reply_empty(struct call *call, int status);
 
-/* Gives the answer the ETag of a document's version. Returns false after answering 304. */
-bool call_tag(struct call *call, int64_t version);
+/* Gives the answer this ETag, a weak one when the call is live. Returns false after answering 304. */
+bool call_tag(struct call *call, const char *tag);
 /* The ETags of a version and of a text, quoted, in CALL_TAG_SIZE bytes. Return `ret`. */
 char *call_version_tag(int64_t version, char *ret);
 char *call_text_tag(const char *text, char *ret);

@@ -6,7 +6,9 @@
 
 #include "api/header.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "tuner/job.h"
+#include "tuner/live.h"
 
 typedef void make_fn(struct call *call, const struct store_rows *rows);
 
@@ -51,14 +53,28 @@ static void read_job(struct call *call, make_fn *next)
 	call_query(call, QUERY_JOB, &id, 1, next);
 }
 
+static char *tag_of(const struct call *call, int64_t version, char *ret)
+{
+	int64_t waits = call->live ? tuner_waits_since(call->server->tuner, call->params[0]) : 0;
+
+	if (waits == 0) {
+		return call_version_tag(version, ret);
+	}
+	(void)snprintf(ret, CALL_TAG_SIZE, "\"%lld-%llx\"", (long long)version,
+		       (unsigned long long)waits);
+	return ret;
+}
+
 static void on_job(struct call *call, const struct store_rows *rows)
 {
+	char tag[CALL_TAG_SIZE];
+
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 		return;
 	}
 	remember_final(call, rows);
-	if (call_tag(call, strtoll(rows->cells[JOB_VERSION], NULL, 10))) {
+	if (call_tag(call, tag_of(call, strtoll(rows->cells[JOB_VERSION], NULL, 10), tag))) {
 		call->make(call, rows);
 	}
 }
@@ -92,20 +108,44 @@ void document_of_job(struct call *call, make_fn *make)
 		version = map_get(&call->server->finals, call->params[0], -1);
 	}
 	call->make = make;
-	if (version < 0 || !header_has_tag(known, call_version_tag(version, tag), false)) {
+	if (version < 0 || !header_has_tag(known, tag_of(call, version, tag), false)) {
 		read_job(call, on_job);
 	} else if (seconds > 0) {
 		wait_for_change(call, version, seconds);
 	} else {
-		(void)call_tag(call, version);
+		(void)call_tag(call, tag);
 	}
+}
+
+/* Of the tags that a GET gave, only the version counts for a change, however weak they are. */
+static char *versions_of(const char *field)
+{
+	char *text = mem_dup(field), *to = text;
+
+	for (const char *at = text; *at != '\0'; at++) {
+		at += *at == '-' ? strcspn(at, "\"") : 0;
+		*to++ = *at;
+		if (*at == '\0') {
+			return text;
+		}
+	}
+	*to = '\0';
+	return text;
 }
 
 bool document_matches(struct call *call, int64_t version)
 {
+	const char *wanted = request_header(call->request, "If-Match");
+	char *versions = wanted != NULL ? versions_of(wanted) : NULL;
 	char tag[CALL_TAG_SIZE];
+	bool matches =
+		wanted == NULL || header_has_tag(versions, call_version_tag(version, tag), false);
 
-	return call_may_change(call, call_version_tag(version, tag));
+	if (!matches) {
+		call_error(call, ERR_PRECONDITION, "it has changed: its ETag is W/%s now", tag);
+	}
+	free(versions);
+	return matches;
 }
 
 struct spec *document_spec(struct call *call, const struct store_rows *rows)
@@ -134,6 +174,15 @@ bool document_trial(struct call *call, int64_t *ret_number)
 		return false;
 	}
 	return true;
+}
+
+void document_reply(struct call *call, int status, const char *text)
+{
+	json_t *document = json_loads(text, 0, NULL);
+
+	tuner_live(call->server->tuner, json_string_value(json_object_get(document, "id")), true,
+		   document);
+	call_reply_json(call, status, document);
 }
 
 void document_not_open(struct call *call, const struct store_rows *rows)

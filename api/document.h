@@ -14,10 +14,13 @@
 void document_of_job(struct call *call,
 		     void (*make)(struct call *call, const struct store_rows *rows));
 
+/* Answers with the document of a job, and what is to be said of this moment. */
+void document_reply(struct call *call, int status, const char *text);
+
 /* Whether a job in this state changes no more. */
 bool document_is_final(const char *state);
 
-/* Whether If-Match is absent or names `version`; otherwise answers 412. */
+/* Whether If-Match is absent or names `version`, weak tags too; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 
 /* A job was deleted, or edited, perhaps after its end: nothing of it is remembered. */

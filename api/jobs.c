@@ -10,21 +10,23 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tuner/live.h"
 #include "tuner/spec_adviser.h"
 
 static void answer_job(struct call *call, const struct store_rows *rows)
 {
 	bool created =
 		strcmp(call->route->method, "POST") == 0 && strcmp(call->id, call->params[0]) != 0;
-	char tag[CALL_TAG_SIZE];
+	char tag[CALL_TAG_SIZE + 2];
 
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 		return;
 	}
-	request_add_header(call->request, "ETag",
-			   call_version_tag(strtoll(rows->cells[JOB_VERSION], NULL, 10), tag));
-	call_reply_copy(call, created ? 201 : 200, rows->cells[JOB_DOCUMENT]);
+	call_version_tag(strtoll(rows->cells[JOB_VERSION], NULL, 10), tag + 2);
+	memcpy(tag, "W/", 2);
+	request_add_header(call->request, "ETag", tag);
+	document_reply(call, created ? 201 : 200, rows->cells[JOB_DOCUMENT]);
 }
 
 static void read_answer(struct call *call, const char *id)
@@ -199,9 +201,33 @@ void jobs_clone(struct call *call)
 	submit_once(call, find_source);
 }
 
+/* A list says what is out, too, but not how the time goes by: its ETag is made of its text. */
+static char *live_text(struct call *call, const char *text)
+{
+	json_t *document = json_loads(text, 0, NULL);
+	char *live;
+
+	tuner_live(call->server->tuner, json_string_value(json_object_get(document, "id")), false,
+		   document);
+	live = json_text(document);
+	json_decref(document);
+	return live;
+}
+
 static void on_jobs(struct call *call, const struct store_rows *rows)
 {
-	page_reply(call, rows, 1, -1);
+	struct store_rows live = *rows;
+
+	live.cells = mem_new(rows->count * rows->columns, sizeof(*live.cells));
+	for (size_t i = 0; i < rows->count * rows->columns; i++) {
+		live.cells[i] =
+			i % rows->columns == 0 ? live_text(call, rows->cells[i]) : rows->cells[i];
+	}
+	page_reply(call, &live, 1, -1);
+	for (size_t i = 0; i < rows->count; i++) {
+		free(live.cells[i * rows->columns]);
+	}
+	free(live.cells);
 }
 
 static struct store_value text_or_null(const char *text)
@@ -234,11 +260,12 @@ void jobs_list(struct call *call)
 
 static void reply_document(struct call *call, const struct store_rows *rows)
 {
-	call_reply_copy(call, 200, rows->cells[JOB_DOCUMENT]);
+	document_reply(call, 200, rows->cells[JOB_DOCUMENT]);
 }
 
 void jobs_get(struct call *call)
 {
+	call->live = true;
 	document_of_job(call, reply_document);
 }
 

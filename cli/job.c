@@ -165,6 +165,66 @@ char *job_best(const json_t *job)
 	return buf_take(&buf, NULL);
 }
 
+char *job_best_short(const json_t *job)
+{
+	const json_t *best = json_object_get(job, "best");
+	struct buf buf;
+
+	if (!json_is_object(best)) {
+		return mem_dup("-");
+	}
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "trial ", text_number(json_object_get(best, "trial")), ", ");
+	add_owned(&buf, "", text_number(json_object_get(best, "objective_value")), "");
+	add_owned(&buf, " (", job_improvement(best), ")");
+	buf_text(&buf, job_is_met(job) ? "" : " misses");
+	return buf_take(&buf, NULL);
+}
+
+char *job_waiting(const json_t *job)
+{
+	const json_t *waiting = path2(job, "progress", "waiting");
+	const char *reason = json_string_value(json_object_get(waiting, "reason"));
+	struct buf buf;
+
+	if (reason == NULL) {
+		return mem_dup("-");
+	}
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "", text_member(waiting, "reason"), "");
+	for (char *c = buf.bytes; *c != '\0'; c++) {
+		*c = *c == '_' ? ' ' : *c;
+	}
+	add_owned(&buf, " since ", text_time(json_string_value(json_object_get(waiting, "since"))),
+		  "");
+	add_owned(&buf, ": ", text_member(waiting, "detail"), "");
+	return buf_take(&buf, NULL);
+}
+
+char *job_question_out(const json_t *question)
+{
+	const char *member = json_object_get(question, "worker") != NULL ? "worker" : "evaluator";
+	const char *next = json_string_value(json_object_get(question, "next_try_at"));
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "trial ", text_number(json_object_get(question, "trial")), "");
+	add_owned(&buf, " (", text_member(question, "kind"), ")");
+	if (json_is_string(json_object_get(question, member))) {
+		add_owned(&buf, " at ", text_member(question, member), "");
+	}
+	add_owned(&buf, " since ", text_time(json_string_value(json_object_get(question, "since"))),
+		  "");
+	add_owned(&buf, ", attempt ", text_number(json_object_get(question, "attempt")), "");
+	if (json_is_string(json_object_get(question, "last_error"))) {
+		add_owned(&buf, ", after: ", text_member(question, "last_error"), "");
+	}
+	if (next != NULL) {
+		add_owned(&buf, ", next try at ", text_time(next), "");
+	}
+	return buf_take(&buf, NULL);
+}
+
 char *job_end(const json_t *job)
 {
 	const char *detail = json_string_value(path2(job, "exit", "detail"));

@@ -28,6 +28,12 @@ char *job_gain(const json_t *best);
 char *job_improvement(const json_t *best);
 /* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)"; "-" before there is one. */
 char *job_best(const json_t *job);
+/* "trial 23, 5.1 (2.31x)": the same where there is no room. */
+char *job_best_short(const json_t *job);
+/* "evaluator down since 2026-03-02 09:00:00: connection refused"; "-" when nothing keeps it waiting. */
+char *job_waiting(const json_t *job);
+/* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00, attempt 2, after: no kernel" */
+char *job_question_out(const json_t *question);
 /* "completed: criterion_met (...)" */
 char *job_end(const json_t *job);
 

@@ -166,6 +166,21 @@ enum cli_exit jobs_list(struct cli *cli)
 	return code;
 }
 
+/* What is out and what it waits for. */
+static void add_out(struct table *table, const json_t *job)
+{
+	const json_t *progress = json_object_get(job, "progress");
+	size_t i;
+	json_t *question;
+
+	if (json_is_object(json_object_get(progress, "waiting"))) {
+		table_pair(table, "waiting", job_waiting(job));
+	}
+	json_array_foreach(json_object_get(progress, "out"), i, question) {
+		table_pair(table, i == 0 ? "out" : "", job_question_out(question));
+	}
+}
+
 static void add_pairs(struct table *table, const json_t *job)
 {
 	static const struct {
@@ -188,6 +203,7 @@ static void add_pairs(struct table *table, const json_t *job)
 	}
 	table_pair(table, "active for",
 		   text_duration(json_number_value(json_object_get(budget, "elapsed_s"))));
+	add_out(table, job);
 	table_pair(table, "objective", job_objective(job));
 	table_pair(table, "criterion", job_criterion(job));
 	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));

@@ -122,16 +122,6 @@ enum cli_exit lists_strategies(struct cli *cli)
 	return list(cli, "/v1/strategies", "lll", heads, add_strategy);
 }
 
-static void add_evaluator(void *arg, const json_t *evaluator)
-{
-	struct table *table = arg;
-
-	table_member(table, evaluator, "id");
-	table_member(table, evaluator, "name");
-	table_member(table, evaluator, "url");
-	table_add(table, text_time(json_string_value(json_object_get(evaluator, "created_at"))));
-}
-
 static void add_worker(void *arg, const json_t *worker)
 {
 	struct table *table = arg;
@@ -152,9 +142,63 @@ enum cli_exit lists_workers(struct cli *cli)
 	return list(cli, "/v1/workers", "llrrrl", heads, add_worker);
 }
 
+struct evaluators {
+	struct table table;
+	struct cli *cli;
+};
+
+/* How it is; NULL when that cannot be told. New reference. */
+static json_t *health_of(struct cli *cli, const json_t *evaluator)
+{
+	const char *name = json_string_value(json_object_get(evaluator, "id"));
+	char *id = client_escape(name != NULL ? name : "");
+	char *path = mem_printf("/v1/evaluators/%s/health", id);
+	struct client_reply reply;
+	json_t *health = NULL;
+
+	if (name != NULL && cli_call(cli, "GET", path, NULL, &reply) == CLI_OK) {
+		(void)cli_parse(&reply, &health);
+		client_reply_finish(&reply);
+	}
+	free(path);
+	free(id);
+	return health;
+}
+
+static void add_evaluator(void *arg, const json_t *evaluator)
+{
+	struct evaluators *list = arg;
+	json_t *health = health_of(list->cli, evaluator);
+	const char *since = json_string_value(json_object_get(health, "down_since"));
+
+	table_member(&list->table, evaluator, "id");
+	table_member(&list->table, evaluator, "name");
+	table_member(&list->table, evaluator, "url");
+	if (health == NULL) {
+		table_text(&list->table, "-");
+	} else if (since == NULL) {
+		table_text(&list->table, "well");
+	} else {
+		char *time = text_time(since), *error = text_member(health, "last_error");
+
+		table_add(&list->table, mem_printf("down since %s: %s", time, error));
+		free(time);
+		free(error);
+	}
+	json_decref(health);
+}
+
 enum cli_exit lists_evaluators(struct cli *cli)
 {
-	static const char *const heads[] = {"EVALUATOR", "NAME", "URL", "CREATED (UTC)", NULL};
+	static const char *const heads[] = {"EVALUATOR", "NAME", "URL", "STATE", NULL};
+	struct evaluators evaluators = {.cli = cli};
+	enum cli_exit code;
 
-	return list(cli, "/v1/evaluators?limit=1000", "llll", heads, add_evaluator);
+	table_init(&evaluators.table, "llll", heads);
+	code = cli_pages(cli, "/v1/evaluators?limit=1000", add_evaluator, &evaluators);
+	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
+		table_print(&evaluators.table);
+	}
+	table_finish(&evaluators.table);
+	return code;
 }

@@ -19,6 +19,8 @@ enum {
 	PAUSE_MS = 500,
 	PAUSE_MAX_MS = 5 * 1000,
 	BAR_COLUMNS = 24,
+	BAR_MIN = 4,
+	BAR_ENDS = 3, /* its brackets and the gap */
 	COLUMNS_DEFAULT = 80,
 	LINE_BYTES_MAX = 16 * 1024,
 	OK = 200,
@@ -60,16 +62,27 @@ static double elapsed_s(const struct watch *watch)
 	return elapsed;
 }
 
-/* From the mean time of a trial so far; negative when nothing is known. */
+static double count_of(const json_t *job, const char *member)
+{
+	return json_number_value(json_object_get(json_object_get(job, "progress"), member));
+}
+
+/* From the mean time of a question so far, the baseline's too; negative when nothing is known. */
 static double remaining_s(const struct watch *watch, double elapsed)
 {
+	const json_t *clock = json_object_get(watch->job, "clock");
+	const json_t *active = json_object_get(clock, "active_s");
 	double measured = number_of(watch->job, "trials_measured");
-	double left = number_of(watch->job, "max_trials") - measured;
+	double failed = count_of(watch->job, "failed");
+	double asked = measured + failed + json_is_object(json_object_get(watch->job, "baseline"));
+	double left = number_of(watch->job, "max_trials") - measured - failed;
 	double timeout = number_of(watch->job, "timeout");
+	double spent =
+		active != NULL ? json_number_value(active) : number_of(watch->job, "elapsed_s");
 	double remaining = -1;
 
 	if (measured > 0 && left > 0) {
-		remaining = number_of(watch->job, "elapsed_s") / measured * left;
+		remaining = spent / asked * left;
 	}
 	if (timeout > 0 && (remaining < 0 || timeout - elapsed < remaining)) {
 		remaining = fmax(timeout - elapsed, 0);
@@ -91,34 +104,43 @@ static void add_times(const struct watch *watch, struct buf *line)
 	}
 }
 
-static void add_bar(const json_t *job, struct buf *line)
+static void add_bar(const json_t *job, int columns, struct buf *line)
 {
 	double max = number_of(job, "max_trials");
 	double part = max > 0 ? number_of(job, "trials_measured") / max : 0;
-	int full = (int)(fmin(fmax(part, 0), 1) * BAR_COLUMNS);
+	int full = (int)(fmin(fmax(part, 0), 1) * columns);
 
 	buf_text(line, "[");
-	for (int i = 0; i < BAR_COLUMNS; i++) {
+	for (int i = 0; i < columns; i++) {
 		buf_text(line, i < full ? "#" : "-");
 	}
 	buf_text(line, "] ");
 }
 
-static void add_progress(const json_t *job, bool bar, struct buf *line)
+/* What of the line is shown. */
+struct look {
+	bool state, stage; /* without the state all words are spared */
+	int bar;           /* its columns; 0: none */
+	bool times, whole_best;
+};
+
+static void add_progress(const json_t *job, const struct look *look, struct buf *line)
 {
 	const json_t *progress = json_object_get(job, "progress");
 	char *state = text_member(job, "state"), *stage = text_member(progress, "stage");
 	char *trials = job_trials(job);
 	json_int_t failed = json_integer_value(json_object_get(progress, "failed"));
 
-	buf_printf(line, "%s  ", state);
-	if (strcmp(stage, "-") != 0) {
+	if (look->state) {
+		buf_printf(line, "%s  ", state);
+	}
+	if (look->stage && strcmp(stage, "-") != 0) {
 		buf_printf(line, "%s  ", stage);
 	}
-	if (bar) {
-		add_bar(job, line);
+	if (look->bar > 0) {
+		add_bar(job, look->bar, line);
 	}
-	buf_printf(line, "%s trials", trials);
+	buf_printf(line, "%s%s", trials, look->state ? " trials" : "");
 	if (failed > 0) {
 		buf_printf(line, ", %lld failed", (long long)failed);
 	}
@@ -127,14 +149,28 @@ static void add_progress(const json_t *job, bool bar, struct buf *line)
 	free(trials);
 }
 
-static void add_best(const json_t *job, struct buf *line)
+static void add_best(const json_t *job, bool whole, struct buf *line)
 {
-	char *best = job_best(job);
+	char *best = whole ? job_best(job) : job_best_short(job);
 
 	if (strcmp(best, "-") != 0) {
 		buf_printf(line, "  best: %s", best);
 	}
 	free(best);
+}
+
+/* The first words, or all of them, of why nothing moves. */
+static void add_waiting(const json_t *job, bool whole, struct buf *line)
+{
+	char *waiting = job_waiting(job), *since = strstr(waiting, " since ");
+
+	if (!whole && since != NULL) {
+		*since = '\0';
+	}
+	if (strcmp(waiting, "-") != 0) {
+		buf_printf(line, "  (%s)", waiting);
+	}
+	free(waiting);
 }
 
 static size_t terminal_columns(void)
@@ -147,21 +183,55 @@ static size_t terminal_columns(void)
 	return size.ws_col;
 }
 
-/* Redraws the line; its end is cut off when the terminal is narrow. */
-static void draw_terminal(struct watch *watch)
+static char *line_of(const struct watch *watch, const struct look *look)
 {
 	struct buf line;
-	char *text;
 
 	buf_init(&line, LINE_BYTES_MAX);
-	add_progress(watch->job, true, &line);
-	add_times(watch, &line);
+	add_progress(watch->job, look, &line);
+	if (look->times) {
+		add_times(watch, &line);
+	}
 	if (watch->away_since >= 0) {
 		buf_text(&line, "  (waiting for the daemon)");
 	}
-	add_best(watch->job, &line);
-	text = buf_take(&line, NULL);
-	text_clip(text, terminal_columns() - 1);
+	add_waiting(watch->job, false, &line);
+	add_best(watch->job, look->whole_best, &line);
+	return buf_take(&line, NULL);
+}
+
+/* The most that fits: first the stage goes, then the bar gets shorter, then the times go; the counts
+ * and the best stay. */
+static char *fitting_line(const struct watch *watch, size_t columns)
+{
+	static const struct look looks[] = {
+		{true, true, BAR_COLUMNS, true, true}, {true, false, BAR_COLUMNS, true, true},
+		{true, false, 0, true, true},          {true, false, 0, true, false},
+		{true, false, 0, false, false},        {false, false, 0, false, false},
+	};
+	enum { LOOKS = sizeof(looks) / sizeof(looks[0]) };
+	struct look look = looks[0];
+	char *text = line_of(watch, &look);
+
+	for (size_t i = 1; i < LOOKS && text_width(text) > columns; i++) {
+		free(text);
+		look = looks[i];
+		text = line_of(watch, &look);
+	}
+	if (look.bar == 0 && text_width(text) + BAR_MIN + BAR_ENDS <= columns) {
+		look.bar = (int)(columns - text_width(text)) - BAR_ENDS;
+		look.bar = look.bar < BAR_COLUMNS ? look.bar : BAR_COLUMNS;
+		free(text);
+		text = line_of(watch, &look);
+	}
+	text_clip(text, columns);
+	return text;
+}
+
+static void draw_terminal(struct watch *watch)
+{
+	char *text = fitting_line(watch, terminal_columns() - 1);
+
 	printf("\r%s\033[K", text);
 	(void)fflush(stdout);
 	free(text);
@@ -170,12 +240,14 @@ static void draw_terminal(struct watch *watch)
 /* Prints a line when anything but the times has changed. */
 static void draw_line(struct watch *watch)
 {
+	static const struct look plain = {.state = true, .stage = true, .whole_best = true};
 	struct buf line, times;
 	char *text;
 
 	buf_init(&line, LINE_BYTES_MAX);
-	add_progress(watch->job, false, &line);
-	add_best(watch->job, &line);
+	add_progress(watch->job, &plain, &line);
+	add_waiting(watch->job, true, &line);
+	add_best(watch->job, true, &line);
 	text = buf_take(&line, NULL);
 	if (strcmp(text, watch->shown) != 0) {
 		buf_init(&times, LINE_BYTES_MAX);

@@ -28,7 +28,9 @@
 	" 'progress', json_object('stage', stage, 'asked', asked, 'told', told," \
 	" 'failed', failed, 'running', (SELECT count(*) FROM trial WHERE trial.job = job.id" \
 	" AND trial.state IN ('asked', 'leased') AND trial.source <> 'cache')," \
-	" 'cached', cached, 'imported', imported, 'cancelled', cancelled, 'hint', hint)," \
+	" 'cached', cached, 'imported', imported, 'cancelled', cancelled, 'hint', hint," \
+	" 'out', json('[]'), 'waiting', NULL)," \
+	" 'clock', json_object('active_s', json(active_s), 'running_since', NULL)," \
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
 	" 'min_gain', head -> '$.min_gain'," \
 	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \

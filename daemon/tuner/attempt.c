@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/rng.h"
 
@@ -95,6 +96,7 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	if (well) {
 		(void)json_object_set_new(data, "retry_in_ms", json_integer((json_int_t)delay));
 		note_attempt(flight, why, data);
+		flight->next_try_ms = clock_wall_ms() + (int64_t)delay;
 		loop_timer_start(&flight->timer, delay);
 	} else {
 		(void)json_object_set_new(data, "waits", json_true());

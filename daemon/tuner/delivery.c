@@ -43,6 +43,7 @@ static void on_result(void *arg, const struct endpoint_result *result)
 		return;
 	case ENDPOINT_ACCEPTED:
 		sched_accepted(&run->seat, flight->place);
+		tuner_watch_health(run->tuner);
 		job_record(run->job, "lease_accepted", flight->trial->number,
 			   json_pack("{s:s}", "lease", flight->trial->lease));
 		flight_extend(flight, (int64_t)run->tuner->options.lease_ttl_ms);

@@ -18,6 +18,7 @@ struct evaluator {
 	size_t seats;       /* jobs that may ask it */
 	struct list queue;  /* of those that wait for a place */
 	struct breaker breaker;
+	int64_t down_wall_ms;            /* when the breaker opened last, wall clock */
 	int64_t asked, answered, failed; /* attempts; `failed` without those under way */
 	double answered_s;               /* that all answers took together */
 };

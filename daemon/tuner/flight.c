@@ -151,6 +151,7 @@ static void launch(struct flight *flight)
 	const struct target *target = flight_target(flight);
 	json_t *data;
 
+	flight->next_try_ms = 0;
 	if (target->pool != NULL) {
 		pool_offer(flight);
 		return;
@@ -295,6 +296,7 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, cons
 	if (!flight_is_pooled(flight)) {
 		sched_answered(seat, flight->place,
 			       (double)(clock_mono_ms() - flight->asked_ms) / 1000);
+		tuner_watch_health(flight->run->tuner);
 	}
 	if (answer->failed) {
 		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",

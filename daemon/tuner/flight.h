@@ -27,6 +27,7 @@ struct flight {
 	const char **ops;        /* names to be scored */
 	size_t *option_counts;   /* of each of them */
 	int64_t expires_at;      /* wall clock, ms */
+	int64_t next_try_ms; /* wall clock, when `timer` begins the next attempt; 0: it does not */
 };
 
 /* Why an attempt is over without an answer. */

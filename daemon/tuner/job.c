@@ -43,6 +43,7 @@ static void trial_destroy(struct trial *trial)
 	free(trial->scores);
 	free(trial->option_scores);
 	free(trial->worker);
+	free(trial->last_error);
 	free(trial->past);
 	free(trial);
 }
@@ -85,7 +86,8 @@ void job_record(struct job *job, const char *type, int64_t trial, json_t *data)
 	int rc;
 
 	job->rows = mem_grow(job->rows, job->row_count + 1, sizeof(*job->rows));
-	job->rows[job->row_count++] = (struct row){type, trial, clock_wall_ms(), object};
+	job->now_ms = clock_wall_ms();
+	job->rows[job->row_count++] = (struct row){type, trial, job->now_ms, object};
 	rc = job_fold(job, type, trial, object, &why);
 	assert(rc == 0);
 	(void)rc;

@@ -75,10 +75,12 @@ struct trial {
 	bool imported;
 	bool accepted; /* the evaluator said 202 to the current lease */
 	int64_t attempts, failures;
-	char lease[ID_SIZE];   /* the current or last one */
-	char *worker;          /* who has it, when a worker came for it; owned */
-	int place;             /* of the evaluator among the job's */
-	int64_t ttl_ms;        /* of such a lease */
+	int64_t since_ms;    /* wall clock: when it was asked, leased, or its last attempt ended */
+	char *last_error;    /* of its last attempt that failed; owned, or NULL */
+	char lease[ID_SIZE]; /* the current or last one */
+	char *worker;        /* who has it, when a worker came for it; owned */
+	int place;           /* of the evaluator among the job's */
+	int64_t ttl_ms;      /* of such a lease */
 	char (*past)[ID_SIZE]; /* earlier leases; owned */
 	size_t past_count;
 	uint32_t *ops; /* of a score question; owned */
@@ -120,6 +122,7 @@ struct job {
 	bool starved;        /* the strategy waits for results */
 	enum job_state state;
 	int64_t version; /* events so far */
+	int64_t now_ms;  /* when the event that is applied happened, wall clock */
 	double active_s;
 	struct trial **trials; /* owned */
 	int64_t trial_count;

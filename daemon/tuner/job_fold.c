@@ -98,6 +98,7 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 	if (job_is_strategys(trial) && !job->strategy_ready) {
 		return job_corrupt(reterr, "a question before the baseline");
 	}
+	trial->since_ms = job->now_ms;
 	trial->cached = source != NULL && strcmp(source, "cache") == 0;
 	trial->insists = json_is_true(json_object_get(data, "insists"));
 	trial->whole = json_is_true(json_object_get(data, "whole"));

@@ -34,6 +34,7 @@ int job_on_leased(struct job *job, struct trial *trial, const json_t *data, stru
 	trial->ttl_ms = json_integer_value(json_object_get(data, "ttl_ms"));
 	trial->attempts = json_integer_value(json_object_get(data, "attempt"));
 	trial->state = TRIAL_LEASED;
+	trial->since_ms = job->now_ms;
 	trial->accepted = false;
 	return 0;
 }
@@ -50,9 +51,14 @@ int job_on_accepted(struct job *job, struct trial *trial, const json_t *data, st
 int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data,
 			struct err *reterr)
 {
+	const char *error = json_string_value(json_object_get(data, "error"));
+
 	(void)reterr;
 	trial->state = TRIAL_ASKED;
+	trial->since_ms = job->now_ms;
 	trial->accepted = false;
+	free(trial->last_error);
+	trial->last_error = error != NULL ? mem_dup(error) : NULL;
 	trial->failures += !json_is_false(json_object_get(data, "counts"));
 	if (json_is_true(json_object_get(data, "waits"))) {
 		job_retry_later(job, trial);
@@ -62,10 +68,10 @@ int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data
 
 int job_on_returned(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
-	(void)job;
 	(void)data;
 	(void)reterr;
 	trial->state = TRIAL_ASKED;
+	trial->since_ms = job->now_ms;
 	trial->attempts--;
 	return 0;
 }

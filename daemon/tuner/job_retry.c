@@ -72,6 +72,7 @@ int job_on_retried(struct job *job, struct trial *trial, const json_t *data, str
 		return job_corrupt(reterr, "a trial that did not fail is measured again");
 	}
 	trial->state = TRIAL_ASKED;
+	trial->since_ms = job->now_ms;
 	trial->failures = 0;
 	job_retry_later(job, trial);
 	job->failed -= !trial->cached;

@@ -171,6 +171,7 @@ json_t *run_active(struct run *run)
 	if (run->active_since >= 0) {
 		active += (double)(now - run->active_since) / 1000;
 		run->active_since = now;
+		run->active_wall_ms = clock_wall_ms();
 	}
 	return json_pack("{s:f}", "active_s", active);
 }
@@ -187,6 +188,7 @@ void run_clock(struct run *run)
 	}
 	if (run->active_since < 0) {
 		run->active_since = clock_mono_ms();
+		run->active_wall_ms = clock_wall_ms();
 	}
 	loop_timer_stop(&run->deadline);
 	if (run->job->timeout_s > 0) {

@@ -23,6 +23,7 @@ struct tuner {
 	struct map pools;  /* name -> struct pool * */
 	struct map held;   /* job id -> struct held * */
 	struct workers workers;
+	size_t down_told;   /* sched.down when those who watch jobs last heard of it */
 	size_t alive;       /* runs in memory, closed ones included */
 	size_t awaited;     /* flights whose answer a stop waits for */
 	struct list broken; /* of struct reload: jobs to be read again from the store */
@@ -53,8 +54,9 @@ struct run {
 	struct loop_task task;
 	bool task_queued;
 	struct loop_timer deadline;
-	int64_t active_since; /* monotonic ms, or -1 while the clock of the job stands still */
-	int64_t durable;      /* version on disk */
+	int64_t active_since;   /* monotonic ms, or -1 while the clock of the job stands still */
+	int64_t active_wall_ms; /* the same moment of the wall clock */
+	int64_t durable;        /* version on disk */
 	struct list watches;
 	struct list completions; /* to be called when what is recorded now is on disk */
 	struct spec_needs needs; /* what answers must contain */
@@ -133,7 +135,7 @@ void tuner_reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn
 
 /* tuner.c */
 void tuner_check_stopped(struct tuner *tuner);
-/* As long as some evaluator is not well, somebody sees to it. */
+/* As long as some evaluator is not well, somebody sees to it; who watches a job hears of changes. */
 void tuner_watch_health(struct tuner *tuner);
 
 #endif

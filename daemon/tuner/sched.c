@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -243,6 +244,7 @@ void sched_failed(struct sched_seat *seat, int offer, const char *error, bool br
 		is_well(seat->sched, evaluator);
 	} else if (breaker_failed(&evaluator->breaker, error, now_ms)) {
 		seat->sched->down++;
+		evaluator->down_wall_ms = clock_wall_ms();
 		log_line(LOG_WARNING, "an evaluator is down: its questions wait",
 			 LOG_TEXT("evaluator", evaluator->name), LOG_TEXT("error", error));
 	}
@@ -253,20 +255,37 @@ bool sched_is_well(const struct sched_seat *seat, int offer)
 	return seat->stools[offer].evaluator->breaker.state == BREAKER_CLOSED;
 }
 
-int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error)
+const struct evaluator *sched_offered(const struct sched_seat *seat, int offer)
 {
-	int64_t shortest = INT64_MAX;
+	return seat->stools[offer].evaluator;
+}
 
-	for (size_t i = 0; i < seat->count; i++) {
-		const struct breaker *breaker = &seat->stools[i].evaluator->breaker;
-		int64_t down = breaker_down_ms(breaker, now_ms);
+int sched_down(const struct sched_seat *seat)
+{
+	int last = -1;
 
-		if (down < shortest) {
-			shortest = down;
-			*ret_error = breaker->error;
+	for (int i = 0; i < (int)seat->count; i++) {
+		const struct breaker *breaker = &sched_offered(seat, i)->breaker;
+
+		if (breaker->state == BREAKER_CLOSED) {
+			return -1;
+		}
+		if (last < 0 || breaker->opened_ms > sched_offered(seat, last)->breaker.opened_ms) {
+			last = i;
 		}
 	}
-	return shortest;
+	return last;
+}
+
+int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error)
+{
+	int last = sched_down(seat);
+
+	if (last < 0) {
+		return -1;
+	}
+	*ret_error = sched_offered(seat, last)->breaker.error;
+	return breaker_down_ms(&sched_offered(seat, last)->breaker, now_ms);
 }
 
 /* Those that wait may have waited long enough. */

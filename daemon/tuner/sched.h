@@ -70,6 +70,9 @@ void sched_failed(struct sched_seat *seat, int offer, const char *error, bool br
 		  int64_t now_ms);
 /* Whether the evaluator is well. */
 bool sched_is_well(const struct sched_seat *seat, int offer);
+/* The offer whose evaluator went down last when none that the seat may ask is well; -1 otherwise. */
+int sched_down(const struct sched_seat *seat);
+const struct evaluator *sched_offered(const struct sched_seat *seat, int offer);
 /* For how long nobody that the seat may ask has been well, and what the last of them said; -1 when
  * somebody is. */
 int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error);

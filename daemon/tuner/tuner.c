@@ -20,8 +20,21 @@ static void on_probe_timer(void *arg)
 	tuner_watch_health(tuner);
 }
 
+static void wake_all_watches(struct tuner *tuner)
+{
+	for (size_t i = 0; i < tuner->runs.capacity; i++) {
+		if (tuner->runs.slots[i].key != NULL) {
+			run_wake_watches((struct run *)tuner->runs.slots[i].value); /* NOLINT */
+		}
+	}
+}
+
 void tuner_watch_health(struct tuner *tuner)
 {
+	if (tuner->down_told != tuner->sched.down) {
+		tuner->down_told = tuner->sched.down;
+		wake_all_watches(tuner);
+	}
 	if (tuner->sched.down > 0 && !tuner->stopping && !loop_timer_active(&tuner->probe_timer)) {
 		loop_timer_start(&tuner->probe_timer, tuner->options.evaluator_probe_ms);
 	}
@@ -35,6 +48,7 @@ json_t *tuner_evaluator_health(const struct tuner *tuner, const char *url)
 void tuner_evaluator_is_well(struct tuner *tuner, const char *url)
 {
 	sched_well(&tuner->sched, url);
+	tuner_watch_health(tuner);
 }
 
 struct tuner *tuner_create(const struct tuner_options *options)

@@ -123,12 +123,20 @@ class Tables(CliTest):
         })
         text = self.runs(OK, server, "strategies")
         self.assertEqual(text.splitlines()[1], "basic     built_in  Stage by stage")
-        server = self.serve({
-            "items": [{"id": "evl_1", "name": "gpu", "url": "http://h", "created_at": None}],
-            "next": None,
-        })
-        text = self.runs(OK, server, "evaluators")
-        self.assertEqual(text.splitlines()[1].split(), ["evl_1", "gpu", "http://h", "-"])
+        answers = {
+            "/v1/evaluators": {"items": [
+                {"id": "evl_1", "name": "gpu", "url": "http://h"},
+                {"id": "evl_2", "name": None, "url": "http://i"},
+            ], "next": None},
+            "/v1/evaluators/evl_1/health": {"down_since": None, "last_error": "once"},
+            "/v1/evaluators/evl_2/health": {"down_since": "2026-03-02T09:00:00.000Z",
+                                            "last_error": "refused"},
+        }
+        text = self.runs(OK, self.serve(lambda r: answers[r.path]), "evaluators")
+        cells = [re.split(r" {2,}", line.strip()) for line in text.splitlines()[1:]]
+        self.assertEqual(cells, [["evl_1", "gpu", "http://h", "well"],
+                                 ["evl_2", "-", "http://i",
+                                  "down since 2026-03-02 09:00:00: refused"]])
 
 
 class Best(CliTest):
@@ -244,7 +252,7 @@ class Watch(CliTest):
             "baseline", "running", "running", "completed", "completed:", "best:",
         ])
         self.assertRegex(
-            lines[1], r"^running  fallback  10/100 trials  30\.\d s, at most 4m30s left$"
+            lines[1], r"^running  fallback  10/100 trials  30\.\d s, at most 4m05s left$"
         )
         self.assertIn("best: trial 23, accuracy 0.7543 (loss 0.89 %)", lines[2])
         waits = [(r.headers["If-None-Match"], r.headers["Prefer"]) for r in server.requests]
@@ -333,7 +341,7 @@ class Watch(CliTest):
         self.assertEqual(code, OK, output)
         lines = drawn_lines(output)
         self.assertIn(f"running  fallback  [{'#' * 12}{'-' * 12}] 50/100 trials", lines[0])
-        self.assertRegex(lines[0], r"2m30s, at most 2m30s left$")
+        self.assertRegex(lines[0], r"2m30s, at most 2m27s left$")
         self.assertIn(f"[{'#' * 18}{'-' * 6}] 75/100 trials", lines[1])
         self.assertIn("best: trial 23", lines[1])
         self.assertEqual(output.count("\n"), 3)
@@ -346,7 +354,44 @@ class Watch(CliTest):
         )
         _, output = self.on_terminal(server, 50)
         drawn = re.findall(r"\r([^\r\n\033]*)\033\[K", output)
-        self.assertEqual([len(line) for line in drawn], [49, 49])
+        self.assertEqual([len(line) <= 49 for line in drawn], [True, True])
+        self.assertIn("75/100  best: trial 23, 12.3 (2.31x)", drawn[0])
+
+    def test_counts_and_best_are_never_cut(self):
+        """First the stage goes, then the bar gets shorter, then the times go."""
+        shown = {}
+        for columns in (200, 120, 100, 80, 60, 40):
+            server = self.serve_in_turn(
+                self.tagged(1, job(measured=75, best=best_trial(True))),
+                self.tagged(2, job("completed", 80, best_trial(True))))
+            _, output = self.on_terminal(server, columns)
+            shown[columns] = re.findall(r"\r([^\r\n\033]*)\033\[K", output)[0]
+            self.assertLess(len(shown[columns]), columns)
+            self.assertIn("75/100", shown[columns])
+            self.assertRegex(shown[columns], r"best: trial 23, .*12\.3 \(2\.31x\)$")
+        has = {name: [columns for columns, line in shown.items() if re.search(what, line)]
+               for name, what in (("stage", "fallback"), ("bar", r"\[#"), ("times", "left"))}
+        self.assertEqual(has["stage"], [200])
+        self.assertEqual(has["times"], [200, 120, 100, 80])
+        self.assertEqual(has["bar"], [200, 120, 100, 60])
+
+    def test_an_evaluator_that_is_down_is_seen(self):
+        waiting = {"reason": "evaluator_down", "since": "2026-03-02T09:00:00.000Z",
+                   "detail": "connection\x1b refused", "evaluator": "evl_1"}
+        out = [{"trial": 7, "kind": "evaluate", "since": "2026-03-02T09:00:01.000Z",
+                "attempt": 2, "last_error": "no\x1b kernel", "next_try_at": None,
+                "worker": "gpu-7"}]
+        progress = {"stage": "x", "asked": 1, "told": 1, "failed": 0, "waiting": waiting,
+                    "out": out}
+        server = self.serve_in_turn(
+            self.tagged(1, job(measured=75, progress=progress)),
+            self.tagged(2, job("completed", 80, best_trial(True))))
+        _, output = self.on_terminal(server, 60)
+        self.assertIn("(evaluator down)", output)
+        text = self.runs(OK, self.serve(job(progress=progress)), "show", JOB)
+        self.assertIn("evaluator down since 2026-03-02 09:00:00: connection? refused", text)
+        self.assertIn("trial 7 (evaluate) at gpu-7 since 2026-03-02 09:00:01, attempt 2, after: "
+                      "no? kernel", text)
 
     def test_the_time_goes_on_while_nothing_changes(self):
         redrawn = threading.Event()

@@ -50,12 +50,14 @@ class Patches(Case):
 
     def test_what_changes_nothing(self):
         sent, before = self.ask("GET", self.path, 200)
+        before["budget"].pop("elapsed_s")
         for change, headers in (
             ({}, {}),
             ({}, {"Content_Type": self.MERGE}),
             ({"parallel": None, "labels": None, "max_trials": None, "timeout": None}, {}),
         ):
             answer, after = self.ask("PATCH", self.path, 200, change, **headers)
+            after["budget"].pop("elapsed_s")
             self.assertEqual((answer["etag"], after), (sent["etag"], before))
 
     def test_numbers(self):

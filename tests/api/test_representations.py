@@ -60,7 +60,8 @@ class Conditions(Case):
         self.ask("DELETE", path, 204)
         self.ask("GET", path, 404, If_None_Match=sent["etag"])
 
-    def test_every_read_has_a_strong_tag(self):
+    def test_every_read_has_a_tag(self):
+        """A strong one, but for the job's document, which holds the time that goes by."""
         job = self.done()
         evaluator, _ = self.register()
         for path in (
@@ -83,9 +84,11 @@ class Conditions(Case):
         ):
             with self.subTest(path):
                 sent, _ = self.ask("GET", path, 200)
-                self.assertRegex(sent["etag"], r'^"[0-9a-f]+"$')
+                weak = "W/" if path == f"/v1/jobs/{job}" else ""
+                self.assertRegex(sent["etag"], f'^{weak}"[0-9a-f]+"$')
                 again, nothing = self.ask(
-                    "GET", path, 304, If_None_Match=f'"other", W/{sent["etag"]}'
+                    "GET", path, 304,
+                    If_None_Match=f'"other", W/{sent["etag"].removeprefix(weak)}'
                 )
                 self.assertEqual((again["etag"], nothing), (sent["etag"], None))
                 self.ask("GET", path, 200, If_None_Match='"other"')

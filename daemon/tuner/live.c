@@ -1,0 +1,127 @@
+/* What a job's document says of this very moment: what is out, what is waited for, how far the clock is. */
+#include "tuner/live.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "tuner/flight.h"
+
+static json_t *time_json(int64_t wall_ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	return wall_ms > 0 ? json_string(clock_format(wall_ms, text)) : json_null();
+}
+
+static const char *name_of(const struct target *target)
+{
+	return target->id != NULL ? target->id : target->url;
+}
+
+/* Between two attempts nobody has it, and of a pool nobody is known before. */
+static void add_who(const struct run *run, const struct trial *trial, json_t *item)
+{
+	const struct flight *flight = flight_find(run, trial);
+	int place = flight != NULL && flight->place >= 0 ? flight->place : trial->place;
+	const struct spec *spec = run->job->spec;
+	bool leased = trial->state == TRIAL_LEASED;
+
+	if (run->pool != NULL) {
+		(void)json_object_set_new(
+			item, "worker",
+			leased && trial->worker != NULL ? json_string(trial->worker) : json_null());
+	} else {
+		const struct target *target =
+			question_is_advice(trial->kind) ? &spec->adviser : &spec->targets[place];
+		const char *name = name_of(target);
+
+		(void)json_object_set_new(item, "evaluator",
+					  name != NULL ? json_string(name) : json_null());
+	}
+}
+
+static json_t *out_json(const struct run *run, const struct trial *trial)
+{
+	const struct flight *flight = flight_find(run, trial);
+	json_t *item = json_pack(
+		"{s:I, s:s, s:o, s:I, s:s?, s:o}", "trial", (json_int_t)trial->number, "kind",
+		question_kind_names[trial->kind], "since", time_json(trial->since_ms), "attempt",
+		(json_int_t)trial->attempts, "last_error", trial->last_error, "next_try_at",
+		time_json(flight != NULL ? flight->next_try_ms : 0));
+
+	add_who(run, trial, item);
+	return item;
+}
+
+static bool is_out(const struct trial *trial)
+{
+	return trial->state < TRIAL_TOLD && !trial->cached && trial->question != NULL;
+}
+
+/* The newest trials are the ones that are out. */
+static json_t *all_out(const struct run *run)
+{
+	const struct job *job = run->job;
+	json_t *list = json_array();
+	int64_t left = job->out;
+
+	for (int64_t i = job->trial_count - 1; i >= 0 && left > 0; i--) {
+		if (is_out(job->trials[i])) {
+			(void)json_array_insert_new(list, 0, out_json(run, job->trials[i]));
+			left--;
+		}
+	}
+	return list;
+}
+
+static const struct evaluator *who_is_down(const struct run *run, int *ret_offer)
+{
+	*ret_offer = run->job->state != JOB_PAUSED ? sched_down(&run->seat) : -1;
+	return *ret_offer >= 0 ? sched_offered(&run->seat, *ret_offer) : NULL;
+}
+
+static json_t *waiting_json(const struct run *run)
+{
+	int offer;
+	const struct evaluator *evaluator = who_is_down(run, &offer);
+
+	if (evaluator == NULL) {
+		return json_null();
+	}
+	return json_pack("{s:s, s:o, s:s, s:s?}", "reason", "evaluator_down", "since",
+			 time_json(evaluator->down_wall_ms), "detail", evaluator->breaker.error,
+			 "evaluator", name_of(&run->job->spec->targets[offer]));
+}
+
+int64_t tuner_waits_since(const struct tuner *tuner, const char *job)
+{
+	const struct run *run = run_find(tuner, job);
+	int offer;
+	const struct evaluator *evaluator = run != NULL ? who_is_down(run, &offer) : NULL;
+
+	return evaluator != NULL ? evaluator->breaker.opened_ms : 0;
+}
+
+void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document)
+{
+	const struct run *run = run_find(tuner, id);
+	json_t *progress = json_object_get(document, "progress");
+	json_t *budget = json_object_get(document, "budget");
+	bool runs = run != NULL && run->active_since >= 0;
+	double elapsed;
+
+	if (run == NULL) {
+		return;
+	}
+	elapsed = run->job->active_s +
+		  (runs ? (double)(clock_mono_ms() - run->active_since) / 1000 : 0);
+	(void)json_object_set_new(progress, "out", all_out(run));
+	(void)json_object_set_new(progress, "waiting", waiting_json(run));
+	(void)json_object_set_new(document, "clock",
+				  json_pack("{s:f, s:o}", "active_s", run->job->active_s,
+					    "running_since",
+					    time_json(runs ? run->active_wall_ms : 0)));
+	if (now) {
+		(void)json_object_set_new(budget, "elapsed_s", json_real(elapsed));
+	}
+}
