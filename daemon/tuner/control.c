@@ -278,6 +278,10 @@ static int change(struct job *job, void *arg, struct err *reterr)
 			       "the job is %s: only its name and its labels can be changed",
 			       job_state_names[job->state]);
 	}
+	if (decides(data)) {
+		/* What is settled follows from these numbers: a replay must settle as far first. */
+		(void)json_object_set_new(data, "seen", json_integer(job->settled));
+	}
 	if (json_object_size(data) > 0) {
 		job_record(job, "job_edited", -1, data);
 	} else {

@@ -99,77 +99,16 @@ int job_replay(struct job *job, const char *type, int64_t trial, const json_t *d
 	return job_fold(job, type, trial, data, reterr);
 }
 
-/* The next result to settle, or NULL when it is not there yet. */
-static struct trial *next_result(const struct job *job)
-{
-	int64_t next = job->settled + 1; /* trial 0, the baseline, is settled by itself */
-
-	if (!job->spec->deterministic) {
-		return job->settled < job->result_count ? job->trials[job->results[job->settled]]
-							: NULL;
-	}
-	if (next >= job->trial_count || job->trials[next]->state < TRIAL_TOLD) {
-		return NULL;
-	}
-	return job->trials[next];
-}
-
-/* A strategy that wants its results in order sees exactly those of trials 0 .. n - parallel when
- * it asks for trial n, so the newer ones wait until it has nothing to ask without them. */
-static bool held_back(const struct job *job, const struct trial *trial)
-{
-	return job->strategy.ops->in_order && job->spec->deterministic && !job->exhausted &&
-	       !job->starved && job->charged < job->max_trials &&
-	       trial->number > job->trial_count - job->parallel;
-}
-
-static void log_best(struct job *job)
-{
-	if (job->best != NULL && !job->best->best_logged) {
-		job_record(job, "new_best", job->best->number, job_best_data(job, job->best));
-	}
-}
-
-/* False when nothing can be settled now. */
-static bool settle_next(struct job *job)
-{
-	struct trial *trial = next_result(job);
-
-	if (job->late > 0) {
-		job_revise(job);
-		return true;
-	}
-	if (trial == NULL || held_back(job, trial)) {
-		return false;
-	}
-	job_settle_one(job, trial);
-	return true;
-}
-
-int64_t job_settle(struct job *job)
-{
-	int64_t count = 0;
-
-	log_best(job);
-	while (job->strategy_ready && job_exit_reason(job) == NULL && settle_next(job)) {
-		job->starved = false;
-		count++;
-		log_best(job);
-		job_hint(job);
-	}
-	return count;
-}
-
 static const char *exit_reason(const struct job *job)
 {
-	if (job->failed > job->spec->max_failed_trials) {
+	if (job_failures(job) > job->spec->max_failed_trials) {
 		return "too_many_failures";
 	}
 	if (job->best != NULL && job->best->candidate.feasible && !job->spec->keep_searching &&
 	    !strategy_holds(&job->strategy)) {
 		return "criterion_met";
 	}
-	if (next_result(job) != NULL || job->out > 0 || job->late > 0) {
+	if (job_next_result(job) != NULL || job->out > 0 || job->late > 0) {
 		return NULL;
 	}
 	if (job->charged >= job->max_trials) {
@@ -187,13 +126,6 @@ const char *job_exit_reason(const struct job *job)
 		return NULL;
 	}
 	return exit_reason(job);
-}
-
-bool job_may_ask(const struct job *job)
-{
-	return job->state == JOB_RUNNING && job->strategy_ready && !job->exhausted &&
-	       (job->charged < job->max_trials || strategy_owes(&job->strategy)) &&
-	       job->out < job->parallel && job_exit_reason(job) == NULL;
 }
 
 const struct trial *job_to_confirm(const struct job *job, const char *reason)

@@ -44,6 +44,10 @@ void job_retry_later(struct job *job, struct trial *trial);
 void job_retry_over(struct job *job, struct trial *trial);
 /* Records that a late result is shown now; there is one. */
 void job_revise(struct job *job);
+/* job_order.c: the next result to settle, or NULL when it is not there yet. */
+struct trial *job_next_result(const struct job *job);
+/* How many trials have failed, as far as that may be known yet. */
+int64_t job_failures(const struct job *job);
 /* What had been settled when the question was asked is settled now, no more and no less. */
 int job_settle_until(struct job *job, int64_t seen, struct err *reterr);
 /* Whether strategies ask such questions. */

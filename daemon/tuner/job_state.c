@@ -97,9 +97,9 @@ int job_on_edited(struct job *job, struct trial *trial, const json_t *data, stru
 	const json_t *trials = json_object_get(data, "max_trials");
 	const json_t *parallel = json_object_get(data, "parallel");
 	const json_t *timeout = json_object_get(data, "timeout");
+	int rc = job_settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
 
 	(void)trial;
-	(void)reterr;
 	job->max_trials = trials != NULL ? json_integer_value(trials) : job->max_trials;
 	job->parallel = parallel != NULL ? json_integer_value(parallel) : job->parallel;
 	job->timeout_s = timeout != NULL ? json_number_value(timeout) : job->timeout_s;
@@ -107,5 +107,5 @@ int job_on_edited(struct job *job, struct trial *trial, const json_t *data, stru
 		json_decref(job->labels);
 		job->labels = json_incref(labels);
 	}
-	return 0;
+	return rc;
 }

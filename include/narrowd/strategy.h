@@ -209,7 +209,9 @@ struct strategy_ops {
 	const struct param *params;        /* may be NULL */
 	const char *const *needs; /* what the evaluator must answer besides "evaluate"; NULL */
 	bool has_levels; /* the job's quant_level is its level: it does not outrank this strategy */
-	bool in_order;   /* next() must see exactly the results of trials 0 .. n - parallel */
+	/* With `deterministic` next() is called for trial n once the results of trials 0 .. n - parallel
+	 * are known, and sees no newer ones unless it waits for them. */
+	bool in_order;
 	uint16_t
 		traits; /* enum strategy_trait; lies where there was padding, so 0 in older plug-ins */
 	enum adviser adviser;

@@ -311,3 +311,55 @@ void run_through(struct run *run, enum run_order order)
 		run_tell(run, order == RUN_IN_ANY_ORDER ? rng_below(&rng, run->out_count) : 0);
 	}
 }
+
+/* One of the questions whose answers are not in is answered; what is shown waits for its turn. */
+static void arrive(const struct run *run, bool *in, struct rng *rng)
+{
+	size_t place = rng_below(rng, run->out_count);
+
+	while (in[run->out[place]]) {
+		place = (place + 1) % run->out_count;
+	}
+	in[run->out[place]] = true;
+}
+
+static size_t count_missing(const struct run *run, const bool *in)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < run->out_count; i++) {
+		missing += !in[run->out[i]];
+	}
+	return missing;
+}
+
+void run_delayed(struct run *run, uint64_t delays)
+{
+	size_t limit = run_limit(run->ops), width = (size_t)run->problem.parallel;
+	bool *in = mem_new(limit + 1, sizeof(*in)), waits = false;
+	struct rng rng = rng_make(run->c->seed, RNG_TIMING, delays << 8 | width);
+
+	for (;;) {
+		size_t missing = count_missing(run, in), unseen = run->out_count;
+		bool ended = run->done || run->asked_count == limit;
+		bool held = run->ops->in_order && !ended && !waits && unseen < width;
+		bool room = !ended && !waits && (run->ops->in_order ? unseen : missing) < width;
+
+		if (unseen > 0 && in[run->out[0]] && !held) {
+			run_tell(run, 0);
+			waits = false;
+		} else if (room && (missing == 0 || rng_below(&rng, 3) > 0)) {
+			enum step step = run_ask(run);
+
+			waits = step == STEP_WAIT;
+			run->done = step == STEP_DONE || step == STEP_CONTENT;
+		} else if (missing > 0) {
+			arrive(run, in, &rng);
+		} else {
+			break;
+		}
+	}
+	cr_assert_eq(run->out_count, 0, "%s waits in space %llu and nothing is out", run->ops->name,
+		     (unsigned long long)run->c->seed);
+	free(in);
+}

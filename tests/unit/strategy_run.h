@@ -63,6 +63,10 @@ size_t run_tell_late(struct run *run);
  * that it never waits for nothing. */
 void run_through(struct run *run, enum run_order order);
 
+/* The same as the daemon does it for deterministic jobs: answers come at times that the number `delays`
+ * draws, and are shown in the order of trials; to what is in_order exactly 0 .. n - parallel. */
+void run_delayed(struct run *run, uint64_t delays);
+
 /* A hash of all that is in a question. */
 uint64_t run_question_hash(const struct question *question);
 bool run_questions_equal(const struct question *a, const struct question *b);
