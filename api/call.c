@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/gzip.h"
 #include "api/header.h"
 #include "api/idempotency.h"
 #include "api/router.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/loop.h"
 #include "base/mem.h"
 
 /* A timer outlives its call by the turn that libuv needs to close it. */
@@ -22,6 +24,9 @@ struct wait {
 
 /* Changes come in bursts: one look at the store is enough for so many ms. */
 enum { GATHER_MS = 50 };
+
+/* Shorter answers fit one packet anyway; longer ones would keep the loop from other work. */
+enum { PACK_FROM_BYTES = 1400, PACK_AT_ONCE_BYTES = 32 * 1024 };
 
 void call_ref(struct call *call)
 {
@@ -138,18 +143,29 @@ static void add_preference(struct call *call, unsigned seconds)
 	request_add_header(call->request, "Preference-Applied", applied);
 }
 
+/* Two codings of an answer are two representations, so strong tags of them differ. */
+static void add_etag(struct call *call, bool packed)
+{
+	char text[CALL_TAG_SIZE + sizeof(HEADER_GZIP_TAG)];
+
+	packed = packed && call->tag[0] == '"';
+	(void)snprintf(text, sizeof(text), "%.*s%s", (int)strlen(call->tag) - (packed ? 1 : 0),
+		       call->tag, packed ? HEADER_GZIP_TAG "\"" : "");
+	request_add_header(call->request, "ETag", text);
+}
+
 bool call_tag(struct call *call, const char *tag)
 {
 	const char *known = request_header(call->request, "If-None-Match");
-	char weak[CALL_TAG_SIZE + 2];
 
-	(void)snprintf(weak, sizeof(weak), "%s%s", call->live ? "W/" : "", tag);
 	call->tagged = true;
 	if (call->waited) {
 		add_preference(call, call->wait_s);
 	}
-	request_add_header(call->request, "ETag", weak);
+	request_add_header(call->request, "Vary", "Accept-Encoding");
+	(void)snprintf(call->tag, sizeof(call->tag), "%s%s", call->live ? "W/" : "", tag);
 	if (header_has_tag(known, tag, false)) {
+		add_etag(call, strstr(known, HEADER_GZIP_TAG "\"") != NULL);
 		call_reply_empty(call, 304);
 		return false;
 	}
@@ -215,6 +231,72 @@ static char *end_line(char *text)
 	return text;
 }
 
+/* An answer that is packed; a long one by a pool thread. */
+struct packing {
+	uv_work_t work;
+	struct call *call;
+	char *type;
+	char *text;
+	size_t length;
+	char *packed; /* or NULL */
+	size_t packed_length;
+};
+
+static void work_pack(uv_work_t *work)
+{
+	struct packing *p = work->data;
+
+	p->packed = gzip_pack(p->text, p->length, &p->packed_length);
+}
+
+static void after_packing(uv_work_t *work, int status)
+{
+	struct packing *p = work->data;
+	struct call *call = p->call;
+	bool packed = p->packed != NULL;
+
+	(void)status;
+	if (call->request == NULL) {
+		free(p->text);
+		free(p->packed);
+	} else {
+		add_etag(call, packed);
+		if (packed) {
+			request_add_header(call->request, "Content-Encoding", "gzip");
+			free(p->text);
+		}
+		request_reply(end_request(call), 200, p->type, packed ? p->packed : p->text,
+			      packed ? p->packed_length : p->length);
+	}
+	free(p->type);
+	free(p);
+	call_unref(call);
+}
+
+static void reply_read(struct call *call, const char *type, char *text)
+{
+	size_t length = strlen(text);
+	struct packing *p;
+
+	if (length < PACK_FROM_BYTES ||
+	    !header_takes_coding(request_header(call->request, "Accept-Encoding"), "gzip")) {
+		add_etag(call, false);
+		request_reply(end_request(call), 200, type, text, length);
+		return;
+	}
+	p = mem_new(1, sizeof(*p));
+	*p = (struct packing){.call = call, .type = mem_dup(type), .text = text, .length = length};
+	p->work.data = p;
+	call_ref(call);
+	if (length <= PACK_AT_ONCE_BYTES) {
+		work_pack(&p->work);
+		after_packing(&p->work, 0);
+	} else {
+		(void)uv_queue_work(loop_uv(call->server->loop), &p->work, work_pack,
+				    after_packing);
+	}
+}
+
 void call_reply_text(struct call *call, int status, const char *type, char *text)
 {
 	char tag[CALL_TAG_SIZE];
@@ -227,7 +309,11 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 		return;
 	}
 	text = strcmp(type, "application/json") == 0 ? end_line(text) : text;
-	request_reply(end_request(call), status, type, text, strlen(text));
+	if (read) {
+		reply_read(call, type, text);
+	} else {
+		request_reply(end_request(call), status, type, text, strlen(text));
+	}
 }
 
 void call_reply_json(struct call *call, int status, json_t *value)

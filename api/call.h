@@ -69,8 +69,9 @@ struct call {
 	char *key; /* while the request runs, or NULL */
 	struct store_key stored;
 	char fingerprint[HASH_SHA256_HEX_SIZE];
-	bool tagged; /* the answer has its ETag */
-	bool live;   /* it says of a job what no event says: see tuner/live.h */
+	bool tagged; /* the answer has its ETag, which is: */
+	char tag[CALL_TAG_SIZE];
+	bool live; /* it says of a job what no event says: see tuner/live.h */
 	/* What the handler keeps between its steps. */
 	char id[CALL_PARAM_SIZE];
 	int64_t deletions;  /* when the job was asked for */

@@ -32,10 +32,18 @@ static bool next_element(const char **list, const char **ret_start, size_t *ret_
 	return length > 0;
 }
 
+static bool is_tag(const char *start, const char *end, const char *tag)
+{
+	size_t suffix = strlen(HEADER_GZIP_TAG), length = (size_t)(end - start);
+
+	if (length > suffix && memcmp(end - suffix, HEADER_GZIP_TAG, suffix) == 0) {
+		length -= suffix;
+	}
+	return length + 1 == strlen(tag) && memcmp(start, tag, length) == 0;
+}
+
 bool header_has_tag(const char *field, const char *tag, bool strong)
 {
-	size_t length = strlen(tag);
-
 	if (field != NULL && strcmp(field, "*") == 0) {
 		return true;
 	}
@@ -50,8 +58,7 @@ bool header_has_tag(const char *field, const char *tag, bool strong)
 			return false;
 		}
 		field = end + 1;
-		if (!(weak && strong) && (size_t)(field - start) == length &&
-		    memcmp(start, tag, length) == 0) {
+		if (!(weak && strong) && is_tag(start, end, tag)) {
 			return true;
 		}
 	}
@@ -115,6 +122,35 @@ static double weight_of(const char *parameters, size_t length)
 		}
 	}
 	return 1;
+}
+
+bool header_takes_coding(const char *field, const char *coding)
+{
+	double wanted = 0, plain = 0, other = 0;
+	bool named = false;
+	const char *start;
+	size_t length;
+
+	while (field != NULL && next_element(&field, &start, &length)) {
+		size_t name = 0;
+		double weight;
+
+		while (name < length && strchr(BLANKS ";", start[name]) == NULL) {
+			name++;
+		}
+		weight = weight_of(start + name, length - name);
+		if (name == strlen(coding) && strncasecmp(start, coding, name) == 0) {
+			wanted = weight;
+			named = true;
+		} else if (name == strlen("identity") &&
+			   strncasecmp(start, "identity", name) == 0) {
+			plain = weight;
+		} else if (name == 1 && *start == '*') {
+			other = weight;
+		}
+	}
+	wanted = named ? wanted : other;
+	return wanted > 0 && wanted >= plain;
 }
 
 static struct rank rank_of(const char *accept, const char *media)

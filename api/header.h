@@ -9,13 +9,18 @@
 
 #include <stdbool.h>
 
+/* What the tag of an answer in gzip ends with, before the quote. */
+#define HEADER_GZIP_TAG "-gzip"
+
 /*
- * Whether `field` (If-Match, If-None-Match) is "*" or lists `tag`, given with its quotes. Weak tags
- * count unless `strong` (RFC 9110 8.8.3.2).
+ * Whether `field` (If-Match, If-None-Match) is "*" or lists `tag`, given with its quotes, as it is or
+ * as that of the same answer in gzip. Weak tags count unless `strong` (RFC 9110 8.8.3.2).
  */
 bool header_has_tag(const char *field, const char *tag, bool strong);
 /* The N of "wait=N" in a Prefer field (RFC 7240), at most `max`; 0 when it prefers nothing. */
 unsigned header_wait_s(const char *prefer, unsigned max);
+/* Whether the Accept-Encoding field asks for `coding`, and not rather for none. */
+bool header_takes_coding(const char *field, const char *coding);
 /* Whether the Content-Type field is of that media type, whatever its parameters. */
 bool header_is_type(const char *field, const char *media);
 /* Whether the Accept field takes `media` ("type/subtype"); an absent one takes everything. */

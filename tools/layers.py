@@ -33,6 +33,7 @@ EXAMPLES_AND_TESTS = ["examples/*", "tests/*"]
 HOMES = {
     "microhttpd.h": ["api/http*.c", "api/http_internal.h", "bench/*"] + EXAMPLES_AND_TESTS,
     "curl/*": ["backends/fetch*.c"],
+    "zlib.h": ["api/gzip.c"],
     "sqlite3.h": ["store/*", "tests/*"],
     "uv.h": [
         "daemon/base/loop.*",

@@ -118,3 +118,43 @@ Test(header, idempotency_keys)
 	cr_assert_null(header_key("a\"b"));
 	cr_assert_null(header_key("\xC3\xA4"));
 }
+
+Test(header, codings_by_weight)
+{
+	static const char *const taken[] = {
+		"gzip",
+		"GZip;q=0.1",
+		"br, gzip",
+		"*",
+		"deflate;q=1, *;q=0.5",
+		"gzip;q=0.5, identity;q=0.5",
+		"identity;q=0, gzip",
+	};
+	static const char *const not_taken[] = {
+		"",
+		"identity",
+		"br",
+		"gzip;q=0",
+		"gzip;q=0, *",
+		"xgzip",
+		"*;q=0",
+		"gzip;q=0.5, identity",
+	};
+
+	cr_expect_not(header_takes_coding(NULL, "gzip"));
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		cr_expect(header_takes_coding(taken[i], "gzip"), "%s", taken[i]);
+	}
+	for (size_t i = 0; i < sizeof(not_taken) / sizeof(not_taken[0]); i++) {
+		cr_expect_not(header_takes_coding(not_taken[i], "gzip"), "%s", not_taken[i]);
+	}
+}
+
+Test(header, the_tag_of_an_answer_in_gzip_is_that_of_the_answer)
+{
+	cr_expect(header_has_tag("\"12-gzip\"", "\"12\"", true));
+	cr_expect(header_has_tag("\"a\", W/\"12-gzip\"", "\"12\"", false));
+	cr_expect_not(header_has_tag("\"1-gzip\"", "\"12\"", false));
+	cr_expect_not(header_has_tag("\"-gzip\"", "\"12\"", false));
+	cr_expect_not(header_has_tag("\"12-gzi\"", "\"12\"", false));
+}
