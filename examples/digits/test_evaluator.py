@@ -20,6 +20,7 @@ import unittest
 
 PROGRAM = os.environ.get("DIGITS_EVALUATOR", "build/examples/digits/digits-evaluator")
 HURT = ["dw1", "pw2"]
+PATIENCE_S = 600  # a guard against hanging, no verdict about speed
 
 
 class Evaluator:
@@ -38,11 +39,11 @@ class Evaluator:
         """Its exit status after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
         self.process.stdout.close()
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE_S)
 
     def request(self, method, path, body=None, headers=None):
         """Status, headers, and the answer's JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -270,7 +271,7 @@ class EvaluatorTest(unittest.TestCase):
 class ProgramTest(unittest.TestCase):
     def run_program(self, *options):
         done = subprocess.run(
-            [PROGRAM, *options], capture_output=True, text=True, timeout=60, check=False
+            [PROGRAM, *options], capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
         return done.returncode, done.stderr
 

@@ -11,6 +11,7 @@ import jobkit
 from cli_kit import NARROW
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit
+from patience import PATIENCE_S
 
 ERROR_BYTES = 256
 ONCE = {"max_attempts": 1, "backoff_s": 0.01}
@@ -184,7 +185,7 @@ class Pulled(CauseCase):
         self.addCleanup(worker.kill)
         job = self.ended({"pool": "gpu"}, **more)
         worker.terminate()
-        worker.wait(60)
+        worker.wait(PATIENCE_S)
         self.noise.seek(0)
         self.said = self.noise.read().decode(errors="replace")
         return job, self.trials(job)

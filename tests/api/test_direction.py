@@ -6,6 +6,7 @@ import unittest
 import jobkit
 from crash_kit import check_files
 from jobkit import everything, finished, get, submit
+from patience import PATIENCE_S
 from test_jobs import JobCase
 
 FIRST_RULES = {"rules": 1}
@@ -238,7 +239,7 @@ class Several(DirectionCase):
                 return self.answer(None)
             if question["config"] in asked and not killed.is_set():
                 out.set()
-                killed.wait(60)
+                killed.wait(PATIENCE_S)
             asked.append(question["config"])
             return self.answer(kept(question))
 
@@ -247,7 +248,7 @@ class Several(DirectionCase):
             tuning_criterion={"strategy": "basic", "stop_on": "budget", "max_trials": 4,
                               "objective": self.WEIGHTS},
         ))
-        self.assertTrue(out.wait(60))
+        self.assertTrue(out.wait(PATIENCE_S))
         before = get(self.daemon, f"/v1/jobs/{job}")["best"]
         self.killed_and_started()
         killed.set()

@@ -6,6 +6,7 @@ import unittest
 
 from daemon import Daemon
 from jobkit import body, get, submit
+from patience import PATIENCE_S
 
 OFF = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
 MODES = {"static": {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}}
@@ -141,7 +142,7 @@ class Names(unittest.TestCase):
         number = submit(self.daemon, given)
         before = get(self.daemon, f"/v1/jobs/{number}/space")
         self.assertEqual(self.reached(before), ["dense+1", "dense1", "a1"])
-        with sqlite3.connect(f"{self.directory}/narrowd.db", timeout=20) as database:
+        with sqlite3.connect(f"{self.directory}/narrowd.db", timeout=PATIENCE_S) as database:
             kept = "select matched from submission where id = ?"
             ((matched,),) = database.execute(kept, (number,)).fetchall()
             self.assertEqual(matched, "[[0,1],[2,2],[11,1],[]]")
@@ -156,7 +157,7 @@ class Names(unittest.TestCase):
             self.reached(after), ["dense+1", "conv(3x3)", "conv3x3", "blk.0.fc", "a1"]
         )
         plain = submit(self.daemon, job(NAMES))
-        with sqlite3.connect(f"{self.directory}/narrowd.db", timeout=20) as database:
+        with sqlite3.connect(f"{self.directory}/narrowd.db", timeout=PATIENCE_S) as database:
             self.assertEqual(database.execute(kept, (plain,)).fetchall(), [(None,)])
         database.close()
 
