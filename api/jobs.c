@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/live.h"
 #include "tuner/spec_adviser.h"
@@ -301,10 +302,6 @@ static void on_changed(void *arg, int rc, const struct err *err)
 	struct call *call = arg;
 	struct store_value id = {.text = call->params[0]};
 	bool open = tuner_version(call->server->tuner, call->params[0]) >= 0;
-
-	if (rc == 0) {
-		document_forget(call->server, call->params[0]);
-	}
 	if (call->request != NULL && rc == -(int)ERR_NOT_FOUND && !open) {
 		call_query(call, QUERY_JOB, &id, 1, on_final);
 		call_unref(call);
@@ -362,6 +359,58 @@ void jobs_retry(struct call *call)
 	}
 }
 
+/* What may be done to a job that has ended: other versions of it are remembered no more. */
+static void on_edited(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (rc == 0) {
+		document_forget(call->server, call->params[0]);
+	}
+	on_written(arg, rc, err);
+}
+
+static void exclude(struct call *call)
+{
+	int64_t number;
+
+	if (document_trial(call, &number)) {
+		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
+		call_ref(call);
+		tuner_exclude(call->server->tuner, call->params[0], number, call->state,
+			      idempotency_key(call, 200, NULL), on_edited, call);
+	}
+}
+
+void jobs_exclude(struct call *call)
+{
+	static const char *const members[] = {"reason", NULL};
+	struct json_at at, reason;
+	struct err err;
+
+	err_init(&err);
+	at = json_root(call->body, &err);
+	reason = json_member(&at, "reason");
+	json_only(&at, members);
+	if (json_required(&reason)) {
+		call->state = (char *)json_string_in(&reason, NULL, LIMIT_REASON_BYTES);
+	}
+	if (err.code != ERR_OK) {
+		call_fail(call, &err);
+	} else {
+		idempotency_run(call, exclude);
+	}
+}
+
+void jobs_include(struct call *call)
+{
+	static const char *const no_members[] = {NULL};
+
+	if (call_body_has_only(call, no_members)) {
+		idempotency_run(call, exclude);
+	}
+}
+
 static void patch(struct call *call, int64_t version)
 {
 	bool matters = request_header(call->request, "If-Match") != NULL;
@@ -374,7 +423,7 @@ static void patch(struct call *call, int64_t version)
 	(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
 	call_ref(call);
 	tuner_edit(call->server->tuner, call->params[0], matters ? version : -1, call->body, merge,
-		   on_changed, call);
+		   on_edited, call);
 }
 
 static void patch_final(struct call *call, const struct store_rows *rows)

@@ -8,7 +8,7 @@
 
 /* jobs.c */
 call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_retry,
-	jobs_spec, jobs_clone;
+	jobs_exclude, jobs_include, jobs_spec, jobs_clone;
 /* trials.c */
 call_fn trials_list, trials_get, trials_import;
 /* results.c: what a job has found */

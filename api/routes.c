@@ -36,6 +36,8 @@ const struct route router_table[] = {
 	{"POST", "/v1/jobs/{id}/trials", trials_import, BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/trials/{n}", trials_get, NO_BODY, one_trial, json},
 	{"POST", "/v1/jobs/{id}/trials/{n}/retry", jobs_retry, MAYBE_BODY, NULL, json},
+	{"POST", "/v1/jobs/{id}/trials/{n}/exclude", jobs_exclude, BODY, NULL, json},
+	{"POST", "/v1/jobs/{id}/trials/{n}/include", jobs_include, MAYBE_BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/events", events_get, NO_BODY, event_page, json_or_stream},
 	{"GET", "/v1/jobs/{id}/export", export_job, NO_BODY, formats, json_or_csv},
 	{"GET", "/v1/events", events_all, NO_BODY, all_events, json_or_stream},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/job.h"
@@ -250,6 +251,50 @@ enum cli_exit jobs_control(struct cli *cli)
 	json_decref(job);
 	free(path);
 	free(rest);
+	return code;
+}
+
+static char *exclusion_body(const char *reason)
+{
+	json_t *body = reason != NULL ? json_pack("{s:s}", "reason", reason) : json_object();
+	char *text = body != NULL ? json_text(body) : NULL;
+
+	json_decref(body);
+	return text;
+}
+
+static void print_exclusion(const struct cli *cli, const json_t *job)
+{
+	char *best = job_best(job);
+
+	printf("trial %s %sd, best: %s\n", cli->options[OPTION_TRIAL], cli->command, best);
+	free(best);
+}
+
+enum cli_exit jobs_exclude(struct cli *cli)
+{
+	const char *trial = cli->options[OPTION_TRIAL];
+	char *number = client_escape(trial != NULL ? trial : "");
+	char *rest = mem_printf("/trials/%s/%s", number, cli->command);
+	char *path = cli_job_path(cli, rest), *body = exclusion_body(cli->options[OPTION_REASON]);
+	enum cli_exit code = CLI_USAGE;
+	json_t *job = NULL;
+
+	if (trial == NULL || body == NULL) {
+		(void)fprintf(stderr, "narrow: %s\n",
+			      trial == NULL ? "missing: --trial NUMBER"
+					    : "the reason is not UTF-8 text");
+	} else {
+		code = cli_ask(cli, "POST", path, body, &job);
+	}
+	if (job != NULL) {
+		print_exclusion(cli, job);
+	}
+	json_decref(job);
+	free(body);
+	free(path);
+	free(rest);
+	free(number);
 	return code;
 }
 

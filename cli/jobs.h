@@ -1,6 +1,6 @@
 /*
  * The commands about whole jobs: submit, clone, jobs, show, pause, resume, cancel, delete,
- * export.
+ * export, exclude, include.
  *
  * Each returns an exit code and has said on standard error what went wrong.
  */
@@ -15,6 +15,8 @@ enum cli_exit jobs_list(struct cli *cli);
 enum cli_exit jobs_show(struct cli *cli);
 /* Posts to the job's route that is called like the command: pause, resume, cancel. */
 enum cli_exit jobs_control(struct cli *cli);
+/* Posts to a trial's route that is called like the command: exclude, include. */
+enum cli_exit jobs_exclude(struct cli *cli);
 enum cli_exit jobs_delete(struct cli *cli);
 enum cli_exit jobs_export(struct cli *cli);
 

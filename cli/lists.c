@@ -27,12 +27,13 @@ static enum cli_exit list(struct cli *cli, const char *path, const char *align,
 	return code;
 }
 
-/* What is unusual about a trial: its kind, its source, its attempts, its error. */
+/* What is unusual about a trial: its kind, its source, its error, its exclusion, its attempts. */
 static char *note_of(const json_t *trial)
 {
 	static const char *const members[] = {"kind", "source", "error"};
 	static const char *const usual[] = {"evaluate", "measured", "-"};
 	json_int_t attempts = json_integer_value(json_object_get(trial, "attempts"));
+	const json_t *reason = json_object_get(json_object_get(trial, "excluded"), "reason");
 	struct buf buf;
 
 	buf_init(&buf, NOTE_MAX);
@@ -43,6 +44,12 @@ static char *note_of(const json_t *trial)
 			buf_printf(&buf, "%s%s", buf.length > 0 ? ", " : "", text);
 		}
 		free(text);
+	}
+	if (json_is_string(reason)) {
+		char *clean = text_clean(json_string_value(reason));
+
+		buf_printf(&buf, "%sexcluded: %s", buf.length > 0 ? ", " : "", clean);
+		free(clean);
 	}
 	if (attempts > 1) {
 		buf_printf(&buf, "%s%lld attempts", buf.length > 0 ? ", " : "",

@@ -48,6 +48,9 @@ static const struct command commands[] = {
 	{"pause", "ID", 0, "ask no more questions until it is resumed", jobs_control},
 	{"resume", "ID", 0, "go on with a paused job", jobs_control},
 	{"cancel", "ID", 0, "end a job now", jobs_control},
+	{"exclude", "ID", BIT(OPTION_TRIAL) | BIT(OPTION_REASON),
+	 "take out what a trial measured wrongly", jobs_exclude},
+	{"include", "ID", BIT(OPTION_TRIAL), "take it in again", jobs_exclude},
 	{"delete", "ID", 0, "delete a job that has ended", jobs_delete},
 	{"export", "ID", BIT(OPTION_FORMAT), "print a whole job", jobs_export},
 	{"strategies", NULL, 0, "list the strategies", lists_strategies},
@@ -72,6 +75,8 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_NAME] = {"name", "NAME", "the worker's name (default: HOST.PID)"},
 	[OPTION_TTL] = {"ttl", "SECONDS", "when a silent worker counts as dead (default: 60)"},
 	[OPTION_IDLE_EXIT] = {"idle-exit", "SECONDS", "end when no question comes for so long"},
+	[OPTION_TRIAL] = {"trial", "NUMBER", "which one"},
+	[OPTION_REASON] = {"reason", "TEXT", "why, for people"},
 };
 
 static const unsigned global_options =

@@ -23,6 +23,8 @@
 	"CAST(CASE json_type(?5, '$.accuracy')"                                                    \
 	" WHEN 'object' THEN (SELECT value FROM json_each(?5, '$.accuracy') LIMIT 1)"              \
 	" ELSE ?5 ->> 'accuracy' END AS REAL)"
+/* What was excluded was measured again, or is no measurement any more. */
+#define COUNTS_AGAIN "excluded = NULL, excluded_at = NULL"
 #define LAST_LEASE                                                                                 \
 	" WHERE id = (SELECT id FROM lease WHERE job = ?1 AND trial = ?4 ORDER BY n DESC LIMIT 1)"
 #define WARNING "json_object('pointer', ?5 ->> 'pointer', 'detail', ?5 ->> 'detail')"
@@ -105,6 +107,7 @@ static const struct {
 		 NULL},
 	[PROJECT_TELL] =
 		{"UPDATE trial SET state = 'told', told_at = ?3, told_n = ?2, error = NULL,"
+		 " " COUNTS_AGAIN ","
 		 " source = coalesce(?5 ->> 'source', source),"
 		 " accuracy = nullif(?5 -> 'accuracy', 'null'),"
 		 " accuracy_value = " ACCURACY ","
@@ -116,21 +119,39 @@ static const struct {
 		 "the trial does not exist or has its result"},
 	/* The numbers of part of a measurement are in its event alone. */
 	[PROJECT_PRUNE] = {"UPDATE trial SET state = 'pruned', told_at = ?3, told_n = ?2,"
-			   " error = NULL, feasible = 0, source = coalesce(?5 ->> 'source', source),"
+			   " " COUNTS_AGAIN ", error = NULL, feasible = 0, source = coalesce(?5 ->> 'source', source),"
 			   " worker = ?5 ->> 'worker'" THIS_TRIAL " AND state <> 'told'",
 			   "the trial does not exist or has its result"},
 	[PROJECT_FAIL_COUNT] = {"UPDATE job SET failed = failed + 1" OF_TRIAL " AND " FAILS, NULL},
-	[PROJECT_FAIL] = {"UPDATE trial SET state = 'failed', error = ?5 ->> 'error',"
+	[PROJECT_FAIL] = {"UPDATE trial SET state = 'failed', " COUNTS_AGAIN ", error = ?5 ->> 'error',"
 			  " worker = ?5 ->> 'worker',"
 			  " attempts = coalesce(?5 ->> 'attempts', attempts)" THIS_TRIAL
 			  " AND state <> 'told'",
 			  "the trial does not exist or has its result"},
-	[PROJECT_RETRY] = {"UPDATE trial SET state = 'asked', error = NULL" THIS_TRIAL
-			   " AND state = 'failed'",
+	/* A measurement that was excluded counts no more once it is made again. */
+	[PROJECT_UNTELL_COUNT] = {"UPDATE job SET told = told - 1,"
+				  " measured = measured - (t.source = 'measured'),"
+				  " cached = cached - (t.source = 'cache')" OF_TRIAL
+				  " AND " EVALUATES " AND t.state IN ('told', 'pruned')",
+				  NULL},
+	[PROJECT_RETRY] = {"UPDATE trial SET state = 'asked', error = NULL, accuracy = NULL,"
+			   " accuracy_value = NULL, metrics = NULL, latency_ms = NULL,"
+			   " feasible = NULL, objective_value = NULL, told_at = NULL,"
+			   " told_n = NULL" THIS_TRIAL
+			   " AND (state = 'failed' OR excluded IS NOT NULL)",
 			   "the trial has not failed"},
+	[PROJECT_EXCLUDE] = {"UPDATE trial SET excluded = ?5 ->> 'reason',"
+			     " excluded_at = ?3" THIS_TRIAL,
+			     "the trial does not exist"},
+	[PROJECT_INCLUDE] = {"UPDATE trial SET excluded = NULL, excluded_at = NULL" THIS_TRIAL,
+			     "the trial does not exist"},
+	/* Until another event names one. */
+	[PROJECT_NO_BEST] = {"UPDATE job SET best = NULL, best_trial = NULL" THIS_JOB
+			     " AND best_trial = ?4",
+			     NULL},
 	[PROJECT_CANCEL_COUNT] = {"UPDATE job SET cancelled = cancelled + 1" OF_TRIAL " AND " FAILS,
 				  NULL},
-	[PROJECT_CANCEL] = {"UPDATE trial SET state = 'cancelled'" THIS_TRIAL
+	[PROJECT_CANCEL] = {"UPDATE trial SET state = 'cancelled', " COUNTS_AGAIN THIS_TRIAL
 			    " AND state <> 'told'",
 			    "the trial does not exist or has its result"},
 	[PROJECT_IMPORT_COUNT] = {"UPDATE job SET imported = imported + 1" THIS_JOB
@@ -199,8 +220,10 @@ static const struct {
 	{"trial_pruned", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE, PROJECT_LEASE_OVER}},
 	{"trial_cancelled",
 	 {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL, PROJECT_LEASE_OVER}},
-	{"trial_retried", {PROJECT_REOPEN, PROJECT_RETRY}},
+	{"trial_retried", {PROJECT_REOPEN, PROJECT_UNTELL_COUNT, PROJECT_RETRY}},
 	{"trial_revised", {PROJECT_JOB}},
+	{"trial_excluded", {PROJECT_EXCLUDE, PROJECT_NO_BEST}},
+	{"trial_included", {PROJECT_INCLUDE}},
 	{"baseline_measured", {PROJECT_BASELINE}},
 	{"new_best", {PROJECT_BEST}},
 	{"trials_ranked", {PROJECT_RANK}},

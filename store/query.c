@@ -45,7 +45,8 @@
 	" 'subset', " OF_EVENT("asked_n", "subset") "," \
 	" 'worker', worker," \
 	" 'asked_at', " TIME("asked_at") ", 'told_at', " TIME("told_at") ", 'error', error," \
-	" 'hash', hash"
+	" 'hash', hash, 'excluded', json(CASE WHEN excluded IS NOT NULL THEN" \
+	" json_object('reason', excluded, 'at', " TIME("excluded_at") ") END)"
 #define OF_EVENT(n, member) \
 	"(SELECT data -> '$." member "' FROM event WHERE event.job = trial.job AND event.n = " n ")"
 #define TRIAL_DOCUMENT \
@@ -125,12 +126,13 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_TOLD] =
 		"SELECT " TRIAL_DOCUMENT ", number, accuracy, metrics FROM trial"
 		" WHERE job = ?1 AND state = 'told' AND kind IN ('baseline', 'evaluate')"
+		" AND excluded IS NULL"
 		" AND " OF_EVENT("asked_n", "subset") " IS NULL ORDER BY number",
 	[QUERY_ANSWERED] =
 		"SELECT number, asked.data, told.data FROM trial"
 		" JOIN event AS asked ON asked.job = trial.job AND asked.n = asked_n"
 		" JOIN event AS told ON told.job = trial.job AND told.n = told_n"
-		" WHERE trial.job = ?1 AND state = 'told' AND source <> 'cache'"
+		" WHERE trial.job = ?1 AND state = 'told' AND source <> 'cache' AND excluded IS NULL"
 		" AND (kind = 'score' OR asked.data -> '$.subset' IS NULL)"
 		" AND kind IN ('evaluate', 'score') ORDER BY number",
 	[QUERY_EVALUATORS] =

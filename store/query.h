@@ -35,10 +35,10 @@ enum store_query {
 	QUERY_TRIALS,
 	/* (job, number) -> document, config (as in the event that asked) */
 	QUERY_TRIAL,
-	/* (job) -> document, number, accuracy, metrics, of told measurements; for pareto and export */
+	/* (job) -> document, number, accuracy, metrics, of told measurements that count; for pareto */
 	QUERY_TOLD,
 	/* (job) -> number, data of the event that asked (or imported), data of the event that told, of
-	 * every measurement and every score question that has its own answer */
+	 * every measurement and every score question that has its own answer and counts */
 	QUERY_ANSWERED,
 	/* (after id|null, limit) -> document, id; oldest first */
 	QUERY_EVALUATORS,

@@ -140,6 +140,68 @@ void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const str
 	run_wake(run);
 }
 
+struct exclusion {
+	int64_t trial;
+	char *reason; /* owned; NULL: the trial is included again */
+};
+
+static void forget_exclusion(void *arg)
+{
+	struct exclusion *exclusion = arg;
+
+	free(exclusion->reason);
+	free(exclusion);
+}
+
+static int exclude(struct job *job, void *arg, struct err *reterr)
+{
+	const struct exclusion *it = arg;
+	struct trial *trial =
+		it->trial >= 0 && it->trial < job->trial_count ? job->trials[it->trial] : NULL;
+	int rc;
+
+	if (trial == NULL || trial->question == NULL) {
+		return err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
+			       (long long)it->trial);
+	}
+	rc = it->reason != NULL ? job_check_exclude(job, trial, reterr)
+				: job_check_include(job, trial, reterr);
+	if (rc == 0 && it->reason != NULL) {
+		job_exclude(job, trial, it->reason);
+	} else if (rc == 0) {
+		job_include(job, trial);
+	}
+	return rc;
+}
+
+void tuner_exclude(struct tuner *tuner, const char *job, int64_t number, const char *reason,
+		   const struct store_key *key, tuner_done_fn done, void *arg)
+{
+	struct run *run = run_find(tuner, job);
+	struct exclusion *exclusion = mem_new(1, sizeof(*exclusion));
+	struct err err;
+
+	err_init(&err);
+	*exclusion = (struct exclusion){number, reason != NULL ? mem_dup(reason) : NULL};
+	if (run == NULL) {
+		final_change(tuner, job, true, exclude, exclusion, forget_exclusion, key, done,
+			     arg);
+		return;
+	}
+	if (job_state_is_final(run->job->state)) {
+		(void)err_set(&err, ERR_OVERLOADED, "the job is ending: try again in a second");
+	} else {
+		(void)exclude(run->job, exclusion, &err);
+	}
+	if (err.code != ERR_OK) {
+		tuner_reply_later(tuner, &err, done, arg);
+	} else {
+		run_flush(run, key, done, arg);
+		run_wake(run);
+	}
+	forget_exclusion(exclusion);
+}
+
 /* The labels after the edit, or NULL when it leaves them alone. New reference. */
 static json_t *edited_labels(const struct json_at *edits, const struct job *job, bool merge)
 {

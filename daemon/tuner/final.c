@@ -96,6 +96,18 @@ static struct job *without_log(struct final *final)
 	return job;
 }
 
+static void read_whole(struct final *final)
+{
+	struct err why;
+
+	final->job = reload_read(final->tuner->options.store, store_query_apart, final->id,
+				 final->cells, &why);
+	if (final->job == NULL) {
+		(void)err_set(&final->err, ERR_WRONG_STATE,
+			      "the job's log cannot be read again: %s", why.message);
+	}
+}
+
 static void work_read(uv_work_t *work)
 {
 	struct final *final = work->data;
@@ -107,12 +119,16 @@ static void work_read(uv_work_t *work)
 	}
 	if (final->cells[0] == NULL) {
 		(void)err_set(&final->err, ERR_NOT_FOUND, "no job has the id %.64s", final->id);
+	} else if (final->state == JOB_PAUSED) {
+		(void)err_set(
+			&final->err, ERR_WRONG_STATE,
+			"the job is paused because this narrowd cannot read it: its \"pause\" "
+			"says why");
 	} else if (!job_state_is_final(final->state)) {
 		(void)err_set(&final->err, ERR_OVERLOADED,
 			      "the job is being read from the disk: try again in a second");
 	} else if (final->whole) {
-		final->job =
-			reload_read(store, store_query_apart, final->id, final->cells, &final->err);
+		read_whole(final);
 	} else {
 		final->job = without_log(final);
 	}
@@ -144,7 +160,7 @@ static void after_reading(uv_work_t *work, int status)
 		return;
 	}
 	count = job->row_count;
-	if (count == 0) {
+	if (count == 0 && final->key == NULL) {
 		finish(final, 0, &final->err);
 		return;
 	}

@@ -9,10 +9,10 @@
 
 /* What a trial's document has. Only the config and the measurement are used. */
 static const char *const trial_members[] = {
-	"job",      "number",  "kind",     "stage",           "state",  "source", "attempts",
-	"accuracy", "metrics", "feasible", "objective_value", "margin", "worker", "asked_at",
-	"told_at",  "error",   "hash",     "method",          "scores", "config", "latency_ms",
-	"subset",   NULL,
+	"job",      "number",   "kind",     "stage",           "state",  "source", "attempts",
+	"accuracy", "metrics",  "feasible", "objective_value", "margin", "worker", "asked_at",
+	"told_at",  "error",    "hash",     "method",          "scores", "config", "latency_ms",
+	"subset",   "excluded", NULL,
 };
 
 static const char *const trial_states[] = {"told",   "asked",     "leased", "failed",
@@ -27,7 +27,7 @@ struct reader {
 	struct import *import;
 };
 
-/* Whether the trial is a measurement of a config on all data, and not another trial's. */
+/* Whether the trial is a measurement of a config on all data that counts, and not another trial's. */
 static bool is_measurement(const struct json_at *at)
 {
 	struct json_at kind = json_member(at, "kind");
@@ -37,8 +37,10 @@ static bool is_measurement(const struct json_at *at)
 		json_choice(&kind, QUESTION_EVALUATE, question_kind_names) == QUESTION_EVALUATE;
 	bool told = json_choice(&state, STATE_TOLD, trial_states) == STATE_TOLD;
 	bool partial = json_member(at, "subset").value != NULL;
+	bool excluded = json_member(at, "excluded").value != NULL;
 
-	return json_choice(&source, 0, sources) != SOURCE_CACHE && told && evaluates && !partial;
+	return json_choice(&source, 0, sources) != SOURCE_CACHE && told && evaluates && !partial &&
+	       !excluded;
 }
 
 /* The measurement alone, as an evaluator would have sent it. */

@@ -151,7 +151,7 @@ static struct trial *find_config(const struct job *job, const struct config *con
 	intptr_t number = map_get(&job->by_config, config_key(config, key), -1);
 	struct trial *trial = number >= 0 ? job->trials[number] : NULL;
 
-	if (trial == NULL || !config_equal(trial->config, config) ||
+	if (trial == NULL || !config_equal(trial->config, config) || trial->excluded ||
 	    (whole && trial->state == TRIAL_PRUNED)) {
 		return NULL;
 	}

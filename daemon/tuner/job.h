@@ -99,6 +99,7 @@ struct trial {
 	bool partial;      /* asked of part of the data; see struct question: ranks */
 	bool settled;      /* shown to the strategy and to the choice of the best */
 	bool rejected;     /* confirming it contradicted it */
+	bool excluded;     /* somebody says that it was measured wrongly */
 	bool retried;      /* to be asked again by the next turn that finds a place for it */
 	bool late;         /* told after its failure was settled: to be shown again */
 	int64_t confirmed; /* how many confirmations were told */
@@ -139,6 +140,9 @@ struct job {
 	struct trial *best;  /* among settled ones; NULL while there is none */
 	bool gained, hinted; /* a config gained something; no_gain_so_far was recorded */
 	int64_t gainless;    /* configs measured before any gained something */
+	struct trial *named; /* by the newest new_best event, or NULL */
+	bool end_seen;       /* its end says how many results had been settled */
+	bool beyond;         /* the choice is among all results, settled or not */
 	bool ranked;         /* trials_ranked holds for all trials that can be best */
 	json_t *strangers;   /* members of answers that it was warned of; owned list */
 	int64_t last_failed; /* the trial that failed last; -1 */
@@ -188,6 +192,13 @@ json_t *job_ranked_data(const struct job *job);
 int job_check_retry(const struct job *job, const struct trial *trial, struct err *reterr);
 /* Records that the trial, and what shares its failure, is to be measured again. */
 void job_retry(struct job *job, struct trial *trial);
+/* Whether the trial has a measurement of its own that can be taken out of what counts, or in again:
+ * ERR_WRONG_STATE says why not. What is so already is no error. */
+int job_check_exclude(const struct job *job, const struct trial *trial, struct err *reterr);
+int job_check_include(const struct job *job, const struct trial *trial, struct err *reterr);
+/* Records that, for what shares the measurement too, and which trial is best then. Open or not. */
+void job_exclude(struct job *job, struct trial *trial, const char *reason);
+void job_include(struct job *job, struct trial *trial);
 /* The trial to confirm before the job may end for `reason`, or NULL. */
 const struct trial *job_to_confirm(const struct job *job, const char *reason);
 /* The trial whose answer is good for this question: the first with an equal config that was

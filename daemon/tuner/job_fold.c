@@ -22,6 +22,7 @@ static void remember_config(struct job *job, const struct trial *trial)
 	(void)snprintf(key, sizeof(key), "%016llx", (unsigned long long)trial->config->hash);
 	known = map_get(&job->by_config, key, -1);
 	if (known < 0 || job->trials[known]->state == TRIAL_PRUNED ||
+	    job->trials[known]->excluded ||
 	    (trial->imported && job->trials[known]->state > TRIAL_TOLD)) {
 		map_set(&job->by_config, key, (intptr_t)trial->number);
 	}
@@ -158,6 +159,7 @@ static int read_advice(const struct job *job, struct trial *trial, const json_t 
 
 static void take_result(struct job *job, struct trial *trial, const json_t *data)
 {
+	json_decref(trial->told);
 	trial->told = json_copy((json_t *)data);
 	(void)json_object_del(trial->told, "samples"); /* the log keeps them */
 	trial->state = TRIAL_TOLD;
@@ -259,6 +261,8 @@ static int on_pruned(struct job *job, struct trial *trial, const json_t *data, s
 	job_take_active(job, data);
 	job->failed_in_row = 0;
 	job->out -= !trial->cached;
+	job_retry_over(job, trial);
+	json_decref(trial->told);
 	trial->told = json_incref((json_t *)data);
 	trial->state = TRIAL_PRUNED;
 	trial->accuracy[0] = json_number_value(json_object_get(data, "estimate"));
@@ -315,6 +319,7 @@ static int on_best(struct job *job, struct trial *trial, const json_t *data, str
 	int rc = 0;
 
 	trial->best_logged = true;
+	job->named = trial;
 	/* What is handed over in the end may be another than the best of single measurements. */
 	if (seen != NULL) {
 		rc = job_settle_until(job, json_integer_value(seen), reterr);
@@ -364,6 +369,8 @@ static const struct {
 	{"trial_cancelled", true, on_cancelled},
 	{"trial_retried", true, job_on_retried},
 	{"trial_revised", true, job_on_revised},
+	{"trial_excluded", true, job_on_excluded},
+	{"trial_included", true, job_on_included},
 	{"baseline_measured", true, on_baseline},
 	{"new_best", true, on_best},
 	{"trials_ranked", false, job_on_ranked},

@@ -36,6 +36,10 @@ struct trial *job_answered_by_baseline(const struct job *job, const struct confi
 void job_count_gain(struct job *job, const struct trial *trial);
 void job_hint(struct job *job);
 fold_fn job_on_no_gain;
+/* job_exclude.c */
+fold_fn job_on_excluded, job_on_included;
+/* The job has ended, as `data` of the event says. */
+int job_on_end(struct job *job, const json_t *data, struct err *reterr);
 /* What decides between the trials is known, see job_ranked_data(). */
 fold_fn job_on_ranked;
 /* The trial is to be asked again, by the next turn that finds a place. */
@@ -68,6 +72,10 @@ struct candidate job_candidate(const struct job *job, const double *accuracy,
 void job_weigh_confirmation(struct job *job, const struct trial *trial);
 /* Adds feasible, objective_value and margin to the data of a measurement. */
 void job_judge(const struct job *job, json_t *told);
+/* Chooses the best among all that may be it. */
+void job_choose_best(struct job *job);
+/* Records which trial is best unless an event says so already. */
+void job_log_best(struct job *job);
 /* Data of new_best for `trial`. New reference. */
 json_t *job_best_data(const struct job *job, const struct trial *trial);
 

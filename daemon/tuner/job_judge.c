@@ -91,7 +91,7 @@ void job_judge(const struct job *job, json_t *told)
 static bool can_be_best(const struct trial *trial)
 {
 	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->partial &&
-	       !trial->rejected && trial->settled;
+	       !trial->rejected && !trial->excluded && (trial->settled || trial->job->beyond);
 }
 
 /* Makes the trial the best when it is better; a config that is the baseline never is. */
@@ -105,7 +105,7 @@ static void consider(struct job *job, struct trial *trial)
 	}
 }
 
-static void choose_best(struct job *job)
+void job_choose_best(struct job *job)
 {
 	job->best = NULL;
 	for (int64_t i = 1; i < job->trial_count; i++) {
@@ -279,7 +279,7 @@ static void weigh_confirmations(struct job *job, struct trial *subject)
 	if (!criterion_meets(criterion, accuracy)) {
 		subject->rejected = true;
 		job->ranked = false;
-		choose_best(job);
+		job_choose_best(job);
 		if (job->best != NULL) {
 			job->best->best_logged = false; /* it was best before: say so again */
 		}

@@ -52,7 +52,7 @@ int64_t job_failures(const struct job *job)
 	return count;
 }
 
-static void log_best(struct job *job)
+void job_log_best(struct job *job)
 {
 	if (job->best != NULL && !job->best->best_logged) {
 		job_record(job, "new_best", job->best->number, job_best_data(job, job->best));
@@ -79,11 +79,11 @@ int64_t job_settle(struct job *job)
 {
 	int64_t count = 0;
 
-	log_best(job);
+	job_log_best(job);
 	while (job->strategy_ready && job_exit_reason(job) == NULL && settle_next(job)) {
 		job->starved = false;
 		count++;
-		log_best(job);
+		job_log_best(job);
 		job_hint(job);
 	}
 	return count;

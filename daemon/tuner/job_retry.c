@@ -2,17 +2,35 @@
 
 #include <string.h>
 
-/* Measuring a failed trial again: it is the same trial with the same question, under new leases. */
+/*
+ * Measuring a trial again that failed, or whose measurement was excluded: it is the same trial with
+ * the same question, under new leases.
+ */
+
+/* What was measured here and is known to be wrong. */
+static bool is_wrong(const struct trial *trial)
+{
+	return trial->excluded && trial->kind == QUESTION_EVALUATE && !trial->imported &&
+	       (trial->state == TRIAL_TOLD || trial->state == TRIAL_PRUNED);
+}
 
 int job_check_retry(const struct job *job, const struct trial *trial, struct err *reterr)
 {
-	if (trial->state != TRIAL_FAILED) {
-		return err_set(reterr, ERR_WRONG_STATE, "trial %lld has not failed",
+	if (trial->excluded && trial->imported) {
+		return err_set(reterr, ERR_WRONG_STATE,
+			       "trial %lld was measured elsewhere: import the right measurement",
 			       (long long)trial->number);
+	}
+	if (trial->state != TRIAL_FAILED && !is_wrong(trial)) {
+		return err_set(
+			reterr, ERR_WRONG_STATE,
+			"trial %lld has not failed; when the measurement of a config is wrong, "
+			"exclude it first",
+			(long long)trial->number);
 	}
 	if (trial->cached) {
 		return err_set(reterr, ERR_WRONG_STATE,
-			       "trial %lld shares the failure of trial %lld: retry that one",
+			       "trial %lld shares the result of trial %lld: retry that one",
 			       (long long)trial->number, (long long)trial->twin);
 	}
 	if (job_state_is_final(job->state)) {
@@ -40,13 +58,14 @@ void job_retry(struct job *job, struct trial *trial)
 	for (int64_t i = trial->number + 1; i < count; i++) {
 		const struct trial *other = job->trials[i];
 
-		if (other->cached && other->twin == trial->number && other->state == TRIAL_FAILED) {
+		if (other->cached && other->twin == trial->number &&
+		    (other->state == TRIAL_FAILED || is_wrong(other))) {
 			record(job, "trial_retried", i);
 		}
 	}
 }
 
-/* A failure that nobody was shown is taken out of the results. */
+/* A result that nobody was shown is taken out of the results. */
 static void forget_result(struct job *job, const struct trial *trial)
 {
 	int64_t i = 0;
@@ -68,14 +87,14 @@ int job_on_retried(struct job *job, struct trial *trial, const json_t *data, str
 	if (rc != 0) {
 		return rc;
 	}
-	if (trial->state != TRIAL_FAILED) {
+	if (trial->state != TRIAL_FAILED && !is_wrong(trial)) {
 		return job_corrupt(reterr, "a trial that did not fail is measured again");
 	}
+	job->failed -= !trial->cached && trial->state == TRIAL_FAILED;
 	trial->state = TRIAL_ASKED;
 	trial->since_ms = job->now_ms;
 	trial->failures = 0;
 	job_retry_later(job, trial);
-	job->failed -= !trial->cached;
 	job->out += !trial->cached;
 	if (!trial->settled) {
 		forget_result(job, trial);
@@ -96,6 +115,7 @@ void job_retry_over(struct job *job, struct trial *trial)
 {
 	job->retries -= trial->retried && !trial->cached;
 	trial->retried = false;
+	trial->excluded = false;
 }
 
 void job_revise(struct job *job)

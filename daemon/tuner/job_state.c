@@ -63,7 +63,7 @@ int job_on_state(struct job *job, struct trial *trial, const json_t *data, struc
 	}
 	job->state = to;
 	job_take_active(job, data);
-	return 0;
+	return job_state_is_final(job->state) ? job_on_end(job, data, reterr) : 0;
 }
 
 json_t *job_submitted_data(const struct job *job)

@@ -210,6 +210,7 @@ void run_finish(struct run *run, enum job_state state, const char *reason, const
 	sched_leave(&run->seat);
 	data = run_active(run);
 	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
+	(void)json_object_set_new(data, "seen", json_integer(job->settled));
 	(void)json_object_set_new(data, "exit",
 				  json_pack("{s:s, s:s}", "reason", reason, "detail", detail));
 	job_record(job, "state_changed", -1, data);

@@ -79,10 +79,14 @@ enum tuner_action { TUNER_PAUSE, TUNER_RESUME, TUNER_CANCEL };
  * cancelling what is ending by itself. */
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
 		   const struct store_key *key, tuner_done_fn done, void *arg);
-/* A trial that failed is measured again. ERR_NOT_FOUND when the job is not open or has no such
- * trial, ERR_WRONG_STATE when the trial did not fail. */
+/* A trial that failed or was excluded is measured again. ERR_NOT_FOUND when the job is not open or
+ * has no such trial, ERR_WRONG_STATE when its result counts. */
 void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
 		 tuner_done_fn done, void *arg);
+/* Takes a trial's measurement out of what counts, or in again when `reason` is NULL; of a job that
+ * has ended, too. Repeating it is no error. ERR_NOT_FOUND, ERR_WRONG_STATE: see job_check_exclude(). */
+void tuner_exclude(struct tuner *tuner, const char *job, int64_t number, const char *reason,
+		   const struct store_key *key, tuner_done_fn done, void *arg);
 /* PATCH: name, labels, parallel, max_trials, timeout; of a job that has ended the first two:
  * ERR_WRONG_STATE for the others, and ERR_PRECONDITION when it has not `version`, unless that is -1.
  * Labels take the place of those that there are, or are merged with them (RFC 7396: null removes)

@@ -45,3 +45,7 @@ ALTER TABLE job ADD COLUMN pause TEXT;
 
 -- What a job says while it runs and finds nothing: the words of no_gain_so_far.
 ALTER TABLE job ADD COLUMN hint TEXT;
+
+-- Why somebody took the trial's measurement out of what counts, and when.
+ALTER TABLE trial ADD COLUMN excluded TEXT;
+ALTER TABLE trial ADD COLUMN excluded_at INTEGER;

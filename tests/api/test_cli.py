@@ -20,7 +20,7 @@ class Usage(CliTest):
         named = set(re.findall(r"^  ([a-z]+)", text, re.MULTILINE))
         expected = ("submit jobs show watch trials best sensitivity clone pause resume cancel"
                     " delete export strategies")
-        self.assertEqual(named, {*expected.split(), "probe", "evaluators", "worker", "workers"})
+        self.assertEqual(named, {*expected.split(), "exclude", "include", "probe", "evaluators", "worker", "workers"})
         for option in ("server", "json", "help", "version", "watch", "warm-start", "state",
                        "format", "pool", "name", "ttl", "idle-exit"):
             self.assertRegex(text, rf"(?m)^ +--{option}\b")
