@@ -227,6 +227,8 @@ json_t *job_imported_data(const struct job *job, const struct config *config,
 			  const struct answer *answer);
 /* Records how the imported trials stand now that there is a baseline to compare them with. */
 void job_judge_imports(struct job *job);
+/* Whether configs were tried and every one of them failed. */
+bool job_measured_nothing(const struct job *job);
 /* Whether the job can go on from this baseline: ERR_INVALID_FIELD says why not. */
 int job_check_baseline(const struct job *job, const struct trial *baseline, struct err *reterr);
 

@@ -14,6 +14,22 @@ static bool has_measurement(const struct trial *trial)
 	return trial->state == TRIAL_TOLD || trial->state == TRIAL_PRUNED;
 }
 
+bool job_measured_nothing(const struct job *job)
+{
+	bool failed = false;
+
+	for (int64_t i = 1; i < job->trial_count; i++) {
+		const struct trial *trial = job->trials[i];
+
+		if (trial->kind == QUESTION_EVALUATE && has_measurement(trial)) {
+			return false;
+		}
+		failed = failed ||
+			 (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_FAILED);
+	}
+	return failed;
+}
+
 static int refuse_kind(const struct trial *trial, struct err *reterr)
 {
 	long long number = trial->number;

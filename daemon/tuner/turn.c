@@ -223,9 +223,19 @@ static char *exit_detail(const struct job *job, const char *reason)
 		return mem_dup(job->best->candidate.feasible ? "the best config meets the criterion"
 							     : "no config met the criterion");
 	}
+	if (!failed && !job_measured_nothing(job)) {
+		return mem_dup("no measurement that counts meets the criterion");
+	}
 	return job->last_error != NULL ? mem_printf("%s; trial %lld was the last: %s", text,
 						    (long long)job->last_failed, job->last_error)
 				       : mem_dup(text);
+}
+
+static enum job_state end_state(const struct job *job, const char *reason)
+{
+	bool nothing = job->spec->rules >= 2 && job_measured_nothing(job);
+
+	return nothing || strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED;
 }
 
 static void finish_for(struct run *run, const char *reason)
@@ -249,9 +259,7 @@ static void finish_for(struct run *run, const char *reason)
 	if (subject == NULL) {
 		char *detail = exit_detail(job, reason);
 
-		run_finish(run,
-			   strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED,
-			   reason, detail);
+		run_finish(run, end_state(job, reason), reason, detail);
 		free(detail);
 		return;
 	}

@@ -75,11 +75,20 @@ class Best(EndCase):
         self.assertEqual(best["trial"], 1)
 
     def test_every_config_failed(self):
-        criterion = {"strategy": "random", "max_trials": 3}
-        evaluator = self.evaluator(failing)
-        job = submit(self.daemon, body(evaluator.url, tuning_criterion=criterion))
-        finished(self.daemon, job)
-        self.is_baseline(self.best(job))
+        for rules, reason, criterion in (
+            (2, "max_trials", {"strategy": "random", "max_trials": 3}),
+            (2, "space_exhausted", {"strategy": "bisect", "max_trials": 100000}),
+            (1, "max_trials", {"strategy": "random", "max_trials": 3}),
+        ):
+            with self.subTest(reason, rules=rules):
+                evaluator = self.evaluator(failing)
+                spec = body(evaluator.url, tuning_criterion=criterion, rules=rules)
+                job = submit(self.daemon, spec)
+                document = finished(self.daemon, job)
+                self.assertEqual(document["state"], "failed" if rules == 2 else "completed")
+                self.assertEqual(document["exit"]["reason"], reason)
+                self.assertIn("no kernel for op1", document["exit"]["detail"])
+                self.is_baseline(self.best(job))
 
     def test_no_baseline(self):
         evaluator = self.evaluator(lambda question, headers: (400, {}))
