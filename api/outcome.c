@@ -1,6 +1,7 @@
 #include "api/outcome.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "tuner/codec_config.h"
@@ -137,6 +138,32 @@ static json_t *nearest_of(const json_t *best, const json_t *trial)
 						: json_null());
 }
 
+/* What a job's own best says by the second rules, for the baseline and for jobs from before them. */
+static void add_judgement(const struct outcome *outcome, const json_t *trial, json_t *best)
+{
+	static const char *const unknown[] = {"gain", "gain_interval", "accuracy_range",
+					      "objective_range", "measurements"};
+	bool measured = json_is_object(json_object_get(outcome->job, "best"));
+	const char *because = keep_because(outcome->spec, best, measured);
+	const json_t *state = json_object_get(outcome->job, "exit");
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		if (json_object_get(best, unknown[i]) == NULL) {
+			(void)json_object_set_new(best, unknown[i], json_null());
+		}
+	}
+	(void)json_object_set(best, "metrics", json_object_get(trial, "metrics"));
+	(void)json_object_set_new(best, "keep_baseline", json_boolean(because != NULL));
+	(void)json_object_set_new(best, "keep_baseline_because",
+				  because != NULL ? json_string(because) : json_null());
+	(void)json_object_set_new(best, "nearest", nearest_of(best, trial));
+	(void)json_object_set_new(
+		best, "verdict",
+		because == NULL || strcmp(because, "nothing_measured") != 0 ? json_null()
+		: json_is_object(state) ? json_string("keep fp32: no config has been measured")
+					: json_string("no config has been measured yet"));
+}
+
 json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
 {
 	const json_t *known = json_object_get(outcome->job, "best");
@@ -144,16 +171,10 @@ json_t *outcome_best(const struct outcome *outcome, const struct store_rows *row
 	json_t *changes = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
 	json_t *best =
 		json_is_object(known) ? json_copy((json_t *)known) : baseline_best(outcome, trial);
-	const char *because = keep_because(outcome->spec, best, json_is_object(known));
 
-	if (json_object_get(best, "gain") == NULL) {
-		(void)json_object_set_new(best, "gain", json_null());
+	if (!json_is_string(json_object_get(best, "verdict"))) {
+		add_judgement(outcome, trial, best);
 	}
-	(void)json_object_set(best, "metrics", json_object_get(trial, "metrics"));
-	(void)json_object_set_new(best, "keep_baseline", json_boolean(because != NULL));
-	(void)json_object_set_new(best, "keep_baseline_because",
-				  because != NULL ? json_string(because) : json_null());
-	(void)json_object_set_new(best, "nearest", nearest_of(best, trial));
 	(void)json_object_set_new(best, "config", outcome_config(outcome, changes));
 	json_decref(trial);
 	json_decref(changes);

@@ -161,24 +161,18 @@ static char *met_text(const json_t *best)
 	return text;
 }
 
-static void print_keep(const json_t *best)
+/* What follows from all of it, in the daemon's words; jobs from before there were any say less. */
+static void print_verdict(const json_t *best)
 {
-	static const struct {
-		const char *because, *text;
-	} texts[] = {
-		{"nothing_measured", "no config has been measured"},
-		{"criterion_missed", "no config that was measured meets the criterion"},
-		{"not_proved", "what beats it once might not when measured again"},
-	};
-	const char *because = json_string_value(json_object_get(best, "keep_baseline_because"));
-	const char *text = "nothing that meets the criterion beats it by enough";
+	const char *verdict = json_string_value(json_object_get(best, "verdict"));
+	char *clean = verdict != NULL ? text_clean(verdict) : NULL;
 
-	for (size_t i = 0; because != NULL && i < sizeof(texts) / sizeof(texts[0]); i++) {
-		text = strcmp(texts[i].because, because) == 0 ? texts[i].text : text;
+	if (clean != NULL) {
+		printf("\n%s\n", clean);
+	} else if (json_is_true(json_object_get(best, "keep_baseline"))) {
+		printf("\nkeep fp32: nothing that meets the criterion beats it\n");
 	}
-	if (json_is_true(json_object_get(best, "keep_baseline"))) {
-		printf("Keep the baseline: %s.\n", text);
-	}
+	free(clean);
 }
 
 static void print_best(const json_t *job, const json_t *best)
@@ -198,7 +192,7 @@ static void print_best(const json_t *job, const json_t *best)
 	}
 	table_print(&table);
 	table_finish(&table);
-	print_keep(best);
+	print_verdict(best);
 }
 
 /* The job's own document says whether it has ended, and what the baseline was. */
@@ -229,8 +223,8 @@ enum cli_exit best_show(struct cli *cli)
 	if (best != NULL) {
 		print_best(job, best);
 	}
-	if (code == CLI_OK && job_is_final(job) && !job_is_met(job)) {
-		code = CLI_NOT_MET;
+	if (code == CLI_OK && job_is_final(job)) {
+		code = job_exit(job, cli->options[OPTION_OK_KEEP] != NULL);
 	}
 	json_decref(job);
 	json_decref(best);

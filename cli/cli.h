@@ -16,6 +16,7 @@ enum cli_exit {
 	CLI_USAGE = 2,       /* wrong usage, or a local file that cannot be read or written */
 	CLI_REFUSED = 3,     /* the daemon said no */
 	CLI_UNREACHABLE = 4, /* nobody answered, or not narrowd */
+	CLI_KEEP = 5,        /* the job completed and says that the baseline is to be kept */
 };
 
 enum cli_option {
@@ -24,6 +25,7 @@ enum cli_option {
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTION_WATCH,
+	OPTION_OK_KEEP,
 	OPTION_WARM_START,
 	OPTION_STATE,
 	OPTION_FORMAT,

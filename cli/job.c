@@ -39,6 +39,30 @@ bool job_is_met(const json_t *job)
 	return json_is_true(path2(job, "best", "feasible"));
 }
 
+bool job_is_stuck(const json_t *job)
+{
+	const char *reason = json_string_value(path2(job, "pause", "reason"));
+
+	return reason != NULL && strcmp(reason, "requested") != 0;
+}
+
+enum cli_exit job_exit(const json_t *job, bool ok_keep)
+{
+	const char *state = json_string_value(json_object_get(job, "state"));
+
+	if (state == NULL || strcmp(state, "completed") != 0 || !job_is_met(job)) {
+		return CLI_NOT_MET;
+	}
+	return json_is_true(path2(job, "best", "keep_baseline")) && !ok_keep ? CLI_KEEP : CLI_OK;
+}
+
+char *job_verdict(const json_t *job)
+{
+	const char *verdict = json_string_value(path2(job, "best", "verdict"));
+
+	return verdict != NULL ? text_clean(verdict) : NULL;
+}
+
 char *job_trials(const json_t *job)
 {
 	char *measured = text_number(path2(job, "budget", "trials_measured"));

@@ -9,10 +9,19 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "cli/cli.h"
+
 /* Whether the job is completed, failed or cancelled. */
 bool job_is_final(const json_t *job);
 /* Whether its best trial so far meets the criterion. */
 bool job_is_met(const json_t *job);
+/* Whether it waits for somebody to mend what the daemon paused it for. */
+bool job_is_stuck(const json_t *job);
+/* How a command that was told of the job's end ends: CLI_KEEP when it completed with a config that meets
+ * the criterion and says that the baseline is to be kept, CLI_OK instead when that is fine. */
+enum cli_exit job_exit(const json_t *job, bool ok_keep);
+/* The verdict on its best, or NULL. */
+char *job_verdict(const json_t *job);
 /* "17/100" */
 char *job_trials(const json_t *job);
 /* "latency_ms", or the weighted metrics. */

@@ -142,21 +142,22 @@ static void add_job(void *arg, const json_t *job)
 	table_add(table, json_is_number(speedup) ? text_rough(json_number_value(speedup))
 						 : job_gain(best));
 	table_text(table, json_is_object(best) ? (job_is_met(job) ? "yes" : "no") : "-");
+	table_text(table, json_is_true(json_object_get(best, "keep_baseline")) ? "fp32" : "-");
 	table_add(table, text_time(json_string_value(json_object_get(job, "created_at"))));
 }
 
 enum cli_exit jobs_list(struct cli *cli)
 {
-	static const char *const heads[] = {"JOB",    "NAME",          "STATE",     "STRATEGY",
-					    "TRIALS", "ACCURACY",      "OBJECTIVE", "SPEED-UP",
-					    "MET",    "CREATED (UTC)", NULL};
+	static const char *const heads[] = {"JOB",    "NAME",     "STATE",         "STRATEGY",
+					    "TRIALS", "ACCURACY", "OBJECTIVE",     "SPEED-UP",
+					    "MET",    "KEEP",     "CREATED (UTC)", NULL};
 	const char *state = cli->options[OPTION_STATE];
 	char *value = client_escape(state != NULL ? state : "");
 	char *path = mem_printf("/v1/jobs?limit=1000%s%s", state != NULL ? "&state=" : "", value);
 	struct table table;
 	enum cli_exit code;
 
-	table_init(&table, "llllrrrrll", heads);
+	table_init(&table, "llllrrrrlll", heads);
 	code = cli_pages(cli, path, add_job, &table);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&table);
@@ -189,6 +190,7 @@ static void add_pairs(struct table *table, const json_t *job)
 	} times[] = {
 		{"created", "created_at"}, {"started", "started_at"}, {"finished", "finished_at"}};
 	const json_t *baseline = json_object_get(job, "baseline");
+	char *verdict = job_verdict(job); /* the table's */
 	const json_t *budget = json_object_get(job, "budget");
 
 	table_pair(table, "job", text_member(job, "id"));
@@ -210,6 +212,9 @@ static void add_pairs(struct table *table, const json_t *job)
 	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));
 	table_pair(table, "  metrics", text_number(json_object_get(baseline, "metrics")));
 	table_pair(table, "best", job_best(job));
+	if (verdict != NULL) {
+		table_pair(table, "verdict", verdict);
+	}
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		table_pair(table, times[i].name,
 			   text_time(json_string_value(json_object_get(job, times[i].member))));

@@ -36,14 +36,18 @@ struct option {
 #define BIT(option) (1u << (option))
 
 static const struct command commands[] = {
-	{"submit", "FILE|-", BIT(OPTION_WATCH), "submit a job, print its id", jobs_submit},
+	{"submit", "FILE|-", BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP), "submit a job, print its id",
+	 jobs_submit},
 	{"jobs", NULL, BIT(OPTION_STATE), "list jobs, the newest first", jobs_list},
 	{"show", "ID", 0, "show a job", jobs_show},
-	{"watch", "ID", 0, "follow a job until it ends", watch_job},
+	{"watch", "ID", BIT(OPTION_OK_KEEP), "follow a job until it ends", watch_job},
+	{"wait", "ID", BIT(OPTION_OK_KEEP), "wait until a job ends, print what came of it",
+	 watch_wait},
 	{"trials", "ID", 0, "list the trials of a job", lists_trials},
-	{"best", "ID", 0, "show the best configuration and what it gains", best_show},
+	{"best", "ID", BIT(OPTION_OK_KEEP), "show the best configuration and what it gains",
+	 best_show},
 	{"sensitivity", "ID", 0, "show what is known of each operator", lists_sensitivity},
-	{"clone", "ID", BIT(OPTION_WATCH) | BIT(OPTION_WARM_START),
+	{"clone", "ID", BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP) | BIT(OPTION_WARM_START),
 	 "submit a job again, print the new one's id", jobs_clone},
 	{"pause", "ID", 0, "ask no more questions until it is resumed", jobs_control},
 	{"resume", "ID", 0, "go on with a paused job", jobs_control},
@@ -68,6 +72,7 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command"},
 	[OPTION_VERSION] = {"version", NULL, "print the version"},
 	[OPTION_WATCH] = {"watch", NULL, "follow the job until it ends"},
+	[OPTION_OK_KEEP] = {"ok-keep", NULL, "end with 0, not 5, when the baseline is to be kept"},
 	[OPTION_WARM_START] = {"warm-start", NULL, "carry over what was measured"},
 	[OPTION_STATE] = {"state", "STATE", "only jobs in this state"},
 	[OPTION_FORMAT] = {"format", "FORMAT", "json (default), csv, or inc: the best one for INC"},
@@ -134,7 +139,7 @@ static void print_usage(const struct command *command)
 	printf("\nEnvironment: NARROWD_URL is the daemon when --server is not given (else %s),\n"
 	       "NARROWD_TOKEN the token to send.\n"
 	       "Exit status: 0 ok, 1 the job ended without meeting its criterion, 2 wrong usage,\n"
-	       "3 the daemon said no, 4 not reachable.\n",
+	       "3 the daemon said no, 4 not reachable, 5 the job says to keep the baseline.\n",
 	       DEFAULT_SERVER);
 }
 

@@ -32,6 +32,7 @@ struct watch {
 	struct cli *cli;
 	bool terminal;
 	bool json;
+	bool quiet;         /* prints the end alone */
 	json_t *job;        /* NULL before the first answer */
 	int64_t job_at;     /* when it came, monotonic */
 	int64_t away_since; /* when the daemon was missed first, or -1 */
@@ -328,7 +329,7 @@ static enum cli_exit take(struct watch *watch, const struct client_reply *reply)
 		(void)fflush(stdout);
 	} else if (watch->terminal) {
 		draw_terminal(watch);
-	} else {
+	} else if (!watch->quiet) {
 		draw_line(watch);
 	}
 	return CLI_OK;
@@ -372,18 +373,30 @@ static enum cli_exit step(struct watch *watch, const char *path)
 static void print_end(const struct watch *watch)
 {
 	char *end = job_end(watch->job), *best = job_best(watch->job);
+	char *verdict = job_verdict(watch->job);
 
 	leave_line(watch);
 	printf("%s\nbest: %s\n", end, best);
+	if (verdict != NULL) {
+		printf("%s\n", verdict);
+	}
+	if (job_is_stuck(watch->job)) {
+		char *why = text_member(json_object_get(watch->job, "pause"), "detail");
+
+		printf("paused: %s\n", why);
+		free(why);
+	}
 	free(end);
 	free(best);
+	free(verdict);
 }
 
-enum cli_exit watch_job(struct cli *cli)
+static enum cli_exit follow(struct cli *cli, bool quiet)
 {
 	struct watch watch = {
 		.cli = cli,
 		.json = cli->options[OPTION_JSON] != NULL,
+		.quiet = quiet,
 		.away_since = -1,
 		.etag = mem_dup(""),
 		.shown = mem_dup(""),
@@ -391,19 +404,19 @@ enum cli_exit watch_job(struct cli *cli)
 	char *path = cli_job_path(cli, "");
 	enum cli_exit code;
 
-	watch.terminal = !watch.json && isatty(STDOUT_FILENO) == 1;
+	watch.terminal = !watch.json && !quiet && isatty(STDOUT_FILENO) == 1;
 	if (watch.terminal) {
 		cli->client.tick = on_tick;
 		cli->client.tick_arg = &watch;
 	}
 	do {
 		code = step(&watch, path);
-	} while (code == CLI_OK && !job_is_final(watch.job));
+	} while (code == CLI_OK && !job_is_final(watch.job) && !job_is_stuck(watch.job));
 	if (code == CLI_OK) {
 		if (!watch.json) {
 			print_end(&watch);
 		}
-		code = job_is_met(watch.job) ? CLI_OK : CLI_NOT_MET;
+		code = job_exit(watch.job, cli->options[OPTION_OK_KEEP] != NULL);
 	}
 	cli->client.tick = NULL;
 	json_decref(watch.job);
@@ -411,4 +424,14 @@ enum cli_exit watch_job(struct cli *cli)
 	free(watch.shown);
 	free(path);
 	return code;
+}
+
+enum cli_exit watch_job(struct cli *cli)
+{
+	return follow(cli, false);
+}
+
+enum cli_exit watch_wait(struct cli *cli)
+{
+	return follow(cli, true);
 }

@@ -8,8 +8,11 @@
 
 /*
  * Follows the job cli->argument by long polling. Survives restarts of the daemon: only when it stays
- * away is it unreachable. CLI_OK when the job met its criterion, CLI_NOT_MET when it ended without.
+ * away is it unreachable. Ends with job_exit(), also when the job has paused itself: nobody knows when
+ * somebody will mend that.
  */
 enum cli_exit watch_job(struct cli *cli);
+/* The same, printing nothing but the end. */
+enum cli_exit watch_wait(struct cli *cli);
 
 #endif

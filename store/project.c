@@ -179,7 +179,13 @@ static const struct {
 			  " 'feasible', ?5 -> 'feasible', 'accuracy', ?5 -> 'accuracy',"
 			  " 'accuracy_loss', ?5 -> 'accuracy_loss',"
 			  " 'objective_value', ?5 -> 'objective_value', 'speedup', ?5 -> 'speedup',"
-			  " 'gain', ?5 -> 'gain')" THIS_JOB,
+			  " 'gain', ?5 -> 'gain', 'gain_interval', ?5 -> 'gain_interval',"
+			  " 'measurements', ?5 -> 'measurements', 'metrics', ?5 -> 'metrics',"
+			  " 'accuracy_range', ?5 -> 'accuracy_range',"
+			  " 'objective_range', ?5 -> 'objective_range', 'nearest', ?5 -> 'nearest',"
+			  " 'keep_baseline', ?5 -> 'keep_baseline',"
+			  " 'keep_baseline_because', ?5 -> 'keep_baseline_because',"
+			  " 'verdict', ?5 -> 'verdict')" THIS_JOB,
 			  NULL},
 	[PROJECT_RANK] = {"UPDATE trial SET objective_value = rank.value FROM"
 			  " (SELECT key, value FROM json_each(?5, '$.values')) AS rank"

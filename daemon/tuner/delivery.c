@@ -12,7 +12,6 @@ static const char *const paths[] = {
 	[QUESTION_BASELINE] = "/baseline",
 	[QUESTION_EVALUATE] = "/evaluate",
 	[QUESTION_SCORE] = "/score",
-	[QUESTION_CONFIRM] = "/evaluate",
 };
 
 static void on_failed(struct flight *flight, const struct endpoint_result *result)
@@ -60,7 +59,7 @@ void flight_deliver(struct flight *flight)
 	struct run *run = flight->run;
 	char key[ID_SIZE + 24];
 	struct endpoint_question question = {
-		.path = paths[flight->trial->kind],
+		.path = paths[flight_asks(flight->trial)],
 		.idempotency_key = key,
 		.expect = flight_expectation(flight),
 	};

@@ -41,6 +41,15 @@ struct attempt_end {
 	const char *hash; /* of the answer that says so, when it came by itself; or NULL */
 };
 
+/* What the trial's question is for who answers it: a confirmation is measured as what it confirms. */
+static inline enum question_kind flight_asks(const struct trial *trial)
+{
+	if (trial->kind != QUESTION_CONFIRM) {
+		return trial->kind;
+	}
+	return trial->config == NULL ? QUESTION_BASELINE : QUESTION_EVALUATE;
+}
+
 struct flight *flight_find(const struct run *run, const struct trial *trial);
 /* The flight under this lease, or NULL when the lease is not in force. */
 struct flight *flight_of_lease(const struct tuner *tuner, const char *lease);

@@ -102,7 +102,8 @@ struct trial {
 	bool excluded;     /* somebody says that it was measured wrongly */
 	bool retried;      /* to be asked again by the next turn that finds a place for it */
 	bool late;         /* told after its failure was settled: to be shown again */
-	int64_t confirmed; /* how many confirmations were told */
+	int64_t confirmed; /* how many confirmations were told; rules 1 */
+	int64_t round;     /* of the end game, in which it was asked */
 };
 
 struct row {
@@ -143,6 +144,7 @@ struct job {
 	struct trial *named; /* by the newest new_best event, or NULL */
 	bool end_seen;       /* its end says how many results had been settled */
 	bool beyond;         /* the choice is among all results, settled or not */
+	int64_t rejections;  /* choices that the end game has shown to miss the criterion */
 	bool ranked;         /* trials_ranked holds for all trials that can be best */
 	json_t *strangers;   /* members of answers that it was warned of; owned list */
 	int64_t last_failed; /* the trial that failed last; -1 */

@@ -70,6 +70,7 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	trial->question = json_copy((json_t *)data);
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
 	trial->subject = json_integer_value(json_object_get(data, "subject"));
+	trial->round = json_integer_value(json_object_get(data, "round"));
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
 	if (kind < 0 || (config != NULL && trial->config == NULL) ||
 	    (trial->kind == QUESTION_EVALUATE && trial->config == NULL) ||
@@ -103,7 +104,7 @@ static int on_asked(struct job *job, struct trial *trial, const json_t *data, st
 	trial->cached = source != NULL && strcmp(source, "cache") == 0;
 	trial->insists = json_is_true(json_object_get(data, "insists"));
 	trial->whole = json_is_true(json_object_get(data, "whole"));
-	trial->partial = json_object_get(data, "subset") != NULL;
+	trial->partial = trial->kind != QUESTION_CONFIRM && json_object_get(data, "subset") != NULL;
 	if (trial->whole && trial->twin >= 0) {
 		job->trials[trial->twin]->whole = true; /* two want its numbers now */
 	}

@@ -68,6 +68,10 @@ void job_settle_one(struct job *job, struct trial *trial);
 /* How a measurement stands against criterion and objective. */
 struct candidate job_candidate(const struct job *job, const double *accuracy,
 			       const double *objectives);
+/* Whether the trial may be handed over. */
+bool job_can_be_best(const struct trial *trial);
+/* The trial is handed over no more: another one is best. */
+void job_reject(struct job *job, struct trial *trial);
 /* A confirmation has a result: once all have, their median may reject the trial they confirm. */
 void job_weigh_confirmation(struct job *job, const struct trial *trial);
 /* Adds feasible, objective_value and margin to the data of a measurement. */

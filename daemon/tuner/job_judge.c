@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tuner/endgame.h"
+#include "tuner/words.h"
 
 /* Strategies square margins. */
 #define MARGIN_MAX 1e100
@@ -88,7 +90,7 @@ void job_judge(const struct job *job, json_t *told)
 				  fabs(c.margin) < MARGIN_MAX ? json_real(c.margin) : json_null());
 }
 
-static bool can_be_best(const struct trial *trial)
+bool job_can_be_best(const struct trial *trial)
 {
 	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->partial &&
 	       !trial->rejected && !trial->excluded && (trial->settled || trial->job->beyond);
@@ -97,7 +99,7 @@ static bool can_be_best(const struct trial *trial)
 /* Makes the trial the best when it is better; a config that is the baseline never is. */
 static void consider(struct job *job, struct trial *trial)
 {
-	struct trial *stands = can_be_best(trial) ? job_stand_in(job, trial) : NULL;
+	struct trial *stands = job_can_be_best(trial) ? job_stand_in(job, trial) : NULL;
 
 	if (stands != NULL &&
 	    (job->best == NULL || candidate_better(&stands->candidate, &job->best->candidate))) {
@@ -119,7 +121,7 @@ static struct trial *strategys_choice(const struct job *job)
 	int64_t number = strategy_choice(&job->strategy);
 	struct trial *trial = number > 0 && number < job->trial_count ? job->trials[number] : NULL;
 
-	return trial != NULL && can_be_best(trial) && trial->candidate.feasible &&
+	return trial != NULL && job_can_be_best(trial) && trial->candidate.feasible &&
 			       job_stand_in(job, trial) == trial
 		       ? trial
 		       : NULL;
@@ -151,7 +153,7 @@ static void ranking_init(struct ranking *ranking, const struct job *job)
 	for (int64_t i = 1; i < job->trial_count; i++) {
 		struct trial *t = job->trials[i];
 
-		if (can_be_best(t) && t->twin < 0 && job_stand_in(job, t) == t) {
+		if (job_can_be_best(t) && t->twin < 0 && job_stand_in(job, t) == t) {
 			ranking->rows[ranking->count] = (struct objective_row){
 				t->accuracy, t->objectives, t->candidate.feasible};
 			ranking->trials[ranking->count++] = t;
@@ -241,6 +243,16 @@ int job_on_ranked(struct job *job, struct trial *trial, const json_t *data, stru
 	return 0;
 }
 
+void job_reject(struct job *job, struct trial *trial)
+{
+	trial->rejected = true;
+	job->ranked = false;
+	job_choose_best(job);
+	if (job->best != NULL) {
+		job->best->best_logged = false; /* it was best before: say so again */
+	}
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -277,12 +289,7 @@ static void weigh_confirmations(struct job *job, struct trial *subject)
 	}
 	free(values);
 	if (!criterion_meets(criterion, accuracy)) {
-		subject->rejected = true;
-		job->ranked = false;
-		job_choose_best(job);
-		if (job->best != NULL) {
-			job->best->best_logged = false; /* it was best before: say so again */
-		}
+		job_reject(job, subject);
 	}
 }
 
@@ -290,6 +297,10 @@ void job_weigh_confirmation(struct job *job, const struct trial *trial)
 {
 	struct trial *subject = trial->twin >= 0 ? job->trials[trial->twin] : NULL;
 
+	if (job->spec->rules >= 2) {
+		endgame_weigh(job, trial);
+		return;
+	}
 	if (subject == NULL) {
 		return;
 	}
@@ -314,11 +325,15 @@ void job_add_gain(const struct spec *spec, const double *values, const double *b
 
 json_t *job_best_data(const struct job *job, const struct trial *trial)
 {
-	json_t *data =
-		json_pack("{s:b, s:O, s:O, s:o}", "feasible", trial->candidate.feasible, "accuracy",
-			  json_object_get(trial->told, "accuracy"), "objective_value",
-			  json_object_get(trial->told, "objective_value"), "accuracy_loss",
-			  finite_json(criterion_loss(&job->spec->criterion, trial->accuracy)));
+	json_t *data;
+
+	if (job->spec->rules >= 2) {
+		return words_best_data(job, trial, false);
+	}
+	data = json_pack("{s:b, s:O, s:O, s:o}", "feasible", trial->candidate.feasible, "accuracy",
+			 json_object_get(trial->told, "accuracy"), "objective_value",
+			 json_object_get(trial->told, "objective_value"), "accuracy_loss",
+			 finite_json(criterion_loss(&job->spec->criterion, trial->accuracy)));
 
 	job_add_gain(job->spec, trial->objectives, job->trials[0]->objectives, data);
 	return data;

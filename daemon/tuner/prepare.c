@@ -326,7 +326,7 @@ static json_t *inline_document(const struct preparation *p, json_t *given)
 	const json_t *rules = json_object_get(p->prepared->body, "rules");
 	json_t *document = json_copy(given);
 
-	if (json_object_get(document, "url") != NULL &&
+	if (json_object_get(document, "url") != NULL && json_object_get(document, "pool") == NULL &&
 	    json_object_get(document, "max_concurrency") == NULL &&
 	    (!json_is_integer(rules) || json_integer_value(rules) >= 2)) {
 		(void)json_object_set_new(document, "max_concurrency", json_integer(1));

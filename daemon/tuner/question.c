@@ -10,12 +10,10 @@
 
 /* What whoever measures is asked, and what the answer may hold: the same for all of them. */
 
-/* A confirmation is an evaluation like any other for who answers it. */
 static const char *const question_names[] = {
 	[QUESTION_BASELINE] = "baseline",
 	[QUESTION_EVALUATE] = "evaluate",
 	[QUESTION_SCORE] = "score",
-	[QUESTION_CONFIRM] = "evaluate",
 };
 
 /* The choices of each operator, in the order in which they are to be scored. */
@@ -87,15 +85,15 @@ json_t *flight_document(struct flight *flight)
 		       trial->lease);
 	body = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s, s:s}", "job", run->job->id, "lease",
 			 trial->lease, "trial", (json_int_t)trial->number, "attempt",
-			 (json_int_t)trial->attempts, "question", question_names[trial->kind],
-			 "config", codec_config_json(run->job->spec, trial->config, false),
-			 "callback", callback, "expires_at",
-			 clock_format(flight->expires_at, expires));
+			 (json_int_t)trial->attempts, "question",
+			 question_names[flight_asks(trial)], "config",
+			 codec_config_json(run->job->spec, trial->config, false), "callback",
+			 callback, "expires_at", clock_format(flight->expires_at, expires));
 	add_circumstances(body, trial);
 	if (trial->kind == QUESTION_SCORE) {
 		add_score_members(body, flight);
 	}
-	if (trial->partial) {
+	if (json_object_get(trial->question, "subset") != NULL) {
 		(void)json_object_set(body, "subset", json_object_get(trial->question, "subset"));
 	}
 	return body;

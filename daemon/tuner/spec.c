@@ -35,6 +35,8 @@ static const char *const body_members[] = {
 	"ranking",
 	"max_failed_trials",
 	"confirm",
+	"confirm_max",
+	"acceptance",
 	"min_gain",
 	"parallel",
 	"deterministic",
@@ -47,7 +49,7 @@ static const char *const criterion_members[] = {
 };
 static const char *const verdict_members[] = {"error_probability", "samples", NULL};
 static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
-static const char *const stop_names[] = {"first_feasible", "budget", NULL};
+const char *const spec_stop_names[] = {"first_feasible", "budget", NULL};
 
 enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
 
@@ -90,7 +92,7 @@ static void read_budget(const struct json_at *body, struct spec *spec)
 	}
 	spec->timeout_s = json_real_in(&timeout, 0, 0, YEAR_S);
 	spec->max_trials = json_int(&trials, 100, 1, LIMIT_TRIALS);
-	spec->keep_searching = json_choice(&stop, spec->timeout_s > 0, stop_names) == 1;
+	spec->keep_searching = json_choice(&stop, spec->timeout_s > 0, spec_stop_names) == 1;
 }
 
 /* {"job": "job_..."} */
@@ -121,17 +123,36 @@ static void read_early_verdict(const struct json_at *at, struct spec *spec)
 }
 
 /* What it says is the evaluator's business. */
-static void read_ranking(const struct json_at *at, struct spec *spec)
+static json_t *read_subset(const struct json_at *at)
 {
-	static const char *const ranking_members[] = {"subset", NULL};
+	static const char *const members[] = {"subset", NULL};
 	struct json_at subset = json_member(at, "subset");
 
 	if (at->value == NULL || !json_is_object_at(at)) {
-		return;
+		return NULL;
 	}
-	json_only(at, ranking_members);
-	if (json_required(&subset) && json_is_object_at(&subset)) {
-		spec->ranking = json_incref(subset.value);
+	json_only(at, members);
+	return json_required(&subset) && json_is_object_at(&subset) ? json_incref(subset.value)
+								    : NULL;
+}
+
+/* How often what is handed over is measured again, and on what. */
+static void read_endgame(const struct json_at *body, struct spec *spec)
+{
+	struct json_at confirm = json_member(body, "confirm");
+	struct json_at confirm_max = json_member(body, "confirm_max");
+	struct json_at acceptance = json_member(body, "acceptance");
+	int64_t most = spec->rules < 2 ? 100 : 20;
+
+	spec->confirm = json_int(&confirm, 1, 0, most);
+	spec->confirm_max = json_int(&confirm_max, spec->confirm > 5 ? spec->confirm : 5, 0, most);
+	spec->acceptance = read_subset(&acceptance);
+	if (spec->confirm_max < spec->confirm) {
+		(void)json_fault(&confirm_max, "must be at least \"confirm\", which is %lld",
+				 (long long)spec->confirm);
+	}
+	if (spec->acceptance != NULL && spec->confirm == 0) {
+		(void)json_fault(&acceptance, "is judged by what \"confirm\" measures, which is 0");
 	}
 }
 
@@ -146,7 +167,6 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	struct json_at ranking = json_member(body, "ranking");
 	struct json_at args = json_member(body, "evaluator_args");
 	struct json_at failed = json_member(body, "max_failed_trials");
-	struct json_at confirm = json_member(body, "confirm");
 	struct json_at parallel = json_member(body, "parallel");
 	struct json_at deterministic = json_member(body, "deterministic");
 	struct json_at seed = json_member(body, "seed");
@@ -160,12 +180,12 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 		json_only(&retry, retry_members);
 	}
 	read_early_verdict(&verdict, spec);
-	read_ranking(&ranking, spec);
+	spec->ranking = read_subset(&ranking);
+	read_endgame(body, spec);
 	spec->evaluator_args = spec_wire_args(&args);
 	spec->max_attempts = json_int(&attempts, 3, 1, 20);
 	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
 	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);
-	spec->confirm = json_int(&confirm, 1, 0, 100);
 	spec->parallel = json_int(&parallel, 1, 1, LIMIT_PARALLEL);
 	spec->deterministic = json_bool(&deterministic, true);
 	spec->seed = (uint64_t)json_int(&seed, DEFAULT_SEED, 0, INT64_MAX);
@@ -291,6 +311,7 @@ void spec_destroy(struct spec *spec)
 	json_decref(spec->labels);
 	json_decref(spec->recipes);
 	json_decref(spec->ranking);
+	json_decref(spec->acceptance);
 	json_decref(spec->model);
 	json_decref(spec->evaluator_args);
 	json_decref(spec->kwargs);
@@ -328,64 +349,6 @@ int spec_check_space(const struct spec *spec, const char *digest, struct err *re
 		       "it was submitted to, or cancel it and clone it");
 }
 
-static json_t *criterion_head(const struct criterion *c)
-{
-	json_t *head =
-		json_pack("{s:s, s:b, s:f}", "criterion", c->relative ? "relative" : "absolute",
-			  "higher_is_better", c->metrics[0].higher_is_better, "tolerable_loss",
-			  c->metrics[0].tolerable_loss);
-	json_t *list;
-
-	if (c->metric_count == 1) {
-		return head;
-	}
-	list = json_array();
-	for (size_t i = 0; i < c->metric_count; i++) {
-		json_t *metric = json_pack("{s:s, s:b, s:f}", "name", c->metrics[i].name,
-					   "higher_is_better", c->metrics[i].higher_is_better,
-					   "tolerable_loss", c->metrics[i].tolerable_loss);
-
-		if (c->weighted) {
-			(void)json_object_set_new(metric, "weight",
-						  json_real(c->metrics[i].weight));
-		}
-		(void)json_array_append_new(list, metric);
-	}
-	(void)json_object_set_new(head, "metrics", list);
-	return head;
-}
-
-static json_t *objective_head(const struct objective *o)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < o->count; i++) {
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:f, s:s}", "metric", o->metrics[i].name, "weight",
-					o->metrics[i].weight, "direction",
-					o->metrics[i].higher_is_better ? "max" : "min"));
-	}
-	return list;
-}
-
-json_t *spec_goals(const struct spec *spec)
-{
-	return json_pack("{s:o, s:o}", "criterion", criterion_head(&spec->criterion), "objective",
-			 objective_head(&spec->objective));
-}
-
-static json_t *warnings_head(const struct space *space)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < space->note_count; i++) {
-		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "pointer",
-							    space->notes[i].pointer, "detail",
-							    space->notes[i].detail));
-	}
-	return list;
-}
-
 static enum level level_of(const struct spec *spec)
 {
 	static const enum level levels[] = {LEVEL_TYPES, LEVEL_OPS};
@@ -408,30 +371,6 @@ struct problem spec_problem(const struct spec *spec)
 		.answers = (const char *const *)spec->answers,
 		.host = &host_functions,
 	};
-}
-
-/* As it is written in a job: a number or "auto". */
-static json_t *level_head(const char *level)
-{
-	return strcmp(level, "auto") == 0 ? json_string(level) : json_integer(level[0] - '0');
-}
-
-json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target)
-{
-	const json_t *criterion = json_object_get(body, "tuning_criterion");
-	const json_t *timeout = json_object_get(criterion, "timeout");
-
-	return json_pack(
-		"{s:I, s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:f}",
-		"rules", (json_int_t)spec->rules, "name", spec->name, "labels", spec->labels,
-		"strategy", spec->strategy->name, "quant_level", level_head(spec->quant_level),
-		"seed", (json_int_t)spec->seed, "deterministic", spec->deterministic, "stop_on",
-		stop_names[spec->keep_searching], "criterion", criterion_head(&spec->criterion),
-		"objective", objective_head(&spec->objective), "evaluator",
-		spec_target_head(target), "warnings", warnings_head(spec->space), "parallel",
-		(json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials, "timeout",
-		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0), "min_gain",
-		spec->min_gain);
 }
 
 void spec_needs_init(struct spec_needs *needs, const struct spec *spec)

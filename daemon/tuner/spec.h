@@ -26,6 +26,8 @@ enum {
 	RULES_NEWEST = 2,
 };
 
+extern const char *const spec_stop_names[]; /* of stop_on; NULL-terminated */
+
 struct spec {
 	int64_t rules;
 	char *name;             /* owned, or NULL */
@@ -51,7 +53,9 @@ struct spec {
 	int64_t parallel;
 	bool deterministic;
 	uint64_t seed;
-	int64_t confirm;
+	int64_t confirm;     /* rounds of the end game at least; 0: none */
+	int64_t confirm_max; /* and at most */
+	json_t *acceptance; /* the part of the data that the end game is judged on; owned, or NULL */
 	int64_t max_attempts;
 	double backoff_s;
 	int64_t max_failed_trials;

@@ -7,8 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tuner/endgame.h"
 #include "tuner/flight.h"
 #include "tuner/job_fold.h"
+#include "tuner/words.h"
 #include "tuner/unscored.h"
 
 /*
@@ -35,13 +37,18 @@ static json_t *state_data(struct run *run, enum job_state state)
 }
 
 /* Records a question that somebody will be asked; the place was taken. */
+static void record_asked(struct run *run, int64_t number, json_t *data, int place)
+{
+	job_record(run->job, "question_asked", number, data);
+	flight_start(run, run->job->trials[number], place);
+}
+
 static void ask_somebody(struct run *run, const struct question *question, int64_t twin, int place)
 {
 	struct job *job = run->job;
-	int64_t number = question->kind == QUESTION_BASELINE ? 0 : job->trial_count;
 
-	job_record(job, "question_asked", number, job_asked_data(job, question, twin, false));
-	flight_start(run, job->trials[number], place);
+	record_asked(run, question->kind == QUESTION_BASELINE ? 0 : job->trial_count,
+		     job_asked_data(job, question, twin, false), place);
 }
 
 static void start_baseline(struct run *run)
@@ -238,38 +245,96 @@ static enum job_state end_state(const struct job *job, const char *reason)
 	return nothing || strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED;
 }
 
-static void finish_for(struct run *run, const char *reason)
+/* Says what is handed over, if that is another one than the best of single measurements, or if the end
+ * game has found out more about it. */
+static void choose(struct run *run, const struct trial *choice, bool ended)
 {
 	struct job *job = run->job;
-	const struct trial *best = job_final_choice(job), *subject;
 	json_t *ranked = job_ranked_data(job);
-	struct question question = {.kind = QUESTION_CONFIRM, .stage = "confirm"};
-	int place;
+	json_t *data;
 
 	if (ranked != NULL) {
 		job_record(job, "trials_ranked", -1, ranked);
 	}
-	if (best != job->best || ranked != NULL) {
-		json_t *data = job_best_data(job, best);
-
-		(void)json_object_set_new(data, "seen", json_integer(job->settled));
-		job_record(job, "new_best", best->number, data);
-	}
-	subject = job_to_confirm(job, reason);
-	if (subject == NULL) {
-		char *detail = exit_detail(job, reason);
-
-		run_finish(run, end_state(job, reason), reason, detail);
-		free(detail);
+	if (choice == NULL || (choice == job->best && ranked == NULL && !ended)) {
 		return;
 	}
-	place = confirmation_is_out(job) ? -1 : sched_take(&run->seat);
+	data = ended ? words_best_data(job, choice, true) : job_best_data(job, choice);
+	(void)json_object_set_new(data, "seen", json_integer(job->settled));
+	job_record(job, "new_best", choice->number, data);
+}
+
+/* Asks for a measurement again, if nobody is asked for one already and there is a place. */
+static void ask_again(struct run *run, int64_t subject, int64_t round)
+{
+	struct job *job = run->job;
+	struct question question = {.kind = QUESTION_CONFIRM,
+				    .stage = "confirm",
+				    .config = job->trials[subject]->config};
+	int place = confirmation_is_out(job) ? -1 : sched_take(&run->seat);
+	json_t *data;
+
 	if (place < 0) {
 		return;
 	}
-	question.config = subject->config;
 	enter_stage(job, question.stage);
-	ask_somebody(run, &question, subject->number, place);
+	data = job_asked_data(job, &question, subject, false);
+	if (job->spec->rules >= 2) {
+		(void)json_object_set_new(data, "round", json_integer(round));
+		if (job->spec->acceptance != NULL) {
+			(void)json_object_set(data, "subset", job->spec->acceptance);
+		}
+	}
+	record_asked(run, job->trial_count, data, place);
+}
+
+static void end(struct run *run, const char *reason)
+{
+	char *detail = exit_detail(run->job, reason);
+
+	run_finish(run, end_state(run->job, reason), reason, detail);
+	free(detail);
+}
+
+/* What could be said of the choice is known now. */
+static void end_game_over(struct run *run, const struct trial *choice, const char *reason)
+{
+	struct job *job = run->job;
+	char *text = choice != NULL ? endgame_disagreement(job, choice) : NULL;
+
+	if (text != NULL) {
+		job_record(job, "measurement_disagrees", choice->number,
+			   json_pack("{s:s}", "detail", text));
+		free(text);
+	}
+	choose(run, choice, true);
+	end(run, reason);
+}
+
+static void finish_for(struct run *run, const char *reason)
+{
+	struct job *job = run->job;
+	const struct trial *subject;
+	struct endgame_next next;
+
+	if (!endgame_applies(job, reason)) {
+		choose(run, job_final_choice(job), false);
+		subject = job->spec->rules < 2 ? job_to_confirm(job, reason) : NULL;
+		if (subject == NULL) {
+			end(run, reason);
+		} else {
+			ask_again(run, subject->number, 0);
+		}
+		return;
+	}
+	subject = endgame_choice(job, reason);
+	choose(run, subject, false);
+	next = endgame_next(job, subject);
+	if (next.step == ENDGAME_ASK) {
+		ask_again(run, next.subject, next.round);
+	} else if (!confirmation_is_out(job)) {
+		end_game_over(run, subject, reason);
+	}
 }
 
 /* A trial that is to be asked again and that nobody has; NULL while as many are out as may be. */
@@ -374,7 +439,8 @@ void turn_told(struct run *run, struct trial *trial)
 	run->tuner->stats.trials_told++;
 	if (trial->kind == QUESTION_BASELINE) {
 		baseline_told(run, trial);
-	} else if (trial->kind == QUESTION_CONFIRM && job->trials[trial->twin]->rejected) {
+	} else if (trial->kind == QUESTION_CONFIRM && trial->twin > 0 &&
+		   job->trials[trial->twin]->rejected) {
 		job_record(job, "measurement_disagrees", trial->twin,
 			   json_pack("{s:s}", "detail",
 				     "measured again, the config does not meet the criterion"));
@@ -382,6 +448,19 @@ void turn_told(struct run *run, struct trial *trial)
 		share_results(job, trial);
 	}
 	run_wake(run);
+}
+
+/* Nobody can tell how true the first measurement is. */
+static void warn_unconfirmed(struct job *job, const struct trial *trial, const char *error)
+{
+	char *text = trial->twin > 0
+			     ? mem_printf("the choice, trial %lld, could not be measured "
+					  "again: %s",
+					  (long long)trial->twin, error)
+			     : mem_printf("the baseline could not be measured again: %s", error);
+
+	job_record(job, "warning", -1, json_pack("{s:s}", "detail", text));
+	free(text);
 }
 
 void turn_failed(struct run *run, struct trial *trial, const char *error)
@@ -404,6 +483,9 @@ void turn_failed(struct run *run, struct trial *trial, const char *error)
 			return;
 		}
 		unscored_warn(run->job, text);
+	}
+	if (trial->kind == QUESTION_CONFIRM) {
+		warn_unconfirmed(run->job, trial, error);
 	}
 	share_results(run->job, trial);
 	run_wake(run);

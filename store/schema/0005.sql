@@ -27,8 +27,12 @@ WHERE type = 'question_leased' AND id IS NOT NULL
 	AND (over IS NULL OR over_at > 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 172800))
 ON CONFLICT (id) DO NOTHING;
 
--- Under rules 1 the best config has no gain.
-UPDATE job SET best = json_set(best, '$.gain', NULL) WHERE best IS NOT NULL;
+-- What is said of the best config by the second rules.
+UPDATE job SET best = json_set(best, '$.gain', NULL, '$.gain_interval', NULL,
+	'$.measurements', NULL, '$.metrics', NULL, '$.accuracy_range', NULL,
+	'$.objective_range', NULL, '$.nearest', NULL, '$.keep_baseline', NULL,
+	'$.keep_baseline_because', NULL, '$.verdict', NULL)
+WHERE best IS NOT NULL;
 
 -- What the entries of op_type_dict and op_name_dict matched when the job was submitted: for each entry
 -- a list of first, count, first, count, ... of types or operators. NULL: they are matched at load.

@@ -18,7 +18,7 @@ class Usage(CliTest):
     def test_help_names_every_command_and_option(self):
         text = self.runs(OK, "http://127.0.0.1:1", "--help")
         named = set(re.findall(r"^  ([a-z]+)", text, re.MULTILINE))
-        expected = ("submit jobs show watch trials best sensitivity clone pause resume cancel"
+        expected = ("submit jobs show watch wait trials best sensitivity clone pause resume cancel"
                     " delete export strategies")
         self.assertEqual(named, {*expected.split(), "exclude", "include", "probe", "evaluators", "worker", "workers"})
         for option in ("server", "json", "help", "version", "watch", "warm-start", "state",

@@ -15,6 +15,7 @@ import unittest
 
 from cli_kit import (
     JOB,
+    KEEP,
     NARROW,
     NOT_MET,
     OK,
@@ -56,7 +57,7 @@ class Tables(CliTest):
         self.assert_aligned(text, ["NAME", "STATE", "STRATEGY", "MET", "CREATED"])
         rows = [line.split() for line in text.splitlines()]
         self.assertEqual(rows[1][:4], [JOB, "k\u00f6ln", "?[2J", "running"])
-        self.assertEqual(rows[1][5:], ["0/100", "0.7543", "12.3", "2.31", "yes", "2026-03-02",
+        self.assertEqual(rows[1][5:], ["0/100", "0.7543", "12.3", "2.31", "yes", "-", "2026-03-02",
                                        "09:00:00"])
         self.assertEqual(rows[2][:3], [JOB, "-", "queued"])
         self.assertEqual(rows[2][4:9], ["0/100", "-", "-", "-", "-"])
@@ -174,17 +175,16 @@ class Best(CliTest):
                     missed = "missed by 0.35 times the tolerable loss"
                     self.assertEqual(missed in text, flags == [])
 
-    def test_keep_baseline(self):
+    def test_the_verdict_is_the_last_line(self):
+        """Jobs from before there were verdicts say at least whether to keep the baseline."""
         text = self.runs(OK, self.serve_best("completed", True, keep_baseline=True), "best", JOB)
-        self.assertIn("Keep the baseline", text)
-        reasons = {"nothing_measured": "no config has been measured",
-                   "criterion_missed": "meets the criterion",
-                   "not_proved": "measured again", "no_gain": "beats it"}
-        for because, words in reasons.items():
-            with self.subTest(because):
-                server = self.serve_best("completed", True, keep_baseline=True,
-                                         keep_baseline_because=because)
-                self.assertIn(words, self.runs(OK, server, "best", JOB).splitlines()[-1])
+        self.assertEqual(text.splitlines()[-1],
+                         "keep fp32: nothing that meets the criterion beats it")
+        verdict = "keep fp32: it is 0.82 times as fast \x1b[2J"
+        server = self.serve_best("completed", True, keep_baseline=True, verdict=verdict)
+        text = self.runs(OK, server, "best", JOB)
+        self.assertIn("0.82 times as fast", text.splitlines()[-1])
+        self.assertNotIn("\x1b", text)
 
     def test_nothing_measured_yet(self):
         refusal = problem(409, "wrong_state", "Not possible in this state", "nothing measured yet")
@@ -261,16 +261,31 @@ class Watch(CliTest):
         ])
 
     def test_the_exit_code_is_about_the_criterion(self):
+        keep = {**best_trial(True), "keep_baseline": True, "verdict": "keep fp32: it is slower"}
         for state, best, code in (
             ("completed", best_trial(True), OK),
             ("completed", best_trial(False), NOT_MET),
             ("failed", None, NOT_MET),
             ("cancelled", None, NOT_MET),
-            ("cancelled", best_trial(True), OK),
+            ("cancelled", best_trial(True), NOT_MET),
+            ("completed", keep, KEEP),
+            ("failed", keep, NOT_MET),
         ):
             with self.subTest(state, best=best):
                 server = self.serve(self.tagged(1, job(state, 1, best)))
-                self.runs(code, server, "watch", JOB)
+                text = self.runs(code, server, "watch", JOB)
+                self.assertEqual("keep fp32" in text, best is keep)
+        for command in (["wait", JOB], ["wait", JOB, "--ok-keep"], ["watch", JOB, "--ok-keep"]):
+            server = self.serve(self.tagged(1, job("completed", 1, keep)))
+            text = self.runs(OK if "--ok-keep" in command else KEEP, server, *command)
+            self.assertEqual(text.splitlines()[-1], "keep fp32: it is slower")
+
+    def test_nobody_waits_for_a_job_that_has_paused_itself(self):
+        for reason, ends in (("replay_divergence", True), ("requested", False)):
+            paused = {**job("paused", 1), "pause": {"reason": reason, "detail": "mend it"}}
+            replies = [self.tagged(1, paused), self.tagged(2, job("completed", 1, best_trial(True)))]
+            text = self.runs(NOT_MET if ends else OK, self.serve_in_turn(*replies), "wait", JOB)
+            self.assertEqual("mend it" in text, ends)
 
     def test_submit_and_watch(self):
         server = self.serve_in_turn(

@@ -126,6 +126,7 @@ class Clone(CloneCase):
         self.assertEqual((job["name"], job["seed"], job["labels"]), ("first", 5, {"team": "a"}))
         finished(self.daemon, job["id"])
         specs = [get(self.daemon, f"/v1/jobs/{j}/spec") for j in (source, job["id"])]
+        self.assertEqual(specs[1]["evaluator"].pop("max_concurrency"), 1, "what was a default")
         self.assertEqual(*specs)
 
     def test_members_of_the_body_are_put_in_its_place(self):

@@ -197,7 +197,7 @@ class Life(ProcessTest):
         daemon.forget()
         with Daemon(self.path("d")) as daemon:
             jobkit.finished(daemon, job)
-        baselines = [q for _, q, _ in evaluator.calls if q["question"] == "baseline"]
+        baselines = [q for _, q, _ in evaluator.calls if q["kind"] == "baseline"]
         self.assertEqual(len(baselines), 1, "the answer came while stopping and counted")
 
     def test_a_second_signal_ends_it_at_once(self):

@@ -335,7 +335,7 @@ Test(job, a_trial_can_fail_again_and_the_job_waits_for_that)
 
 Test(job, a_contradicted_winner_is_rejected_and_the_search_goes_on)
 {
-	const char *extra = ", \"tuning_criterion\": {\"strategy\": \"exhaustive\"}";
+	const char *extra = ", \"rules\": 1, \"tuning_criterion\": {\"strategy\": \"exhaustive\"}";
 	struct fixture f;
 	struct trial *winner;
 
