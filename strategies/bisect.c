@@ -56,7 +56,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 
 const struct strategy_ops bisect_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "bisect",
 	.summary = "Puts the 1, 2, 4, ... most sensitive operators back together until that is "
 		   "enough, then finds the smallest number that is.",

@@ -33,7 +33,9 @@ struct knapsack {
 	int64_t out;       /* the trial that is without an answer, or 0 */
 	int budgets;       /* tried */
 	double low, high;  /* budgets: met with the one, missed with the other; 0 and INFINITY */
-	double budget;     /* the next one, in units of what may be lost */
+	double fails_from, fails_to; /* between them: what could not be run; 0 without any */
+	double default_loss;         /* as it is expected: a budget of that is the default */
+	double budget;               /* the next one, in units of what may be lost */
 	double *costs, *borders;
 };
 
@@ -85,7 +87,8 @@ static void calibrate(struct knapsack *k, double loss)
 
 	effects_expect(&k->effects, 1, 1);
 	expected = effects_loss(&k->effects, options);
-	effects_expect(&k->effects, 1, expected > 0 ? fmax(loss, 0.2) / expected : 1);
+	k->default_loss = fmax(loss, 0.2);
+	effects_expect(&k->effects, 1, expected > 0 ? k->default_loss / expected : 1);
 	k->started = true;
 	free(options);
 }
@@ -93,6 +96,41 @@ static void calibrate(struct knapsack *k, double loss)
 static double clamp(double x, double low, double high)
 {
 	return x < low ? low : (x > high ? high : x);
+}
+
+/*
+ * A failure is no verdict, so the budget leaves what failed: to the side of the last miss, where less is
+ * in high precision, then to the other, and so on until nothing is left between it and the miss.
+ */
+static void leave_failures(struct knapsack *k)
+{
+	double all = k->default_loss > k->fails_to ? k->default_loss : 2 * k->fails_to;
+	double miss = isinf(k->high) ? all : k->high;
+	bool above = miss > narrow * k->fails_to, below = k->fails_from > narrow * k->low;
+
+	if (k->fails_to <= k->low || k->fails_from >= k->high) {
+		k->fails_from = k->fails_to = 0;
+	}
+	if (k->budget < k->fails_from || k->budget > k->fails_to) {
+		return;
+	}
+	if (above && (!below || k->budgets % 2 != 0)) {
+		k->budget = sqrt(k->fails_to * miss);
+		return;
+	}
+	k->budget = k->low > 0 ? sqrt(k->low * k->fails_from) : first_budget * k->fails_from;
+	if (!above) {
+		k->high = k->fails_from;
+		k->fails_from = k->fails_to = 0;
+	}
+}
+
+static void note_failure(struct knapsack *k)
+{
+	k->budgets++;
+	k->fails_from = k->fails_to > 0 ? fmin(k->fails_from, k->budget) : k->budget;
+	k->fails_to = fmax(k->fails_to, k->budget);
+	leave_failures(k);
 }
 
 static void move_budget(struct knapsack *k, bool met, double loss)
@@ -105,6 +143,7 @@ static void move_budget(struct knapsack *k, bool met, double loss)
 	if (k->low > 0 && (k->budget <= k->low || k->budget >= k->high)) {
 		k->budget = isinf(k->high) ? 1.1 * k->low : sqrt(k->low * k->high);
 	}
+	leave_failures(k);
 }
 
 static void apply(void *state, const struct event *event)
@@ -142,8 +181,10 @@ static void apply(void *state, const struct event *event)
 		       : 2;
 	if (!k->started) {
 		calibrate(k, loss);
+	} else if (event->type != EVENT_TOLD) {
+		note_failure(k);
 	} else {
-		move_budget(k, event->type == EVENT_TOLD && event->feasible, loss);
+		move_budget(k, event->feasible, loss);
 	}
 }
 
@@ -204,7 +245,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops knapsack_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 2,
+	.version = 3,
 	.name = "knapsack",
 	.summary =
 		"Takes the fastest config whose expected loss stays within a budget, and bisects "

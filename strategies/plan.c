@@ -271,6 +271,7 @@ void plan_finish(void *state)
 	free(plan->current);
 	free(plan->scores);
 	free(plan->ranking);
+	free(plan->bisection.failed);
 }
 
 bool plan_holds(const void *state)

@@ -53,8 +53,10 @@ struct plan_ranked {
 
 /* Of a search for how many operators must fall back: see stage_bisect. */
 struct plan_bisection {
-	size_t missed; /* so many of the ranking are too few */
-	size_t enough; /* so many met the criterion; more than there are while none did */
+	size_t missed;  /* so many of the ranking are too few, or failed and were passed over */
+	size_t enough;  /* so many met the criterion; more than there are while none did */
+	size_t *failed; /* ... so many between the two could not be run, the most first; owned */
+	size_t failed_count;
 	size_t end;    /* the ranking's operators before this one are still to be quantized again */
 	size_t chunk;  /* ... so many at once */
 	size_t spoilt; /* from here to `end` they were tried at once and missed; or >= end */

@@ -89,19 +89,30 @@ static void ask_sensitivity(const struct plan *plan, uint64_t index, struct ques
 /* The base itself misses, or there would be nothing to look for. */
 static void enter_bisect(struct plan *plan)
 {
+	size_t *failed = plan->bisection.failed;
+
 	list_ops(plan);
-	plan->bisection = (struct plan_bisection){.enough = plan->ranking_count + 1};
+	plan->bisection = (struct plan_bisection){
+		.enough = plan->ranking_count + 1,
+		.failed = mem_grow(failed, plan->ranking_count, sizeof(*failed)),
+	};
 	plan->length = !plan->met && plan->ranking_count > 0 ? 1 : 0;
 }
 
-/* 1, 2, 4, ... until that is enough, then the middle. */
+/* The least number known that is not to be asked again: it was enough, or it failed. */
+static size_t upper_end(const struct plan_bisection *b)
+{
+	return b->failed_count > 0 ? b->failed[b->failed_count - 1] : b->enough;
+}
+
+/* 1, 2, 4, ... until that is enough or fails, then the middle. */
 static size_t probe(const struct plan *plan)
 {
 	const struct plan_bisection *b = &plan->bisection;
 	size_t twice = b->missed > 0 ? b->missed * 2 : 1;
 
-	if (b->enough <= plan->ranking_count) {
-		return b->missed + (b->enough - b->missed) / 2;
+	if (upper_end(b) <= plan->ranking_count) {
+		return b->missed + (upper_end(b) - b->missed) / 2;
 	}
 	return twice < plan->ranking_count ? twice : plan->ranking_count;
 }
@@ -117,12 +128,36 @@ static bool has_met(const struct event *event)
 	return event->type == EVENT_TOLD && event->feasible;
 }
 
-static void told_bisect(struct plan *plan, uint64_t index, const struct event *event)
+/*
+ * A failure is no verdict: first the numbers below it are bisected, as when the memory is too small
+ * for more. Once there are none left those above it follow; when something met the criterion all failures
+ * are passed over at once, since what is left to find is only a better one.
+ */
+static void pass_over_failures(struct plan *plan)
 {
 	struct plan_bisection *b = &plan->bisection;
 
+	while (b->failed_count > 0 && upper_end(b) - b->missed == 1) {
+		b->missed = plan->met ? b->failed[0] : upper_end(b);
+		b->failed_count = plan->met ? 0 : b->failed_count - 1;
+	}
+}
+
+static void told_bisect(struct plan *plan, uint64_t index, const struct event *event)
+{
+	struct plan_bisection *b = &plan->bisection;
+	size_t count = probe(plan);
+
 	(void)index;
-	*(has_met(event) ? &b->enough : &b->missed) = probe(plan);
+	if (event->type != EVENT_TOLD) {
+		b->failed[b->failed_count++] = count;
+	} else if (event->feasible) {
+		b->enough = count;
+		b->failed_count = 0; /* those are more */
+	} else {
+		b->missed = count;
+	}
+	pass_over_failures(plan);
 	plan->length += b->enough - b->missed > 1;
 }
 

@@ -97,11 +97,16 @@ void search_tell(struct search *search, size_t number, search_evaluate *evaluate
 			      .kind = QUESTION_EVALUATE,
 			      .trial = (int64_t)number,
 			      .config = config};
-	struct search_result result;
+	struct search_result result = {.failed = false};
 
 	config_expand(config, search->space, choices);
 	evaluate(choices, count, &result);
 	free(choices);
+	if (result.failed) {
+		event.type = EVENT_FAILED;
+		strategy_apply(&search->strategy, &event);
+		return;
+	}
 	event.margin = result.margin;
 	event.merit = 1 - 0.01 * (1 - result.margin);
 	event.objective = result.objective;

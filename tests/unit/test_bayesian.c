@@ -98,7 +98,7 @@ static void some_matter(const uint16_t *choices, size_t count, struct search_res
 		objective += choices[i] == (i * 5) % 3 ? 0 : 0.8 / (double)(count * (1 + i % 3));
 		margin -= choices[i] == 1 ? 0.4 : 0;
 	}
-	*ret = (struct search_result){margin, objective};
+	*ret = (struct search_result){.margin = margin, .objective = objective};
 }
 
 static const struct search_setting with_fallback[] = {

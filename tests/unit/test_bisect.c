@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "base/rng.h"
 #include "search_kit.h"
 #include "space_kit.h"
 
@@ -53,6 +54,91 @@ Test(bisect, finds_the_smallest_set)
 	/* The default; 1, 2, 4, 8, 6, 5 operators; three attempts to quantize again. */
 	cr_expect_eq(search.asked_count, 10, "%zu", search.asked_count);
 	cr_expect_float_eq(search.best, 1 - 0.02 * (OPS - 2), 1e-9, "%g", search.best);
+	search_finish(&search);
+	space_destroy(space);
+}
+
+/* How many must be in fp32, and with which counts a config cannot be run; one bit each. */
+static size_t needed;
+static uint32_t broken;
+
+static void evaluate_counts(const uint16_t *choices, size_t count, struct search_result *ret)
+{
+	size_t high = 0;
+
+	(void)count;
+	for (int i = 0; i < OPS; i++) {
+		high += choices[i];
+	}
+	*ret = (struct search_result){.margin = high >= needed ? 0.5 : -1,
+				      .objective = 0.5 + 0.02 * (double)high,
+				      .failed = (broken >> high & 1) != 0};
+}
+
+static void expect_count(uint32_t fails, size_t needs, size_t expected, size_t trials_max)
+{
+	struct space *space = make_space();
+	struct search search;
+
+	broken = fails;
+	needed = needs;
+	search_init(&search, space, "bisect", 1, NULL);
+	search_run(&search, 100, evaluate_counts);
+	cr_expect_float_eq(search.best, 0.5 + 0.02 * (double)expected, 1e-9,
+			   "%x fail, %zu needed: %g", fails, needs, search.best);
+	cr_expect_leq(search.asked_count, trials_max, "%x fail, %zu needed: %zu trials", fails,
+		      needs, search.asked_count);
+	search_finish(&search);
+	space_destroy(space);
+}
+
+/* Those with many operators in fp32 need too much memory. */
+Test(bisect, goes_on_below_what_cannot_be_run)
+{
+	const uint32_t all = (1U << (OPS + 1)) - 1;
+
+	for (uint32_t limit = 1; limit <= OPS; limit++) {
+		for (size_t needs = 1; needs < limit; needs++) {
+			expect_count(all & ~((1U << limit) - 1), needs, needs, 30);
+		}
+	}
+}
+
+/* A failure says nothing of those around it: whatever can be run is found. */
+Test(bisect, takes_no_failure_for_a_verdict)
+{
+	for (uint32_t seed = 1; seed <= 300; seed++) {
+		uint32_t fails = (uint32_t)rng_mix(seed) & (uint32_t)rng_mix(seed + 1000);
+		size_t needs = 1 + seed % OPS, least = needs;
+
+		fails &= ~1U;
+		while (least <= OPS && (fails >> least & 1) != 0) {
+			least++;
+		}
+		if (least <= OPS) {
+			struct space *space = make_space();
+			struct search search;
+
+			broken = fails;
+			needed = needs;
+			search_init(&search, space, "bisect", 1, NULL);
+			search_run(&search, 100, evaluate_counts);
+			cr_expect_lt(search.best, 1, "%x fail, %zu needed", fails, needs);
+			search_finish(&search);
+			space_destroy(space);
+		}
+	}
+}
+
+Test(bisect, ends_when_everything_fails)
+{
+	struct space *space = make_space();
+	struct search search;
+
+	broken = UINT32_MAX;
+	search_init(&search, space, "bisect", 1, NULL);
+	search_run(&search, 100, evaluate_counts);
+	cr_expect_eq(search.asked_count, OPS + 1, "each number once: %zu", search.asked_count);
 	search_finish(&search);
 	space_destroy(space);
 }

@@ -350,7 +350,7 @@ static void every_other(const uint16_t *choices, size_t count, struct search_res
 	for (size_t i = 0; i < count; i++) {
 		objective += choices[i] != i % 4;
 	}
-	*ret = (struct search_result){1, objective / (double)count};
+	*ret = (struct search_result){.margin = 1, .objective = objective / (double)count};
 }
 
 static void expect_exhausted(const struct search_setting *settings, size_t expected)
