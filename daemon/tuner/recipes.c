@@ -156,7 +156,7 @@ void recipes_read(const struct json_at *at, int64_t rules, struct recipes *ret)
 	ret->values = json_copy(at->value);
 	ret->smooth_quant = json_is_true(flag.value);
 	read_alphas(&alpha, ret);
-	if (!ret->smooth_quant && ret->alpha_count > 1) {
+	if (!ret->smooth_quant && ret->alpha_count > (rules >= 2 ? 0 : 1)) {
 		ret->ignored = mem_dup(json_pointer(&alpha, pointer));
 	}
 	split_alpha(ret);
@@ -177,6 +177,16 @@ bool recipes_has(const char *name)
 {
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (table[i].type == RECIPE_FLAG && strcmp(table[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool recipes_is_tuned(const char *name)
+{
+	for (size_t i = 0; i < sizeof(tuned) / sizeof(tuned[0]); i++) {
+		if (strcmp(tuned[i], name) == 0) {
 			return true;
 		}
 	}

@@ -26,8 +26,10 @@ struct recipes {
 void recipes_read(const struct json_at *at, int64_t rules, struct recipes *ret);
 void recipes_finish(struct recipes *recipes);
 
-/* Whether there is a recipe of this name that can be turned off. */
+/* Whether there is a recipe of this name that can be turned off, and whether it is one that is tuned
+ * where the user leaves it open. */
 bool recipes_has(const char *name);
+bool recipes_is_tuned(const char *name);
 /* The operators that stay in fp32 because the user turned their recipes off: a flag for each, to be
  * freed; NULL when there are none. */
 bool *recipes_kept(const struct recipes *recipes, const struct capability *capability);

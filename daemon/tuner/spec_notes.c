@@ -142,7 +142,7 @@ static void note_nothing_left(const struct notes *n, const struct json_at *appro
 	if (is_offered(n)) {
 		note(n, &by,
 		     "no operator is left to quantize: the dictionaries and recipes keep all of "
-		     "them in high precision, so there is nothing to gain");
+		     "them in high precision");
 	} else if (approach->value != NULL) {
 		(void)json_fault(approach,
 				 "no operator can be quantized by the approach %s: the capability "
@@ -240,6 +240,25 @@ static void note_outranked(const struct notes *n)
 	}
 }
 
+/* Recipes that the user turned off although nobody knows what they are about. */
+static void note_recipes_off(const struct notes *n, const struct json_at *recipes_ops)
+{
+	struct json_at recipes = json_member(n->body, "recipes");
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(recipes.value, name, value) {
+		struct json_at at = json_member(&recipes, name);
+
+		if (json_is_false(value) && recipes_is_tuned(name) &&
+		    json_array_size(json_object_get(recipes_ops->value, name)) == 0) {
+			note(n, &at,
+			     "the capability's recipes_ops name no operator for it, so none is "
+			     "kept in high precision");
+		}
+	}
+}
+
 static void note_recipes(const struct notes *n)
 {
 	struct json_at recipes = json_member(n->capability, "recipes_ops");
@@ -253,6 +272,7 @@ static void note_recipes(const struct notes *n)
 			note(n, &at, "no recipe that can be turned off has this name: ignored");
 		}
 	}
+	note_recipes_off(n, &recipes);
 }
 
 /* Empty lists below `at`: how many, and a note at the first. */

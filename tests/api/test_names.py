@@ -5,7 +5,7 @@ import tempfile
 import unittest
 
 from daemon import Daemon
-from jobkit import body, get, submit
+from jobkit import body, get, submit, wait_until
 from patience import PATIENCE_S
 
 OFF = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
@@ -146,20 +146,38 @@ class Names(unittest.TestCase):
             kept = "select matched from submission where id = ?"
             ((matched,),) = database.execute(kept, (number,)).fetchall()
             self.assertEqual(matched, "[[0,1],[2,2],[11,1],[]]")
-            # As another PCRE2, or another rule, would have it.
+            # As another PCRE2, or another rule, would match it.
             database.execute(
-                "update submission set matched = '[[0,1],[2,1],[11,1],[4,3]]' where id = ?",
+                "update submission set spec = replace(spec, 'dense.?1', 'other.?1') where id = ?",
                 (number,),
             )
         database.close()
         after = get(self.daemon, f"/v1/jobs/{number}/space", **{"If-None-Match": '"0"'})
-        self.assertEqual(
-            self.reached(after), ["dense+1", "conv(3x3)", "conv3x3", "blk.0.fc", "a1"]
-        )
+        self.assertEqual(self.reached(after), self.reached(before))
+        self.assertEqual(after["entries"][1]["pointer"], "/op_name_dict/other.?1")
+        self.assertEqual(after["entries"][1]["matched"], ["dense+1", "dense1"])
         plain = submit(self.daemon, job(NAMES))
         with sqlite3.connect(f"{self.directory}/narrowd.db", timeout=PATIENCE_S) as database:
             self.assertEqual(database.execute(kept, (plain,)).fetchall(), [(None,)])
         database.close()
+
+    def test_a_restart_goes_by_what_is_kept(self):
+        with tempfile.TemporaryDirectory() as directory:
+            given = job(NAMES, op_name_dict={"dense.?1": OFF, "a1": OFF})
+            given["evaluator"] = {"pool": "nobody"}
+            with Daemon(directory) as daemon:
+                path = f"/v1/jobs/{submit(daemon, given)}"
+                before = get(daemon, path + "/space")
+            with Daemon(directory) as daemon:
+                self.assertEqual(get(daemon, path)["state"], "baseline")
+                self.assertEqual(get(daemon, path + "/space"), before)
+                self.assertEqual(self.reached(before), ["dense+1", "dense1", "a1"])
+            with sqlite3.connect(f"{directory}/narrowd.db", timeout=PATIENCE_S) as database:
+                # A number that no operator has: unreadable, but the job is not lost.
+                database.execute("update submission set matched = '[[0,1],[700,1]]'")
+            database.close()
+            with Daemon(directory) as daemon:
+                wait_until(lambda: get(daemon, path)["state"] == "paused")
 
     def test_under_rules_1_every_key_is_an_expression(self):
         document = self.space(job(NAMES, rules=1, op_name_dict={"dense+1": OFF, "a1": OFF}))

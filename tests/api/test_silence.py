@@ -209,6 +209,25 @@ class Silence(Kit):
             [f"/capability/recipes_ops/{n}" for n in ("first_conv_quantization", "smooth_quant_args")],
         )
 
+    def test_a_recipe_turned_off_that_names_no_operator(self):
+        first, last = "first_conv_or_matmul_quantization", "last_conv_or_matmul_quantization"
+        recipes = {first: False, last: False, "gemm_to_matmul": False}
+        given = {"recipes_ops": {last: ["c2"]}}
+        self.assertEqual(list(self.warned(job(given=given, recipes=recipes))), [f"/recipes/{first}"])
+
+    def test_an_evaluators_unknown_loss(self):
+        def reply(question, headers):
+            if question["question"] == "score":
+                return {"failed": True, "error": f"no loss {question['loss']} here"}
+            return {"accuracy": 1.0 if question["trial"] == 0 else 0.5, "latency_ms": 1.0}
+
+        evaluator = Evaluator(reply)
+        self.addCleanup(evaluator.close)
+        given = job(evaluator.url, strategy="hawq_v2")
+        given["tuning_criterion"]["strategy_kwargs"] = {"hawq_v2_loss": "nonsense"}
+        warnings = finished(self.daemon, submit(self.daemon, given))["warnings"]
+        self.assertIn("no loss nonsense here", json.dumps(warnings))
+
     def test_empty_lists_and_entries(self):
         entries = {
             "c0": {"activation": {"algorithm": []}},
@@ -366,6 +385,8 @@ class Recipes(Kit):
             self.assertIn("does not tune alphas", self.warned(job(strategy=strategy, recipes=ALPHAS))[at])
         off = {"smooth_quant": False, "smooth_quant_args": {"alpha": [0.3, 0.5]}}
         self.assertIn("smooth_quant is off", self.warned(job(recipes=off))[at])
+        single = {"smooth_quant_args": {"alpha": 0.7, "folding": True}}
+        self.assertEqual(list(self.warned(job(recipes=single))), [at])
         warned = self.warned(job(recipes=ALPHAS, op_name_dict={".*": OFF}))
         self.assertIn("nothing is quantized", warned[at])
 

@@ -164,7 +164,12 @@ static void free_restrictions(struct restriction *list, size_t count)
 struct space *kit_space(const struct kit_op *ops, const struct kit_request *request,
 			struct err *reterr)
 {
-	struct space_request inner = {.approach = request->approach};
+	static const char *const alphas[] = {"0.5", "\"auto\"", "0.25", "1"};
+	struct space_request inner = {.approach = request->approach,
+				      .rules = request->alphas > 0 ? 2 : 1,
+				      .smooth_quant = request->alphas > 0,
+				      .alphas = alphas,
+				      .alpha_count = request->alphas};
 	struct restriction *restrictions;
 	struct capability capability;
 	struct space *space;

@@ -25,7 +25,8 @@ struct kit_request {
 	enum approach approach;
 	const struct kit_restriction *restrictions; /* may be NULL */
 	bool exclude[MODE_COUNT];
-	size_t sizes; /* calibration sizes 100, 200, ...; 0 for the capability's only one */
+	size_t sizes;  /* calibration sizes 100, 200, ...; 0 for the capability's only one */
+	size_t alphas; /* of smooth quant, "auto" and numbers, under rules 2; at most 4 */
 };
 
 /* NULL with err when the space cannot be created; otherwise the caller destroys it. */

@@ -34,7 +34,8 @@ static struct space *random_space(struct rng *rng)
 	static const enum approach approaches[] = {APPROACH_STATIC, APPROACH_DYNAMIC, APPROACH_AUTO,
 						   APPROACH_AUTO, APPROACH_WEIGHT_ONLY};
 	struct kit_request request = {.approach = approaches[rng_below(rng, COUNT(approaches))],
-				      .sizes = rng_below(rng, 4)};
+				      .sizes = rng_below(rng, 4),
+				      .alphas = rng_below(rng, 2) * rng_below(rng, 4)};
 	struct kit_op ops[MAX_OPS + 1] = {0};
 	char names[MAX_OPS][32];
 	size_t count = 1 + rng_below(rng, MAX_OPS);
