@@ -1,5 +1,6 @@
 """What the keys of op_name_dict and op_type_dict mean, and what they may cost."""
 
+import re
 import sqlite3
 import tempfile
 import unittest
@@ -112,7 +113,10 @@ class Names(unittest.TestCase):
         cases = {
             "(a+)+x": many,  # too much in all
             "(a|aa)+b?x?y?z?!!": [f"{'a' * 60}!x"],  # too much at once
-            "(?:" + r"(?:\b|x)" * 2000 + "a)+!y": [f"{'a' * 900}y"],  # long between two steps
+            # long between two steps
+            "b(?:" + r"\B" * 4000 + "a)+.": [f"b{'a' * 900}{i}" for i in range(60)],
+            "b(?:" + r"(?:)" * 4000 + "a)+.": [f"b{'a' * 900}{i}" for i in range(60)],
+            r"b(?:(?:\B){2000}a)+.": [f"b{'a' * 900}{i}" for i in range(60)],
             "((a{0,5}){0,5}){0,5}[bx]": many,
         }
         for pattern, names in cases.items():
@@ -129,8 +133,11 @@ class Names(unittest.TestCase):
         names = [f"model.layers.{i // 7}.mlp.experts.{i}.up_proj" for i in range(6000)]
         literal = {name: OFF for name in names[:4000]}
         simple = {rf"model\.layers\.{i}\..*": OFF for i in range(40)}
-        document = self.space(job(names, op_name_dict={**literal, **simple}))
-        self.assertEqual(self.reached(document), names[:4000])
+        several = "|".join(re.escape(name) for name in names[5000:5100])
+        given = job(names, op_name_dict={**literal, **simple, several: OFF})
+        document = self.space(given)
+        self.assertEqual(document["entries"].pop()["count"], 100)
+        self.assertEqual(self.reached(document), names[:4000] + names[5000:5100])
         self.assertEqual([e["count"] for e in document["entries"]], [1] * 4000 + [7] * 40)
 
     def test_matches_are_kept_with_the_job(self):
