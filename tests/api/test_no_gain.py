@@ -1,6 +1,7 @@
 """A config that is the baseline never wins over it, and a job that gains nothing says so."""
 
 import tempfile
+import threading
 import unittest
 
 from daemon import Daemon
@@ -202,6 +203,33 @@ class NoGain(unittest.TestCase):
         hint = wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["progress"]["hint"])
         self.assertIn("gain nothing", hint)
         self.daemon.request("POST", f"/v1/jobs/{job}/cancel")
+
+    def test_a_restart_neither_repeats_the_hint_nor_changes_the_best(self):
+        gate = threading.Event()
+
+        def reply(question, headers):
+            if question["question"] == "baseline":
+                return {"accuracy": 1.0, "latency_ms": 10.0}
+            if question["trial"] == 7 and not gate.is_set():
+                return 503, {"error": "restarting"}, {"Retry-After": "1"}
+            modes = {op["mode"] for op in question["config"]["ops"].values()}
+            return {"accuracy": 1.0 if modes == {"fp32"} else 0.5, "latency_ms": 9.99}
+
+        evaluator = Evaluator(reply)
+        self.addCleanup(evaluator.close)
+        with tempfile.TemporaryDirectory() as directory:
+            with Daemon(directory) as daemon:
+                self.path = f"/v1/jobs/{submit(daemon, body(evaluator.url, confirm=0))}"
+                wait_until(lambda: any(q["trial"] == 7 for _, q, _ in evaluator.calls))
+                self.assertIn("gain nothing", get(daemon, self.path)["progress"]["hint"])
+            gate.set()
+            with Daemon(directory) as daemon:
+                job = finished(daemon, self.path.rsplit("/", 1)[1])
+                best = get(daemon, self.path + "/best")
+                types = [e["type"] for e in everything_of(daemon, self.path)]
+        self.assertEqual(types.count("no_gain_so_far"), 1)
+        self.assertEqual(job["exit"]["reason"], "criterion_met")
+        self.assertEqual((best["trial"], best["keep_baseline"]), (0, True))
 
 
 def everything_of(daemon, path):
