@@ -21,7 +21,9 @@ bool job_measured_nothing(const struct job *job)
 	for (int64_t i = 1; i < job->trial_count; i++) {
 		const struct trial *trial = job->trials[i];
 
-		if (trial->kind == QUESTION_EVALUATE && has_measurement(trial)) {
+		/* Not those that the baseline answers. */
+		if (trial->kind == QUESTION_EVALUATE && has_measurement(trial) &&
+		    trial->twin != 0) {
 			return false;
 		}
 		failed = failed ||
