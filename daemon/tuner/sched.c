@@ -159,6 +159,19 @@ int sched_take(struct sched_seat *seat)
 	return place;
 }
 
+int sched_take_at(struct sched_seat *seat, int offer)
+{
+	struct evaluator *evaluator = seat->stools[offer].evaluator;
+
+	if (seat->reserved >= 0 || !evaluator_has_place(evaluator) ||
+	    !list_empty(&evaluator->queue)) {
+		return sched_take(seat);
+	}
+	leave_queues(seat);
+	take(evaluator);
+	return offer;
+}
+
 int sched_move(struct sched_seat *seat, int offer)
 {
 	int place = find_place(seat, offer);

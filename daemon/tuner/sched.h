@@ -51,6 +51,8 @@ void sched_seat_init(struct sched *sched, struct sched_seat *seat, const struct 
 void sched_seat_finish(struct sched_seat *seat);
 /* The number of the offer whose place was taken; -1 when the seat is in the queues instead. */
 int sched_take(struct sched_seat *seat);
+/* The same, at this offer rather than at another one if it has a place now. */
+int sched_take_at(struct sched_seat *seat, int offer);
 /* Takes a place even when there is none: for questions that were out before a restart. */
 void sched_force(struct sched_seat *seat, int offer);
 /* A place at another evaluator instead of this one, if one is free; returns where it is now. */

@@ -264,14 +264,15 @@ static void choose(struct run *run, const struct trial *choice, bool ended)
 	job_record(job, "new_best", choice->number, data);
 }
 
-/* Asks for a measurement again, if nobody is asked for one already and there is a place. */
-static void ask_again(struct run *run, int64_t subject, int64_t round)
+/* Asks for a measurement again, if nobody is asked for one already and there is a place: where the
+ * `choice` was measured, if that can be, since evaluators differ in more than noise. */
+static void ask_again(struct run *run, const struct trial *choice, int64_t subject, int64_t round)
 {
 	struct job *job = run->job;
 	struct question question = {.kind = QUESTION_CONFIRM,
 				    .stage = "confirm",
 				    .config = job->trials[subject]->config};
-	int place = confirmation_is_out(job) ? -1 : sched_take(&run->seat);
+	int place = confirmation_is_out(job) ? -1 : sched_take_at(&run->seat, choice->place);
 	json_t *data;
 
 	if (place < 0) {
@@ -323,7 +324,7 @@ static void finish_for(struct run *run, const char *reason)
 		if (subject == NULL) {
 			end(run, reason);
 		} else {
-			ask_again(run, subject->number, 0);
+			ask_again(run, subject, subject->number, 0);
 		}
 		return;
 	}
@@ -331,7 +332,7 @@ static void finish_for(struct run *run, const char *reason)
 	choose(run, subject, false);
 	next = endgame_next(job, subject);
 	if (next.step == ENDGAME_ASK) {
-		ask_again(run, next.subject, next.round);
+		ask_again(run, subject, next.subject, next.round);
 	} else if (!confirmation_is_out(job)) {
 		end_game_over(run, subject, reason);
 	}

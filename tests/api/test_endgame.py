@@ -143,6 +143,27 @@ class Choice(EndgameCase):
         self.assertEqual(self.again(questions), [0, 1])
 
 
+class Evaluators(EndgameCase):
+    def test_a_round_is_answered_where_the_winner_was_measured(self):
+        """Two machines of which one is twice as fast: a ratio across them would be wrong."""
+        def reply(slow):
+            def answer(question, headers):
+                trial = question.get("subject", question["trial"])
+                latency = 100 if is_baseline(question) else 90 - (30 if trial == 2 else trial)
+                return {"accuracy": 0.9, "latency_ms": latency * slow}
+            return answer
+
+        evaluators = [self.evaluator(reply(slow)) for slow in (1, 1.1)]
+        job = self.run_job("", evaluator=[{"url": e.url} for e in evaluators], parallel=2,
+                           accuracy_criterion=TOLERANT, tuning_criterion=Choice.FIVE)
+        best = get(self.daemon, f"/v1/jobs/{job}/best")
+        places = [{q["trial"] for _, q, _ in e.calls} for e in evaluators]
+        winner = next(i for i, trials in enumerate(places) if best["trial"] in trials)
+        again = [[q for _, q, _ in e.calls if q["kind"] == "confirm"] for e in evaluators]
+        self.assertEqual(again[1 - winner], [])
+        self.assertGreater(len(again[winner]), 1)
+
+
 class Rejection(EndgameCase):
     def luck(self, question):
         return 0.9 if question["repeat"] == 0 or is_baseline(question) else 0.3
