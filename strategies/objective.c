@@ -166,6 +166,9 @@ bool candidate_better(const struct candidate *a, const struct candidate *b)
 	if (a->feasible != b->feasible) {
 		return a->feasible;
 	}
+	if (a->feasible && a->gains != b->gains) {
+		return a->gains;
+	}
 	if (a->feasible && (a->insists || b->insists)) {
 		const struct candidate *later = a->number > b->number ? a : b;
 

@@ -62,11 +62,12 @@ struct candidate {
 	size_t fallbacks;
 	int64_t number;
 	bool insists; /* asked as such: supersedes earlier feasible ones */
+	bool gains;   /* as much as the job looks for; false where it does not look */
 };
 
 /*
- * Whether `a` is to be preferred to the earlier best `b`. Feasible ones first; among them the
- * later one that insists, else the smaller objective, by more than a thousandth, since latencies are noisy; then the larger
+ * Whether `a` is to be preferred to the earlier best `b`. Feasible ones first; among them one
+ * that gains, the later one that insists, else the smaller objective, by more than a thousandth, since latencies are noisy; then the larger
  * accuracy, then fewer fallbacks, then the earlier trial. Among infeasible ones the smallest miss.
  */
 bool candidate_better(const struct candidate *a, const struct candidate *b);

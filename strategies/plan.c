@@ -145,6 +145,7 @@ void plan_init(struct plan *plan, const struct problem *problem,
 
 	plan->space = space;
 	plan->partial = problem->partial;
+	plan->wants_gain = problem->wants_gain;
 	plan->steps = join(lists, !plan->lowered && lacks_alphas(problem, lists));
 	plan->rounds = space_sizes(space);
 	plan->base = mem_new(space->dimension_count, sizeof(*plan->base));

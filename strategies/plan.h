@@ -65,6 +65,7 @@ struct plan_bisection {
 struct plan {
 	const struct space *space;
 	bool partial;               /* questions that rank are answered on part of the data */
+	bool wants_gain;            /* that something meets the criterion is not the end */
 	struct plan_step *steps;    /* owned */
 	size_t round, rounds;       /* calibration sizes; the plan is over when both are equal */
 	bool content;               /* it is over because what was found is enough */

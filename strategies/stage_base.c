@@ -8,7 +8,7 @@ static void take_best(struct plan *plan)
 
 static void end_if_met(struct plan *plan)
 {
-	plan->content = plan->met;
+	plan->content = plan->met && !plan->wants_gain;
 }
 
 const struct stage stage_base = {.name = "base", .barrier = true, .enter = take_best};

@@ -42,8 +42,8 @@ static bool measurements_choose(const struct job *job, const struct trial *winne
 {
 	int64_t number = strategy_choice(&job->strategy);
 
-	return job->spec->keep_searching && job->spec->objective.count == 1 && !winner->insists &&
-	       number <= 0;
+	return job->spec->stop_on == STOP_BUDGET && job->spec->objective.count == 1 &&
+	       !winner->insists && number <= 0;
 }
 
 /* The second best config that meets the criterion, if noise may have put it behind the winner. How much

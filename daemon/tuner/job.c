@@ -99,13 +99,30 @@ int job_replay(struct job *job, const char *type, int64_t trial, const json_t *d
 	return job_fold(job, type, trial, data, reterr);
 }
 
+static bool best_meets(const struct job *job)
+{
+	return job->best != NULL && job->best->candidate.feasible;
+}
+
+/* Whether the best is all that is looked for, however much budget is left. */
+static bool is_good_enough(const struct job *job)
+{
+	switch (job->spec->stop_on) {
+	case STOP_FIRST_FEASIBLE:
+		return best_meets(job) && !strategy_holds(&job->strategy);
+	case STOP_FIRST_GAIN:
+		return best_meets(job) && job->best->candidate.gains;
+	default:
+		return false;
+	}
+}
+
 static const char *exit_reason(const struct job *job)
 {
 	if (job_failures(job) > job->spec->max_failed_trials) {
 		return "too_many_failures";
 	}
-	if (job->best != NULL && job->best->candidate.feasible && !job->spec->keep_searching &&
-	    !strategy_holds(&job->strategy)) {
+	if (is_good_enough(job)) {
 		return "criterion_met";
 	}
 	if (job_next_result(job) != NULL || job->out > 0 || job->late > 0) {
@@ -114,7 +131,7 @@ static const char *exit_reason(const struct job *job)
 	if (job->charged >= job->max_trials) {
 		return "max_trials";
 	}
-	if (job->content && job->best != NULL && job->best->candidate.feasible) {
+	if (job->content && best_meets(job) && job->spec->stop_on != STOP_FIRST_GAIN) {
 		return "criterion_met";
 	}
 	return job->exhausted ? "space_exhausted" : NULL;

@@ -142,6 +142,7 @@ static void stand(const struct job *job, struct trial *trial)
 	trial->candidate.feasible = trial->candidate.feasible && !trial->partial;
 	trial->candidate.number = trial->number;
 	trial->candidate.insists = trial->insists;
+	trial->candidate.gains = trial->number > 0 && job_gains(job, trial);
 	trial->candidate.fallbacks =
 		trial->config != NULL ? config_fallbacks(trial->config, job->spec->space) : 0;
 }

@@ -33,6 +33,9 @@ bool job_is_baseline(const struct job *job, const struct config *config);
 struct trial *job_stand_in(const struct job *job, struct trial *trial);
 /* The baseline, when it is the answer to a question about this config; or NULL. */
 struct trial *job_answered_by_baseline(const struct job *job, const struct config *config);
+/* Whether the trial gains what the job looks for; false where it does not look for that. A gain that
+ * means nothing is none to wait for. */
+bool job_gains(const struct job *job, const struct trial *trial);
 void job_count_gain(struct job *job, const struct trial *trial);
 void job_hint(struct job *job);
 fold_fn job_on_no_gain;

@@ -30,6 +30,18 @@ struct trial *job_answered_by_baseline(const struct job *job, const struct confi
 	return !measures_baseline(job) && job_is_baseline(job, config) ? job->trials[0] : NULL;
 }
 
+bool job_gains(const struct job *job, const struct trial *trial)
+{
+	const struct trial *baseline = job->trials[0];
+	double gain;
+
+	if (job->spec->stop_on != STOP_FIRST_GAIN || baseline->state != TRIAL_TOLD) {
+		return false;
+	}
+	gain = objective_gain(&job->spec->objective, trial->objectives, baseline->objectives);
+	return isnan(gain) || objective_gains(gain, job->spec->min_gain);
+}
+
 void job_count_gain(struct job *job, const struct trial *trial)
 {
 	double gain;

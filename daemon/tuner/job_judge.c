@@ -115,14 +115,20 @@ void job_choose_best(struct job *job)
 	}
 }
 
+/* The first that gains is what was looked for, whatever others are worth. */
+static bool gain_decides(const struct job *job)
+{
+	return job->best != NULL && job->best->candidate.gains;
+}
+
 /* NULL when the strategy leaves it to the measurements. */
 static struct trial *strategys_choice(const struct job *job)
 {
 	int64_t number = strategy_choice(&job->strategy);
 	struct trial *trial = number > 0 && number < job->trial_count ? job->trials[number] : NULL;
 
-	return trial != NULL && job_can_be_best(trial) && trial->candidate.feasible &&
-			       job_stand_in(job, trial) == trial
+	return trial != NULL && !gain_decides(job) && job_can_be_best(trial) &&
+			       trial->candidate.feasible && job_stand_in(job, trial) == trial
 		       ? trial
 		       : NULL;
 }
@@ -144,7 +150,7 @@ static void ranking_init(struct ranking *ranking, const struct job *job)
 
 	memset(ranking, 0, sizeof(*ranking));
 	if (job->best == NULL || job->best->number == 0 || !job->best->candidate.feasible ||
-	    job->spec->objective.count == 1 || strategys_choice(job) != NULL) {
+	    job->spec->objective.count == 1 || gain_decides(job) || strategys_choice(job) != NULL) {
 		return;
 	}
 	ranking->trials = mem_new(count, sizeof(struct trial *));

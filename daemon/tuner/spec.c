@@ -49,7 +49,7 @@ static const char *const criterion_members[] = {
 };
 static const char *const verdict_members[] = {"error_probability", "samples", NULL};
 static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
-const char *const spec_stop_names[] = {"first_feasible", "budget", NULL};
+const char *const spec_stop_names[] = {"first_feasible", "budget", "first_gain", NULL};
 
 enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
 
@@ -92,7 +92,8 @@ static void read_budget(const struct json_at *body, struct spec *spec)
 	}
 	spec->timeout_s = json_real_in(&timeout, 0, 0, YEAR_S);
 	spec->max_trials = json_int(&trials, 100, 1, LIMIT_TRIALS);
-	spec->keep_searching = json_choice(&stop, spec->timeout_s > 0, spec_stop_names) == 1;
+	spec->stop_on = (enum stop_on)json_choice(
+		&stop, spec->timeout_s > 0 ? STOP_BUDGET : STOP_FIRST_FEASIBLE, spec_stop_names);
 }
 
 /* {"job": "job_..."} */
@@ -366,7 +367,8 @@ struct problem spec_problem(const struct spec *spec)
 		.seed = spec->seed,
 		.parallel = (int)spec->parallel,
 		.level = level_of(spec),
-		.keep_searching = spec->keep_searching,
+		.keep_searching = spec->stop_on != STOP_FIRST_FEASIBLE,
+		.wants_gain = spec->stop_on == STOP_FIRST_GAIN,
 		.partial = spec->ranking != NULL,
 		.answers = (const char *const *)spec->answers,
 		.host = &host_functions,

@@ -26,7 +26,8 @@ enum {
 	RULES_NEWEST = 2,
 };
 
-extern const char *const spec_stop_names[]; /* of stop_on; NULL-terminated */
+enum stop_on { STOP_FIRST_FEASIBLE, STOP_BUDGET, STOP_FIRST_GAIN };
+extern const char *const spec_stop_names[]; /* NULL-terminated */
 
 struct spec {
 	int64_t rules;
@@ -49,7 +50,7 @@ struct spec {
 	double min_gain; /* what a config must gain to be worth more than the baseline */
 	int64_t max_trials;
 	double timeout_s; /* 0: none */
-	bool keep_searching;
+	enum stop_on stop_on;
 	int64_t parallel;
 	bool deterministic;
 	uint64_t seed;

@@ -79,10 +79,10 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 		"rules", (json_int_t)spec->rules, "name", spec->name, "labels", spec->labels,
 		"strategy", spec->strategy->name, "quant_level", level_head(spec->quant_level),
 		"seed", (json_int_t)spec->seed, "deterministic", spec->deterministic, "stop_on",
-		spec_stop_names[spec->keep_searching], "criterion",
-		criterion_head(&spec->criterion), "objective", objective_head(&spec->objective),
-		"evaluator", spec_target_head(target), "warnings", warnings_head(spec->space),
-		"parallel", (json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials,
-		"timeout", timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0),
-		"min_gain", spec->min_gain);
+		spec_stop_names[spec->stop_on], "criterion", criterion_head(&spec->criterion),
+		"objective", objective_head(&spec->objective), "evaluator",
+		spec_target_head(target), "warnings", warnings_head(spec->space), "parallel",
+		(json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials, "timeout",
+		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0), "min_gain",
+		spec->min_gain);
 }

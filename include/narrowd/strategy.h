@@ -117,11 +117,12 @@ struct problem {
 	uint64_t seed;
 	int parallel;
 	enum level level;    /* for strategies that have levels */
-	bool keep_searching; /* stop_on is "budget" */
+	bool keep_searching; /* a config that meets the criterion is not the end */
 	bool partial;        /* questions that `ranks` are answered on part of the data */
 	/* What the evaluator answers: "evaluate", "score:mse", ...; NULL-terminated. */
 	const char *const *answers;
 	const struct strategy_host *host; /* how the pointers above are read */
+	bool wants_gain; /* stop_on is "first_gain": the job ends by itself at what is looked for */
 };
 
 /*
@@ -223,7 +224,8 @@ struct strategy_ops {
 	enum step (*next)(const void *state, struct rng rng, struct question *out);
 	/* Optional. Frees what init() and apply() allocated, not the state itself. */
 	void (*finish)(void *state);
-	/* Optional. While true only the budget ends the job, however good its best config is. */
+	/* Optional. While true only the budget ends the job, however good its best config is; with
+	 * `wants_gain` a config that gains does. */
 	bool (*holds)(const void *state);
 	/* Optional. While true next() asks QUESTION_OBSERVE or waits for its answer, whatever the
 	 * budget, and the job does not end by its own exit policy. */
