@@ -283,7 +283,7 @@ void jobs_spec(struct call *call)
 /* The job is not open: gone, or final, which is all that cancelling asks for. */
 static void on_final(struct call *call, const struct store_rows *rows)
 {
-	bool cancel = strcmp(strrchr(call->route->path, '/'), "/cancel") == 0;
+	bool cancel = strcmp(call->route->path, "/v1/jobs/{id}/cancel") == 0;
 	const struct store_key *key = idempotency_key(call, 200, NULL);
 
 	if (rows->count == 0 || !cancel) {
@@ -338,24 +338,29 @@ void jobs_control(struct call *call)
 	}
 }
 
-static void retry(struct call *call)
+typedef void trial_fn(struct tuner *tuner, const char *job, int64_t number,
+		      const struct store_key *key, tuner_done_fn done, void *arg);
+
+static void change_trial(struct call *call)
 {
+	trial_fn *change = strcmp(strrchr(call->route->path, '/'), "/retry") == 0 ? tuner_retry
+										  : tuner_give_up;
 	int64_t number;
 
 	if (document_trial(call, &number)) {
 		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
 		call_ref(call);
-		tuner_retry(call->server->tuner, call->params[0], number,
-			    idempotency_key(call, 200, NULL), on_changed, call);
+		change(call->server->tuner, call->params[0], number,
+		       idempotency_key(call, 200, NULL), on_changed, call);
 	}
 }
 
-void jobs_retry(struct call *call)
+void jobs_change_trial(struct call *call)
 {
 	static const char *const no_members[] = {NULL};
 
 	if (call_body_has_only(call, no_members)) {
-		idempotency_run(call, retry);
+		idempotency_run(call, change_trial);
 	}
 }
 

@@ -136,7 +136,7 @@ static void on_counted(void *arg, int rc, const struct err *err)
 }
 
 /* The key outlives the job: who asks again after its end is told that the answer counted. */
-static void complete(struct call *call)
+static const struct store_key *key_of(struct call *call)
 {
 	const struct store_key *key = idempotency_key(call, 200, NULL);
 
@@ -148,6 +148,13 @@ static void complete(struct call *call)
 		call->stored.body = call->state;
 		json_decref(reply);
 	}
+	return key;
+}
+
+static void complete(struct call *call)
+{
+	const struct store_key *key = key_of(call);
+
 	call_ref(call);
 	tuner_lease_complete(call->server->tuner, call->params[0], call->body, key, on_counted,
 			     call);
@@ -156,4 +163,17 @@ static void complete(struct call *call)
 void leases_complete(struct call *call)
 {
 	idempotency_run(call, complete);
+}
+
+static void give_back(struct call *call)
+{
+	const struct store_key *key = key_of(call);
+
+	call_ref(call);
+	tuner_lease_return(call->server->tuner, call->params[0], call->body, key, on_counted, call);
+}
+
+void leases_return(struct call *call)
+{
+	idempotency_run(call, give_back);
 }

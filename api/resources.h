@@ -7,7 +7,7 @@
 #include "api/call.h"
 
 /* jobs.c */
-call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_retry,
+call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_change_trial,
 	jobs_exclude, jobs_include, jobs_spec, jobs_clone;
 /* trials.c */
 call_fn trials_list, trials_get, trials_import;
@@ -27,7 +27,7 @@ call_fn strategies_list, strategies_get;
 call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, evaluators_delete,
 	evaluators_probe, evaluators_health;
 /* leases.c */
-call_fn leases_take, leases_heartbeat, leases_complete, workers_list;
+call_fn leases_take, leases_heartbeat, leases_complete, leases_return, workers_list;
 /* webhooks.c */
 call_fn webhooks_create, webhooks_list, webhooks_get, webhooks_delete, webhooks_test;
 /* deliveries.c */

@@ -150,6 +150,19 @@ static bool is_absent(const struct fetch_reply *reply)
 	       (reply->status == 503 && reply->retry_after_ms < 0);
 }
 
+/* Not now: busy, or still loading its model. */
+static bool is_later(const struct fetch_reply *reply)
+{
+	return reply->rc == 0 &&
+	       (reply->status == 429 || (reply->status == 503 && reply->retry_after_ms >= 0));
+}
+
+/* The question was not even looked at. */
+static bool never_arrived(const struct fetch_reply *reply)
+{
+	return reply->rc == 0 ? reply->status == 503 : !reply->sent;
+}
+
 static bool is_json(const char *content_type)
 {
 	static const char json[] = "application/json";
@@ -259,8 +272,9 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 		.outcome = ENDPOINT_FAILED,
 		.err = &err,
 		.retryable = reply->rc != 0 ? reply->retryable : status_is_retryable(reply->status),
+		.later = is_later(reply),
 		.broken = is_refused(reply) || is_absent(reply),
-		.blameless = is_refused(reply) || (reply->rc != 0 && !reply->sent),
+		.blameless = is_refused(reply) || never_arrived(reply),
 		.retry_after_ms = retry_after(reply),
 		.elapsed_ms = reply->elapsed_ms,
 	};

@@ -41,6 +41,7 @@ struct endpoint_result {
 	json_t *body;                /* borrowed; what the answer was read from */
 	enum answer_fault fault;     /* why an answer that came could not be used */
 	bool retryable;
+	bool later;             /* it asks to be left alone for a while */
 	bool broken;            /* it speaks of the evaluator: see below */
 	bool blameless;         /* ... and the question has certainly nothing to do with it */
 	int64_t retry_after_ms; /* -1: none given */

@@ -11,6 +11,9 @@
 
 /* What a command wrote, made into what the daemon is sent. */
 
+/* As shells say it, and child.c. */
+enum { CANNOT_RUN = 126, NOT_FOUND = 127 };
+
 static const struct json_limits limits = {
 	.max_bytes = LIMIT_REPLY_BYTES,
 	.max_depth = LIMIT_JSON_DEPTH,
@@ -81,15 +84,38 @@ static char *fate_of(const struct child_output *output)
 			  output->last[0] != '\0' ? ": " : "", output->last);
 }
 
+bool answer_is_hopeless(const struct child_output *output)
+{
+	return WIFEXITED(output->status) && (WEXITSTATUS(output->status) == CANNOT_RUN ||
+					     WEXITSTATUS(output->status) == NOT_FOUND);
+}
+
+char *answer_return(const struct child_output *output)
+{
+	bool hopeless = answer_is_hopeless(output);
+	char *detail, *line, *text;
+	json_t *body;
+
+	if (!output->stopped && !hopeless) {
+		return NULL;
+	}
+	detail = output->stopped ? mem_dup("the worker was stopped") : fate_of(output);
+	line = buf_line(detail, strlen(detail), LIMIT_ERROR_TEXT_BYTES);
+	body = json_pack("{s:s, s:s}", "reason", output->stopped ? "stopping" : "cannot", "detail",
+			 line);
+	text = json_text(body);
+	json_decref(body);
+	free(line);
+	free(detail);
+	return text;
+}
+
 char *answer_of(const struct child_output *output)
 {
 	char *rest, *answer;
 	json_t *value;
 	struct err err;
 
-	if (output->stopped) {
-		return answer_failure(mem_dup("the worker was stopped"), true);
-	}
 	if (output->status != 0) {
 		return answer_failure(fate_of(output), true);
 	}

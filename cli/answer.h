@@ -11,6 +11,11 @@
 
 /* What to send for what the command did. */
 char *answer_of(const struct child_output *output);
+/* What to give the question back with, when that says nothing of it: the worker was stopped, or its command cannot be
+ * run at all. NULL otherwise. */
+char *answer_return(const struct child_output *output);
+/* Whether the command cannot be run at all. */
+bool answer_is_hopeless(const struct child_output *output);
 /* That there is no answer. Takes over `error`. */
 char *answer_failure(char *error, bool retryable);
 /* The latest line that says how far the command is, as the body of a heartbeat. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,13 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { GRACE_MS = 5000, CHUNK = 64 * 1024, TAIL = 4096, EXIT_NOT_FOUND = 127 };
+enum {
+	GRACE_MS = 5000,
+	CHUNK = 64 * 1024,
+	TAIL = 4096,
+	EXIT_CANNOT_RUN = 126,
+	EXIT_NOT_FOUND = 127
+};
 
 struct child {
 	const struct child_plan *plan;
@@ -41,6 +48,8 @@ static void close_end(int *fd)
 /* In the child, until another program takes its place. */
 static _Noreturn void become(char *const *argv, const int *in, const int *out, const int *err)
 {
+	int rc;
+
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)dup2(in[0], STDIN_FILENO);
@@ -48,8 +57,9 @@ static _Noreturn void become(char *const *argv, const int *in, const int *out, c
 	(void)dup2(err[1], STDERR_FILENO);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)execvp(argv[0], argv);
-	(void)dprintf(STDERR_FILENO, "narrow: %s: %s\n", argv[0], strerror(errno));
-	_exit(EXIT_NOT_FOUND);
+	rc = errno;
+	(void)dprintf(STDERR_FILENO, "narrow: %s: %s\n", argv[0], strerror(rc));
+	_exit(rc == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
 
 static int start(struct child *child, struct err *reterr)
@@ -248,6 +258,38 @@ int child_run(const struct child_plan *plan, struct child_output *ret, struct er
 			       plan->max_output);
 	}
 	return 0;
+}
+
+static bool is_program(const char *path)
+{
+	struct stat status;
+
+	if (access(path, X_OK) != 0 || stat(path, &status) != 0) {
+		return false;
+	}
+	errno = S_ISREG(status.st_mode) ? 0 : EACCES;
+	return errno == 0;
+}
+
+bool child_is_there(const char *program)
+{
+	const char *path = getenv("PATH");
+	bool found = false;
+
+	if (strchr(program, '/') != NULL) {
+		return is_program(program);
+	}
+	errno = ENOENT;
+	for (path = path != NULL ? path : "/bin:/usr/bin"; path != NULL && !found;) {
+		size_t length = strcspn(path, ":");
+		char *full = mem_printf("%.*s/%s", length > 0 ? (int)length : 1,
+					length > 0 ? path : ".", program);
+
+		found = is_program(full);
+		free(full);
+		path = path[length] == ':' ? path + length + 1 : NULL;
+	}
+	return found;
 }
 
 void child_output_finish(struct child_output *output)

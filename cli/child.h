@@ -36,6 +36,8 @@ struct child_plan {
  * be started or wrote too much; child_output_finish() in any case.
  */
 int child_run(const struct child_plan *plan, struct child_output *ret, struct err *reterr);
+/* Whether there is such a program, by its path or in PATH; errno says why not. */
+bool child_is_there(const char *program);
 void child_output_finish(struct child_output *output);
 
 #endif

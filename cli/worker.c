@@ -26,7 +26,7 @@
  * fails says {"failed": true, ...} when its config cannot be run; when it ends with another status
  * than 0 the question is asked again, because the machine may be to blame.
  *
- * SIGTERM and SIGINT stop the command, give its question back and end the worker.
+ * SIGTERM and SIGINT stop the command, give its question back and end the worker. So does a command that cannot be run.
  */
 
 enum {
@@ -56,6 +56,7 @@ struct worker {
 	uint64_t pauses;   /* in a row */
 	char key[ID_SIZE]; /* of the question that is being asked for; "" between two */
 	struct rng rng;
+	bool hopeless; /* its command cannot be run at all */
 	char *refusal; /* why the daemon refused the last answer that it refused; owned */
 };
 
@@ -118,15 +119,14 @@ static int post(struct worker *worker, const char *path, const char *body, const
 }
 
 /* Sends one time. Returns the answer's status, 0 when it is to be sent again. */
-static int deliver_once(struct worker *worker, const char *lease, const char *path,
-			const char *body)
+static int deliver_once(struct worker *worker, const char *key, const char *path, const char *body)
 {
 	int64_t timeout_ms = stop_asked ? STOP_MS : REQUEST_TIMEOUT_MS;
 	struct client_reply reply;
 	struct err err;
 	int status = 0;
 
-	if (post(worker, path, body, lease, timeout_ms, &reply, &err) == 0) {
+	if (post(worker, path, body, key, timeout_ms, &reply, &err) == 0) {
 		if (!is_passing(&reply)) {
 			status = reply.status;
 		}
@@ -140,13 +140,15 @@ static int deliver_once(struct worker *worker, const char *lease, const char *pa
 	return status;
 }
 
-/* Sends until it is answered; returns the status, 0 when that did not happen for long. */
-static int deliver(struct worker *worker, const char *lease, const char *body)
+/* Sends until it is answered what becomes of the lease, "complete" or "return"; returns the status, 0 when that did not
+ * happen for long. */
+static int deliver(struct worker *worker, const char *lease, const char *what, const char *body)
 {
-	char *path = mem_printf("/v1/leases/%s/complete", lease);
+	char *path = mem_printf("/v1/leases/%s/%s", lease, what);
+	char *key = mem_printf("%s.%s", lease, what);
 	bool stopping = stop_asked;
 	int64_t until = clock_mono_ms() + (stopping ? STOP_MS : GIVE_UP_MS);
-	int status = deliver_once(worker, lease, path, body);
+	int status = deliver_once(worker, key, path, body);
 
 	while (status == 0 && clock_mono_ms() < until) {
 		pause_a_little(worker);
@@ -154,10 +156,11 @@ static int deliver(struct worker *worker, const char *lease, const char *body)
 			stopping = true;
 			until = clock_mono_ms() + STOP_MS;
 		}
-		status = deliver_once(worker, lease, path, body);
+		status = deliver_once(worker, key, path, body);
 	}
 	worker->pauses = 0;
 	free(path);
+	free(key);
 	return status;
 }
 
@@ -203,19 +206,19 @@ static bool on_tick(void *arg, const char *output)
 
 static void send_answer(struct worker *worker, const char *lease, const char *answer)
 {
-	if (deliver(worker, lease, answer) == 422) {
+	if (deliver(worker, lease, "complete", answer) == 422) {
 		char *text = answer_failure(
 			mem_printf("the daemon refused the command's answer: %s", worker->refusal),
 			false);
 
-		(void)deliver(worker, lease, text);
+		(void)deliver(worker, lease, "complete", text);
 		free(text);
 	}
 }
 
 static void answer_question(struct worker *worker, const json_t *question)
 {
-	char *input = json_text(question), *answer;
+	char *input = json_text(question), *answer, *back;
 	struct task task = {
 		.worker = worker,
 		.lease = json_string_value(json_object_get(question, "lease")),
@@ -233,18 +236,26 @@ static void answer_question(struct worker *worker, const json_t *question)
 	};
 	struct child_output output;
 	struct err err;
+	int rc;
 
 	err_init(&err);
 	worker->cli->client.tick = NULL;
-	answer = child_run(&plan, &output, &err) == 0 ? answer_of(&output)
-						      : answer_failure(mem_dup(err.message), false);
+	rc = child_run(&plan, &output, &err);
+	back = rc == 0 ? answer_return(&output) : NULL;
+	answer = rc == 0 ? answer_of(&output) : answer_failure(mem_dup(err.message), false);
+	worker->hopeless = rc == 0 && !output.stopped && answer_is_hopeless(&output);
 	(void)fprintf(stderr, "narrow: %s trial %lld: %.200s\n",
 		      json_string_value(json_object_get(question, "job")),
 		      (long long)json_integer_value(json_object_get(question, "trial")),
-		      task.over ? "not wanted any more" : answer);
-	if (!task.over) {
+		      task.over      ? "not wanted any more"
+		      : back != NULL ? back
+				     : answer);
+	if (!task.over && back != NULL) {
+		(void)deliver(worker, task.lease, "return", back);
+	} else if (!task.over) {
 		send_answer(worker, task.lease, answer);
 	}
+	free(back);
 	child_output_finish(&output);
 	free(task.told);
 	free(answer);
@@ -308,7 +319,7 @@ static bool is_idle_for_long(const struct worker *worker)
 
 static enum cli_exit work(struct worker *worker)
 {
-	while (!stop_asked && !is_idle_for_long(worker)) {
+	while (!stop_asked && !worker->hopeless && !is_idle_for_long(worker)) {
 		json_t *question;
 		enum cli_exit code = take(worker, &question);
 
@@ -321,7 +332,7 @@ static enum cli_exit work(struct worker *worker)
 		}
 		json_decref(question);
 	}
-	return CLI_OK;
+	return worker->hopeless ? CLI_USAGE : CLI_OK;
 }
 
 /* The value of an option in seconds, as ms; the fallback when it was not given, -2 when it is wrong. */
@@ -368,6 +379,11 @@ enum cli_exit worker_run(struct cli *cli)
 	worker.idle_ms = seconds(cli->options[OPTION_IDLE_EXIT], 0, -1);
 	if (pool == NULL || cli->rest == NULL) {
 		return usage("a worker needs --pool POOL and, after --, a COMMAND");
+	}
+	if (!child_is_there(cli->rest[0])) {
+		(void)fprintf(stderr, "narrow: %s cannot be run: %s\n", cli->rest[0],
+			      strerror(errno));
+		return CLI_USAGE;
 	}
 	if (worker.ttl_ms < 0 || worker.idle_ms < -1) {
 		return usage("--ttl takes 5 to 3600 seconds, --idle-exit 0 to 3600");

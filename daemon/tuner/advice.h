@@ -30,6 +30,7 @@ struct advice_result {
 	json_t *data;      /* of trial_told, the callee's; NULL on failure */
 	const char *error; /* on failure */
 	bool retryable;
+	bool later;             /* as of struct endpoint_result */
 	int64_t retry_after_ms; /* -1: none given */
 };
 

@@ -5,26 +5,39 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/rng.h"
 
 /* What becomes of an attempt that ended without an answer: who is to blame, what it costs, whether another one
  * follows. */
 
-enum { BACKOFF_CAP_MS = 60000 };
+enum { BACKOFF_CAP_MS = 60000, LATER_MS = 100 };
 
-/* Full jitter below a doubling bound, drawn from a stream of its own (promises: retry policy). */
-static uint64_t backoff_ms(const struct flight *flight, int64_t retry_after_ms)
+/* Full jitter below a doubling bound, drawn from a stream of its own (promises: retry policy). Who says "later" but
+ * not when is asked less and less often, too. */
+static uint64_t backoff_ms(const struct flight *flight, const struct attempt_end *why)
 {
 	const struct spec *spec = flight->run->job->spec;
 	const struct trial *trial = flight->trial;
+	bool vague = why->later && why->retry_after_ms <= 0;
 	struct rng rng = rng_make(spec->seed, RNG_TIMING,
 				  (uint64_t)trial->number * 64 + (uint64_t)trial->attempts);
-	double bound =
-		fmin(BACKOFF_CAP_MS,
-		     1000 * spec->backoff_s * ldexp(1, (int)fmin(20, (double)trial->failures)));
-	double delay = rng_unit(&rng) * bound;
+	double doublings = (double)trial->failures + (vague ? (double)trial->put_off : 0);
+	double least = why->later ? LATER_MS : 0;
+	double bound = fmin(BACKOFF_CAP_MS, fmax(least, 1000 * spec->backoff_s) *
+						    ldexp(1, (int)fmin(20, doublings)));
+	double delay = fmax(rng_unit(&rng) * bound, least);
 
-	return (uint64_t)fmax(delay, (double)retry_after_ms);
+	return (uint64_t)fmax(delay, (double)why->retry_after_ms);
+}
+
+static json_t *failure_data(struct run *run, const struct trial *trial, const char *error)
+{
+	json_t *data = run_active(run);
+
+	(void)json_object_set_new(data, "error", json_string(error));
+	(void)json_object_set_new(data, "attempts", json_integer(trial->attempts));
+	return data;
 }
 
 static void fail(struct flight *flight, const struct attempt_end *why)
@@ -33,11 +46,8 @@ static void fail(struct flight *flight, const struct attempt_end *why)
 	struct trial *trial = flight->trial;
 	const char *who = flight_who(flight);
 	char *error = flight_named(flight, why->error);
-	json_t *data = run_active(run);
+	json_t *data = failure_data(run, trial, flight_is_pooled(flight) ? why->error : error);
 
-	(void)json_object_set_new(data, "error",
-				  json_string(flight_is_pooled(flight) ? why->error : error));
-	(void)json_object_set_new(data, "attempts", json_integer(trial->attempts));
 	if (who != NULL) {
 		(void)json_object_set_new(data, "worker", json_string(who));
 	}
@@ -45,6 +55,20 @@ static void fail(struct flight *flight, const struct attempt_end *why)
 	flight_end(flight);
 	turn_failed(run, trial, error);
 	free(error);
+}
+
+void flight_give_up(struct run *run, struct trial *trial)
+{
+	static const char error[] = "given up by request";
+	struct flight *flight = flight_find(run, trial);
+	json_t *data = failure_data(run, trial, error);
+
+	(void)json_object_set_new(data, "by_hand", json_true());
+	job_record(run->job, "trial_failed", trial->number, data);
+	if (flight != NULL) {
+		flight_end(flight);
+	}
+	turn_failed(run, trial, error);
 }
 
 static void note_attempt(const struct flight *flight, const struct attempt_end *why, json_t *data)
@@ -72,7 +96,42 @@ static void note_attempt(const struct flight *flight, const struct attempt_end *
  * yet rather fails at once than waits, unless everybody knows that the evaluator is down. */
 static bool counts(const struct flight *flight, const struct attempt_end *why, bool well)
 {
-	return !why->blameless || (flight->trial->kind == QUESTION_BASELINE && well);
+	return !why->later &&
+	       (!why->blameless || (flight->trial->kind == QUESTION_BASELINE && well));
+}
+
+/* How much longer the question may be put off, in ms; below 0 when it has been for too long. */
+static double patience_ms(const struct flight *flight)
+{
+	double limit_s = flight->run->job->spec->busy_s;
+	int64_t since = flight->trial->busy_ms;
+
+	return limit_s > 0 && since > 0 ? 1000 * limit_s - (double)(clock_wall_ms() - since)
+					: INFINITY;
+}
+
+static bool is_spent(const struct flight *flight, const struct attempt_end *why, bool costs)
+{
+	return costs && (!why->retryable ||
+			 flight->trial->failures + 1 >= flight->run->job->spec->max_attempts);
+}
+
+bool flight_lost_patience(struct flight *flight)
+{
+	const struct trial *trial = flight->trial;
+	struct run *run = flight->run;
+	const char *said = trial->last_error != NULL ? trial->last_error : "later";
+	char *error;
+
+	if (patience_ms(flight) > 0) {
+		return false;
+	}
+	error = mem_printf("put off for the job's busy_s of %g s: %s", run->job->spec->busy_s,
+			   said);
+	fail(flight, &(struct attempt_end){.error = error});
+	free(error);
+	run_wake(run);
+	return true;
 }
 
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
@@ -80,15 +139,16 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	struct run *run = flight->run;
 	bool well = !why->broken || sched_is_well(&run->seat, flight->place);
 	bool costs = counts(flight, why, well);
-	bool spent = costs && (!why->retryable ||
-			       flight->trial->failures + 1 >= run->job->spec->max_attempts);
-	uint64_t delay = why->at_once ? 0 : backoff_ms(flight, why->retry_after_ms);
+	uint64_t delay = why->at_once ? 0 : backoff_ms(flight, why);
 	json_t *data = json_object();
 
 	if (!costs) {
 		(void)json_object_set_new(data, "counts", json_false());
 	}
-	if (spent) {
+	if (why->later) {
+		(void)json_object_set_new(data, "later", json_true());
+	}
+	if (is_spent(flight, why, costs)) {
 		note_attempt(flight, why, data);
 		fail(flight, why);
 		return;
@@ -96,6 +156,7 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	if (well) {
 		(void)json_object_set_new(data, "retry_in_ms", json_integer((json_int_t)delay));
 		note_attempt(flight, why, data);
+		delay = (uint64_t)fmin((double)delay, fmax(patience_ms(flight), 0));
 		flight->next_try_ms = clock_wall_ms() + (int64_t)delay;
 		loop_timer_start(&flight->timer, delay);
 	} else {

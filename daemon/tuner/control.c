@@ -120,22 +120,44 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 	run_wake(run);
 }
 
+/* The open job's trial of this number; NULL with err. */
+static struct trial *open_trial(struct run *run, int64_t number, struct err *reterr)
+{
+	if (run != NULL && (number < 0 || number >= run->job->trial_count)) {
+		(void)err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
+			      (long long)number);
+	}
+	return reterr->code == ERR_OK ? run->job->trials[number] : NULL;
+}
+
 void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
 		 tuner_done_fn done, void *arg)
 {
 	struct err err;
 	struct run *run = open_run(tuner, job, &err);
+	struct trial *trial = open_trial(run, number, &err);
 
-	if (run != NULL && (number < 0 || number >= run->job->trial_count)) {
-		(void)err_set(&err, ERR_NOT_FOUND, "the job has no trial %lld", (long long)number);
-	} else if (run != NULL) {
-		(void)job_check_retry(run->job, run->job->trials[number], &err);
-	}
-	if (err.code != ERR_OK) {
+	if (trial == NULL || job_check_retry(run->job, trial, &err) != 0) {
 		tuner_reply_later(tuner, &err, done, arg);
 		return;
 	}
-	job_retry(run->job, run->job->trials[number]);
+	job_retry(run->job, trial);
+	run_flush(run, key, done, arg);
+	run_wake(run);
+}
+
+void tuner_give_up(struct tuner *tuner, const char *job, int64_t number,
+		   const struct store_key *key, tuner_done_fn done, void *arg)
+{
+	struct err err;
+	struct run *run = open_run(tuner, job, &err);
+	struct trial *trial = open_trial(run, number, &err);
+
+	if (trial == NULL || job_check_give_up(trial, &err) != 0) {
+		tuner_reply_later(tuner, &err, done, arg);
+		return;
+	}
+	flight_give_up(run, trial);
 	run_flush(run, key, done, arg);
 	run_wake(run);
 }
@@ -439,15 +461,19 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 	run_wake(beat.run);
 }
 
-void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
-			  const struct store_key *key, tuner_done_fn done, void *arg)
+typedef int lease_fn(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
+		     struct err *reterr);
+
+/* What whoever has a lease sends to end it. `answer` is to be judged when it is not in force. */
+static void end_lease(struct tuner *tuner, const char *lease, lease_fn *fn, json_t *body,
+		      json_t *answer, const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct run *run;
 	struct err err;
 	int rc;
 
 	err_init(&err);
-	rc = lease_complete(tuner, lease, answer, &run, &err);
+	rc = fn(tuner, lease, body, &run, &err);
 	if (rc == -(int)ERR_GONE) {
 		lease_judge(tuner, lease, answer, done, arg);
 		return;
@@ -458,4 +484,16 @@ void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer
 	}
 	run_flush(run, key, done, arg);
 	run_wake(run);
+}
+
+void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
+			  const struct store_key *key, tuner_done_fn done, void *arg)
+{
+	end_lease(tuner, lease, lease_complete, answer, answer, key, done, arg);
+}
+
+void tuner_lease_return(struct tuner *tuner, const char *lease, json_t *body,
+			const struct store_key *key, tuner_done_fn done, void *arg)
+{
+	end_lease(tuner, lease, lease_return, body, NULL, key, done, arg);
 }

@@ -25,6 +25,7 @@ static void on_failed(struct flight *flight, const struct endpoint_result *resul
 			    &(struct attempt_end){.type = "attempt_failed",
 						  .error = result->err->message,
 						  .retryable = result->retryable,
+						  .later = result->later,
 						  .broken = result->broken,
 						  .blameless = result->blameless,
 						  .retry_after_ms = result->retry_after_ms});

@@ -10,7 +10,7 @@
 #include "tuner/pool.h"
 #include "tuner/remark.h"
 
-enum { LEASE_GRACE_MS = 5000 };
+enum { LEASE_GRACE_MS = 5000, GIVEN_BACK_MS = 1000 };
 
 static bool is_advice(const struct flight *flight)
 {
@@ -58,6 +58,9 @@ static void on_timer_closed(void *arg)
 {
 	struct flight *flight = arg;
 
+	if (--flight->open_timers > 0) {
+		return;
+	}
 	free(flight->ops);
 	free(flight->option_counts);
 	free(flight);
@@ -79,7 +82,9 @@ void flight_end(struct flight *flight)
 	if (flight->place >= 0) {
 		sched_give_back(&run->seat, flight->place);
 	}
+	flight->open_timers = 2;
 	loop_timer_close(&flight->timer, on_timer_closed);
+	loop_timer_close(&flight->limit, on_timer_closed);
 	tuner_check_stopped(run->tuner);
 }
 
@@ -113,6 +118,17 @@ struct flight *flight_of_lease(const struct tuner *tuner, const char *lease)
 	return flight_find(run, trial);
 }
 
+/* The attempt, which began then, is given up in time. */
+static void limit(struct flight *flight, int64_t since_ms)
+{
+	double limit_ms = 1000 * flight->run->job->spec->max_question_s;
+	double left = limit_ms - (double)(clock_wall_ms() - since_ms);
+
+	if (limit_ms > 0 && !is_advice(flight)) {
+		loop_timer_start(&flight->limit, left > 0 ? (uint64_t)left : 0);
+	}
+}
+
 /* `more` says who has the lease; taken over. */
 static void lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 {
@@ -126,6 +142,7 @@ static void lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 						     (json_int_t)(trial->attempts + 1),
 						     "expires_at", (json_int_t)flight->expires_at));
 	job_record(run->job, "question_leased", trial->number, more);
+	limit(flight, clock_wall_ms());
 	if (!is_advice(flight)) {
 		map_set(&run->tuner->leases, trial->lease, (intptr_t)trial);
 	}
@@ -161,6 +178,22 @@ static void launch(struct flight *flight)
 		(void)json_object_set_new(data, "place", json_integer(flight->place));
 	}
 	lease(flight, target->timeout_ms + LEASE_GRACE_MS, data);
+}
+
+void flight_give_back(struct flight *flight, json_t *data)
+{
+	struct run *run = flight->run;
+
+	loop_timer_stop(&flight->timer);
+	(void)json_object_set_new(data, "lease", json_string(flight->trial->lease));
+	job_record(run->job, "lease_returned", flight->trial->number, data);
+	if (flight_is_pooled(flight)) {
+		pool_offer(flight);
+	} else {
+		flight->next_try_ms = clock_wall_ms() + GIVEN_BACK_MS;
+		loop_timer_start(&flight->timer, GIVEN_BACK_MS);
+	}
+	run_wake(run);
 }
 
 /* Whoever made the job said what its baseline is. */
@@ -207,6 +240,9 @@ static void on_timer(void *arg)
 								  .retry_after_ms = -1});
 		return;
 	}
+	if (flight_lost_patience(flight)) {
+		return;
+	}
 	if (is_known(flight)) {
 		answer_known(flight);
 		return;
@@ -216,6 +252,22 @@ static void on_timer(void *arg)
 	}
 	launch(flight);
 	run_wake(flight->run);
+}
+
+static void on_limit(void *arg)
+{
+	struct flight *flight = arg;
+	char *error;
+
+	if (flight->run == NULL || flight->trial->state != TRIAL_LEASED) {
+		return;
+	}
+	error = mem_printf("no answer within the job's max_question_s of %g s",
+			   flight->run->job->spec->max_question_s);
+	flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+							  .error = error,
+							  .retry_after_ms = -1});
+	free(error);
 }
 
 static struct flight *create(struct run *run, struct trial *trial, int place)
@@ -229,6 +281,7 @@ static struct flight *create(struct run *run, struct trial *trial, int place)
 	list_init(&flight->due);
 	list_append(&run->flights, &flight->node);
 	loop_timer_init(run->tuner->options.loop, &flight->timer, on_timer, flight);
+	loop_timer_init(run->tuner->options.loop, &flight->limit, on_limit, flight);
 	run->tuner->stats.flights++;
 	run->tuner->awaited += !flight_is_pooled(flight);
 	return flight;
@@ -247,9 +300,11 @@ void flight_start(struct run *run, struct trial *trial, int place)
 
 void flight_wait(struct run *run, struct trial *trial, int place)
 {
-	flight_extend(create(run, trial, place),
-		      trial->ttl_ms > 0 ? trial->ttl_ms
-					: (int64_t)run->tuner->options.lease_ttl_ms);
+	struct flight *flight = create(run, trial, place);
+
+	flight_extend(flight, trial->ttl_ms > 0 ? trial->ttl_ms
+						: (int64_t)run->tuner->options.lease_ttl_ms);
+	limit(flight, trial->since_ms);
 }
 
 /* Adds what every result has. Returns `data`. */
@@ -326,6 +381,7 @@ static void on_advice(void *arg, const struct advice_result *result)
 			flight, &(struct attempt_end){.type = "attempt_failed",
 						      .error = result->error,
 						      .retryable = result->retryable,
+						      .later = result->later,
 						      .retry_after_ms = result->retry_after_ms});
 	}
 }

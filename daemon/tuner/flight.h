@@ -24,9 +24,11 @@ struct flight {
 	struct advice *advice;   /* instead of `call` */
 	struct list due;         /* in run->due: waits for a worker */
 	struct loop_timer timer; /* of the lease, or between attempts */
-	const char **ops;        /* names to be scored */
-	size_t *option_counts;   /* of each of them */
-	int64_t expires_at;      /* wall clock, ms */
+	struct loop_timer limit; /* of the attempt, however alive whoever has it is */
+	int open_timers;
+	const char **ops;      /* names to be scored */
+	size_t *option_counts; /* of each of them */
+	int64_t expires_at;    /* wall clock, ms */
 	int64_t next_try_ms; /* wall clock, when `timer` begins the next attempt; 0: it does not */
 };
 
@@ -35,8 +37,8 @@ struct attempt_end {
 	const char *type; /* of the event; static text */
 	const char *error;
 	bool retryable;
-	bool broken, blameless; /* as of struct endpoint_result */
-	bool at_once;           /* when retried: without a pause */
+	bool later, broken, blameless; /* as of struct endpoint_result */
+	bool at_once;                  /* when retried: without a pause */
 	int64_t retry_after_ms;
 	const char *hash; /* of the answer that says so, when it came by itself; or NULL */
 };
@@ -65,11 +67,17 @@ char *flight_named(const struct flight *flight, const char *error);
 void flight_end(struct flight *flight);
 /* Records a lease for a worker that came. */
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
+/* Whoever has it will not answer: the question goes back, and that was no attempt. `data` says why; taken over. */
+void flight_give_back(struct flight *flight, json_t *data);
 /* From now on the lease lasts `ttl_ms`. */
 void flight_extend(struct flight *flight, int64_t ttl_ms);
 /* attempt.c: the attempt is over: another one follows, or the trial has failed. When the evaluator is not well
  * the trial waits for a place at one that is. */
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why);
+/* attempt.c: whether the trial has failed now because its question was put off for too long. */
+bool flight_lost_patience(struct flight *flight);
+/* attempt.c: fails the trial because somebody asked for it. */
+void flight_give_up(struct run *run, struct trial *trial);
 /* An answer that was checked. `hash` of its text when it came by itself, or NULL. */
 void flight_take_answer(struct flight *flight, const struct answer *answer, const char *hash);
 
@@ -98,6 +106,9 @@ void flight_prune(struct flight *flight, const struct early *early);
 /* lease.c: a sign of life, perhaps with how far the measurement is. */
 int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct beat *ret,
 	       struct err *reterr);
+/* lease.c: who has the lease will not answer: {"reason", "detail"}. As lease_complete(). */
+int lease_return(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
+		 struct err *reterr);
 /* lease.c: records the answer to a leased question. `ret_run` is the job's run, or NULL. */
 int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
 		   struct err *reterr);

@@ -75,6 +75,8 @@ struct trial {
 	bool imported;
 	bool accepted; /* the evaluator said 202 to the current lease */
 	int64_t attempts, failures;
+	int64_t busy_ms;     /* wall clock: since when it has been put off; 0 */
+	int64_t put_off;     /* how often in a row */
 	int64_t since_ms;    /* wall clock: when it was asked, leased, or its last attempt ended */
 	char *last_error;    /* of its last attempt that failed; owned, or NULL */
 	char lease[ID_SIZE]; /* the current or last one */
@@ -101,6 +103,7 @@ struct trial {
 	bool rejected;     /* confirming it contradicted it */
 	bool excluded;     /* somebody says that it was measured wrongly */
 	bool retried;      /* to be asked again by the next turn that finds a place for it */
+	bool by_hand;      /* it failed because somebody gave it up */
 	bool late;         /* told after its failure was settled: to be shown again */
 	int64_t confirmed; /* how many confirmations were told; rules 1 */
 	int64_t round;     /* of the end game, in which it was asked */
@@ -192,6 +195,8 @@ struct trial *job_final_choice(const struct job *job);
 json_t *job_ranked_data(const struct job *job);
 /* Whether the trial can be measured again: ERR_WRONG_STATE says why not. */
 int job_check_retry(const struct job *job, const struct trial *trial, struct err *reterr);
+/* Whether the trial can be given up: ERR_WRONG_STATE says why not. */
+int job_check_give_up(const struct trial *trial, struct err *reterr);
 /* Records that the trial, and what shares its failure, is to be measured again. */
 void job_retry(struct job *job, struct trial *trial);
 /* Whether the trial has a measurement of its own that can be taken out of what counts, or in again:

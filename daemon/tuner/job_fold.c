@@ -246,7 +246,8 @@ static int on_failed(struct job *job, struct trial *trial, const json_t *data, s
 	trial->state = TRIAL_FAILED;
 	job_take_active(job, data);
 	note_failure(job, trial, data);
-	job->failed += !trial->cached;
+	trial->by_hand = json_is_true(json_object_get(data, "by_hand"));
+	job->failed += !trial->cached && !trial->by_hand;
 	job->failed_in_row++;
 	job->out -= !trial->cached;
 	job_retry_over(job, trial);

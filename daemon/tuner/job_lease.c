@@ -48,6 +48,17 @@ int job_on_accepted(struct job *job, struct trial *trial, const json_t *data, st
 	return 0;
 }
 
+/* Who asks to be left alone for a while may do so for long, but not for ever. */
+static void note_later(const struct job *job, struct trial *trial, bool later)
+{
+	if (!later) {
+		trial->busy_ms = trial->put_off = 0;
+		return;
+	}
+	trial->put_off++;
+	trial->busy_ms = trial->busy_ms > 0 ? trial->busy_ms : job->now_ms;
+}
+
 int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data,
 			struct err *reterr)
 {
@@ -60,6 +71,7 @@ int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data
 	free(trial->last_error);
 	trial->last_error = error != NULL ? mem_dup(error) : NULL;
 	trial->failures += !json_is_false(json_object_get(data, "counts"));
+	note_later(job, trial, json_is_true(json_object_get(data, "later")));
 	if (json_is_true(json_object_get(data, "waits"))) {
 		job_retry_later(job, trial);
 	}
@@ -68,10 +80,16 @@ int job_on_attempt_over(struct job *job, struct trial *trial, const json_t *data
 
 int job_on_returned(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
-	(void)data;
+	const char *detail = json_string_value(json_object_get(data, "detail"));
+
 	(void)reterr;
 	trial->state = TRIAL_ASKED;
 	trial->since_ms = job->now_ms;
 	trial->attempts--;
+	trial->accepted = false;
+	if (detail != NULL) {
+		free(trial->last_error);
+		trial->last_error = mem_dup(detail);
+	}
 	return 0;
 }

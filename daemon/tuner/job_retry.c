@@ -39,6 +39,20 @@ int job_check_retry(const struct job *job, const struct trial *trial, struct err
 	return 0;
 }
 
+int job_check_give_up(const struct trial *trial, struct err *reterr)
+{
+	if (trial->state > TRIAL_LEASED || trial->question == NULL) {
+		return err_set(reterr, ERR_WRONG_STATE, "trial %lld has a result",
+			       (long long)trial->number);
+	}
+	if (trial->cached) {
+		return err_set(reterr, ERR_WRONG_STATE,
+			       "trial %lld waits for the result of trial %lld: cancel that one",
+			       (long long)trial->number, (long long)trial->twin);
+	}
+	return 0;
+}
+
 /* Whether a failure was settled decides what becomes of it; so a replay must settle as far first. */
 static void record(struct job *job, const char *type, int64_t trial)
 {
@@ -90,7 +104,8 @@ int job_on_retried(struct job *job, struct trial *trial, const json_t *data, str
 	if (trial->state != TRIAL_FAILED && !is_wrong(trial)) {
 		return job_corrupt(reterr, "a trial that did not fail is measured again");
 	}
-	job->failed -= !trial->cached && trial->state == TRIAL_FAILED;
+	job->failed -= !trial->cached && trial->state == TRIAL_FAILED && !trial->by_hand;
+	trial->by_hand = false;
 	trial->state = TRIAL_ASKED;
 	trial->since_ms = job->now_ms;
 	trial->failures = 0;

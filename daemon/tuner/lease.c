@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -116,6 +117,44 @@ int lease_complete(struct tuner *tuner, const char *lease_id, json_t *body, stru
 	}
 	*ret_run = flight->run;
 	return take(flight, body, hash_answer(body, hash), reterr);
+}
+
+int lease_return(struct tuner *tuner, const char *lease_id, json_t *body, struct run **ret_run,
+		 struct err *reterr)
+{
+	static const char *const members[] = {"reason", "detail", NULL};
+	static const char *const reasons[] = {"stopping", "cannot", NULL};
+	struct flight *flight = flight_of_lease(tuner, lease_id);
+	struct json_at at = json_root(body, reterr);
+	struct json_at reason = json_member(&at, "reason"), detail = json_member(&at, "detail");
+	int which = json_required(&reason) ? json_choice(&reason, 0, reasons) : 0;
+	const char *text = json_is_string(detail.value) ? json_string_value(detail.value) : "";
+	int64_t probe_ms = (int64_t)tuner->options.evaluator_probe_ms;
+	json_t *data;
+	char *line;
+
+	json_only(&at, members);
+	if (detail.value != NULL && !json_is_string(detail.value)) {
+		(void)json_fault(&detail, "a string is expected");
+	}
+	if (reterr->code != ERR_OK) {
+		return -(int)reterr->code;
+	}
+	if (flight == NULL) {
+		return err_set(reterr, ERR_GONE, "this lease is over");
+	}
+	line = buf_line(text, strlen(text), LIMIT_ERROR_TEXT_BYTES);
+	data = json_pack("{s:s, s:s}", "reason", reasons[which], "detail",
+			 line[0] != '\0' ? line : reasons[which]);
+	free(line);
+	if (which == 1 && flight_is_pooled(flight)) {
+		workers_leave_out(&tuner->workers, flight_target(flight)->pool,
+				  flight->trial->worker, flight->run->job->id,
+				  clock_mono_ms() + probe_ms);
+	}
+	*ret_run = flight->run;
+	flight_give_back(flight, data);
+	return 0;
 }
 
 static struct trial *trial_of(const struct tuner *tuner, const char *lease)

@@ -81,18 +81,6 @@ static void stop_waiting(struct poll *poll)
 	loop_timer_stop(&poll->timer);
 }
 
-/* The worker never heard of it: this was no attempt. */
-static void give_back(struct flight *flight)
-{
-	struct run *run = flight->run;
-
-	loop_timer_stop(&flight->timer);
-	job_record(run->job, "lease_returned", flight->trial->number,
-		   json_pack("{s:s}", "lease", flight->trial->lease));
-	pool_offer(flight);
-	run_wake(run);
-}
-
 static bool tell_worker(const struct poll *poll)
 {
 	return poll->fn(poll->arg, poll->err.code == ERR_OK ? poll->items : NULL, &poll->err);
@@ -106,7 +94,7 @@ static void answer(struct poll *poll)
 		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
 
 		if (flight != NULL) {
-			give_back(flight);
+			flight_give_back(flight, json_object()); /* the worker never heard of it */
 		}
 	}
 	loop_timer_close(&poll->timer, on_poll_closed);
@@ -124,17 +112,25 @@ static void on_granted(void *arg, int rc, const struct err *err)
 	}
 }
 
-/* The next question, whose job goes to the end of the queue. NULL when there is none. */
-static struct flight *next_flight(struct pool *pool)
+/* The first job that this worker may be asked of; NULL when there is none. */
+static struct run *next_run(const struct pool *pool, const char *worker)
 {
-	struct list *node = list_pop(&pool->runs);
-	struct run *run = node != NULL ? list_entry(node, struct run, in_pool) : NULL;
-	struct flight *flight;
+	for (struct list *n = pool->runs.next; n != &pool->runs; n = n->next) {
+		struct run *run = list_entry(n, struct run, in_pool);
 
-	if (run == NULL) {
-		return NULL;
+		if (workers_may(&pool->tuner->workers, pool->name, worker, run->job->id)) {
+			return run;
+		}
 	}
-	flight = list_entry(list_pop(&run->due), struct flight, due);
+	return NULL;
+}
+
+/* Its next question; the job goes to the end of the queue. */
+static struct flight *next_flight(struct pool *pool, struct run *run)
+{
+	struct flight *flight = list_entry(list_pop(&run->due), struct flight, due);
+
+	list_remove(&run->in_pool);
 	if (!list_empty(&run->due)) {
 		list_append(&pool->runs, &run->in_pool);
 	}
@@ -170,16 +166,37 @@ static void store_leases(struct poll *poll)
 	free(text);
 }
 
+static void serve_one(struct pool *pool, struct poll *poll)
+{
+	struct run *run = next_run(pool, poll->worker);
+
+	stop_waiting(poll);
+	for (int64_t i = 0; i < poll->max && run != NULL; i++) {
+		grant(poll, next_flight(pool, run));
+		run = next_run(pool, poll->worker);
+	}
+	store_leases(poll);
+}
+
+/* The oldest that may be asked something; NULL when there is none. */
+static struct poll *next_poll(const struct pool *pool)
+{
+	for (struct list *n = pool->polls.next; n != &pool->polls; n = n->next) {
+		struct poll *poll = list_entry(n, struct poll, node);
+
+		if (next_run(pool, poll->worker) != NULL) {
+			return poll;
+		}
+	}
+	return NULL;
+}
+
 static void serve(struct pool *pool)
 {
-	while (!list_empty(&pool->polls) && !list_empty(&pool->runs)) {
-		struct poll *poll = list_entry(pool->polls.next, struct poll, node);
+	struct poll *poll;
 
-		stop_waiting(poll);
-		for (int64_t i = 0; i < poll->max && !list_empty(&pool->runs); i++) {
-			grant(poll, next_flight(pool));
-		}
-		store_leases(poll);
+	while (!list_empty(&pool->runs) && (poll = next_poll(pool)) != NULL) {
+		serve_one(pool, poll);
 	}
 }
 

@@ -34,6 +34,8 @@ static const char *const body_members[] = {
 	"early_verdict",
 	"ranking",
 	"max_failed_trials",
+	"busy_s",
+	"max_question_s",
 	"confirm",
 	"confirm_max",
 	"acceptance",
@@ -51,7 +53,7 @@ static const char *const verdict_members[] = {"error_probability", "samples", NU
 static const char *const retry_members[] = {"max_attempts", "backoff_s", NULL};
 const char *const spec_stop_names[] = {"first_feasible", "budget", "first_gain", NULL};
 
-enum { DEFAULT_SEED = 42, YEAR_S = 366 * 24 * 3600 };
+enum { DEFAULT_SEED = 42, DAY_S = 24 * 3600, YEAR_S = 366 * DAY_S };
 
 json_t *spec_labels_read(const struct json_at *at, int64_t rules)
 {
@@ -168,6 +170,8 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	struct json_at ranking = json_member(body, "ranking");
 	struct json_at args = json_member(body, "evaluator_args");
 	struct json_at failed = json_member(body, "max_failed_trials");
+	struct json_at busy = json_member(body, "busy_s");
+	struct json_at question = json_member(body, "max_question_s");
 	struct json_at parallel = json_member(body, "parallel");
 	struct json_at deterministic = json_member(body, "deterministic");
 	struct json_at seed = json_member(body, "seed");
@@ -187,6 +191,8 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	spec->max_attempts = json_int(&attempts, 3, 1, 20);
 	spec->backoff_s = json_real_in(&backoff, 1, 0, 3600);
 	spec->max_failed_trials = json_int(&failed, 10, 0, LIMIT_TRIALS);
+	spec->busy_s = json_real_in(&busy, DAY_S, 0, LIMIT_QUESTION_S);
+	spec->max_question_s = json_real_in(&question, 0, 1, LIMIT_QUESTION_S);
 	spec->parallel = json_int(&parallel, 1, 1, LIMIT_PARALLEL);
 	spec->deterministic = json_bool(&deterministic, true);
 	spec->seed = (uint64_t)json_int(&seed, DEFAULT_SEED, 0, INT64_MAX);

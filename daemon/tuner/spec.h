@@ -60,6 +60,8 @@ struct spec {
 	int64_t max_attempts;
 	double backoff_s;
 	int64_t max_failed_trials;
+	double busy_s;            /* how long a question may be put off; 0: for ever */
+	double max_question_s;    /* how long an attempt may take; 0: no limit */
 	double error_probability; /* of early verdicts that are not certain; 0: none such */
 	int64_t samples;          /* of an evaluation, where its progress does not say; 0 */
 	char *warm_start; /* the job whose measurements this one starts with; owned, or NULL */

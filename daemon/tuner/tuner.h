@@ -83,6 +83,9 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
  * has no such trial, ERR_WRONG_STATE when its result counts. */
 void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
 		 tuner_done_fn done, void *arg);
+/* The question of a trial is given up: it has failed. The errors of tuner_retry(). */
+void tuner_give_up(struct tuner *tuner, const char *job, int64_t number,
+		   const struct store_key *key, tuner_done_fn done, void *arg);
 /* Takes a trial's measurement out of what counts, or in again when `reason` is NULL; of a job that
  * has ended, too. Repeating it is no error. ERR_NOT_FOUND, ERR_WRONG_STATE: see job_check_exclude(). */
 void tuner_exclude(struct tuner *tuner, const char *job, int64_t number, const char *reason,
@@ -124,6 +127,10 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
 			  const struct store_key *key, tuner_done_fn done, void *arg);
 
+/* Who has the lease will not answer, {"reason": "stopping" or "cannot", "detail"}: the question goes back and nothing is
+ * charged. done as above; -ERR_INVALID_FIELD. */
+void tuner_lease_return(struct tuner *tuner, const char *lease, json_t *body,
+			const struct store_key *key, tuner_done_fn done, void *arg);
 /* The lease under which a trial of an open job is or was measured, borrowed; NULL when there is none. */
 const char *tuner_lease_of(const struct tuner *tuner, const char *job, int64_t number);
 

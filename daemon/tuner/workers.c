@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -13,17 +14,31 @@ enum { MINUTES = 60, KEY_SIZE = LIMIT_POOL_BYTES + LIMIT_WORKER_BYTES + 2 };
 
 static const int64_t minute_ms = 60000, forget_ms = INT64_C(24) * 3600 * 1000;
 
+/* What a worker is not asked for a while. */
+struct absence {
+	char job[ID_SIZE]; /* "": everything */
+	int64_t until_ms;  /* monotonic */
+};
+
 struct worker {
 	char key[KEY_SIZE]; /* "pool/name" */
 	int64_t seen_mono_ms, seen_wall_ms, answers;
 	/* Answers in each of the latest minutes; the slot of minute m is m % MINUTES. */
 	uint32_t by_minute[MINUTES];
-	int64_t minute; /* the latest that is counted */
+	int64_t minute;           /* the latest that is counted */
+	struct absence *absences; /* owned */
+	size_t absence_count;
 };
 
 static struct worker *at(const struct workers *workers, size_t slot)
 {
 	return (struct worker *)workers->by_name.slots[slot].value; /* NOLINT */
+}
+
+static void destroy(struct worker *worker)
+{
+	free(worker->absences);
+	free(worker);
 }
 
 void workers_init(struct workers *workers)
@@ -35,7 +50,7 @@ void workers_finish(struct workers *workers)
 {
 	for (size_t i = 0; i < workers->by_name.capacity; i++) {
 		if (workers->by_name.slots[i].key != NULL) {
-			free(at(workers, i));
+			destroy(at(workers, i));
 		}
 	}
 	map_finish(&workers->by_name);
@@ -44,7 +59,7 @@ void workers_finish(struct workers *workers)
 static void forget(struct workers *workers, struct worker *worker)
 {
 	map_remove(&workers->by_name, worker->key);
-	free(worker);
+	destroy(worker);
 }
 
 /* Who was not heard of for longest, so that there is room for another. */
@@ -106,6 +121,43 @@ void workers_answered(struct workers *workers, const char *pool, const char *nam
 
 	worker->answers++;
 	worker->by_minute[worker->minute % MINUTES]++;
+}
+
+void workers_leave_out(struct workers *workers, const char *pool, const char *name, const char *job,
+		       int64_t until_ms)
+{
+	struct worker *worker = seen(workers, pool, name);
+	size_t kept = 0;
+	struct absence *absence;
+
+	for (size_t i = 0; i < worker->absence_count; i++) {
+		if (worker->absences[i].until_ms > clock_mono_ms()) {
+			worker->absences[kept++] = worker->absences[i];
+		}
+	}
+	worker->absences = mem_grow(worker->absences, kept + 1, sizeof(*worker->absences));
+	absence = &worker->absences[kept];
+	*absence = (struct absence){.until_ms = until_ms};
+	(void)snprintf(absence->job, sizeof(absence->job), "%s", job != NULL ? job : "");
+	worker->absence_count = kept + 1;
+}
+
+bool workers_may(const struct workers *workers, const char *pool, const char *name, const char *job)
+{
+	char key[KEY_SIZE];
+	const struct worker *worker;
+
+	(void)snprintf(key, sizeof(key), "%s/%s", pool, name);
+	worker = (const struct worker *)map_get(&workers->by_name, key, 0); /* NOLINT */
+	for (size_t i = 0; worker != NULL && i < worker->absence_count; i++) {
+		const struct absence *absence = &worker->absences[i];
+
+		if (absence->until_ms > clock_mono_ms() &&
+		    (absence->job[0] == '\0' || strcmp(absence->job, job) == 0)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 static json_t *worker_json(const struct worker *worker)

@@ -6,6 +6,7 @@
 #define NARROWD_TUNER_WORKERS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/map.h"
@@ -17,6 +18,12 @@ struct workers {
 void workers_init(struct workers *workers);
 void workers_finish(struct workers *workers);
 /* A sign of life; makes the worker known. */
+/* Until then (monotonic ms) the worker is not asked anything of this job, NULL: of any. */
+void workers_leave_out(struct workers *workers, const char *pool, const char *name, const char *job,
+		       int64_t until_ms);
+/* Whether it may be asked something of this job now. */
+bool workers_may(const struct workers *workers, const char *pool, const char *name,
+		 const char *job);
 void workers_seen(struct workers *workers, const char *pool, const char *name);
 /* It answered a question. */
 void workers_answered(struct workers *workers, const char *pool, const char *name);

@@ -128,8 +128,8 @@ class Outcomes(EndpointCase):
     def test_whose_fault_it_is(self):
         for status, more, broken, blameless in (
             (404, "", True, True), (401, "", True, True), (501, "", True, True),
-            (502, "", True, False), (503, "", True, False),
-            (503, "Retry-After: 1\r\n", False, False),
+            (502, "", True, False), (503, "", True, True),
+            (503, "Retry-After: 1\r\n", False, True),
             (400, "", False, False), (422, "", False, False), (500, "", False, False),
         ):
             with self.subTest(status=status, more=more):

@@ -158,7 +158,6 @@ class Health(unittest.TestCase):
         self.start()
         for reply in (
             (500, {}),
-            (503, {}, {"Retry-After": "0"}),
             (400, {}),
             {"accuracy": "high"},
             {"failed": True, "error": "no kernel"},

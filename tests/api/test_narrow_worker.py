@@ -161,9 +161,28 @@ class Trouble(WorkerCase):
                 self.ended(worker)
 
     def test_a_command_that_is_not_there(self):
-        self.worker(command=["/no/such/command"])
-        job = self.job(retry={"max_attempts": 1, "backoff_s": 0.01})
-        self.assertIn("status 127", finished(self.daemon, job)["exit"]["detail"])
+        """It takes no question, whatever is wrong with its path."""
+        for command in ("/no/such/command", "no-such-command", str(self.directory)):
+            errors = self.ended(self.worker(command=[command]), USAGE)
+            self.assertIn(f"{command} cannot be run", errors)
+
+    def test_a_command_that_cannot_be_run_is_its_workers_fault(self):
+        for status in (126, 127):
+            with self.subTest(status):
+                self.orders.write_text(f"exit {status}")
+                worker = self.worker("--name", "first")
+                job = self.job(retry={"max_attempts": 1, "backoff_s": 0.01})
+                self.ended(worker, USAGE)
+                returned = [e for e in everything(self.daemon, f"/v1/jobs/{job}/events")
+                            if e["type"] == "lease_returned" and "reason" in e["data"]]
+                self.assertEqual(returned[0]["data"]["reason"], "cannot")
+                self.assertIn(f"status {status}", returned[0]["data"]["detail"])
+                self.orders.unlink()
+                good = self.worker("--name", "second")
+                self.assertEqual(finished(self.daemon, job)["state"], "completed")
+                self.assertEqual(self.trial(job)["attempts"], 1)
+                good.terminate()
+                self.ended(good)
 
     def test_a_signal_gives_the_question_back(self):
         self.slow_orders()
@@ -177,7 +196,7 @@ class Trouble(WorkerCase):
         self.worker("--name", "second")
         self.assertEqual(finished(self.daemon, job)["state"], "completed")
         trial = self.trial(job)
-        self.assertEqual((trial["worker"], trial["attempts"]), ("second", 2))
+        self.assertEqual((trial["worker"], trial["attempts"]), ("second", 1))
 
     def test_the_command_dies_with_its_worker(self):
         self.slow_orders()
