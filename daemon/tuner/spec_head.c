@@ -1,9 +1,14 @@
 /* Writes what a job's document shows of its spec. */
 #include "tuner/spec.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "tuner/spec_adviser.h"
+
+/* A job has 100 warnings at most (store/project.c), and those that come while it runs count more. */
+enum { WARNINGS_SHOWN = 50 };
 
 static json_t *criterion_head(const struct criterion *c)
 {
@@ -51,14 +56,24 @@ json_t *spec_goals(const struct spec *spec)
 			 objective_head(&spec->objective));
 }
 
+/* What a submission does in vain may be as long as the submission; the space has all of it. */
 static json_t *warnings_head(const struct space *space)
 {
+	size_t shown = space->note_count <= WARNINGS_SHOWN ? space->note_count : WARNINGS_SHOWN - 1;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < space->note_count; i++) {
+	for (size_t i = 0; i < shown; i++) {
 		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "pointer",
 							    space->notes[i].pointer, "detail",
 							    space->notes[i].detail));
+	}
+	if (shown < space->note_count) {
+		char *rest = mem_printf("%zu more are in the warnings of the job's space",
+					space->note_count - shown);
+
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:s}", "pointer", "", "detail", rest));
+		free(rest);
 	}
 	return list;
 }

@@ -147,6 +147,15 @@ class Silence(Kit):
         self.assertEqual(get(self.daemon, path)["warnings"], expected)
         self.assertEqual(get(self.daemon, path + "/space")["warnings"], expected)
 
+    def test_a_flood_of_warnings_is_cut(self):
+        given = job(op_name_dict={f"nothing{i}": OFF for i in range(300)})
+        document = get(self.daemon, f"/v1/jobs/{submit(self.daemon, given)}")
+        self.assertEqual(len(document["warnings"]), 50)
+        self.assertIn("251 more", document["warnings"][-1]["detail"])
+        space = get(self.daemon, f"/v1/jobs/{document['id']}/space")
+        self.assertEqual(len(space["warnings"]), 300)
+        self.assertEqual(space["warnings"][:49], document["warnings"][:49])
+
     def test_calibration_sizes(self):
         at = "/calibration_sampling_size"
         stated = {"calibration_sampling_sizes": [100, 200]}
