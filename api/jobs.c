@@ -18,14 +18,14 @@ static void answer_job(struct call *call, const struct store_rows *rows)
 {
 	bool created =
 		strcmp(call->route->method, "POST") == 0 && strcmp(call->id, call->params[0]) != 0;
-	char tag[CALL_TAG_SIZE + 2];
+	char strong[CALL_TAG_SIZE], tag[CALL_TAG_SIZE + 2];
 
 	if (rows->count == 0) {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 		return;
 	}
-	call_version_tag(strtoll(rows->cells[JOB_VERSION], NULL, 10), tag + 2);
-	memcpy(tag, "W/", 2);
+	(void)snprintf(tag, sizeof(tag), "W/%s",
+		       call_version_tag(strtoll(rows->cells[JOB_VERSION], NULL, 10), strong));
 	request_add_header(call->request, "ETag", tag);
 	document_reply(call, created ? 201 : 200, rows->cells[JOB_DOCUMENT]);
 }

@@ -217,7 +217,9 @@ char *job_waiting(const json_t *job)
 	buf_init(&buf, TEXT_MAX);
 	add_owned(&buf, "", text_member(waiting, "reason"), "");
 	for (char *c = buf.bytes; *c != '\0'; c++) {
-		*c = *c == '_' ? ' ' : *c;
+		if (*c == '_') {
+			*c = ' ';
+		}
 	}
 	add_owned(&buf, " since ", text_time(json_string_value(json_object_get(waiting, "since"))),
 		  "");

@@ -68,7 +68,7 @@ int spec_adviser_check(const struct spec *spec, const struct guard *guard, struc
 	    spec->strategy->adviser == ADVISER_SIGOPT && check_sigopt(spec, reterr) != 0) {
 		return -(int)reterr->code;
 	}
-	if (spec->adviser.url == NULL || guard == NULL ||
+	if (spec->strategy == NULL || spec->adviser.url == NULL || guard == NULL ||
 	    guard_check_url(guard, spec->adviser.url, &url, &why) == 0) {
 		return 0;
 	}

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "strategies/registry.h"
 #include "tuner/spec_adviser.h"
 
 static void read_param(const struct json_at *at, const struct param *param, double *number,
@@ -114,7 +115,7 @@ void spec_read_strategy(const struct json_at *body, bool stored, struct spec *sp
 		bool none = strcmp(spec->quant_level, "0") == 0;
 		const struct strategy_ops *named = strategy.value != NULL ? spec->strategy : NULL;
 
-		spec->strategy = strategy_find(none ? "conservative" : "auto");
+		spec->strategy = none ? &conservative_strategy : &auto_strategy;
 		spec->outranked = named != spec->strategy ? named : NULL;
 	}
 	if (spec->outranked != NULL && spec->rules >= 2) {
