@@ -227,6 +227,21 @@ char *job_waiting(const json_t *job)
 	return buf_take(&buf, NULL);
 }
 
+char *job_waits_for(const json_t *job)
+{
+	const json_t *trial = path2(job, "progress", "waits_for");
+	struct buf buf;
+
+	buf_init(&buf, TEXT_MAX);
+	add_owned(&buf, "trial ", text_number(json_object_get(trial, "trial")), "");
+	if (json_is_string(json_object_get(trial, "worker"))) {
+		add_owned(&buf, " at ", text_member(trial, "worker"), "");
+	}
+	add_owned(&buf, ", places idle since ",
+		  text_time(json_string_value(json_object_get(trial, "since"))), "");
+	return buf_take(&buf, NULL);
+}
+
 char *job_question_out(const json_t *question)
 {
 	const char *member = json_object_get(question, "worker") != NULL ? "worker" : "evaluator";

@@ -43,6 +43,8 @@ char *job_best_short(const json_t *job);
 char *job_waiting(const json_t *job);
 /* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00, attempt 2, after: no kernel" */
 char *job_question_out(const json_t *question);
+/* The trial that is waited for while places are idle; there is one. */
+char *job_waits_for(const json_t *job);
 /* "completed: criterion_met (...)" */
 char *job_end(const json_t *job);
 

@@ -178,6 +178,9 @@ static void add_out(struct table *table, const json_t *job)
 	if (json_is_object(json_object_get(progress, "waiting"))) {
 		table_pair(table, "waiting", job_waiting(job));
 	}
+	if (json_is_object(json_object_get(progress, "waits_for"))) {
+		table_pair(table, "waits for", job_waits_for(job));
+	}
 	json_array_foreach(json_object_get(progress, "out"), i, question) {
 		table_pair(table, i == 0 ? "out" : "", job_question_out(question));
 	}

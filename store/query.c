@@ -29,7 +29,7 @@
 	" 'failed', failed, 'running', (SELECT count(*) FROM trial WHERE trial.job = job.id" \
 	" AND trial.state IN ('asked', 'leased') AND trial.source <> 'cache')," \
 	" 'cached', cached, 'imported', imported, 'cancelled', cancelled, 'hint', hint," \
-	" 'out', json('[]'), 'waiting', NULL)," \
+	" 'out', json('[]'), 'waiting', NULL, 'waits_for', NULL)," \
 	" 'clock', json_object('active_s', json(active_s), 'running_since', NULL)," \
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
 	" 'min_gain', head -> '$.min_gain'," \

@@ -149,6 +149,7 @@ struct job {
 	bool beyond;         /* the choice is among all results, settled or not */
 	int64_t rejections;  /* choices that the end game has shown to miss the criterion */
 	bool ranked;         /* trials_ranked holds for all trials that can be best */
+	bool waits_known;    /* a warning says that it waits a lot for the oldest question */
 	json_t *strangers;   /* members of answers that it was warned of; owned list */
 	int64_t last_failed; /* the trial that failed last; -1 */
 	char *last_error;    /* why; owned, or NULL */

@@ -336,6 +336,7 @@ static int on_warning(struct job *job, struct trial *trial, const json_t *data, 
 	(void)trial;
 	(void)reterr;
 	(void)json_array_extend(job->strangers, json_object_get(data, "members"));
+	job->waits_known = job->waits_known || json_object_get(data, "topic") != NULL;
 	return 0;
 }
 

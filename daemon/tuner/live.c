@@ -117,6 +117,7 @@ void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *doc
 		  (runs ? (double)(clock_mono_ms() - run->active_since) / 1000 : 0);
 	(void)json_object_set_new(progress, "out", all_out(run));
 	(void)json_object_set_new(progress, "waiting", waiting_json(run));
+	(void)json_object_set_new(progress, "waits_for", idle_json(run));
 	(void)json_object_set_new(document, "clock",
 				  json_pack("{s:f, s:o}", "active_s", run->job->active_s,
 					    "running_since",

@@ -10,7 +10,7 @@
 
 #include "tuner/tuner.h"
 
-/* Fills in progress.out, progress.waiting and clock of an open job's document; with `now` budget.elapsed_s, too, which
+/* Fills in progress.out, .waiting and .waits_for and clock of an open job's document; with `now` budget.elapsed_s, too, which
  * never stands still. */
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document);
 /* Since when all its evaluators have been down (monotonic ms), 0 while one is well: a change wakes who watches. */

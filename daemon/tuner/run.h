@@ -9,6 +9,7 @@
 #define NARROWD_TUNER_RUN_H
 
 #include "base/loop.h"
+#include "tuner/idle.h"
 #include "tuner/job.h"
 #include "tuner/sched.h"
 #include "tuner/tuner.h"
@@ -57,6 +58,7 @@ struct run {
 	int64_t active_since;   /* monotonic ms, or -1 while the clock of the job stands still */
 	int64_t active_wall_ms; /* the same moment of the wall clock */
 	int64_t durable;        /* version on disk */
+	struct idle idle;
 	struct list watches;
 	struct list completions; /* to be called when what is recorded now is on disk */
 	struct spec_needs needs; /* what answers must contain */

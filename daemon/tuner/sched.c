@@ -141,6 +141,11 @@ static int find_place(const struct sched_seat *seat, int other)
 	return best;
 }
 
+bool sched_has_place(const struct sched_seat *seat)
+{
+	return seat->reserved >= 0 || find_place(seat, -1) >= 0;
+}
+
 int sched_take(struct sched_seat *seat)
 {
 	int place = seat->reserved;

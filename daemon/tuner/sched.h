@@ -53,6 +53,8 @@ void sched_seat_finish(struct sched_seat *seat);
 int sched_take(struct sched_seat *seat);
 /* The same, at this offer rather than at another one if it has a place now. */
 int sched_take_at(struct sched_seat *seat, int offer);
+/* Whether one could be taken. */
+bool sched_has_place(const struct sched_seat *seat);
 /* Takes a place even when there is none: for questions that were out before a restart. */
 void sched_force(struct sched_seat *seat, int offer);
 /* A place at another evaluator instead of this one, if one is free; returns where it is now. */

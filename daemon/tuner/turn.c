@@ -411,6 +411,7 @@ void turn_take(struct run *run)
 			go_on(run);
 		}
 	}
+	idle_turn(run);
 	run_flush(run, NULL, NULL, NULL);
 }
 

@@ -396,8 +396,9 @@ class Watch(CliTest):
         out = [{"trial": 7, "kind": "evaluate", "since": "2026-03-02T09:00:01.000Z",
                 "attempt": 2, "last_error": "no\x1b kernel", "next_try_at": None,
                 "worker": "gpu-7"}]
+        oldest = {"trial": 7, "since": "2026-03-02T09:00:02.000Z", "worker": "gpu-7"}
         progress = {"stage": "x", "asked": 1, "told": 1, "failed": 0, "waiting": waiting,
-                    "out": out}
+                    "out": out, "waits_for": oldest}
         server = self.serve_in_turn(
             self.tagged(1, job(measured=75, progress=progress)),
             self.tagged(2, job("completed", 80, best_trial(True))))
@@ -405,6 +406,7 @@ class Watch(CliTest):
         self.assertIn("(evaluator down)", output)
         text = self.runs(OK, self.serve(job(progress=progress)), "show", JOB)
         self.assertIn("evaluator down since 2026-03-02 09:00:00: connection? refused", text)
+        self.assertIn("trial 7 at gpu-7, places idle since 2026-03-02 09:00:02", text)
         self.assertIn("trial 7 (evaluate) at gpu-7 since 2026-03-02 09:00:01, attempt 2, after: "
                       "no? kernel", text)
 

@@ -101,6 +101,7 @@ class Deterministic(unittest.TestCase):
         plain = self.asked(self.pushed(lambda n: False))
         over = threading.Event()
         jobs = {name: self.job(name, {"pool": name}) for name in self.names}
+        self.keep_one("tpe", jobs["tpe"])
 
         def work(name, number):
             while not over.is_set():
@@ -125,6 +126,29 @@ class Deterministic(unittest.TestCase):
             for thread in threads:
                 thread.join()
 
+    def keep_one(self, pool, job):
+        """Places are idle while a worker sits on the oldest question."""
+        request = {"pool": pool, "worker": "slow", "wait_s": 10}
+        _, _, leased = self.daemon.request("POST", "/v1/leases", request)
+        baseline = leased["items"][0]
+        path = f"/v1/leases/{baseline['lease']}/complete"
+        self.daemon.request("POST", path, answer(baseline))
+        kept = None
+        while kept is None or not get(self.daemon, f"/v1/jobs/{job}")["progress"]["waits_for"]:
+            request["worker"] = "slow" if kept is None else "quick"
+            _, _, leased = self.daemon.request("POST", "/v1/leases", request)
+            for question in leased["items"]:
+                if kept is None:
+                    kept = question
+                else:
+                    path = f"/v1/leases/{question['lease']}/complete"
+                    self.daemon.request("POST", path, answer(question))
+            request["wait_s"] = 0.2
+        waits = get(self.daemon, f"/v1/jobs/{job}")["progress"]["waits_for"]
+        self.assertEqual((waits["trial"], waits["worker"]), (1, "slow"))
+        path = f"/v1/leases/{kept['lease']}/complete"
+        self.daemon.request("POST", path, answer(kept))
+
     def test_an_edit_says_what_was_known(self):
         gate = threading.Event()
         evaluator = jobkit.Evaluator(
@@ -135,12 +159,14 @@ class Deterministic(unittest.TestCase):
         self.addCleanup(gate.set)
         job = self.job("tpe", {"url": evaluator.url, "max_concurrency": 8}, parallel=2)
         wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["progress"]["told"] >= 3)
+        waits = wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["progress"]["waits_for"])
+        self.assertEqual({**waits, "since": None}, {"trial": 3, "since": None, "worker": None})
         status, _, _ = self.daemon.request("PATCH", f"/v1/jobs/{job}", {"parallel": 6})
         self.assertEqual(status, 200)
         self.daemon.kill9()
         gate.set()
         self.daemon.start()
-        finished(self.daemon, job)
+        self.assertIsNone(finished(self.daemon, job)["progress"]["waits_for"])
         events = everything(self.daemon, f"/v1/jobs/{job}/events")
         edit = next(e for e in events if e["type"] == "job_edited")
         self.assertEqual(edit["data"], {"parallel": 6, "seen": 2})
