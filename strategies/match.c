@@ -8,7 +8,7 @@
 #include "strategies/pattern.h"
 
 /* Of PCRE2, for all entries of a job: a few tenths of a second at most. */
-static const uint64_t budget = 16 * 1000 * 1000;
+static const uint64_t budget = UINT64_C(16) * 1000 * 1000;
 
 /* What keys are compared with. */
 struct universe {

@@ -432,8 +432,12 @@ char **codec_capability_list(const json_t *capability, const char *member)
 {
 	const json_t *names = json_object_get(capability, member);
 	size_t count = json_array_size(names);
-	char **list = names != NULL ? mem_new(count + 1, sizeof(*list)) : NULL;
+	char **list;
 
+	if (names == NULL) {
+		return NULL;
+	}
+	list = mem_new(count + 1, sizeof(*list));
 	for (size_t i = 0; i < count; i++) {
 		const char *name = json_string_value(json_array_get(names, i));
 

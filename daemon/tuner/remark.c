@@ -53,7 +53,7 @@ void remark_strangers(struct job *job, const json_t *strangers)
 	json_t *news = json_array();
 	struct buf detail;
 
-	buf_init(&detail, (ANSWER_STRANGERS + 1) * ERR_MESSAGE_MAX);
+	buf_init(&detail, (size_t)(ANSWER_STRANGERS + 1) * ERR_MESSAGE_MAX);
 	buf_text(&detail, "answers have members that this job does not know: ");
 	for (size_t i = 0; i < json_array_size(strangers); i++) {
 		json_t *pointer = json_array_get(strangers, i);
