@@ -1,6 +1,7 @@
 #include "api/document.h"
 #include "api/header.h"
 #include "api/idempotency.h"
+#include "api/journal.h"
 #include "api/page.h"
 #include "api/resources.h"
 #include "api/router.h"
@@ -66,6 +67,7 @@ static void on_written(void *arg, int rc, const struct err *err)
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {
+		journal_job(call, call->id);
 		answer(call);
 	}
 	call_unref(call);
@@ -462,6 +464,7 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {
+		journal_job(call, call->params[0]);
 		call_reply_empty(call, 204);
 	}
 	call_unref(call);

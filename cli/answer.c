@@ -90,24 +90,29 @@ bool answer_is_hopeless(const struct child_output *output)
 					     WEXITSTATUS(output->status) == NOT_FOUND);
 }
 
-char *answer_return(const struct child_output *output)
+static char *return_body(const char *reason, char *detail)
 {
-	bool hopeless = answer_is_hopeless(output);
-	char *detail, *line, *text;
-	json_t *body;
+	char *line = buf_line(detail, strlen(detail), LIMIT_ERROR_TEXT_BYTES), *text;
+	json_t *body = json_pack("{s:s, s:s}", "reason", reason, "detail", line);
 
-	if (!output->stopped && !hopeless) {
-		return NULL;
-	}
-	detail = output->stopped ? mem_dup("the worker was stopped") : fate_of(output);
-	line = buf_line(detail, strlen(detail), LIMIT_ERROR_TEXT_BYTES);
-	body = json_pack("{s:s, s:s}", "reason", output->stopped ? "stopping" : "cannot", "detail",
-			 line);
 	text = json_text(body);
 	json_decref(body);
 	free(line);
 	free(detail);
 	return text;
+}
+
+char *answer_cannot(char *detail)
+{
+	return return_body("cannot", detail);
+}
+
+char *answer_return(const struct child_output *output)
+{
+	if (output->stopped) {
+		return return_body("stopping", mem_dup("the worker was stopped"));
+	}
+	return answer_is_hopeless(output) ? answer_cannot(fate_of(output)) : NULL;
 }
 
 char *answer_of(const struct child_output *output)

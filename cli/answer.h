@@ -14,6 +14,8 @@ char *answer_of(const struct child_output *output);
 /* What to give the question back with, when that says nothing of it: the worker was stopped, or its command cannot be
  * run at all. NULL otherwise. */
 char *answer_return(const struct child_output *output);
+/* To give it back with because the worker is not able to answer. Takes over `detail`. */
+char *answer_cannot(char *detail);
 /* Whether the command cannot be run at all. */
 bool answer_is_hopeless(const struct child_output *output);
 /* That there is no answer. Takes over `error`. */

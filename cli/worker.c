@@ -204,16 +204,26 @@ static bool on_tick(void *arg, const char *output)
 	return !task->over && !stop_asked;
 }
 
-static void send_answer(struct worker *worker, const char *lease, const char *answer)
+/* An answer that cannot be used speaks of this command, and of a config only when there is one. */
+static void send_answer(struct worker *worker, const json_t *question, const char *answer)
 {
-	if (deliver(worker, lease, "complete", answer) == 422) {
-		char *text = answer_failure(
-			mem_printf("the daemon refused the command's answer: %s", worker->refusal),
-			false);
+	const char *lease = json_string_value(json_object_get(question, "lease"));
+	const char *asked = json_string_value(json_object_get(question, "question"));
+	int status = deliver(worker, lease, "complete", answer);
+	char *why, *text;
 
-		(void)deliver(worker, lease, "complete", text);
-		free(text);
+	if (status != 422 && status != 409) {
+		return;
 	}
+	why = mem_printf("the daemon refused the command's answer: %s", worker->refusal);
+	if (asked != NULL && strcmp(asked, "baseline") == 0) {
+		text = answer_cannot(why);
+		(void)deliver(worker, lease, "return", text);
+	} else {
+		text = answer_failure(why, false);
+		(void)deliver(worker, lease, "complete", text);
+	}
+	free(text);
 }
 
 static void answer_question(struct worker *worker, const json_t *question)
@@ -253,7 +263,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 	if (!task.over && back != NULL) {
 		(void)deliver(worker, task.lease, "return", back);
 	} else if (!task.over) {
-		send_answer(worker, task.lease, answer);
+		send_answer(worker, question, answer);
 	}
 	free(back);
 	child_output_finish(&output);

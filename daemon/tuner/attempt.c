@@ -116,6 +116,52 @@ static bool is_spent(const struct flight *flight, const struct attempt_end *why,
 			 flight->trial->failures + 1 >= flight->run->job->spec->max_attempts);
 }
 
+bool flight_blames_evaluator(const struct flight *flight, enum answer_fault fault)
+{
+	bool asked_alike =
+		flight->trial->kind == QUESTION_BASELINE || flight->trial->config != NULL;
+
+	return (fault == ANSWER_MALFORMED || fault == ANSWER_MISPLACED) && asked_alike &&
+	       flight->trial->kind != QUESTION_SCORE && !question_is_advice(flight->trial->kind);
+}
+
+static void warn_left_out(struct run *run, const char *who, const char *error)
+{
+	char *detail = mem_printf("%.*s answers what cannot be used and is left out for a while: "
+				  "%s",
+				  LIMIT_WORKER_BYTES, who, error);
+
+	job_record(run->job, "warning", -1, json_pack("{s:s}", "detail", detail));
+	free(detail);
+}
+
+void flight_accuse(struct run *run, const char *who, const char *error, bool others)
+{
+	if (run->job->state == JOB_PAUSED) {
+		return;
+	}
+	if (others && run->job->strategy_ready) {
+		warn_left_out(run, who, error);
+	} else {
+		run_pause(run, "evaluator_broken", error, who);
+	}
+}
+
+/* What cannot be used says nothing of the question: its trial waits for somebody who answers right. */
+static void blame_evaluator(struct flight *flight, const struct attempt_end *why)
+{
+	struct run *run = flight->run;
+	int64_t probe_ms = (int64_t)run->tuner->options.evaluator_probe_ms;
+	char *who = mem_dup(flight_who(flight));
+	bool others = sched_leave_out(&run->seat, flight->place, clock_mono_ms() + probe_ms);
+
+	note_attempt(flight, why, json_pack("{s:b, s:b}", "counts", 0, "waits", 1));
+	flight_end(flight);
+	flight_accuse(run, who, why->error, others);
+	free(who);
+	run_wake(run);
+}
+
 bool flight_lost_patience(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
@@ -140,8 +186,13 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	bool well = !why->broken || sched_is_well(&run->seat, flight->place);
 	bool costs = counts(flight, why, well);
 	uint64_t delay = why->at_once ? 0 : backoff_ms(flight, why);
-	json_t *data = json_object();
+	json_t *data;
 
+	if (flight_blames_evaluator(flight, why->fault)) {
+		blame_evaluator(flight, why);
+		return;
+	}
+	data = json_object();
 	if (!costs) {
 		(void)json_object_set_new(data, "counts", json_false());
 	}

@@ -74,17 +74,6 @@ static void move(struct run *run, enum job_state state)
 	run_clock(run);
 }
 
-static void pause_job(struct run *run)
-{
-	json_t *data = run_active(run);
-
-	(void)json_object_update_new(data, json_pack("{s:s, s:{s:s, s:s, s:n}}", "state", "paused",
-						     "pause", "reason", "requested", "detail",
-						     "paused by request", "by"));
-	job_record(run->job, "state_changed", -1, data);
-	run_clock(run);
-}
-
 static enum job_state resumed_state(const struct job *job)
 {
 	if (job->strategy_ready) {
@@ -110,9 +99,9 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 	if (action == TUNER_CANCEL && !job_state_is_final(run->job->state)) {
 		run_finish(run, JOB_CANCELLED, "cancelled", "cancelled by request");
 	} else if (action == TUNER_PAUSE && run->job->state != JOB_PAUSED) {
-		pause_job(run);
-		pool_leave(run);
+		run_pause(run, "requested", "paused by request", NULL);
 	} else if (action == TUNER_RESUME && run->job->state == JOB_PAUSED) {
+		sched_readmit(&run->seat);
 		move(run, resumed_state(run->job));
 		pool_resume(run);
 	}

@@ -26,6 +26,7 @@ static void on_failed(struct flight *flight, const struct endpoint_result *resul
 						  .error = result->err->message,
 						  .retryable = result->retryable,
 						  .later = result->later,
+						  .fault = result->fault,
 						  .broken = result->broken,
 						  .blameless = result->blameless,
 						  .retry_after_ms = result->retry_after_ms});

@@ -38,6 +38,7 @@ struct attempt_end {
 	const char *error;
 	bool retryable;
 	bool later, broken, blameless; /* as of struct endpoint_result */
+	enum answer_fault fault;       /* of an answer that cannot be used */
 	bool at_once;                  /* when retried: without a pause */
 	int64_t retry_after_ms;
 	const char *hash; /* of the answer that says so, when it came by itself; or NULL */
@@ -74,6 +75,11 @@ void flight_extend(struct flight *flight, int64_t ttl_ms);
 /* attempt.c: the attempt is over: another one follows, or the trial has failed. When the evaluator is not well
  * the trial waits for a place at one that is. */
 void flight_fail_attempt(struct flight *flight, const struct attempt_end *why);
+/* attempt.c: whether such an answer to it is the fault of who gave it. */
+bool flight_blames_evaluator(const struct flight *flight, enum answer_fault fault);
+/* attempt.c: somebody answers what cannot be used. The job is paused when there are no others, or when it has not begun;
+ * else it is warned. */
+void flight_accuse(struct run *run, const char *who, const char *error, bool others);
 /* attempt.c: whether the trial has failed now because its question was put off for too long. */
 bool flight_lost_patience(struct flight *flight);
 /* attempt.c: fails the trial because somebody asked for it. */

@@ -81,14 +81,49 @@ static const char *hash_answer(const json_t *answer, char *ret)
 	return ret;
 }
 
+/* Who keeps the lease may answer it right; who goes on like that is not asked any more. */
+static void misjudged(struct flight *flight, const char *error)
+{
+	struct run *run = flight->run;
+	struct workers *workers = &run->tuner->workers;
+	const char *pool = flight_target(flight)->pool, *who = flight_who(flight);
+	bool first = !run->job->strategy_ready, left_out = false;
+
+	if (flight_is_pooled(flight)) {
+		left_out = workers_misjudged(workers, pool, who, false,
+					     (int64_t)run->tuner->options.evaluator_probe_ms);
+	}
+	if (first || left_out) {
+		flight_accuse(run, who, error, left_out && workers_has_other(workers, pool, who));
+		run_flush(run, NULL, NULL, NULL);
+	}
+}
+
 static int take(struct flight *flight, json_t *body, const char *hash, struct err *reterr)
 {
 	struct answer_expect expect = flight_expectation(flight);
 	struct answer answer;
 	int rc = answer_parse(body, &expect, &answer, reterr);
 
+	if (rc == 0 && !answer.failed && flight_is_pooled(flight)) {
+		(void)workers_misjudged(&flight->run->tuner->workers, flight_target(flight)->pool,
+					flight_who(flight), true, 0);
+	}
 	if (rc == 0) {
 		flight_take_answer(flight, &answer, hash);
+	} else if (answer.fault == ANSWER_NO_NUMBER) {
+		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+								  .error = reterr->message,
+								  .hash = hash,
+								  .retry_after_ms = -1});
+		err_init(reterr);
+		rc = 0;
+	} else if (flight_blames_evaluator(flight, answer.fault)) {
+		misjudged(flight, reterr->message);
+	}
+	if (rc != 0 && answer.fault == ANSWER_MISPLACED) {
+		reterr->code = ERR_CONFLICT;
+		rc = -(int)ERR_CONFLICT;
 	}
 	answer_finish(&answer);
 	return rc;

@@ -196,6 +196,22 @@ void run_clock(struct run *run)
 	}
 }
 
+void run_pause(struct run *run, const char *reason, const char *detail, const char *by)
+{
+	json_t *data = run_active(run);
+
+	(void)json_object_update_new(data, json_pack("{s:s, s:{s:s, s:s, s:s?}}", "state", "paused",
+						     "pause", "reason", reason, "detail", detail,
+						     "by", by));
+	job_record(run->job, "state_changed", -1, data);
+	run_clock(run);
+	if (run->pool != NULL) {
+		pool_leave(run);
+	}
+	log_line(LOG_INFO, "job paused", LOG_TEXT("job", run->job->id), LOG_TEXT("reason", reason),
+		 LOG_TEXT("detail", detail), LOG_TEXT("by", by));
+}
+
 void run_finish(struct run *run, enum job_state state, const char *reason, const char *detail)
 {
 	struct job *job = run->job;

@@ -82,6 +82,8 @@ void run_events_free(struct job *job, struct store_event *events);
 void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg);
 /* Takes the run out of the tuner; nothing is recorded. */
 void run_close(struct run *run);
+/* Records that the job is paused, and who is to blame: a name, or NULL. */
+void run_pause(struct run *run, const char *reason, const char *detail, const char *by);
 /* Records the end of the job. */
 void run_finish(struct run *run, enum job_state state, const char *reason, const char *detail);
 /* {"active_s": n} and what else the caller packs in; restarts the clock's interval. */

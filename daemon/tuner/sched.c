@@ -10,6 +10,7 @@ struct sched_stool {
 	struct list waiting; /* in the evaluator's queue */
 	struct sched_seat *seat;
 	struct evaluator *evaluator;
+	int64_t out_until_ms; /* the seat leaves it out until then, monotonic */
 };
 
 static struct evaluator *slot_evaluator(const struct sched *sched, size_t i)
@@ -76,13 +77,20 @@ static void leave_queues(struct sched_seat *seat)
 	seat->waits = false;
 }
 
+static bool is_left_out(const struct sched_stool *stool)
+{
+	return stool->out_until_ms > clock_mono_ms();
+}
+
 static void join_queues(struct sched_seat *seat)
 {
 	if (seat->waits) {
 		return;
 	}
 	for (size_t i = 0; i < seat->count; i++) {
-		list_append(&seat->stools[i].evaluator->queue, &seat->stools[i].waiting);
+		if (!is_left_out(&seat->stools[i])) {
+			list_append(&seat->stools[i].evaluator->queue, &seat->stools[i].waiting);
+		}
 	}
 	seat->sched->waiting++;
 	seat->waits = true;
@@ -133,7 +141,8 @@ static int find_place(const struct sched_seat *seat, int other)
 	for (int i = 0; i < (int)seat->count; i++) {
 		const struct evaluator *e = seat->stools[i].evaluator;
 
-		if (i != other && evaluator_has_place(e) && list_empty(&e->queue) &&
+		if (i != other && !is_left_out(&seat->stools[i]) && evaluator_has_place(e) &&
+		    list_empty(&e->queue) &&
 		    (best < 0 || load(e) < load(seat->stools[best].evaluator))) {
 			best = i;
 		}
@@ -175,6 +184,26 @@ int sched_take_at(struct sched_seat *seat, int offer)
 	leave_queues(seat);
 	take(evaluator);
 	return offer;
+}
+
+bool sched_leave_out(struct sched_seat *seat, int offer, int64_t until_ms)
+{
+	seat->stools[offer].out_until_ms = until_ms;
+	list_remove(&seat->stools[offer].waiting);
+	for (size_t i = 0; i < seat->count; i++) {
+		if (!is_left_out(&seat->stools[i]) &&
+		    sched_offered(seat, (int)i)->breaker.state == BREAKER_CLOSED) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void sched_readmit(struct sched_seat *seat)
+{
+	for (size_t i = 0; i < seat->count; i++) {
+		seat->stools[i].out_until_ms = 0;
+	}
 }
 
 int sched_move(struct sched_seat *seat, int offer)

@@ -60,6 +60,10 @@ void sched_force(struct sched_seat *seat, int offer);
 /* A place at another evaluator instead of this one, if one is free; returns where it is now. */
 int sched_move(struct sched_seat *seat, int offer);
 void sched_give_back(struct sched_seat *seat, int offer);
+/* The seat gets no place at this evaluator until then (monotonic ms). Whether another one of its evaluators is well. */
+bool sched_leave_out(struct sched_seat *seat, int offer, int64_t until_ms);
+/* None is left out any more. */
+void sched_readmit(struct sched_seat *seat);
 /* Wants no place any more: leaves the queues and gives back a reserved place. */
 void sched_leave(struct sched_seat *seat);
 

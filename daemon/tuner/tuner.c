@@ -175,7 +175,7 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 
 	if (rc == 0 && !s->tuner->stopping) {
 		run_wake(run_create(s->tuner, s->job));
-		log_line(LOG_INFO, "job submitted", LOG_TEXT("job", s->job->id),
+		log_line(LOG_INFO, "job begins", LOG_TEXT("job", s->job->id),
 			 LOG_TEXT("strategy", s->job->spec->strategy->name),
 			 LOG_INT("operators", (int64_t)s->job->spec->space->op_count));
 	} else {

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { MINUTES = 60, KEY_SIZE = LIMIT_POOL_BYTES + LIMIT_WORKER_BYTES + 2 };
+enum { FAULTS = 3, MINUTES = 60, KEY_SIZE = LIMIT_POOL_BYTES + LIMIT_WORKER_BYTES + 2 };
 
 static const int64_t minute_ms = 60000, forget_ms = INT64_C(24) * 3600 * 1000;
 
@@ -28,6 +28,7 @@ struct worker {
 	int64_t minute;           /* the latest that is counted */
 	struct absence *absences; /* owned */
 	size_t absence_count;
+	int faults; /* answers that could not be used, in a row */
 };
 
 static struct worker *at(const struct workers *workers, size_t slot)
@@ -158,6 +159,38 @@ bool workers_may(const struct workers *workers, const char *pool, const char *na
 		}
 	}
 	return true;
+}
+
+bool workers_misjudged(struct workers *workers, const char *pool, const char *name, bool fine,
+		       int64_t probe_ms)
+{
+	struct worker *worker = seen(workers, pool, name);
+
+	worker->faults = fine ? 0 : worker->faults + 1;
+	if (worker->faults < FAULTS) {
+		return false;
+	}
+	worker->faults = 0;
+	workers_leave_out(workers, pool, name, NULL, clock_mono_ms() + probe_ms);
+	return true;
+}
+
+bool workers_has_other(const struct workers *workers, const char *pool, const char *name)
+{
+	size_t length = strlen(pool);
+
+	for (size_t i = 0; i < workers->by_name.capacity; i++) {
+		const struct worker *other =
+			workers->by_name.slots[i].key != NULL ? at(workers, i) : NULL;
+
+		if (other != NULL && strncmp(other->key, pool, length) == 0 &&
+		    other->key[length] == '/' && strcmp(other->key + length + 1, name) != 0 &&
+		    clock_mono_ms() - other->seen_mono_ms < minute_ms &&
+		    workers_may(workers, pool, other->key + length + 1, "")) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static json_t *worker_json(const struct worker *worker)

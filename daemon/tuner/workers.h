@@ -21,6 +21,12 @@ void workers_finish(struct workers *workers);
 /* Until then (monotonic ms) the worker is not asked anything of this job, NULL: of any. */
 void workers_leave_out(struct workers *workers, const char *pool, const char *name, const char *job,
 		       int64_t until_ms);
+/* It answered what cannot be used, or (`fine`) what can. Whether it is left out for so long now, as after three such answers
+ * in a row. */
+bool workers_misjudged(struct workers *workers, const char *pool, const char *name, bool fine,
+		       int64_t probe_ms);
+/* Whether somebody else came for questions of this pool within a minute and is not left out. */
+bool workers_has_other(const struct workers *workers, const char *pool, const char *name);
 /* Whether it may be asked something of this job now. */
 bool workers_may(const struct workers *workers, const char *pool, const char *name,
 		 const char *job);

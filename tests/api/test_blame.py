@@ -183,6 +183,112 @@ class Returned(BlameCase):
         self.assertEqual(finished(self.daemon, job)["exit"]["reason"], "max_trials")
 
 
+class Protocol(BlameCase):
+    """Answers that cannot be used: whose fault they are."""
+
+    WRONG = (
+        {"accuracy": 0.9},
+        {"accuracy": "0.9", "latency_ms": 1},
+        {"accuracy": 0.9, "latency_ms": "7.0"},
+        [1],
+        (200, b"please log in", {"Content-Type": "text/html"}),
+        (200, b"{", {}),
+        {"accuracy": 0.9, "latency_ms": 1, "trial": 77},
+    )
+    RUINED = (b'{"accuracy": NaN, "latency_ms": 1}', b'{"accuracy": null, "latency_ms": 1}',
+              b'{"accuracy": 0.9, "latency_ms": -Infinity}')
+
+    def paused(self, job):
+        document = wait_until(lambda: (lambda d: d if d["state"] == "paused" else None)(
+            get(self.daemon, f"/v1/jobs/{job}")))
+        self.assertEqual(document["pause"]["reason"], "evaluator_broken")
+        self.assertEqual(document["progress"]["failed"], 0)
+        return document["pause"]
+
+    def test_the_evaluators_own_pause_the_job(self):
+        for first in (0, 1):
+            for wrong in self.WRONG:
+                with self.subTest((first, wrong)):
+                    evaluator = self.evaluator(
+                        lambda q, h, first=first, wrong=wrong: wrong if q["trial"] == first
+                        else measured(q, h))
+                    job = self.job({"url": evaluator.url})
+                    pause = self.paused(job)
+                    self.assertEqual(pause["by"], evaluator.url)
+                    self.assertTrue(pause["since"] and pause["detail"])
+                    evaluator.reply = measured
+                    self.post(f"/v1/jobs/{job}/resume")
+                    document = finished(self.daemon, job)
+                    self.assertEqual((document["exit"]["reason"], document["pause"]),
+                                     ("max_trials", None))
+                    asked = [q["trial"] for _, q, _ in evaluator.calls]
+                    self.assertEqual(asked, sorted([0, 1, 2, first]), "the same trial again")
+
+    def test_a_restart_while_it_is_paused(self):
+        evaluator = self.evaluator(lambda q, h: {} if q["trial"] == 1 else measured(q, h))
+        job = self.job({"url": evaluator.url})
+        pause = self.paused(job)
+        self.daemon.kill9()
+        self.daemon.start()
+        self.assertEqual(get(self.daemon, f"/v1/jobs/{job}")["pause"], pause)
+        evaluator.reply = measured
+        self.post(f"/v1/jobs/{job}/resume")
+        self.assertEqual(finished(self.daemon, job)["exit"]["reason"], "max_trials")
+
+    def test_what_is_no_number_is_the_configs(self):
+        for body_of in self.RUINED:
+            with self.subTest(body_of):
+                evaluator = self.evaluator(lambda q, h, b=body_of: (200, b, {})
+                                           if q["trial"] == 1 else measured(q, h))
+                job = self.job({"url": evaluator.url}, retry={"max_attempts": 3})
+                finished(self.daemon, job)
+                trial = self.trials(job)[1]
+                self.assertEqual((trial["state"], trial["attempts"]), ("failed", 1))
+                self.assertIn("the answer is not a number: the config ruins the model",
+                              trial["error"])
+                evaluator = self.evaluator(lambda q, h, b=body_of: (200, b, {}))
+                self.paused(self.job({"url": evaluator.url}))
+
+    def test_one_of_several_is_left_out(self):
+        broken = self.evaluator(lambda q, h: measured(q, h) if not q["trial"] else {})
+        good = self.evaluator()
+        job = self.job([{"url": broken.url}, {"url": good.url}], tuning_criterion={
+            "strategy": "exhaustive", "stop_on": "budget", "max_trials": 20}, parallel=2)
+        document = finished(self.daemon, job)
+        self.assertEqual((document["exit"]["reason"], document["progress"]["failed"]),
+                         ("max_trials", 0))
+        self.assertEqual({t["worker"] for t in self.trials(job)[1:]}, {good.url})
+        self.assertEqual(len(document["warnings"]), 1)
+        self.assertIn(broken.url, document["warnings"][0]["detail"])
+
+    def complete(self, question, sent, expected):
+        path = f"/v1/leases/{question['lease']}/complete"
+        return self.post(path, sent, expected)
+
+    def test_a_worker(self):
+        job = self.job({"pool": "gpu"})
+        question = self.one()
+        problem = self.complete(question, {"accuracy": 0.9}, 422)
+        self.assertIn("latency_ms", str(problem["errors"]))
+        self.assertEqual(self.paused(job)["by"], "w1")
+        self.answer(question)
+        self.post(f"/v1/jobs/{job}/resume")
+        question = self.one()
+        self.complete(question, {"accuracy": 0.9, "latency_ms": 1, "trial": 9}, 409)
+        self.complete(question, {"accuracy": []}, 422)
+        self.assertEqual(get(self.daemon, f"/v1/jobs/{job}")["state"], "running")
+        self.complete(question, {"accuracy": []}, 422)
+        self.assertEqual(self.paused(job)["by"], "w1", "nobody else is there")
+        self.answer(question)
+        self.post(f"/v1/jobs/{job}/resume")
+        self.assertEqual(self.take("w1", wait_s=0), [])
+        question = self.one("w2")
+        self.complete(question, {"accuracy": None, "latency_ms": 1}, 200)
+        document = finished(self.daemon, job)
+        self.assertEqual(document["progress"]["failed"], 1)
+        self.assertIn("ruins the model", self.trials(job)[2]["error"])
+
+
 class Limits(BlameCase):
     def test_an_attempt_that_takes_too_long(self):
         """Heartbeats do not help, and a restart does not give more time."""

@@ -61,7 +61,6 @@ class Pushed(CauseCase):
             ((400, {"detail": "no such op"}), '{"detail": "no such op"}'),
             ((500, b"Traceback\n  ValueError: bad axis\n", text), "Traceback   ValueError: bad axis"),
             ((500, b"<h1>\x1b[31m\xff\xc2\x9b</h1>", text), "<h1> [31m? </h1>"),
-            ((200, b"please log in", text), "please log in"),
         ):
             with self.subTest(reply):
                 self.assertIn(words, self.failure(reply))
@@ -166,6 +165,32 @@ class Scores(CauseCase):
         self.assertEqual(job["state"], "completed")
         self.assertIn("output_diff", str(job["warnings"]))
         self.assertTrue(job["best"]["feasible"])
+
+
+class Log(CauseCase):
+    def test_a_request_is_found_by_its_id(self):
+        """At the default level: what was done to which job."""
+        def ask(name, method, path, sent=None):
+            status, _, answer = self.daemon.request(method, path, sent, {"X-Request-Id": name})
+            self.assertLess(status, 300, answer)
+            return answer
+
+        job = ask("made-1", "POST", "/v1/jobs", body(None, evaluator={"pool": "none"}))["id"]
+        path = f"/v1/jobs/{job}"
+        for name, method, rest, sent in (
+            ("edit-1", "PATCH", "", {"name": "x"}), ("pause-1", "POST", "/pause", None),
+            ("resume-1", "POST", "/resume", None), ("cancel-1", "POST", "/cancel", None),
+            ("delete-1", "DELETE", "", None),
+        ):
+            ask(name, method, path + rest, sent)
+        log = self.daemon.log().splitlines()
+        for name, words in (("made-1", "job submitted"), ("edit-1", "job edited"),
+                            ("pause-1", "job paused"), ("resume-1", "job resumed"),
+                            ("cancel-1", "job cancelled"), ("delete-1", "job deleted")):
+            lines = [line for line in log if name in line]
+            self.assertEqual(len(lines), 1, (name, log))
+            self.assertIn(words, lines[0])
+            self.assertIn(job, lines[0])
 
 
 class Pulled(CauseCase):

@@ -145,7 +145,6 @@ class Trouble(WorkerCase):
             ("exit 3", "status 3", 2),
             ("kill 9", "signal 9", 2),
             ("say no json", "no answer", 1),
-            ("say {\"accuracy\": \"good\"}", "refused", 1),
             ("say {\"failed\": true, \"error\": \"no kernel\", \"retryable\": false}", "kernel", 1),
         ):
             with self.subTest(orders):
