@@ -104,7 +104,6 @@ static void on_result(void *arg, const struct endpoint_result *result)
 	struct advice_result told = {
 		.error = result->err->message,
 		.retryable = result->retryable,
-		.later = result->later,
 		.retry_after_ms = result->retry_after_ms,
 	};
 	struct err err;

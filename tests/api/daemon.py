@@ -26,8 +26,16 @@ else:
     OPENAPI = None
 
 
+def without_nulls(value):
+    if isinstance(value, dict):
+        return {name: without_nulls(v) for name, v in value.items() if v is not None}
+    return [without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
 def check_answer(method, path, status, value):
     """Fails when the document describes an answer otherwise, or lacks a member that it has."""
+    if path.split("?")[0].endswith("/spec"):
+        value = without_nulls(value)  # as it was submitted, where null is as good as left out
     try:
         schema = OPENAPI and schema_check.response_schema(OPENAPI, method, path, status)
     except LookupError:

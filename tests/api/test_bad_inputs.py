@@ -49,6 +49,10 @@ BY_CONTRACT = {
     "M114": {"class": "accept", "status": [201]},
     # null is the same as leaving a member out, everywhere.
     "M117": {"class": "accept", "status": [201]},
+    # quant_level is "auto" there, which outranks the strategy: its arguments are ignored with a warning.
+    "M138": {"class": "accept", "status": [201]},
+    "M141": {"class": "accept", "status": [201]},
+    "M147": {"class": "accept", "status": [201]},
 }
 
 

@@ -91,7 +91,7 @@ class RemoteCase(unittest.TestCase):
             **(criterion or {}),
         }
         return body(
-            self.evaluator.url, 2, tuning_criterion=criterion, **{"confirm": 0, **more}
+            self.evaluator.url, 3, tuning_criterion=criterion, **{"confirm": 0, **more}
         )
 
     def failed(self, job):
