@@ -79,6 +79,8 @@ def wait_until(check, seconds=PATIENCE_S):
 def finished(daemon, job):
     def check():
         document = get(daemon, f"/v1/jobs/{job}")
+        pause = document["pause"]
+        assert pause is None or pause["reason"] == "requested", pause  # or it would wait for ever
         return document if document["exit"] else None
 
     return wait_until(check)

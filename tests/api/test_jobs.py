@@ -399,9 +399,16 @@ class Evaluators(JobCase):
         ):
             with self.subTest(word):
                 evaluator = self.evaluator(lambda q, h, answer=answer: answer)
-                document = finished(self.daemon, submit(self.daemon, body(evaluator.url)))
-                self.assertEqual(document["exit"]["reason"], "baseline_failed")
-                self.assertIn(word, document["exit"]["detail"])
+                job = submit(self.daemon, body(evaluator.url))
+                path = f"/v1/jobs/{job}"
+                wait_until(lambda path=path: get(self.daemon, path)["state"] in ("paused", "failed"))
+                document = get(self.daemon, path)
+                if isinstance(answer, tuple):
+                    self.assertEqual(document["exit"]["reason"], "baseline_failed")
+                    self.assertIn(word, document["exit"]["detail"])
+                else:
+                    self.assertEqual(document["pause"]["reason"], "evaluator_broken")
+                    self.assertIn(word, document["pause"]["detail"])
                 self.assertEqual(len(evaluator.calls), 1, "not worth another attempt")
 
     def test_answer_by_callback(self):

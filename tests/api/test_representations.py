@@ -289,7 +289,7 @@ class Streams(Case):
 
     def test_a_long_log_reaches_a_slow_reader_whole(self):
         job = body(self.evaluator.url, operators=40, confirm=0)
-        job["tuning_criterion"] = {"strategy": "random", "max_trials": 400, "stop_on": "budget"}
+        job["tuning_criterion"] = {"strategy": "random", "max_trials": 600, "stop_on": "budget"}
         job = submit(self.daemon, job)
         finished(self.daemon, job)
         _, answer = self.open(job)
