@@ -139,8 +139,9 @@ static int find_matches(struct builder *b)
 		if (request->known != NULL) {
 			entry->count = request->known[e].count;
 			entry->matched = mem_new(entry->count, sizeof(*entry->matched));
-			memcpy(entry->matched, request->known[e].ops,
-			       entry->count * sizeof(*entry->matched));
+			for (size_t i = 0; i < entry->count; i++) {
+				entry->matched[i] = request->known[e].ops[i];
+			}
 		}
 	}
 	if (request->known == NULL) {
