@@ -131,8 +131,9 @@ def check_truth(trials):
     for trial in trials:
         if trial["state"] not in ("told", "failed"):
             continue
-        kind = trial["kind"] if trial["config"] else "baseline"  # measured again, too
-        truth = crash_model.answer({"question": kind, "config": trial["config"]})
+        config = trial.get("config")  # a baseline that is measured again has none
+        kind = trial["kind"] if config else "baseline"
+        truth = crash_model.answer({"question": kind, "config": config})
         if trial["state"] == "failed":
             assert truth.get("failed"), trial
             continue
