@@ -364,7 +364,9 @@ static int best_first(const void *a, const void *b)
 
 void plan_rank(struct plan *plan)
 {
-	qsort(plan->ranking, plan->ranking_count, sizeof(*plan->ranking), best_first);
+	if (plan->ranking_count > 0) {
+		qsort(plan->ranking, plan->ranking_count, sizeof(*plan->ranking), best_first);
+	}
 }
 
 void plan_forget_records(struct plan *plan)

@@ -53,7 +53,9 @@ void buf_add(struct buf *buf, const void *bytes, size_t length)
 	if (!make_room(buf, length)) {
 		return;
 	}
-	memcpy(buf->bytes + buf->length, bytes, length);
+	if (length > 0) { /* an empty buffer has no bytes, and memcpy takes no NULL */
+		memcpy(buf->bytes + buf->length, bytes, length);
+	}
 	buf->length += length;
 	buf->bytes[buf->length] = '\0';
 }

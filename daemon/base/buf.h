@@ -22,6 +22,7 @@ void buf_init(struct buf *buf, size_t max);
 void buf_finish(struct buf *buf);
 /* Forgets the content, keeps the memory. */
 void buf_clear(struct buf *buf);
+/* `bytes` may be NULL when there are none. */
 void buf_add(struct buf *buf, const void *bytes, size_t length);
 void buf_text(struct buf *buf, const char *text);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

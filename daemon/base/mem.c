@@ -37,7 +37,9 @@ char *mem_dup_n(const char *text, size_t length)
 {
 	char *copy = mem_new(length + 1, 1);
 
-	memcpy(copy, text, length);
+	if (length > 0) {
+		memcpy(copy, text, length);
+	}
 	return copy;
 }
 

@@ -13,6 +13,7 @@ void *mem_new(size_t count, size_t size);
 /* Grows `old` to `count` items of `size`; the new part is not cleared. Never NULL for count > 0. */
 void *mem_grow(void *old, size_t count, size_t size);
 char *mem_dup(const char *text);
+/* `text` may be NULL when `length` is 0. */
 char *mem_dup_n(const char *text, size_t length);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -115,6 +115,23 @@ Test(buf, over_the_maximum_nothing_changes_any_more)
 	buf_finish(&buf);
 }
 
+Test(buf, what_another_buffer_never_held_is_nothing)
+{
+	struct buf buf, empty;
+	char *copy;
+
+	buf_init(&buf, 10);
+	buf_init(&empty, 10);
+	buf_text(&buf, "a");
+	buf_add(&buf, empty.bytes, empty.length);
+	cr_assert_str_eq(buf.bytes, "a");
+	copy = mem_dup_n(empty.bytes, empty.length);
+	cr_assert_str_eq(copy, "");
+	free(copy);
+	buf_finish(&empty);
+	buf_finish(&buf);
+}
+
 Test(buf, json_strings_are_escaped_and_repaired)
 {
 	static const struct {
