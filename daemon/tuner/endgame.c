@@ -31,6 +31,21 @@ static int64_t last_round(const struct job *job)
 	return last;
 }
 
+const char *endgame_worker(const struct job *job, const struct trial *trial)
+{
+	if (trial->kind != QUESTION_CONFIRM || job->spec->rules < 2) {
+		return NULL;
+	}
+	for (int64_t i = 1; i < trial->number; i++) {
+		const struct trial *t = job->trials[i];
+
+		if (t->kind == QUESTION_CONFIRM && t->round == trial->round) {
+			return t->worker;
+		}
+	}
+	return NULL;
+}
+
 bool endgame_applies(const struct job *job, const char *reason)
 {
 	return job->spec->rules >= 2 && job->spec->confirm > 0 &&

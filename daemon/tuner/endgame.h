@@ -36,6 +36,9 @@ bool endgame_applies(const struct job *job, const char *reason);
 struct trial *endgame_choice(const struct job *job, const char *reason);
 /* What to do next about that choice, while no question of the end game is out. */
 struct endgame_next endgame_next(const struct job *job, const struct trial *choice);
+/* The worker that took the first question of this one's round, for workers differ in more than noise;
+ * NULL when this is the first, or none of the end game. Borrowed. */
+const char *endgame_worker(const struct job *job, const struct trial *trial);
 /* A question of the end game has its result: rejects the choice that it shows to miss the criterion.
  * Called by the fold. */
 void endgame_weigh(struct job *job, const struct trial *told);

@@ -21,8 +21,9 @@ struct flight {
 	int64_t asked_ms;         /* monotonic; when it was sent */
 	struct endpoint endpoint; /* of `call` */
 	struct endpoint_call *call;
-	struct advice *advice;   /* instead of `call` */
-	struct list due;         /* in run->due: waits for a worker */
+	struct advice *advice; /* instead of `call` */
+	struct list due;       /* in run->due: waits for a worker */
+	int64_t kept_until; /* monotonic, ms; until then for one worker alone: endgame_worker() */
 	struct loop_timer timer; /* of the lease, or between attempts */
 	struct loop_timer limit; /* of the attempt, however alive whoever has it is */
 	int open_timers;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tuner/endgame.h"
 #include "tuner/workers.h"
 
 struct pool {
@@ -16,6 +17,7 @@ struct pool {
 	struct list polls; /* of poll->node: workers that wait, oldest first */
 	struct loop_task task;
 	bool task_queued;
+	struct loop_timer kept; /* until the next question is kept for one worker no more */
 };
 
 /* One request of a worker, from its arrival until its leases are on disk. */
@@ -36,6 +38,13 @@ struct poll {
 	struct err err; /* the first failure to store */
 };
 
+static void serve(struct pool *pool);
+
+static void on_kept(void *arg)
+{
+	serve(arg);
+}
+
 struct pool *pool_join(struct tuner *tuner, const char *name)
 {
 	struct pool *pool = (struct pool *)map_get(&tuner->pools, name, 0); /* NOLINT */
@@ -47,10 +56,19 @@ struct pool *pool_join(struct tuner *tuner, const char *name)
 		list_init(&pool->runs);
 		list_init(&pool->polls);
 		list_init(&pool->task.node);
+		loop_timer_init(tuner->options.loop, &pool->kept, on_kept, pool);
 		map_set(&tuner->pools, name, (intptr_t)pool);
 	}
 	pool->users++;
 	return pool;
+}
+
+static void on_pool_closed(void *arg)
+{
+	struct pool *pool = arg;
+
+	free(pool->name);
+	free(pool);
 }
 
 void pool_release(struct pool *pool)
@@ -60,8 +78,7 @@ void pool_release(struct pool *pool)
 	}
 	loop_cancel(pool->tuner->options.loop, &pool->task);
 	map_remove(&pool->tuner->pools, pool->name);
-	free(pool->name);
-	free(pool);
+	loop_timer_close(&pool->kept, on_pool_closed);
 }
 
 static void on_poll_closed(void *arg)
@@ -112,13 +129,23 @@ static void on_granted(void *arg, int rc, const struct err *err)
 	}
 }
 
+/* Whether the job's next question may go to this worker now. */
+static bool may_take(const struct pool *pool, const struct run *run, const char *worker)
+{
+	const struct flight *next = list_entry(run->due.next, struct flight, due);
+	bool kept = next->kept_until > clock_mono_ms();
+
+	return workers_may(&pool->tuner->workers, pool->name, worker, run->job->id) &&
+	       (!kept || strcmp(endgame_worker(run->job, next->trial), worker) == 0);
+}
+
 /* The first job that this worker may be asked of; NULL when there is none. */
 static struct run *next_run(const struct pool *pool, const char *worker)
 {
 	for (struct list *n = pool->runs.next; n != &pool->runs; n = n->next) {
 		struct run *run = list_entry(n, struct run, in_pool);
 
-		if (workers_may(&pool->tuner->workers, pool->name, worker, run->job->id)) {
+		if (may_take(pool, run, worker)) {
 			return run;
 		}
 	}
@@ -191,12 +218,33 @@ static struct poll *next_poll(const struct pool *pool)
 	return NULL;
 }
 
+/* Serves again when a question may be had by everybody. */
+static void watch_kept(struct pool *pool)
+{
+	int64_t now = clock_mono_ms(), first = INT64_MAX;
+
+	for (struct list *n = pool->runs.next; n != &pool->runs; n = n->next) {
+		const struct run *run = list_entry(n, struct run, in_pool);
+		const struct flight *next = list_entry(run->due.next, struct flight, due);
+
+		if (next->kept_until > now && next->kept_until < first) {
+			first = next->kept_until;
+		}
+	}
+	if (first != INT64_MAX) {
+		loop_timer_start(&pool->kept, (uint64_t)(first - now));
+	}
+}
+
 static void serve(struct pool *pool)
 {
 	struct poll *poll;
 
 	while (!list_empty(&pool->runs) && (poll = next_poll(pool)) != NULL) {
 		serve_one(pool, poll);
+	}
+	if (!list_empty(&pool->polls)) {
+		watch_kept(pool);
 	}
 }
 
@@ -225,8 +273,24 @@ static void join(struct run *run)
 	}
 }
 
+/* A round is measured by one worker where that can be: it has the first chance to go on, for as long as
+ * a lease lasts. */
+static int64_t kept_until(const struct flight *flight)
+{
+	const struct run *run = flight->run;
+	const char *worker = endgame_worker(run->job, flight->trial);
+	const struct tuner *tuner = run->tuner;
+
+	if (worker == NULL ||
+	    !workers_may(&tuner->workers, run->pool->name, worker, run->job->id)) {
+		return 0;
+	}
+	return clock_mono_ms() + (int64_t)tuner->options.lease_ttl_ms;
+}
+
 void pool_offer(struct flight *flight)
 {
+	flight->kept_until = kept_until(flight);
 	list_append(&flight->run->due, &flight->due);
 	join(flight->run);
 }

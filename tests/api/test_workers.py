@@ -357,5 +357,54 @@ class Restarts(PullCase):
         self.assertEqual(asked[0], asked[1])
 
 
+class Rounds(PullCase):
+    """A round of the end game is one worker's, for two workers differ in more than noise."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemon.arguments += (f"--lease-ttl-s={TTL_S}",)
+        self.daemon.restart()
+
+    def round_begun(self, worker):
+        """The job, whose round's first question this worker has answered."""
+        job = submit(self.daemon, pool_body())
+        question = self.one(worker)
+        while question["kind"] != "confirm":
+            self.complete(question)
+            question = self.one(worker)
+        self.complete(question)
+        return job
+
+    def test_who_began_it_goes_on(self):
+        job = self.round_begun("first")
+        self.assertEqual(self.take("other", wait_s=0), [])
+        question = self.one("first")
+        self.assertEqual(question["kind"], "confirm")
+        self.complete(question)
+        self.work(job, "other")
+        told = everything(self.daemon, f"/v1/jobs/{job}/trials")
+        workers = {t["worker"] for t in told if t["kind"] == "confirm"}
+        self.assertEqual(workers, {"first"}, "an exact evaluator: one round")
+
+    def test_who_is_gone_is_not_waited_for_longer_than_a_lease(self):
+        self.round_begun("first")
+        before = time.monotonic()
+        self.assertEqual(self.one("other", wait_s=4 * TTL_S)["kind"], "confirm")
+        self.assertGreaterEqual(time.monotonic() - before, TTL_S - 1)
+
+    def test_who_said_that_it_cannot_is_not_waited_for(self):
+        self.round_begun("first")
+        path = f"/v1/leases/{self.one('first')['lease']}/return"
+        status, _, answer = self.daemon.request("POST", path, {"reason": "cannot"})
+        self.assertEqual(status, 200, answer)
+        self.assertEqual(len(self.take("other", wait_s=0)), 1)
+
+    def test_a_restart_keeps_it(self):
+        self.round_begun("first")
+        self.killed_and_started()
+        self.assertEqual(self.take("other", wait_s=0), [])
+        self.complete(self.one("first"))
+
+
 if __name__ == "__main__":
     unittest.main()
