@@ -62,6 +62,7 @@ static void add_loss(const struct job *job, const struct figures *f, struct buf 
 	const struct criterion *c = &job->spec->criterion;
 	double allowed = c->metrics[0].tolerable_loss;
 	double scale = c->relative ? 100 : 1;
+	double rounding = c->relative ? 1e-9 : criterion_tolerance(c, 0);
 	const char *unit = c->relative ? " %" : "";
 
 	if (c->metric_count > 1 && !c->weighted) {
@@ -73,7 +74,7 @@ static void add_loss(const struct job *job, const struct figures *f, struct buf 
 		}
 	} else if (!isfinite(f->loss)) {
 		buf_text(text, "loses more than a number can say");
-	} else if (f->loss <= 0) {
+	} else if (f->loss <= rounding) {
 		buf_text(text, "loses no accuracy");
 	} else {
 		buf_printf(text, "loses %.3g%s of %.3g%s allowed", scale * f->loss, unit,

@@ -53,13 +53,15 @@ static int prepare(struct evaluator *evaluator, struct config *config, const jso
 	return calib_init(&evaluator->calib, &evaluator->model, config->samples, fault);
 }
 
-/* {"subset": {"images": N}} in a question: fewer images are enough to compare configs. */
-static size_t wanted_images(const json_t *body)
+/* {"images": N, "from": K} is said by a question's `subset`, or else by the job's `evaluator_args`: fewer
+ * images are enough to compare configs, and others than those tell whether the search has overfitted. */
+static size_t wanted(const json_t *body, const char *name, size_t otherwise)
 {
-	json_int_t images =
-		json_integer_value(json_object_get(json_object_get(body, "subset"), "images"));
+	const json_t *subset = json_object_get(body, "subset");
+	const json_t *said = subset != NULL ? subset : json_object_get(body, "evaluator_args");
+	json_int_t n = json_integer_value(json_object_get(said, name));
 
-	return images > 0 ? (size_t)images : SIZE_MAX;
+	return n > 0 ? (size_t)n : otherwise;
 }
 
 static json_t *measure(struct evaluator *evaluator, const struct config *config, const json_t *body)
@@ -68,7 +70,8 @@ static json_t *measure(struct evaluator *evaluator, const struct config *config,
 	struct measurement found;
 	struct fault fault = {0};
 
-	options.images = wanted_images(body);
+	options.images = wanted(body, "images", SIZE_MAX);
+	options.from = wanted(body, "from", 0);
 	if (measure_config(&found, &evaluator->model, config, &evaluator->calib, &options,
 			   &fault) != 0) {
 		return failed(&fault);

@@ -36,8 +36,9 @@ static int measure_accuracy(double *accuracy, const struct model *model, struct 
 			    const struct measure_options *options, struct fault *fault)
 {
 	const struct images *images = &model->held_out;
-	size_t last = model->op_count - 1, correct = 0, batches = images->count / MODEL_BATCH;
-	size_t count;
+	size_t last = model->op_count - 1, correct = 0;
+	size_t all = images->count / MODEL_BATCH, skipped = options->from / MODEL_BATCH;
+	size_t batches = skipped < all ? all - skipped : 0, from, count;
 	float *logits = calloc(net_output_size(net, last), sizeof(*logits));
 
 	if (logits == NULL) {
@@ -46,8 +47,10 @@ static int measure_accuracy(double *accuracy, const struct model *model, struct 
 	if (options->images / MODEL_BATCH < batches) {
 		batches = options->images / MODEL_BATCH;
 	}
-	count = (batches > 0 ? batches : 1) * MODEL_BATCH;
-	for (size_t first = 0; first < count; first += MODEL_BATCH) {
+	batches = batches > 0 ? batches : 1;
+	from = (skipped < all ? skipped : all - 1) * MODEL_BATCH;
+	count = batches * MODEL_BATCH;
+	for (size_t first = from; first < from + count; first += MODEL_BATCH) {
 		net_run(net, images->pixels + first * model->side * model->side);
 		net_output(net, last, logits);
 		for (size_t i = 0; i < MODEL_BATCH; i++) {
@@ -55,7 +58,7 @@ static int measure_accuracy(double *accuracy, const struct model *model, struct 
 				   images->labels[first + i];
 		}
 		if (options->progress) {
-			print_progress(first + MODEL_BATCH, correct, count);
+			print_progress(first - from + MODEL_BATCH, correct, count);
 		}
 	}
 	free(logits);

@@ -10,8 +10,9 @@
 struct measure_options {
 	unsigned int latency_batches;
 	bool deterministic; /* latency is counted from the config: see measure_work() */
-	size_t images;      /* how many to measure the accuracy on, at most */
-	bool progress;      /* a line of JSON on standard output after each batch */
+	size_t from,
+		images; /* the accuracy is that on so many held-out images, at most, from this one on */
+	bool progress; /* a line of JSON on standard output after each batch */
 };
 
 struct measurement {

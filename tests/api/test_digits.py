@@ -4,12 +4,15 @@ Latencies are real too, so nothing here depends on them: what is checked is what
 is the same on every run, decides.
 """
 
+import json
 import tempfile
 import unittest
+import urllib.request
 
 import digits
 from daemon import Daemon
 from jobkit import everything, finished, get, submit
+from patience import PATIENCE_S
 
 # At most so many trials until the criterion is met.
 MEETS = {
@@ -29,6 +32,8 @@ MISSES = {"bayesian", "exhaustive", "random"}
 # The example's kernels are int8 and fp32: there is no bf16 to lower operators to, so the only trial
 # is the model as it is.
 UNCHANGED = {"auto_mixed_precision"}
+# What a search on the first 40 images has never seen.
+FRESH = {"images": 500, "from": 40}
 
 
 class EveryStrategy(unittest.TestCase):
@@ -40,6 +45,8 @@ class EveryStrategy(unittest.TestCase):
         cls.enterClassContext(cls.daemon)
         cls.evaluator = digits.Evaluator("--latency-batches", "1")
         cls.enterClassContext(cls.evaluator)
+        cls.counting = digits.Evaluator("--deterministic")
+        cls.enterClassContext(cls.counting)
 
     def tune(self, strategy, **more):
         levels = {"auto": "auto", "conservative": 0}
@@ -82,6 +89,40 @@ class EveryStrategy(unittest.TestCase):
             document, best, _ = self.tune(strategy)
             self.assertEqual(document["exit"]["reason"], "criterion_met")
             self.assertEqual(best["accuracy_loss"], 0)
+
+    def test_a_search_that_overfits_is_judged_on_fresh_images(self):
+        """60 trials on 40 images find a config that meets the criterion on these by luck."""
+        overfitted = []
+        for strategy, tolerable in (("sgp", 0.01), ("tpe", 0.03), ("knapsack", 0.03)):
+            job = {
+                "tuning_criterion": {"strategy": strategy, "max_trials": 60, "stop_on": "budget"},
+                "accuracy_criterion": {"criterion": "relative", "tolerable_loss": tolerable},
+                "evaluator": {"url": self.counting.url},
+                "evaluator_args": {"images": 40},
+            }
+            for more in ({}, {"acceptance": {"subset": FRESH}}):
+                job_id = submit(self.daemon, {**job, **more})
+                finished(self.daemon, job_id)
+                best = get(self.daemon, f"/v1/jobs/{job_id}/best")
+                self.assertTrue(best["feasible"])
+                bound = (1 - tolerable) * self.ask("baseline", subset=FRESH)["accuracy"]
+                fresh = self.ask("evaluate", subset=FRESH, config=best["config"])["accuracy"]
+                if more:
+                    self.assertGreaterEqual(fresh, bound - 1e-9)
+                    self.assertEqual(best["accuracy"], fresh)
+                    self.assertIn("judged on the acceptance data", best["verdict"])
+                elif fresh < bound:
+                    overfitted.append(strategy)
+        self.assertNotEqual(overfitted, [], "else this proves nothing")
+
+    def ask(self, question, **body):
+        request = urllib.request.Request(
+            f"{self.counting.url}/{question}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return json.load(answer)
 
     def test_a_job_needs_nothing_but_an_evaluator(self):
         job = submit(self.daemon, {"evaluator": {"url": self.evaluator.url}})

@@ -97,6 +97,15 @@ class Figures(EndgameCase):
         self.assertIn("keep fp32", best["verdict"])
         self.assertIn("0.82 times as fast", best["verdict"])
 
+    def test_what_rounding_loses_is_nothing(self):
+        for relative in ("relative", "absolute"):
+            _, best, _ = self.play(
+                lambda q, n: 100 if is_baseline(q) else 50,
+                accuracy=lambda q: 0.9 if is_baseline(q) else 0.9 - 4e-16,
+                accuracy_criterion={"criterion": relative, "tolerable_loss": 0.03},
+            )
+            self.assertIn("loses no accuracy", best["verdict"])
+
     def test_a_baseline_that_cannot_be_measured_again(self):
         document, best, _ = self.play(
             lambda q, n: {"failed": True, "error": "lost"} if is_baseline(q) and n > 0
