@@ -80,25 +80,49 @@ static char *modes_text(json_t *ops)
 	return buf_take(&buf, NULL);
 }
 
-/* The names of the operators that were not quantized, in graph order. */
-static char *high_precision_text(json_t *ops)
+static size_t count_of(json_t *ops, bool high)
 {
+	size_t count = 0;
+	const char *name;
+	json_t *op;
+
+	json_object_foreach(ops, name, op) {
+		count += is_high_precision(mode_of(op)) == high;
+	}
+	return count;
+}
+
+/* The names of those in high precision or of the quantized ones, in graph order, and how many are not
+ * named. */
+static char *names_text(json_t *ops, bool high)
+{
+	size_t others = count_of(ops, !high);
 	const char *name, *separator = "";
 	json_t *op;
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
 	json_object_foreach(ops, name, op) {
-		if (is_high_precision(mode_of(op))) {
-			char *clean = text_clean(name);
+		if (is_high_precision(mode_of(op)) == high) {
+			char *clean = text_clean(name), *mode = text_clean(mode_of(op));
 
-			buf_printf(&buf, "%s%s (%s)", separator, clean, mode_of(op));
+			buf_printf(&buf, "%s%s (%s)", separator, clean, mode);
 			separator = ", ";
 			free(clean);
+			free(mode);
 		}
 	}
-	buf_text(&buf, buf.length == 0 ? "none" : "");
+	buf_printf(&buf, "%s%zu %s%s", buf.length == 0 ? "none, all " : "; the other ", others,
+		   high ? "" : "in ", high ? "quantized" : "high precision");
 	return buf_take(&buf, NULL);
+}
+
+/* Of the two sets the smaller one: nobody reads 50 names where 4 say the same. */
+static void add_names(struct table *table, json_t *ops)
+{
+	bool high = count_of(ops, true) <= count_of(ops, false);
+
+	table_pair(table, high ? "high precision" : "quantized", names_text(ops, high));
 }
 
 /* "0.7543, baseline 0.7611, loss 0.89 %" */
@@ -161,23 +185,10 @@ static char *met_text(const json_t *best)
 	return text;
 }
 
-/* What follows from all of it, in the daemon's words; jobs from before there were any say less. */
-static void print_verdict(const json_t *best)
-{
-	const char *verdict = json_string_value(json_object_get(best, "verdict"));
-	char *clean = verdict != NULL ? text_clean(verdict) : NULL;
-
-	if (clean != NULL) {
-		printf("\n%s\n", clean);
-	} else if (json_is_true(json_object_get(best, "keep_baseline"))) {
-		printf("\nkeep fp32: nothing that meets the criterion beats it\n");
-	}
-	free(clean);
-}
-
 static void print_best(const json_t *job, const json_t *best)
 {
 	json_t *ops = json_object_get(json_object_get(best, "config"), "ops");
+	char *verdict = job_verdict(best);
 	struct table table;
 
 	table_init(&table, "ll", NULL);
@@ -188,11 +199,14 @@ static void print_best(const json_t *job, const json_t *best)
 	table_pair(&table, "objective", objective_text(job, best));
 	if (json_is_object(ops)) {
 		table_pair(&table, "operators", modes_text(ops));
-		table_pair(&table, "high precision", high_precision_text(ops));
+		add_names(&table, ops);
 	}
 	table_print(&table);
 	table_finish(&table);
-	print_verdict(best);
+	if (verdict != NULL) {
+		printf("\n%s\n", verdict);
+	}
+	free(verdict);
 }
 
 /* The job's own document says whether it has ended, and what the baseline was. */

@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "cli/text.h"
 
+/* What the type of every refusal of narrowd begins with. */
+#define PROBLEM_TYPE "urn:narrowd:problem:"
+
 enum { OK_FIRST = 200, OK_LAST = 299 };
 
 static const struct json_limits limits = {
@@ -26,43 +29,59 @@ enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err)
 	return CLI_UNREACHABLE;
 }
 
-static void print_faults(const json_t *faults)
+/* "/name: is too long"; `whole` stands for a pointer to the whole document. */
+static char *fault_text(const json_t *fault, const char *whole)
 {
+	char *pointer = text_member(fault, "pointer"), *detail = text_member(fault, "detail");
+	char *text = mem_printf("%s: %s", pointer[0] != '\0' ? pointer : whole, detail);
+
+	free(pointer);
+	free(detail);
+	return text;
+}
+
+/* The detail is left out where it is the first fault once more. */
+static void print_problem(const json_t *problem)
+{
+	const json_t *faults = json_object_get(problem, "errors");
+	char *title = text_member(problem, "title"), *detail = text_member(problem, "detail");
+	char *first = fault_text(json_array_get(faults, 0), "body");
+	bool repeats = json_array_size(faults) > 0 && strcmp(detail, first) == 0;
 	size_t i;
 	json_t *fault;
 
+	(void)fprintf(stderr, "narrow: %s%s%s\n", title, repeats ? "" : ": ",
+		      repeats ? "" : detail);
 	json_array_foreach(faults, i, fault) {
-		char *pointer = text_member(fault, "pointer");
-		char *detail = text_member(fault, "detail");
+		char *text = fault_text(fault, "(the document)");
 
-		(void)fprintf(stderr, "  %s: %s\n", pointer[0] != '\0' ? pointer : "(the document)",
-			      detail);
-		free(pointer);
-		free(detail);
+		(void)fprintf(stderr, "  %s\n", text);
+		free(text);
 	}
+	if (json_is_true(json_object_get(problem, "errors_truncated"))) {
+		(void)fprintf(stderr, "  ... and more\n");
+	}
+	free(title);
+	free(detail);
+	free(first);
 }
 
 enum cli_exit cli_refused(const struct client_reply *reply)
 {
 	json_t *problem = json_parse(reply->body, reply->length, &limits, NULL);
+	const char *type = json_string_value(json_object_get(problem, "type"));
+	bool ours = type != NULL && strncmp(type, PROBLEM_TYPE, strlen(PROBLEM_TYPE)) == 0;
 
-	if (json_is_string(json_object_get(problem, "title"))) {
-		char *title = text_member(problem, "title");
-		char *detail = text_member(problem, "detail");
-
-		(void)fprintf(stderr, "narrow: %s: %s\n", title, detail);
-		print_faults(json_object_get(problem, "errors"));
-		if (json_is_true(json_object_get(problem, "errors_truncated"))) {
-			(void)fprintf(stderr, "  ... and more\n");
-		}
-		free(title);
-		free(detail);
+	if (ours) {
+		print_problem(problem);
 	} else {
-		(void)fprintf(stderr, "narrow: the server answered with status %d and no reason\n",
+		(void)fprintf(stderr,
+			      "narrow: the server answered with status %d, and not in narrowd's "
+			      "words: is this server narrowd?\n",
 			      reply->status);
 	}
 	json_decref(problem);
-	return CLI_REFUSED;
+	return ours ? CLI_REFUSED : CLI_UNREACHABLE;
 }
 
 enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer)

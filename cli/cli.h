@@ -61,7 +61,8 @@ enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, con
 enum cli_exit cli_pages(struct cli *cli, const char *path,
 			void (*add)(void *arg, const json_t *item), void *arg);
 
-/* Says why on standard error: an answer that is not 2xx; somebody unreachable. */
+/* Says why on standard error: an answer that is not 2xx, CLI_UNREACHABLE when it is not narrowd's; somebody
+ * unreachable. */
 enum cli_exit cli_refused(const struct client_reply *reply);
 enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err);
 /* The answer's JSON object, a new reference. */

@@ -37,25 +37,39 @@ struct call {
 	struct err *err;
 };
 
-int client_init(struct client *client, const char *server, const char *token, struct err *reterr)
+static bool begins(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Without the slashes at the end. */
+static size_t trimmed_length(const char *server)
 {
 	size_t length = strlen(server);
+
+	while (length > 0 && server[length - 1] == '/') {
+		length--;
+	}
+	return length;
+}
+
+int client_init(struct client *client, const char *server, const char *token, struct err *reterr)
+{
 	struct guard_url parts;
 
 	*client = (struct client){0};
-	if (strncmp(server, "unix:", 5) == 0 && length > 5) {
+	if (begins(server, "unix:") && server[5] != '\0') {
 		client->unix_path = mem_dup(server + 5);
 		client->url = mem_dup("http://localhost");
-	} else if (strncmp(server, "http://", 7) == 0 || strncmp(server, "https://", 8) == 0) {
-		while (server[length - 1] == '/') {
-			length--;
-		}
-		client->url = mem_dup_n(server, length);
+	} else if (begins(server, "http://") || begins(server, "https://")) {
+		client->url = mem_dup_n(server, trimmed_length(server));
+	} else if (strstr(server, "://") == NULL && !begins(server, "unix:")) {
+		client->url = mem_printf("http://%.*s", (int)trimmed_length(server), server);
 	} else {
 		return err_set(
 			reterr, ERR_USAGE,
-			"the server must be http://HOST:PORT, https://HOST:PORT or unix:PATH, "
-			"not \"%s\"",
+			"the server must be HOST:PORT, http://HOST:PORT, https://HOST:PORT or "
+			"unix:PATH, not \"%s\"",
 			server);
 	}
 	if (guard_check_url(NULL, client->url, &parts, reterr) != 0) {

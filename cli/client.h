@@ -30,7 +30,7 @@ struct client_reply {
 	int64_t retry_after_ms; /* -1 when absent */
 };
 
-/* `server` is "http://HOST:PORT", "https://..." or "unix:PATH"; `token` may be NULL. Both are
+/* `server` is "HOST:PORT", "http://HOST:PORT", "https://..." or "unix:PATH"; `token` may be NULL. Both are
  * copied. ERR_USAGE when one cannot be used; client_finish() is right in either case. */
 int client_init(struct client *client, const char *server, const char *token, struct err *reterr);
 void client_finish(struct client *client);

@@ -1,5 +1,6 @@
 #include "cli/job.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,11 +57,79 @@ enum cli_exit job_exit(const json_t *job, bool ok_keep)
 	return json_is_true(path2(job, "best", "keep_baseline")) && !ok_keep ? CLI_KEEP : CLI_OK;
 }
 
-char *job_verdict(const json_t *job)
+bool job_gains_nothing(const json_t *job)
 {
-	const char *verdict = json_string_value(path2(job, "best", "verdict"));
+	return json_is_string(path2(job, "progress", "hint")) &&
+	       json_is_true(path2(job, "best", "keep_baseline"));
+}
 
-	return verdict != NULL ? text_clean(verdict) : NULL;
+/* The server's time when it made the document; NaN when that cannot be told. */
+static double made_at_s(const json_t *job)
+{
+	double active = json_number_value(path2(job, "clock", "active_s"));
+	double elapsed = json_number_value(path2(job, "budget", "elapsed_s"));
+
+	return text_epoch_s(json_string_value(path2(job, "clock", "running_since"))) + elapsed -
+	       active;
+}
+
+const json_t *job_scoring(const json_t *job)
+{
+	size_t i;
+	json_t *out;
+
+	/* They are ordered by trial, and asked in that order. */
+	json_array_foreach(path2(job, "progress", "out"), i, out) {
+		const char *kind = json_string_value(json_object_get(out, "kind"));
+
+		if (kind != NULL && strcmp(kind, "score") == 0) {
+			return out;
+		}
+	}
+	return NULL;
+}
+
+double job_out_s(const json_t *job, const json_t *question)
+{
+	const char *since = json_string_value(json_object_get(question, "since"));
+
+	/* fmax() drops what is not a number. */
+	return fmax(made_at_s(job) - text_epoch_s(since), 0);
+}
+
+char *job_verdict(const json_t *best)
+{
+	const char *verdict = json_string_value(json_object_get(best, "verdict"));
+
+	if (verdict != NULL) {
+		return text_clean(verdict);
+	}
+	return json_is_true(json_object_get(best, "keep_baseline"))
+		       ? mem_dup("keep fp32: nothing that meets the criterion beats it")
+		       : NULL;
+}
+
+char *job_state(const json_t *job)
+{
+	char *state = text_member(job, "state");
+
+	if (strcmp(state, "baseline") == 0) {
+		free(state);
+		state = mem_dup("measuring the baseline");
+	}
+	return state;
+}
+
+char *job_warning(const json_t *warning)
+{
+	const char *pointer = json_string_value(json_object_get(warning, "pointer"));
+	char *at = text_clean(pointer != NULL ? pointer : "");
+	char *detail = text_member(warning, "detail");
+	char *text = mem_printf("%s%s%s", at, at[0] != '\0' ? ": " : "", detail);
+
+	free(at);
+	free(detail);
+	return text;
 }
 
 char *job_trials(const json_t *job)
@@ -160,10 +229,34 @@ char *job_improvement(const json_t *best)
 	return text;
 }
 
-char *job_best(const json_t *job)
+static void add_accuracy(struct buf *buf, const json_t *job, const json_t *best)
+{
+	const json_t *loss = json_object_get(best, "accuracy_loss");
+
+	add_owned(buf, "accuracy ", text_number(json_object_get(best, "accuracy")), "");
+	if (json_is_number(loss)) {
+		add_owned(buf, " (loss ", job_loss(job, loss), ")");
+	}
+}
+
+static void add_value(struct buf *buf, const json_t *job, const json_t *best,
+		      enum job_best_size size)
+{
+	const json_t *value = json_object_get(best, "objective_value");
+
+	if (size == JOB_BEST_VALUE && json_is_number(value)) {
+		add_owned(buf, "", text_rough(json_number_value(value)), "");
+	} else if (size == JOB_BEST_SHORT) {
+		add_owned(buf, ", ", text_number(value), "");
+	} else if (json_is_number(value)) {
+		add_owned(buf, ", ", job_objective(job), " ");
+		add_owned(buf, "", text_number(value), "");
+	}
+}
+
+char *job_best(const json_t *job, enum job_best_size size)
 {
 	const json_t *best = json_object_get(job, "best");
-	const json_t *loss = json_object_get(best, "accuracy_loss");
 	char *improvement;
 	struct buf buf;
 
@@ -171,37 +264,22 @@ char *job_best(const json_t *job)
 		return mem_dup("-");
 	}
 	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "trial ", text_number(json_object_get(best, "trial")), "");
-	add_owned(&buf, ", accuracy ", text_number(json_object_get(best, "accuracy")), "");
-	if (json_is_number(loss)) {
-		add_owned(&buf, " (loss ", job_loss(job, loss), ")");
+	if (size != JOB_BEST_VALUE) {
+		add_owned(&buf, "trial ", text_number(json_object_get(best, "trial")), "");
 	}
-	if (json_is_number(json_object_get(best, "objective_value"))) {
-		add_owned(&buf, ", ", job_objective(job), " ");
-		add_owned(&buf, "", text_number(json_object_get(best, "objective_value")), "");
+	if (size == JOB_BEST_WHOLE) {
+		buf_text(&buf, ", ");
+		add_accuracy(&buf, job, best);
 	}
+	add_value(&buf, job, best, size);
 	improvement = job_improvement(best);
-	if (strcmp(improvement, "-") != 0) {
+	if (strcmp(improvement, "-") != 0 && (size != JOB_BEST_VALUE || job_is_met(job))) {
 		buf_printf(&buf, " (%s)", improvement);
 	}
 	free(improvement);
-	buf_text(&buf, job_is_met(job) ? "" : ", misses the criterion");
-	return buf_take(&buf, NULL);
-}
-
-char *job_best_short(const json_t *job)
-{
-	const json_t *best = json_object_get(job, "best");
-	struct buf buf;
-
-	if (!json_is_object(best)) {
-		return mem_dup("-");
+	if (!job_is_met(job)) {
+		buf_text(&buf, size == JOB_BEST_WHOLE ? ", misses the criterion" : " misses");
 	}
-	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "trial ", text_number(json_object_get(best, "trial")), ", ");
-	add_owned(&buf, "", text_number(json_object_get(best, "objective_value")), "");
-	add_owned(&buf, " (", job_improvement(best), ")");
-	buf_text(&buf, job_is_met(job) ? "" : " misses");
 	return buf_take(&buf, NULL);
 }
 
@@ -242,7 +320,7 @@ char *job_waits_for(const json_t *job)
 	return buf_take(&buf, NULL);
 }
 
-char *job_question_out(const json_t *question)
+char *job_question_out(const json_t *job, const json_t *question)
 {
 	const char *member = json_object_get(question, "worker") != NULL ? "worker" : "evaluator";
 	const char *next = json_string_value(json_object_get(question, "next_try_at"));
@@ -256,6 +334,9 @@ char *job_question_out(const json_t *question)
 	}
 	add_owned(&buf, " since ", text_time(json_string_value(json_object_get(question, "since"))),
 		  "");
+	if (job_out_s(job, question) > 0) {
+		add_owned(&buf, " (", text_duration(job_out_s(job, question)), ")");
+	}
 	add_owned(&buf, ", attempt ", text_number(json_object_get(question, "attempt")), "");
 	if (json_is_string(json_object_get(question, "last_error"))) {
 		add_owned(&buf, ", after: ", text_member(question, "last_error"), "");

@@ -20,8 +20,18 @@ bool job_is_stuck(const json_t *job);
 /* How a command that was told of the job's end ends: CLI_KEEP when it completed with a config that meets
  * the criterion and says that the baseline is to be kept, CLI_OK instead when that is fine. */
 enum cli_exit job_exit(const json_t *job, bool ok_keep);
-/* The verdict on its best, or NULL. */
-char *job_verdict(const json_t *job);
+/* Whether the daemon has found that nothing gains so far, and nothing has since. */
+bool job_gains_nothing(const json_t *job);
+/* The score question that has been out longest, or NULL. */
+const json_t *job_scoring(const json_t *job);
+/* How long a question had been out when the document was made; 0 when that cannot be told. */
+double job_out_s(const json_t *job, const json_t *question);
+/* The verdict on a best (of a job's document or its own), or NULL. Jobs from before there were any say less. */
+char *job_verdict(const json_t *best);
+/* "baseline" is a state that nobody can be in: "measuring the baseline"; the others as they are. */
+char *job_state(const json_t *job);
+/* "/op_type_dict/fc: ignored" */
+char *job_warning(const json_t *warning);
 /* "17/100" */
 char *job_trials(const json_t *job);
 /* "latency_ms", or the weighted metrics. */
@@ -35,14 +45,17 @@ char *job_loss(const json_t *job, const json_t *loss);
 char *job_gain(const json_t *best);
 /* "2.31x" where that means something; else the same. */
 char *job_improvement(const json_t *best);
-/* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)"; "-" before there is one. */
-char *job_best(const json_t *job);
-/* "trial 23, 5.1 (2.31x)": the same where there is no room. */
-char *job_best_short(const json_t *job);
+enum job_best_size {
+	JOB_BEST_WHOLE, /* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)" */
+	JOB_BEST_SHORT, /* "trial 23, 5.1 (2.31x)" */
+	JOB_BEST_VALUE, /* "5.1 (2.31x)" */
+};
+/* Its best so far in as many words; "-" before there is one. */
+char *job_best(const json_t *job, enum job_best_size size);
 /* "evaluator down since 2026-03-02 09:00:00: connection refused"; "-" when nothing keeps it waiting. */
 char *job_waiting(const json_t *job);
-/* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00, attempt 2, after: no kernel" */
-char *job_question_out(const json_t *question);
+/* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00 (1m02s), attempt 2, after: no kernel" */
+char *job_question_out(const json_t *job, const json_t *question);
 /* The trial that is waited for while places are idle; there is one. */
 char *job_waits_for(const json_t *job);
 /* "completed: criterion_met (...)" */

@@ -56,14 +56,10 @@ static void print_warnings(const json_t *job)
 	json_t *warning;
 
 	json_array_foreach(json_object_get(job, "warnings"), i, warning) {
-		const char *at = json_string_value(json_object_get(warning, "pointer"));
-		char *pointer = text_clean(at != NULL ? at : "");
-		char *detail = text_member(warning, "detail");
+		char *text = job_warning(warning);
 
-		(void)fprintf(stderr, "narrow: warning: %s%s%s\n", pointer,
-			      pointer[0] != '\0' ? ": " : "", detail);
-		free(pointer);
-		free(detail);
+		(void)fprintf(stderr, "narrow: warning: %s\n", text);
+		free(text);
 	}
 }
 
@@ -130,6 +126,8 @@ static void add_job(void *arg, const json_t *job)
 {
 	const json_t *best = json_object_get(job, "best");
 	const json_t *speedup = json_object_get(best, "speedup");
+	size_t warnings = json_array_size(json_object_get(job, "warnings"));
+	char *verdict = job_verdict(best); /* the table's */
 	struct table *table = arg;
 
 	table_member(table, job, "id");
@@ -142,22 +140,23 @@ static void add_job(void *arg, const json_t *job)
 	table_add(table, json_is_number(speedup) ? text_rough(json_number_value(speedup))
 						 : job_gain(best));
 	table_text(table, json_is_object(best) ? (job_is_met(job) ? "yes" : "no") : "-");
-	table_text(table, json_is_true(json_object_get(best, "keep_baseline")) ? "fp32" : "-");
+	table_add(table, warnings > 0 ? mem_printf("%zu", warnings) : mem_dup("-"));
 	table_add(table, text_time(json_string_value(json_object_get(job, "created_at"))));
+	table_add(table, verdict != NULL ? verdict : mem_dup("-"));
 }
 
 enum cli_exit jobs_list(struct cli *cli)
 {
-	static const char *const heads[] = {"JOB",    "NAME",     "STATE",         "STRATEGY",
-					    "TRIALS", "ACCURACY", "OBJECTIVE",     "SPEED-UP",
-					    "MET",    "KEEP",     "CREATED (UTC)", NULL};
+	static const char *const heads[] = {
+		"JOB",      "NAME", "STATE",    "STRATEGY",      "TRIALS",  "ACCURACY", "OBJECTIVE",
+		"SPEED-UP", "MET",  "WARNINGS", "CREATED (UTC)", "VERDICT", NULL};
 	const char *state = cli->options[OPTION_STATE];
 	char *value = client_escape(state != NULL ? state : "");
 	char *path = mem_printf("/v1/jobs?limit=1000%s%s", state != NULL ? "&state=" : "", value);
 	struct table table;
 	enum cli_exit code;
 
-	table_init(&table, "llllrrrrlll", heads);
+	table_init(&table, "llllrrrrlrll", heads);
 	code = cli_pages(cli, path, add_job, &table);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&table);
@@ -182,7 +181,17 @@ static void add_out(struct table *table, const json_t *job)
 		table_pair(table, "waits for", job_waits_for(job));
 	}
 	json_array_foreach(json_object_get(progress, "out"), i, question) {
-		table_pair(table, i == 0 ? "out" : "", job_question_out(question));
+		table_pair(table, i == 0 ? "out" : "", job_question_out(job, question));
+	}
+}
+
+static void add_warnings(struct table *table, const json_t *job)
+{
+	size_t i;
+	json_t *warning;
+
+	json_array_foreach(json_object_get(job, "warnings"), i, warning) {
+		table_pair(table, "warning", job_warning(warning));
 	}
 }
 
@@ -193,12 +202,12 @@ static void add_pairs(struct table *table, const json_t *job)
 	} times[] = {
 		{"created", "created_at"}, {"started", "started_at"}, {"finished", "finished_at"}};
 	const json_t *baseline = json_object_get(job, "baseline");
-	char *verdict = job_verdict(job); /* the table's */
+	char *verdict = job_verdict(json_object_get(job, "best")); /* the table's */
 	const json_t *budget = json_object_get(job, "budget");
 
 	table_pair(table, "job", text_member(job, "id"));
 	table_pair(table, "name", text_member(job, "name"));
-	table_pair(table, "state", job_is_final(job) ? job_end(job) : text_member(job, "state"));
+	table_pair(table, "state", job_is_final(job) ? job_end(job) : job_state(job));
 	table_pair(table, "strategy", text_member(job, "strategy"));
 	table_pair(table, "stage", text_member(json_object_get(job, "progress"), "stage"));
 	table_pair(table, "trials", job_trials(job));
@@ -214,10 +223,11 @@ static void add_pairs(struct table *table, const json_t *job)
 	table_pair(table, "criterion", job_criterion(job));
 	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));
 	table_pair(table, "  metrics", text_number(json_object_get(baseline, "metrics")));
-	table_pair(table, "best", job_best(job));
+	table_pair(table, "best", job_best(job, JOB_BEST_WHOLE));
 	if (verdict != NULL) {
 		table_pair(table, "verdict", verdict);
 	}
+	add_warnings(table, job);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		table_pair(table, times[i].name,
 			   text_time(json_string_value(json_object_get(job, times[i].member))));
@@ -235,7 +245,6 @@ enum cli_exit jobs_show(struct cli *cli)
 		table_init(&table, "ll", NULL);
 		add_pairs(&table, job);
 		table_print(&table);
-		print_warnings(job);
 		table_finish(&table);
 	}
 	json_decref(job);
@@ -250,7 +259,7 @@ enum cli_exit jobs_control(struct cli *cli)
 	enum cli_exit code = cli_ask(cli, "POST", path, NULL, &job);
 
 	if (job != NULL) {
-		char *id = text_member(job, "id"), *state = text_member(job, "state");
+		char *id = text_member(job, "id"), *state = job_state(job);
 
 		printf("%s is %s\n", id, state);
 		free(id);
@@ -273,7 +282,7 @@ static char *exclusion_body(const char *reason)
 
 static void print_exclusion(const struct cli *cli, const json_t *job)
 {
-	char *best = job_best(job);
+	char *best = job_best(job, JOB_BEST_WHOLE);
 
 	printf("trial %s %sd, best: %s\n", cli->options[OPTION_TRIAL], cli->command, best);
 	free(best);

@@ -67,7 +67,8 @@ static const struct command commands[] = {
 };
 
 static const struct option options[OPTION_COUNT] = {
-	[OPTION_SERVER] = {"server", "URL", "the daemon: http(s)://HOST:PORT or unix:PATH"},
+	[OPTION_SERVER] = {"server", "URL",
+			   "the daemon: HOST:PORT, http(s)://HOST:PORT or unix:PATH"},
 	[OPTION_JSON] = {"json", NULL, "print the API's answers as they came"},
 	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command"},
 	[OPTION_VERSION] = {"version", NULL, "print the version"},

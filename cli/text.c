@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -108,6 +109,17 @@ char *text_time(const char *rfc3339)
 		text[TIME_SECONDS] = '\0';
 	}
 	return text;
+}
+
+double text_epoch_s(const char *rfc3339)
+{
+	struct tm tm = {0};
+	const char *end = rfc3339 != NULL ? strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+
+	if (end == NULL) {
+		return NAN;
+	}
+	return (double)timegm(&tm) + (*end == '.' ? strtod(end, NULL) : 0);
 }
 
 static bool continues(char byte)

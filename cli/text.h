@@ -2,7 +2,7 @@
  * What the command line prints: numbers that people can read, and text from the server made
  * harmless for terminals.
  *
- * Every function returns memory that the caller frees, never NULL.
+ * Functions that return text return memory that the caller frees, never NULL.
  */
 #ifndef NARROWD_CLI_TEXT_H
 #define NARROWD_CLI_TEXT_H
@@ -22,6 +22,8 @@ char *text_rough(double value);
 char *text_duration(double seconds);
 /* An RFC 3339 time without its "T" and fractions: "2026-03-02 09:00:00"; "-" for NULL. */
 char *text_time(const char *rfc3339);
+/* Its seconds since the epoch; NaN for NULL and for other texts. */
+double text_epoch_s(const char *rfc3339);
 /* Columns that the text takes, one for each character of UTF-8. */
 size_t text_width(const char *text);
 /* Cuts the text after that many columns, in place. */

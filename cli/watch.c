@@ -1,6 +1,6 @@
 #include "cli/watch.h"
 
-#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +8,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/job.h"
+#include "cli/line.h"
 #include "cli/text.h"
 
 enum {
 	PATIENCE_MS = 15 * 1000, /* how long the daemon may be away, for a restart */
 	PAUSE_MS = 500,
 	PAUSE_MAX_MS = 5 * 1000,
-	BAR_COLUMNS = 24,
-	BAR_MIN = 4,
-	BAR_ENDS = 3, /* its brackets and the gap */
 	COLUMNS_DEFAULT = 80,
-	LINE_BYTES_MAX = 16 * 1024,
+	FAREWELL_BYTES = 512,
 	OK = 200,
 	NOT_MODIFIED = 304,
 	UNAVAILABLE = 503,
@@ -33,146 +30,13 @@ struct watch {
 	bool terminal;
 	bool json;
 	bool quiet;         /* prints the end alone */
+	bool hinted;        /* has said that nothing gains */
 	json_t *job;        /* NULL before the first answer */
 	int64_t job_at;     /* when it came, monotonic */
 	int64_t away_since; /* when the daemon was missed first, or -1 */
 	char *etag;
 	char *shown; /* the last line that was printed; never NULL */
 };
-
-static double number_of(const json_t *job, const char *member)
-{
-	return json_number_value(json_object_get(json_object_get(job, "budget"), member));
-}
-
-static bool is_running(const json_t *job)
-{
-	const char *state = json_string_value(json_object_get(job, "state"));
-
-	return state != NULL && (strcmp(state, "running") == 0 || strcmp(state, "baseline") == 0);
-}
-
-/* Active seconds up to now: the document's, and what has passed since it came. */
-static double elapsed_s(const struct watch *watch)
-{
-	double elapsed = number_of(watch->job, "elapsed_s");
-
-	if (is_running(watch->job) && watch->away_since < 0) {
-		elapsed += (double)(clock_mono_ms() - watch->job_at) / 1000;
-	}
-	return elapsed;
-}
-
-static double count_of(const json_t *job, const char *member)
-{
-	return json_number_value(json_object_get(json_object_get(job, "progress"), member));
-}
-
-/* From the mean time of a question so far, the baseline's too; negative when nothing is known. */
-static double remaining_s(const struct watch *watch, double elapsed)
-{
-	const json_t *clock = json_object_get(watch->job, "clock");
-	const json_t *active = json_object_get(clock, "active_s");
-	double measured = number_of(watch->job, "trials_measured");
-	double failed = count_of(watch->job, "failed");
-	double asked = measured + failed + json_is_object(json_object_get(watch->job, "baseline"));
-	double left = number_of(watch->job, "max_trials") - measured - failed;
-	double timeout = number_of(watch->job, "timeout");
-	double spent =
-		active != NULL ? json_number_value(active) : number_of(watch->job, "elapsed_s");
-	double remaining = -1;
-
-	if (measured > 0 && left > 0) {
-		remaining = spent / asked * left;
-	}
-	if (timeout > 0 && (remaining < 0 || timeout - elapsed < remaining)) {
-		remaining = fmax(timeout - elapsed, 0);
-	}
-	return is_running(watch->job) ? remaining : -1;
-}
-
-static void add_times(const struct watch *watch, struct buf *line)
-{
-	double elapsed = elapsed_s(watch), remaining = remaining_s(watch, elapsed);
-	char *text = text_duration(elapsed);
-
-	buf_printf(line, "  %s", text);
-	free(text);
-	if (remaining >= 0) {
-		text = text_duration(remaining);
-		buf_printf(line, ", at most %s left", text);
-		free(text);
-	}
-}
-
-static void add_bar(const json_t *job, int columns, struct buf *line)
-{
-	double max = number_of(job, "max_trials");
-	double part = max > 0 ? number_of(job, "trials_measured") / max : 0;
-	int full = (int)(fmin(fmax(part, 0), 1) * columns);
-
-	buf_text(line, "[");
-	for (int i = 0; i < columns; i++) {
-		buf_text(line, i < full ? "#" : "-");
-	}
-	buf_text(line, "] ");
-}
-
-/* What of the line is shown. */
-struct look {
-	bool state, stage; /* without the state all words are spared */
-	int bar;           /* its columns; 0: none */
-	bool times, whole_best;
-};
-
-static void add_progress(const json_t *job, const struct look *look, struct buf *line)
-{
-	const json_t *progress = json_object_get(job, "progress");
-	char *state = text_member(job, "state"), *stage = text_member(progress, "stage");
-	char *trials = job_trials(job);
-	json_int_t failed = json_integer_value(json_object_get(progress, "failed"));
-
-	if (look->state) {
-		buf_printf(line, "%s  ", state);
-	}
-	if (look->stage && strcmp(stage, "-") != 0) {
-		buf_printf(line, "%s  ", stage);
-	}
-	if (look->bar > 0) {
-		add_bar(job, look->bar, line);
-	}
-	buf_printf(line, "%s%s", trials, look->state ? " trials" : "");
-	if (failed > 0) {
-		buf_printf(line, ", %lld failed", (long long)failed);
-	}
-	free(state);
-	free(stage);
-	free(trials);
-}
-
-static void add_best(const json_t *job, bool whole, struct buf *line)
-{
-	char *best = whole ? job_best(job) : job_best_short(job);
-
-	if (strcmp(best, "-") != 0) {
-		buf_printf(line, "  best: %s", best);
-	}
-	free(best);
-}
-
-/* The first words, or all of them, of why nothing moves. */
-static void add_waiting(const json_t *job, bool whole, struct buf *line)
-{
-	char *waiting = job_waiting(job), *since = strstr(waiting, " since ");
-
-	if (!whole && since != NULL) {
-		*since = '\0';
-	}
-	if (strcmp(waiting, "-") != 0) {
-		buf_printf(line, "  (%s)", waiting);
-	}
-	free(waiting);
-}
 
 static size_t terminal_columns(void)
 {
@@ -184,55 +48,34 @@ static size_t terminal_columns(void)
 	return size.ws_col;
 }
 
-static char *line_of(const struct watch *watch, const struct look *look)
+static struct line line_of(const struct watch *watch)
 {
-	struct buf line;
-
-	buf_init(&line, LINE_BYTES_MAX);
-	add_progress(watch->job, look, &line);
-	if (look->times) {
-		add_times(watch, &line);
-	}
-	if (watch->away_since >= 0) {
-		buf_text(&line, "  (waiting for the daemon)");
-	}
-	add_waiting(watch->job, false, &line);
-	add_best(watch->job, look->whole_best, &line);
-	return buf_take(&line, NULL);
+	return (struct line){
+		.job = watch->job,
+		.age_s = (double)(clock_mono_ms() - watch->job_at) / 1000,
+		.away = watch->away_since >= 0,
+	};
 }
 
-/* The most that fits: first the stage goes, then the bar gets shorter, then the times go; the counts
- * and the best stay. */
-static char *fitting_line(const struct watch *watch, size_t columns)
+/* The daemon's words on a job that gains nothing, once. */
+static void draw_hint(struct watch *watch)
 {
-	static const struct look looks[] = {
-		{true, true, BAR_COLUMNS, true, true}, {true, false, BAR_COLUMNS, true, true},
-		{true, false, 0, true, true},          {true, false, 0, true, false},
-		{true, false, 0, false, false},        {false, false, 0, false, false},
-	};
-	enum { LOOKS = sizeof(looks) / sizeof(looks[0]) };
-	struct look look = looks[0];
-	char *text = line_of(watch, &look);
+	if (!watch->hinted && job_gains_nothing(watch->job)) {
+		char *hint = text_member(json_object_get(watch->job, "progress"), "hint");
 
-	for (size_t i = 1; i < LOOKS && text_width(text) > columns; i++) {
-		free(text);
-		look = looks[i];
-		text = line_of(watch, &look);
+		watch->hinted = true;
+		printf("%sno gain so far: %s%s\n", watch->terminal ? "\r" : "", hint,
+		       watch->terminal ? "\033[K" : "");
+		free(hint);
 	}
-	if (look.bar == 0 && text_width(text) + BAR_MIN + BAR_ENDS <= columns) {
-		look.bar = (int)(columns - text_width(text)) - BAR_ENDS;
-		look.bar = look.bar < BAR_COLUMNS ? look.bar : BAR_COLUMNS;
-		free(text);
-		text = line_of(watch, &look);
-	}
-	text_clip(text, columns);
-	return text;
 }
 
 static void draw_terminal(struct watch *watch)
 {
-	char *text = fitting_line(watch, terminal_columns() - 1);
+	struct line line = line_of(watch);
+	char *text = line_fitting(&line, terminal_columns() - 1);
 
+	draw_hint(watch);
 	printf("\r%s\033[K", text);
 	(void)fflush(stdout);
 	free(text);
@@ -241,21 +84,16 @@ static void draw_terminal(struct watch *watch)
 /* Prints a line when anything but the times has changed. */
 static void draw_line(struct watch *watch)
 {
-	static const struct look plain = {.state = true, .stage = true, .whole_best = true};
-	struct buf line, times;
-	char *text;
+	struct line line = line_of(watch);
+	char *text = line_whole(&line);
 
-	buf_init(&line, LINE_BYTES_MAX);
-	add_progress(watch->job, &plain, &line);
-	add_waiting(watch->job, true, &line);
-	add_best(watch->job, true, &line);
-	text = buf_take(&line, NULL);
+	draw_hint(watch);
 	if (strcmp(text, watch->shown) != 0) {
-		buf_init(&times, LINE_BYTES_MAX);
-		add_times(watch, &times);
-		printf("%s%s\n", text, times.bytes);
+		char *times = line_times(&line);
+
+		printf("%s%s\n", text, times);
 		(void)fflush(stdout);
-		buf_finish(&times);
+		free(times);
 	}
 	free(watch->shown);
 	watch->shown = text;
@@ -372,8 +210,8 @@ static enum cli_exit step(struct watch *watch, const char *path)
 
 static void print_end(const struct watch *watch)
 {
-	char *end = job_end(watch->job), *best = job_best(watch->job);
-	char *verdict = job_verdict(watch->job);
+	char *end = job_end(watch->job), *best = job_best(watch->job, JOB_BEST_WHOLE);
+	char *verdict = job_verdict(json_object_get(watch->job, "best"));
 
 	leave_line(watch);
 	printf("%s\nbest: %s\n", end, best);
@@ -391,6 +229,42 @@ static void print_end(const struct watch *watch)
 	free(verdict);
 }
 
+/* What a signal handler can say. */
+static char farewell[FAREWELL_BYTES];
+
+static void on_interrupt(int number)
+{
+	if (write(STDERR_FILENO, farewell, strlen(farewell)) < 0) {
+		_exit(CLI_NOT_MET);
+	}
+	/* The handler is there for once: this ends the process as if there were none. */
+	(void)raise(number);
+}
+
+/* Who stops watching by Ctrl-C may think that the job stops too. */
+static void expect_interrupt(const struct cli *cli)
+{
+	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND}, old;
+	char *id = text_clean(cli->argument);
+
+	(void)snprintf(farewell, sizeof(farewell),
+		       "\nnarrow: the job goes on; to come back: narrow %s %s; to end it: narrow "
+		       "cancel %s\n",
+		       cli->command[0] == 'w' ? cli->command : "watch", id, id);
+	free(id);
+	if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+		(void)sigaction(SIGINT, &action, NULL);
+	}
+}
+
+/* Whether lines can be drawn anew. */
+static bool is_terminal(void)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) == 1 && kind != NULL && strcmp(kind, "dumb") != 0;
+}
+
 static enum cli_exit follow(struct cli *cli, bool quiet)
 {
 	struct watch watch = {
@@ -404,7 +278,8 @@ static enum cli_exit follow(struct cli *cli, bool quiet)
 	char *path = cli_job_path(cli, "");
 	enum cli_exit code;
 
-	watch.terminal = !watch.json && !quiet && isatty(STDOUT_FILENO) == 1;
+	watch.terminal = !watch.json && !quiet && is_terminal();
+	expect_interrupt(cli);
 	if (watch.terminal) {
 		cli->client.tick = on_tick;
 		cli->client.tick_arg = &watch;

@@ -53,6 +53,7 @@ class Usage(CliTest):
             ("jobs", "--server", "ftp://host"): "unix:PATH",
             ("jobs", "--server", "unix:"): "unix:PATH",
             ("jobs", "--server", "http://"): "cannot be used",
+            ("jobs", "--server", "/run/narrowd"): "cannot be used",
             ("jobs", "--server=http://h:0"): "port",
         }.items():
             with self.subTest(arguments):
@@ -113,15 +114,34 @@ class Refusals(CliTest):
                         "  (the document): evil ?[31m ??31m",
                     ])
 
-    def test_an_error_without_a_problem_document(self):
-        for body in (b"<html>Bad Gateway</html>", b"", b"[]", b'{"title": 1}'):
-            with self.subTest(body):
-                errors = self.fails(REFUSED, self.serve(Reply(502, body)), "jobs")
-                self.assertIn("status 502", errors)
+    def test_a_fault_is_printed_once(self):
+        """The detail repeats the first fault, for clients that read no further."""
+        fault, other = ({"pointer": f"/{name}", "detail": "unknown member"} for name in "ab")
+        for faults, detail in (
+            ([fault], "/a: unknown member"),
+            ([fault, other], "/a: unknown member"),
+            ([{"pointer": "", "detail": "is empty"}], "body: is empty"),
+        ):
+            server = self.serve(problem(422, "invalid_field", "No", detail, errors=faults))
+            self.assertEqual(self.fails(REFUSED, server, "submit", "-", stdin=b"{}").splitlines(), [
+                "narrow: No",
+                *(f"  {f['pointer'] or '(the document)'}: {f['detail']}" for f in faults),
+            ])
+
+    def test_a_server_that_is_not_narrowd(self):
+        other = {"type": "about:blank", "title": "Not Found", "status": 404}
+        for status in (404, 501, 502):
+            for body in (b"<html>Bad Gateway</html>", b"", b"[]", b'{"title": 1}', other):
+                for command in (["jobs"], ["watch", JOB], ["submit", "-"]):
+                    with self.subTest(command, body=body):
+                        server = self.serve(Reply(status, body))
+                        errors = self.fails(UNREACHABLE, server, *command, stdin=b"{}")
+                        self.assertIn(f"status {status}", errors)
+                        self.assertIn("is this server narrowd?", errors)
 
     def test_a_redirect_is_not_followed(self):
         server = self.serve(Reply(302, b"", {"Location": "/v1/jobs?again"}))
-        self.assertIn("status 302", self.fails(REFUSED, server, "jobs"))
+        self.assertIn("status 302", self.fails(UNREACHABLE, server, "jobs"))
         self.assertEqual(len(server.requests), 1)
 
     def test_answers_that_are_not_json(self):
@@ -173,8 +193,6 @@ class Requests(CliTest):
         warnings = ("narrow: warning: /op_type_dict/fc: ignored?[2J\n"
                     "narrow: warning: odd\n")
         self.assertEqual(done.errors, warnings)
-        server = self.serve(job("running", warnings=given))
-        self.assertEqual(self.narrow(server, "show", JOB).errors, warnings)
 
     def test_a_lost_submission_is_repeated_once_under_its_key(self):
         server = self.serve_in_turn(None, Reply(201, job("queued")))
@@ -208,6 +226,15 @@ class Requests(CliTest):
             [request.path for request in server.requests], ["/v1/jobs", "/behind/a/proxy/v1/jobs"]
         )
 
+    def test_a_server_needs_no_scheme(self):
+        server = self.serve({"items": [], "next": None})
+        bare = server.url.removeprefix("http://")
+        self.runs(OK, "http://127.0.0.1:1", "jobs", "--server", bare)
+        self.runs(OK, f"{bare}/behind/a/proxy/", "jobs")
+        self.assertEqual(
+            [request.path for request in server.requests], ["/v1/jobs", "/behind/a/proxy/v1/jobs"]
+        )
+
     def test_a_unix_socket(self):
         with tempfile.TemporaryDirectory() as directory:
             server = self.serve(job(), unix_path=os.path.join(directory, "socket"))
@@ -223,9 +250,12 @@ class Requests(CliTest):
             self.assertEqual(server.requests[-1].query, {})
 
     def test_control(self):
-        for command, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        for command, state, words in (
+            ("pause", "paused", "paused"), ("resume", "running", "running"),
+            ("resume", "baseline", "measuring the baseline"), ("cancel", "cancelled", "cancelled"),
+        ):
             server = self.serve(job(state))
-            self.assertEqual(self.runs(OK, server, command, JOB), f"{JOB} is {state}\n")
+            self.assertEqual(self.runs(OK, server, command, JOB), f"{JOB} is {words}\n")
             request = server.requests[0]
             self.assertEqual((request.method, request.path), ("POST", f"/v1/jobs/{JOB}/{command}"))
             self.assertTrue(request.headers["Idempotency-Key"])
@@ -292,7 +322,7 @@ class RealDaemon(CliTest):
             for command in ("show", "trials", "best"):
                 self.assertIn("0.9", self.runs(OK, daemon.url, command, name), command)
             self.assertRegex(
-                self.runs(OK, daemon.url, "best", name), r"high precision +fc2 \(fp32\)\n"
+                self.runs(OK, daemon.url, "best", name), r"high precision +fc2 \(fp32\); the other 1 quantized\n"
             )
             self.assertIn(name, self.runs(OK, daemon.url, "jobs", "--state", "completed"))
             self.assertIn("basic", self.runs(OK, daemon.url, "strategies"))

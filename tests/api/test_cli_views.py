@@ -1,38 +1,11 @@
 """The command line: what it prints for people."""
 
-import contextlib
-import fcntl
-import itertools
 import json
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
-import threading
 import unittest
 
-from cli_kit import (
-    JOB,
-    KEEP,
-    NARROW,
-    NOT_MET,
-    OK,
-    REFUSED,
-    UNREACHABLE,
-    CliTest,
-    best_trial,
-    job,
-    problem,
-)
-from patience import PATIENCE_S
+from cli_kit import JOB, NOT_MET, OK, REFUSED, CliTest, best_trial, job, problem
 from scripted import Reply
-
-
-def drawn_lines(output):
-    """What a terminal showed, one text per redrawing."""
-    return [line.partition("\033")[0] for line in output.replace("\n", "\r").split("\r") if line]
 
 
 class Tables(CliTest):
@@ -46,21 +19,26 @@ class Tables(CliTest):
                 self.assertNotEqual(line[at], " ", text)
 
     def test_jobs_of_all_pages(self):
-        first = job(name="k\u00f6ln \u001b[2J", best=best_trial(True))
+        best = {**best_trial(True), "verdict": "2.31 times as fast"}
+        warnings = [{"pointer": "/a", "detail": "ignored"}, {"pointer": "/b", "detail": "odd"}]
+        first = job(name="k\u00f6ln \u001b[2J", best=best, warnings=warnings)
+        old = job("completed", best={**best_trial(True), "keep_baseline": True, "verdict": None})
         pages = {
             None: {"items": [first], "next": "a/b=&c"},
-            "a/b=&c": {"items": [job("queued", name=None, baseline=None)], "next": None},
+            "a/b=&c": {"items": [job("queued", name=None, baseline=None), old], "next": None},
         }
         server = self.serve(lambda request: pages[request.query.get("cursor")])
         text = self.runs(OK, server, "jobs", "--state", "run&ning")
         self.assertEqual([r.query["state"] for r in server.requests], ["run&ning"] * 2)
-        self.assert_aligned(text, ["NAME", "STATE", "STRATEGY", "MET", "CREATED"])
+        self.assert_aligned(text, ["NAME", "STATE", "STRATEGY", "MET", "CREATED", "VERDICT"])
         rows = [line.split() for line in text.splitlines()]
         self.assertEqual(rows[1][:4], [JOB, "k\u00f6ln", "?[2J", "running"])
-        self.assertEqual(rows[1][5:], ["0/100", "0.7543", "12.3", "2.31", "yes", "-", "2026-03-02",
-                                       "09:00:00"])
+        self.assertEqual(rows[1][5:], ["0/100", "0.7543", "12.3", "2.31", "yes", "2", "2026-03-02",
+                                       "09:00:00", "2.31", "times", "as", "fast"])
         self.assertEqual(rows[2][:3], [JOB, "-", "queued"])
-        self.assertEqual(rows[2][4:9], ["0/100", "-", "-", "-", "-"])
+        self.assertEqual(rows[2][4:], ["0/100", "-", "-", "-", "-", "-", "2026-03-02", "09:00:00",
+                                       "-"])
+        self.assertIn("keep fp32: nothing that meets the criterion beats it", text.splitlines()[3])
 
     def test_json_pages_are_one_document_a_line(self):
         server = self.serve_in_turn({"items": [1], "next": "x"}, {"items": [2], "next": None})
@@ -117,6 +95,20 @@ class Tables(CliTest):
             pairs["best"], "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 12.3 (2.31x)"
         )
 
+    def test_show_has_the_verdict_and_every_warning(self):
+        best = {**best_trial(True), "verdict": "2.31 times\u001b[2J as fast"}
+        given = [{"pointer": "/op_type_dict/fc", "detail": "ignored\u001b[2J"},
+                 {"pointer": None, "detail": "odd"}]
+        text = self.runs(OK, self.serve(job("running", best=best, warnings=given)), "show", JOB)
+        rows = [re.split(r" {2,}", line.strip(), maxsplit=1) for line in text.splitlines()]
+        self.assertIn(["verdict", "2.31 times?[2J as fast"], rows)
+        self.assertEqual([row[1] for row in rows if row[0] == "warning"],
+                         ["/op_type_dict/fc: ignored?[2J", "odd"])
+
+    def test_show_says_where_a_job_is(self):
+        text = self.runs(OK, self.serve(job("baseline", baseline=None)), "show", JOB)
+        self.assertRegex(text, r"(?m)^state +measuring the baseline$")
+
     def test_strategies_and_evaluators(self):
         server = self.serve({
             "items": [{"name": "basic", "origin": "built_in", "summary": "Stage by stage"}],
@@ -163,7 +155,20 @@ class Best(CliTest):
             pairs["objective"], "latency_ms 12.3, baseline 28.4, speed-up 2.31x"
         )
         self.assertEqual(pairs["operators"], "static 3, bf16 1, fp32 1")
-        self.assertEqual(pairs["high precision"], "conv2 (fp32), fc (bf16)")
+        self.assertEqual(pairs["high precision"], "conv2 (fp32), fc (bf16); the other 3 quantized")
+
+    def test_of_two_sets_of_operators_the_smaller_one_is_listed(self):
+        for high, quantized, row in (
+            ([], ["a", "b"], "high precision  none, all 2 quantized"),
+            (["x"], ["a"], "high precision  x (fp32); the other 1 quantized"),
+            (["x", "y"], ["a"], "quantized  a (static); the other 2 in high precision"),
+            (["x"], [], "quantized  none, all 1 in high precision"),
+        ):
+            modes = {**dict.fromkeys(high, "fp32"), **dict.fromkeys(quantized, "static")}
+            ops = {name: {"mode": mode} for name, mode in modes.items()}
+            server = self.serve_best("completed", True, config={"ops": ops})
+            with self.subTest(row):
+                self.assertIn(row, self.runs(OK, server, "best", JOB).splitlines())
 
     def test_missed(self):
         nearest = {"misses_by": 0.35, "accuracy": 0.7543}
@@ -232,203 +237,6 @@ class Probe(CliTest):
         server = self.serve_probe({"ok": True, "capability": {}, "error": None})
         self.runs(OK, server, "probe", "evl_9")
         self.assertEqual([r.path for r in server.requests], ["/v1/evaluators/evl_9/probe"])
-
-
-class Watch(CliTest):
-    def tagged(self, tag, document):
-        return Reply(200, document, {"ETag": f'"{tag}"'})
-
-    def test_one_line_per_change(self):
-        server = self.serve_in_turn(
-            self.tagged(1, job("baseline", baseline=None)),
-            Reply(304, b"", {"ETag": '"1"'}),
-            self.tagged(2, job(measured=10)),
-            self.tagged(3, job(measured=10, parallel=2)),
-            self.tagged(4, job(measured=20, best=best_trial(True))),
-            self.tagged(5, job("completed", 21, best_trial(True))),
-        )
-        lines = self.runs(OK, server, "watch", JOB).splitlines()
-        self.assertEqual([line.split()[0] for line in lines], [
-            "baseline", "running", "running", "completed", "completed:", "best:",
-        ])
-        self.assertRegex(
-            lines[1], r"^running  fallback  10/100 trials  30\.\d s, at most 4m05s left$"
-        )
-        self.assertIn("best: trial 23, accuracy 0.7543 (loss 0.89 %)", lines[2])
-        waits = [(r.headers["If-None-Match"], r.headers["Prefer"]) for r in server.requests]
-        self.assertEqual(waits, [(None, None)] + [
-            (f'"{tag}"', "wait=20") for tag in (1, 1, 2, 3, 4)
-        ])
-
-    def test_the_exit_code_is_about_the_criterion(self):
-        keep = {**best_trial(True), "keep_baseline": True, "verdict": "keep fp32: it is slower"}
-        for state, best, code in (
-            ("completed", best_trial(True), OK),
-            ("completed", best_trial(False), NOT_MET),
-            ("failed", None, NOT_MET),
-            ("cancelled", None, NOT_MET),
-            ("cancelled", best_trial(True), NOT_MET),
-            ("completed", keep, KEEP),
-            ("failed", keep, NOT_MET),
-        ):
-            with self.subTest(state, best=best):
-                server = self.serve(self.tagged(1, job(state, 1, best)))
-                text = self.runs(code, server, "watch", JOB)
-                self.assertEqual("keep fp32" in text, best is keep)
-        for command in (["wait", JOB], ["wait", JOB, "--ok-keep"], ["watch", JOB, "--ok-keep"]):
-            server = self.serve(self.tagged(1, job("completed", 1, keep)))
-            text = self.runs(OK if "--ok-keep" in command else KEEP, server, *command)
-            self.assertEqual(text.splitlines()[-1], "keep fp32: it is slower")
-
-    def test_nobody_waits_for_a_job_that_has_paused_itself(self):
-        for reason, ends in (("replay_divergence", True), ("requested", False)):
-            paused = {**job("paused", 1), "pause": {"reason": reason, "detail": "mend it"}}
-            replies = [self.tagged(1, paused), self.tagged(2, job("completed", 1, best_trial(True)))]
-            text = self.runs(NOT_MET if ends else OK, self.serve_in_turn(*replies), "wait", JOB)
-            self.assertEqual("mend it" in text, ends)
-
-    def test_submit_and_watch(self):
-        server = self.serve_in_turn(
-            Reply(201, job("queued")), self.tagged(1, job("completed", 3, best_trial(False)))
-        )
-        text = self.runs(NOT_MET, server, "submit", "-", "--watch", stdin=b"{}")
-        self.assertEqual(text.splitlines()[0], JOB)
-        self.assertIn("misses the criterion", text)
-        self.assertEqual(server.requests[1].path, f"/v1/jobs/{JOB}")
-
-    def test_json(self):
-        documents = [job(measured=1), job("completed", 2, best_trial(True))]
-        server = self.serve_in_turn(*(self.tagged(n, d) for n, d in enumerate(documents)))
-        text = self.runs(OK, server, "watch", "--json", JOB)
-        self.assertEqual([json.loads(line) for line in text.splitlines()], documents)
-
-    def test_a_restart_of_the_daemon_is_survived(self):
-        busy = problem(503, "draining", "Shutting down", "later")
-        server = self.serve_in_turn(
-            self.tagged(1, job(measured=1)), None, busy, None,
-            self.tagged(2, job("completed", 2, best_trial(True))),
-        )
-        self.assertIn("criterion_met", self.runs(OK, server, "watch", JOB))
-        self.assertEqual(len(server.requests), 5)
-
-    def test_a_daemon_that_stays_away_is_unreachable(self):
-        turns = itertools.chain([self.tagged(1, job(measured=1))], itertools.repeat(None))
-        server = self.serve(lambda _: next(turns))
-        done = self.narrow(server, "watch", JOB)
-        self.assertEqual(done.returncode, UNREACHABLE)
-        self.assertIn("cannot reach", done.errors)
-        self.assertGreater(len(server.requests), 2)
-
-    def test_a_job_that_is_gone(self):
-        gone = problem(404, "not_found", "Not found", "no such job")
-        server = self.serve_in_turn(self.tagged(1, job(measured=1)), gone)
-        done = self.narrow(server, "watch", JOB)
-        self.assertEqual(done.returncode, REFUSED)
-        self.assertIn("no such job", done.errors)
-
-    def on_terminal(self, server, columns, seen=lambda output: None):
-        """Runs watch on a terminal of that width; returns (exit code, what was written).
-
-        `seen` is told meanwhile what has been written so far.
-        """
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = subprocess.Popen(
-            [NARROW, "watch", JOB], stdin=slave, stdout=slave, stderr=slave,
-            env=self.environment(server),
-        )
-        os.close(slave)
-        output = b""
-        with contextlib.suppress(OSError):
-            while part := os.read(master, 65536):
-                output += part
-                seen(output.decode(errors="replace"))
-        os.close(master)
-        return process.wait(PATIENCE_S), output.decode()
-
-    def test_the_terminal_gets_one_line_redrawn(self):
-        server = self.serve_in_turn(
-            self.tagged(1, job(measured=50)),
-            self.tagged(2, job(measured=75, best=best_trial(True))),
-            self.tagged(3, job("completed", 80, best_trial(True))),
-        )
-        code, output = self.on_terminal(server, 200)
-        self.assertEqual(code, OK, output)
-        lines = drawn_lines(output)
-        self.assertIn(f"running  fallback  [{'#' * 12}{'-' * 12}] 50/100 trials", lines[0])
-        self.assertRegex(lines[0], r"2m30s, at most 2m27s left$")
-        self.assertIn(f"[{'#' * 18}{'-' * 6}] 75/100 trials", lines[1])
-        self.assertIn("best: trial 23", lines[1])
-        self.assertEqual(output.count("\n"), 3)
-        self.assertEqual(output.count("\r\n"), 3, "the bar is left before the summary")
-
-    def test_a_narrow_terminal_is_not_wrapped(self):
-        server = self.serve_in_turn(
-            self.tagged(1, job(measured=75, best=best_trial(True))),
-            self.tagged(2, job("completed", 80, best_trial(True))),
-        )
-        _, output = self.on_terminal(server, 50)
-        drawn = re.findall(r"\r([^\r\n\033]*)\033\[K", output)
-        self.assertEqual([len(line) <= 49 for line in drawn], [True, True])
-        self.assertIn("75/100  best: trial 23, 12.3 (2.31x)", drawn[0])
-
-    def test_counts_and_best_are_never_cut(self):
-        """First the stage goes, then the bar gets shorter, then the times go."""
-        shown = {}
-        for columns in (200, 120, 100, 80, 60, 40):
-            server = self.serve_in_turn(
-                self.tagged(1, job(measured=75, best=best_trial(True))),
-                self.tagged(2, job("completed", 80, best_trial(True))))
-            _, output = self.on_terminal(server, columns)
-            shown[columns] = re.findall(r"\r([^\r\n\033]*)\033\[K", output)[0]
-            self.assertLess(len(shown[columns]), columns)
-            self.assertIn("75/100", shown[columns])
-            self.assertRegex(shown[columns], r"best: trial 23, .*12\.3 \(2\.31x\)$")
-        has = {name: [columns for columns, line in shown.items() if re.search(what, line)]
-               for name, what in (("stage", "fallback"), ("bar", r"\[#"), ("times", "left"))}
-        self.assertEqual(has["stage"], [200])
-        self.assertEqual(has["times"], [200, 120, 100, 80])
-        self.assertEqual(has["bar"], [200, 120, 100, 60])
-
-    def test_an_evaluator_that_is_down_is_seen(self):
-        waiting = {"reason": "evaluator_down", "since": "2026-03-02T09:00:00.000Z",
-                   "detail": "connection\x1b refused", "evaluator": "evl_1"}
-        out = [{"trial": 7, "kind": "evaluate", "since": "2026-03-02T09:00:01.000Z",
-                "attempt": 2, "last_error": "no\x1b kernel", "next_try_at": None,
-                "worker": "gpu-7"}]
-        oldest = {"trial": 7, "since": "2026-03-02T09:00:02.000Z", "worker": "gpu-7"}
-        progress = {"stage": "x", "asked": 1, "told": 1, "failed": 0, "waiting": waiting,
-                    "out": out, "waits_for": oldest}
-        server = self.serve_in_turn(
-            self.tagged(1, job(measured=75, progress=progress)),
-            self.tagged(2, job("completed", 80, best_trial(True))))
-        _, output = self.on_terminal(server, 60)
-        self.assertIn("(evaluator down)", output)
-        text = self.runs(OK, self.serve(job(progress=progress)), "show", JOB)
-        self.assertIn("evaluator down since 2026-03-02 09:00:00: connection? refused", text)
-        self.assertIn("trial 7 at gpu-7, places idle since 2026-03-02 09:00:02", text)
-        self.assertIn("trial 7 (evaluate) at gpu-7 since 2026-03-02 09:00:01, attempt 2, after: "
-                      "no? kernel", text)
-
-    def test_the_time_goes_on_while_nothing_changes(self):
-        redrawn = threading.Event()
-
-        def times(output):
-            return re.findall(r"running .*?  (\d+\.\d) s,", output)
-
-        def seen(output):
-            if len(set(times(output))) > 1:
-                redrawn.set()
-
-        def answer(request):
-            if request.headers["If-None-Match"] is None:
-                return self.tagged(1, job(measured=1))
-            redrawn.wait(PATIENCE_S)
-            return self.tagged(2, job("completed", 1, best_trial(True)))
-
-        _, output = self.on_terminal(self.serve(answer), 200, seen)
-        self.assertEqual(times(output)[0], "3.0")
-        self.assertTrue(redrawn.is_set(), "the elapsed time was redrawn")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,26 @@
+/*
+ * What `watch` says of a job in one line, for whatever width there is.
+ *
+ * Every function returns memory that the caller frees.
+ */
+#ifndef NARROWD_CLI_LINE_H
+#define NARROWD_CLI_LINE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct line {
+	const json_t *job; /* its document */
+	double age_s;      /* seconds since that came */
+	bool away;         /* the daemon is missing */
+};
+
+/* As much as goes into that many columns: the counts and the best stay longest. */
+char *line_fitting(const struct line *line, size_t columns);
+/* All of it but the bar and the times: what changes only when the job does. */
+char *line_whole(const struct line *line);
+/* "3m45s, at most 1m15s left" */
+char *line_times(const struct line *line);
+
+#endif

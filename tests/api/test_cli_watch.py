@@ -1,0 +1,306 @@
+"""The command line: following a job, on terminals and elsewhere."""
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import unittest
+
+from cli_kit import (
+    JOB,
+    KEEP,
+    NARROW,
+    NOT_MET,
+    OK,
+    REFUSED,
+    UNREACHABLE,
+    CliTest,
+    best_trial,
+    job,
+    problem,
+)
+from patience import PATIENCE_S
+from scripted import Reply
+
+
+def drawn_lines(output):
+    """What a terminal showed, one text per redrawing."""
+    return [line.partition("\033")[0] for line in output.replace("\n", "\r").split("\r") if line]
+
+
+class Watch(CliTest):
+    def tagged(self, tag, document):
+        return Reply(200, document, {"ETag": f'"{tag}"'})
+
+    def test_one_line_per_change(self):
+        server = self.serve_in_turn(
+            self.tagged(1, job("baseline", baseline=None)),
+            Reply(304, b"", {"ETag": '"1"'}),
+            self.tagged(2, job(measured=10)),
+            self.tagged(3, job(measured=10, parallel=2)),
+            self.tagged(4, job(measured=20, best=best_trial(True))),
+            self.tagged(5, job("completed", 21, best_trial(True))),
+        )
+        lines = self.runs(OK, server, "watch", JOB).splitlines()
+        self.assertEqual([line.split()[0] for line in lines], [
+            "baseline", "running", "running", "completed", "completed:", "best:",
+        ])
+        self.assertRegex(
+            lines[1], r"^running  fallback  10/100 trials  30\.\d s, at most 4m05s left$"
+        )
+        self.assertIn("best: trial 23, accuracy 0.7543 (loss 0.89 %)", lines[2])
+        waits = [(r.headers["If-None-Match"], r.headers["Prefer"]) for r in server.requests]
+        self.assertEqual(waits, [(None, None)] + [
+            (f'"{tag}"', "wait=20") for tag in (1, 1, 2, 3, 4)
+        ])
+
+    def test_the_exit_code_is_about_the_criterion(self):
+        keep = {**best_trial(True), "keep_baseline": True, "verdict": "keep fp32: it is slower"}
+        for state, best, code in (
+            ("completed", best_trial(True), OK),
+            ("completed", best_trial(False), NOT_MET),
+            ("failed", None, NOT_MET),
+            ("cancelled", None, NOT_MET),
+            ("cancelled", best_trial(True), NOT_MET),
+            ("completed", keep, KEEP),
+            ("failed", keep, NOT_MET),
+        ):
+            with self.subTest(state, best=best):
+                server = self.serve(self.tagged(1, job(state, 1, best)))
+                text = self.runs(code, server, "watch", JOB)
+                self.assertEqual("keep fp32" in text, best is keep)
+        for command in (["wait", JOB], ["wait", JOB, "--ok-keep"], ["watch", JOB, "--ok-keep"]):
+            server = self.serve(self.tagged(1, job("completed", 1, keep)))
+            text = self.runs(OK if "--ok-keep" in command else KEEP, server, *command)
+            self.assertEqual(text.splitlines()[-1], "keep fp32: it is slower")
+
+    def test_nobody_waits_for_a_job_that_has_paused_itself(self):
+        for reason, ends in (("replay_divergence", True), ("requested", False)):
+            paused = {**job("paused", 1), "pause": {"reason": reason, "detail": "mend it"}}
+            replies = [self.tagged(1, paused), self.tagged(2, job("completed", 1, best_trial(True)))]
+            text = self.runs(NOT_MET if ends else OK, self.serve_in_turn(*replies), "wait", JOB)
+            self.assertEqual("mend it" in text, ends)
+
+    def test_submit_and_watch(self):
+        server = self.serve_in_turn(
+            Reply(201, job("queued")), self.tagged(1, job("completed", 3, best_trial(False)))
+        )
+        text = self.runs(NOT_MET, server, "submit", "-", "--watch", stdin=b"{}")
+        self.assertEqual(text.splitlines()[0], JOB)
+        self.assertIn("misses the criterion", text)
+        self.assertEqual(server.requests[1].path, f"/v1/jobs/{JOB}")
+
+    def test_json(self):
+        documents = [job(measured=1), job("completed", 2, best_trial(True))]
+        server = self.serve_in_turn(*(self.tagged(n, d) for n, d in enumerate(documents)))
+        text = self.runs(OK, server, "watch", "--json", JOB)
+        self.assertEqual([json.loads(line) for line in text.splitlines()], documents)
+
+    def test_a_restart_of_the_daemon_is_survived(self):
+        busy = problem(503, "draining", "Shutting down", "later")
+        server = self.serve_in_turn(
+            self.tagged(1, job(measured=1)), None, busy, None,
+            self.tagged(2, job("completed", 2, best_trial(True))),
+        )
+        self.assertIn("criterion_met", self.runs(OK, server, "watch", JOB))
+        self.assertEqual(len(server.requests), 5)
+
+    def test_a_daemon_that_stays_away_is_unreachable(self):
+        turns = itertools.chain([self.tagged(1, job(measured=1))], itertools.repeat(None))
+        server = self.serve(lambda _: next(turns))
+        done = self.narrow(server, "watch", JOB)
+        self.assertEqual(done.returncode, UNREACHABLE)
+        self.assertIn("cannot reach", done.errors)
+        self.assertGreater(len(server.requests), 2)
+
+    def test_a_job_that_is_gone(self):
+        gone = problem(404, "not_found", "Not found", "no such job")
+        server = self.serve_in_turn(self.tagged(1, job(measured=1)), gone)
+        done = self.narrow(server, "watch", JOB)
+        self.assertEqual(done.returncode, REFUSED)
+        self.assertIn("no such job", done.errors)
+
+    def on_terminal(self, server, columns, seen=lambda output, process: None, **environment):
+        """Runs watch on a terminal of that width; returns (exit code, what was written).
+
+        `seen` is told meanwhile what has been written so far.
+        """
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(
+            [NARROW, "watch", JOB], stdin=slave, stdout=slave, stderr=slave,
+            env=self.environment(server, **environment),
+        )
+        os.close(slave)
+        output = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(master, 65536):
+                output += part
+                seen(output.decode(errors="replace"), process)
+        os.close(master)
+        return process.wait(PATIENCE_S), output.decode()
+
+    def first_line(self, columns, **members):
+        """What a terminal of that width shows first."""
+        server = self.serve_in_turn(
+            self.tagged(1, job(**members)), self.tagged(2, job("completed", 80, best_trial(True))))
+        _, output = self.on_terminal(server, columns)
+        for line in drawn_lines(output):
+            if line.startswith(("running", "[", "75")):
+                self.assertLess(len(line), columns)
+                return line
+        self.fail(output)
+
+    def test_the_terminal_gets_one_line_redrawn(self):
+        server = self.serve_in_turn(
+            self.tagged(1, job(measured=50)),
+            self.tagged(2, job(measured=75, best=best_trial(True))),
+            self.tagged(3, job("completed", 80, best_trial(True))),
+        )
+        code, output = self.on_terminal(server, 200)
+        self.assertEqual(code, OK, output)
+        lines = drawn_lines(output)
+        self.assertIn(f"running  fallback  [{'#' * 12}{'-' * 12}] 50/100 trials", lines[0])
+        self.assertRegex(lines[0], r"2m30s, at most 2m27s left$")
+        self.assertIn(f"[{'#' * 18}{'-' * 6}] 75/100 trials", lines[1])
+        self.assertIn("best: trial 23", lines[1])
+        self.assertEqual(output.count("\n"), 3)
+        self.assertEqual(output.count("\r\n"), 3, "the bar is left before the summary")
+
+    def test_what_a_narrow_terminal_leaves_out(self):
+        """First the stage goes, then the bar gets shorter, then words are spared."""
+        shown = {columns: self.first_line(columns, measured=75, best=best_trial(True))
+                 for columns in (200, 120, 80, 60, 50, 40)}
+        for line in shown.values():
+            self.assertRegex(line, r"75/100.*  best:? .*12\.3 \(2\.31x\)  .*1m14s left$")
+        has = {name: [columns for columns, line in shown.items() if re.search(what, line)]
+               for name, what in (("stage", "fallback"), ("state", "running"), ("bar", r"\[#"))}
+        self.assertEqual(has, {"stage": [200], "state": [200, 120, 80], "bar": [200, 120, 60]})
+        self.assertRegex(shown[80], r"^running  75/100 trials  best: trial 23, 12\.3 \(2\.31x\)  "
+                                    r".*1m14s left$")
+        self.assertEqual(shown[40], "75/100  best 12.3 (2.31x)  1m14s left")
+
+    def test_counts_and_best_are_never_cut(self):
+        progress = {"stage": "x", "asked": 1, "told": 1, "failed": 2}
+        for columns in (80, 40, 30):
+            line = self.first_line(columns, measured=75, best=best_trial(True), progress=progress)
+            self.assertRegex(line, r"75/100( trials)?, 2 failed  best:? .*12\.3( \(2\.31x\))?")
+            line = self.first_line(columns, measured=75, best=best_trial(False))
+            self.assertRegex(line, r"75/100( trials)?  best:? .*12\.3.* misses")
+
+    def test_scoring_shows_since_when(self):
+        since = {"trial": 1, "kind": "score", "since": "2026-03-02T09:00:01.000Z", "attempt": 1,
+                 "last_error": None, "next_try_at": None, "evaluator": "evl_1"}
+        members = {
+            "progress": {"stage": "score", "asked": 1, "told": 1, "failed": 0, "out": [since]},
+            "clock": {"active_s": 10.0, "running_since": "2026-03-02T08:59:51.500Z"},
+            "budget": {"max_trials": 100, "timeout": 0, "trials_measured": 0, "elapsed_s": 188019.5},
+        }
+        for columns in (200, 80, 40):
+            self.assertIn("(scoring for 2d04h)", self.first_line(columns, **members))
+        server = self.serve_in_turn(
+            self.tagged(1, job(**members)), self.tagged(2, job("completed", 1, best_trial(True))))
+        text = self.runs(OK, server, "watch", JOB)
+        self.assertIn("(scoring since 2026-03-02 09:00:01)", text.splitlines()[0])
+        text = self.runs(OK, self.serve(job(**members)), "show", JOB)
+        self.assertIn("trial 1 (score) at evl_1 since 2026-03-02 09:00:01 (2d04h)", text)
+
+    def test_that_nothing_gains_is_said_once(self):
+        progress = {"stage": "x", "asked": 5, "told": 5, "failed": 0, "hint": "look at\x1b it"}
+        best = {**best_trial(True), "keep_baseline": True, "verdict": None}
+        replies = [
+            self.tagged(1, job(measured=4, best=best)),
+            self.tagged(2, job(measured=5, progress=progress, best=best)),
+            self.tagged(3, job(measured=6, progress=progress, best=best)),
+            self.tagged(4, job(measured=7, progress=progress, best=best_trial(True))),
+            self.tagged(5, job("completed", 7, best_trial(True), progress=progress)),
+        ]
+        said = "no gain so far: look at? it"
+        lines = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB).splitlines()
+        self.assertEqual([line == said for line in lines[:3]], [False, True, False])
+        self.assertEqual(lines.count(said), 1)
+        self.assertEqual(["(no gain so far)" in line for line in lines[:5]],
+                         [False, False, True, True, False])
+        code, output = self.on_terminal(self.serve_in_turn(*replies), 100)
+        self.assertEqual((code, output.count(said)), (OK, 1))
+        self.assertIn(f"{said}\033[K\r\n", output)
+
+    def test_leaving_says_that_the_job_goes_on(self):
+        over = threading.Event()
+        self.addCleanup(over.set)
+
+        def answer(request):
+            if request.headers["If-None-Match"] is not None:
+                over.wait(PATIENCE_S)
+            return self.tagged(1, job(measured=1))
+
+        def interrupt(output, process):
+            if "1/100" in output and "goes on" not in output:
+                process.send_signal(signal.SIGINT)
+
+        code, output = self.on_terminal(self.serve(answer), 80, interrupt)
+        self.assertEqual(code, -signal.SIGINT)
+        self.assertIn(f"the job goes on; to come back: narrow watch {JOB}; to end it: narrow cancel",
+                      output)
+
+    def test_a_terminal_that_cannot_redraw_gets_lines(self):
+        server = self.serve_in_turn(
+            self.tagged(1, job(measured=75, best=best_trial(True))),
+            self.tagged(2, job("completed", 80, best_trial(True))),
+        )
+        code, output = self.on_terminal(server, 80, TERM="dumb")
+        self.assertEqual((code, len(output.splitlines())), (OK, 4), output)
+        self.assertNotRegex(output, r"\033|\r(?!\n)")
+        self.assertNotIn("[#", output)
+
+    def test_an_evaluator_that_is_down_is_seen(self):
+        waiting = {"reason": "evaluator_down", "since": "2026-03-02T09:00:00.000Z",
+                   "detail": "connection\x1b refused", "evaluator": "evl_1"}
+        out = [{"trial": 7, "kind": "evaluate", "since": "2026-03-02T09:00:01.000Z",
+                "attempt": 2, "last_error": "no\x1b kernel", "next_try_at": None,
+                "worker": "gpu-7"}]
+        oldest = {"trial": 7, "since": "2026-03-02T09:00:02.000Z", "worker": "gpu-7"}
+        progress = {"stage": "x", "asked": 1, "told": 1, "failed": 0, "waiting": waiting,
+                    "out": out, "waits_for": oldest}
+        server = self.serve_in_turn(
+            self.tagged(1, job(measured=75, progress=progress)),
+            self.tagged(2, job("completed", 80, best_trial(True))))
+        _, output = self.on_terminal(server, 60)
+        self.assertIn("(evaluator down)", output)
+        text = self.runs(OK, self.serve(job(progress=progress)), "show", JOB)
+        self.assertIn("evaluator down since 2026-03-02 09:00:00: connection? refused", text)
+        self.assertIn("trial 7 at gpu-7, places idle since 2026-03-02 09:00:02", text)
+        self.assertIn("trial 7 (evaluate) at gpu-7 since 2026-03-02 09:00:01, attempt 2, after: "
+                      "no? kernel", text)
+
+    def test_the_time_goes_on_while_nothing_changes(self):
+        redrawn = threading.Event()
+
+        def times(output):
+            return re.findall(r"running .*?  (\d+\.\d) s,", output)
+
+        def seen(output, _):
+            if len(set(times(output))) > 1:
+                redrawn.set()
+
+        def answer(request):
+            if request.headers["If-None-Match"] is None:
+                return self.tagged(1, job(measured=1))
+            redrawn.wait(PATIENCE_S)
+            return self.tagged(2, job("completed", 1, best_trial(True)))
+
+        _, output = self.on_terminal(self.serve(answer), 200, seen)
+        self.assertEqual(times(output)[0], "3.0")
+        self.assertTrue(redrawn.is_set(), "the elapsed time was redrawn")
+
+
+if __name__ == "__main__":
+    unittest.main()
