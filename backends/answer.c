@@ -13,8 +13,8 @@
 /* What an answer may have besides what it is asked for. */
 static const char *const measured_members[] = {"accuracy", "latency_ms", "metrics", NULL};
 static const char *const score_members[] = {"scores", NULL};
-static const char *const failed_members[] = {"retryable", NULL};
-static const char *const any_members[] = {"failed", "error", "trial", "lease", "cached", NULL};
+static const char *const any_members[] = {"failed", "error",  "retryable", "trial",
+					  "lease",  "cached", NULL};
 /* Units in which less than nothing cannot be measured. */
 static const char *const unsigned_units[] = {"_ms", "_s", "_bytes"};
 
@@ -385,7 +385,7 @@ static void read_failure(struct reader *reader, const struct json_at *at)
 	const char *text = json_is_string(error.value) ? json_string_value(error.value)
 						       : "the evaluator gave no reason";
 
-	note_strangers(reader, at, failed_members, any_members);
+	note_strangers(reader, at, any_members, NULL);
 	if (error.value != NULL && !json_is_string(error.value)) {
 		(void)json_fault(&error, "a string is expected");
 	}

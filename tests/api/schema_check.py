@@ -66,6 +66,11 @@ TYPES = {
 }
 
 
+def kind_of(value):
+    """The most special type that `value` is of."""
+    return next(name for name, holds in TYPES.items() if name != "number" and holds(value))
+
+
 class _Walk:
     """One run of check(): the root that references go to, and the faults found so far."""
 

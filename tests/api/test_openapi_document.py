@@ -73,6 +73,28 @@ class OpenapiDocument(unittest.TestCase):
             with self.subTest(where=where):
                 self.assertIsInstance(schema_check.resolve(ref, self.openapi), dict)
 
+    def test_client_generators_can_read_the_schemas(self):
+        """Each of these has kept openapi-python-client or openapi-generator from making a client."""
+        for where, node in self.nodes:
+            if not self.is_schema(where):
+                continue
+            values = [*node.get("enum", []), *([node["const"]] if "const" in node else [])]
+            kinds = {schema_check.kind_of(value) for value in values}
+            types = node.get("type", [])
+            types = set([types] if isinstance(types, str) else types)
+            with self.subTest(where=where):
+                self.assertRegex(node.get("$ref", ""), r"^(#/components/schemas/\w+)?$")
+                self.assertLessEqual(len(kinds), 1, "an enum of values of several types")
+                self.assertLessEqual(kinds, types, "values without their type")
+                self.assertNotEqual(kinds, {"boolean"}, "taken for the text `true`")
+                self.assertLessEqual(len(types - {"null"}), 1, "anyOf serves several types")
+                self.assertTrue("array" not in types or "items" in node, "a list without items")
+                if "null" in types and len(types) == 1:
+                    self.assertRegex(where, r"/(one|any)Of/\d+$", "nothing but null")
+                for part in node.get("anyOf", []) + node.get("oneOf", []):
+                    self.assertTrue({"type", "$ref", "anyOf", "oneOf", "allOf"} & set(part))
+                    self.assertNotIn("properties", node, "members beside alternatives are lost")
+
     def test_every_component_is_used(self):
         used = {node["$ref"] for _, node in self.nodes if "$ref" in node}
         for kind, members in self.openapi["components"].items():

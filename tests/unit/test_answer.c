@@ -362,6 +362,7 @@ Test(answer, what_is_known_is_no_stranger)
 		{&asked,
 		 "{\"accuracy\": 1, \"trial\": 7, \"lease\": \"lse_now\", \"error\": null}"},
 		{&asked, "{\"accuracy\": 1, \"lease\": \"lse_before\", \"cached\": false}"},
+		{&asked, "{\"accuracy\": 1, \"failed\": false, \"retryable\": false}"},
 		{&bare, "{\"accuracy\": 1, \"trial\": 5, \"lease\": \"any\"}"},
 		{&bare, "{\"accuracy\": 1, \"metrics\": {\"own\": 3}, \"latency_ms\": null}"},
 		{&offering, "{\"accuracy\": 1, \"latency_ms\": 2, \"metrics\": {\"watt\": 3}}"},
