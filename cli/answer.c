@@ -1,5 +1,6 @@
 #include "cli/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@ static const struct json_limits limits = {
 	.max_bytes = LIMIT_REPLY_BYTES,
 	.max_depth = LIMIT_JSON_DEPTH,
 	.max_values = LIMIT_JSON_VALUES,
+	.words = true,
 };
 
 char *answer_failure(char *error, bool retryable)
@@ -33,6 +35,12 @@ char *answer_failure(char *error, bool retryable)
 	return text;
 }
 
+/* Whether it says how far the command is, and nothing else. */
+static bool is_progress(const json_t *value)
+{
+	return json_object_size(value) == 1 && json_object_get(value, "progress") != NULL;
+}
+
 char *answer_progress(const char *output)
 {
 	const char *end = strrchr(output, '\n');
@@ -43,34 +51,105 @@ char *answer_progress(const char *output)
 		const char *line = start != NULL ? start + 1 : output;
 		json_t *value = json_loadb(line, (size_t)(end - line), 0, NULL);
 
-		if (json_object_size(value) == 1 && json_object_get(value, "progress") != NULL) {
-			text = json_text(value);
-		}
+		text = is_progress(value) ? json_text(value) : NULL;
 		json_decref(value);
 		end = start;
 	}
 	return text != NULL ? text : mem_dup("{}");
 }
 
-/* What is left of the output without those lines. The caller frees. */
-static char *without_progress(const char *output)
+static bool begins_object(const char *line, size_t length)
 {
-	char *rest = mem_new(strlen(output) + 1, 1), *to = rest;
+	size_t blanks = 0;
 
+	while (blanks < length && strchr(" \t\r", line[blanks]) != NULL) {
+		blanks++;
+	}
+	return blanks < length && line[blanks] == '{';
+}
+
+static void print_line(const char *line, size_t length)
+{
+	if (length > 0) {
+		(void)fprintf(stderr, "%.*s\n", (int)length, line);
+	}
+}
+
+/* How many bytes it is to the end of the line that closes the braces which open here; 0 when nothing does, or that line
+ * goes on. */
+static size_t object_length(const char *text)
+{
+	bool in_string = false;
+	size_t depth = 0, i = 0;
+
+	do {
+		char c = text[i];
+
+		if (c == '\0' || (c == '\n' && in_string) || depth > LIMIT_JSON_DEPTH) {
+			return 0;
+		}
+		if (c == '"') {
+			in_string = !in_string;
+		} else if (in_string) {
+			i += c == '\\' && text[i + 1] != '\0';
+		} else {
+			depth += c == '{';
+			depth -= c == '}';
+		}
+		i++;
+	} while (depth > 0 || text[i - 1] != '}');
+	i += strspn(text + i, " \t\r");
+	return text[i] == '\n' || text[i] == '\0' ? i : 0;
+}
+
+/* The last object of the output, a new reference; without one the error is that of the last that began. */
+static json_t *last_object(const char *output, struct err *reterr)
+{
+	json_t *last = NULL;
+
+	(void)err_set(reterr, ERR_INVALID_JSON, "there is no JSON object in it");
 	while (*output != '\0') {
-		size_t length = strcspn(output, "\n");
-		json_t *value = json_loadb(output, length, 0, NULL);
+		size_t length = strcspn(output, "\n"), whole = 0;
+		json_t *value = NULL;
 
-		if (json_object_size(value) != 1 || json_object_get(value, "progress") == NULL) {
-			memcpy(to, output, length);
-			to += length;
-			*to++ = '\n';
+		if (begins_object(output, length)) {
+			whole = object_length(output);
+			err_init(reterr);
+			value = json_parse(output, whole > 0 ? whole : length, &limits, reterr);
+		}
+		if (value == NULL) {
+			print_line(output, length);
+		} else if (!is_progress(value)) {
+			json_decref(last);
+			last = json_incref(value);
 		}
 		json_decref(value);
+		length = value != NULL ? whole : length;
 		output += length + (output[length] == '\n');
 	}
-	*to = '\0';
-	return rest;
+	return last;
+}
+
+bool answer_is_line(const char *line, size_t length, const char *lease)
+{
+	json_t *value;
+	const char *other;
+	bool is_answer = false;
+
+	if (!begins_object(line, length)) {
+		print_line(line, length);
+		return false;
+	}
+	value = json_parse(line, length, &limits, NULL);
+	other = json_string_value(json_object_get(value, "lease"));
+	if (other != NULL && strcmp(other, lease) != 0) {
+		(void)fprintf(stderr, "narrow: passed over, for another question: %.*s\n",
+			      (int)length, line);
+	} else {
+		is_answer = !is_progress(value);
+	}
+	json_decref(value);
+	return is_answer;
 }
 
 /* What a command that failed did, and its last words. The caller frees. */
@@ -78,9 +157,10 @@ static char *fate_of(const struct child_output *output)
 {
 	bool killed = WIFSIGNALED(output->status);
 
-	return mem_printf("the command %s %d%s%s",
+	return mem_printf("the command %s %d%s%s%s",
 			  killed ? "was ended by signal" : "ended with status",
 			  killed ? WTERMSIG(output->status) : WEXITSTATUS(output->status),
+			  output->status == 0 ? " before it answered" : "",
 			  output->last[0] != '\0' ? ": " : "", output->last);
 }
 
@@ -117,26 +197,22 @@ char *answer_return(const struct child_output *output)
 
 char *answer_of(const struct child_output *output)
 {
-	char *rest, *answer;
 	json_t *value;
 	struct err err;
+	char *answer;
 
-	if (output->status != 0) {
-		return answer_failure(fate_of(output), true);
-	}
-	rest = without_progress(output->text);
 	err_init(&err);
-	value = json_parse(rest, strlen(rest), &limits, &err);
-	answer =
-		value != NULL
-			? json_text(value)
-			: answer_failure(
-				  mem_printf("the command's output is no answer: %.160s; standard "
-					     "output is for the answer alone: print logs to stderr",
-					     err.message),
-				  false);
+	value = last_object(output->text, &err);
+	if (output->status != 0 || output->silent) {
+		answer = answer_failure(fate_of(output), true);
+	} else if (value == NULL) {
+		answer = answer_failure(
+			mem_printf("the command's output is no answer: %.160s", err.message),
+			false);
+	} else {
+		answer = json_text(value);
+	}
 	json_decref(value);
-	free(rest);
 	return answer;
 }
 

@@ -9,7 +9,8 @@
 #include "cli/child.h"
 #include "cli/client.h"
 
-/* What to send for what the command did. */
+/* What to send for what the command did: the last JSON object that has lines of its output to itself. The others, but for
+ * signs of progress, go to standard error. */
 char *answer_of(const struct child_output *output);
 /* What to give the question back with, when that says nothing of it: the worker was stopped, or its command cannot be
  * run at all. NULL otherwise. */
@@ -22,6 +23,9 @@ bool answer_is_hopeless(const struct child_output *output);
 char *answer_failure(char *error, bool retryable);
 /* The latest line that says how far the command is, as the body of a heartbeat. */
 char *answer_progress(const char *output);
+/* Whether a line of a process that goes on is its answer to the question of this lease, for better or worse: it begins like
+ * an object, says no progress and names no other lease. Any other line goes to standard error. */
+bool answer_is_line(const char *line, size_t length, const char *lease);
 /* The first fault that the daemon found in an answer, "latency_ms is missing". */
 char *answer_fault(const struct client_reply *reply);
 

@@ -26,15 +26,17 @@ enum {
 };
 
 struct child {
-	const struct child_plan *plan;
+	const struct child_plan *plan; /* of the question that is out */
 	struct child_output *output;
 	pid_t pid;
 	int in, out, err; /* its standard streams; -1 once closed */
 	char tail[TAIL];  /* the end of what it wrote to its standard error */
 	size_t tail_length;
 	size_t written;
+	size_t read;              /* of the output: the lines that `is_answer` has seen */
+	char *rest;               /* what came with the last answer, after it; owned */
 	int64_t tick_at, kill_at; /* monotonic ms; kill_at: INT64_MAX until it is stopped */
-	bool too_long;
+	bool too_long, answered;
 };
 
 static void close_end(int *fd)
@@ -108,8 +110,32 @@ static void feed(struct child *child)
 		write(child->in, plan->input + child->written, plan->input_length - child->written);
 
 	child->written += n > 0 ? (size_t)n : 0;
-	if ((n < 0 && errno != EAGAIN && errno != EINTR) || child->written == plan->input_length) {
+	if ((n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    (child->written == plan->input_length && plan->is_answer == NULL)) {
 		close_end(&child->in);
+	}
+}
+
+/* Shows each line that has come whole. What follows the answer is left for later. */
+static void read_lines(struct child *child)
+{
+	const struct child_plan *plan = child->plan;
+	struct child_output *output = child->output;
+	char *end;
+
+	while (plan->is_answer != NULL && !child->answered &&
+	       (end = memchr(output->text + child->read, '\n', output->length - child->read)) !=
+		       NULL) {
+		size_t start = child->read, length = (size_t)(end - output->text) - start;
+
+		child->read += length + 1;
+		if (plan->is_answer(plan->arg, output->text + start, length)) {
+			child->answered = true;
+			child->rest = mem_dup_n(end + 1, output->length - child->read);
+			memmove(output->text, output->text + start, length);
+			output->text[length] = '\0';
+			output->length = length;
+		}
 	}
 }
 
@@ -125,6 +151,7 @@ static void gather(struct child *child)
 	}
 	output->length += n > 0 ? (size_t)n : 0;
 	output->text[output->length] = '\0';
+	read_lines(child);
 	if (output->length > child->plan->max_output) {
 		child->too_long = true;
 		close_end(&child->out);
@@ -197,11 +224,18 @@ static int wait_ms(const struct child *child)
 	return left < 0 ? 0 : (int)left;
 }
 
+/* Whether the question has its answer and the process is to go on. */
+static bool is_done(const struct child *child)
+{
+	return child->answered && child->kill_at == INT64_MAX;
+}
+
 static void attend(struct child *child)
 {
-	while (child->out >= 0) {
+	while (child->out >= 0 && !is_done(child)) {
+		bool feeds = child->written < child->plan->input_length;
 		struct pollfd fds[] = {{.fd = child->out, .events = POLLIN},
-				       {.fd = child->in, .events = POLLOUT},
+				       {.fd = feeds ? child->in : -1, .events = POLLOUT},
 				       {.fd = child->err, .events = POLLIN}};
 		int ready = poll(fds, 3, wait_ms(child));
 
@@ -232,28 +266,120 @@ static int reap(struct child *child)
 	(void)kill(-child->pid, SIGKILL);
 	while (overhear(child)) {
 	}
+	close_end(&child->out);
 	close_end(&child->err);
 	return status;
 }
 
-int child_run(const struct child_plan *plan, struct child_output *ret, struct err *reterr)
+static void forget(struct child **child)
 {
-	struct child child = {
-		.plan = plan,
-		.output = ret,
-		.tick_at = clock_mono_ms() + (int64_t)plan->tick_ms,
-		.kill_at = INT64_MAX,
-	};
+	free((*child)->rest);
+	free(*child);
+	*child = NULL;
+}
 
-	*ret = (struct child_output){.text = mem_dup(""), .last = mem_dup("")};
-	if (start(&child, reterr) != 0) {
+static void end(struct child **at, int64_t grace_ms)
+{
+	struct child *child = *at;
+
+	child->kill_at = clock_mono_ms() + grace_ms;
+	(void)kill(-child->pid, SIGTERM);
+	(void)reap(child);
+	forget(at);
+}
+
+void child_end(struct child **child)
+{
+	if (*child != NULL) {
+		end(child, GRACE_MS);
+	}
+}
+
+/*
+ * What came while nothing was asked belongs to no question. Whether the next line will, as far as one can
+ * know: not when there is an answer among it, not even the beginning of one, and not when the process has ended.
+ */
+static bool is_in_step(struct child *child)
+{
+	struct child_output *output = child->output;
+	struct pollfd fd = {.fd = child->out, .events = POLLIN};
+
+	output->length = strlen(child->rest);
+	output->text = mem_grow(output->text, output->length + 1, 1);
+	memcpy(output->text, child->rest, output->length + 1);
+	free(child->rest);
+	child->rest = NULL;
+	read_lines(child);
+	while (child->out >= 0 && !child->answered && child->kill_at == INT64_MAX &&
+	       poll(&fd, 1, 0) > 0) {
+		gather(child);
+	}
+	return child->out >= 0 && !child->answered && child->kill_at == INT64_MAX &&
+	       (child->read == output->length ||
+		!child->plan->is_answer(child->plan->arg, output->text + child->read,
+					output->length - child->read));
+}
+
+/* Prepares for a question. */
+static void turn_to(struct child *child, const struct child_plan *plan, struct child_output *output)
+{
+	free(output->text);
+	free(output->last);
+	*output = (struct child_output){.text = mem_dup(""), .last = mem_dup("")};
+	child->plan = plan;
+	child->output = output;
+	child->written = child->read = 0;
+	child->tick_at = clock_mono_ms() + (int64_t)plan->tick_ms;
+	child->kill_at = INT64_MAX;
+	child->too_long = child->answered = false;
+}
+
+/* Makes sure that there is a process that the question can be put to. */
+static int prepare(struct child **at, const struct child_plan *plan, struct child_output *output,
+		   struct err *reterr)
+{
+	if (*at != NULL) {
+		turn_to(*at, plan, output);
+		if (!is_in_step(*at)) {
+			(void)fprintf(stderr, "narrow: the command %s, and is started again\n",
+				      (*at)->out < 0 ? "has ended between two questions"
+						     : "answered without being asked");
+			end(at, 0);
+		}
+	}
+	if (*at == NULL) {
+		*at = mem_new(1, sizeof(**at));
+		turn_to(*at, plan, output);
+		if (start(*at, reterr) != 0) {
+			forget(at);
+			return -(int)ERR_EVALUATOR;
+		}
+	}
+	turn_to(*at, plan, output); /* what it said before is none of this question's */
+	return 0;
+}
+
+int child_run(struct child **child, const struct child_plan *plan, struct child_output *ret,
+	      struct err *reterr)
+{
+	bool too_long;
+
+	*ret = (struct child_output){0};
+	if (prepare(child, plan, ret, reterr) != 0) {
 		return -(int)ERR_EVALUATOR;
 	}
-	attend(&child);
-	ret->status = reap(&child);
+	attend(*child);
+	too_long = (*child)->too_long;
 	free(ret->last);
-	ret->last = last_line(&child);
-	if (child.too_long) {
+	if (is_done(*child)) {
+		ret->last = last_line(*child);
+	} else {
+		ret->status = reap(*child);
+		ret->silent = plan->is_answer != NULL;
+		ret->last = last_line(*child);
+		forget(child);
+	}
+	if (too_long) {
 		return err_set(reterr, ERR_EVALUATOR, "the command wrote more than %zu bytes",
 			       plan->max_output);
 	}

@@ -62,7 +62,8 @@ static const struct command commands[] = {
 	{"evaluators", NULL, 0, "list the registered evaluators", lists_evaluators},
 	{"workers", NULL, 0, "list the workers that came lately", lists_workers},
 	{"worker", "-- COMMAND",
-	 BIT(OPTION_POOL) | BIT(OPTION_NAME) | BIT(OPTION_TTL) | BIT(OPTION_IDLE_EXIT),
+	 BIT(OPTION_POOL) | BIT(OPTION_NAME) | BIT(OPTION_TTL) | BIT(OPTION_IDLE_EXIT) |
+		 BIT(OPTION_PERSISTENT),
 	 "have COMMAND answer the questions of a pool", worker_run},
 };
 
@@ -81,6 +82,8 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_NAME] = {"name", "NAME", "the worker's name (default: HOST.PID)"},
 	[OPTION_TTL] = {"ttl", "SECONDS", "when a silent worker counts as dead (default: 60)"},
 	[OPTION_IDLE_EXIT] = {"idle-exit", "SECONDS", "end when no question comes for so long"},
+	[OPTION_PERSISTENT] = {"persistent", NULL,
+			       "one process for all questions, a line for each"},
 	[OPTION_TRIAL] = {"trial", "NUMBER", "which one"},
 	[OPTION_REASON] = {"reason", "TEXT", "why, for people"},
 };

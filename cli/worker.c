@@ -19,8 +19,9 @@
 #include "cli/text.h"
 
 /*
- * A loop: take a question, run the command with the question on its standard input, send its
- * standard output as the answer; with signs of life meanwhile. A daemon that is away is waited for.
+ * A loop: take a question, run the command with the question on its standard input, or put it to the process that
+ * answered the last one, send what it prints as the answer; with signs of life meanwhile. A daemon that is away is
+ * waited for.
  *
  * Lines of the output that are {"progress": ...} go along with the signs of life. A command that
  * fails says {"failed": true, ...} when its config cannot be run; when it ends with another status
@@ -56,6 +57,8 @@ struct worker {
 	uint64_t pauses;   /* in a row */
 	char key[ID_SIZE]; /* of the question that is being asked for; "" between two */
 	struct rng rng;
+	struct child *
+		child; /* waits for its next question; NULL before the first one, and without --persistent */
 	bool hopeless; /* its command cannot be run at all */
 	char *refusal; /* why the daemon refused the last answer that it refused; owned */
 };
@@ -78,8 +81,10 @@ static void on_signal(int number)
 /* While nothing is being measured there is nothing to give back. */
 static void leave_when_asked(void *arg)
 {
-	(void)arg;
+	struct worker *worker = arg;
+
 	if (stop_asked) {
+		child_end(&worker->child);
 		_exit(CLI_OK);
 	}
 }
@@ -204,6 +209,13 @@ static bool on_tick(void *arg, const char *output)
 	return !task->over && !stop_asked;
 }
 
+static bool on_line(void *arg, const char *line, size_t length)
+{
+	const struct task *task = arg;
+
+	return answer_is_line(line, length, task->lease);
+}
+
 /* An answer that cannot be used speaks of this command, and of a config only when there is one. */
 static void send_answer(struct worker *worker, const json_t *question, const char *answer)
 {
@@ -228,7 +240,7 @@ static void send_answer(struct worker *worker, const json_t *question, const cha
 
 static void answer_question(struct worker *worker, const json_t *question)
 {
-	char *input = json_text(question), *answer, *back;
+	char *text = json_text(question), *input = mem_printf("%s\n", text), *answer, *back;
 	struct task task = {
 		.worker = worker,
 		.lease = json_string_value(json_object_get(question, "lease")),
@@ -242,6 +254,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 		.max_output = LIMIT_REPLY_BYTES,
 		.tick_ms = TICK_MAX_MS,
 		.tick = on_tick,
+		.is_answer = worker->cli->options[OPTION_PERSISTENT] != NULL ? on_line : NULL,
 		.arg = &task,
 	};
 	struct child_output output;
@@ -250,7 +263,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 
 	err_init(&err);
 	worker->cli->client.tick = NULL;
-	rc = child_run(&plan, &output, &err);
+	rc = child_run(&worker->child, &plan, &output, &err);
 	back = rc == 0 ? answer_return(&output) : NULL;
 	answer = rc == 0 ? answer_of(&output) : answer_failure(mem_dup(err.message), false);
 	worker->hopeless = rc == 0 && !output.stopped && answer_is_hopeless(&output);
@@ -270,6 +283,7 @@ static void answer_question(struct worker *worker, const json_t *question)
 	free(task.told);
 	free(answer);
 	free(input);
+	free(text);
 }
 
 static enum cli_exit read_question(struct worker *worker, const struct client_reply *reply,
@@ -305,6 +319,7 @@ static enum cli_exit take(struct worker *worker, json_t **ret_question)
 		id_make(worker->key, "key_");
 	}
 	client->tick = leave_when_asked;
+	client->tick_arg = worker;
 	if (post(worker, "/v1/leases", worker->request, worker->key,
 		 wait_s * 1000 + REQUEST_TIMEOUT_MS, &reply, &err) != 0) {
 		if (worker->pauses == 0) {
@@ -411,6 +426,7 @@ enum cli_exit worker_run(struct cli *cli)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	code = work(&worker);
+	child_end(&worker.child);
 	free(worker.request);
 	free(worker.refusal);
 	return code;

@@ -1,91 +1,19 @@
 """`narrow worker`: real processes that have a command answer the questions of a real daemon."""
 
-import os
-import pathlib
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
 
 import jobkit
-from cli_kit import NARROW, OK, REFUSED, USAGE, problem
-from daemon import Daemon
+from cli_kit import NARROW, REFUSED, USAGE, problem
 from jobkit import body, everything, finished, get, submit, wait_until
 from patience import PATIENCE_S
 from scripted import Reply, Server
+from worker_kit import WorkerCase, alive
 
-COMMAND = pathlib.Path(__file__).with_name("worker_command.py")
 NORMAL = object()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-
-
-class WorkerCase(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
-        self.orders = self.directory / "orders"
-        self.daemon = Daemon(self.directory / "data", port=free_port())
-        (self.directory / "data").mkdir()
-        self.daemon.start()
-        self.addCleanup(self.daemon.kill9)
-
-    def worker(self, *arguments, before=(), command=None, url=None):
-        command = command or [sys.executable, str(COMMAND), str(self.orders)]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("NARROWD_")}
-        environment["NARROWD_URL"] = url or f"http://127.0.0.1:{self.daemon.listen_port}"
-        process = subprocess.Popen(
-            [*before, NARROW, "worker", "--pool", "gpu", *arguments, "--", *command],
-            env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-        def end():
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-        self.addCleanup(end)
-        return process
-
-    def ended(self, process, status=OK):
-        _, errors = process.communicate(timeout=PATIENCE_S)
-        self.assertEqual(process.returncode, status, errors)
-        return errors
-
-    def job(self, **more):
-        return submit(self.daemon, body(None, **{"evaluator": {"pool": "gpu"}, **more}))
-
-    def trials(self, job):
-        return everything(self.daemon, f"/v1/jobs/{job}/trials")
-
-    def trial(self, job, number=0):
-        return get(self.daemon, f"/v1/jobs/{job}/trials/{number}")
-
-    def busy(self, job):
-        """Waits until a worker has the baseline and its command runs; returns the command's pid."""
-        file = self.directory / "pid"
-        wait_until(lambda: file.exists() and file.read_text())
-        self.assertEqual(self.trial(job)["state"], "leased")
-        return int(file.read_text())
-
-    def slow_orders(self, seconds=30):
-        self.orders.write_text(f"pid {self.directory / 'pid'}\nsleep {seconds}\n")
 
 
 class Work(WorkerCase):
@@ -132,7 +60,7 @@ class Work(WorkerCase):
         job = self.job(tuning_criterion=criterion, accuracy_criterion={"tolerable_loss": 0.01})
         self.assertEqual(finished(self.daemon, job)["state"], "completed")
         self.assertEqual(self.trial(job, 1)["state"], "pruned")
-        pid = int((self.directory / "pid").read_text())
+        pid = self.pids()[-1]
         wait_until(lambda: not alive(pid))
 
     def test_idle_exit(self):
