@@ -1,7 +1,7 @@
 #include "api/resources.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 #include "tuner/codec_config.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 #include "tuner/codec_config.h"
 
 static const char *const orders[] = {"number",     "-number",     "accuracy", "-accuracy",

@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
-#include "strategies/product.h"
+#include "space/product.h"
 
 /* [{"name": "op_17", "type": "int", "bounds": {"min": 0, "max": 5}}, ...]. New reference. Operators
  * go by their index, since their own names may be too long or used twice for SigOpt. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "strategies/verdict.h"
+#include "strategies/interface/verdict.h"
 
 static const double baseline = 0.76, tolerable = 0.0076;
 

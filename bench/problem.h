@@ -6,7 +6,7 @@
 #define NARROWD_BENCH_PROBLEM_H
 
 #include "bench/qp1.h"
-#include "strategies/config.h"
+#include "space/config.h"
 
 /* Of accuracies: the baseline's, and what a config may lose of it. */
 #define PROBLEM_BASELINE  0.76

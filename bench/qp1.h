@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "strategies/space.h"
+#include "space/space.h"
 
 enum { QP1_OPTIONS = 10 };
 

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "strategies/criterion.h"
+#include "strategies/interface/criterion.h"
 
 const size_t run_points[RUN_POINTS] = {10, 20, 50, 100, 200};
 

@@ -3,7 +3,7 @@
 #define NARROWD_BENCH_RUN_H
 
 #include "bench/problem.h"
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 
 enum { RUN_POINTS = 5 };
 

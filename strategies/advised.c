@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "strategies/config_set.h"
+#include "space/config_set.h"
 
 /* An adviser who only repeats itself has nothing more to say: repetitions cost no budget, so
  * without a bound the job would never end. */

@@ -9,7 +9,7 @@
 #ifndef NARROWD_STRATEGIES_ADVISED_H
 #define NARROWD_STRATEGIES_ADVISED_H
 
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 
 /* Where the arguments that every adviser has stand in its strategy's table, and those of sigopt. */
 enum advised_arg {

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 void alphas_init(struct alphas *alphas, const struct trials *trials)
 {

@@ -5,7 +5,7 @@
 #ifndef NARROWD_STRATEGIES_ALPHAS_H
 #define NARROWD_STRATEGIES_ALPHAS_H
 
-#include "strategies/trials.h"
+#include "strategies/models/trials.h"
 
 struct alphas {
 	const struct trials *trials; /* borrowed */

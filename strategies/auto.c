@@ -1,5 +1,5 @@
 #include "strategies/registry.h"
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 static const struct plan_step first[] = {
 	{.stage = &stage_weight_only, .precision = MODE_FP32, .once = true},

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "strategies/registry.h"
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 static const struct plan_step lower[] = {
 	{.stage = &stage_lower_precision, .precision = MODE_BF16, .once = true},

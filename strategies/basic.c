@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "strategies/registry.h"
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 static const struct plan_step preamble[] = {
 	{.stage = &stage_weight_only, .precision = MODE_FP32, .once = true},

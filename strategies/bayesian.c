@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "strategies/gp.h"
-#include "strategies/normal.h"
-#include "strategies/trials.h"
+#include "strategies/models/gp.h"
+#include "strategies/models/normal.h"
+#include "strategies/models/trials.h"
 
 enum {
 	MOST_ROWS = 800,   /* what a fit takes grows with their cube */

@@ -1,5 +1,5 @@
 #include "strategies/registry.h"
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 static const struct plan_step steps_default[] = {
 	{.stage = &stage_default},

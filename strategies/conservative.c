@@ -1,5 +1,5 @@
 #include "strategies/registry.h"
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 const struct plan_step steps_conservative[] = {
 	{.stage = &stage_conservative, .once = true},

@@ -1,4 +1,4 @@
-#include "strategies/product.h"
+#include "space/product.h"
 #include "strategies/registry.h"
 
 struct exhaustive {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "strategies/config_set.h"
-#include "strategies/effects.h"
+#include "space/config_set.h"
+#include "strategies/models/effects.h"
 
 /*
  * Expected losses from scores, expected latencies from the capability, and a knapsack that takes

@@ -1,5 +1,5 @@
 #include "strategies/registry.h"
-#include "strategies/stages.h"
+#include "strategies/plan/stages.h"
 
 enum { COMBOS = 2 };
 

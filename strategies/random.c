@@ -1,5 +1,5 @@
-#include "strategies/config_set.h"
-#include "strategies/product.h"
+#include "space/config_set.h"
+#include "space/product.h"
 #include "strategies/registry.h"
 
 struct random {

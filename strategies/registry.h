@@ -5,7 +5,7 @@
 #ifndef NARROWD_STRATEGIES_REGISTRY_H
 #define NARROWD_STRATEGIES_REGISTRY_H
 
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 
 enum { REGISTRY_MAX = 128, REGISTRY_NAME_MAX = 64 };
 

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "strategies/acquire.h"
+#include "strategies/models/acquire.h"
 #include "strategies/alphas.h"
-#include "strategies/latency_model.h"
-#include "strategies/loss_model.h"
-#include "strategies/near_copy.h"
-#include "strategies/normal.h"
+#include "strategies/models/latency_model.h"
+#include "strategies/models/loss_model.h"
+#include "strategies/models/near_copy.h"
+#include "strategies/models/normal.h"
 
 /*
  * Two structured models, of the loss and of the latency, say for any config how likely it meets the

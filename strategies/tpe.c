@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "strategies/parzen.h"
-#include "strategies/promise.h"
-#include "strategies/split.h"
-#include "strategies/trials.h"
+#include "strategies/models/parzen.h"
+#include "strategies/models/promise.h"
+#include "strategies/models/split.h"
+#include "strategies/models/trials.h"
 
 enum {
 	NEGLIGIBLE = 20, /* e^-20 does not change a sum of floats */

@@ -11,22 +11,34 @@ import re
 import sys
 import tempfile
 
-# Folder -> the folders that it may include from, besides itself. The longest match wins.
-LAYERS = {
-    "include/narrowd": [],
-    "daemon/base": ["include/narrowd"],
-    "strategies": ["include/narrowd", "daemon/base"],
-    "store": ["strategies", "daemon/base"],
-    "backends": ["strategies", "daemon/base"],
-    "daemon/tuner": ["store", "backends", "strategies", "daemon/base"],
-    "api": ["daemon/tuner", "store", "backends", "strategies", "daemon/base"],
-    "daemon": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
-    "cli": ["backends", "daemon/base"],
+# The house, ground floor first. A folder may include from itself and from the floors below its own,
+# never from a sibling on the same floor. A file belongs to the longest folder that matches.
+FLOORS = [
+    ["include/narrowd"],
+    ["base"],
+    ["space"],
+    ["strategies/interface"],
+    ["strategies/models", "strategies/plan"],
+    ["strategies"],
+    ["store", "backends"],
+    ["tuner"],
+    ["api"],
+    ["daemon"],
+]
+HOUSE = [folder for floor in FLOORS for folder in floor]
+# What stands beside the house, and what it may include.
+BESIDE = {
+    "cli": ["backends", "base"],
     "examples/digits": [],
     "examples/plugin_strategy": ["include/narrowd"],
-    "tests": ["bench", "api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
-    "bench": ["api", "daemon/tuner", "store", "backends", "strategies", "daemon/base"],
+    "tests": ["bench", *HOUSE],
+    "bench": HOUSE,
 }
+LAYERS = {
+    folder: [below for lower in FLOORS[:number] for below in lower]
+    for number, floor in enumerate(FLOORS)
+    for folder in floor
+} | BESIDE
 
 # Third-party header -> the files that may name it. The first pattern that matches decides.
 EXAMPLES_AND_TESTS = ["examples/*", "tests/*"]
@@ -36,8 +48,7 @@ HOMES = {
     "zlib.h": ["api/gzip.c"],
     "sqlite3.h": ["store/*", "tests/*"],
     "uv.h": [
-        "daemon/base/loop.*",
-        "daemon/base/worker.*",
+        "base/loop.*",
         "api/http*.c",
         "api/http_internal.h",
         "backends/fetch*.c",
@@ -46,17 +57,19 @@ HOMES = {
         "bench/*",
     ],
     "jansson.h": [
+        "base/*",
         "daemon/*",
+        "tuner/*",
         "store/*",
         "backends/*",
         "api/*",
         "cli/*",
         "bench/*",
     ] + EXAMPLES_AND_TESTS,
-    "pcre2.h": ["strategies/pattern.c"],
+    "pcre2.h": ["space/pattern.c"],
     "dlfcn.h": ["daemon/plugins.c", "tests/unit/fetch_probe.c"],
     "narrowd/*": ["examples/plugin_strategy/*"],
-    "cblas.h": ["strategies/linalg.c"],
+    "cblas.h": ["strategies/models/linalg.c"],
     "openssl/*": ["backends/hash.c", "backends/ca.c"],
     "dnnl.h": ["examples/*"],
     "dnnl_*": ["examples/*"],
@@ -64,8 +77,13 @@ HOMES = {
     "criterion/*": ["tests/*"],
 }
 
-# What one folder must not see, not even through a header of another one.
-HIDDEN = {"strategies": ["uv.h", "jansson.h"]}
+# What pure folders must not see, not even through a header of another folder: neither time nor the world.
+WORLD = ["uv.h", "jansson.h", "time.h", "sys/time.h", "base/clock.h", "base/log.h", "base/loop.h"]
+HIDDEN = {
+    folder: WORLD
+    for folder in HOUSE
+    if folder == "space" or folder.startswith("strategies")
+}
 
 SYSTEM = set(
     """
@@ -97,21 +115,20 @@ class Tree:
 
     def resolve(self, includer, header):
         """The file that a quoted include names; examples and tests may use their own folder."""
-        candidates = [header, "daemon/" + header, "include/" + header]
+        candidates = [header, "include/" + header]
         if includer.startswith(("examples/", "tests/")):
             candidates.append(includer.rpartition("/")[0] + "/" + header)
         return next((name for name in candidates if name in self.files), None)
 
-    def third_party(self, name):
-        """Every third-party header that a file sees, with the file that names it."""
+    def seen(self, name):
+        """Every header that a file sees, by the name that it is included by, with the file that names it."""
         seen, queue, found = {name}, [name], {}
         while queue:
             current = queue.pop()
             for mark, header in self.files[current]:
                 target = self.resolve(current, header) if mark == '"' else None
-                if mark == "<":
-                    found.setdefault(header, current)
-                elif target is not None and target not in seen:
+                found.setdefault(header, current)
+                if target is not None and target not in seen:
                     seen.add(target)
                     queue.append(target)
         return found
@@ -146,7 +163,7 @@ def home_matches(name, home):
 
 
 def hidden_faults(tree, name):
-    for header, source in tree.third_party(name).items():
+    for header, source in tree.seen(name).items():
         if header in HIDDEN.get(folder_of(name), []):
             yield f"sees <{header}> through {source}"
 
@@ -167,11 +184,14 @@ def check(root):
 
 
 GOOD = {
-    "daemon/base/err.h": "#include <stddef.h>\n",
-    "daemon/base/loop.h": "#include <uv.h>\n",
-    "strategies/space.h": '#include "base/err.h"\n',
-    "store/store.c": '#include <sqlite3.h>\n#include "strategies/space.h"\n',
-    "daemon/tuner/job.c": '#include "base/loop.h"\n#include "strategies/space.h"\n',
+    "base/err.h": "#include <stddef.h>\n",
+    "base/loop.h": "#include <uv.h>\n",
+    "space/space.h": '#include "base/err.h"\n',
+    "base/clock.h": "#include <stdint.h>\n",
+    "strategies/models/y.h": "",
+    "strategies/z.h": "",
+    "store/store.c": '#include <sqlite3.h>\n#include "space/space.h"\n',
+    "tuner/job.c": '#include "base/loop.h"\n#include "space/space.h"\n',
     "api/http.c": "#include <microhttpd.h>\n",
     "examples/digits/net.h": "",
     "examples/digits/net.c": '#include "net.h"\n',
@@ -179,18 +199,22 @@ GOOD = {
 
 # One broken file each, and words that the complaint must contain.
 BAD = [
-    ("daemon/base/x.c", '#include "strategies/space.h"\n', "must not include from strategies"),
-    ("strategies/x.c", '#include "tuner/job.c"\n', "must not include from daemon/tuner"),
+    ("base/x.c", '#include "space/space.h"\n', "must not include from space"),
+    ("strategies/x.c", '#include "tuner/job.c"\n', "must not include from tuner"),
     ("store/x.c", '  #  include "api/http.c"\n', "must not include from api"),
     ("backends/x.c", '#include "store/store.c"\n', "must not include from store"),
-    ("cli/x.c", '#include "strategies/space.h"\n', "must not include from strategies"),
+    ("cli/x.c", '#include "space/space.h"\n', "must not include from space"),
     ("store/x.c", '#include "store.h"\n', "is not found"),
     ("api/x.c", "#include <sqlite3.h>\n", "may be included in store/*"),
     ("backends/x.c", "#include <curl/curl.h>\n", "may be included in backends/fetch*.c"),
-    ("daemon/tuner/x.c", "#include <uv.h>\n", "may be included in daemon/base/loop.*"),
+    ("tuner/x.c", "#include <uv.h>\n", "may be included in base/loop.*"),
     ("store/x.c", "#include <boost.h>\n", "has no home"),
-    ("strategies/x.c", "#include <jansson.h>\n", "may be included in daemon/*"),
-    ("strategies/x.c", '#include "base/loop.h"\n', "sees <uv.h> through daemon/base/loop.h"),
+    ("strategies/x.c", "#include <jansson.h>\n", "may be included in base/*"),
+    ("strategies/plan/x.c", '#include "strategies/models/y.h"\n', "must not include from strategies/models"),
+    ("strategies/interface/x.c", '#include "strategies/z.h"\n', "must not include from strategies"),
+    ("strategies/x.c", "#include <time.h>\n", "sees <time.h>"),
+    ("space/x.c", '#include "base/clock.h"\n', "sees <base/clock.h>"),
+    ("strategies/x.c", '#include "base/loop.h"\n', "sees <uv.h> through base/loop.h"),
     ("api/x.c", "#include <dlfcn.h>\n", "may be included in daemon/plugins.c"),
     ("examples/other/x.c", "#include <stdio.h>\n", "belongs to no layer"),
 ]

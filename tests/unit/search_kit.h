@@ -4,7 +4,7 @@
 #ifndef NARROWD_TESTS_UNIT_SEARCH_KIT_H
 #define NARROWD_TESTS_UNIT_SEARCH_KIT_H
 
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 
 /* What a config is worth: `choices` as config_expand() writes them. */
 struct search_result {

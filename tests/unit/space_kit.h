@@ -9,8 +9,8 @@
 #ifndef NARROWD_TESTS_UNIT_SPACE_KIT_H
 #define NARROWD_TESTS_UNIT_SPACE_KIT_H
 
-#include "strategies/config.h"
-#include "strategies/space.h"
+#include "space/config.h"
+#include "space/space.h"
 
 struct kit_op {
 	const char *name, *type, *modes; /* a name of NULL ends a list */

@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
-#include "strategies/host.h"
-#include "strategies/product.h"
+#include "strategies/interface/host.h"
+#include "space/product.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 

@@ -5,7 +5,7 @@
 #ifndef NARROWD_TESTS_UNIT_STRATEGY_RUN_H
 #define NARROWD_TESTS_UNIT_STRATEGY_RUN_H
 
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 
 /* A run stops asking after so many questions. */
 enum { RUN_ASKS = 250 };

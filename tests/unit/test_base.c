@@ -1,5 +1,5 @@
 /*
- * The small parts of daemon/base: errors, buffers, rings, maps, numbers, time, ids, logs, secrets.
+ * The small parts of base: errors, buffers, rings, maps, numbers, time, ids, logs, secrets.
  */
 #include <criterion/criterion.h>
 #include <stdint.h>

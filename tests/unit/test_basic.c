@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
-#include "strategies/strategy.h"
+#include "strategies/interface/strategy.h"
 
 /* What is asked next, and what is answered; NAN for a failure. A config of NULL ends a list. */
 struct line {

@@ -3,7 +3,7 @@
 
 #include "search_kit.h"
 #include "space_kit.h"
-#include "strategies/gp.h"
+#include "strategies/models/gp.h"
 
 static struct space *space_of(size_t count)
 {

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "strategies/blocks.h"
+#include "space/blocks.h"
 
 /* One layer of a model: names below "m.layers.N", separated by spaces; a star marks what belongs to
  * the feed-forward block. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "strategies/chain.h"
+#include "strategies/models/chain.h"
 
 enum { OPS = 6, OPTIONS = 3, SELECTIONS = 729 };
 

@@ -6,8 +6,8 @@
 #include <math.h>
 
 #include "base/mem.h"
-#include "strategies/criterion.h"
-#include "strategies/objective.h"
+#include "strategies/interface/criterion.h"
+#include "strategies/interface/objective.h"
 
 static struct criterion one(bool relative, bool higher, double loss)
 {

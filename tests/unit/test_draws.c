@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "space_kit.h"
-#include "strategies/draws.h"
+#include "strategies/models/draws.h"
 
 enum { OPS = 6, FP32 = 1 };
 

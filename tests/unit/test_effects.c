@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "space_kit.h"
-#include "strategies/effects.h"
+#include "strategies/models/effects.h"
 
 enum { OPTIONS = 3 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "space_kit.h"
-#include "strategies/host.h"
+#include "strategies/interface/host.h"
 
 static const struct strategy_host *const host = &host_functions;
 

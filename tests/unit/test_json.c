@@ -1,5 +1,5 @@
 /*
- * daemon/base/json: what is refused before it is parsed, and where a fault is said to be.
+ * base/json: what is refused before it is parsed, and where a fault is said to be.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "strategies/linalg.h"
+#include "strategies/models/linalg.h"
 
 /* Stride is what the row length must not be taken for. */
 enum { N = 40, STRIDE = 47 };

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "strategies/linalg.h"
-#include "strategies/linear.h"
+#include "strategies/models/linalg.h"
+#include "strategies/models/linear.h"
 
 enum { FEATURES = 4, ROWS = 7 };
 

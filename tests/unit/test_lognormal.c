@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "strategies/linear.h"
-#include "strategies/lognormal.h"
+#include "strategies/models/linear.h"
+#include "strategies/models/lognormal.h"
 
 enum { GRID = 1500 };
 

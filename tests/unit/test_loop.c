@@ -1,5 +1,5 @@
 /*
- * daemon/base/loop: order and life time of deferred tasks, posted tasks and timers.
+ * base/loop: order and life time of deferred tasks, posted tasks and timers.
  */
 #include <criterion/criterion.h>
 #include <pthread.h>

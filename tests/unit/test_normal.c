@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "strategies/normal.h"
+#include "strategies/models/normal.h"
 
 struct reference {
 	double z, log_cdf, log_h;

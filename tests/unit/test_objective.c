@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "strategies/objective.h"
+#include "strategies/interface/objective.h"
 
 enum { TRIALS = 16 };
 

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "strategies/product.h"
+#include "space/product.h"
 #include "strategies/registry.h"
 #include "tuner/codec_config.h"
 #include "tuner/job.h"

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
-#include "strategies/config_set.h"
-#include "strategies/posterior.h"
+#include "space/config_set.h"
+#include "strategies/models/posterior.h"
 
 enum { OPS = 8, FINDINGS = 60 };
 

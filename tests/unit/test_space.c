@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
-#include "strategies/pattern.h"
+#include "space/pattern.h"
 
 #define CONV        "static a.scheme=asym,sym a.algorithm=kl,minmax; bf16; fp32"
 #define ALL_OF_CONV "S:asym/kl S:asym/minmax S:sym/kl S:sym/minmax bf16 fp32"

@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 #include "space_kit.h"
-#include "strategies/combos.h"
-#include "strategies/product.h"
+#include "space/combos.h"
+#include "space/product.h"
 #include "strategies/registry.h"
 #include "strategy_run.h"
 

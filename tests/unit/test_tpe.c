@@ -6,10 +6,10 @@
 #include "base/mem.h"
 #include "search_kit.h"
 #include "space_kit.h"
-#include "strategies/normal.h"
-#include "strategies/parzen.h"
-#include "strategies/promise.h"
-#include "strategies/split.h"
+#include "strategies/models/normal.h"
+#include "strategies/models/parzen.h"
+#include "strategies/models/promise.h"
+#include "strategies/models/split.h"
 
 static struct space *space_of(const struct kit_op *ops, size_t sizes)
 {

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "strategies/verdict.h"
+#include "strategies/interface/verdict.h"
 
 static struct progress right(int64_t seen, int64_t correct, int64_t total)
 {

@@ -1,0 +1,113 @@
+#include "space/capability.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+const char *const mode_names[] = {
+	[MODE_STATIC] = "static", [MODE_DYNAMIC] = "dynamic", [MODE_WEIGHT_ONLY] = "weight_only",
+	[MODE_BF16] = "bf16",     [MODE_FP16] = "fp16",       [MODE_FP32] = "fp32",
+	[MODE_COUNT] = NULL,
+};
+
+const struct item_name item_names[ITEM_COUNT] = {
+	[ITEM_ACTIVATION_SCHEME] = {false, "scheme"},
+	[ITEM_ACTIVATION_ALGORITHM] = {false, "algorithm"},
+	[ITEM_ACTIVATION_GRANULARITY] = {false, "granularity"},
+	[ITEM_ACTIVATION_COMPUTE_DTYPE] = {false, "compute_dtype"},
+	[ITEM_WEIGHT_SCHEME] = {true, "scheme"},
+	[ITEM_WEIGHT_ALGORITHM] = {true, "algorithm"},
+	[ITEM_WEIGHT_GRANULARITY] = {true, "granularity"},
+	[ITEM_WEIGHT_BITS] = {true, "bits"},
+	[ITEM_WEIGHT_GROUP_SIZE] = {true, "group_size"},
+	[ITEM_WEIGHT_DTYPE] = {true, "dtype"},
+	[ITEM_ACTIVATION_DTYPE] = {false, "dtype"},
+};
+
+void atoms_init(struct atoms *atoms)
+{
+	memset(atoms, 0, sizeof(*atoms));
+	map_init(&atoms->by_text);
+}
+
+void atoms_finish(struct atoms *atoms)
+{
+	for (size_t i = 0; i < atoms->count; i++) {
+		free(atoms->list[i].text);
+	}
+	free(atoms->list);
+	map_finish(&atoms->by_text);
+}
+
+uint16_t atoms_intern(struct atoms *atoms, const char *text, bool number)
+{
+	uint16_t atom = atoms_find(atoms, text);
+
+	if (atom != 0 || atoms->count >= UINT16_MAX) {
+		return atom;
+	}
+	atoms->list = mem_grow(atoms->list, atoms->count + 1, sizeof(*atoms->list));
+	atoms->list[atoms->count++] = (struct atom){.text = mem_dup(text), .number = number};
+	map_set(&atoms->by_text, text, (intptr_t)atoms->count);
+	return (uint16_t)atoms->count;
+}
+
+uint16_t atoms_find(const struct atoms *atoms, const char *text)
+{
+	return (uint16_t)map_get(&atoms->by_text, text, 0);
+}
+
+void capability_init(struct capability *capability)
+{
+	memset(capability, 0, sizeof(*capability));
+	atoms_init(&capability->atoms);
+}
+
+void mode_set_finish(struct mode_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		for (int item = 0; item < ITEM_COUNT; item++) {
+			free(set->descriptions[i].items[item].atoms);
+		}
+	}
+	free(set->descriptions);
+}
+
+static void op_lists_finish(struct op_list *lists, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(lists[i].name);
+		free(lists[i].ops);
+	}
+	free(lists);
+}
+
+double capability_known(const double *table, size_t op, enum mode mode)
+{
+	return table != NULL ? table[op * MODE_COUNT + mode] : NAN;
+}
+
+void capability_finish(struct capability *capability)
+{
+	for (size_t i = 0; i < capability->type_count; i++) {
+		free(capability->types[i]);
+	}
+	for (size_t i = 0; i < capability->set_count; i++) {
+		mode_set_finish(&capability->sets[i]);
+	}
+	for (size_t i = 0; i < capability->op_count; i++) {
+		free(capability->ops[i].name);
+	}
+	op_lists_finish(capability->blocks, capability->block_count);
+	op_lists_finish(capability->recipes, capability->recipe_count);
+	free(capability->types);
+	free(capability->sets);
+	free(capability->ops);
+	free(capability->latency_ms);
+	free(capability->score);
+	free(capability->calibration_sizes);
+	atoms_finish(&capability->atoms);
+	memset(capability, 0, sizeof(*capability));
+}

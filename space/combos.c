@@ -1,0 +1,190 @@
+#include "space/combos.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define NO_PAIR UINT32_MAX
+
+static size_t position(const struct options *options, uint16_t atom)
+{
+	size_t i = 0;
+
+	while (i < options->count && options->atoms[i] != atom) {
+		i++;
+	}
+	return i;
+}
+
+static void add_option(struct options *options, uint16_t atom)
+{
+	if (position(options, atom) == options->count) {
+		options->atoms =
+			mem_grow(options->atoms, options->count + 1, sizeof(*options->atoms));
+		options->atoms[options->count++] = atom;
+	}
+}
+
+/* Options in order of appearance are the digits of the kind's mixed radix. */
+static void read_kind(struct combo_items *items, const struct kind *kind)
+{
+	for (uint16_t c = 0; c < kind->defaults; c++) {
+		for (enum item item = 0; item < ITEM_COUNT; item++) {
+			uint16_t atom = kind->choices[c].options[item];
+
+			if (atom != 0) {
+				add_option(&items->items[item], atom);
+			}
+		}
+	}
+}
+
+static void join(struct combo_items *pair, const struct combo_items *kind, enum mode mode)
+{
+	for (enum item item = 0; item < ITEM_COUNT; item++) {
+		for (size_t i = 0; item_is_tuned(mode, item) && i < kind->items[item].count; i++) {
+			add_option(&pair->items[item], kind->items[item].atoms[i]);
+		}
+	}
+}
+
+static void add_pair(struct combos *combos)
+{
+	combos->pairs = mem_grow(combos->pairs, combos->pair_count + 1, sizeof(*combos->pairs));
+	memset(&combos->pairs[combos->pair_count++], 0, sizeof(*combos->pairs));
+}
+
+/* Which pair a type has in the mode at hand, and whose kind was joined to it last. */
+struct type_pair {
+	uint32_t pair, kind;
+};
+
+/* `types` is scratch, one for each type. */
+static void add_mode(struct combos *combos, enum mode mode, struct type_pair *types)
+{
+	const struct space *space = combos->space;
+
+	memset(types, 0xFF, space->capability.type_count * sizeof(*types));
+	for (size_t op = 0; op < space->op_count; op++) {
+		struct type_pair *type = &types[space->ops[op].type];
+		uint32_t kind = space->ops[op].kind;
+
+		if (space->kinds[kind].choices[0].mode != mode) {
+			continue;
+		}
+		if (type->pair == NO_PAIR) {
+			type->pair = (uint32_t)combos->pair_count;
+			add_pair(combos);
+		}
+		combos->pair_of[op] = type->pair;
+		if (type->kind != kind) {
+			join(&combos->pairs[type->pair], &combos->kinds[kind], mode);
+			type->kind = kind;
+		}
+	}
+}
+
+static uint64_t product(const struct combos *combos)
+{
+	uint64_t count = 1;
+
+	for (size_t p = 0; p < combos->pair_count; p++) {
+		for (enum item item = 0; item < ITEM_COUNT; item++) {
+			size_t options = combos->pairs[p].items[item].count;
+
+			if (options > 0 && __builtin_mul_overflow(count, options, &count)) {
+				return UINT64_MAX;
+			}
+		}
+	}
+	return count;
+}
+
+void combos_init(struct combos *combos, const struct space *space)
+{
+	struct type_pair *types = mem_new(space->capability.type_count, sizeof(*types));
+
+	memset(combos, 0, sizeof(*combos));
+	combos->space = space;
+	combos->pair_of = mem_new(space->op_count, sizeof(*combos->pair_of));
+	memset(combos->pair_of, 0xFF, space->op_count * sizeof(*combos->pair_of));
+	combos->kinds = mem_new(space->kind_count, sizeof(*combos->kinds));
+	for (size_t k = 0; k < space->kind_count; k++) {
+		read_kind(&combos->kinds[k], &space->kinds[k]);
+	}
+	for (enum mode mode = 0; mode_is_quantized(mode); mode++) {
+		add_mode(combos, mode, types);
+	}
+	combos->count = product(combos);
+	free(types);
+}
+
+static void items_finish(struct combo_items *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (enum item item = 0; item < ITEM_COUNT; item++) {
+			free(list[i].items[item].atoms);
+		}
+	}
+	free(list);
+}
+
+void combos_finish(struct combos *combos)
+{
+	items_finish(combos->pairs, combos->pair_count);
+	items_finish(combos->kinds, combos->space->kind_count);
+	free(combos->pair_of);
+}
+
+/* One atom for each item of each pair, 0 where the pair has no such item. */
+static uint16_t *digits_of(const struct combos *combos, uint64_t number)
+{
+	uint16_t *atoms = mem_new(combos->pair_count * ITEM_COUNT, sizeof(*atoms));
+
+	for (size_t i = combos->pair_count * ITEM_COUNT; i-- > 0;) {
+		const struct options *options =
+			&combos->pairs[i / ITEM_COUNT].items[i % ITEM_COUNT];
+
+		if (options->count > 0) {
+			atoms[i] = options->atoms[number % options->count];
+			number /= options->count;
+		}
+	}
+	return atoms;
+}
+
+static uint16_t matching_choice(const struct combo_items *kind, const uint16_t *atoms)
+{
+	size_t choice = 0;
+
+	for (enum item item = 0; item < ITEM_COUNT; item++) {
+		const struct options *options = &kind->items[item];
+		size_t digit;
+
+		if (options->count == 0 || atoms[item] == 0) {
+			continue;
+		}
+		digit = position(options, atoms[item]);
+		if (digit == options->count) {
+			return 0;
+		}
+		choice = choice * options->count + digit;
+	}
+	return (uint16_t)choice;
+}
+
+void combos_choices(const struct combos *combos, uint64_t number, uint16_t *choices)
+{
+	uint16_t *atoms = digits_of(combos, number);
+
+	for (size_t op = 0; op < combos->space->op_count; op++) {
+		uint32_t pair = combos->pair_of[op];
+
+		if (pair != NO_PAIR) {
+			choices[op] = matching_choice(&combos->kinds[combos->space->ops[op].kind],
+						      &atoms[(size_t)pair * ITEM_COUNT]);
+		}
+	}
+	free(atoms);
+}

@@ -1,0 +1,41 @@
+/*
+ * The op-wise product: every combination of the operators' options in their default mode, times
+ * the calibration sizes and the alphas of smooth quant. Precisions and other modes are in the full product only.
+ *
+ * Numbered in mixed radix: the calibration size is the slowest digit, then the alpha, the last
+ * operator is the fastest (strategies.md 3.1), and number 0 is the default. Memory is linear in the operators.
+ */
+#ifndef NARROWD_STRATEGIES_PRODUCT_H
+#define NARROWD_STRATEGIES_PRODUCT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "space/config.h"
+#include "space/space.h"
+
+struct product {
+	const struct space *space; /* borrowed */
+	uint32_t *dimensions;      /* those with more than one choice, the slowest first */
+	uint16_t *choices;         /* how many each of them has */
+	size_t dimension_count;
+	uint64_t size; /* UINT64_MAX when there are more */
+};
+
+void product_init(struct product *product, const struct space *space);
+/* With every choice of every operator: fallback to high precision too. */
+void product_init_full(struct product *product, const struct space *space);
+void product_finish(struct product *product);
+/* Config number `number` < size; the caller destroys it. */
+struct config *product_at(const struct product *product, uint64_t number);
+/* One uniform choice for each dimension, drawn in order; the caller destroys it. */
+struct config *product_draw(const struct product *product, struct rng *rng);
+
+/* The config with these digits, one for each dimension of the product; the caller destroys it. */
+struct config *product_config(const struct product *product, const uint16_t *digits);
+/* Writes the config's digits; false when it does not lie in the product. */
+bool product_digits(const struct product *product, const struct config *config,
+		    uint16_t *ret_digits);
+
+#endif

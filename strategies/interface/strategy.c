@@ -1,0 +1,97 @@
+#include "strategies/interface/strategy.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+const char *const question_kind_names[] = {
+	[QUESTION_BASELINE] = "baseline", [QUESTION_EVALUATE] = "evaluate",
+	[QUESTION_SCORE] = "score",       [QUESTION_CONFIRM] = "confirm",
+	[QUESTION_BEGIN] = "begin",       [QUESTION_SUGGEST] = "suggest",
+	[QUESTION_OBSERVE] = "observe",   NULL,
+};
+
+void question_finish(struct question *question)
+{
+	config_destroy(question->config);
+	free(question->ops);
+	memset(question, 0, sizeof(*question));
+}
+
+int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
+		  const struct problem *problem, const struct args *args, struct err *reterr)
+{
+	int rc;
+
+	assert(ops->abi == STRATEGY_ABI);
+	strategy->ops = ops;
+	strategy->seed = problem->seed;
+	strategy->asked = 0;
+	strategy->state = mem_new(1, ops->state_size(problem));
+	rc = ops->init(strategy->state, problem, args, reterr);
+	if (rc != 0) {
+		free(strategy->state);
+		strategy->state = NULL;
+	}
+	return rc;
+}
+
+void strategy_finish(struct strategy *strategy)
+{
+	if (strategy->state != NULL) {
+		if (strategy->ops->finish != NULL) {
+			strategy->ops->finish(strategy->state);
+		}
+		free(strategy->state);
+		strategy->state = NULL;
+	}
+}
+
+void strategy_apply(struct strategy *strategy, const struct event *event)
+{
+	strategy->asked += event->type == EVENT_ASKED;
+	strategy->ops->apply(strategy->state, event);
+}
+
+enum step strategy_next(const struct strategy *strategy, struct question *out)
+{
+	memset(out, 0, sizeof(*out));
+	return strategy->ops->next(strategy->state,
+				   rng_make(strategy->seed, RNG_SEARCH, strategy->asked), out);
+}
+
+bool strategy_holds(const struct strategy *strategy)
+{
+	return strategy->ops->holds != NULL && strategy->ops->holds(strategy->state);
+}
+
+bool strategy_owes(const struct strategy *strategy)
+{
+	return strategy->ops->owes != NULL && strategy->ops->owes(strategy->state);
+}
+
+int64_t strategy_choice(const struct strategy *strategy)
+{
+	return strategy->ops->choose != NULL ? strategy->ops->choose(strategy->state) : 0;
+}
+
+bool problem_answers(const struct problem *problem, const char *what)
+{
+	const char *const *answer = problem->answers;
+
+	while (answer != NULL && *answer != NULL && strcmp(*answer, what) != 0) {
+		answer++;
+	}
+	return answer != NULL && *answer != NULL;
+}
+
+void args_init(struct args *args, const struct param *params)
+{
+	memset(args, 0, sizeof(*args));
+	for (size_t i = 0; params != NULL && params[i].name != NULL; i++) {
+		args->numbers[i] = params[i].fallback;
+		args->texts[i] = params[i].text_fallback;
+	}
+}

@@ -1,0 +1,59 @@
+/*
+ * Strategies as the daemon runs them. What a strategy is, and what is promised to it, stands in
+ * narrowd/strategy.h, which plug-ins see as well.
+ */
+#ifndef NARROWD_STRATEGIES_STRATEGY_H
+#define NARROWD_STRATEGIES_STRATEGY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/rng.h"
+#include "narrowd/strategy.h"
+#include "space/config.h"
+#include "strategies/interface/criterion.h"
+#include "strategies/interface/objective.h"
+#include "space/space.h"
+
+/* Whether an adviser answers, not an evaluator. */
+static inline bool question_is_advice(enum question_kind kind)
+{
+	return kind >= QUESTION_BEGIN;
+}
+
+extern const char *const question_kind_names[]; /* NULL-terminated */
+
+void question_finish(struct question *question);
+
+bool problem_answers(const struct problem *problem, const char *what);
+
+/* A strategy and its state. */
+struct strategy {
+	const struct strategy_ops *ops;
+	void *state;
+	uint64_t seed;
+	uint64_t asked; /* questions applied so far: numbers the generator */
+};
+
+int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
+		  const struct problem *problem, const struct args *args, struct err *reterr);
+void strategy_finish(struct strategy *strategy);
+void strategy_apply(struct strategy *strategy, const struct event *event);
+/* Twice gives the same answer. Any thread, one at a time. */
+enum step strategy_next(const struct strategy *strategy, struct question *out);
+bool strategy_holds(const struct strategy *strategy);
+bool strategy_owes(const struct strategy *strategy);
+int64_t strategy_choice(const struct strategy *strategy);
+
+/* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */
+extern const struct strategy_ops *strategies[];
+const struct strategy_ops *strategy_find(const char *name);
+/* The name that somebody means who wrote another one: INC's spelling, or a typing error. NULL when
+ * there is nothing like it. */
+const char *strategy_like(const char *name);
+/* Fills args with the fallbacks of the table. */
+void args_init(struct args *args, const struct param *params);
+
+#endif

@@ -1,0 +1,362 @@
+#include "strategies/models/effects.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Rough experience; what is measured corrects it. */
+static const struct {
+	const char *option;
+	double factor;
+} option_factors[] = {{"per_tensor", 2}, {"sym", 1.3}, {"kl", 1}, {NULL, 1.2}};
+
+static const double mode_factors[MODE_COUNT] = {
+	[MODE_STATIC] = 1,  [MODE_DYNAMIC] = 0.7, [MODE_WEIGHT_ONLY] = 0.7,
+	[MODE_BF16] = 0.02, [MODE_FP16] = 0.01,   [MODE_FP32] = 0,
+};
+
+static const uint8_t mode_classes[MODE_COUNT] = {
+	[MODE_BF16] = CLASS_BF16,
+	[MODE_FP16] = CLASS_FP16,
+	[MODE_FP32] = CLASS_FP32,
+};
+
+/* The first and the last operator often suffer more than others. */
+static const double end_score = 3;
+/* Nothing is expected to cost less than this share of the average. */
+static const double least_score = 0.02;
+
+static double option_factor(const char *text)
+{
+	size_t i = 0;
+
+	while (option_factors[i].option != NULL && strcmp(option_factors[i].option, text) != 0) {
+		i++;
+	}
+	return option_factors[i].factor;
+}
+
+/* The number of the tag; all that come late share the last. */
+static size_t intern_tag(struct effects *effects, enum item item, uint16_t atom)
+{
+	size_t t = 0;
+
+	while (t < effects->tag_count &&
+	       (effects->tag_items[t] != item || effects->tag_atoms[t] != atom)) {
+		t++;
+	}
+	if (t == EFFECTS_TAGS) {
+		return EFFECTS_TAGS - 1;
+	}
+	effects->tag_items[t] = (uint8_t)item;
+	effects->tag_atoms[t] = atom;
+	effects->tag_count = t == effects->tag_count ? t + 1 : effects->tag_count;
+	return t;
+}
+
+static void describe(struct effects *effects, const struct kind *kind, size_t option,
+		     uint32_t place)
+{
+	const struct choice *choice = &kind->choices[option];
+
+	effects->classes[place] = mode_classes[choice->mode];
+	effects->factors[place] = mode_factors[choice->mode];
+	for (int item = 0; item < ITEM_COUNT && mode_is_quantized(choice->mode); item++) {
+		uint16_t atom = choice->options[item];
+
+		if (atom != 0 && atom != kind->choices[0].options[item]) {
+			effects->tags[place] |= UINT32_C(1)
+						<< intern_tag(effects, (enum item)item, atom);
+			effects->factors[place] *= option_factor(space_atom(effects->space, atom));
+		}
+	}
+}
+
+static void list_options(struct effects *effects)
+{
+	const struct space *space = effects->space;
+
+	effects->first = mem_new(space->op_count + 1, sizeof(*effects->first));
+	for (size_t i = 0; i < space->op_count; i++) {
+		effects->first[i + 1] = effects->first[i] + space_kind(space, i)->count;
+	}
+	effects->option_count = effects->first[space->op_count];
+	effects->classes = mem_new(effects->option_count, sizeof(*effects->classes));
+	effects->tags = mem_new(effects->option_count, sizeof(*effects->tags));
+	effects->factors = mem_new(effects->option_count, sizeof(*effects->factors));
+	effects->losses = mem_new(effects->option_count, sizeof(*effects->losses));
+	effects->latencies = mem_new(effects->option_count, sizeof(*effects->latencies));
+	for (size_t i = 0; i < space->op_count; i++) {
+		for (size_t k = 0; k < space_kind(space, i)->count; k++) {
+			describe(effects, space_kind(space, i), k, effects->first[i] + (uint32_t)k);
+		}
+	}
+}
+
+static double known_latency(const struct effects *effects, size_t op, enum mode mode)
+{
+	return effects->timed ? capability_known(effects->space->capability.latency_ms, op, mode)
+			      : NAN;
+}
+
+/* Shares add up to 1; where nothing is known all take the same time in any mode. */
+static void time_options(struct effects *effects)
+{
+	size_t known = 0;
+	double sum = 0;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		double latency = known_latency(effects, i, MODE_FP32);
+
+		known += latency >= 0;
+		sum += latency >= 0 ? latency : 0;
+	}
+	for (size_t i = 0; i < effects->op_count; i++) {
+		double latency = known_latency(effects, i, MODE_FP32);
+		double mean = known > 0 ? sum / (double)known : 1;
+		double all = mean * (double)effects->op_count;
+
+		all += sum - mean * (double)known;
+		effects->shares[i] = (latency >= 0 ? latency : mean) / all;
+		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
+			const struct kind *kind = space_kind(effects->space, i);
+
+			latency = known_latency(effects, i,
+						kind->choices[o - effects->first[i]].mode);
+			effects->latencies[o] = latency >= 0 ? latency / all : effects->shares[i];
+		}
+	}
+}
+
+static void normalize(struct effects *effects)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		sum += fmax(effects->scores[i], 0);
+	}
+	for (size_t i = 0; i < effects->op_count && sum > 0; i++) {
+		effects->scores[i] *= (double)effects->op_count / sum;
+	}
+}
+
+static void guess_scores(struct effects *effects)
+{
+	const double *known = effects->space->capability.score;
+	size_t last = effects->op_count - 1;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		double score =
+			capability_known(known, i, space_kind(effects->space, i)->choices[0].mode);
+
+		effects->scored = effects->scored || !isnan(score);
+		effects->scores[i] = !isnan(score) ? score : (i == 0 || i == last ? end_score : 1);
+	}
+	normalize(effects);
+}
+
+void effects_init(struct effects *effects, const struct problem *problem)
+{
+	const struct objective *objective = problem->objective;
+
+	memset(effects, 0, sizeof(*effects));
+	effects->space = problem->space;
+	effects->op_count = problem->space->op_count;
+	effects->timed = problem->space->capability.latency_ms != NULL && objective->count == 1 &&
+			 (objective->metrics[0].name == NULL ||
+			  strcmp(objective->metrics[0].name, "latency_ms") == 0);
+	list_options(effects);
+	effects->scores = mem_new(effects->op_count, sizeof(*effects->scores));
+	effects->shares = mem_new(effects->op_count, sizeof(*effects->shares));
+	guess_scores(effects);
+	time_options(effects);
+	effects_expect(effects, 1, 1);
+}
+
+void effects_finish(struct effects *effects)
+{
+	free(effects->first);
+	free(effects->classes);
+	free(effects->tags);
+	free(effects->factors);
+	free(effects->scores);
+	free(effects->losses);
+	free(effects->shares);
+	free(effects->latencies);
+}
+
+/* The operators that can be quantized, in order. */
+static size_t quantizable(const struct effects *effects, uint32_t *ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		if (mode_is_quantized(space_kind(effects->space, i)->choices[0].mode)) {
+			ret[count++] = (uint32_t)i;
+		}
+	}
+	return count;
+}
+
+/* What tells options apart is best; the first that the evaluator answers. */
+static const struct {
+	const char *answer, *method;
+	bool per_option;
+} score_kinds[] = {
+	{"score:mse_v2:options", "mse_v2", true},
+	{"score:hawq_v2:options", "hawq_v2", true},
+	{"score:mse:options", "mse", true},
+	{"score:hawq_v2", "hawq_v2", false},
+	{"score:mse", "mse", false},
+};
+enum { SCORE_KINDS = sizeof(score_kinds) / sizeof(score_kinds[0]) };
+
+static int find_score_kind(const struct problem *problem)
+{
+	int i = 0;
+
+	while (i < SCORE_KINDS && !problem_answers(problem, score_kinds[i].answer)) {
+		i++;
+	}
+	return i;
+}
+
+bool effects_wants_scores(const struct effects *effects, const struct problem *problem)
+{
+	uint32_t *ops = mem_new(effects->op_count, sizeof(*ops));
+	bool wanted = !effects->scored && quantizable(effects, ops) > 0 &&
+		      find_score_kind(problem) < SCORE_KINDS;
+
+	free(ops);
+	return wanted;
+}
+
+void effects_ask_scores(const struct effects *effects, const struct problem *problem,
+			struct question *out)
+{
+	int kind = find_score_kind(problem);
+
+	out->kind = QUESTION_SCORE;
+	out->stage = "score";
+	out->method = score_kinds[kind].method;
+	out->per_option = score_kinds[kind].per_option;
+	out->config = config_from_changes(effects->space, NULL, 0);
+	out->ops = mem_new(effects->op_count, sizeof(*out->ops));
+	out->op_count = quantizable(effects, out->ops);
+}
+
+/*
+ * Makes factors of the operator's scores relative to their mean over what is quantized, which is
+ * returned. Nothing is known to be better than the floor, and fp32 loses nothing.
+ */
+static double take_options(struct effects *effects, size_t op, const double *scores)
+{
+	uint32_t first = effects->first[op], count = effects->first[op + 1] - first;
+	uint32_t quantized = 0;
+	double sum = 0, mean;
+
+	for (uint32_t k = 0; k < count; k++) {
+		bool counts = effects->classes[first + k] == CLASS_QUANTIZED;
+
+		quantized += counts;
+		sum += counts ? fmax(scores[k], 0) : 0;
+	}
+	mean = quantized > 0 ? sum / quantized : 0;
+	for (uint32_t k = 0; k < count && mean > 0; k++) {
+		double floor = least_score * fmin(effects->factors[first + k], 1);
+
+		effects->factors[first + k] = effects->classes[first + k] == CLASS_FP32
+						      ? 0
+						      : fmax(scores[k] / mean, floor);
+	}
+	return mean;
+}
+
+void effects_take_scores(struct effects *effects, const double *scores, const double *options)
+{
+	uint32_t *ops = mem_new(effects->op_count, sizeof(*ops));
+	size_t count = quantizable(effects, ops);
+	double *list = mem_new(count, sizeof(*list)), sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		list[i] = options != NULL ? take_options(effects, ops[i], options) : scores[i];
+		options +=
+			options != NULL ? effects->first[ops[i] + 1] - effects->first[ops[i]] : 0;
+		sum += fmax(list[i], 0);
+	}
+	for (size_t i = 0; i < count && sum > 0; i++) {
+		effects->scores[ops[i]] = list[i] * (double)count / sum;
+	}
+	effects->scored = effects->scored || sum > 0;
+	normalize(effects);
+	free(list);
+	free(ops);
+}
+
+void effects_expect(struct effects *effects, double exponent, double scale)
+{
+	for (size_t i = 0; i < effects->op_count; i++) {
+		double score = pow(fmax(effects->scores[i], least_score), exponent);
+
+		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
+			effects->losses[o] = scale * score * effects->factors[o];
+		}
+	}
+}
+
+void effects_options(const struct effects *effects, const struct config *config,
+		     uint16_t *ret_options)
+{
+	config_expand(config, effects->space, ret_options);
+}
+
+struct config *effects_config(const struct effects *effects, const uint16_t *options)
+{
+	uint16_t *choices = mem_new(effects->space->dimension_count, sizeof(*choices));
+	struct config *config;
+
+	memcpy(choices, options, effects->op_count * sizeof(*choices));
+	if (effects->alpha > 0) {
+		choices[space_alpha_dimension(effects->space)] = effects->alpha;
+	}
+	config = config_create(effects->space, choices);
+	free(choices);
+	return config;
+}
+
+size_t effects_most_rows(const struct effects *effects)
+{
+	double rows = sqrt(2e8 / (double)effects->op_count);
+
+	return rows > 400 ? 400 : (rows < 30 ? 30 : (size_t)rows);
+}
+
+size_t effects_learnt_rows(const struct effects *effects)
+{
+	double rows = sqrt(8e6 / (double)effects->op_count);
+
+	return rows > 100 ? 100 : (rows < 20 ? 20 : (size_t)rows);
+}
+
+double effects_loss(const struct effects *effects, const uint16_t *options)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		sum += effects->losses[effects->first[i] + options[i]];
+	}
+	return sum;
+}
+
+double effects_measured_loss(const struct criterion *criterion, double margin)
+{
+	double lost = 1 - margin, tolerable = criterion->metrics[0].tolerable_loss, loss;
+
+	if (!criterion->relative || tolerable <= 0 || tolerable >= 1) {
+		return lost;
+	}
+	loss = fmin(lost * tolerable, 0.95);
+	return loss / (1 - loss) * (1 - tolerable) / tolerable;
+}

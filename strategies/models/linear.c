@@ -1,0 +1,344 @@
+#include "strategies/models/linear.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "strategies/models/linalg.h"
+
+static const double jitter = 1e-9;
+
+void linear_row_add(struct linear_row *row, uint32_t feature, double value)
+{
+	if (row->count == row->capacity) {
+		row->capacity = row->capacity > 0 ? 2 * row->capacity : 64;
+		row->features = mem_grow(row->features, row->capacity, sizeof(*row->features));
+		row->values = mem_grow(row->values, row->capacity, sizeof(*row->values));
+	}
+	row->features[row->count] = feature;
+	row->values[row->count++] = value;
+}
+
+void linear_row_finish(struct linear_row *row)
+{
+	free(row->features);
+	free(row->values);
+	memset(row, 0, sizeof(*row));
+}
+
+void linear_init(struct linear *linear, size_t feature_count)
+{
+	memset(linear, 0, sizeof(*linear));
+	linear->feature_count = feature_count;
+	linear->groups = mem_new(feature_count, sizeof(*linear->groups));
+	linear->weights = mem_new(feature_count, sizeof(*linear->weights));
+	linear->means = mem_new(feature_count, sizeof(*linear->means));
+	linear->factors = mem_new(feature_count, sizeof(*linear->factors));
+	for (size_t f = 0; f < feature_count; f++) {
+		linear->factors[f] = 1;
+	}
+}
+
+static void forget_kernels(struct linear *linear)
+{
+	free(linear->kernels);
+	linear->kernels = NULL;
+}
+
+void linear_believe(struct linear *linear, uint32_t feature, double mean, double factor)
+{
+	linear->means[feature] = mean;
+	linear->factors[feature] = factor;
+	forget_kernels(linear);
+}
+
+void linear_clear(struct linear *linear)
+{
+	forget_kernels(linear);
+	for (size_t i = 0; i < linear->row_count; i++) {
+		linear_row_finish(&linear->rows[i]);
+	}
+	linear->row_count = 0;
+}
+
+void linear_finish(struct linear *linear)
+{
+	linear_clear(linear);
+	free(linear->kernels);
+	free(linear->groups);
+	free(linear->means);
+	free(linear->factors);
+	free(linear->rows);
+	free(linear->values);
+	free(linear->levels);
+	free(linear->factor);
+	free(linear->alpha);
+	free(linear->residuals);
+	free(linear->weights);
+}
+
+void linear_add(struct linear *linear, struct linear_row *row, double value, double level)
+{
+	size_t room;
+
+	forget_kernels(linear);
+	if (linear->row_count == linear->row_capacity) {
+		room = linear->row_capacity > 0 ? 2 * linear->row_capacity : 32;
+		linear->rows = mem_grow(linear->rows, room, sizeof(*linear->rows));
+		linear->values = mem_grow(linear->values, room, sizeof(*linear->values));
+		linear->levels = mem_grow(linear->levels, room, sizeof(*linear->levels));
+		linear->row_capacity = room;
+	}
+	linear->rows[linear->row_count] = *row;
+	linear->values[linear->row_count] = value;
+	linear->levels[linear->row_count++] = level;
+	memset(row, 0, sizeof(*row));
+}
+
+static double variance_of(const struct linear *linear, uint32_t feature)
+{
+	return linear->variances[linear->groups[feature]] * linear->factors[feature];
+}
+
+/* scratch += variance * value: half of a kernel. */
+static void scatter(const struct linear *linear, const struct linear_row *row, double *scratch)
+{
+	for (size_t i = 0; i < row->count; i++) {
+		uint32_t f = row->features[i];
+
+		scratch[f] += variance_of(linear, f) * row->values[i];
+	}
+}
+
+static void clear(const struct linear_row *row, double *scratch)
+{
+	for (size_t i = 0; i < row->count; i++) {
+		scratch[row->features[i]] = 0;
+	}
+}
+
+/* Several sums, since each addition waits for the one before it. */
+static double gather(const struct linear_row *row, const double *scratch)
+{
+	enum { SUMS = 4 };
+	double sums[SUMS] = {0};
+	size_t i = 0;
+
+	for (; i + SUMS <= row->count; i += SUMS) {
+		for (size_t k = 0; k < SUMS; k++) {
+			sums[k] += row->values[i + k] * scratch[row->features[i + k]];
+		}
+	}
+	for (; i < row->count; i++) {
+		sums[0] += row->values[i] * scratch[row->features[i]];
+	}
+	return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+static double noise_of(const struct linear *linear, size_t row)
+{
+	double level = linear->proportional * linear->levels[row];
+
+	return linear->noise * linear->noise + level * level + jitter;
+}
+
+/* weights += variances * features^T * alpha */
+static void spread(const struct linear *linear, const double *alpha, double *weights)
+{
+	for (size_t r = 0; r < linear->row_count; r++) {
+		const struct linear_row *row = &linear->rows[r];
+
+		for (size_t i = 0; i < row->count; i++) {
+			uint32_t f = row->features[i];
+
+			weights[f] += variance_of(linear, f) * row->values[i] * alpha[r];
+		}
+	}
+}
+
+static void make_kernels(struct linear *linear)
+{
+	size_t n = linear->row_count;
+	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+
+	linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
+	for (size_t r = 0; r < n; r++) {
+		const struct linear_row *row = &linear->rows[r];
+
+		for (size_t i = 0; i < row->count; i++) {
+			uint32_t f = row->features[i];
+
+			scratch[f] += linear->factors[f] * row->values[i];
+		}
+		for (size_t k = 0; k <= r; k++) {
+			const struct linear_row *other = &linear->rows[k];
+
+			for (size_t i = 0; i < other->count; i++) {
+				uint32_t f = other->features[i];
+
+				linear->kernels[(linear->groups[f] * n + r) * n + k] +=
+					other->values[i] * scratch[f];
+			}
+		}
+		clear(row, scratch);
+	}
+	free(scratch);
+}
+
+static double kernel(const struct linear *linear, size_t r, size_t k)
+{
+	size_t n = linear->row_count;
+	double sum = 0;
+
+	for (size_t g = 0; g < LINEAR_GROUPS; g++) {
+		sum += linear->variances[g] * linear->kernels[(g * n + r) * n + k];
+	}
+	return sum;
+}
+
+void linear_fit(struct linear *linear)
+{
+	size_t n = linear->row_count;
+	double more = 0;
+
+	if (linear->kernels == NULL) {
+		make_kernels(linear);
+	}
+
+	free(linear->factor);
+	free(linear->alpha);
+	free(linear->residuals);
+	linear->factor = mem_new(n * n, sizeof(*linear->factor));
+	linear->alpha = mem_new(n, sizeof(*linear->alpha));
+	linear->residuals = mem_new(n, sizeof(*linear->residuals));
+	for (size_t r = 0; r < n; r++) {
+		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
+	}
+	do {
+		for (size_t r = 0; r < n; r++) {
+			for (size_t k = 0; k <= r; k++) {
+				linear->factor[r * n + k] = kernel(linear, r, k);
+			}
+			linear->factor[r * n + r] += noise_of(linear, r) + more;
+		}
+		more = more > 0 ? 10 * more : jitter;
+	} while (n > 0 && !linalg_factor(linear->factor, n, n));
+	if (n > 0) {
+		memcpy(linear->alpha, linear->residuals, n * sizeof(*linear->alpha));
+		linalg_solve(linear->factor, n, n, linear->alpha);
+	}
+	memcpy(linear->weights, linear->means, linear->feature_count * sizeof(*linear->weights));
+	spread(linear, linear->alpha, linear->weights);
+}
+
+double linear_evidence(const struct linear *linear)
+{
+	size_t n = linear->row_count;
+
+	return n == 0 ? 0
+		      : -0.5 * (linalg_dot(linear->residuals, linear->alpha, n) +
+				linalg_log_determinant(linear->factor, n, n));
+}
+
+double linear_mean(const struct linear *linear, const struct linear_row *row)
+{
+	return gather(row, linear->weights);
+}
+
+double linear_deviation(const struct linear *linear, const struct linear_row *row, double *scratch)
+{
+	size_t n = linear->row_count;
+	double *cross = mem_new(n, sizeof(*cross));
+	double variance;
+
+	scatter(linear, row, scratch);
+	variance = gather(row, scratch);
+	for (size_t r = 0; r < n; r++) {
+		cross[r] = gather(&linear->rows[r], scratch);
+	}
+	clear(row, scratch);
+	if (n > 0) {
+		linalg_forward(linear->factor, n, n, cross);
+		variance -= linalg_dot(cross, cross, n);
+	}
+	free(cross);
+	return sqrt(fmax(variance, jitter));
+}
+
+static double prior_variance(const struct linear *linear, const struct linear_row *row)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < row->count; i++) {
+		sum += variance_of(linear, row->features[i]) * row->values[i] * row->values[i];
+	}
+	return sum;
+}
+
+/* Each measurement is spread out once for a whole block of sums. */
+void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
+		       double *ret)
+{
+	enum { BLOCK = 1024 };
+	size_t n = linear->row_count;
+	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+	double *cross = mem_new(BLOCK * n, sizeof(*cross));
+
+	for (size_t start = 0; start < count; start += BLOCK) {
+		size_t size = count - start < BLOCK ? count - start : BLOCK;
+
+		for (size_t r = 0; r < n; r++) {
+			scatter(linear, &linear->rows[r], scratch);
+			for (size_t i = 0; i < size; i++) {
+				cross[i * n + r] = gather(&rows[start + i], scratch);
+			}
+			clear(&linear->rows[r], scratch);
+		}
+		for (size_t i = 0; i < size; i++) {
+			double variance = prior_variance(linear, &rows[start + i]);
+
+			linalg_forward(linear->factor, n, n, &cross[i * n]);
+			variance -= linalg_dot(&cross[i * n], &cross[i * n], n);
+			ret[start + i] = sqrt(fmax(variance, jitter));
+		}
+	}
+	free(scratch);
+	free(cross);
+}
+
+/* By pairs: Box and Muller, A note on the generation of random normal deviates, 1958. */
+static void draw_normals(struct rng *rng, double *ret, size_t count)
+{
+	for (size_t i = 0; i < count; i += 2) {
+		double radius = sqrt(-2 * log(1 - rng_unit(rng)));
+		double angle = 2 * 3.14159265358979323846 * rng_unit(rng);
+
+		ret[i] = radius * cos(angle);
+		if (i + 1 < count) {
+			ret[i + 1] = radius * sin(angle);
+		}
+	}
+}
+
+void linear_sample(const struct linear *linear, struct rng *rng, double *ret_weights)
+{
+	size_t n = linear->row_count;
+	double *misfit = mem_new(n, sizeof(*misfit));
+
+	draw_normals(rng, ret_weights, linear->feature_count);
+	for (size_t f = 0; f < linear->feature_count; f++) {
+		ret_weights[f] =
+			linear->means[f] + ret_weights[f] * sqrt(variance_of(linear, (uint32_t)f));
+	}
+	draw_normals(rng, misfit, n);
+	for (size_t r = 0; r < n; r++) {
+		misfit[r] = linear->values[r] - gather(&linear->rows[r], ret_weights) -
+			    sqrt(noise_of(linear, r)) * misfit[r];
+	}
+	if (n > 0) {
+		linalg_solve(linear->factor, n, n, misfit);
+	}
+	spread(linear, misfit, ret_weights);
+	free(misfit);
+}

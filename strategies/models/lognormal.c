@@ -1,0 +1,125 @@
+#include "strategies/models/lognormal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { PARTS = 25, ROUNDS = 8 };
+
+/* The parts cover the logarithm up to this many deviations. */
+static const double reach = 3;
+/* Of a part, relative to its distance to the next: so that together they are smooth. */
+static const double width = 0.6;
+/* Of the way to the prior that is asked for: all of it at once may swing from side to side. */
+static const double stride = 0.5;
+/* Where what is believed has a longer tail than what was measured, no prior is that wide. */
+static const double least_precision = 1e-4;
+/* A difference of precisions that may be a rounding error. */
+static const double negligible = 1e-9;
+
+/* A distribution of weights as a sum of normal ones. */
+struct mixture {
+	double shares[PARTS], means[PARTS], variances[PARTS];
+};
+
+struct moments {
+	double mean, variance;
+};
+
+static void make_lognormal(double variance, struct mixture *ret)
+{
+	double sigma = sqrt(log(1 + variance)), step = 2 * reach / (PARTS - 1);
+	double shares = 0, sum = 0;
+
+	for (int k = 0; k < PARTS; k++) {
+		double z = k * step - reach;
+
+		ret->shares[k] = exp(-0.5 * z * z);
+		ret->means[k] = exp(sigma * z);
+		shares += ret->shares[k];
+		sum += ret->shares[k] * ret->means[k];
+	}
+	for (int k = 0; k < PARTS; k++) {
+		double factor = ret->means[k] * shares / sum;
+		double deviation = width * step * sigma * factor;
+
+		ret->means[k] = factor - 1;
+		ret->variances[k] = deviation * deviation;
+	}
+}
+
+/*
+ * Of the mixture times a normal likelihood, that of `mean` and `precision`; a precision of 0 says
+ * nothing.
+ */
+static struct moments multiply(const struct mixture *mixture, double mean, double precision)
+{
+	double logs[PARTS], means[PARTS], variances[PARTS], best = -INFINITY;
+	double sum = 0, first = 0, second = 0;
+
+	for (int k = 0; k < PARTS; k++) {
+		double variance = mixture->variances[k], away = mean - mixture->means[k];
+		double wider = 1 + variance * precision;
+
+		logs[k] = log(mixture->shares[k]) -
+			  0.5 * (away * away * precision / wider + log(wider));
+		variances[k] = variance / wider;
+		means[k] = (mixture->means[k] + variance * precision * mean) / wider;
+		best = fmax(best, logs[k]);
+	}
+	for (int k = 0; k < PARTS; k++) {
+		double share = exp(logs[k] - best);
+
+		sum += share;
+		first += share * means[k];
+		second += share * (variances[k] + means[k] * means[k]);
+	}
+	first /= sum;
+	return (struct moments){first, fmax(second / sum - first * first, 1e-8)};
+}
+
+/* One step of one weight, from its posterior; both priors as precision and precision times mean. */
+static void approach(struct linear *model, uint32_t feature, const struct mixture *mixture,
+		     double deviation)
+{
+	double group = model->variances[model->groups[feature]];
+	double prior = 1 / (group * model->factors[feature]);
+	double prior_shift = prior * model->means[feature];
+	double posterior = 1 / (deviation * deviation);
+	/* What was measured says by itself. */
+	double precise = posterior - prior > negligible ? posterior - prior : 0;
+	double mean =
+		precise > 0 ? (posterior * model->weights[feature] - prior_shift) / precise : 0;
+	struct moments asked = multiply(mixture, mean, precise);
+	double precision = fmax(1 / asked.variance - precise, least_precision);
+	double shift = (precise + precision) * asked.mean - precise * mean;
+
+	precision = prior + stride * (precision - prior);
+	shift = prior_shift + stride * (shift - prior_shift);
+	linear_believe(model, feature, shift / precision, 1 / (precision * group));
+}
+
+void lognormal_believe(struct linear *model, uint32_t first, size_t count, double variance)
+{
+	struct linear_row *rows = mem_new(count, sizeof(*rows));
+	double *deviations = mem_new(count, sizeof(*deviations));
+	struct mixture mixture;
+
+	make_lognormal(variance, &mixture);
+	for (size_t i = 0; i < count; i++) {
+		linear_row_add(&rows[i], first + (uint32_t)i, 1);
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		linear_fit(model);
+		linear_deviations(model, rows, count, deviations);
+		for (size_t i = 0; i < count; i++) {
+			approach(model, first + (uint32_t)i, &mixture, deviations[i]);
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		linear_row_finish(&rows[i]);
+	}
+	free(rows);
+	free(deviations);
+}

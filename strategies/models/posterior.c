@@ -1,0 +1,138 @@
+#include "strategies/models/posterior.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "strategies/models/effects.h"
+#include "strategies/models/latency_model.h"
+#include "strategies/models/loss_model.h"
+
+typedef double option_fn(const struct effects *effects, size_t op, uint32_t option,
+			 struct linear_row *ret);
+
+/* Scores of all operators that can be quantized take the place of a guess. */
+static void take_scores(struct effects *effects, const double *scores, const double *options)
+{
+	double *list = mem_new(effects->op_count, sizeof(*list));
+	double *all = mem_new(effects->option_count, sizeof(*all));
+	size_t count = 0, all_count = 0;
+	bool complete = !effects->scored, each = options != NULL;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		if (!mode_is_quantized(space_kind(effects->space, i)->choices[0].mode)) {
+			continue;
+		}
+		complete = complete && !isnan(scores[i]);
+		list[count++] = scores[i];
+		for (uint32_t o = effects->first[i]; each && o < effects->first[i + 1]; o++) {
+			each = !isnan(options[o]);
+			all[all_count++] = options[o];
+		}
+	}
+	if (complete) {
+		effects_take_scores(effects, list, each ? all : NULL);
+	}
+	free(all);
+	free(list);
+}
+
+/* The beliefs about all options one by one, from a model that is fitted. */
+static struct belief *ask_model(const struct effects *effects, const struct linear *model,
+				option_fn *option)
+{
+	struct belief *beliefs = mem_new(effects->option_count, sizeof(*beliefs));
+	struct linear_row *rows = mem_new(effects->option_count, sizeof(*rows));
+	double *spreads = mem_new(effects->option_count, sizeof(*spreads));
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
+			beliefs[o].mean = option(effects, i, o - effects->first[i], &rows[o]) +
+					  linear_mean(model, &rows[o]);
+		}
+	}
+	linear_deviations(model, rows, effects->option_count, spreads);
+	for (size_t o = 0; o < effects->option_count; o++) {
+		beliefs[o].spread = rows[o].count > 0 ? spreads[o] : 0;
+		linear_row_finish(&rows[o]);
+	}
+	free(rows);
+	free(spreads);
+	return beliefs;
+}
+
+static void learn_losses(struct posterior *posterior, struct effects *effects,
+			 const struct measured *data)
+{
+	struct linear model;
+
+	loss_model_init(&model, effects);
+	loss_model_fit(&model, effects, data, true, NULL);
+	posterior->losses = ask_model(effects, &model, loss_model_option);
+	posterior->loss_noise = model.noise;
+	linear_finish(&model);
+}
+
+static void learn_latencies(struct posterior *posterior, const struct effects *effects,
+			    const struct measured *data)
+{
+	struct linear model;
+
+	latency_model_init(&model, effects);
+	latency_model_fit(&model, effects, data, true);
+	posterior->latencies = ask_model(effects, &model, latency_model_option);
+	linear_finish(&model);
+}
+
+struct posterior *posterior_create(const struct problem *problem, const double *scores,
+				   const double *option_scores, const struct finding *findings,
+				   size_t count)
+{
+	struct posterior *posterior = mem_new(1, sizeof(*posterior));
+	uint16_t **options = mem_new(count, sizeof(*options));
+	uint16_t **timed = mem_new(count, sizeof(*timed));
+	double *losses = mem_new(count, sizeof(*losses));
+	double *latencies = mem_new(count, sizeof(*latencies));
+	size_t timed_count = 0;
+	struct effects effects;
+
+	effects_init(&effects, problem);
+	take_scores(&effects, scores, option_scores);
+	for (size_t i = 0; i < count; i++) {
+		options[i] = mem_new(problem->space->dimension_count, sizeof(**options));
+		effects_options(&effects, findings[i].config, options[i]);
+		losses[i] = effects_measured_loss(problem->criterion, findings[i].margin);
+		if (!isnan(findings[i].latency)) {
+			timed[timed_count] = options[i];
+			latencies[timed_count++] = findings[i].latency;
+		}
+	}
+	learn_losses(posterior, &effects, &(struct measured){options, losses, count});
+	if (timed_count > 0) {
+		learn_latencies(posterior, &effects,
+				&(struct measured){timed, latencies, timed_count});
+	}
+	for (size_t i = 0; i < count; i++) {
+		free(options[i]);
+	}
+	free(options);
+	free(timed);
+	free(losses);
+	free(latencies);
+	posterior->op_count = effects.op_count;
+	posterior->first = effects.first;
+	effects.first = NULL;
+	effects_finish(&effects);
+	return posterior;
+}
+
+void posterior_destroy(struct posterior *posterior)
+{
+	if (posterior == NULL) {
+		return;
+	}
+	free(posterior->first);
+	free(posterior->losses);
+	free(posterior->latencies);
+	free(posterior);
+}

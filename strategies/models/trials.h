@@ -1,0 +1,66 @@
+/*
+ * What a strategy that learns knows: every config asked or measured, as a point of a product.
+ *
+ * Digits are kept by column, padded to whole blocks, so that comparing a config with all trials
+ * is a loop over neighbouring memory. The baseline counts as a measurement of the config that
+ * leaves all operators in fp32, where the product has it.
+ */
+#ifndef NARROWD_STRATEGIES_TRIALS_H
+#define NARROWD_STRATEGIES_TRIALS_H
+
+#include "space/config_set.h"
+#include "space/product.h"
+#include "strategies/interface/strategy.h"
+
+enum {
+	TRIALS_BLOCK = 16, /* columns have room for a multiple of this */
+	TRIALS_NONE = -1,
+};
+
+enum known_state { KNOWN_OUT, KNOWN_TOLD, KNOWN_FAILED };
+
+struct known {
+	const struct config *config; /* borrowed from the events */
+	int64_t trial;               /* whose measurement it is */
+	enum known_state state;
+	bool feasible;
+	double margin, objective;
+};
+
+struct trials {
+	struct product product;
+	struct config_set seen;
+	struct known *list; /* oldest first */
+	size_t count, capacity;
+	size_t told;
+	uint16_t *columns;       /* digit d of trial i is columns[d * capacity + i] */
+	struct config *baseline; /* owned; NULL when the product has no such config */
+	double baseline_objective;
+	/* Of the calibration sizes, their logarithms, and of alphas, scaled to 0 .. 1; owned. NULL without
+	 * several. */
+	double *sizes, *alphas;
+};
+
+/* `full`: the product has every choice, not only those of the default mode. */
+void trials_init(struct trials *trials, const struct space *space, bool full);
+void trials_finish(struct trials *trials);
+/* Returns the trial that the event is about, or TRIALS_NONE when it says nothing of the product. */
+int trials_apply(struct trials *trials, const struct event *event);
+static inline const uint16_t *trials_column(const struct trials *trials, size_t digit)
+{
+	return trials->columns + digit * trials->capacity;
+}
+/*
+ * How a learning strategy begins: the default, then `draws` draws, counting all trials that are
+ * known. Where the baseline is a config, too, draws lie between it and the default, which loses
+ * too much, at shares that fill the way evenly; else they are uniform. NULL when that is over. The
+ * caller destroys the config.
+ */
+struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
+			    const char **ret_stage);
+/* Where the digit's choices lie between 0 and 1; NULL for an operator's, which have no order. */
+const double *trials_places(const struct trials *trials, size_t digit);
+/* Whether the digit is that of the calibration sizes. */
+bool trials_ordered(const struct trials *trials, size_t digit);
+
+#endif

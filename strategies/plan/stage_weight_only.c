@@ -1,0 +1,86 @@
+#include "strategies/plan/stages.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* INC's list, in its order (strategies.md 3.8). Bits stay as they are. */
+static const struct {
+	const char *algorithm, *group_size;
+	bool without_last;
+} settings[] = {
+	{"RTN", "32", false},   {"GPTQ", "32", false}, {"GPTQ", "32", true},
+	{"GPTQ", "128", false}, {"AWQ", "32", false},
+};
+
+static void enter(struct plan *plan)
+{
+	plan_best_so_far(plan, plan->current);
+	plan->length = plan->space->tunes_algorithms ? sizeof(settings) / sizeof(settings[0]) : 0;
+}
+
+/* The choice that is nearest to this one with the item changed; itself when nothing has it. */
+static uint16_t with_option(const struct space *space, const struct kind *kind, uint16_t choice,
+			    enum item item, const char *text)
+{
+	struct choice like = kind->choices[choice];
+	uint16_t atom = atoms_find(&space->capability.atoms, text);
+	int found;
+
+	if (atom == 0) {
+		return choice;
+	}
+	like.options[item] = atom;
+	found = kind_find(kind, &like);
+	return found >= 0 ? (uint16_t)found : choice;
+}
+
+static bool is_matmul(const struct space *space, size_t op)
+{
+	const char *type = space->capability.types[space->ops[op].type];
+
+	return strncasecmp(type, "matmul", 6) == 0 || strncasecmp(type, "linear", 6) == 0;
+}
+
+static void leave_out_last(const struct plan *plan, uint16_t *choices)
+{
+	for (size_t op = plan->space->op_count; op-- > 0;) {
+		const struct kind *kind = space_kind(plan->space, op);
+
+		if (is_matmul(plan->space, op) &&
+		    mode_is_quantized(kind->choices[choices[op]].mode) &&
+		    kind->per_mode[MODE_FP32] > 0) {
+			plan_fall_back(plan, (uint32_t)op, choices);
+			return;
+		}
+	}
+}
+
+static void ask(const struct plan *plan, uint64_t index, struct question *out)
+{
+	const struct space *space = plan->space;
+	uint16_t *choices = plan_copy(plan, plan->current);
+
+	for (size_t op = 0; op < space->op_count; op++) {
+		const struct kind *kind = space_kind(space, op);
+		uint16_t c = choices[op];
+
+		if (kind->choices[c].mode == MODE_WEIGHT_ONLY) {
+			c = with_option(space, kind, c, ITEM_WEIGHT_ALGORITHM,
+					settings[index].algorithm);
+			c = with_option(space, kind, c, ITEM_WEIGHT_GROUP_SIZE,
+					settings[index].group_size);
+			choices[op] = with_option(space, kind, c, ITEM_WEIGHT_SCHEME, "asym");
+		}
+	}
+	if (settings[index].without_last) {
+		leave_out_last(plan, choices);
+	}
+	plan_evaluate(plan, choices, out);
+}
+
+const struct stage stage_weight_only = {
+	.name = "weight_only_algorithm",
+	.barrier = true,
+	.enter = enter,
+	.ask = ask,
+};

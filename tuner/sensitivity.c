@@ -1,0 +1,358 @@
+#include "tuner/sensitivity.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "strategies/models/posterior.h"
+#include "tuner/codec_config.h"
+#include "tuner/job_fold.h"
+
+/* Trials with every operator quantized that others are compared with: the first ones. */
+enum { BASES_MAX = 256 };
+
+struct answered {
+	int64_t number;
+	struct config *config; /* owned */
+	json_t *event;         /* what was asked and what came back; owned */
+};
+
+struct sensitivity {
+	const struct spec *spec;
+	const struct space *space;
+	json_t *baseline; /* owned */
+	json_t **items;   /* by operator; NULL for those that cannot be quantized; owned */
+	struct map ops;
+	struct answered *trials; /* owned */
+	size_t trial_count;
+	const struct answered *bases[BASES_MAX];
+	size_t base_count;
+	double *scores;           /* of each operator, NAN without one; owned */
+	uint32_t *first;          /* the options of an operator among those of all; owned */
+	double *option_scores;    /* of each option, NAN without one; owned */
+	struct finding *findings; /* owned */
+	size_t finding_count;
+	struct posterior *posterior; /* owned; NULL while there is nothing to learn from */
+};
+
+static void make_items(struct sensitivity *s)
+{
+	const struct space *space = s->space;
+
+	s->items = mem_new(space->op_count, sizeof(json_t *));
+	s->scores = mem_new(space->op_count, sizeof(*s->scores));
+	s->first = mem_new(space->op_count + 1, sizeof(*s->first));
+	codec_ops_init(&s->ops, space);
+	for (size_t i = 0; i < space->op_count; i++) {
+		const struct space_op *op = &space->ops[i];
+
+		s->scores[i] = NAN;
+		s->first[i + 1] = s->first[i] + space_kind(space, i)->count;
+		if (mode_is_quantized(space_kind(space, i)->choices[0].mode)) {
+			s->items[i] =
+				json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "op",
+					  op->name, "type", space->capability.types[op->type],
+					  "method", "score", "precision", "trial", "base",
+					  "accuracy_change", "latency_change_ms");
+		}
+	}
+	s->option_scores = mem_new(s->first[space->op_count], sizeof(*s->option_scores));
+	for (uint32_t o = 0; o < s->first[space->op_count]; o++) {
+		s->option_scores[o] = NAN;
+	}
+}
+
+static bool is_null(const json_t *item, const char *member)
+{
+	return json_is_null(json_object_get(item, member));
+}
+
+static void read_option_scores(struct sensitivity *s, size_t op, const json_t *list)
+{
+	uint32_t count = s->first[op + 1] - s->first[op];
+
+	for (uint32_t k = 0; k < count && k < json_array_size(list); k++) {
+		s->option_scores[s->first[op] + k] = json_number_value(json_array_get(list, k));
+	}
+}
+
+static void read_scores(struct sensitivity *s, const json_t *event)
+{
+	json_t *scores = json_object_get(event, "scores");
+	const char *name;
+	json_t *score;
+
+	json_object_foreach(scores, name, score) {
+		intptr_t op = map_get(&s->ops, name, -1);
+		json_t *item = op >= 0 ? s->items[op] : NULL;
+
+		if (item != NULL && is_null(item, "score")) {
+			(void)json_object_set(item, "method", json_object_get(event, "method"));
+			read_option_scores(s, (size_t)op, score);
+			score = json_is_array(score) ? json_array_get(score, 0) : score;
+			(void)json_object_set(item, "score", score);
+			s->scores[op] = json_number_value(score);
+		}
+	}
+}
+
+/* The operator that is in high precision in `alone` is all that the two differ in. */
+static bool differ_in_one(const struct config *alone, const struct config *base, uint32_t op)
+{
+	size_t i = 0, k = 0;
+
+	while (i < alone->count || k < base->count) {
+		const struct config_change *a = &alone->changes[i], *b = &base->changes[k];
+
+		if (i < alone->count && a->dimension == op) {
+			i++;
+		} else if (k < base->count && b->dimension == op) {
+			k++;
+		} else if (i == alone->count || k == base->count || a->dimension != b->dimension ||
+			   a->choice != b->choice) {
+			return false;
+		} else {
+			i++;
+			k++;
+		}
+	}
+	return true;
+}
+
+/* The operator that fell back, when there is just one. */
+static uint32_t fallen(const struct sensitivity *s, const struct config *config)
+{
+	uint32_t op = 0;
+
+	for (size_t i = 0; i < config->count; i++) {
+		const struct config_change *c = &config->changes[i];
+
+		if (c->dimension < s->space->op_count && s->items[c->dimension] != NULL &&
+		    !mode_is_quantized(
+			    space_kind(s->space, c->dimension)->choices[c->choice].mode)) {
+			op = c->dimension;
+		}
+	}
+	return op;
+}
+
+/* Of numbers, or of each of several accuracies; null without both. */
+static json_t *change(const json_t *to, const json_t *from)
+{
+	json_t *changes;
+	const char *name;
+	json_t *value;
+
+	if (json_is_number(to) && json_is_number(from)) {
+		return json_real(json_number_value(to) - json_number_value(from));
+	}
+	if (!json_is_object(to) || !json_is_object(from)) {
+		return json_null();
+	}
+	changes = json_object();
+	json_object_foreach((json_t *)to, name, value) {
+		(void)json_object_set_new(changes, name,
+					  change(value, json_object_get(from, name)));
+	}
+	return changes;
+}
+
+static const json_t *latency(const json_t *event)
+{
+	return json_object_get(json_object_get(event, "metrics"), "latency_ms");
+}
+
+static void read_alone(struct sensitivity *s, const struct answered *alone)
+{
+	uint32_t op = fallen(s, alone->config);
+	json_t *item = s->items[op];
+	const struct answered *base = NULL;
+	uint16_t choice = config_choice(alone->config, op);
+
+	for (size_t i = 0; i < s->base_count && base == NULL; i++) {
+		base = differ_in_one(alone->config, s->bases[i]->config, op) ? s->bases[i] : NULL;
+	}
+	if (base == NULL || !is_null(item, "trial")) {
+		return;
+	}
+	(void)json_object_set_new(
+		item, "precision",
+		json_string(mode_names[space_kind(s->space, op)->choices[choice].mode]));
+	(void)json_object_set_new(item, "trial", json_integer(alone->number));
+	(void)json_object_set_new(item, "base", json_integer(base->number));
+	(void)json_object_set_new(item, "accuracy_change",
+				  change(json_object_get(alone->event, "accuracy"),
+					 json_object_get(base->event, "accuracy")));
+	(void)json_object_set_new(item, "latency_change_ms",
+				  change(latency(alone->event), latency(base->event)));
+}
+
+static void read_all(struct sensitivity *s, const struct store_rows *rows)
+{
+	s->trials = mem_new(rows->count, sizeof(*s->trials));
+	s->trial_count = rows->count;
+	for (size_t i = 0; i < rows->count; i++) {
+		char *const *cells = &rows->cells[i * rows->columns];
+		struct answered *trial = &s->trials[i];
+		json_t *told = json_loads(cells[2], 0, NULL);
+
+		trial->number = strtoll(cells[0], NULL, 10);
+		trial->event = json_loads(cells[1], 0, NULL);
+		(void)json_object_update(trial->event, told);
+		json_decref(told);
+		trial->config =
+			codec_changes_read(s->space, json_object_get(trial->event, "config"));
+	}
+}
+
+static bool has_fallbacks(const struct sensitivity *s, const struct answered *trial, size_t count)
+{
+	return trial->config != NULL && json_object_get(trial->event, "scores") == NULL &&
+	       config_fallbacks(trial->config, s->space) == count;
+}
+
+/* What a model can learn from: measurements, compared with the baseline. */
+static void find_findings(struct sensitivity *s)
+{
+	struct criterion criterion = s->spec->criterion;
+	double accuracy[LIMIT_METRICS] = {0}, objectives[LIMIT_METRICS] = {0};
+
+	s->findings = mem_new(s->trial_count, sizeof(*s->findings));
+	if (!json_is_object(s->baseline)) {
+		return;
+	}
+	job_read_measurement(s->spec, s->baseline, accuracy, objectives);
+	if (criterion_fix(&criterion, accuracy, NULL) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < s->trial_count; i++) {
+		const struct answered *trial = &s->trials[i];
+		const json_t *ms = latency(trial->event), *of = latency(s->baseline);
+
+		if (trial->config == NULL || json_object_get(trial->event, "scores") != NULL) {
+			continue;
+		}
+		job_read_measurement(s->spec, trial->event, accuracy, objectives);
+		s->findings[s->finding_count++] = (struct finding){
+			.config = trial->config,
+			.margin = criterion_margin(&criterion, accuracy),
+			.latency = json_is_number(ms) && json_number_value(of) > 0
+					   ? json_number_value(ms) / json_number_value(of)
+					   : NAN,
+		};
+	}
+}
+
+static void find_bases(struct sensitivity *s)
+{
+	for (size_t i = 0; i < s->trial_count && s->base_count < BASES_MAX; i++) {
+		if (has_fallbacks(s, &s->trials[i], 0)) {
+			s->bases[s->base_count++] = &s->trials[i];
+		}
+	}
+}
+
+struct sensitivity *sensitivity_create(const struct spec *spec, const json_t *baseline,
+				       const struct store_rows *rows)
+{
+	struct sensitivity *s = mem_new(1, sizeof(*s));
+
+	s->spec = spec;
+	s->space = spec->space;
+	s->baseline = json_incref((json_t *)baseline);
+	make_items(s);
+	read_all(s, rows);
+	find_bases(s);
+	for (size_t i = 0; i < s->trial_count; i++) {
+		read_scores(s, s->trials[i].event);
+		if (has_fallbacks(s, &s->trials[i], 1)) {
+			read_alone(s, &s->trials[i]);
+		}
+	}
+	find_findings(s);
+	return s;
+}
+
+void sensitivity_destroy(struct sensitivity *s)
+{
+	if (s == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < s->space->op_count; i++) {
+		json_decref(s->items[i]);
+	}
+	for (size_t i = 0; i < s->trial_count; i++) {
+		config_destroy(s->trials[i].config);
+		json_decref(s->trials[i].event);
+	}
+	posterior_destroy(s->posterior);
+	json_decref(s->baseline);
+	free(s->findings);
+	free(s->scores);
+	free(s->option_scores);
+	free(s->first);
+	free(s->trials);
+	free(s->items);
+	map_finish(&s->ops);
+	free(s);
+}
+
+void sensitivity_learn(struct sensitivity *s)
+{
+	struct problem problem = spec_problem(s->spec);
+
+	if (s->finding_count > 0) {
+		s->posterior = posterior_create(&problem, s->scores, s->option_scores, s->findings,
+						s->finding_count);
+	}
+}
+
+static json_t *belief_json(const struct belief *belief, double unit)
+{
+	return json_pack("{s:f, s:f}", "mean", belief->mean * unit, "spread",
+			 belief->spread * unit);
+}
+
+/* What is believed of each option of an operator, in the order of GET .../space. */
+static json_t *options_json(const struct sensitivity *s, size_t op)
+{
+	const struct kind *kind = space_kind(s->space, op);
+	const struct posterior *p = s->posterior;
+	double baseline_ms = json_number_value(latency(s->baseline));
+	json_t *options = json_array();
+
+	for (size_t i = 0; i < kind->count; i++) {
+		uint32_t o = p->first[op] + (uint32_t)i;
+		json_t *option = codec_choice_json(s->space, &kind->choices[i]);
+		double score = s->option_scores[s->first[op] + i];
+
+		(void)json_object_set_new(option, "score",
+					  isnan(score) ? json_null() : json_real(score));
+		(void)json_object_set_new(option, "loss", belief_json(&p->losses[o], 1));
+		(void)json_object_set_new(option, "latency_change_ms",
+					  p->latencies != NULL
+						  ? belief_json(&p->latencies[o], baseline_ms)
+						  : json_null());
+		(void)json_array_append_new(options, option);
+	}
+	return options;
+}
+
+json_t *sensitivity_json(struct sensitivity *s)
+{
+	json_t *items = json_array(), *model = json_null();
+
+	for (size_t i = 0; i < s->space->op_count; i++) {
+		if (s->items[i] != NULL) {
+			(void)json_object_set_new(s->items[i], "options",
+						  s->posterior != NULL ? options_json(s, i)
+								       : json_null());
+			(void)json_array_append(items, s->items[i]);
+		}
+	}
+	if (s->posterior != NULL) {
+		model = json_pack("{s:I, s:f}", "trials", (json_int_t)s->finding_count,
+				  "loss_noise", s->posterior->loss_noise);
+	}
+	return json_pack("{s:o, s:o, s:n}", "items", items, "model", model, "next");
+}
