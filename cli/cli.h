@@ -24,6 +24,7 @@ enum cli_option {
 	OPTION_JSON,
 	OPTION_HELP,
 	OPTION_VERSION,
+	OPTION_SET,
 	OPTION_WATCH,
 	OPTION_OK_KEEP,
 	OPTION_WARM_START,
@@ -44,6 +45,8 @@ struct cli {
 	const char *argument;              /* what follows it, or NULL */
 	char *const *rest;                 /* what follows "--" for a command that runs another */
 	const char *options[OPTION_COUNT]; /* the value, "" for a flag, NULL when not given */
+	const char **sets;                 /* the values of every --set, in order */
+	size_t set_count;
 	struct client client;
 };
 

@@ -1,54 +1,16 @@
 #include "cli/jobs.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/mem.h"
+#include "cli/body.h"
 #include "cli/job.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/watch.h"
-
-/* The file's text, or NULL when something was wrong, which has been said then. */
-static char *read_text(const char *name)
-{
-	bool is_input = strcmp(name, "-") == 0;
-	FILE *file = is_input ? stdin : fopen(name, "re");
-	const char *wrong = NULL;
-	struct buf buf;
-	char part[16 * 1024];
-	size_t n = file != NULL ? sizeof(part) : 0;
-
-	buf_init(&buf, LIMIT_BODY_BYTES);
-	while (n == sizeof(part) && !buf.failed) {
-		n = fread(part, 1, sizeof(part), file);
-		buf_add(&buf, part, n);
-	}
-	if (file == NULL || ferror(file) != 0) {
-		wrong = strerror(errno);
-	} else if (buf.failed) {
-		wrong = "too large: a job is at most 8 MiB";
-	} else if (buf.length == 0) {
-		wrong = "empty: a job in JSON is expected";
-	} else if (strlen(buf.bytes) != buf.length) {
-		wrong = "not text: a job in JSON is expected";
-	}
-	if (file != NULL && !is_input) {
-		(void)fclose(file);
-	}
-	if (wrong != NULL) {
-		(void)fprintf(stderr, "narrow: %s: %s\n", is_input ? "standard input" : name,
-			      wrong);
-		buf_finish(&buf);
-		return NULL;
-	}
-	return buf_take(&buf, NULL);
-}
 
 static void print_warnings(const json_t *job)
 {
@@ -105,7 +67,7 @@ static enum cli_exit submit(struct cli *cli, const char *path, const char *body)
 
 enum cli_exit jobs_submit(struct cli *cli)
 {
-	char *body = read_text(cli->argument);
+	char *body = body_read(cli, cli->argument);
 	enum cli_exit code = body != NULL ? submit(cli, "/v1/jobs", body) : CLI_USAGE;
 
 	free(body);

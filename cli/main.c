@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/best.h"
 #include "cli/cli.h"
 #include "cli/jobs.h"
@@ -36,8 +37,8 @@ struct option {
 #define BIT(option) (1u << (option))
 
 static const struct command commands[] = {
-	{"submit", "FILE|-", BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP), "submit a job, print its id",
-	 jobs_submit},
+	{"submit", "FILE|-", BIT(OPTION_SET) | BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP),
+	 "submit a job, print its id", jobs_submit},
 	{"jobs", NULL, BIT(OPTION_STATE), "list jobs, the newest first", jobs_list},
 	{"show", "ID", 0, "show a job", jobs_show},
 	{"watch", "ID", BIT(OPTION_OK_KEEP), "follow a job until it ends", watch_job},
@@ -73,6 +74,7 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_JSON] = {"json", NULL, "print the API's answers as they came"},
 	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command"},
 	[OPTION_VERSION] = {"version", NULL, "print the version"},
+	[OPTION_SET] = {"set", "PATH=VALUE", "set a member of the job; may be repeated"},
 	[OPTION_WATCH] = {"watch", NULL, "follow the job until it ends"},
 	[OPTION_OK_KEEP] = {"ok-keep", NULL, "end with 0, not 5, when the baseline is to be kept"},
 	[OPTION_WARM_START] = {"warm-start", NULL, "carry over what was measured"},
@@ -176,6 +178,9 @@ static enum cli_exit take_option(struct cli *cli, char **argv, unsigned *given, 
 	if (cli->options[i] == NULL) {
 		return wrong_usage("a value is missing after ", argv[0]);
 	}
+	if (i == OPTION_SET) {
+		cli->sets[cli->set_count++] = cli->options[i];
+	}
 	*given |= BIT(i);
 	return CLI_OK;
 }
@@ -278,9 +283,12 @@ int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	const struct command *command = NULL;
-	enum cli_exit code = parse(&cli, argv + (argc > 0), &command);
+	enum cli_exit code;
 
+	cli.sets = mem_new((size_t)argc + 1, sizeof(*cli.sets));
+	code = parse(&cli, argv + (argc > 0), &command);
 	if (code != CLI_OK) {
+		free(cli.sets);
 		return code;
 	}
 	if (cli.options[OPTION_HELP] != NULL) {
@@ -290,6 +298,7 @@ int main(int argc, char **argv)
 	} else {
 		code = run(&cli, command);
 	}
+	free(cli.sets);
 	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		perror("narrow: standard output");
 		code = CLI_USAGE;

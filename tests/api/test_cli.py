@@ -22,7 +22,7 @@ class Usage(CliTest):
                     " delete export strategies")
         self.assertEqual(named, {*expected.split(), "exclude", "include", "probe", "evaluators", "worker", "workers"})
         for option in ("server", "json", "help", "version", "watch", "warm-start", "state",
-                       "format", "pool", "name", "ttl", "idle-exit"):
+                       "format", "pool", "name", "ttl", "idle-exit", "set"):
             self.assertRegex(text, rf"(?m)^ +--{option}\b")
 
     def test_help_of_a_command(self):

@@ -1,0 +1,13 @@
+/*
+ * The body of a submission: a file that may have comments, and what --set changes in it.
+ */
+#ifndef NARROWD_CLI_BODY_H
+#define NARROWD_CLI_BODY_H
+
+#include "cli/cli.h"
+
+/* The JSON to send for the file ("-": standard input) and the invocation's --set, which the caller frees; NULL when
+ * something was wrong, which has been said then. */
+char *body_read(const struct cli *cli, const char *name);
+
+#endif
