@@ -254,13 +254,56 @@ class OpenapiDocument(unittest.TestCase):
                     self.assert_fits(schema, value, where)
         self.assertGreater(count, 50)
 
-    def test_every_json_answer_has_an_example_or_is_free_form(self):
-        for where, _, _, operation in self.operations():
-            for status, node in operation["responses"].items():
-                media = self.follow(node).get("content", {}).get("application/json")
-                if media is not None and "$ref" in media["schema"]:
-                    shown = "example" in media or "examples" in self.follow(media["schema"])
-                    self.assertTrue(shown, (where, status))
+    def show(self, schema, value, shown):
+        """Adds every schema that `value` is an example of."""
+        if not isinstance(schema, dict):
+            return
+        shown.add(id(schema))
+        parts = [self.follow(schema)] if "$ref" in schema else []
+        parts += schema.get("allOf", [])
+        for part in schema.get("anyOf", []) + schema.get("oneOf", []):
+            if not schema_check.check(part, value, self.openapi):
+                parts.append(part)
+        for part in parts:
+            self.show(part, value, shown)
+        members = schema.get("properties", {})
+        for name, member in value.items() if isinstance(value, dict) else ():
+            self.show(members.get(name, schema.get("additionalProperties")), member, shown)
+        for item in value if isinstance(value, list) else ():
+            self.show(schema.get("items"), item, shown)
+
+    def test_every_member_is_described_and_shown(self):
+        """Each is in an example: its own, or one of something that it is a part of."""
+        shown = set()
+        for where, node in self.nodes:
+            found = node.get("examples", [])
+            if "schema" in node:
+                found = [named["value"] for named in node.get("examples", {}).values()]
+                found += [node["example"]] if "example" in node else []
+            elif not isinstance(found, list):
+                continue  # a member whose name is that
+            for value in found:
+                self.show(node.get("schema", node), value, shown)
+        members = 0
+        for where, node in self.nodes:
+            if re.search(r"(/properties|^#/components/schemas)/[^/]+$", where):
+                members += 1
+                with self.subTest(where=where):
+                    self.assertTrue(node.get("description") or self.follow(node)["description"])
+                    self.assertTrue(id(node) in shown, "no example")
+        self.assertGreater(members, 500)
+
+    def test_every_parameter_header_and_body_has_an_example(self):
+        for where, node in self.nodes:
+            if "schema" in node and not where.endswith("/properties"):
+                with self.subTest(where=where):
+                    several = node["schema"].get("anyOf", [node["schema"]])
+                    self.assertTrue(
+                        {"example", "examples"} & set(node)
+                        or all("examples" in self.follow(schema) for schema in several)
+                    )
+                    if "/content/" not in where:
+                        self.assertTrue(node["description"])
 
     def test_defaults_fit_their_schemas(self):
         count = 0
