@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 
+import reference
 import schema_check
 
 from patience import PATIENCE_S
@@ -47,6 +48,9 @@ def check_answer(method, path, status, value):
         faults = schema_check.check(schema, value, OPENAPI, closed=True)
         shown = f"{method} {path} -> {status}: {json.dumps(value)[:2000]}"
         assert not faults, f"{faults}\n{shown}"
+    if status == 200 and path.split("?")[0].endswith("/events"):
+        lacking = reference.undocumented(value["items"])
+        assert not lacking, lacking
 
 
 class Daemon:
