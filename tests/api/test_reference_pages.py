@@ -30,7 +30,7 @@ def anchors(page):
 
 class ReferencePages(unittest.TestCase):
     def test_problems_are_those_of_the_table(self):
-        errors = {name: (status, end) for name, status, end in ERROR.findall(source("daemon/base/err.h"))}
+        errors = {name: (status, end) for name, status, end in ERROR.findall(source("base/err.h"))}
         self.assertGreater(len(errors), 30)
         rows = tables("docs/problems.md")["type"]
         said = {next(iter(reference.names(row[0]))): row for row in rows}
