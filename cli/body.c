@@ -68,9 +68,7 @@ static char *comment_end(char *at)
 	return at;
 }
 
-/* Puts blanks in the place of comments, so that what is said of a byte or a line is true of the file too. False when
- * one does not end. */
-static bool blank_comments(char *text)
+bool body_blank_comments(char *text)
 {
 	while (*text != '\0') {
 		char *end = comment_end(text);
@@ -98,7 +96,7 @@ static char *read_file(const char *name)
 	if (file != NULL && !is_input) {
 		(void)fclose(file);
 	}
-	if (text != NULL && !blank_comments(text)) {
+	if (text != NULL && !body_blank_comments(text)) {
 		wrong = "a comment that begins with /* does not end";
 		free(text);
 		text = NULL;

@@ -9,5 +9,8 @@
 /* The JSON to send for the file ("-": standard input) and the invocation's --set, which the caller frees; NULL when
  * something was wrong, which has been said then. */
 char *body_read(const struct cli *cli, const char *name);
+/* Puts blanks in the place of comments, so that what is said of a byte or a line is true of the file too. False when
+ * one does not end. */
+bool body_blank_comments(char *text);
 
 #endif

@@ -1,6 +1,7 @@
 #include "cli/job.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,19 @@ char *job_warning(const json_t *warning)
 	free(at);
 	free(detail);
 	return text;
+}
+
+void job_warn(const json_t *document)
+{
+	size_t i;
+	json_t *warning;
+
+	json_array_foreach(json_object_get(document, "warnings"), i, warning) {
+		char *text = job_warning(warning);
+
+		(void)fprintf(stderr, "narrow: warning: %s\n", text);
+		free(text);
+	}
 }
 
 char *job_trials(const json_t *job)

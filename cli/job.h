@@ -1,7 +1,7 @@
 /*
  * How parts of a job's document read: the API's, in words. Nothing here changes the documents.
  *
- * Every function returns memory that the caller frees.
+ * Functions that return text return memory that the caller frees.
  */
 #ifndef NARROWD_CLI_JOB_H
 #define NARROWD_CLI_JOB_H
@@ -32,6 +32,8 @@ char *job_verdict(const json_t *best);
 char *job_state(const json_t *job);
 /* "/op_type_dict/fc: ignored" */
 char *job_warning(const json_t *warning);
+/* Prints the warnings of a job or of a dry run on standard error. */
+void job_warn(const json_t *document);
 /* "17/100" */
 char *job_trials(const json_t *job);
 /* "latency_ms", or the weighted metrics. */

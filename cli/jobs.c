@@ -12,19 +12,6 @@
 #include "cli/text.h"
 #include "cli/watch.h"
 
-static void print_warnings(const json_t *job)
-{
-	size_t i;
-	json_t *warning;
-
-	json_array_foreach(json_object_get(job, "warnings"), i, warning) {
-		char *text = job_warning(warning);
-
-		(void)fprintf(stderr, "narrow: warning: %s\n", text);
-		free(text);
-	}
-}
-
 static enum cli_exit submitted(struct cli *cli, const struct client_reply *reply)
 {
 	bool watch = cli->options[OPTION_WATCH] != NULL;
@@ -38,7 +25,7 @@ static enum cli_exit submitted(struct cli *cli, const struct client_reply *reply
 	}
 	id = text_member(job, "id");
 	if (!json) {
-		print_warnings(job);
+		job_warn(job);
 		printf("%s\n", id);
 	} else if (!watch) {
 		cli_print(reply);

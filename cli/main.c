@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/best.h"
 #include "cli/cli.h"
+#include "cli/init.h"
 #include "cli/jobs.h"
 #include "cli/lists.h"
 #include "cli/probe.h"
@@ -32,11 +33,14 @@ struct option {
 	const char *name;
 	const char *value; /* what must follow, or NULL for a flag */
 	const char *help;
+	char letter; /* of its short form, or 0 */
 };
 
 #define BIT(option) (1u << (option))
 
 static const struct command commands[] = {
+	{"init", "URL|ID", BIT(OPTION_OUTPUT), "write a job for an evaluator, with comments",
+	 init_run},
 	{"submit", "FILE|-", BIT(OPTION_SET) | BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP),
 	 "submit a job, print its id", jobs_submit},
 	{"jobs", NULL, BIT(OPTION_STATE), "list jobs, the newest first", jobs_list},
@@ -72,8 +76,10 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_SERVER] = {"server", "URL",
 			   "the daemon: HOST:PORT, http(s)://HOST:PORT or unix:PATH"},
 	[OPTION_JSON] = {"json", NULL, "print the API's answers as they came"},
-	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command"},
+	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command", 'h'},
 	[OPTION_VERSION] = {"version", NULL, "print the version"},
+	[OPTION_OUTPUT] = {"output", "FILE", "write to this file, which must not exist (also -o)",
+			   'o'},
 	[OPTION_SET] = {"set", "PATH=VALUE", "set a member of the job; may be repeated"},
 	[OPTION_WATCH] = {"watch", NULL, "follow the job until it ends"},
 	[OPTION_OK_KEEP] = {"ok-keep", NULL, "end with 0, not 5, when the baseline is to be kept"},
@@ -155,17 +161,29 @@ static enum cli_exit wrong_usage(const char *what, const char *which)
 	return CLI_USAGE;
 }
 
+/* The option that the word of so many bytes names, "--help" or "-h"; OPTION_COUNT when none. */
+static unsigned find_option(const char *word, size_t length)
+{
+	unsigned i = 0;
+
+	for (; i < OPTION_COUNT; i++) {
+		bool named = word[1] == '-' && strlen(options[i].name) == length - 2 &&
+			     strncmp(options[i].name, word + 2, length - 2) == 0;
+
+		if (named || (length == 2 && word[1] == options[i].letter)) {
+			break;
+		}
+	}
+	return i;
+}
+
 /* Takes an option at argv[0], perhaps with its value at argv[1]. *ret_used is how many it took. */
 static enum cli_exit take_option(struct cli *cli, char **argv, unsigned *given, int *ret_used)
 {
-	const char *text = argv[0] + 2, *equals = strchr(text, '=');
-	size_t length = equals != NULL ? (size_t)(equals - text) : strlen(text);
-	unsigned i = 0;
+	const char *equals = strchr(argv[0], '=');
+	unsigned i =
+		find_option(argv[0], equals != NULL ? (size_t)(equals - argv[0]) : strlen(argv[0]));
 
-	while (i < OPTION_COUNT &&
-	       (strncmp(options[i].name, text, length) != 0 || options[i].name[length] != '\0')) {
-		i++;
-	}
 	if (i == OPTION_COUNT || (equals != NULL && options[i].value == NULL)) {
 		return wrong_usage("unknown option: ", argv[0]);
 	}
@@ -213,12 +231,7 @@ static enum cli_exit take_next(struct cli *cli, char **argv, const struct comman
 		*only_words = true;
 		return CLI_OK;
 	}
-	if (strcmp(word, "-h") == 0) {
-		cli->options[OPTION_HELP] = "";
-		return CLI_OK;
-	}
-	return word[1] == '-' ? take_option(cli, argv, given, ret_used)
-			      : wrong_usage("unknown option: ", word);
+	return take_option(cli, argv, given, ret_used);
 }
 
 static enum cli_exit parse(struct cli *cli, char **argv, const struct command **ret_command)

@@ -12,8 +12,7 @@
 
 enum { TEXT_MAX = 1024 * 1024 };
 
-/* The strings of an array, or the names of an object: "a, b". */
-static char *names_text(json_t *names)
+char *probe_names(json_t *names)
 {
 	const char *separator = "", *key;
 	struct buf buf;
@@ -56,41 +55,41 @@ static void print_capability(const json_t *probe)
 	json_object_foreach(types, type, modes) {
 		char *name = mem_printf("  %s", type);
 
-		table_pair(&table, name, names_text(modes));
+		table_pair(&table, name, probe_names(modes));
 		free(name);
 	}
-	table_pair(&table, "answers", names_text(json_object_get(capability, "answers")));
-	table_pair(&table, "metrics", names_text(json_object_get(capability, "metrics")));
+	table_pair(&table, "answers", probe_names(json_object_get(capability, "answers")));
+	table_pair(&table, "metrics", probe_names(json_object_get(capability, "metrics")));
 	table_print(&table);
 	table_finish(&table);
 }
 
-static enum cli_exit report(const struct cli *cli, const struct client_reply *reply)
+/* Takes what the daemon found, which is *ret_probe with CLI_OK. */
+static enum cli_exit take(const struct cli *cli, const struct client_reply *reply, bool print,
+			  json_t **ret_probe)
 {
-	json_t *probe;
-	enum cli_exit code = cli_parse(reply, &probe);
+	enum cli_exit code = cli_parse(reply, ret_probe);
 
 	if (code != CLI_OK) {
 		return code;
 	}
-	if (cli->options[OPTION_JSON] != NULL) {
+	if (print && cli->options[OPTION_JSON] != NULL) {
 		cli_print(reply);
 	}
-	if (!json_is_true(json_object_get(probe, "ok"))) {
-		char *error = text_member(probe, "error");
+	if (!json_is_true(json_object_get(*ret_probe, "ok"))) {
+		char *error = text_member(*ret_probe, "error");
 
 		(void)fprintf(stderr, "narrow: the evaluator does not answer as it must: %s\n",
 			      error);
 		free(error);
 		code = CLI_REFUSED;
-	} else if (cli->options[OPTION_JSON] == NULL) {
-		print_capability(probe);
+	} else if (print && cli->options[OPTION_JSON] == NULL) {
+		print_capability(*ret_probe);
 	}
-	json_decref(probe);
 	return code;
 }
 
-static enum cli_exit probe(struct cli *cli, const char *id)
+static enum cli_exit ask(struct cli *cli, const char *id, bool print, json_t **ret_probe)
 {
 	char *escaped = client_escape(id);
 	char *path = mem_printf("/v1/evaluators/%s/probe", escaped);
@@ -98,7 +97,7 @@ static enum cli_exit probe(struct cli *cli, const char *id)
 	enum cli_exit code = cli_call(cli, "POST", path, NULL, &reply);
 
 	if (code == CLI_OK) {
-		code = report(cli, &reply);
+		code = take(cli, &reply, print, ret_probe);
 		client_reply_finish(&reply);
 	}
 	free(path);
@@ -149,20 +148,39 @@ static enum cli_exit withdraw(struct cli *cli, const char *id)
 	return code;
 }
 
-enum cli_exit probe_run(struct cli *cli)
+bool probe_is_id(const char *name)
+{
+	return strncmp(name, "evl_", 4) == 0;
+}
+
+static enum cli_exit probe(struct cli *cli, bool print, json_t **ret_probe)
 {
 	enum cli_exit code, withdrawn;
 	char *id = NULL;
 
-	if (strncmp(cli->argument, "evl_", 4) == 0) {
-		return probe(cli, cli->argument);
+	if (probe_is_id(cli->argument)) {
+		return ask(cli, cli->argument, print, ret_probe);
 	}
 	code = enroll(cli, cli->argument, &id);
 	if (code == CLI_OK) {
-		code = probe(cli, id);
+		code = ask(cli, id, print, ret_probe);
 		withdrawn = withdraw(cli, id);
 		code = code != CLI_OK ? code : withdrawn;
 	}
 	free(id);
+	return code;
+}
+
+enum cli_exit probe_ask(struct cli *cli, json_t **ret_probe)
+{
+	return probe(cli, false, ret_probe);
+}
+
+enum cli_exit probe_run(struct cli *cli)
+{
+	json_t *found = NULL;
+	enum cli_exit code = probe(cli, true, &found);
+
+	json_decref(found);
 	return code;
 }

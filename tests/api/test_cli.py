@@ -20,9 +20,9 @@ class Usage(CliTest):
         named = set(re.findall(r"^  ([a-z]+)", text, re.MULTILINE))
         expected = ("submit jobs show watch wait trials best sensitivity clone pause resume cancel"
                     " delete export strategies")
-        self.assertEqual(named, {*expected.split(), "exclude", "include", "probe", "evaluators", "worker", "workers"})
+        self.assertEqual(named, {*expected.split(), "init", "exclude", "include", "probe", "evaluators", "worker", "workers"})
         for option in ("server", "json", "help", "version", "watch", "warm-start", "state",
-                       "format", "pool", "name", "ttl", "idle-exit", "set"):
+                       "format", "pool", "name", "ttl", "idle-exit", "set", "output"):
             self.assertRegex(text, rf"(?m)^ +--{option}\b")
 
     def test_help_of_a_command(self):

@@ -1,0 +1,354 @@
+#include "cli/init.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/body.h"
+#include "cli/job.h"
+#include "cli/probe.h"
+#include "cli/text.h"
+
+enum { STATIC, DYNAMIC, WEIGHT_ONLY, BF16, FP16, MODES };
+
+static const char *const mode_names[MODES] = {"static", "dynamic", "weight_only", "bf16", "fp16"};
+
+/* What the capability says. */
+struct facts {
+	const char *evaluator; /* as the command names it */
+	const json_t *capability;
+	size_t offered[MODES]; /* by how many operators */
+	size_t ops;
+	long max_trials;
+};
+
+static const json_t *modes_of(const struct facts *facts, const json_t *op)
+{
+	const json_t *modes = json_object_get(op, "modes");
+	const char *type = json_string_value(json_object_get(op, "type"));
+
+	return modes != NULL || type == NULL
+		       ? modes
+		       : json_object_get(json_object_get(facts->capability, "op_types"), type);
+}
+
+/* Trials after which `sgp` has most of what there is to gain, see docs/strategies.md. */
+static long trials_for(size_t ops)
+{
+	static const struct {
+		size_t ops;
+		long trials;
+	} rows[] = {{50, 20}, {100, 30}, {300, 50}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (ops <= rows[i].ops) {
+			return rows[i].trials;
+		}
+	}
+	return 100;
+}
+
+static void read_facts(struct facts *facts)
+{
+	const json_t *ops = json_object_get(facts->capability, "ops");
+	size_t i;
+	json_t *op;
+
+	json_array_foreach(ops, i, op) {
+		const json_t *modes = modes_of(facts, op);
+
+		for (size_t mode = 0; mode < MODES; mode++) {
+			facts->offered[mode] += json_object_get(modes, mode_names[mode]) != NULL;
+		}
+	}
+	facts->ops = json_array_size(ops);
+	facts->max_trials = trials_for(facts->ops);
+}
+
+/* "static for 36, bf16 for 12" */
+static char *offer_text(const struct facts *facts)
+{
+	struct buf buf;
+
+	buf_init(&buf, LIMIT_BODY_BYTES);
+	for (size_t mode = 0; mode < MODES; mode++) {
+		if (facts->offered[mode] > 0) {
+			buf_printf(&buf, "%s%s for %zu", buf.length > 0 ? ", " : "",
+				   mode_names[mode], facts->offered[mode]);
+		}
+	}
+	return buf_take(&buf, NULL);
+}
+
+static bool is_quantizable(const struct facts *facts)
+{
+	return facts->offered[STATIC] + facts->offered[DYNAMIC] + facts->offered[WEIGHT_ONLY] > 0;
+}
+
+static const char *approach_of(const struct facts *facts)
+{
+	if (facts->offered[STATIC] > 0 && facts->offered[DYNAMIC] > 0) {
+		return "auto";
+	}
+	for (size_t mode = STATIC; mode < WEIGHT_ONLY; mode++) {
+		if (facts->offered[mode] > 0) {
+			return mode_names[mode];
+		}
+	}
+	return facts->offered[WEIGHT_ONLY] > 0 ? "weight_only" : "static";
+}
+
+/* Latency if it is measured, else what is. */
+static const char *objective_of(const struct facts *facts)
+{
+	const json_t *metrics = json_object_get(facts->capability, "metrics");
+	const char *first = NULL;
+	size_t i;
+	json_t *metric;
+
+	json_array_foreach(metrics, i, metric) {
+		const char *name = json_string_value(metric);
+
+		if (name != NULL && strcmp(name, "latency_ms") == 0) {
+			return "latency_ms";
+		}
+		if (name != NULL && first == NULL && strcmp(name, "accuracy") != 0) {
+			first = name;
+		}
+	}
+	if (json_array_size(metrics) == 0) {
+		return "latency_ms";
+	}
+	return first != NULL ? first : "accuracy";
+}
+
+static void add_string(struct buf *buf, const char *before, const char *text, const char *after)
+{
+	buf_text(buf, before);
+	buf_json_string(buf, text, strlen(text));
+	buf_text(buf, after);
+}
+
+static void add_head(struct buf *buf, const struct facts *facts)
+{
+	const json_t *model = json_object_get(facts->capability, "model");
+	const char *name = json_string_value(json_object_get(model, "name"));
+	char *offer = offer_text(facts);
+
+	buf_printf(buf, "// A job for narrowd. Submit it with: narrow submit FILE --watch\n"
+			"// Comments are for you: narrow does not send them.\n"
+			"// Every member is explained in docs/jobs.md.\n"
+			"{\n");
+	if (name != NULL && name[0] != '\0') {
+		add_string(buf, "  \"name\": ", name, ",\n\n");
+	}
+	buf_printf(buf, "  // The model has %zu operator%s. The evaluator offers %s.\n", facts->ops,
+		   facts->ops == 1 ? "" : "s", offer);
+	if (strcmp(approach_of(facts), "auto") == 0) {
+		buf_text(buf, "  // \"auto\" tries static and dynamic for each of them.\n");
+	}
+	if (is_quantizable(facts)) {
+		buf_printf(buf, "  \"approach\": \"%s\",\n\n", approach_of(facts));
+	}
+	free(offer);
+}
+
+static void add_search(struct buf *buf, const struct facts *facts)
+{
+	char *metrics = probe_names(json_object_get(facts->capability, "metrics"));
+
+	buf_printf(buf,
+		   "  \"tuning_criterion\": {\n"
+		   "    // %s. \"narrow strategies\" lists the others.\n"
+		   "    \"strategy\": \"%s\",\n"
+		   "    // What to improve. Measured are: %s.\n",
+		   is_quantizable(facts) ? "Learns most from each trial"
+					 : "Lowers precisions alone",
+		   is_quantizable(facts) ? "sgp" : "auto_mixed_precision", metrics);
+	add_string(buf, "    \"objective\": ", objective_of(facts), ",\n");
+	buf_printf(
+		buf,
+		"    // Goes on for the best until max_trials; \"first_gain\" ends at the first\n"
+		"    // config that meets the criterion and gains min_gain.\n"
+		"    \"stop_on\": \"budget\",\n"
+		"    // Configs that are measured at most; it may end before.\n"
+		"    \"max_trials\": %ld,\n"
+		"    // Seconds at most; 0: no limit.\n"
+		"    \"timeout\": 0\n"
+		"  },\n\n",
+		facts->max_trials);
+	free(metrics);
+}
+
+/* Its name is the example of what can be kept as it is. */
+static const char *last_name(const struct facts *facts)
+{
+	const json_t *ops = json_object_get(facts->capability, "ops");
+	const json_t *op = json_array_get(ops, facts->ops > 0 ? facts->ops - 1 : 0);
+	const char *name = json_string_value(json_object_get(op, "name"));
+
+	return name != NULL ? name : "NAME";
+}
+
+static void add_rest(struct buf *buf, const struct facts *facts)
+{
+	bool is_id = probe_is_id(facts->evaluator);
+
+	buf_text(
+		buf,
+		"  \"accuracy_criterion\": {\n"
+		"    // What may be lost: 0.01 of the baseline's accuracy. \"absolute\" is in the\n"
+		"    // accuracy's own unit.\n"
+		"    \"criterion\": \"relative\",\n"
+		"    \"tolerable_loss\": 0.01,\n"
+		"    // false for an error rate or a perplexity.\n"
+		"    \"higher_is_better\": true\n"
+		"  },\n\n"
+		"  // What a config must gain to be worth shipping: 0.02 is 2 %.\n"
+		"  \"min_gain\": 0.02,\n\n"
+		"  // How often the best and the baseline are measured again at the end, at "
+		"least.\n"
+		"  \"confirm\": 1,\n\n"
+		"  // Judge the best on data that no trial has seen, if the evaluator knows\n"
+		"  // subsets; what it says is between you and the evaluator.\n"
+		"  // \"acceptance\": {\"subset\": {\"split\": \"test\"}},\n\n"
+		"  // Operators to leave as they are, by name or pattern.\n");
+	add_string(buf, "  // \"op_name_dict\": {", last_name(facts),
+		   ": {\"weight\": {\"dtype\": [\"fp32\"]}, \"activation\": {\"dtype\": "
+		   "[\"fp32\"]}}},\n\n");
+	add_string(buf, is_id ? "  \"evaluator\": {\"id\": " : "  \"evaluator\": {\"url\": ",
+		   facts->evaluator, "}\n}\n");
+}
+
+/* The file; the caller frees. */
+static char *job_text(const struct facts *facts)
+{
+	struct buf buf;
+
+	buf_init(&buf, LIMIT_BODY_BYTES);
+	add_head(&buf, facts);
+	add_search(&buf, facts);
+	add_rest(&buf, facts);
+	return buf_take(&buf, NULL);
+}
+
+/* The same for the API. New reference. */
+static json_t *job_value(const struct facts *facts)
+{
+	char *text = job_text(facts);
+	json_t *value;
+
+	(void)body_blank_comments(text);
+	value = json_loads(text, 0, NULL);
+	free(text);
+	return value;
+}
+
+/* Lets the daemon say how large the space is, and whether it takes the job. */
+static enum cli_exit try_out(struct cli *cli, struct facts *facts)
+{
+	json_t *draft = job_value(facts), *space = NULL;
+	const char *size;
+	struct client_reply reply;
+	enum cli_exit code;
+	char *text;
+
+	(void)json_object_del(draft, "evaluator");
+	(void)json_object_set(draft, "capability", (json_t *)facts->capability);
+	text = json_text(draft);
+	json_decref(draft);
+	code = cli_call(cli, "POST", "/v1/spaces", text, &reply);
+	free(text);
+	if (code != CLI_OK) {
+		return code;
+	}
+	code = cli_parse(&reply, &space);
+	client_reply_finish(&reply);
+	size = json_string_value(json_object_get(space, "size"));
+	if (size != NULL && strlen(size) <= 3) {
+		/* All but the one that is the baseline. */
+		long others = strtol(size, NULL, 10) - 1;
+
+		facts->max_trials =
+			others > 0 && others < facts->max_trials ? others : facts->max_trials;
+	}
+	if (code == CLI_OK) {
+		job_warn(space);
+	}
+	json_decref(space);
+	return code;
+}
+
+/* To a file that is not there yet, or to standard output. */
+static enum cli_exit write_out(const struct cli *cli, const char *text)
+{
+	const char *name = cli->options[OPTION_OUTPUT];
+	FILE *file = name != NULL ? fopen(name, "wxe") : stdout;
+	bool failed = file == NULL;
+
+	if (file != NULL) {
+		failed = fputs(text, file) == EOF;
+	}
+	if (name != NULL && file != NULL) {
+		failed = fclose(file) != 0 || failed;
+	}
+	if (name != NULL && failed) {
+		(void)fprintf(stderr, "narrow: %s: %s\n", name,
+			      errno == EEXIST ? "is there already; choose another name or remove it"
+					      : strerror(errno));
+		return CLI_USAGE;
+	}
+	if (name != NULL) {
+		printf("%s is written; look at it, then: narrow submit %s --watch\n", name, name);
+	}
+	return CLI_OK;
+}
+
+static enum cli_exit init(struct cli *cli, struct facts *facts)
+{
+	enum cli_exit code;
+	char *text;
+
+	read_facts(facts);
+	if (!is_quantizable(facts) && facts->offered[BF16] + facts->offered[FP16] == 0) {
+		(void)fprintf(stderr, "narrow: the evaluator offers nothing but fp32 for any "
+				      "operator: see docs/capability.md\n");
+		return CLI_REFUSED;
+	}
+	code = try_out(cli, facts);
+	if (code != CLI_OK) {
+		return code;
+	}
+	if (cli->options[OPTION_JSON] != NULL) {
+		json_t *value = job_value(facts);
+		char *compact = json_text(value);
+
+		text = mem_printf("%s\n", compact);
+		free(compact);
+		json_decref(value);
+	} else {
+		text = job_text(facts);
+	}
+	code = write_out(cli, text);
+	free(text);
+	return code;
+}
+
+enum cli_exit init_run(struct cli *cli)
+{
+	struct facts facts = {.evaluator = cli->argument};
+	json_t *probe = NULL;
+	enum cli_exit code = probe_ask(cli, &probe);
+
+	if (code == CLI_OK) {
+		facts.capability = json_object_get(probe, "capability");
+		code = init(cli, &facts);
+	}
+	json_decref(probe);
+	return code;
+}
