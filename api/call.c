@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/gzip.h"
-#include "api/header.h"
+#include "api/http/gzip.h"
+#include "api/http/header.h"
 #include "api/idempotency.h"
 #include "api/router.h"
 #include "base/clock.h"

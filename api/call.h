@@ -8,14 +8,14 @@
 #ifndef NARROWD_API_CALL_H
 #define NARROWD_API_CALL_H
 
-#include "api/http.h"
+#include "api/http/http.h"
 #include "backends/hash.h"
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "store/query.h"
 #include "store/store.h"
-#include "tuner/courier.h"
+#include "courier/courier.h"
 #include "tuner/tuner.h"
 
 /* What the API needs of the process. Borrowed. */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/header.h"
+#include "api/http/header.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "tuner/job.h"
+#include "job/job.h"
 #include "tuner/live.h"
 
 typedef void make_fn(struct call *call, const struct store_rows *rows);

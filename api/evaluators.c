@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tuner/spec_wire.h"
+#include "tuner/wire.h"
 
 /*
  * Checks members and URL as a job's inline evaluator is checked; false after answering. `given` is
@@ -32,7 +32,7 @@ static bool check(struct call *call, json_t *document, const json_t *given)
 		(void)err_fault(&err, "/url", "%s", why.message);
 		err.code = why.code;
 	}
-	spec_wire_check(&at, &target);
+	wire_check(&at, &target);
 	target_finish(&target);
 	if (err.code != ERR_OK) {
 		call_fail(call, &err);
@@ -264,7 +264,7 @@ static void on_probed(void *arg, json_t *capability, const struct err *err)
 static void probe(struct call *call, const struct store_rows *rows)
 {
 	struct json_at at;
-	struct spec_wire keep;
+	struct wire keep;
 	struct err err;
 	json_t *document;
 
@@ -277,14 +277,14 @@ static void probe(struct call *call, const struct store_rows *rows)
 	at = json_root(document, &err);
 	spec_target_read(&at, &call->target);
 	json_decref(document);
-	if (spec_wire_endpoint(&call->target, &keep, &call->endpoint, &err) != 0) {
+	if (wire_endpoint(&call->target, &keep, &call->endpoint, &err) != 0) {
 		call_fail(call, &err);
 	} else {
 		call->started_ms = clock_mono_ms();
 		call->probe =
 			endpoint_capability(call->server->fetch, &call->endpoint, on_probed, call);
 	}
-	spec_wire_forget(&keep, &call->endpoint);
+	wire_forget(&keep, &call->endpoint);
 }
 
 void evaluators_probe(struct call *call)

@@ -1,5 +1,5 @@
 #include "api/document.h"
-#include "api/header.h"
+#include "api/http/header.h"
 #include "api/page.h"
 #include "api/resources.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "tuner/codec_config.h"
+#include "job/spec/codec_config.h"
 
 /*
  * A whole job in one document. The log and the trials are read page by page, so that other requests

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "tuner/codec_config.h"
+#include "job/spec/codec_config.h"
 
 /* An operator that is quantized without weights has none; of one that never is that is not known,
  * and a weight too many is no harm. */

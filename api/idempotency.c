@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/header.h"
+#include "api/http/header.h"
 #include "base/clock.h"
 #include "base/limits.h"
 

@@ -1,5 +1,5 @@
 #include "api/document.h"
-#include "api/header.h"
+#include "api/http/header.h"
 #include "api/idempotency.h"
 #include "api/journal.h"
 #include "api/page.h"
@@ -13,7 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/live.h"
-#include "tuner/spec_adviser.h"
+#include "job/spec/spec_adviser.h"
 
 static void answer_job(struct call *call, const struct store_rows *rows)
 {

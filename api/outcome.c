@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "tuner/codec_config.h"
-#include "tuner/job.h"
+#include "job/spec/codec_config.h"
+#include "job/job.h"
 
 void outcome_finish(struct outcome *outcome)
 {

@@ -7,7 +7,7 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
-#include "tuner/codec_config.h"
+#include "job/spec/codec_config.h"
 #include "tuner/sensitivity.h"
 
 static void space(struct call *call, const struct store_rows *rows)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/header.h"
+#include "api/http/header.h"
 #include "base/limits.h"
 
 enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };

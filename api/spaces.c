@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "strategies/interface/strategy.h"
-#include "tuner/codec_config.h"
+#include "job/spec/codec_config.h"
 
 #include <stdlib.h>
 

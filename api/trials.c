@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "strategies/interface/strategy.h"
-#include "tuner/codec_config.h"
+#include "job/spec/codec_config.h"
 
 static const char *const orders[] = {"number",     "-number",     "accuracy", "-accuracy",
 				     "latency_ms", "-latency_ms", NULL};

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "tuner/job.h"
+#include "job/job.h"
 
 static const char *const members[] = {"name", "url", "events", "secret", "job", "labels", NULL};
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/fetch_header.h"
 #include "backends/guard.h"
 #include "base/err.h"
 #include "base/loop.h"
@@ -24,11 +25,6 @@ struct fetch_options {
 	size_t max_total; /* connections at once */
 	size_t max_per_host;
 	const char *user_agent;
-};
-
-struct fetch_header {
-	const char *name;
-	const char *value;
 };
 
 struct fetch_request {

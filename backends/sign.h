@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backends/fetch.h"
+#include "backends/fetch_header.h"
 #include "backends/hash.h"
 #include "base/err.h"
 #include "base/secret.h"

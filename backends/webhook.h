@@ -2,7 +2,7 @@
  * A webhook's receiver: a URL that is told of something, and that answers with a status.
  *
  * One webhook_send() is one attempt, signed as the Standard Webhooks specification says. Who retries,
- * and when, is the courier's (tuner/courier.h). Loop thread.
+ * and when, is the courier's (courier/courier.h). Loop thread.
  */
 #ifndef NARROWD_BACKENDS_WEBHOOK_H
 #define NARROWD_BACKENDS_WEBHOOK_H

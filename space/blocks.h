@@ -2,8 +2,8 @@
  * Transformer blocks: finds them in a model's module tree by the numbers of linear layers alone
  * (strategies.md section 7; the patterns and their order are INC's).
  */
-#ifndef NARROWD_STRATEGIES_BLOCKS_H
-#define NARROWD_STRATEGIES_BLOCKS_H
+#ifndef NARROWD_SPACE_BLOCKS_H
+#define NARROWD_SPACE_BLOCKS_H
 
 #include "space/capability.h"
 

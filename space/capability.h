@@ -5,8 +5,8 @@
  * memory grows with the operators and not with operators times options. Filled by the codec,
  * read by space_create(). Option values are atoms: small numbers that stand for texts.
  */
-#ifndef NARROWD_STRATEGIES_CAPABILITY_H
-#define NARROWD_STRATEGIES_CAPABILITY_H
+#ifndef NARROWD_SPACE_CAPABILITY_H
+#define NARROWD_SPACE_CAPABILITY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * one option for each item of each pair, the last item of the last pair varying fastest. Nothing
  * is materialised: a combo is its number.
  */
-#ifndef NARROWD_STRATEGIES_COMBOS_H
-#define NARROWD_STRATEGIES_COMBOS_H
+#ifndef NARROWD_SPACE_COMBOS_H
+#define NARROWD_SPACE_COMBOS_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  *
  * Immutable once created. Equality and hash work on indexes only.
  */
-#ifndef NARROWD_STRATEGIES_CONFIG_H
-#define NARROWD_STRATEGIES_CONFIG_H
+#ifndef NARROWD_SPACE_CONFIG_H
+#define NARROWD_SPACE_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

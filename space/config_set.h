@@ -1,8 +1,8 @@
 /*
  * A set of configs: what was asked already, so that nothing is asked twice.
  */
-#ifndef NARROWD_STRATEGIES_CONFIG_SET_H
-#define NARROWD_STRATEGIES_CONFIG_SET_H
+#ifndef NARROWD_SPACE_CONFIG_SET_H
+#define NARROWD_SPACE_CONFIG_SET_H
 
 #include <stdbool.h>
 #include <stddef.h>

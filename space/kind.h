@@ -1,8 +1,8 @@
 /*
  * Kinds: all that can be done to an operator, enumerated once and shared by all that are alike.
  */
-#ifndef NARROWD_STRATEGIES_KIND_H
-#define NARROWD_STRATEGIES_KIND_H
+#ifndef NARROWD_SPACE_KIND_H
+#define NARROWD_SPACE_KIND_H
 
 #include "space/space.h"
 

@@ -5,8 +5,8 @@
  * must match in full. Work is bounded by one budget for all entries together, because matching is
  * done where everything else waits.
  */
-#ifndef NARROWD_STRATEGIES_MATCH_H
-#define NARROWD_STRATEGIES_MATCH_H
+#ifndef NARROWD_SPACE_MATCH_H
+#define NARROWD_SPACE_MATCH_H
 
 #include "space/space.h"
 

@@ -4,8 +4,8 @@
  * PCRE2 because the patterns that INC's users have are Perl-like; its match and depth limits keep
  * a hostile pattern from holding the loop.
  */
-#ifndef NARROWD_STRATEGIES_PATTERN_H
-#define NARROWD_STRATEGIES_PATTERN_H
+#ifndef NARROWD_SPACE_PATTERN_H
+#define NARROWD_SPACE_PATTERN_H
 
 #include <stdint.h>
 

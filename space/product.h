@@ -5,8 +5,8 @@
  * Numbered in mixed radix: the calibration size is the slowest digit, then the alpha, the last
  * operator is the fastest (strategies.md 3.1), and number 0 is the default. Memory is linear in the operators.
  */
-#ifndef NARROWD_STRATEGIES_PRODUCT_H
-#define NARROWD_STRATEGIES_PRODUCT_H
+#ifndef NARROWD_SPACE_PRODUCT_H
+#define NARROWD_SPACE_PRODUCT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * For one operator all matching entries are first merged into one restriction (types before names,
  * later entries win item by item), which is then applied once (strategies.md 1.7, B43).
  */
-#ifndef NARROWD_STRATEGIES_RESTRICT_H
-#define NARROWD_STRATEGIES_RESTRICT_H
+#ifndef NARROWD_SPACE_RESTRICT_H
+#define NARROWD_SPACE_RESTRICT_H
 
 #include "space/space.h"
 

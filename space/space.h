@@ -6,8 +6,8 @@
  * is its default. A choice is a mode and one option per item. Everything that strategies and
  * samplers do is index arithmetic on these lists. Immutable once created; any thread may read.
  */
-#ifndef NARROWD_STRATEGIES_SPACE_H
-#define NARROWD_STRATEGIES_SPACE_H
+#ifndef NARROWD_SPACE_SPACE_H
+#define NARROWD_SPACE_SPACE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ struct restriction {
 };
 
 struct space_request {
-	int64_t rules; /* of the job: tuner/spec.h */
+	int64_t rules; /* of the job: job/spec/spec.h */
 	enum approach approach;
 	const struct restriction *restrictions; /* op_type_dict's entries, then op_name_dict's */
 	size_t restriction_count;
@@ -105,7 +105,7 @@ struct space {
 	struct space_entry *entries; /* op_type_dict's, then op_name_dict's */
 	size_t entry_count;
 	size_t dimension_count; /* op_count + extra_count */
-	int64_t rules;          /* of the job: tuner/spec.h */
+	int64_t rules;          /* of the job: job/spec/spec.h */
 	enum approach approach;
 	bool smooth_quant, tunes_algorithms; /* as the request says */
 	uint64_t fingerprint;                /* of operators, types, choices and extras */

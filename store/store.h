@@ -97,7 +97,7 @@ void store_evaluator_delete(struct store *store, const char *id, store_done_fn d
 /*
  * Webhooks. `document` has "events", and "job" and "labels" where they narrow what is told; secrets are
  * no part of it. From now on every such event is stored together with a delivery, which the courier
- * (tuner/courier.h) is to make. ERR_CONFLICT when there are LIMIT_WEBHOOKS.
+ * (courier/courier.h) is to make. ERR_CONFLICT when there are LIMIT_WEBHOOKS.
  */
 void store_webhook_put(struct store *store, const char *id, const char *document,
 		       const char *secret, const struct store_key *key, store_done_fn done,

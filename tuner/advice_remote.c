@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tuner/codec_config.h"
+#include "job/spec/codec_config.h"
 
 /*
  * A strategy over HTTP, docs/remote-strategies.md. Its answers are checked here, before they

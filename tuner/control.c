@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "tuner/flight.h"
 #include "tuner/held.h"
-#include "tuner/import.h"
+#include "job/import.h"
 #include "tuner/pool.h"
 
 /*

@@ -65,14 +65,14 @@ void flight_deliver(struct flight *flight)
 		.idempotency_key = key,
 		.expect = flight_expectation(flight),
 	};
-	struct spec_wire keep;
+	struct wire keep;
 	struct err err;
 	json_t *body;
 	char *text;
 
 	err_init(&err);
 	if (flight_endpoint(flight, &keep, &flight->endpoint, &err) != 0) {
-		spec_wire_forget(&keep, &flight->endpoint);
+		wire_forget(&keep, &flight->endpoint);
 		on_failed(flight, &(struct endpoint_result){.err = &err,
 							    .broken = true,
 							    .blameless = true,
@@ -90,6 +90,6 @@ void flight_deliver(struct flight *flight)
 	flight->asked_ms = clock_mono_ms();
 	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
 				    on_result, flight);
-	spec_wire_forget(&keep, &flight->endpoint);
+	wire_forget(&keep, &flight->endpoint);
 	free(text);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/query.h"
 
@@ -81,7 +82,7 @@ static struct job *without_log(struct final *final)
 {
 	struct spec *spec = spec_load(final->cells[0], final->cells[1], final->cells[2],
 				      final->cells[3], &final->err);
-	struct job *job = spec != NULL ? job_create(final->id, spec) : NULL;
+	struct job *job = spec != NULL ? job_create(final->id, spec, clock_wall_ms) : NULL;
 
 	json_t *document;
 

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tuner/early.h"
+#include "job/early.h"
 #include "tuner/pool.h"
-#include "tuner/remark.h"
+#include "job/remark.h"
 
 enum { LEASE_GRACE_MS = 5000, GIVEN_BACK_MS = 1000 };
 
@@ -386,10 +386,10 @@ static void on_advice(void *arg, const struct advice_result *result)
 	}
 }
 
-int flight_endpoint(const struct flight *flight, struct spec_wire *keep, struct endpoint *ret,
+int flight_endpoint(const struct flight *flight, struct wire *keep, struct endpoint *ret,
 		    struct err *reterr)
 {
-	return spec_wire_endpoint(flight_target(flight), keep, ret, reterr);
+	return wire_endpoint(flight_target(flight), keep, ret, reterr);
 }
 
 void flight_send(struct run *run, int64_t number, const char *lease_id)

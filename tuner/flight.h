@@ -11,7 +11,7 @@
 
 #include "tuner/advice.h"
 #include "tuner/run.h"
-#include "tuner/spec_wire.h"
+#include "tuner/wire.h"
 
 struct flight {
 	struct list node;
@@ -93,8 +93,8 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, cons
 json_t *flight_document(struct flight *flight);
 struct answer_expect flight_expectation(struct flight *flight);
 
-/* The evaluator to call: see spec_wire_endpoint(). Borrows the spec's texts. */
-int flight_endpoint(const struct flight *flight, struct spec_wire *keep, struct endpoint *ret,
+/* The evaluator to call: see wire_endpoint(). Borrows the spec's texts. */
+int flight_endpoint(const struct flight *flight, struct wire *keep, struct endpoint *ret,
 		    struct err *reterr);
 /* delivery.c: calls it. */
 void flight_deliver(struct flight *flight);

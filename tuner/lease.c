@@ -9,9 +9,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/query.h"
-#include "tuner/early.h"
-#include "tuner/remark.h"
-#include "tuner/workers.h"
+#include "job/early.h"
+#include "job/remark.h"
+#include "dispatch/workers.h"
 
 /*
  * What comes in by a lease: signs of life, and answers. A lease is in force from the moment it is

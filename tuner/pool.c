@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tuner/endgame.h"
-#include "tuner/workers.h"
+#include "job/endgame.h"
+#include "dispatch/workers.h"
 
 struct pool {
 	struct tuner *tuner;

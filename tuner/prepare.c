@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "store/query.h"
-#include "tuner/spec_adviser.h"
-#include "tuner/spec_wire.h"
+#include "job/spec/spec_adviser.h"
+#include "tuner/wire.h"
 
 /*
  * A job body becomes a prepared job in up to four steps: look the evaluator up when it is named
@@ -206,7 +206,7 @@ static void check_target(struct preparation *p, const struct json_at *at, size_t
 			return;
 		}
 	}
-	spec_wire_check(at, target);
+	wire_check(at, target);
 	if (guard != NULL && guard_check_url(guard, target->url, &checked, &why) != 0) {
 		(void)json_fault(&url, "%s", why.message);
 		p->err.code = p->err.fault_count == 1 ? why.code : p->err.code;
@@ -216,7 +216,7 @@ static void check_target(struct preparation *p, const struct json_at *at, size_t
 static void ask_capability(struct preparation *p)
 {
 	const struct target *first = &p->targets[0];
-	struct spec_wire keep;
+	struct wire keep;
 
 	if (first->pool != NULL) {
 		(void)err_fault(&p->err, "/capability",
@@ -224,13 +224,13 @@ static void ask_capability(struct preparation *p)
 		make_spec(p);
 		return;
 	}
-	if (spec_wire_endpoint(first, &keep, &p->endpoint, &p->err) != 0) {
+	if (wire_endpoint(first, &keep, &p->endpoint, &p->err) != 0) {
 		finish_later(p);
 	} else {
 		p->call = endpoint_capability(p->tuner->options.fetch, &p->endpoint, on_capability,
 					      p);
 	}
-	spec_wire_forget(&keep, &p->endpoint);
+	wire_forget(&keep, &p->endpoint);
 }
 
 static bool has_capability(const struct preparation *p)

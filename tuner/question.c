@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tuner/codec_config.h"
-#include "tuner/remark.h"
-#include "tuner/spec_read.h"
+#include "job/spec/codec_config.h"
+#include "job/remark.h"
+#include "job/spec/spec_read.h"
 
 /* What whoever measures is asked, and what the answer may hold: the same for all of them. */
 

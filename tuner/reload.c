@@ -119,7 +119,7 @@ struct job *reload_read(struct store *store, reload_query_fn *query, const char 
 			"with another strategy and warm_start goes on with what was measured");
 		return NULL;
 	}
-	job = job_create(id, spec);
+	job = job_create(id, spec, clock_wall_ms);
 	if (read_log(store, query, job, reterr) != 0) {
 		job_destroy(job);
 		return NULL;

@@ -10,10 +10,10 @@
 
 #include "base/loop.h"
 #include "tuner/idle.h"
-#include "tuner/job.h"
-#include "tuner/sched.h"
+#include "job/job.h"
+#include "dispatch/sched.h"
 #include "tuner/tuner.h"
-#include "tuner/workers.h"
+#include "dispatch/workers.h"
 
 struct tuner {
 	struct tuner_options options;

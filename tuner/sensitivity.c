@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "strategies/models/posterior.h"
-#include "tuner/codec_config.h"
-#include "tuner/job_fold.h"
+#include "job/spec/codec_config.h"
+#include "job/fold.h"
 
 /* Trials with every operator quantized that others are compared with: the first ones. */
 enum { BASES_MAX = 256 };

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "store/store.h"
-#include "tuner/spec.h"
+#include "job/spec/spec.h"
 
 struct sensitivity;
 

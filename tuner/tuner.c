@@ -7,10 +7,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tuner/held.h"
-#include "tuner/import.h"
+#include "job/import.h"
 #include "tuner/pool.h"
 #include "tuner/run.h"
-#include "tuner/spec_adviser.h"
+#include "job/spec/spec_adviser.h"
 
 static void on_probe_timer(void *arg)
 {
@@ -209,7 +209,7 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	s->tuner = tuner;
 	s->done = done;
 	s->arg = arg;
-	s->job = job_create(id, prepared->spec);
+	s->job = job_create(id, prepared->spec, clock_wall_ms);
 	prepared->spec = NULL;
 	job_record(s->job, "job_submitted", -1, job_submitted_data(s->job));
 	import_copy(s->job, prepared->history, &history);

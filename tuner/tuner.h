@@ -19,7 +19,7 @@
 #include "backends/guard.h"
 #include "base/loop.h"
 #include "store/store.h"
-#include "tuner/spec.h"
+#include "job/spec/spec.h"
 
 struct tuner;
 

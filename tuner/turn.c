@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tuner/endgame.h"
+#include "job/endgame.h"
 #include "tuner/flight.h"
-#include "tuner/job_fold.h"
-#include "tuner/words.h"
-#include "tuner/unscored.h"
+#include "job/fold.h"
+#include "job/words.h"
+#include "job/unscored.h"
 
 /*
  * A turn: settle what came in, see whether the job is over, ask for more, hand everything to the

@@ -4,8 +4,8 @@
  * Formulas: design of INC with its faults fixed: the bound is relative to |baseline|, compared
  * inclusively in both directions with a tolerance for rounding.
  */
-#ifndef NARROWD_STRATEGIES_CRITERION_H
-#define NARROWD_STRATEGIES_CRITERION_H
+#ifndef NARROWD_STRATEGIES_INTERFACE_CRITERION_H
+#define NARROWD_STRATEGIES_INTERFACE_CRITERION_H
 
 #include <stdbool.h>
 #include <stddef.h>

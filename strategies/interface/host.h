@@ -1,8 +1,8 @@
 /*
  * The functions that strategies of plug-ins read spaces and make configs by.
  */
-#ifndef NARROWD_STRATEGIES_HOST_H
-#define NARROWD_STRATEGIES_HOST_H
+#ifndef NARROWD_STRATEGIES_INTERFACE_HOST_H
+#define NARROWD_STRATEGIES_INTERFACE_HOST_H
 
 #include "narrowd/strategy.h"
 

@@ -1,8 +1,8 @@
 /*
  * The objective: what is made as small as possible among the configs that meet the criterion.
  */
-#ifndef NARROWD_STRATEGIES_OBJECTIVE_H
-#define NARROWD_STRATEGIES_OBJECTIVE_H
+#ifndef NARROWD_STRATEGIES_INTERFACE_OBJECTIVE_H
+#define NARROWD_STRATEGIES_INTERFACE_OBJECTIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * Strategies as the daemon runs them. What a strategy is, and what is promised to it, stands in
  * narrowd/strategy.h, which plug-ins see as well.
  */
-#ifndef NARROWD_STRATEGIES_STRATEGY_H
-#define NARROWD_STRATEGIES_STRATEGY_H
+#ifndef NARROWD_STRATEGIES_INTERFACE_STRATEGY_H
+#define NARROWD_STRATEGIES_INTERFACE_STRATEGY_H
 
 #include <stdbool.h>
 #include <stddef.h>

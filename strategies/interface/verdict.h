@@ -8,8 +8,8 @@
  * replacement (Cochran: Sampling Techniques, 1977, eq. 2.20), the probability shared out over all
  * the looks there can be (Bonferroni), so that it holds for the measurement as a whole.
  */
-#ifndef NARROWD_STRATEGIES_VERDICT_H
-#define NARROWD_STRATEGIES_VERDICT_H
+#ifndef NARROWD_STRATEGIES_INTERFACE_VERDICT_H
+#define NARROWD_STRATEGIES_INTERFACE_VERDICT_H
 
 #include <stdint.h>
 

@@ -6,8 +6,8 @@
  * and again from what is better. The one with the largest expected improvement times the probability to meet the criterion is taken
  * (Jones, Schonlau and Welch 1998; Gardner et al. 2014).
  */
-#ifndef NARROWD_STRATEGIES_ACQUIRE_H
-#define NARROWD_STRATEGIES_ACQUIRE_H
+#ifndef NARROWD_STRATEGIES_MODELS_ACQUIRE_H
+#define NARROWD_STRATEGIES_MODELS_ACQUIRE_H
 
 #include "strategies/models/draws.h"
 #include "strategies/models/effects.h"

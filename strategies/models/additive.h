@@ -8,8 +8,8 @@
  * rated by one look-up per dimension, a change of it by two. What sgp believes is more careful and
  * much slower.
  */
-#ifndef NARROWD_STRATEGIES_ADDITIVE_H
-#define NARROWD_STRATEGIES_ADDITIVE_H
+#ifndef NARROWD_STRATEGIES_MODELS_ADDITIVE_H
+#define NARROWD_STRATEGIES_MODELS_ADDITIVE_H
 
 #include "strategies/models/trials.h"
 

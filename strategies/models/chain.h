@@ -6,8 +6,8 @@
  * classes, and the multiplier is found by bisection (Everett, Operations Research 11, 1963); what
  * is left of the budget is filled greedily. Close to the optimum, not exactly it.
  */
-#ifndef NARROWD_STRATEGIES_CHAIN_H
-#define NARROWD_STRATEGIES_CHAIN_H
+#ifndef NARROWD_STRATEGIES_MODELS_CHAIN_H
+#define NARROWD_STRATEGIES_MODELS_CHAIN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * Sums of such distances are conditionally negative definite, as kernels of them need. An ordered
  * digit counts with the square of its distance instead.
  */
-#ifndef NARROWD_STRATEGIES_DISTANCE_H
-#define NARROWD_STRATEGIES_DISTANCE_H
+#ifndef NARROWD_STRATEGIES_MODELS_DISTANCE_H
+#define NARROWD_STRATEGIES_MODELS_DISTANCE_H
 
 #include "strategies/models/trials.h"
 

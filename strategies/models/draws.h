@@ -5,8 +5,8 @@
  * A normal belief has one hump. After a few trials what is known has many: it was this operator that
  * ruined the config, or that one, and hardly ever a little of both. Draws keep them apart.
  */
-#ifndef NARROWD_STRATEGIES_DRAWS_H
-#define NARROWD_STRATEGIES_DRAWS_H
+#ifndef NARROWD_STRATEGIES_MODELS_DRAWS_H
+#define NARROWD_STRATEGIES_MODELS_DRAWS_H
 
 #include "strategies/models/effects.h"
 #include "strategies/models/linear.h"

@@ -6,8 +6,8 @@
  * of what the option is (per tensor, symmetric, bf16, ...). Calibration sizes and other dimensions
  * that are not operators stay at their defaults.
  */
-#ifndef NARROWD_STRATEGIES_EFFECTS_H
-#define NARROWD_STRATEGIES_EFFECTS_H
+#ifndef NARROWD_STRATEGIES_MODELS_EFFECTS_H
+#define NARROWD_STRATEGIES_MODELS_EFFECTS_H
 
 #include "strategies/models/chain.h"
 #include "strategies/interface/strategy.h"

@@ -4,8 +4,8 @@
  * The kernel is Matern 5/2 (or exp(-d2)) of a weighted sum of how much each digit differs (distance.h). Rasmussen and Williams: Gaussian Processes for Machine
  * Learning, 2006, algorithms 2.1 and 5.1.
  */
-#ifndef NARROWD_STRATEGIES_GP_H
-#define NARROWD_STRATEGIES_GP_H
+#ifndef NARROWD_STRATEGIES_MODELS_GP_H
+#define NARROWD_STRATEGIES_MODELS_GP_H
 
 #include "strategies/models/distance.h"
 

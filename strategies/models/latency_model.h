@@ -5,8 +5,8 @@
  * Learnt from the trials; where the capability says how long operators take that is where it
  * starts. Nothing assumes that lower precision is faster.
  */
-#ifndef NARROWD_STRATEGIES_LATENCY_MODEL_H
-#define NARROWD_STRATEGIES_LATENCY_MODEL_H
+#ifndef NARROWD_STRATEGIES_MODELS_LATENCY_MODEL_H
+#define NARROWD_STRATEGIES_MODELS_LATENCY_MODEL_H
 
 #include "strategies/models/effects.h"
 #include "strategies/models/linear.h"

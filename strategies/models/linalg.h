@@ -5,8 +5,8 @@
  * memory of the caller. Only the lower triangle of symmetric and triangular matrices is read or
  * written unless said otherwise. One thread does the work; any may call.
  */
-#ifndef NARROWD_STRATEGIES_LINALG_H
-#define NARROWD_STRATEGIES_LINALG_H
+#ifndef NARROWD_STRATEGIES_MODELS_LINALG_H
+#define NARROWD_STRATEGIES_MODELS_LINALG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@
  * square of the measurements and linearly with the features. Variances are those of a grid that
  * make the data most probable. Samples of the posterior: Matheron's rule (arXiv 2011.04026).
  */
-#ifndef NARROWD_STRATEGIES_LINEAR_H
-#define NARROWD_STRATEGIES_LINEAR_H
+#ifndef NARROWD_STRATEGIES_MODELS_LINEAR_H
+#define NARROWD_STRATEGIES_MODELS_LINEAR_H
 
 #include <stddef.h>
 #include <stdint.h>

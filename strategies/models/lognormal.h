@@ -2,8 +2,8 @@
  * The belief that unknown factors are lognormal, positive and a few of them many times larger than the
  * others, in a linear model whose weights are normal.
  */
-#ifndef NARROWD_STRATEGIES_LOGNORMAL_H
-#define NARROWD_STRATEGIES_LOGNORMAL_H
+#ifndef NARROWD_STRATEGIES_MODELS_LOGNORMAL_H
+#define NARROWD_STRATEGIES_MODELS_LOGNORMAL_H
 
 #include "strategies/models/linear.h"
 

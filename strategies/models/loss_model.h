@@ -7,8 +7,8 @@
  * operator makes of its expected loss is lognormal: quantizing rarely helps, and a few operators suffer
  * many times more than the others.
  */
-#ifndef NARROWD_STRATEGIES_LOSS_MODEL_H
-#define NARROWD_STRATEGIES_LOSS_MODEL_H
+#ifndef NARROWD_STRATEGIES_MODELS_LOSS_MODEL_H
+#define NARROWD_STRATEGIES_MODELS_LOSS_MODEL_H
 
 #include "strategies/models/effects.h"
 #include "strategies/models/linear.h"

@@ -8,8 +8,8 @@
  * What was taken for next to nothing may be an operator that matters. So no pair decides alone, and
  * pairs that differ in the same operator count once.
  */
-#ifndef NARROWD_STRATEGIES_NEAR_COPY_H
-#define NARROWD_STRATEGIES_NEAR_COPY_H
+#ifndef NARROWD_STRATEGIES_MODELS_NEAR_COPY_H
+#define NARROWD_STRATEGIES_MODELS_NEAR_COPY_H
 
 #include "strategies/models/acquire.h"
 #include "strategies/models/loss_model.h"

@@ -5,8 +5,8 @@
  * expected improvement (arXiv 2310.20708, eq. 9), with libm's erfc only. Relative errors stay below
  * 1e-13 for arguments of -1e8 to 10.
  */
-#ifndef NARROWD_STRATEGIES_NORMAL_H
-#define NARROWD_STRATEGIES_NORMAL_H
+#ifndef NARROWD_STRATEGIES_MODELS_NORMAL_H
+#define NARROWD_STRATEGIES_MODELS_NORMAL_H
 
 /* log Phi(z), Phi being the cumulative distribution. */
 double normal_log_cdf(double z);

@@ -7,8 +7,8 @@
  * in c-TPE (arXiv 2211.14411); one that shrinks with the number of trials does worse on such
  * spaces.
  */
-#ifndef NARROWD_STRATEGIES_PARZEN_H
-#define NARROWD_STRATEGIES_PARZEN_H
+#ifndef NARROWD_STRATEGIES_MODELS_PARZEN_H
+#define NARROWD_STRATEGIES_MODELS_PARZEN_H
 
 #include "strategies/models/trials.h"
 

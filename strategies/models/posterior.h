@@ -2,8 +2,8 @@
  * The posterior: what the structured models believe of every option of every operator by itself,
  * after some measurements, whichever strategy asked for them.
  */
-#ifndef NARROWD_STRATEGIES_POSTERIOR_H
-#define NARROWD_STRATEGIES_POSTERIOR_H
+#ifndef NARROWD_STRATEGIES_MODELS_POSTERIOR_H
+#define NARROWD_STRATEGIES_MODELS_POSTERIOR_H
 
 #include "strategies/interface/strategy.h"
 

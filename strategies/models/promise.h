@@ -3,8 +3,8 @@
  * objective times the probability of meeting the criterion (Gardner et al.: Bayesian optimization
  * with inequality constraints, ICML 2014), and the best of many small changes of a config.
  */
-#ifndef NARROWD_STRATEGIES_PROMISE_H
-#define NARROWD_STRATEGIES_PROMISE_H
+#ifndef NARROWD_STRATEGIES_MODELS_PROMISE_H
+#define NARROWD_STRATEGIES_MODELS_PROMISE_H
 
 #include "strategies/models/additive.h"
 

@@ -2,8 +2,8 @@
  * Which trials are good: what TPE learns from (Bergstra et al.: Algorithms for hyper-parameter
  * optimization, 2011).
  */
-#ifndef NARROWD_STRATEGIES_SPLIT_H
-#define NARROWD_STRATEGIES_SPLIT_H
+#ifndef NARROWD_STRATEGIES_MODELS_SPLIT_H
+#define NARROWD_STRATEGIES_MODELS_SPLIT_H
 
 #include "strategies/models/trials.h"
 

@@ -5,8 +5,8 @@
  * is a loop over neighbouring memory. The baseline counts as a measurement of the config that
  * leaves all operators in fp32, where the product has it.
  */
-#ifndef NARROWD_STRATEGIES_TRIALS_H
-#define NARROWD_STRATEGIES_TRIALS_H
+#ifndef NARROWD_STRATEGIES_MODELS_TRIALS_H
+#define NARROWD_STRATEGIES_MODELS_TRIALS_H
 
 #include "space/config_set.h"
 #include "space/product.h"

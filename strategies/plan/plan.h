@@ -6,8 +6,8 @@
  * come in. A stage is over when everything in it was asked and, if it learns from its answers,
  * when they are in. Stages change plans only on events, so asking is free of side effects.
  */
-#ifndef NARROWD_STRATEGIES_PLAN_H
-#define NARROWD_STRATEGIES_PLAN_H
+#ifndef NARROWD_STRATEGIES_PLAN_PLAN_H
+#define NARROWD_STRATEGIES_PLAN_PLAN_H
 
 #include "space/combos.h"
 #include "strategies/interface/strategy.h"

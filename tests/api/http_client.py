@@ -1,6 +1,6 @@
 """A raw HTTP client and the server it talks to, for the tests of the HTTP server.
 
-The server is tests/unit/http_probe.c, the smallest program around api/http.h; NARROWD_HTTP_PROBE
+The server is tests/unit/http_probe.c, the smallest program around api/http/http.h; NARROWD_HTTP_PROBE
 names it. Each test has one of its own, which must end with status 0: that is, under the sanitizers
 without a report, and with every handler's context destroyed exactly once.
 """

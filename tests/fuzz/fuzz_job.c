@@ -7,8 +7,8 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "tuner/codec_config.h"
-#include "tuner/spec.h"
+#include "job/spec/codec_config.h"
+#include "job/spec/spec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

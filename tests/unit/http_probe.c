@@ -1,5 +1,5 @@
 /*
- * A small daemon around api/http.h for tests/api/test_http_server.py and bench/http: routes that
+ * A small daemon around api/http/http.h for tests/api/test_http_server.py and bench/http: routes that
  * answer at once, later, never, or as a stream, with every limit as an option.
  */
 #include <getopt.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http.h"
+#include "api/http/http.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "tuner/sched.h"
+#include "dispatch/sched.h"
 
 static struct breaker failed(int times)
 {

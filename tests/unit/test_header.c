@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/header.h"
+#include "api/http/header.h"
 
 Test(header, entity_tags)
 {

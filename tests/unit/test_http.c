@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http_guard.h"
-#include "api/http_socket.h"
-#include "api/problem.h"
+#include "api/http/http_guard.h"
+#include "api/http/http_socket.h"
+#include "api/http/problem.h"
 #include "base/json.h"
 #include "base/limits.h"
 

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "tuner/job.h"
+#include "job/job.h"
 
 /* Rows as the store would have kept them. */
 struct log_row {
@@ -76,7 +77,7 @@ static void start(struct fixture *f, const char *extra, double accuracy)
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 
 	memset(f, 0, sizeof(*f));
-	f->job = job_create("job_TEST", make_spec(extra));
+	f->job = job_create("job_TEST", make_spec(extra), clock_wall_ms);
 	record(f, "job_submitted", -1, NULL);
 	record(f, "state_changed", -1, json_pack("{s:s}", "state", "baseline"));
 	record(f, "question_asked", 0, job_asked_data(f->job, &baseline, -1, false));
@@ -117,7 +118,7 @@ static void settle(struct fixture *f)
 /* Replays the rows into a fresh job and compares what decides the future. */
 static void check_replay(struct fixture *f, const char *extra)
 {
-	struct job *again = job_create("job_TEST", make_spec(extra));
+	struct job *again = job_create("job_TEST", make_spec(extra), clock_wall_ms);
 	struct question a, b;
 	struct err err;
 
@@ -378,7 +379,7 @@ Test(job, imports_before_the_baseline_are_judged_when_it_is_known)
 	const char *extra = ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", "
 			    "\"stop_on\": \"budget\"}";
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
-	struct fixture f = {.job = job_create("job_TEST", make_spec(extra))};
+	struct fixture f = {.job = job_create("job_TEST", make_spec(extra), clock_wall_ms)};
 
 	record(&f, "job_submitted", -1, NULL);
 	import(&f, 0, 0.9, 70);
@@ -453,7 +454,7 @@ Test(job, an_import_answers_for_a_config_that_failed_here)
 
 Test(job, a_log_that_does_not_fit_is_refused)
 {
-	struct job *job = job_create("job_TEST", make_spec(", \"quant_level\": 1"));
+	struct job *job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), clock_wall_ms);
 	json_t *data = json_pack("{s:s}", "state", "running");
 	struct err err;
 
@@ -471,7 +472,8 @@ Test(job, a_log_that_does_not_fit_is_refused)
 Test(job, relative_criterion_with_baseline_zero_is_explained)
 {
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
-	struct fixture f = {.job = job_create("job_TEST", make_spec(", \"quant_level\": 1"))};
+	struct fixture f = {
+		.job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), clock_wall_ms)};
 	struct err err;
 
 	record(&f, "question_asked", 0, job_asked_data(f.job, &baseline, -1, false));

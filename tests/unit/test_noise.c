@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "tuner/noise.h"
+#include "job/noise.h"
 
 Test(noise, pools_what_was_measured_more_than_once)
 {

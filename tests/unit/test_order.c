@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "space/product.h"
 #include "strategies/registry.h"
-#include "tuner/codec_config.h"
-#include "tuner/job.h"
+#include "job/spec/codec_config.h"
+#include "job/job.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -104,7 +105,7 @@ static void restart(struct world *w)
 	struct err err;
 
 	job_destroy(w->job);
-	w->job = job_create("job_TEST", make_spec(w));
+	w->job = job_create("job_TEST", make_spec(w), clock_wall_ms);
 	for (size_t i = 0; i < w->count; i++) {
 		const struct log_row *row = &w->rows[i];
 
@@ -281,7 +282,7 @@ static void run(struct world *w)
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 
 	w->rng = rng_make(7, RNG_TIMING, (uint64_t)w->parallel);
-	w->job = job_create("job_TEST", make_spec(w));
+	w->job = job_create("job_TEST", make_spec(w), clock_wall_ms);
 	record(w, "job_submitted", -1, NULL);
 	record(w, "state_changed", -1, json_pack("{s:s}", "state", "baseline"));
 	record(w, "question_asked", 0, job_asked_data(w->job, &baseline, -1, false));

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "tuner/sched.h"
+#include "dispatch/sched.h"
 
 enum {
 	EVALUATORS = 5,

@@ -1,0 +1,12 @@
+/*
+ * Gzip (RFC 1952) of answers.
+ */
+#ifndef NARROWD_API_HTTP_GZIP_H
+#define NARROWD_API_HTTP_GZIP_H
+
+#include <stddef.h>
+
+/* The bytes in gzip, which the caller frees, or NULL when that is not much shorter. Any thread. */
+char *gzip_pack(const char *bytes, size_t length, size_t *ret_length);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Who comes for questions: workers by pool and name, when they were last heard of and how much they
+ * did. In memory alone; who is still there after a restart soon shows.
+ */
+#ifndef NARROWD_DISPATCH_WORKERS_H
+#define NARROWD_DISPATCH_WORKERS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+
+struct workers {
+	struct map by_name; /* "pool/name" -> struct worker * */
+};
+
+void workers_init(struct workers *workers);
+void workers_finish(struct workers *workers);
+/* A sign of life; makes the worker known. */
+/* Until then (monotonic ms) the worker is not asked anything of this job, NULL: of any. */
+void workers_leave_out(struct workers *workers, const char *pool, const char *name, const char *job,
+		       int64_t until_ms);
+/* It answered what cannot be used, or (`fine`) what can. Whether it is left out for so long now, as after three such answers
+ * in a row. */
+bool workers_misjudged(struct workers *workers, const char *pool, const char *name, bool fine,
+		       int64_t probe_ms);
+/* Whether somebody else came for questions of this pool within a minute and is not left out. */
+bool workers_has_other(const struct workers *workers, const char *pool, const char *name);
+/* Whether it may be asked something of this job now. */
+bool workers_may(const struct workers *workers, const char *pool, const char *name,
+		 const char *job);
+void workers_seen(struct workers *workers, const char *pool, const char *name);
+/* It answered a question. */
+void workers_answered(struct workers *workers, const char *pool, const char *name);
+/* [{"name", "pool", "last_seen", "answers", "trials_per_hour", "leases": []}], by pool and name.
+ * `add_leases` puts what each holds into its list. New reference. */
+json_t *workers_json(struct workers *workers, void (*add_leases)(void *arg, json_t *by_name),
+		     void *arg);
+
+#endif

@@ -1,0 +1,229 @@
+/* Gathers what was measured of a config and of the baseline, and what that makes of the gain. */
+#include "job/figures.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static bool is_again(const struct trial *trial, int64_t subject)
+{
+	return trial->kind == QUESTION_CONFIRM && trial->twin == subject;
+}
+
+/* Answers from a cache say nothing new. */
+static bool is_measured(const struct trial *trial)
+{
+	return trial->state == TRIAL_TOLD && !trial->cached &&
+	       !json_is_true(json_object_get(trial->told, "cached"));
+}
+
+/* Measurements on the part of the data that the choice is judged by are no repeats of others. */
+bool figures_first_counts(const struct job *job, const struct trial *trial)
+{
+	return job->spec->acceptance == NULL && is_measured(trial);
+}
+
+/* The measurements of a trial's config: its first one, and those again from round `from` on. */
+size_t figures_gather(const struct job *job, int64_t subject, bool first, int64_t from,
+		      const struct trial **ret)
+{
+	size_t count = 0;
+
+	if (first && figures_first_counts(job, job->trials[subject])) {
+		ret[count++] = job->trials[subject];
+	}
+	for (int64_t i = subject + 1; i < job->trial_count; i++) {
+		const struct trial *t = job->trials[i];
+
+		if (is_again(t, subject) && t->round >= from && is_measured(t)) {
+			ret[count++] = t;
+		}
+	}
+	return count;
+}
+
+size_t figures_count(const struct job *job, int64_t subject, int64_t round_from, int64_t round_to)
+{
+	size_t count = 0;
+
+	for (int64_t i = subject + 1; i < job->trial_count; i++) {
+		const struct trial *t = job->trials[i];
+
+		count += is_again(t, subject) && t->round >= round_from && t->round <= round_to &&
+			 t->state != TRIAL_CANCELLED;
+	}
+	return count;
+}
+
+/* One measurement on the scale on which noise is the same for all of them. */
+double figures_scaled(const struct job *job, const struct figures *f, bool logarithm,
+		      const struct trial *t)
+{
+	return logarithm ? log(t->objectives[0])
+			 : objective_gain(&job->spec->objective, t->objectives, f->baseline);
+}
+
+static bool all_positive(const struct trial *const *trials, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!(trials[i]->objectives[0] > 0)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Ratios where one objective is above 0 wherever it was measured again; else shares. */
+bool figures_logarithmic(const struct job *job, const struct trial **scratch)
+{
+	bool positive = job->spec->objective.count == 1;
+
+	for (int64_t i = 0; i < job->trial_count && positive; i++) {
+		if (figures_count(job, i, 0, INT64_MAX) > 0 || i == 0) {
+			positive = all_positive(scratch, figures_gather(job, i, true, 0, scratch));
+		}
+	}
+	return positive;
+}
+
+struct noise figures_noise(const struct job *job, const struct figures *f, bool logarithm,
+			   const struct trial **scratch)
+{
+	struct noise noise = {0};
+	double *values = mem_new((size_t)job->trial_count, sizeof(*values));
+
+	for (int64_t i = 0; i < job->trial_count; i++) {
+		size_t count = figures_count(job, i, 0, INT64_MAX) > 0
+				       ? figures_gather(job, i, true, 0, scratch)
+				       : 0;
+
+		for (size_t k = 0; k < count; k++) {
+			values[k] = figures_scaled(job, f, logarithm, scratch[k]);
+		}
+		noise_add(&noise, values, count);
+	}
+	free(values);
+	return noise;
+}
+
+static void summarise(const struct job *job, const struct trial *const *trials, size_t count,
+		      struct figures *f)
+{
+	const struct spec *spec = job->spec;
+
+	for (size_t m = 0; m < LIMIT_METRICS; m++) {
+		double sum = 0, values = 0;
+
+		f->accuracy_low[m] = f->low[m] = INFINITY;
+		f->accuracy_high[m] = f->high[m] = -INFINITY;
+		for (size_t i = 0; i < count; i++) {
+			sum += trials[i]->accuracy[m] / (double)count;
+			values += trials[i]->objectives[m] / (double)count;
+			f->accuracy_low[m] = fmin(f->accuracy_low[m], trials[i]->accuracy[m]);
+			f->accuracy_high[m] = fmax(f->accuracy_high[m], trials[i]->accuracy[m]);
+			f->low[m] = fmin(f->low[m], trials[i]->objectives[m]);
+			f->high[m] = fmax(f->high[m], trials[i]->objectives[m]);
+		}
+		f->accuracy[m] = m < spec->criterion.metric_count ? sum : 0;
+		f->values[m] = m < spec->objective.count ? values : 0;
+	}
+}
+
+/* The mean of each metric that all of them have. */
+static json_t *mean_metrics(const struct trial *const *trials, size_t count)
+{
+	json_t *means = json_object();
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(json_object_get(trials[0]->told, "metrics"), name, value) {
+		double sum = 0;
+		bool all = true;
+
+		for (size_t i = 0; i < count; i++) {
+			const json_t *other =
+				json_object_get(json_object_get(trials[i]->told, "metrics"), name);
+
+			all = all && json_is_number(other);
+			sum += json_number_value(other) / (double)count;
+		}
+		if (all) {
+			(void)json_object_set_new(means, name,
+						  count == 1 ? json_incref(value) : json_real(sum));
+		}
+	}
+	return means;
+}
+
+/* The criterion against the mean of all that was measured of the baseline. */
+static void judge(const struct job *job, struct figures *f)
+{
+	struct criterion criterion = job->spec->criterion;
+	struct err ignored;
+
+	if (criterion_fix(&criterion, f->baseline_accuracy, &ignored) != 0) {
+		criterion = job->spec->criterion;
+	}
+	f->feasible = criterion_meets(&criterion, f->accuracy);
+	f->margin = criterion_margin(&criterion, f->accuracy);
+	f->loss = criterion_loss(&criterion, f->accuracy);
+}
+
+static void find_interval(const struct job *job, const struct trial **scratch, int64_t choices,
+			  int64_t baselines, struct figures *f)
+{
+	bool logarithm = figures_logarithmic(job, scratch);
+	struct noise noise = figures_noise(job, f, logarithm, scratch);
+	bool given = job->spec->targets[0].baseline != NULL;
+	double half = noise_margin(&noise, choices, given ? 0 : baselines);
+	bool higher = job->spec->objective.metrics[0].higher_is_better;
+
+	f->interval[0] = f->interval[1] = NAN;
+	if (isnan(half) || isnan(f->gain)) {
+		return;
+	}
+	if (!logarithm) {
+		f->interval[0] = f->gain - half;
+		f->interval[1] = f->gain + half;
+	} else if (higher) {
+		f->interval[0] = (1 + f->gain) * exp(-half) - 1;
+		f->interval[1] = (1 + f->gain) * exp(half) - 1;
+	} else {
+		f->interval[0] = 1 - (1 - f->gain) * exp(half);
+		f->interval[1] = 1 - (1 - f->gain) * exp(-half);
+	}
+}
+
+void figures_init(struct figures *f, const struct job *job, const struct trial *trial)
+{
+	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
+	struct figures base;
+	size_t baselines = figures_gather(job, 0, true, 0, list), count;
+
+	memset(f, 0, sizeof(*f));
+	memset(&base, 0, sizeof(base));
+	if (baselines == 0) {
+		list[baselines++] = job->trials[0];
+	}
+	summarise(job, list, baselines, &base);
+	memcpy(f->baseline_accuracy, base.accuracy, sizeof(f->baseline_accuracy));
+	memcpy(f->baseline, base.values, sizeof(f->baseline));
+	count = trial->number > 0 ? figures_gather(job, trial->number, false, 1, list) : 0;
+	if (count == 0) {
+		list[count++] = trial;
+	}
+	f->measurements = (int64_t)count;
+	summarise(job, list, count, f);
+	f->metrics = mean_metrics(list, count);
+	f->gain = objective_gain(&job->spec->objective, f->values, f->baseline);
+	judge(job, f);
+	find_interval(job, list, (int64_t)count, (int64_t)baselines, f);
+	free(list);
+}
+
+void figures_finish(struct figures *figures)
+{
+	json_decref(figures->metrics);
+}

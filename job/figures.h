@@ -1,0 +1,47 @@
+/*
+ * The figures of a config: what all its measurements together say of it, beside the baseline's; part of
+ * the job, pure.
+ *
+ * Noise is pooled over everything in the job that was measured more than once, on the scale on which it
+ * is the same for all: the logarithm of the objective where there is one objective and it is above 0,
+ * else the gain.
+ */
+#ifndef NARROWD_JOB_FIGURES_H
+#define NARROWD_JOB_FIGURES_H
+
+#include "job/job.h"
+#include "job/noise.h"
+
+/* What is known of a config against the baseline. */
+struct figures {
+	double accuracy[LIMIT_METRICS], accuracy_low[LIMIT_METRICS], accuracy_high[LIMIT_METRICS];
+	double values[LIMIT_METRICS], low[LIMIT_METRICS],
+		high[LIMIT_METRICS]; /* of the objective */
+	double baseline_accuracy[LIMIT_METRICS], baseline[LIMIT_METRICS];
+	int64_t measurements; /* that this comes from */
+	double gain;          /* NAN: means nothing */
+	double interval[2];   /* of the gain, 90 %; NAN while nothing was measured twice */
+	bool feasible;
+	double margin, loss;
+	json_t *metrics; /* means; owned */
+};
+
+void figures_init(struct figures *figures, const struct job *job, const struct trial *trial);
+void figures_finish(struct figures *figures);
+
+/* Whether a trial's first measurement is one of its figures: not when they come from other data. */
+bool figures_first_counts(const struct job *job, const struct trial *trial);
+/* The measurements of a trial's config, or of the baseline: its first one, and those again from round
+ * `from` on. `ret` has room for every trial of the job. */
+size_t figures_gather(const struct job *job, int64_t subject, bool first, int64_t from,
+		      const struct trial **ret);
+/* How often it was asked again in these rounds. */
+size_t figures_count(const struct job *job, int64_t subject, int64_t round_from, int64_t round_to);
+/* Whether the scale is the logarithm. `scratch` as for figures_gather(). */
+bool figures_logarithmic(const struct job *job, const struct trial **scratch);
+double figures_scaled(const struct job *job, const struct figures *figures, bool logarithm,
+		      const struct trial *trial);
+struct noise figures_noise(const struct job *job, const struct figures *figures, bool logarithm,
+			   const struct trial **scratch);
+
+#endif

@@ -1,0 +1,332 @@
+#include "job/spec/codec_config.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "job/spec/recipes.h"
+
+static json_t *option_json(const struct space *space, uint16_t atom)
+{
+	const struct atom *a = &space->capability.atoms.list[atom - 1];
+
+	return a->number ? json_integer(strtoll(a->text, NULL, 10)) : json_string(a->text);
+}
+
+static void add_attribute(json_t *op, const struct space *space, const struct choice *choice,
+			  bool weight)
+{
+	json_t *attribute = NULL;
+
+	for (int item = 0; item < ITEM_COUNT; item++) {
+		if (item_names[item].weight != weight || choice->options[item] == 0) {
+			continue;
+		}
+		if (attribute == NULL) {
+			attribute = json_object();
+		}
+		(void)json_object_set_new(attribute, item_names[item].name,
+					  option_json(space, choice->options[item]));
+	}
+	if (attribute != NULL) {
+		(void)json_object_set_new(op, weight ? "weight" : "activation", attribute);
+	}
+}
+
+json_t *codec_choice_json(const struct space *space, const struct choice *choice)
+{
+	json_t *op = json_pack("{s:s}", "mode", mode_names[choice->mode]);
+
+	add_attribute(op, space, choice, true);
+	add_attribute(op, space, choice, false);
+	return op;
+}
+
+/*
+ * Operators that are alike share one object: a model has thousands of operators and a few dozen
+ * different settings, and objects are what encoding costs.
+ */
+enum { CACHE_SLOTS = 512 };
+
+struct op_cache {
+	const struct space *space;
+	struct {
+		json_t *object;
+		const struct choice *choice;
+		uint32_t type;
+	} slots[CACHE_SLOTS];
+};
+
+static void op_cache_finish(struct op_cache *cache)
+{
+	for (size_t i = 0; i < CACHE_SLOTS; i++) {
+		json_decref(cache->slots[i].object);
+	}
+	free(cache);
+}
+
+static json_t *op_json(const struct space *space, uint32_t type, const struct choice *choice)
+{
+	json_t *result = json_pack("{s:s}", "type", space->capability.types[type]);
+	json_t *rest = codec_choice_json(space, choice);
+
+	(void)json_object_update(result, rest);
+	json_decref(rest);
+	return result;
+}
+
+/* Borrowed from the cache. */
+static json_t *cached_op(struct op_cache *cache, uint32_t type, const struct choice *choice)
+{
+	size_t slot = ((uintptr_t)choice / sizeof(*choice) + (size_t)type * 31) % CACHE_SLOTS;
+
+	if (cache->slots[slot].choice != choice || cache->slots[slot].type != type) {
+		json_decref(cache->slots[slot].object);
+		cache->slots[slot].object = op_json(cache->space, type, choice);
+		cache->slots[slot].choice = choice;
+		cache->slots[slot].type = type;
+	}
+	return cache->slots[slot].object;
+}
+
+static json_t *extra_json(const struct extra *extra, uint16_t choice)
+{
+	return json_loads(extra->values[choice], JSON_DECODE_ANY, NULL);
+}
+
+json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes)
+{
+	static const struct choice fp32 = {.mode = MODE_FP32};
+	const struct space *space = spec->space;
+	struct op_cache *cache = mem_new(1, sizeof(*cache));
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+	json_t *result = json_object();
+	json_t *ops = json_object();
+
+	cache->space = space;
+	if (config != NULL) {
+		config_expand(config, space, choices);
+	}
+	for (size_t op = 0; op < space->op_count; op++) {
+		const struct choice *choice =
+			config != NULL ? &space_kind(space, op)->choices[choices[op]] : &fp32;
+
+		if (config == NULL || !only_changes || choices[op] != 0) {
+			(void)json_object_set_nocheck(
+				ops, space->ops[op].name,
+				cached_op(cache, space->ops[op].type, choice));
+		}
+	}
+	op_cache_finish(cache);
+	(void)json_object_set_new(result, "ops", ops);
+	(void)json_object_set_new(
+		result, "recipes",
+		recipes_effective(spec->recipes, space, config != NULL ? choices : NULL));
+	(void)json_object_set_new(
+		result, space->extras[0].name,
+		extra_json(&space->extras[0], choices[space_size_dimension(space)]));
+	free(choices);
+	return result;
+}
+
+json_t *codec_changes_json(const struct config *config)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->count; i++) {
+		json_t *pair = json_array();
+
+		(void)json_array_append_new(pair, json_integer(config->changes[i].dimension));
+		(void)json_array_append_new(pair, json_integer(config->changes[i].choice));
+		(void)json_array_append_new(list, pair);
+	}
+	return list;
+}
+
+struct config *codec_changes_read(const struct space *space, const json_t *changes)
+{
+	size_t count = json_array_size(changes);
+	struct config_change *list;
+	struct config *config;
+
+	if (!json_is_array(changes) || count > space->dimension_count) {
+		return NULL;
+	}
+	list = mem_new(count, sizeof(*list));
+	for (size_t i = 0; i < count; i++) {
+		const json_t *pair = json_array_get(changes, i);
+		json_int_t dimension = json_integer_value(json_array_get(pair, 0));
+		json_int_t choice = json_integer_value(json_array_get(pair, 1));
+
+		if (dimension < 0 || dimension > UINT32_MAX || choice < 0 || choice > UINT16_MAX) {
+			free(list);
+			return NULL;
+		}
+		list[i] = (struct config_change){(uint32_t)dimension, (uint16_t)choice};
+	}
+	config = config_from_changes(space, list, count);
+	free(list);
+	return config;
+}
+
+/* {"weight": {"scheme": ["sym", ...]}} of the choices of one mode and branch. */
+static json_t *branch_json(const struct space *space, const struct choice *choices, size_t count)
+{
+	json_t *result = json_object();
+
+	for (size_t c = 0; c < count; c++) {
+		for (int item = 0; item < ITEM_COUNT; item++) {
+			const char *attribute = item_names[item].weight ? "weight" : "activation";
+			json_t *options, *option;
+			size_t i;
+			bool known = false;
+
+			if (choices[c].options[item] == 0) {
+				continue;
+			}
+			if (json_object_get(result, attribute) == NULL) {
+				(void)json_object_set_new(result, attribute, json_object());
+			}
+			options = json_object_get(json_object_get(result, attribute),
+						  item_names[item].name);
+			if (options == NULL) {
+				options = json_array();
+				(void)json_object_set_new(json_object_get(result, attribute),
+							  item_names[item].name, options);
+			}
+			option = option_json(space, choices[c].options[item]);
+			for (i = 0; i < json_array_size(options) && !known; i++) {
+				known = json_equal(json_array_get(options, i), option) != 0;
+			}
+			if (!known) {
+				(void)json_array_append(options, option);
+			}
+			json_decref(option);
+		}
+	}
+	return result;
+}
+
+static json_t *kind_json(const struct space *space, const struct kind *kind)
+{
+	json_t *modes = json_object();
+	uint16_t start = 0;
+
+	for (uint16_t c = 1; c <= kind->count; c++) {
+		const struct choice *a = &kind->choices[start];
+		const char *name = mode_names[a->mode];
+		json_t *branch, *before;
+
+		if (c < kind->count && kind->choices[c].mode == a->mode &&
+		    kind->choices[c].branch == a->branch) {
+			continue;
+		}
+		branch = branch_json(space, a, (size_t)(c - start));
+		before = json_object_get(modes, name);
+		if (before == NULL) {
+			(void)json_object_set_new(modes, name, branch);
+		} else if (json_is_array(before)) {
+			(void)json_array_append_new(before, branch);
+		} else {
+			(void)json_object_set_new(modes, name, json_pack("[O,o]", before, branch));
+		}
+		start = c;
+	}
+	return modes;
+}
+
+static json_t *blocks_json(const struct space *space)
+{
+	json_t *blocks = json_array();
+
+	for (size_t b = 0; b < space->capability.block_count; b++) {
+		const struct op_list *block = &space->capability.blocks[b];
+		json_t *names = json_array();
+
+		for (size_t i = 0; i < block->count; i++) {
+			(void)json_array_append_new(names,
+						    json_string(space->ops[block->ops[i]].name));
+		}
+		(void)json_array_append_new(blocks, names);
+	}
+	return blocks;
+}
+
+/* What is shown of what entries match: of one, and of all together. */
+enum { MATCHED_SHOWN = 1000, MATCHED_SHOWN_IN_ALL = 20000 };
+
+static json_t *entries_json(const struct space *space)
+{
+	json_t *list = json_array();
+	size_t left = MATCHED_SHOWN_IN_ALL;
+
+	for (size_t e = 0; e < space->entry_count; e++) {
+		const struct space_entry *entry = &space->entries[e];
+		json_t *names = json_array();
+
+		for (size_t i = 0; i < entry->count && i < MATCHED_SHOWN && left > 0; i++, left--) {
+			uint32_t index = entry->matched[i];
+
+			(void)json_array_append_new(
+				names,
+				json_string(entry->by_name ? space->ops[index].name
+							   : space->capability.types[index]));
+		}
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:I, s:o}", "pointer", entry->pointer, "count",
+					(json_int_t)entry->count, "matched", names));
+	}
+	return list;
+}
+
+json_t *codec_space_json(const struct spec *spec)
+{
+	const struct space *space = spec->space;
+	json_t **kinds = mem_new(space->kind_count, sizeof(*kinds));
+	json_t *ops = json_array();
+	json_t *extras = json_object();
+	json_t *warnings = json_array();
+	char *size = space_size_text(space);
+	json_t *result;
+
+	for (size_t k = 0; k < space->kind_count; k++) {
+		kinds[k] = kind_json(space, &space->kinds[k]);
+	}
+	for (size_t op = 0; op < space->op_count; op++) {
+		const struct kind *kind = space_kind(space, op);
+
+		(void)json_array_append_new(
+			ops,
+			json_pack("{s:s, s:s, s:I, s:O, s:o}", "name", space->ops[op].name, "type",
+				  space->capability.types[space->ops[op].type], "choices",
+				  (json_int_t)kind->count, "modes", kinds[space->ops[op].kind],
+				  "default", codec_choice_json(space, &kind->choices[0])));
+	}
+	for (size_t i = 0; i < space->extra_count; i++) {
+		const struct extra *extra = &space->extras[i];
+		json_t *values = json_array();
+
+		for (uint16_t c = 0; c < extra->count; c++) {
+			(void)json_array_append_new(values, extra_json(extra, c));
+		}
+		(void)json_object_set_new(
+			extras, i == 0 ? "calibration_sampling_sizes" : "smooth_quant_alphas",
+			values);
+	}
+	for (size_t i = 0; i < space->note_count; i++) {
+		(void)json_array_append_new(warnings, json_pack("{s:s, s:s}", "pointer",
+								space->notes[i].pointer, "detail",
+								space->notes[i].detail));
+	}
+	result =
+		json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "size", size, "dimensions",
+			  (json_int_t)space->dimension_count, "ops", ops, "blocks",
+			  blocks_json(space), "entries", entries_json(space), "warnings", warnings);
+	(void)json_object_update(result, extras);
+	json_decref(extras);
+	for (size_t k = 0; k < space->kind_count; k++) {
+		json_decref(kinds[k]);
+	}
+	free(kinds);
+	free(size);
+	return result;
+}

@@ -1,0 +1,39 @@
+/*
+ * Configs and spaces as JSON: what the evaluator is sent, what the log keeps, what people read.
+ */
+#ifndef NARROWD_JOB_SPEC_CODEC_CONFIG_H
+#define NARROWD_JOB_SPEC_CODEC_CONFIG_H
+
+#include <jansson.h>
+
+#include "base/map.h"
+#include "space/config.h"
+#include "job/spec/spec.h"
+
+/* The config member of a question (contract section 5): every operator, the recipes, the
+ * calibration sampling size. With `only_changes`, only operators that differ from the default.
+ * NULL means the baseline: every operator in fp32. New reference. */
+json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes);
+
+/* {"mode", "weight", "activation"}: one option of an operator. New reference. */
+json_t *codec_choice_json(const struct space *space, const struct choice *choice);
+
+/* [[dimension, choice], ...] as the log keeps it. New reference. */
+json_t *codec_changes_json(const struct config *config);
+/* NULL when it does not fit the space. */
+struct config *codec_changes_read(const struct space *space, const json_t *changes);
+
+/* The index of each operator by its name, for reading many configs. Finish it with map_finish(). */
+void codec_ops_init(struct map *ops, const struct space *space);
+/*
+ * Reads a config as codec_config_json() writes it, in full or only its changes: what is not there
+ * is as in the default. Faults are reported through `at`; NULL on any.
+ */
+struct config *codec_config_read(const struct spec *spec, const struct map *ops,
+				 const struct json_at *at);
+
+/* GET .../space: per operator its type, the options left and the default; the other dimensions;
+ * what was ignored and why; the size as a decimal string. New reference. */
+json_t *codec_space_json(const struct spec *spec);
+
+#endif

@@ -1,0 +1,291 @@
+/* Writes the verdict on a job's best config. */
+#include "job/words.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "space/config.h"
+
+enum { TEXT_MAX = 4096, FORMATS = 8 };
+
+/* Metrics whose ratio has a word of its own. */
+static const struct {
+	const char *metric, *better, *worse;
+} ratio_words[] = {
+	{"latency_ms", "times as fast", "times as fast"},
+	{"model_size_bytes", "times smaller", "times smaller"},
+	{"peak_memory_bytes", "times less memory", "times less memory"},
+};
+
+static const char *ratio_word(const struct job *job)
+{
+	const struct objective *objective = &job->spec->objective;
+
+	for (size_t i = 0; i < sizeof(ratio_words) / sizeof(ratio_words[0]); i++) {
+		if (objective->count == 1 && !objective->metrics[0].higher_is_better &&
+		    strcmp(objective->metrics[0].name, ratio_words[i].metric) == 0) {
+			return ratio_words[i].better;
+		}
+	}
+	return NULL;
+}
+
+/* By how much the objective is better: "1.98 times as fast (1.7 to 2.2)". */
+static void add_gain(const struct job *job, const struct figures *f, struct buf *text)
+{
+	const char *word = ratio_word(job);
+	bool known = !isnan(f->interval[0]) && f->interval[0] != f->interval[1];
+
+	if (word != NULL && f->gain < 1 && f->interval[1] < 1 + 1e-12 + !known) {
+		buf_printf(text, "%.3g %s", 1 / (1 - f->gain), word);
+		if (known) {
+			buf_printf(text, " (%.2g to %.2g)", 1 / (1 - f->interval[0]),
+				   1 / (1 - f->interval[1]));
+		}
+		return;
+	}
+	buf_printf(text, "%s by %.3g %%",
+		   job->spec->objective.count == 1 ? job->spec->objective.metrics[0].name
+						   : "the weighted objectives",
+		   100 * fabs(f->gain));
+	buf_text(text, f->gain < 0 ? " worse" : " better");
+	if (known) {
+		buf_printf(text, " (%.2g to %.2g %%)", 100 * f->interval[0], 100 * f->interval[1]);
+	}
+}
+
+static void add_loss(const struct job *job, const struct figures *f, struct buf *text)
+{
+	const struct criterion *c = &job->spec->criterion;
+	double allowed = c->metrics[0].tolerable_loss;
+	double scale = c->relative ? 100 : 1;
+	double rounding = c->relative ? 1e-9 : criterion_tolerance(c, 0);
+	const char *unit = c->relative ? " %" : "";
+
+	if (c->metric_count > 1 && !c->weighted) {
+		if (isfinite(f->margin)) {
+			buf_printf(text, "uses %.2g %% of the loss that is allowed",
+				   100 * fmax(0, 1 - f->margin));
+		} else {
+			buf_text(text, "loses nothing");
+		}
+	} else if (!isfinite(f->loss)) {
+		buf_text(text, "loses more than a number can say");
+	} else if (f->loss <= rounding) {
+		buf_text(text, "loses no accuracy");
+	} else {
+		buf_printf(text, "loses %.3g%s of %.3g%s allowed", scale * f->loss, unit,
+			   scale * allowed, unit);
+	}
+}
+
+/* What an operator is lowered to: its weights' data type and bits, or its precision. */
+static const char *format_of(const struct space *space, size_t op, uint16_t choice)
+{
+	const struct choice *c = &space_kind(space, op)->choices[choice];
+	uint16_t dtype = c->options[ITEM_WEIGHT_DTYPE];
+
+	if (!mode_is_quantized(c->mode)) {
+		return c->mode == MODE_FP32 ? NULL : mode_names[c->mode];
+	}
+	if (dtype == 0) {
+		dtype = c->options[ITEM_ACTIVATION_DTYPE];
+	}
+	return dtype != 0 ? space_atom(space, dtype) : mode_names[c->mode];
+}
+
+/* "41 of 54 operators in int8, 3 in bf16" */
+static void add_operators(const struct job *job, const struct trial *trial, struct buf *text)
+{
+	const struct space *space = job->spec->space;
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+	const char *formats[FORMATS];
+	size_t counts[FORMATS], used = 0;
+
+	config_expand(trial->config, space, choices);
+	for (size_t i = 0; i < space->op_count; i++) {
+		const char *format = format_of(space, i, choices[i]);
+		size_t k = 0;
+
+		while (format != NULL && k < used && strcmp(formats[k], format) != 0) {
+			k++;
+		}
+		if (format == NULL || k == FORMATS) {
+			continue;
+		}
+		if (k == used) {
+			formats[used] = format;
+			counts[used++] = 0;
+		}
+		counts[k]++;
+	}
+	free(choices);
+	if (used == 0) {
+		buf_printf(text, "none of %zu operators lowered", space->op_count);
+	}
+	for (size_t k = 0; k < used; k++) {
+		buf_printf(text, k == 0 ? "%zu of %zu operators in %s" : ", %zu of %zu in %s",
+			   counts[k], space->op_count, formats[k]);
+	}
+}
+
+/* From what the numbers come. */
+static void add_evidence(const struct job *job, const struct figures *f, struct buf *text)
+{
+	if (f->measurements > 1) {
+		buf_printf(text, ", measured %lld times", (long long)f->measurements);
+	} else if (isnan(f->interval[0])) {
+		buf_text(text, ", measured once");
+	}
+	if (job->spec->targets[0].baseline != NULL) {
+		buf_text(text, ", against the baseline that you gave");
+	}
+	if (job->spec->acceptance != NULL && f->measurements > 0) {
+		buf_text(text, ", judged on the acceptance data");
+	}
+}
+
+static void add_keep(const struct job *job, const struct trial *trial, const struct figures *f,
+		     const char *because, struct buf *text)
+{
+	if (strcmp(because, "criterion_missed") == 0) {
+		buf_text(text, "keep fp32: no config that was measured meets the criterion; the "
+			       "nearest ");
+		add_loss(job, f, text);
+	} else if (strcmp(because, "not_proved") == 0) {
+		buf_text(text, "not proved, keep fp32: ");
+		add_gain(job, f, text);
+		buf_printf(text, " after %lld rounds; measure more calmly or send samples",
+			   (long long)f->measurements);
+	} else if (trial->number == 0 || isnan(f->gain)) {
+		buf_text(text, "keep fp32: no config that meets the criterion is better");
+	} else {
+		buf_printf(text,
+			   "keep fp32: no config that meets the criterion is better by %.3g %% "
+			   "or more; the best is ",
+			   100 * job->spec->min_gain);
+		add_gain(job, f, text);
+		add_evidence(job, f, text);
+	}
+}
+
+char *words_verdict(const struct job *job, const struct trial *trial, const struct figures *f,
+		    const char *keep_because)
+{
+	struct buf text;
+
+	buf_init(&text, TEXT_MAX);
+	if (keep_because != NULL) {
+		add_keep(job, trial, f, keep_because, &text);
+		return buf_take(&text, NULL);
+	}
+	if (isnan(f->gain)) {
+		buf_text(&text, "meets the criterion");
+	} else {
+		add_gain(job, f, &text);
+	}
+	buf_text(&text, ", ");
+	add_loss(job, f, &text);
+	buf_text(&text, ", ");
+	add_operators(job, trial, &text);
+	add_evidence(job, f, &text);
+	return buf_take(&text, NULL);
+}
+
+const char *words_keep_because(const struct job *job, const struct trial *trial,
+			       const struct figures *f, bool ended)
+{
+	if (trial->number == 0) {
+		return "no_gain"; /* it stands in for a config that is the baseline */
+	}
+	if (!f->feasible || trial->rejected) {
+		return "criterion_missed";
+	}
+	if (isnan(f->gain)) {
+		return NULL;
+	}
+	if (!objective_gains(f->gain, job->spec->min_gain)) {
+		return "no_gain";
+	}
+	return ended && !isnan(f->interval[0]) && !(f->interval[0] > 0) ? "not_proved" : NULL;
+}
+
+static json_t *number(double x)
+{
+	return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *range(double low, double high)
+{
+	return json_pack("[o, o]", number(low), number(high));
+}
+
+/* {"low", "high"} as one pair, or by name where there are several. */
+static json_t *accuracy_range(const struct criterion *criterion, const struct figures *f)
+{
+	json_t *ranges;
+
+	if (criterion->metrics[0].name == NULL) {
+		return range(f->accuracy_low[0], f->accuracy_high[0]);
+	}
+	ranges = json_object();
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		(void)json_object_set_new(ranges, criterion->metrics[i].name,
+					  range(f->accuracy_low[i], f->accuracy_high[i]));
+	}
+	return ranges;
+}
+
+static json_t *mean_accuracy(const struct criterion *criterion, const struct figures *f)
+{
+	json_t *means;
+
+	if (criterion->metrics[0].name == NULL) {
+		return number(f->accuracy[0]);
+	}
+	means = json_object();
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		(void)json_object_set_new(means, criterion->metrics[i].name,
+					  number(f->accuracy[i]));
+	}
+	return means;
+}
+
+json_t *words_best_data(const struct job *job, const struct trial *trial, bool ended)
+{
+	const struct spec *spec = job->spec;
+	struct figures f;
+	json_t *data;
+	const char *because;
+	char *verdict;
+	bool single = spec->objective.count == 1;
+
+	figures_init(&f, job, trial);
+	because = words_keep_because(job, trial, &f, ended);
+	verdict = words_verdict(job, trial, &f, because);
+	data = json_pack(
+		"{s:b, s:o, s:o, s:o, s:O, s:I, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o}",
+		"feasible", f.feasible && !trial->rejected, "accuracy",
+		mean_accuracy(&spec->criterion, &f), "accuracy_loss", number(f.loss),
+		"objective_value",
+		single ? number(f.values[0])
+		       : json_incref(json_object_get(trial->told, "objective_value")),
+		"metrics", f.metrics, "measurements", (json_int_t)f.measurements, "accuracy_range",
+		accuracy_range(&spec->criterion, &f), "objective_range",
+		single ? range(f.low[0], f.high[0]) : json_null(), "gain_interval",
+		isnan(f.interval[0]) ? json_null() : range(f.interval[0], f.interval[1]), "nearest",
+		f.feasible && !trial->rejected
+			? json_null()
+			: json_pack("{s:o, s:o}", "accuracy", mean_accuracy(&spec->criterion, &f),
+				    "misses_by", number(-f.margin)),
+		"keep_baseline", because != NULL, "keep_baseline_because", because, "verdict",
+		verdict, "speedup",
+		number(objective_speedup(&spec->objective, f.values, f.baseline)));
+	(void)json_object_set_new(data, "gain", number(f.gain));
+	free(verdict);
+	figures_finish(&f);
+	return data;
+}

@@ -1,0 +1,19 @@
+/*
+ * What a job says of its best config: in members that programs read, and in one sentence that a person
+ * can act on; part of the job, pure.
+ */
+#ifndef NARROWD_JOB_WORDS_H
+#define NARROWD_JOB_WORDS_H
+
+#include "job/figures.h"
+
+/* Data of new_best by the second rules. `ended`: the end game is over. New reference. */
+json_t *words_best_data(const struct job *job, const struct trial *trial, bool ended);
+/* Why the baseline is to be kept instead of this config, as the contract names it, or NULL. */
+const char *words_keep_because(const struct job *job, const struct trial *trial,
+			       const struct figures *figures, bool ended);
+/* The sentence; the caller frees. */
+char *words_verdict(const struct job *job, const struct trial *trial, const struct figures *figures,
+		    const char *keep_because);
+
+#endif
