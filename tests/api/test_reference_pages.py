@@ -96,6 +96,15 @@ class ReferencePages(unittest.TestCase):
         for command in commands:
             self.assertIn(f"narrow {command}", source("docs/narrow.md"), command)
 
+    def test_json_in_pages_is_json(self):
+        count = 0
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+            for text in re.findall(r"^```json\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S):
+                count += 1
+                with self.subTest(page=page.name, text=text):
+                    json.loads(text)
+        self.assertGreater(count, 20)
+
     def test_links_lead_somewhere(self):
         pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
         count = 0
