@@ -316,6 +316,24 @@ void call_reply_text(struct call *call, int status, const char *type, char *text
 	}
 }
 
+void call_reply_packed(struct call *call, const char *type, const void *packed, size_t length)
+{
+	bool taken = header_takes_coding(request_header(call->request, "Accept-Encoding"), "gzip");
+	char *bytes = taken ? mem_dup_n(packed, length) : gzip_unpack(packed, length, &length);
+	char tag[CALL_TAG_SIZE];
+
+	(void)snprintf(tag, sizeof(tag), "\"%.32s\"", call->params[0]);
+	if (!call_tag(call, tag)) {
+		free(bytes);
+		return;
+	}
+	add_etag(call, taken);
+	if (taken) {
+		request_add_header(call->request, "Content-Encoding", "gzip");
+	}
+	request_reply(end_request(call), 200, type, bytes, length);
+}
+
 void call_reply_json(struct call *call, int status, json_t *value)
 {
 	char *text = json_text(value);

@@ -102,6 +102,8 @@ void call_reply_json(struct call *call, int status, json_t *value); /* takes ove
 void call_reply_text(struct call *call, int status, const char *type, char *text);
 void call_reply_copy(struct call *call, int status, const char *text);
 void call_reply_empty(struct call *call, int status);
+/* Answers 200 with what is in gzip already and never changes under its address. */
+void call_reply_packed(struct call *call, const char *type, const void *packed, size_t length);
 
 /* Gives the answer this ETag, a weak one when the call is live. Returns false after answering 304. */
 bool call_tag(struct call *call, const char *tag);

@@ -3,25 +3,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 
 enum { METRICS_BYTES_MAX = 65536 };
 
 extern const char openapi_json[];
-extern const char index_html[];
 
 void meta_openapi(struct call *call)
 {
 	request_add_header(call->request, "Cache-Control", "no-cache");
 	call_reply_copy(call, 200, openapi_json);
-}
-
-void meta_page(struct call *call)
-{
-	request_add_header(call->request, "Content-Security-Policy",
-			   "default-src 'none'; style-src 'unsafe-inline'; script-src "
-			   "'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'");
-	call_reply_text(call, 200, "text/html; charset=utf-8", mem_dup(index_html));
 }
 
 void meta_health(struct call *call)

@@ -33,6 +33,10 @@ call_fn webhooks_create, webhooks_list, webhooks_get, webhooks_delete, webhooks_
 /* deliveries.c */
 call_fn deliveries_list, deliveries_replay;
 /* meta.c */
-call_fn meta_openapi, meta_metrics, meta_health, meta_ready, meta_config, meta_page;
+call_fn meta_openapi, meta_metrics, meta_health, meta_ready, meta_config;
+/* html.c: the pages that people read */
+call_fn html_home, html_job;
+/* assets.c: the files they are made of */
+call_fn assets_get;
 
 #endif

@@ -16,6 +16,7 @@ static const char *const json_or_stream[] = {"application/json", "text/event-str
 static const char *const json_or_csv[] = {"application/json", "text/csv", NULL};
 static const char *const text[] = {"text/plain", NULL};
 static const char *const html[] = {"text/html", NULL};
+static const char *const assets[] = {"text/javascript", "text/css", "image/svg+xml", NULL};
 
 const struct route router_table[] = {
 	{"POST", "/v1/jobs", jobs_submit, BODY, NULL, json},
@@ -75,6 +76,8 @@ const struct route router_table[] = {
 	{"GET", "/metrics", meta_metrics, NO_BODY, NULL, text},
 	{"GET", "/healthz", meta_health, NO_BODY, NULL, json},
 	{"GET", "/readyz", meta_ready, NO_BODY, NULL, json},
-	{"GET", "/", meta_page, NO_BODY, NULL, html},
+	{"GET", "/", html_home, NO_BODY, NULL, html},
+	{"GET", "/jobs/{id}", html_job, NO_BODY, NULL, html},
+	{"GET", "/page/{file}", assets_get, NO_BODY, NULL, assets},
 	{NULL, NULL, NULL, NO_BODY, NULL, NULL},
 };

@@ -42,3 +42,23 @@ char *gzip_pack(const char *bytes, size_t length, size_t *ret_length)
 	}
 	return packed;
 }
+
+/* The last four bytes of gzip say how long the content is. */
+char *gzip_unpack(const void *packed, size_t length, size_t *ret_length)
+{
+	const unsigned char *end = (const unsigned char *)packed + length;
+	size_t room =
+		end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+	char *bytes = mem_new(room + 1, 1);
+	z_stream stream = {.next_in = packed,
+			   .avail_in = (uInt)length,
+			   .next_out = (Bytef *)bytes,
+			   .avail_out = (uInt)room};
+
+	if (inflateInit2(&stream, GZIP_WINDOW) == Z_OK) {
+		(void)inflate(&stream, Z_FINISH);
+	}
+	*ret_length = stream.total_out;
+	(void)inflateEnd(&stream);
+	return bytes;
+}
