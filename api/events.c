@@ -24,7 +24,6 @@ enum {
 	STREAM_PIECE = 16 * 1024,
 	HEARTBEAT_MS = 15 * 1000,
 	FULL_QUEUE_MS = 50,
-	EVENT_TYPES_MAX = 64,
 };
 
 struct feed {
@@ -213,10 +212,10 @@ static void on_job(struct call *call, const struct store_rows *rows)
 
 static const char *const *event_types(void)
 {
-	static const char *types[EVENT_TYPES_MAX + 1];
+	static const char *types[LOGGED_TYPES_ + 1];
 
-	for (size_t i = 0; i < EVENT_TYPES_MAX && store_event_type(i) != NULL; i++) {
-		types[i] = store_event_type(i);
+	for (enum logged type = 0; type < LOGGED_TYPES_; type++) {
+		types[type] = logged_name(type);
 	}
 	return types;
 }

@@ -154,11 +154,10 @@ static void add_event(struct export *export, char *const *cells)
 {
 	struct buf *events = &export->events;
 	json_t *event = json_loads(cells[0], 0, NULL);
-	const char *type = json_string_value(json_object_get(event, "type"));
+	enum logged type = logged_find(json_string_value(json_object_get(event, "type")));
 	json_t *changes = json_object_get(json_object_get(event, "data"), "config");
 
-	if (changes != NULL &&
-	    (strcmp(type, "question_asked") == 0 || strcmp(type, "trial_imported") == 0)) {
+	if (changes != NULL && (type == LOGGED_QUESTION_ASKED || type == LOGGED_TRIAL_IMPORTED)) {
 		json_int_t number = json_integer_value(json_object_get(event, "trial"));
 		char *key = mem_printf("%lld", (long long)number);
 

@@ -19,12 +19,9 @@ static const char *const members[] = {"name", "url", "events", "secret", "job", 
 static bool is_event_type(const char *name)
 {
 	static const char prefix[] = "job.";
-	const char *type;
 
-	for (size_t i = 0; (type = store_event_type(i)) != NULL; i++) {
-		if (strcmp(type, name) == 0) {
-			return true;
-		}
+	if (logged_find(name) != LOGGED_TYPES_) {
+		return true;
 	}
 	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0) {
 		return false;

@@ -101,7 +101,8 @@ static void record(struct job *job, const struct trial *trial, const char *reaso
 	if (reason != NULL) {
 		(void)json_object_set_new(data, "reason", json_string(reason));
 	}
-	job_record(job, reason != NULL ? "trial_excluded" : "trial_included", trial->number, data);
+	job_record(job, reason != NULL ? LOGGED_TRIAL_EXCLUDED : LOGGED_TRIAL_INCLUDED,
+		   trial->number, data);
 }
 
 /* `reason` is NULL to take it in again. */

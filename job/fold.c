@@ -349,40 +349,38 @@ static int on_nothing(struct job *job, struct trial *trial, const json_t *data, 
 	return 0;
 }
 
-static const struct {
-	const char *type;
-	bool of_trial;
-	fold_fn *fold;
-} folds[] = {
-	{"job_submitted", false, job_on_submitted},
-	{"state_changed", false, job_on_state},
-	{"job_edited", false, job_on_edited},
-	{"stage_entered", false, job_on_stage},
-	{"question_asked", true, on_asked},
-	{"question_leased", true, job_on_leased},
-	{"lease_accepted", true, job_on_accepted},
-	{"lease_expired", true, job_on_attempt_over},
-	{"lease_returned", true, job_on_returned},
-	{"attempt_failed", true, job_on_attempt_over},
-	{"late_answer", true, on_nothing},
-	{"trial_told", true, on_told},
-	{"trial_imported", true, on_imported},
-	{"trial_judged", true, on_judged},
-	{"trial_failed", true, on_failed},
-	{"trial_pruned", true, on_pruned},
-	{"trial_cancelled", true, on_cancelled},
-	{"trial_retried", true, job_on_retried},
-	{"trial_revised", true, job_on_revised},
-	{"trial_excluded", true, job_on_excluded},
-	{"trial_included", true, job_on_included},
-	{"baseline_measured", true, on_baseline},
-	{"new_best", true, on_best},
-	{"trials_ranked", false, job_on_ranked},
-	{"no_gain_so_far", false, job_on_no_gain},
-	{"measurement_disagrees", true, on_nothing},
-	{"warning", false, on_warning},
-	{"timeout", false, on_nothing},
+static fold_fn *const folds[] = {
+	[LOGGED_JOB_SUBMITTED] = job_on_submitted,
+	[LOGGED_STATE_CHANGED] = job_on_state,
+	[LOGGED_JOB_EDITED] = job_on_edited,
+	[LOGGED_STAGE_ENTERED] = job_on_stage,
+	[LOGGED_QUESTION_ASKED] = on_asked,
+	[LOGGED_QUESTION_LEASED] = job_on_leased,
+	[LOGGED_LEASE_ACCEPTED] = job_on_accepted,
+	[LOGGED_LEASE_EXPIRED] = job_on_attempt_over,
+	[LOGGED_LEASE_RETURNED] = job_on_returned,
+	[LOGGED_ATTEMPT_FAILED] = job_on_attempt_over,
+	[LOGGED_LATE_ANSWER] = on_nothing,
+	[LOGGED_TRIAL_TOLD] = on_told,
+	[LOGGED_TRIAL_IMPORTED] = on_imported,
+	[LOGGED_TRIAL_JUDGED] = on_judged,
+	[LOGGED_TRIAL_FAILED] = on_failed,
+	[LOGGED_TRIAL_PRUNED] = on_pruned,
+	[LOGGED_TRIAL_CANCELLED] = on_cancelled,
+	[LOGGED_TRIAL_RETRIED] = job_on_retried,
+	[LOGGED_TRIAL_REVISED] = job_on_revised,
+	[LOGGED_TRIAL_EXCLUDED] = job_on_excluded,
+	[LOGGED_TRIAL_INCLUDED] = job_on_included,
+	[LOGGED_BASELINE_MEASURED] = on_baseline,
+	[LOGGED_NEW_BEST] = on_best,
+	[LOGGED_TRIALS_RANKED] = job_on_ranked,
+	[LOGGED_NO_GAIN_SO_FAR] = job_on_no_gain,
+	[LOGGED_MEASUREMENT_DISAGREES] = on_nothing,
+	[LOGGED_WARNING] = on_warning,
+	[LOGGED_TIMEOUT] = on_nothing,
 };
+
+_Static_assert(sizeof(folds) / sizeof(folds[0]) == LOGGED_TYPES_, "every event is folded");
 
 static struct trial *add_trial(struct job *job)
 {
@@ -396,29 +394,26 @@ static struct trial *add_trial(struct job *job)
 	return trial;
 }
 
-int job_fold(struct job *job, const char *type, int64_t trial, const json_t *data,
+int job_fold(struct job *job, enum logged type, int64_t trial, const json_t *data,
 	     struct err *reterr)
 {
-	for (size_t i = 0; i < sizeof(folds) / sizeof(folds[0]); i++) {
-		struct trial *subject = NULL;
+	bool begins = type == LOGGED_QUESTION_ASKED || type == LOGGED_TRIAL_IMPORTED;
+	struct trial *subject = NULL;
 
-		if (strcmp(folds[i].type, type) != 0) {
-			continue;
-		}
-		if (folds[i].fold == on_imported && trial == 1 && job->trial_count == 0) {
-			(void)add_trial(job); /* the baseline's place */
-		}
-		if (trial == job->trial_count &&
-		    (folds[i].fold == on_asked || folds[i].fold == on_imported)) {
-			subject = add_trial(job);
-		} else if (folds[i].of_trial) {
-			if (trial < 0 || trial >= job->trial_count) {
-				return job_corrupt(reterr, "an event of a trial that is not there");
-			}
-			subject = job->trials[trial];
-		}
-		job->version++;
-		return folds[i].fold(job, subject, data, reterr);
+	if (type == LOGGED_TYPES_) {
+		return job_corrupt(reterr, "an unknown type of event");
 	}
-	return job_corrupt(reterr, "an unknown type of event");
+	if (type == LOGGED_TRIAL_IMPORTED && trial == 1 && job->trial_count == 0) {
+		(void)add_trial(job); /* the baseline's place */
+	}
+	if (begins && trial == job->trial_count) {
+		subject = add_trial(job);
+	} else if (logged_is_of_trial(type)) {
+		if (trial < 0 || trial >= job->trial_count) {
+			return job_corrupt(reterr, "an event of a trial that is not there");
+		}
+		subject = job->trials[trial];
+	}
+	job->version++;
+	return folds[type](job, subject, data, reterr);
 }

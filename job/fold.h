@@ -7,7 +7,7 @@
 #include "job/job.h"
 
 /* Applies one event. ERR_CORRUPT when it does not fit what came before. */
-int job_fold(struct job *job, const char *type, int64_t trial, const json_t *data,
+int job_fold(struct job *job, enum logged type, int64_t trial, const json_t *data,
 	     struct err *reterr);
 /* How one type of event changes the job; `trial` is the one that it names, or NULL. */
 typedef int fold_fn(struct job *job, struct trial *trial, const json_t *data, struct err *reterr);

@@ -63,7 +63,7 @@ void job_hint(struct job *job)
 	if (job->spec->rules < 2 || job->gained || job->hinted || job->gainless < HINT_AFTER) {
 		return;
 	}
-	job_record(job, "no_gain_so_far", -1,
+	job_record(job, LOGGED_NO_GAIN_SO_FAR, -1,
 		   json_pack("{s:I, s:s}", "measured", (json_int_t)job->gainless, "detail",
 			     "the first configs that were measured gain nothing on the baseline: "
 			     "see whether the evaluator runs what a config says, whether its "

@@ -201,6 +201,6 @@ void import_record(struct job *job, struct import *import)
 		/* Trial 0 is the baseline, also when it has not been asked for yet. */
 		int64_t number = job->trial_count > 0 ? job->trial_count : 1;
 
-		job_record(job, "trial_imported", number, json_incref(import->list[i]));
+		job_record(job, LOGGED_TRIAL_IMPORTED, number, json_incref(import->list[i]));
 	}
 }

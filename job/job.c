@@ -79,7 +79,7 @@ void job_rows_clear(struct job *job)
 	job->row_count = 0;
 }
 
-void job_record(struct job *job, const char *type, int64_t trial, json_t *data)
+void job_record(struct job *job, enum logged type, int64_t trial, json_t *data)
 {
 	json_t *object = data != NULL ? data : json_object();
 	struct err why;
@@ -93,7 +93,7 @@ void job_record(struct job *job, const char *type, int64_t trial, json_t *data)
 	(void)rc;
 }
 
-int job_replay(struct job *job, const char *type, int64_t trial, const json_t *data,
+int job_replay(struct job *job, enum logged type, int64_t trial, const json_t *data,
 	       struct err *reterr)
 {
 	return job_fold(job, type, trial, data, reterr);
@@ -423,7 +423,7 @@ void job_judge_imports(struct job *job)
 			job_judge(job, data);
 			(void)json_object_del(data, "accuracy");
 			(void)json_object_del(data, "metrics");
-			job_record(job, "trial_judged", i, data);
+			job_record(job, LOGGED_TRIAL_JUDGED, i, data);
 		}
 	}
 }

@@ -33,6 +33,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "job/spec/spec.h"
+#include "log/event.h"
 
 enum job_state {
 	JOB_QUEUED,
@@ -110,7 +111,7 @@ struct trial {
 };
 
 struct row {
-	const char *type; /* static text */
+	enum logged type;
 	int64_t trial;
 	int64_t at_ms;
 	json_t *data; /* owned */
@@ -170,9 +171,9 @@ void job_destroy(struct job *job);
 
 /* Appends an event: applies it and queues the row for the store. Takes over `data` (may be NULL
  * for {}). `type` is static text. */
-void job_record(struct job *job, const char *type, int64_t trial, json_t *data);
+void job_record(struct job *job, enum logged type, int64_t trial, json_t *data);
 /* Applies an event that is stored already. ERR_CORRUPT when it does not fit. */
-int job_replay(struct job *job, const char *type, int64_t trial, const json_t *data,
+int job_replay(struct job *job, enum logged type, int64_t trial, const json_t *data,
 	       struct err *reterr);
 /* Forgets the queued rows: the caller has stored them. */
 void job_rows_clear(struct job *job);

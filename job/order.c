@@ -55,7 +55,7 @@ int64_t job_failures(const struct job *job)
 void job_log_best(struct job *job)
 {
 	if (job->best != NULL && !job->best->best_logged) {
-		job_record(job, "new_best", job->best->number, job_best_data(job, job->best));
+		job_record(job, LOGGED_NEW_BEST, job->best->number, job_best_data(job, job->best));
 	}
 }
 

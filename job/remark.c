@@ -71,7 +71,7 @@ void remark_strangers(struct job *job, const json_t *strangers)
 		*c = iscntrl((unsigned char)*c) ? ' ' : *c; /* it ends up on people's screens */
 	}
 	if (json_array_size(news) > 0) {
-		job_record(job, "warning", -1,
+		job_record(job, LOGGED_WARNING, -1,
 			   json_pack("{s:s, s:O}", "detail", detail.bytes, "members", news));
 	}
 	buf_finish(&detail);
@@ -89,7 +89,7 @@ void remark_answer(struct job *job, const struct trial *trial, const struct answ
 	}
 	if (answer->cached && remark_repeat(trial) > 0) {
 		job_record(
-			job, "warning", -1,
+			job, LOGGED_WARNING, -1,
 			json_pack("{s:s}", "detail",
 				  "the evaluator answered a repeated question from a cache: that "
 				  "is no measurement. Measure again when \"repeat\" is above 0"));

@@ -54,7 +54,7 @@ int job_check_give_up(const struct trial *trial, struct err *reterr)
 }
 
 /* Whether a failure was settled decides what becomes of it; so a replay must settle as far first. */
-static void record(struct job *job, const char *type, int64_t trial)
+static void record(struct job *job, enum logged type, int64_t trial)
 {
 	job_record(job, type, trial, json_pack("{s:I}", "seen", (json_int_t)job->settled));
 }
@@ -68,13 +68,13 @@ void job_retry(struct job *job, struct trial *trial)
 {
 	int64_t count = job->trial_count;
 
-	record(job, "trial_retried", trial->number);
+	record(job, LOGGED_TRIAL_RETRIED, trial->number);
 	for (int64_t i = trial->number + 1; i < count; i++) {
 		const struct trial *other = job->trials[i];
 
 		if (other->cached && other->twin == trial->number &&
 		    (other->state == TRIAL_FAILED || is_wrong(other))) {
-			record(job, "trial_retried", i);
+			record(job, LOGGED_TRIAL_RETRIED, i);
 		}
 	}
 }
@@ -140,7 +140,7 @@ void job_revise(struct job *job)
 	while (!job->trials[i]->late) {
 		i++;
 	}
-	record(job, "trial_revised", i);
+	record(job, LOGGED_TRIAL_REVISED, i);
 }
 
 int job_on_revised(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)

@@ -51,6 +51,6 @@ char *unscored_text(const struct job *job, const struct trial *trial, const char
 
 void unscored_warn(struct job *job, char *text)
 {
-	job_record(job, "warning", -1, json_pack("{s:s}", "detail", text));
+	job_record(job, LOGGED_WARNING, -1, json_pack("{s:s}", "detail", text));
 	free(text);
 }

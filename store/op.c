@@ -85,7 +85,7 @@ void store_key_free(struct store_key *key)
 static bool is_urgent(const struct op *op)
 {
 	for (size_t i = 0; i < op->event_count; i++) {
-		if (strcmp(op->events[i].type, "state_changed") == 0) {
+		if (op->events[i].type == LOGGED_STATE_CHANGED) {
 			return op->kind == OP_APPEND;
 		}
 	}
@@ -93,7 +93,7 @@ static bool is_urgent(const struct op *op)
 	       op->kind == OP_WEBHOOK_DELETE || op->kind == OP_DELIVERY_END;
 }
 
-struct op *op_create(enum op_kind kind, const char *const *texts, const struct store_event *events,
+struct op *op_create(enum op_kind kind, const char *const *texts, const struct log_event *events,
 		     size_t count, const struct store_key *key, store_done_fn done, void *arg)
 {
 	struct op *op = mem_new(1, sizeof(*op));
@@ -105,7 +105,6 @@ struct op *op_create(enum op_kind kind, const char *const *texts, const struct s
 	op->events = mem_new(count, sizeof(*op->events));
 	for (size_t i = 0; i < count; i++) {
 		op->events[i] = events[i];
-		op->events[i].type = mem_dup(events[i].type);
 		op->events[i].data = mem_dup(events[i].data != NULL ? events[i].data : "{}");
 	}
 	op->key = store_key_copy(key);
@@ -119,7 +118,6 @@ void op_destroy(struct op *op)
 		return;
 	}
 	for (size_t i = 0; i < op->event_count; i++) {
-		free((char *)op->events[i].type);
 		free((char *)op->events[i].data);
 	}
 	for (size_t i = 0; i < OP_TEXTS; i++) {
@@ -231,29 +229,24 @@ static int append(struct op_runner *runner, const struct op *op, int64_t version
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < op->event_count; i++) {
-		const struct store_event *event = &op->events[i];
-		struct project_event row = {.job = op->texts[0],
-					    .n = version + 1 + (int64_t)i,
-					    .type = event->type,
-					    .at_ms = event->at_ms,
-					    .trial = event->trial,
-					    .data = event->data};
+		const struct log_event *event = &op->events[i];
+		struct project_event row = {op->texts[0], version + 1 + (int64_t)i, event};
 
 		db_bind_text(stmt, 1, row.job);
 		(void)sqlite3_bind_int64(stmt, 2, row.n);
-		db_bind_text(stmt, 3, row.type);
-		(void)sqlite3_bind_int64(stmt, 4, row.at_ms);
-		if (row.trial >= 0) {
-			(void)sqlite3_bind_int64(stmt, 5, row.trial);
+		db_bind_text(stmt, 3, logged_name(event->type));
+		(void)sqlite3_bind_int64(stmt, 4, event->at_ms);
+		if (event->trial >= 0) {
+			(void)sqlite3_bind_int64(stmt, 5, event->trial);
 		}
-		db_bind_text(stmt, 6, row.data);
+		db_bind_text(stmt, 6, event->data);
 		rc = db_run(stmt, reterr);
 		seq = sqlite3_last_insert_rowid(runner->db);
 		if (rc == 0) {
 			rc = project_apply(&runner->project, &row, reterr);
 		}
-		if (rc == 0 && strcmp(row.type, "question_leased") == 0) {
-			rc = expire(runner, OP_EXPIRE_LEASES, row.at_ms, reterr);
+		if (rc == 0 && event->type == LOGGED_QUESTION_LEASED) {
+			rc = expire(runner, OP_EXPIRE_LEASES, event->at_ms, reterr);
 		}
 		if (rc == 0) {
 			rc = outbox_post(&runner->outbox, &row, seq, &runner->posted, reterr);

@@ -36,7 +36,7 @@ struct op {
 	bool urgent;
 	char *texts[OP_TEXTS]; /* the first one is the id */
 	int64_t version;       /* OP_APPEND: the job's newest event before these */
-	struct store_event *events;
+	struct log_event *events;
 	size_t event_count;
 	struct store_key *key;        /* or NULL */
 	struct store_attempt attempt; /* OP_DELIVERY_*; its texts are the op's */
@@ -49,7 +49,7 @@ struct op {
 };
 
 /* Copies what is given; `texts` has OP_TEXTS members. */
-struct op *op_create(enum op_kind kind, const char *const *texts, const struct store_event *events,
+struct op *op_create(enum op_kind kind, const char *const *texts, const struct log_event *events,
 		     size_t count, const struct store_key *key, store_done_fn done, void *arg);
 void op_destroy(struct op *op);
 /* Sets what the callback will be told. `err` is looked at when rc != 0 only. */

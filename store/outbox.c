@@ -148,9 +148,9 @@ int outbox_post(struct outbox *outbox, const struct project_event *event, int64_
 
 	db_bind_text(stmt, 1, event->job);
 	(void)sqlite3_bind_int64(stmt, 2, seq);
-	db_bind_text(stmt, 3, event->type);
-	(void)sqlite3_bind_int64(stmt, 4, event->at_ms);
-	db_bind_text(stmt, 5, event->data);
+	db_bind_text(stmt, 3, logged_name(event->is->type));
+	(void)sqlite3_bind_int64(stmt, 4, event->is->at_ms);
+	db_bind_text(stmt, 5, event->is->data);
 	rc = db_run(stmt, reterr);
 	*ret_posted = *ret_posted || (rc == 0 && sqlite3_changes(outbox->db) > 0);
 	return rc;

@@ -204,47 +204,41 @@ static const struct {
 /* clang-format on */
 
 /* What each type of event does, in this order. PROJECT_JOB, which is 0, ends a list. */
-static const struct {
-	const char *type;
-	enum project_statement does[5];
-} rules[] = {
-	{"job_submitted", {PROJECT_CREATED}},
-	{"state_changed", {PROJECT_STATE}},
-	{"job_edited", {PROJECT_EDIT}},
-	{"stage_entered", {PROJECT_STAGE}},
-	{"question_asked", {PROJECT_REOPEN, PROJECT_ASK_COUNT, PROJECT_ASK}},
-	{"question_leased", {PROJECT_REOPEN, PROJECT_LEASE, PROJECT_LEASE_GIVEN}},
-	{"lease_accepted", {PROJECT_JOB}},
-	{"lease_expired", {PROJECT_UNLEASE, PROJECT_LEASE_OVER}},
-	{"lease_returned", {PROJECT_RETURN, PROJECT_LEASE_OVER}},
-	{"attempt_failed", {PROJECT_UNLEASE, PROJECT_LEASE_OVER}},
-	{"late_answer", {PROJECT_JOB}},
-	{"trial_told", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL, PROJECT_LEASE_TOLD}},
-	{"trial_imported", {PROJECT_IMPORT_COUNT, PROJECT_IMPORT}},
-	{"trial_judged", {PROJECT_JUDGE}},
-	{"trial_failed", {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL}},
-	{"trial_pruned", {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE, PROJECT_LEASE_OVER}},
-	{"trial_cancelled",
-	 {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL, PROJECT_LEASE_OVER}},
-	{"trial_retried", {PROJECT_REOPEN, PROJECT_UNTELL_COUNT, PROJECT_RETRY}},
-	{"trial_revised", {PROJECT_JOB}},
-	{"trial_excluded", {PROJECT_EXCLUDE, PROJECT_NO_BEST}},
-	{"trial_included", {PROJECT_INCLUDE}},
-	{"baseline_measured", {PROJECT_BASELINE}},
-	{"new_best", {PROJECT_BEST}},
-	{"trials_ranked", {PROJECT_RANK}},
-	{"no_gain_so_far", {PROJECT_HINT}},
-	{"measurement_disagrees", {PROJECT_WARN}},
-	{"warning", {PROJECT_WARN}},
-	{"timeout", {PROJECT_JOB}},
+static const enum project_statement rules[][5] = {
+	[LOGGED_JOB_SUBMITTED] = {PROJECT_CREATED},
+	[LOGGED_STATE_CHANGED] = {PROJECT_STATE},
+	[LOGGED_JOB_EDITED] = {PROJECT_EDIT},
+	[LOGGED_STAGE_ENTERED] = {PROJECT_STAGE},
+	[LOGGED_QUESTION_ASKED] = {PROJECT_REOPEN, PROJECT_ASK_COUNT, PROJECT_ASK},
+	[LOGGED_QUESTION_LEASED] = {PROJECT_REOPEN, PROJECT_LEASE, PROJECT_LEASE_GIVEN},
+	[LOGGED_LEASE_ACCEPTED] = {PROJECT_JOB},
+	[LOGGED_LEASE_EXPIRED] = {PROJECT_UNLEASE, PROJECT_LEASE_OVER},
+	[LOGGED_LEASE_RETURNED] = {PROJECT_RETURN, PROJECT_LEASE_OVER},
+	[LOGGED_ATTEMPT_FAILED] = {PROJECT_UNLEASE, PROJECT_LEASE_OVER},
+	[LOGGED_LATE_ANSWER] = {PROJECT_JOB},
+	[LOGGED_TRIAL_TOLD] = {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_TELL,
+			       PROJECT_LEASE_TOLD},
+	[LOGGED_TRIAL_IMPORTED] = {PROJECT_IMPORT_COUNT, PROJECT_IMPORT},
+	[LOGGED_TRIAL_JUDGED] = {PROJECT_JUDGE},
+	[LOGGED_TRIAL_FAILED] = {PROJECT_REOPEN, PROJECT_FAIL_COUNT, PROJECT_FAIL},
+	[LOGGED_TRIAL_PRUNED] = {PROJECT_REOPEN, PROJECT_TELL_COUNT, PROJECT_PRUNE,
+				 PROJECT_LEASE_OVER},
+	[LOGGED_TRIAL_CANCELLED] = {PROJECT_REOPEN, PROJECT_CANCEL_COUNT, PROJECT_CANCEL,
+				    PROJECT_LEASE_OVER},
+	[LOGGED_TRIAL_RETRIED] = {PROJECT_REOPEN, PROJECT_UNTELL_COUNT, PROJECT_RETRY},
+	[LOGGED_TRIAL_REVISED] = {PROJECT_JOB},
+	[LOGGED_TRIAL_EXCLUDED] = {PROJECT_EXCLUDE, PROJECT_NO_BEST},
+	[LOGGED_TRIAL_INCLUDED] = {PROJECT_INCLUDE},
+	[LOGGED_BASELINE_MEASURED] = {PROJECT_BASELINE},
+	[LOGGED_NEW_BEST] = {PROJECT_BEST},
+	[LOGGED_TRIALS_RANKED] = {PROJECT_RANK},
+	[LOGGED_NO_GAIN_SO_FAR] = {PROJECT_HINT},
+	[LOGGED_MEASUREMENT_DISAGREES] = {PROJECT_WARN},
+	[LOGGED_WARNING] = {PROJECT_WARN},
+	[LOGGED_TIMEOUT] = {PROJECT_JOB},
 };
 
-enum { RULES = sizeof(rules) / sizeof(rules[0]) };
-
-const char *project_type(size_t index)
-{
-	return index < RULES ? rules[index].type : NULL;
-}
+_Static_assert(sizeof(rules) / sizeof(rules[0]) == LOGGED_TYPES_, "every event is projected");
 
 int project_init(struct project *project, sqlite3 *db, struct err *reterr)
 {
@@ -287,13 +281,13 @@ static void bind_event(sqlite3_stmt *stmt, const struct project_event *event)
 		(void)sqlite3_bind_int64(stmt, 2, event->n);
 	}
 	if (count >= 3) {
-		(void)sqlite3_bind_int64(stmt, 3, event->at_ms);
+		(void)sqlite3_bind_int64(stmt, 3, event->is->at_ms);
 	}
-	if (count >= 4 && event->trial >= 0) {
-		(void)sqlite3_bind_int64(stmt, 4, event->trial);
+	if (count >= 4 && event->is->trial >= 0) {
+		(void)sqlite3_bind_int64(stmt, 4, event->is->trial);
 	}
 	if (count >= 5) {
-		db_bind_text(stmt, 5, event->data);
+		db_bind_text(stmt, 5, event->is->data);
 	}
 }
 
@@ -306,29 +300,27 @@ static int apply(struct project *project, enum project_statement which,
 	bind_event(stmt, event);
 	rc = db_run(stmt, reterr);
 	if (rc != 0) {
-		return err_prefix(reterr, "event %s of job %s", event->type, event->job);
+		return err_prefix(reterr, "event %s of job %s", logged_name(event->is->type),
+				  event->job);
 	}
 	if (statements[which].refusal != NULL && sqlite3_changes(project->db) != 1) {
 		return err_set(reterr, ERR_WRONG_STATE, "event %s of job %s, trial %lld: %s",
-			       event->type, event->job, (long long)event->trial,
-			       statements[which].refusal);
+			       logged_name(event->is->type), event->job,
+			       (long long)event->is->trial, statements[which].refusal);
 	}
 	return 0;
 }
 
 int project_apply(struct project *project, const struct project_event *event, struct err *reterr)
 {
-	size_t rule = 0;
 	int rc = 0;
 
-	while (rule < RULES && strcmp(rules[rule].type, event->type) != 0) {
-		rule++;
+	if (event->is->type == LOGGED_TYPES_) {
+		return err_set(reterr, ERR_INTERNAL,
+			       "an event of job %s is of no type that there is", event->job);
 	}
-	if (rule == RULES) {
-		return err_set(reterr, ERR_INTERNAL, "there is no event type \"%s\"", event->type);
-	}
-	for (const enum project_statement *does = rules[rule].does; rc == 0 && *does != PROJECT_JOB;
-	     does++) {
+	for (const enum project_statement *does = rules[event->is->type];
+	     rc == 0 && *does != PROJECT_JOB; does++) {
 		rc = apply(project, *does, event, reterr);
 	}
 	return rc == 0 ? apply(project, PROJECT_VERSION, event, reterr) : rc;

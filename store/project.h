@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "log/event.h"
 
 enum project_statement {
 	PROJECT_JOB, /* the row of a new submission */
@@ -63,14 +64,8 @@ struct project {
 struct project_event {
 	const char *job;
 	int64_t n;
-	const char *type;
-	int64_t at_ms;
-	int64_t trial; /* -1 for none */
-	const char *data;
+	const struct log_event *is;
 };
-
-/* Every type of event there is, then NULL. Any thread. */
-const char *project_type(size_t index);
 
 /* Prepares every statement. On failure there is nothing to finish. */
 int project_init(struct project *project, sqlite3 *db, struct err *reterr);

@@ -115,7 +115,7 @@ bool store_writable(const struct store *store)
 }
 
 void store_job_insert(struct store *store, const struct store_job *job,
-		      const struct store_event *events, size_t count, const struct store_key *key,
+		      const struct log_event *events, size_t count, const struct store_key *key,
 		      store_done_fn done, void *arg)
 {
 	const char *texts[OP_TEXTS] = {job->id,   job->spec,      job->capability,
@@ -125,7 +125,7 @@ void store_job_insert(struct store *store, const struct store_job *job,
 }
 
 void store_append(struct store *store, const char *job, int64_t version,
-		  const struct store_event *events, size_t count, const struct store_key *key,
+		  const struct log_event *events, size_t count, const struct store_key *key,
 		  store_done_fn done, void *arg)
 {
 	const char *texts[OP_TEXTS] = {job};
@@ -216,11 +216,6 @@ void store_on_deliveries(struct store *store, loop_fn fn, void *arg)
 struct store_watch *store_watch(struct store *store, enum store_topic topic, loop_fn fn, void *arg)
 {
 	return news_watch(writer_news(store->writer), topic, fn, arg);
-}
-
-const char *store_event_type(size_t index)
-{
-	return project_type(index);
 }
 
 void store_key_put(struct store *store, const struct store_key *key, store_done_fn done, void *arg)

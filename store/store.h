@@ -18,19 +18,12 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "log/event.h"
 
 struct store;
 
 /* rc is 0 or a negative err_code; err (borrowed) says more when rc != 0. */
 typedef void (*store_done_fn)(void *arg, int rc, const struct err *err);
-
-/* One row of a job's log. The store gives it the job's next number. */
-struct store_event {
-	const char *type; /* one of those in store/project.c */
-	int64_t at_ms;
-	int64_t trial;    /* -1 when the event is of no trial */
-	const char *data; /* a JSON object; NULL is "{}" */
-};
 
 /* The answer to a POST that is kept for its Idempotency-Key. All borrowed for the call. A NULL
  * body stands for the job's document as the transaction leaves it. */
@@ -81,12 +74,12 @@ bool store_writable(const struct store *store);
  * ERR_CONFLICT when its scope has had it in the last 48 hours. done may be NULL.
  */
 void store_job_insert(struct store *store, const struct store_job *job,
-		      const struct store_event *events, size_t count, const struct store_key *key,
+		      const struct log_event *events, size_t count, const struct store_key *key,
 		      store_done_fn done, void *arg);
 /* `version` is the number of the job's newest event before these; ERR_CONFLICT when it is not, so
  * that nothing is appended behind an operation that failed. */
 void store_append(struct store *store, const char *job, int64_t version,
-		  const struct store_event *events, size_t count, const struct store_key *key,
+		  const struct log_event *events, size_t count, const struct store_key *key,
 		  store_done_fn done, void *arg);
 /* ERR_NOT_FOUND; ERR_WRONG_STATE unless the job is final. */
 void store_job_delete(struct store *store, const char *job, store_done_fn done, void *arg);
@@ -144,9 +137,6 @@ struct store_watch *store_watch(struct store *store, enum store_topic topic, loo
 void store_unwatch(struct store_watch *watch);
 /* fn(arg) is called whenever there is something new to deliver; NULL for nobody. */
 void store_on_deliveries(struct store *store, loop_fn fn, void *arg);
-/* Every type of event there is, then NULL. Any thread. */
-const char *store_event_type(size_t index);
-
 void store_key_put(struct store *store, const struct store_key *key, store_done_fn done, void *arg);
 
 /*

@@ -84,15 +84,14 @@ static int add_job(void *arg, sqlite3_stmt *row, struct err *reterr)
 
 static int add_event(void *arg, sqlite3_stmt *row, struct err *reterr)
 {
-	struct project_event event = {
-		.job = text(row, 0),
-		.n = sqlite3_column_int64(row, 1),
-		.type = text(row, 2),
+	struct log_event is = {
+		.type = logged_find(text(row, 2)),
 		.at_ms = sqlite3_column_int64(row, 3),
 		.trial = sqlite3_column_type(row, 4) == SQLITE_NULL ? -1
 								    : sqlite3_column_int64(row, 4),
 		.data = text(row, 5),
 	};
+	struct project_event event = {text(row, 0), sqlite3_column_int64(row, 1), &is};
 
 	return project_apply(arg, &event, reterr);
 }

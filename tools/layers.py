@@ -15,7 +15,7 @@ import tempfile
 # never from a sibling on the same floor. A file belongs to the longest folder that matches.
 FLOORS = [
     ["include/narrowd"],
-    ["base"],
+    ["base", "log"],
     ["space"],
     ["strategies/interface"],
     ["strategies/models", "strategies/plan"],

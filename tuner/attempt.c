@@ -51,7 +51,7 @@ static void fail(struct flight *flight, const struct attempt_end *why)
 	if (who != NULL) {
 		(void)json_object_set_new(data, "worker", json_string(who));
 	}
-	job_record(run->job, "trial_failed", trial->number, data);
+	job_record(run->job, LOGGED_TRIAL_FAILED, trial->number, data);
 	flight_end(flight);
 	turn_failed(run, trial, error);
 	free(error);
@@ -64,7 +64,7 @@ void flight_give_up(struct run *run, struct trial *trial)
 	json_t *data = failure_data(run, trial, error);
 
 	(void)json_object_set_new(data, "by_hand", json_true());
-	job_record(run->job, "trial_failed", trial->number, data);
+	job_record(run->job, LOGGED_TRIAL_FAILED, trial->number, data);
 	if (flight != NULL) {
 		flight_end(flight);
 	}
@@ -131,7 +131,7 @@ static void warn_left_out(struct run *run, const char *who, const char *error)
 				  "%s",
 				  LIMIT_WORKER_BYTES, who, error);
 
-	job_record(run->job, "warning", -1, json_pack("{s:s}", "detail", detail));
+	job_record(run->job, LOGGED_WARNING, -1, json_pack("{s:s}", "detail", detail));
 	free(detail);
 }
 

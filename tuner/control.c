@@ -70,7 +70,7 @@ static void move(struct run *run, enum job_state state)
 	json_t *data = run_active(run);
 
 	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
-	job_record(run->job, "state_changed", -1, data);
+	job_record(run->job, LOGGED_STATE_CHANGED, -1, data);
 	run_clock(run);
 }
 
@@ -356,7 +356,7 @@ static int change(struct job *job, void *arg, struct err *reterr)
 		(void)json_object_set_new(data, "seen", json_integer(job->settled));
 	}
 	if (json_object_size(data) > 0) {
-		job_record(job, "job_edited", -1, data);
+		job_record(job, LOGGED_JOB_EDITED, -1, data);
 	} else {
 		json_decref(data);
 	}

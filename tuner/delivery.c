@@ -22,7 +22,7 @@ static void on_failed(struct flight *flight, const struct endpoint_result *resul
 		     clock_mono_ms());
 	tuner_watch_health(run->tuner);
 	flight_fail_attempt(flight,
-			    &(struct attempt_end){.type = "attempt_failed",
+			    &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
 						  .error = result->err->message,
 						  .retryable = result->retryable,
 						  .later = result->later,
@@ -45,7 +45,7 @@ static void on_result(void *arg, const struct endpoint_result *result)
 	case ENDPOINT_ACCEPTED:
 		sched_accepted(&run->seat, flight->place);
 		tuner_watch_health(run->tuner);
-		job_record(run->job, "lease_accepted", flight->trial->number,
+		job_record(run->job, LOGGED_LEASE_ACCEPTED, flight->trial->number,
 			   json_pack("{s:s}", "lease", flight->trial->lease));
 		flight_extend(flight, (int64_t)run->tuner->options.lease_ttl_ms);
 		run_wake(run);

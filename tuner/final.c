@@ -152,7 +152,7 @@ static void after_reading(uv_work_t *work, int status)
 {
 	struct final *final = work->data;
 	struct job *job = final->job;
-	struct store_event *events;
+	struct log_event *events;
 	size_t count;
 
 	(void)status;

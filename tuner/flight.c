@@ -141,7 +141,7 @@ static void lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 	(void)json_object_update_new(more, json_pack("{s:s, s:I, s:I}", "lease", id, "attempt",
 						     (json_int_t)(trial->attempts + 1),
 						     "expires_at", (json_int_t)flight->expires_at));
-	job_record(run->job, "question_leased", trial->number, more);
+	job_record(run->job, LOGGED_QUESTION_LEASED, trial->number, more);
 	limit(flight, clock_wall_ms());
 	if (!is_advice(flight)) {
 		map_set(&run->tuner->leases, trial->lease, (intptr_t)trial);
@@ -186,7 +186,7 @@ void flight_give_back(struct flight *flight, json_t *data)
 
 	loop_timer_stop(&flight->timer);
 	(void)json_object_set_new(data, "lease", json_string(flight->trial->lease));
-	job_record(run->job, "lease_returned", flight->trial->number, data);
+	job_record(run->job, LOGGED_LEASE_RETURNED, flight->trial->number, data);
 	if (flight_is_pooled(flight)) {
 		pool_offer(flight);
 	} else {
@@ -212,7 +212,7 @@ static void answer_known(struct flight *flight)
 	if (answer_parse(flight_target(flight)->baseline, &expect, &answer, &err) == 0) {
 		flight_take_answer(flight, &answer, NULL);
 	} else {
-		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+		flight_fail_attempt(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
 								  .error = err.message,
 								  .retry_after_ms = -1});
 	}
@@ -233,7 +233,7 @@ static void on_timer(void *arg)
 	if (flight->trial->state == TRIAL_LEASED) {
 		bool pooled = flight_is_pooled(flight);
 
-		flight_fail_attempt(flight, &(struct attempt_end){.type = "lease_expired",
+		flight_fail_attempt(flight, &(struct attempt_end){.type = LOGGED_LEASE_EXPIRED,
 								  .error = errors[pooled],
 								  .retryable = true,
 								  .at_once = pooled,
@@ -264,7 +264,7 @@ static void on_limit(void *arg)
 	}
 	error = mem_printf("no answer within the job's max_question_s of %g s",
 			   flight->run->job->spec->max_question_s);
-	flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+	flight_fail_attempt(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
 							  .error = error,
 							  .retry_after_ms = -1});
 	free(error);
@@ -328,7 +328,7 @@ static void tell(struct flight *flight, json_t *data)
 	struct run *run = flight->run;
 	struct trial *trial = flight->trial;
 
-	job_record(run->job, "trial_told", trial->number, result_data(flight, data));
+	job_record(run->job, LOGGED_TRIAL_TOLD, trial->number, result_data(flight, data));
 	flight_end(flight);
 	turn_told(run, trial);
 }
@@ -338,7 +338,8 @@ void flight_prune(struct flight *flight, const struct early *early)
 	struct run *run = flight->run;
 	struct trial *trial = flight->trial;
 
-	job_record(run->job, "trial_pruned", trial->number, result_data(flight, early_json(early)));
+	job_record(run->job, LOGGED_TRIAL_PRUNED, trial->number,
+		   result_data(flight, early_json(early)));
 	flight_end(flight);
 	turn_told(run, trial);
 }
@@ -354,7 +355,7 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, cons
 		tuner_watch_health(flight->run->tuner);
 	}
 	if (answer->failed) {
-		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+		flight_fail_attempt(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
 								  .error = answer->error,
 								  .retryable = answer->retryable,
 								  .retry_after_ms = -1,
@@ -378,7 +379,7 @@ static void on_advice(void *arg, const struct advice_result *result)
 		tell(flight, result->data);
 	} else {
 		flight_fail_attempt(
-			flight, &(struct attempt_end){.type = "attempt_failed",
+			flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
 						      .error = result->error,
 						      .retryable = result->retryable,
 						      .later = result->later,

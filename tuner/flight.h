@@ -35,7 +35,7 @@ struct flight {
 
 /* Why an attempt is over without an answer. */
 struct attempt_end {
-	const char *type; /* of the event; static text */
+	enum logged type; /* of the event */
 	const char *error;
 	bool retryable;
 	bool later, broken, blameless; /* as of struct endpoint_result */

@@ -54,7 +54,7 @@ static void on_stored(void *arg, int rc, const struct err *err)
 }
 
 /* Takes over the events' data. */
-static void append(struct held *held, struct store_event *events, size_t count,
+static void append(struct held *held, struct log_event *events, size_t count,
 		   const struct store_key *key, struct change *change)
 {
 	change->held = held;
@@ -80,7 +80,7 @@ void held_keep(struct tuner *tuner, const char *job, int64_t version, const char
 {
 	const char *now = why->code == ERR_CONFIG ? "strategy_missing" : "replay_divergence";
 	struct held *held = mem_new(1, sizeof(*held));
-	struct store_event *event;
+	struct log_event *event;
 
 	held->tuner = tuner;
 	held->version = version;
@@ -93,8 +93,8 @@ void held_keep(struct tuner *tuner, const char *job, int64_t version, const char
 		return;
 	}
 	event = mem_new(1, sizeof(*event));
-	*event = (struct store_event){
-		"state_changed", clock_wall_ms(), -1,
+	*event = (struct log_event){
+		LOGGED_STATE_CHANGED, clock_wall_ms(), -1,
 		taken_text(json_pack("{s:s, s:{s:s, s:s, s:n}}", "state", "paused", "pause",
 				     "reason", now, "detail", why->message, "by"))};
 	append(held, event, 1, NULL, mem_new(1, sizeof(struct change)));
@@ -118,7 +118,7 @@ static int cancel(struct held *held, const struct store_key *key, tuner_done_fn 
 {
 	const struct store_value id = {.text = held->job};
 	struct numbers out = {0};
-	struct store_event *events;
+	struct log_event *events;
 	struct change *change;
 	int rc = store_query_now(held->tuner->options.store, QUERY_UNANSWERED, &id, 1, on_number,
 				 &out, reterr);
@@ -129,11 +129,11 @@ static int cancel(struct held *held, const struct store_key *key, tuner_done_fn 
 	}
 	events = mem_new(out.count + 1, sizeof(*events));
 	for (size_t i = 0; i < out.count; i++) {
-		events[i] = (struct store_event){"trial_cancelled", clock_wall_ms(), out.list[i],
-						 mem_dup("{}")};
+		events[i] = (struct log_event){LOGGED_TRIAL_CANCELLED, clock_wall_ms(), out.list[i],
+					       mem_dup("{}")};
 	}
-	events[out.count] = (struct store_event){
-		"state_changed", clock_wall_ms(), -1,
+	events[out.count] = (struct log_event){
+		LOGGED_STATE_CHANGED, clock_wall_ms(), -1,
 		taken_text(json_pack("{s:s, s:{s:s, s:s}}", "state", "cancelled", "exit", "reason",
 				     "cancelled", "detail", "cancelled by request"))};
 	change = mem_new(1, sizeof(*change));

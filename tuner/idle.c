@@ -65,7 +65,7 @@ static void warn(struct job *job)
 		"waiting, would use them",
 		job->spec->strategy->name);
 
-	job_record(job, "warning", -1,
+	job_record(job, LOGGED_WARNING, -1,
 		   json_pack("{s:s, s:s}", "detail", text, "topic", "waits_for"));
 	free(text);
 }

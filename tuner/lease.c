@@ -112,7 +112,7 @@ static int take(struct flight *flight, json_t *body, const char *hash, struct er
 	if (rc == 0) {
 		flight_take_answer(flight, &answer, hash);
 	} else if (answer.fault == ANSWER_NO_NUMBER) {
-		flight_fail_attempt(flight, &(struct attempt_end){.type = "attempt_failed",
+		flight_fail_attempt(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
 								  .error = reterr->message,
 								  .hash = hash,
 								  .retry_after_ms = -1});
@@ -219,7 +219,7 @@ static void note_late(const struct late *late)
 	}
 	text = json_text(late->answer);
 	fits = strlen(text) <= LIMIT_LATE_ANSWER_BYTES;
-	job_record(run->job, "late_answer", trial->number,
+	job_record(run->job, LOGGED_LATE_ANSWER, trial->number,
 		   json_pack("{s:s, s:O}", "lease", late->lease, "answer",
 			     fits ? late->answer : json_null()));
 	/* One note for a lease: who keeps on sending gets no more. */

@@ -40,7 +40,8 @@ static void on_row(void *arg, char *const *cells)
 	replay->last = strtoll(cells[0], NULL, 10);
 	if (replay->rc == 0) {
 		replay->job->now_ms = strtoll(cells[3], NULL, 10);
-		replay->rc = job_replay(replay->job, cells[2], trial, data, replay->err);
+		replay->rc =
+			job_replay(replay->job, logged_find(cells[2]), trial, data, replay->err);
 	}
 	if (replay->rc != 0 && replay->err->code == ERR_CORRUPT) {
 		(void)err_prefix(replay->err, "event %s", cells[0]);

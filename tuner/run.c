@@ -54,7 +54,7 @@ static void on_deadline(void *arg)
 	struct run *run = arg;
 
 	if (!run->closed && !job_state_is_final(run->job->state)) {
-		job_record(run->job, "timeout", -1, NULL);
+		job_record(run->job, LOGGED_TIMEOUT, -1, NULL);
 		run_finish(run, JOB_COMPLETED, "timeout", "the job's time is over");
 	}
 }
@@ -203,7 +203,7 @@ void run_pause(struct run *run, const char *reason, const char *detail, const ch
 	(void)json_object_update_new(data, json_pack("{s:s, s:{s:s, s:s, s:s?}}", "state", "paused",
 						     "pause", "reason", reason, "detail", detail,
 						     "by", by));
-	job_record(run->job, "state_changed", -1, data);
+	job_record(run->job, LOGGED_STATE_CHANGED, -1, data);
 	run_clock(run);
 	if (run->pool != NULL) {
 		pool_leave(run);
@@ -219,7 +219,7 @@ void run_finish(struct run *run, enum job_state state, const char *reason, const
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		if (job->trials[i]->state < TRIAL_TOLD && job->trials[i]->question != NULL) {
-			job_record(job, "trial_cancelled", i, NULL);
+			job_record(job, LOGGED_TRIAL_CANCELLED, i, NULL);
 		}
 	}
 	flight_end_all(run);
@@ -229,7 +229,7 @@ void run_finish(struct run *run, enum job_state state, const char *reason, const
 	(void)json_object_set_new(data, "seen", json_integer(job->settled));
 	(void)json_object_set_new(data, "exit",
 				  json_pack("{s:s, s:s}", "reason", reason, "detail", detail));
-	job_record(job, "state_changed", -1, data);
+	job_record(job, LOGGED_STATE_CHANGED, -1, data);
 	run_clock(run);
 	log_line(LOG_INFO, "job ended", LOG_TEXT("job", job->id), LOG_TEXT("reason", reason),
 		 LOG_TEXT("detail", detail), LOG_INT("trials", job->trial_count));
@@ -294,7 +294,7 @@ static void note_send(struct batch *batch, const struct row *row)
 {
 	struct send *send;
 
-	if (strcmp(row->type, "question_leased") != 0) {
+	if (row->type != LOGGED_QUESTION_LEASED) {
 		return;
 	}
 	batch->sends = mem_grow(batch->sends, batch->send_count + 1, sizeof(*batch->sends));
@@ -304,20 +304,20 @@ static void note_send(struct batch *batch, const struct row *row)
 		       json_string_value(json_object_get(row->data, "lease")));
 }
 
-struct store_event *run_events(const struct job *job)
+struct log_event *run_events(const struct job *job)
 {
-	struct store_event *events = mem_new(job->row_count, sizeof(*events));
+	struct log_event *events = mem_new(job->row_count, sizeof(*events));
 
 	for (size_t i = 0; i < job->row_count; i++) {
 		const struct row *row = &job->rows[i];
 
-		events[i] = (struct store_event){row->type, row->at_ms, row->trial,
-						 json_text(row->data)};
+		events[i] =
+			(struct log_event){row->type, row->at_ms, row->trial, json_text(row->data)};
 	}
 	return events;
 }
 
-void run_events_free(struct job *job, struct store_event *events)
+void run_events_free(struct job *job, struct log_event *events)
 {
 	for (size_t i = 0; i < job->row_count; i++) {
 		free((char *)events[i].data);
@@ -330,7 +330,7 @@ void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done,
 {
 	struct job *job = run->job;
 	size_t count = job->row_count;
-	struct store_event *events;
+	struct log_event *events;
 	struct batch *batch;
 
 	if (done != NULL) {

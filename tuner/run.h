@@ -76,8 +76,8 @@ void run_unref(struct run *run);
 void run_wake(struct run *run);
 /* What the job recorded and nobody has stored yet, as the store takes it; job->row_count events.
  * Free with run_events_free(), which forgets the rows. */
-struct store_event *run_events(const struct job *job);
-void run_events_free(struct job *job, struct store_event *events);
+struct log_event *run_events(const struct job *job);
+void run_events_free(struct job *job, struct log_event *events);
 /* Hands what was recorded to the store; done (may be NULL) comes when it is on disk. */
 void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg);
 /* Takes the run out of the tuner; nothing is recorded. */

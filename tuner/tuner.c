@@ -189,7 +189,7 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 		  const char *id, tuner_done_fn done, void *arg)
 {
 	struct submission *s = mem_new(1, sizeof(*s));
-	struct store_event *events;
+	struct log_event *events;
 	struct import history;
 	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
 	json_t *body = spec_redacted(prepared->spec, prepared->body);
@@ -211,7 +211,7 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	s->arg = arg;
 	s->job = job_create(id, prepared->spec, clock_wall_ms);
 	prepared->spec = NULL;
-	job_record(s->job, "job_submitted", -1, job_submitted_data(s->job));
+	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, job_submitted_data(s->job));
 	import_copy(s->job, prepared->history, &history);
 	import_record(s->job, &history);
 	import_finish(&history);

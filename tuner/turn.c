@@ -39,7 +39,7 @@ static json_t *state_data(struct run *run, enum job_state state)
 /* Records a question that somebody will be asked; the place was taken. */
 static void record_asked(struct run *run, int64_t number, json_t *data, int place)
 {
-	job_record(run->job, "question_asked", number, data);
+	job_record(run->job, LOGGED_QUESTION_ASKED, number, data);
 	flight_start(run, run->job->trials[number], place);
 }
 
@@ -60,7 +60,7 @@ static void start_baseline(struct run *run)
 		return;
 	}
 	if (run->job->state == JOB_QUEUED) {
-		job_record(run->job, "state_changed", -1, state_data(run, JOB_BASELINE));
+		job_record(run->job, LOGGED_STATE_CHANGED, -1, state_data(run, JOB_BASELINE));
 		run_clock(run);
 	}
 	ask_somebody(run, &question, -1, place);
@@ -86,11 +86,11 @@ static json_t *copied(const struct job *job, const struct trial *twin)
 static void share_result(struct job *job, const struct trial *twin, int64_t number)
 {
 	if (twin->state == TRIAL_TOLD) {
-		job_record(job, "trial_told", number, copied(job, twin));
+		job_record(job, LOGGED_TRIAL_TOLD, number, copied(job, twin));
 	} else if (twin->state == TRIAL_PRUNED) {
-		job_record(job, "trial_pruned", number, copied(job, twin));
+		job_record(job, LOGGED_TRIAL_PRUNED, number, copied(job, twin));
 	} else if (twin->state == TRIAL_FAILED) {
-		job_record(job, "trial_failed", number,
+		job_record(job, LOGGED_TRIAL_FAILED, number,
 			   json_pack("{s:s, s:i}", "error", "the same config failed before",
 				     "attempts", 0));
 	}
@@ -110,7 +110,7 @@ static void share_results(struct job *job, const struct trial *twin)
 static void enter_stage(struct job *job, const char *stage)
 {
 	if (strcmp(job->stage, stage) != 0) {
-		job_record(job, "stage_entered", -1, json_pack("{s:s}", "stage", stage));
+		job_record(job, LOGGED_STAGE_ENTERED, -1, json_pack("{s:s}", "stage", stage));
 	}
 }
 
@@ -133,7 +133,7 @@ static void on_question(struct run *run, const struct question *question, int pl
 	if (place >= 0) {
 		sched_give_back(&run->seat, place);
 	}
-	job_record(job, "question_asked", number,
+	job_record(job, LOGGED_QUESTION_ASKED, number,
 		   job_asked_data(job, question, twin->number, true));
 	share_result(job, twin, number);
 }
@@ -254,14 +254,14 @@ static void choose(struct run *run, const struct trial *choice, bool ended)
 	json_t *data;
 
 	if (ranked != NULL) {
-		job_record(job, "trials_ranked", -1, ranked);
+		job_record(job, LOGGED_TRIALS_RANKED, -1, ranked);
 	}
 	if (choice == NULL || (choice == job->best && ranked == NULL && !ended)) {
 		return;
 	}
 	data = ended ? words_best_data(job, choice, true) : job_best_data(job, choice);
 	(void)json_object_set_new(data, "seen", json_integer(job->settled));
-	job_record(job, "new_best", choice->number, data);
+	job_record(job, LOGGED_NEW_BEST, choice->number, data);
 }
 
 /* Asks for a measurement again, if nobody is asked for one already and there is a place: where the
@@ -304,7 +304,7 @@ static void end_game_over(struct run *run, const struct trial *choice, const cha
 	char *text = choice != NULL ? endgame_disagreement(job, choice) : NULL;
 
 	if (text != NULL) {
-		job_record(job, "measurement_disagrees", choice->number,
+		job_record(job, LOGGED_MEASUREMENT_DISAGREES, choice->number,
 			   json_pack("{s:s}", "detail", text));
 		free(text);
 	}
@@ -426,10 +426,10 @@ static void baseline_told(struct run *run, struct trial *trial)
 		return;
 	}
 	data = job_baseline_data(job, trial);
-	job_record(job, "baseline_measured", 0, data);
+	job_record(job, LOGGED_BASELINE_MEASURED, 0, data);
 	job_judge_imports(job);
 	if (job->state == JOB_BASELINE) {
-		job_record(job, "state_changed", -1, state_data(run, JOB_RUNNING));
+		job_record(job, LOGGED_STATE_CHANGED, -1, state_data(run, JOB_RUNNING));
 		run_clock(run);
 	}
 }
@@ -443,7 +443,7 @@ void turn_told(struct run *run, struct trial *trial)
 		baseline_told(run, trial);
 	} else if (trial->kind == QUESTION_CONFIRM && trial->twin > 0 &&
 		   job->trials[trial->twin]->rejected) {
-		job_record(job, "measurement_disagrees", trial->twin,
+		job_record(job, LOGGED_MEASUREMENT_DISAGREES, trial->twin,
 			   json_pack("{s:s}", "detail",
 				     "measured again, the config does not meet the criterion"));
 	} else if (trial->kind == QUESTION_EVALUATE) {
@@ -461,7 +461,7 @@ static void warn_unconfirmed(struct job *job, const struct trial *trial, const c
 					  (long long)trial->twin, error)
 			     : mem_printf("the baseline could not be measured again: %s", error);
 
-	job_record(job, "warning", -1, json_pack("{s:s}", "detail", text));
+	job_record(job, LOGGED_WARNING, -1, json_pack("{s:s}", "detail", text));
 	free(text);
 }
 

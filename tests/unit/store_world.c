@@ -7,47 +7,49 @@
 
 #include "base/mem.h"
 
-const struct store_event world_life[WORLD_LIFE] = {
-	{"state_changed", T0 + 10, -1, "{\"state\":\"baseline\",\"active_s\":0}"},
-	{"question_asked", T0 + 20, 0,
+const struct log_event world_life[WORLD_LIFE] = {
+	{LOGGED_STATE_CHANGED, T0 + 10, -1, "{\"state\":\"baseline\",\"active_s\":0}"},
+	{LOGGED_QUESTION_ASKED, T0 + 20, 0,
 	 "{\"kind\":\"baseline\",\"stage\":\"baseline\",\"config\":[]}"},
-	{"question_leased", T0 + 30, 0, "{\"lease\":\"a\",\"attempt\":1}"},
-	{"trial_told", T0 + 40, 0,
+	{LOGGED_QUESTION_LEASED, T0 + 30, 0, "{\"lease\":\"a\",\"attempt\":1}"},
+	{LOGGED_TRIAL_TOLD, T0 + 40, 0,
 	 "{\"accuracy\":0.80000000000000004,\"metrics\":{\"latency_ms\":10},\"feasible\":true,"
 	 "\"source\":\"measured\",\"active_s\":1.25}"},
-	{"baseline_measured", T0 + 40, 0,
+	{LOGGED_BASELINE_MEASURED, T0 + 40, 0,
 	 "{\"accuracy\":0.80000000000000004,\"metrics\":{\"latency_ms\":10},\"bound\":0.792}"},
-	{"state_changed", T0 + 50, -1, "{\"state\":\"running\",\"active_s\":1.25}"},
-	{"stage_entered", T0 + 60, -1, "{\"stage\":\"all\"}"},
-	{"question_asked", T0 + 70, 1,
+	{LOGGED_STATE_CHANGED, T0 + 50, -1, "{\"state\":\"running\",\"active_s\":1.25}"},
+	{LOGGED_STAGE_ENTERED, T0 + 60, -1, "{\"stage\":\"all\"}"},
+	{LOGGED_QUESTION_ASKED, T0 + 70, 1,
 	 "{\"kind\":\"evaluate\",\"stage\":\"all\",\"source\":\"measured\",\"config\":[[0,1]],"
 	 "\"hash\":\"00ff\"}"},
-	{"question_leased", T0 + 80, 1, "{\"lease\":\"b\",\"attempt\":1}"},
-	{"attempt_failed", T0 + 90, 1, "{\"lease\":\"b\",\"attempt\":1,\"error\":\"busy\"}"},
-	{"question_leased", T0 + 100, 1, "{\"lease\":\"c\",\"attempt\":2}"},
-	{"trial_told", T0 + 110, 1,
+	{LOGGED_QUESTION_LEASED, T0 + 80, 1, "{\"lease\":\"b\",\"attempt\":1}"},
+	{LOGGED_ATTEMPT_FAILED, T0 + 90, 1, "{\"lease\":\"b\",\"attempt\":1,\"error\":\"busy\"}"},
+	{LOGGED_QUESTION_LEASED, T0 + 100, 1, "{\"lease\":\"c\",\"attempt\":2}"},
+	{LOGGED_TRIAL_TOLD, T0 + 110, 1,
 	 "{\"accuracy\":0.75,\"metrics\":{\"latency_ms\":4.5},\"feasible\":false,"
 	 "\"objective_value\":4.4999999999999996,\"source\":\"measured\",\"worker\":\"w\"}"},
-	{"new_best", T0 + 110, 1,
+	{LOGGED_NEW_BEST, T0 + 110, 1,
 	 "{\"feasible\":false,\"accuracy\":0.75,\"objective_value\":4.5,\"accuracy_loss\":0.0625,"
 	 "\"speedup\":null}"},
-	{"question_asked", T0 + 120, 2,
+	{LOGGED_QUESTION_ASKED, T0 + 120, 2,
 	 "{\"kind\":\"evaluate\",\"stage\":\"all\",\"source\":\"cache\",\"config\":[[0,1]]}"},
-	{"trial_told", T0 + 120, 2,
+	{LOGGED_TRIAL_TOLD, T0 + 120, 2,
 	 "{\"accuracy\":{\"top1\":0.7,\"top5\":0.9},\"metrics\":{},\"feasible\":null,"
 	 "\"source\":\"cache\"}"},
-	{"question_asked", T0 + 130, 3,
+	{LOGGED_QUESTION_ASKED, T0 + 130, 3,
 	 "{\"kind\":\"evaluate\",\"stage\":\"all\",\"config\":[[0,2]]}"},
-	{"trial_failed", T0 + 140, 3, "{\"error\":\"broken\",\"attempts\":3}"},
-	{"question_asked", T0 + 150, 4,
+	{LOGGED_TRIAL_FAILED, T0 + 140, 3, "{\"error\":\"broken\",\"attempts\":3}"},
+	{LOGGED_QUESTION_ASKED, T0 + 150, 4,
 	 "{\"kind\":\"score\",\"stage\":\"rank\",\"method\":\"mse\"}"},
-	{"trial_told", T0 + 160, 4, "{\"scores\":{\"fc\":1},\"source\":\"measured\"}"},
-	{"question_asked", T0 + 170, 5, "{\"kind\":\"evaluate\",\"stage\":\"two\",\"config\":[]}"},
-	{"trial_cancelled", T0 + 180, 5, NULL},
-	{"question_asked", T0 + 190, 6, "{\"kind\":\"evaluate\",\"stage\":\"two\",\"config\":[]}"},
-	{"warning", T0 + 200, -1, "{\"detail\":\"low\",\"pointer\":\"/x\"}"},
-	{"warning", T0 + 201, -1, "{\"detail\":\"low\",\"pointer\":\"/x\"}"},
-	{"job_edited", T0 + 210, -1, "{\"name\":\"n2\",\"max_trials\":60}"},
+	{LOGGED_TRIAL_TOLD, T0 + 160, 4, "{\"scores\":{\"fc\":1},\"source\":\"measured\"}"},
+	{LOGGED_QUESTION_ASKED, T0 + 170, 5,
+	 "{\"kind\":\"evaluate\",\"stage\":\"two\",\"config\":[]}"},
+	{LOGGED_TRIAL_CANCELLED, T0 + 180, 5, NULL},
+	{LOGGED_QUESTION_ASKED, T0 + 190, 6,
+	 "{\"kind\":\"evaluate\",\"stage\":\"two\",\"config\":[]}"},
+	{LOGGED_WARNING, T0 + 200, -1, "{\"detail\":\"low\",\"pointer\":\"/x\"}"},
+	{LOGGED_WARNING, T0 + 201, -1, "{\"detail\":\"low\",\"pointer\":\"/x\"}"},
+	{LOGGED_JOB_EDITED, T0 + 210, -1, "{\"name\":\"n2\",\"max_trials\":60}"},
 };
 
 void world_open(struct world *world, int64_t max_bytes)
@@ -139,7 +141,7 @@ int world_insert(struct world *world, const char *id, const struct store_key *ke
 				WORLD_HEAD,
 				"{\"url\":\"secret\"}",
 				NULL};
-	struct store_event event = {"job_submitted", T0, -1, NULL};
+	struct log_event event = {LOGGED_JOB_SUBMITTED, T0, -1, NULL};
 
 	world->waiting++;
 	store_job_insert(world->store, &job, &event, 1, key, world_done, world);
@@ -149,7 +151,7 @@ int world_insert(struct world *world, const char *id, const struct store_key *ke
 }
 
 int world_append(struct world *world, const char *job, int64_t version,
-		 const struct store_event *events, size_t count, const struct store_key *key)
+		 const struct log_event *events, size_t count, const struct store_key *key)
 {
 	world->waiting++;
 	store_append(world->store, job, version, events, count, key, world_done, world);

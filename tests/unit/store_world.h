@@ -37,11 +37,11 @@ struct world {
 
 /* What may happen to a job: every type of event but the last state, seven trials. */
 enum { WORLD_LIFE = 25 };
-extern const struct store_event world_life[WORLD_LIFE];
+extern const struct log_event world_life[WORLD_LIFE];
 #define FINISHED                                                                                   \
-	(&(struct store_event){"state_changed", T0 + 1000, -1,                                     \
-			       "{\"state\":\"completed\",\"active_s\":7.5,"                        \
-			       "\"exit\":{\"reason\":\"max_trials\",\"detail\":\"d\"}}"})
+	(&(struct log_event){LOGGED_STATE_CHANGED, T0 + 1000, -1,                                  \
+			     "{\"state\":\"completed\",\"active_s\":7.5,"                          \
+			     "\"exit\":{\"reason\":\"max_trials\",\"detail\":\"d\"}}"})
 
 /* Opens the store of the directory again. */
 void world_open(struct world *world, int64_t max_bytes);
@@ -63,7 +63,7 @@ void world_wait(struct world *world);
 int world_insert(struct world *world, const char *id, const struct store_key *key);
 /* Appends and returns what the store said. */
 int world_append(struct world *world, const char *job, int64_t version,
-		 const struct store_event *events, size_t count, const struct store_key *key);
+		 const struct log_event *events, size_t count, const struct store_key *key);
 /* The callback of a query: as world_done(), and keeps the rows. */
 void world_rows(void *arg, int rc, const struct store_rows *rows, const struct err *err);
 /* Returns the number of rows. QUERY() spells the list of values. */

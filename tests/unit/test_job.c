@@ -13,7 +13,7 @@
 
 /* Rows as the store would have kept them. */
 struct log_row {
-	char *type;
+	enum logged type;
 	int64_t trial;
 	json_t *data;
 };
@@ -52,13 +52,13 @@ static void flush(struct fixture *f)
 
 		f->rows = mem_grow(f->rows, f->count + 1, sizeof(*f->rows));
 		f->rows[f->count++] =
-			(struct log_row){mem_dup(row->type), row->trial, json_loads(text, 0, NULL)};
+			(struct log_row){row->type, row->trial, json_loads(text, 0, NULL)};
 		free(text);
 	}
 	job_rows_clear(f->job);
 }
 
-static void record(struct fixture *f, const char *type, int64_t trial, json_t *data)
+static void record(struct fixture *f, enum logged type, int64_t trial, json_t *data)
 {
 	job_record(f->job, type, trial, data);
 	flush(f);
@@ -69,7 +69,7 @@ static void told(struct fixture *f, int64_t trial, double accuracy, double laten
 	struct answer answer = {.accuracy_count = 1, .accuracy = {accuracy}, .metric_count = 1};
 
 	answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", latency};
-	record(f, "trial_told", trial, job_told_data(f->job, f->job->trials[trial], &answer));
+	record(f, LOGGED_TRIAL_TOLD, trial, job_told_data(f->job, f->job->trials[trial], &answer));
 }
 
 static void start(struct fixture *f, const char *extra, double accuracy)
@@ -78,12 +78,12 @@ static void start(struct fixture *f, const char *extra, double accuracy)
 
 	memset(f, 0, sizeof(*f));
 	f->job = job_create("job_TEST", make_spec(extra), clock_wall_ms);
-	record(f, "job_submitted", -1, NULL);
-	record(f, "state_changed", -1, json_pack("{s:s}", "state", "baseline"));
-	record(f, "question_asked", 0, job_asked_data(f->job, &baseline, -1, false));
+	record(f, LOGGED_JOB_SUBMITTED, -1, NULL);
+	record(f, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "baseline"));
+	record(f, LOGGED_QUESTION_ASKED, 0, job_asked_data(f->job, &baseline, -1, false));
 	told(f, 0, accuracy, 100);
-	record(f, "baseline_measured", 0, job_baseline_data(f->job, f->job->trials[0]));
-	record(f, "state_changed", -1, json_pack("{s:s}", "state", "running"));
+	record(f, LOGGED_BASELINE_MEASURED, 0, job_baseline_data(f->job, f->job->trials[0]));
+	record(f, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "running"));
 }
 
 static int64_t ask(struct fixture *f)
@@ -93,7 +93,7 @@ static int64_t ask(struct fixture *f)
 
 	cr_assert(job_may_ask(f->job));
 	cr_assert_eq(strategy_next(&f->job->strategy, &question), STEP_ASK);
-	record(f, "question_asked", number, job_asked_data(f->job, &question, -1, false));
+	record(f, LOGGED_QUESTION_ASKED, number, job_asked_data(f->job, &question, -1, false));
 	question_finish(&question);
 	return number;
 }
@@ -104,7 +104,7 @@ static int64_t confirm(struct fixture *f, const struct trial *subject)
 	struct question question = {
 		.kind = QUESTION_CONFIRM, .stage = "confirm", .config = subject->config};
 
-	record(f, "question_asked", number,
+	record(f, LOGGED_QUESTION_ASKED, number,
 	       job_asked_data(f->job, &question, subject->number, false));
 	return number;
 }
@@ -150,7 +150,6 @@ static void check_replay(struct fixture *f, const char *extra)
 static void finish(struct fixture *f)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		free(f->rows[i].type);
 		json_decref(f->rows[i].data);
 	}
 	free(f->rows);
@@ -227,7 +226,7 @@ Test(job, failures_end_the_job_when_there_are_too_many)
 	start(&f, extra, 0.9);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_null(job_exit_reason(f.job));
-		record(&f, "trial_failed", ask(&f), json_pack("{s:s}", "error", "no kernel"));
+		record(&f, LOGGED_TRIAL_FAILED, ask(&f), json_pack("{s:s}", "error", "no kernel"));
 		settle(&f);
 	}
 	cr_assert_str_eq(job_exit_reason(f.job), "too_many_failures");
@@ -237,7 +236,7 @@ Test(job, failures_end_the_job_when_there_are_too_many)
 
 static void fail(struct fixture *f, int64_t trial)
 {
-	record(f, "trial_failed", trial, json_pack("{s:s}", "error", "no kernel"));
+	record(f, LOGGED_TRIAL_FAILED, trial, json_pack("{s:s}", "error", "no kernel"));
 }
 
 static void retry(struct fixture *f, int64_t trial)
@@ -300,7 +299,7 @@ Test(job, a_late_result_is_shown_where_the_log_says)
 		told(&f, 1, 0.9, 20);
 		settle(&f);
 		cr_assert_eq(f.job->best->number, 1);
-		cr_assert_str_eq(f.rows[f.count - 2].type, "trial_revised");
+		cr_assert_eq(f.rows[f.count - 2].type, LOGGED_TRIAL_REVISED);
 		check_replay(&f, retrying[i]);
 		told(&f, 2, 0.9, 60);
 		told(&f, ask(&f), 0.9, 70);
@@ -370,7 +369,7 @@ static void import(struct fixture *f, uint32_t op, double accuracy, double laten
 	int64_t number = f->job->trial_count > 0 ? f->job->trial_count : 1;
 
 	answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", latency};
-	record(f, "trial_imported", number, job_imported_data(f->job, config, &answer));
+	record(f, LOGGED_TRIAL_IMPORTED, number, job_imported_data(f->job, config, &answer));
 	config_destroy(config);
 }
 
@@ -381,18 +380,18 @@ Test(job, imports_before_the_baseline_are_judged_when_it_is_known)
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 	struct fixture f = {.job = job_create("job_TEST", make_spec(extra), clock_wall_ms)};
 
-	record(&f, "job_submitted", -1, NULL);
+	record(&f, LOGGED_JOB_SUBMITTED, -1, NULL);
 	import(&f, 0, 0.9, 70);
 	import(&f, 1, 0.5, 60);
 	cr_assert_not(job_has_baseline(f.job), "trial 0 is only kept for it");
 	cr_assert_eq(f.job->trial_count, 3);
 	cr_assert_eq(f.job->out, 0);
-	record(&f, "state_changed", -1, json_pack("{s:s}", "state", "baseline"));
-	record(&f, "question_asked", 0, job_asked_data(f.job, &baseline, -1, false));
+	record(&f, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "baseline"));
+	record(&f, LOGGED_QUESTION_ASKED, 0, job_asked_data(f.job, &baseline, -1, false));
 	told(&f, 0, 0.9, 100);
-	record(&f, "baseline_measured", 0, job_baseline_data(f.job, f.job->trials[0]));
+	record(&f, LOGGED_BASELINE_MEASURED, 0, job_baseline_data(f.job, f.job->trials[0]));
 	job_judge_imports(f.job);
-	record(&f, "state_changed", -1, json_pack("{s:s}", "state", "running"));
+	record(&f, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "running"));
 	settle(&f);
 	cr_assert_eq(f.job->settled, 2);
 	cr_assert(f.job->trials[1]->candidate.feasible);
@@ -438,7 +437,7 @@ Test(job, an_import_answers_for_a_config_that_failed_here)
 	struct config *failed;
 
 	start(&f, ", \"tuning_criterion\": {\"strategy\": \"exhaustive\"}", 0.9);
-	record(&f, "trial_failed", ask(&f), json_pack("{s:s}", "error", "no kernel"));
+	record(&f, LOGGED_TRIAL_FAILED, ask(&f), json_pack("{s:s}", "error", "no kernel"));
 	failed = f.job->trials[1]->config;
 	question = (struct question){.kind = QUESTION_EVALUATE, .config = failed};
 	cr_assert_eq(job_find_twin(f.job, &question), f.job->trials[1]);
@@ -446,7 +445,7 @@ Test(job, an_import_answers_for_a_config_that_failed_here)
 		struct answer answer = {.accuracy_count = 1, .accuracy = {0.9}, .metric_count = 1};
 
 		answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", 5};
-		record(&f, "trial_imported", 2, job_imported_data(f.job, failed, &answer));
+		record(&f, LOGGED_TRIAL_IMPORTED, 2, job_imported_data(f.job, failed, &answer));
 	}
 	cr_assert_eq(job_find_twin(f.job, &question), f.job->trials[2]);
 	finish(&f);
@@ -458,13 +457,13 @@ Test(job, a_log_that_does_not_fit_is_refused)
 	json_t *data = json_pack("{s:s}", "state", "running");
 	struct err err;
 
-	cr_assert_eq(job_replay(job, "state_changed", -1, data, &err), -ERR_CORRUPT);
-	cr_assert_eq(job_replay(job, "trial_told", 3, data, &err), -ERR_CORRUPT);
-	cr_assert_eq(job_replay(job, "no_such_event", -1, data, &err), -ERR_CORRUPT);
-	cr_assert_eq(job_replay(job, "trial_imported", 0, data, &err), -ERR_CORRUPT);
+	cr_assert_eq(job_replay(job, LOGGED_STATE_CHANGED, -1, data, &err), -ERR_CORRUPT);
+	cr_assert_eq(job_replay(job, LOGGED_TRIAL_TOLD, 3, data, &err), -ERR_CORRUPT);
+	cr_assert_eq(job_replay(job, logged_find("no_such_event"), -1, data, &err), -ERR_CORRUPT);
+	cr_assert_eq(job_replay(job, LOGGED_TRIAL_IMPORTED, 0, data, &err), -ERR_CORRUPT);
 	json_decref(data);
 	data = json_pack("{s:s, s:[[i, i]]}", "kind", "evaluate", "config", 0, 99);
-	cr_assert_eq(job_replay(job, "trial_imported", 1, data, &err), -ERR_CORRUPT);
+	cr_assert_eq(job_replay(job, LOGGED_TRIAL_IMPORTED, 1, data, &err), -ERR_CORRUPT);
 	json_decref(data);
 	job_destroy(job);
 }
@@ -476,7 +475,7 @@ Test(job, relative_criterion_with_baseline_zero_is_explained)
 		.job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), clock_wall_ms)};
 	struct err err;
 
-	record(&f, "question_asked", 0, job_asked_data(f.job, &baseline, -1, false));
+	record(&f, LOGGED_QUESTION_ASKED, 0, job_asked_data(f.job, &baseline, -1, false));
 	told(&f, 0, 0, 100);
 	cr_assert_neq(job_check_baseline(f.job, f.job->trials[0], &err), 0);
 	cr_assert_not_null(strstr(err.message, "absolute"));

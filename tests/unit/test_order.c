@@ -22,7 +22,7 @@ enum { TRIALS = 18, EDIT_AT = 7, ADVISED_TRIALS = 40 };
 enum pattern { OLDEST, YOUNGEST, ANY, EVERY_FOURTH_LAST, WITH_RESTARTS, PATTERNS };
 
 struct log_row {
-	char *type;
+	enum logged type;
 	int64_t trial;
 	json_t *data;
 };
@@ -88,12 +88,12 @@ static void flush(struct world *w)
 
 		w->rows = mem_grow(w->rows, w->count + 1, sizeof(*w->rows));
 		w->rows[w->count++] =
-			(struct log_row){mem_dup(row->type), row->trial, json_deep_copy(row->data)};
+			(struct log_row){row->type, row->trial, json_deep_copy(row->data)};
 	}
 	job_rows_clear(w->job);
 }
 
-static void record(struct world *w, const char *type, int64_t trial, json_t *data)
+static void record(struct world *w, enum logged type, int64_t trial, json_t *data)
 {
 	job_record(w->job, type, trial, data);
 	flush(w);
@@ -121,14 +121,15 @@ static void tell_measured(struct world *w, struct trial *trial)
 
 	answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", 100};
 	if (trial->number > 0 && rng_below(&rng, 5) == 0) {
-		record(w, "trial_failed", trial->number, json_pack("{s:s}", "error", "no kernel"));
+		record(w, LOGGED_TRIAL_FAILED, trial->number,
+		       json_pack("{s:s}", "error", "no kernel"));
 		return;
 	}
 	if (trial->number > 0) {
 		answer.accuracy[0] -= 0.02 * rng_unit(&rng);
 		answer.metrics[0].value -= 80 * rng_unit(&rng);
 	}
-	record(w, "trial_told", trial->number, job_told_data(w->job, trial, &answer));
+	record(w, LOGGED_TRIAL_TOLD, trial->number, job_told_data(w->job, trial, &answer));
 }
 
 static void tell_scores(struct world *w, struct trial *trial)
@@ -139,7 +140,7 @@ static void tell_scores(struct world *w, struct trial *trial)
 	for (size_t i = 0; i < 100; i++) {
 		answer.scores[i] = (double)(rng_mix(i) % 100);
 	}
-	record(w, "trial_told", trial->number, job_told_data(w->job, trial, &answer));
+	record(w, LOGGED_TRIAL_TOLD, trial->number, job_told_data(w->job, trial, &answer));
 	free(answer.scores);
 }
 
@@ -158,16 +159,16 @@ static void tell_advice(struct world *w, struct trial *trial)
 		config_destroy(config);
 		product_finish(&product);
 	}
-	record(w, "trial_told", trial->number, data);
+	record(w, LOGGED_TRIAL_TOLD, trial->number, data);
 }
 
 /* As turn.c does: one result for all that ask the same. */
 static void share(struct world *w, const struct trial *twin, int64_t number)
 {
 	if (twin->state == TRIAL_TOLD) {
-		record(w, "trial_told", number, json_copy(twin->told));
+		record(w, LOGGED_TRIAL_TOLD, number, json_copy(twin->told));
 	} else if (twin->state == TRIAL_FAILED) {
-		record(w, "trial_failed", number, json_pack("{s:s}", "error", "as before"));
+		record(w, LOGGED_TRIAL_FAILED, number, json_pack("{s:s}", "error", "as before"));
 	}
 }
 
@@ -241,7 +242,7 @@ static bool ask(struct world *w)
 	twin = job_find_twin(job, &question);
 	data = job_asked_data(job, &question, twin != NULL ? twin->number : -1, twin != NULL);
 	note(w, data);
-	record(w, "question_asked", number, data);
+	record(w, LOGGED_QUESTION_ASKED, number, data);
 	if (twin != NULL) {
 		share(w, twin, number);
 	}
@@ -260,7 +261,7 @@ static void edit(struct world *w)
 		(void)json_object_set_new(data, "max_trials",
 					  json_integer(TRIALS + w->edit.more_trials));
 	}
-	record(w, "job_edited", -1, data);
+	record(w, LOGGED_JOB_EDITED, -1, data);
 	w->edited = true;
 	if (w->pattern == WITH_RESTARTS) {
 		restart(w);
@@ -283,12 +284,12 @@ static void run(struct world *w)
 
 	w->rng = rng_make(7, RNG_TIMING, (uint64_t)w->parallel);
 	w->job = job_create("job_TEST", make_spec(w), clock_wall_ms);
-	record(w, "job_submitted", -1, NULL);
-	record(w, "state_changed", -1, json_pack("{s:s}", "state", "baseline"));
-	record(w, "question_asked", 0, job_asked_data(w->job, &baseline, -1, false));
+	record(w, LOGGED_JOB_SUBMITTED, -1, NULL);
+	record(w, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "baseline"));
+	record(w, LOGGED_QUESTION_ASKED, 0, job_asked_data(w->job, &baseline, -1, false));
 	tell_measured(w, w->job->trials[0]);
-	record(w, "baseline_measured", 0, job_baseline_data(w->job, w->job->trials[0]));
-	record(w, "state_changed", -1, json_pack("{s:s}", "state", "running"));
+	record(w, LOGGED_BASELINE_MEASURED, 0, job_baseline_data(w->job, w->job->trials[0]));
+	record(w, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "running"));
 	for (;;) {
 		(void)job_settle(w->job);
 		flush(w);
@@ -311,7 +312,6 @@ static void run(struct world *w)
 static void finish(struct world *w)
 {
 	for (size_t i = 0; i < w->count; i++) {
-		free(w->rows[i].type);
 		json_decref(w->rows[i].data);
 	}
 	for (size_t i = 0; i < w->asked_count; i++) {

@@ -238,9 +238,9 @@ Test(outbox, deliveries_go_with_their_job_and_with_their_webhook)
 
 Test(outbox, events_that_are_not_stored_are_not_told)
 {
-	const struct store_event twice[] = {
-		{"trial_told", T0 + 500, 3, "{}"},
-		{"trial_told", T0 + 500, 1, "{}"},
+	const struct log_event twice[] = {
+		{LOGGED_TRIAL_TOLD, T0 + 500, 3, "{}"},
+		{LOGGED_TRIAL_TOLD, T0 + 500, 1, "{}"},
 	};
 	struct world world;
 	int calls = 0;

@@ -26,25 +26,26 @@ static const char *lease_of(struct world *world, const char *id)
 Test(store_leases, a_lease_keeps_the_hash_of_its_answer_for_48_hours)
 {
 	enum { HOUR = 3600 * 1000 };
-	static const struct store_event events[] = {
-		{"question_asked", T0, 0, "{\"kind\":\"baseline\"}"},
-		{"question_leased", T0, 0, "{\"lease\":\"expired\"}"},
-		{"lease_expired", T0, 0, "{\"lease\":\"expired\"}"},
-		{"question_leased", T0, 0, "{\"lease\":\"failed\"}"},
-		{"attempt_failed", T0, 0, "{\"lease\":\"failed\",\"answer\":\"00ff\"}"},
-		{"question_leased", T0, 0, "{\"lease\":\"pushed\"}"},
-		{"trial_told", T0, 0, "{\"accuracy\":1,\"metrics\":{}}"},
-		{"question_asked", T0, 1, "{\"kind\":\"evaluate\"}"},
-		{"question_leased", T0, 1, "{\"lease\":\"told\"}"},
-		{"trial_told", T0 + HOUR, 1, "{\"accuracy\":1,\"metrics\":{},\"answer\":\"0f0f\"}"},
-		{"question_asked", T0, 2, "{\"kind\":\"evaluate\"}"},
-		{"question_leased", T0, 2, "{\"lease\":\"out\"}"},
+	static const struct log_event events[] = {
+		{LOGGED_QUESTION_ASKED, T0, 0, "{\"kind\":\"baseline\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 0, "{\"lease\":\"expired\"}"},
+		{LOGGED_LEASE_EXPIRED, T0, 0, "{\"lease\":\"expired\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 0, "{\"lease\":\"failed\"}"},
+		{LOGGED_ATTEMPT_FAILED, T0, 0, "{\"lease\":\"failed\",\"answer\":\"00ff\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 0, "{\"lease\":\"pushed\"}"},
+		{LOGGED_TRIAL_TOLD, T0, 0, "{\"accuracy\":1,\"metrics\":{}}"},
+		{LOGGED_QUESTION_ASKED, T0, 1, "{\"kind\":\"evaluate\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 1, "{\"lease\":\"told\"}"},
+		{LOGGED_TRIAL_TOLD, T0 + HOUR, 1,
+		 "{\"accuracy\":1,\"metrics\":{},\"answer\":\"0f0f\"}"},
+		{LOGGED_QUESTION_ASKED, T0, 2, "{\"kind\":\"evaluate\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 2, "{\"lease\":\"out\"}"},
 	};
 	enum { COUNT = sizeof(events) / sizeof(events[0]) };
-	struct store_event later[] = {
-		{"question_asked", T0 + 48 * HOUR, 3, "{\"kind\":\"evaluate\"}"},
-		{"question_leased", T0 + 48 * HOUR, 3, "{\"lease\":\"new\"}"},
-		{"question_leased", T0 + 48 * HOUR + 1, 3, "{\"lease\":\"newer\"}"},
+	struct log_event later[] = {
+		{LOGGED_QUESTION_ASKED, T0 + 48 * HOUR, 3, "{\"kind\":\"evaluate\"}"},
+		{LOGGED_QUESTION_LEASED, T0 + 48 * HOUR, 3, "{\"lease\":\"new\"}"},
+		{LOGGED_QUESTION_LEASED, T0 + 48 * HOUR + 1, 3, "{\"lease\":\"newer\"}"},
 	};
 	struct world world;
 	struct err err;

@@ -140,27 +140,27 @@ struct author {
 	char data[EVENTS_PER_OP][160];
 };
 
-static struct store_event write_event(struct author *author, char *data)
+static struct log_event write_event(struct author *author, char *data)
 {
 	static const char *const kinds[] = {"evaluate", "evaluate", "score", "confirm"};
 	static const char *const sources[] = {"measured", "cache", "imported"};
 	static const struct {
-		const char *type;
+		enum logged type;
 		char becomes;
 		const char *before, *after; /* the trial's number in the data */
 	} steps[] = {
-		{"question_leased", 'l', "{\"lease\":\"x", "\"}"},
-		{"lease_expired", 'a', "{\"lease\":\"x", "\"}"},
-		{"trial_told", 't', "{\"accuracy\":0.", ",\"metrics\":{\"latency_ms\":3}}"},
-		{"trial_failed", 'f', "{\"error\":\"e", "\",\"attempts\":2}"},
-		{"trial_cancelled", 'c', "{\"x\":", "}"},
-		{"new_best", 0, "{\"feasible\":true,\"accuracy\":0.", "}"},
-		{"warning", 0, "{\"detail\":\"w", "\"}"},
-		{"job_edited", 0, "{\"parallel\":", "}"},
-		{"state_changed", 0, "{\"state\":\"paused\",\"active_s\":", ".5}"},
-		{"stage_entered", 0, "{\"stage\":\"s", "\"}"},
-		{"measurement_disagrees", 0, "{\"detail\":\"m", "\"}"},
-		{"baseline_measured", 0, "{\"accuracy\":0.", ",\"bound\":0.5,\"metrics\":{}}"},
+		{LOGGED_QUESTION_LEASED, 'l', "{\"lease\":\"x", "\"}"},
+		{LOGGED_LEASE_EXPIRED, 'a', "{\"lease\":\"x", "\"}"},
+		{LOGGED_TRIAL_TOLD, 't', "{\"accuracy\":0.", ",\"metrics\":{\"latency_ms\":3}}"},
+		{LOGGED_TRIAL_FAILED, 'f', "{\"error\":\"e", "\",\"attempts\":2}"},
+		{LOGGED_TRIAL_CANCELLED, 'c', "{\"x\":", "}"},
+		{LOGGED_NEW_BEST, 0, "{\"feasible\":true,\"accuracy\":0.", "}"},
+		{LOGGED_WARNING, 0, "{\"detail\":\"w", "\"}"},
+		{LOGGED_JOB_EDITED, 0, "{\"parallel\":", "}"},
+		{LOGGED_STATE_CHANGED, 0, "{\"state\":\"paused\",\"active_s\":", ".5}"},
+		{LOGGED_STAGE_ENTERED, 0, "{\"stage\":\"s", "\"}"},
+		{LOGGED_MEASUREMENT_DISAGREES, 0, "{\"detail\":\"m", "\"}"},
+		{LOGGED_BASELINE_MEASURED, 0, "{\"accuracy\":0.", ",\"bound\":0.5,\"metrics\":{}}"},
 	};
 	struct rng *rng = &author->rng;
 	size_t step = rng_below(rng, sizeof(steps) / sizeof(steps[0]) + 4);
@@ -170,13 +170,13 @@ static struct store_event write_event(struct author *author, char *data)
 	bool settled = imported || (trial < author->trials && author->states[trial] == 't');
 
 	if (imported) {
-		return (struct store_event){"trial_judged", at_ms, trial,
-					    "{\"feasible\":true,\"objective_value\":2.5}"};
+		return (struct log_event){LOGGED_TRIAL_JUDGED, at_ms, trial,
+					  "{\"feasible\":true,\"objective_value\":2.5}"};
 	}
 	if (trial == author->trials && trial < TRIALS && rng_below(rng, 4) == 0) {
 		author->states[author->trials++] = 'i';
-		return (struct store_event){
-			"trial_imported", at_ms, trial,
+		return (struct log_event){
+			LOGGED_TRIAL_IMPORTED, at_ms, trial,
 			"{\"kind\":\"evaluate\",\"accuracy\":{\"a\":0.5},\"metrics\":{}}"};
 	}
 	if (trial == author->trials || step >= sizeof(steps) / sizeof(steps[0]) ||
@@ -186,20 +186,20 @@ static struct store_event write_event(struct author *author, char *data)
 						? author->states[trial]
 						: 'a';
 		if (author->trials == TRIALS && trial == 0) {
-			return (struct store_event){"timeout", at_ms, -1, NULL};
+			return (struct log_event){LOGGED_TIMEOUT, at_ms, -1, NULL};
 		}
 		(void)snprintf(data, sizeof(author->data[0]),
 			       "{\"kind\":\"%s\",\"source\":\"%s\",\"config\":[[0,%lld]]}",
 			       kinds[rng_below(rng, 4)], sources[rng_below(rng, 3)],
 			       (long long)trial);
-		return (struct store_event){"question_asked", at_ms, trial, data};
+		return (struct log_event){LOGGED_QUESTION_ASKED, at_ms, trial, data};
 	}
 	if (steps[step].becomes != 0) {
 		author->states[trial] = steps[step].becomes;
 	}
 	(void)snprintf(data, sizeof(author->data[0]), "%s%lld%s", steps[step].before,
 		       (long long)trial, steps[step].after);
-	return (struct store_event){steps[step].type, at_ms, trial, data};
+	return (struct log_event){steps[step].type, at_ms, trial, data};
 }
 
 static void write_random_log(struct world *world, const char *job, uint64_t seed)
@@ -208,7 +208,7 @@ static void write_random_log(struct world *world, const char *job, uint64_t seed
 
 	cr_assert_eq(world_insert(world, job, NULL), 0);
 	for (int64_t op = 0; op < OPS; op++) {
-		struct store_event events[EVENTS_PER_OP];
+		struct log_event events[EVENTS_PER_OP];
 
 		for (int i = 0; i < EVENTS_PER_OP; i++) {
 			events[i] = write_event(&author, author.data[i]);
@@ -290,7 +290,7 @@ Test(store_safety, a_backup_of_a_running_store_is_a_whole_database)
 Test(store_safety, what_is_queued_together_is_committed_together)
 {
 	enum { QUEUED = 1000, GROUP = 256 };
-	struct store_event event = {"timeout", T0, -1, NULL};
+	struct log_event event = {LOGGED_TIMEOUT, T0, -1, NULL};
 	struct store_stats before;
 	struct store_stats after;
 	struct world world;
@@ -322,7 +322,7 @@ Test(store_safety, what_is_queued_together_is_committed_together)
 Test(store_safety, a_stop_commits_what_is_queued_and_refuses_the_rest)
 {
 	enum { QUEUED = 100 };
-	struct store_event event = {"timeout", T0, -1, NULL};
+	struct log_event event = {LOGGED_TIMEOUT, T0, -1, NULL};
 	struct store_value id = TEXT("job_a");
 	struct world world;
 
@@ -348,7 +348,7 @@ Test(store_safety, a_stop_commits_what_is_queued_and_refuses_the_rest)
 static void fill(struct world *world, int64_t *version)
 {
 	char *text = mem_new(20000, 1);
-	struct store_event event = {"warning", T0, -1, text};
+	struct log_event event = {LOGGED_WARNING, T0, -1, text};
 
 	(void)snprintf(text, 20000, "{\"x\":\"%015000d\"}", 1);
 	while (world_append(world, "job_a", *version, &event, 1, NULL) == 0) {
@@ -359,8 +359,8 @@ static void fill(struct world *world, int64_t *version)
 
 Test(store_safety, a_full_disk_refuses_what_adds_until_something_was_deleted)
 {
-	struct store_event cancel = {"state_changed", T0, -1, "{\"state\":\"cancelled\"}"};
-	struct store_event more = {"warning", T0, -1, "{\"detail\":\"d\"}"};
+	struct log_event cancel = {LOGGED_STATE_CHANGED, T0, -1, "{\"state\":\"cancelled\"}"};
+	struct log_event more = {LOGGED_WARNING, T0, -1, "{\"detail\":\"d\"}"};
 	struct world world;
 	int64_t version = 1;
 
@@ -414,7 +414,7 @@ static void run_child(struct world *world, int pipe, rlim_t file_bytes)
 {
 	struct writer_child child = {.world = world, .pipe = pipe, .acked = 1};
 	struct rlimit limit = {file_bytes, file_bytes};
-	struct store_event event = {"warning", T0, -1, "{\"detail\":\"0123456789\"}"};
+	struct log_event event = {LOGGED_WARNING, T0, -1, "{\"detail\":\"0123456789\"}"};
 
 	world_open(world, 0);
 	(void)signal(SIGXFSZ, SIG_IGN);
