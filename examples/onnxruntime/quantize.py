@@ -1,0 +1,90 @@
+"""What ONNX Runtime can do to a model, and a config made into a model file. In your evaluator this is another framework."""
+
+import shutil
+import types
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.onnx_model import ONNXModel
+
+# One option for whatever ONNX Runtime has for a whole call only. What it has for a tensor may be chosen.
+DYNAMIC = {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}
+STATIC = {**DYNAMIC, "weight": {"dtype": ["int8"], "granularity": ["per_tensor", "per_channel"]}}
+MODES = {"Conv": {"static": STATIC}, "MatMul": {"static": STATIC, "dynamic": DYNAMIC}}
+# These have no choice: they are in int8 when what they read is.
+FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose"}
+
+
+class Quantizer:
+    def __init__(self, path, prepared, calibration, method="MinMax"):
+        """`prepared` is the file that configs are applied to."""
+        self.prepared, self.calibration = prepared, calibration
+        self.method = CalibrationMethod[method]
+        options = ort.SessionOptions()  # folds constants and batch normalisation
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = prepared
+        ort.InferenceSession(path, options, disabled_optimizers=["MatMulAddFusion"])
+        model = ONNXModel(onnx.load(prepared))
+        model.replace_gemm_with_matmul()  # as quantize_dynamic does, which gives them other names
+        nodes = model.graph().node
+        self.input = model.graph().input[0].name
+        for node in nodes:  # a config speaks of operators by name
+            node.name = node.name or f"{node.op_type}:{node.output[0]}"
+        onnx.save(model.model, prepared)
+        self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
+        self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]
+        self.rank = {weight.name: len(weight.dims) for weight in model.initializer()}
+        readers = Counter(name for node in nodes for name in node.input)
+        # Weights that several nodes read cannot be what each of them chose: these stay in fp32.
+        self.ops = {
+            node.name: node for node in nodes if node.op_type in MODES
+            and node.input[1] in self.rank and readers[node.input[1]] == 1}
+
+    def capability(self):
+        return {
+            "framework": "onnxruntime", "op_types": MODES,
+            "ops": [{"name": name, "type": node.op_type} for name, node in self.ops.items()],
+            "calibration_sampling_sizes": [len(self.calibration)],
+        }
+
+    def build(self, config, path):
+        """Applies a config, or none, to the letter. The winner becomes a file by these lines, too."""
+        chosen = config["ops"] if config else {}
+        dynamic = [name for name in chosen if chosen[name]["mode"] == "dynamic"]
+        static = [name for name in chosen if chosen[name]["mode"] == "static"]
+        shutil.copy(self.prepared, path)
+        if dynamic:  # an empty list would mean all
+            quantize_dynamic(path, path, nodes_to_quantize=dynamic)
+            self.rename(path)
+        if static:
+            axes = {}  # of the output channels; per_channel=True would mean all operators
+            for name in static:
+                if chosen[name]["weight"]["granularity"] == "per_channel":
+                    weight = self.ops[name].input[1]
+                    axis = 0 if self.ops[name].op_type == "Conv" else self.rank[weight] - 1
+                    axes[weight] = [{"axis": axis}]
+            images = self.calibration[:config["calibration_sampling_size"]]
+            feeds = iter([{self.input: image[np.newaxis]} for image in images])
+            quantize_static(
+                path, path, types.SimpleNamespace(get_next=lambda: next(feeds, None)),
+                nodes_to_quantize=static + self.followers, calibrate_method=self.method,
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                extra_options={"TensorQuantOverrides": axes})
+
+    def rename(self, path):
+        """What quantize_dynamic adds has the very names that quantize_static gives to its own."""
+        model = onnx.load(path)
+
+        def own(name):
+            return name if name in self.known else f"dynamic/{name}"
+
+        for thing in (*model.graph.node, *model.graph.initializer):
+            thing.name = own(thing.name)
+        for node in model.graph.node:
+            node.input[:] = map(own, node.input)
+            node.output[:] = map(own, node.output)
+        del model.graph.value_info[:]
+        onnx.save(model, path)
