@@ -13,6 +13,8 @@ call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control,
 call_fn trials_list, trials_get, trials_import;
 /* results.c: what a job has found */
 call_fn results_space, results_best, results_pareto, results_sensitivity;
+/* charts.c: what a job's pages draw */
+call_fn charts_get;
 /* export.c */
 call_fn export_job;
 /* events.c */

@@ -82,8 +82,7 @@ static void add_loss(const struct job *job, const struct figures *f, struct buf 
 	}
 }
 
-/* What an operator is lowered to: its weights' data type and bits, or its precision. */
-static const char *format_of(const struct space *space, size_t op, uint16_t choice)
+const char *words_format(const struct space *space, size_t op, uint16_t choice)
 {
 	const struct choice *c = &space_kind(space, op)->choices[choice];
 	uint16_t dtype = c->options[ITEM_WEIGHT_DTYPE];
@@ -107,7 +106,7 @@ static void add_operators(const struct job *job, const struct trial *trial, stru
 
 	config_expand(trial->config, space, choices);
 	for (size_t i = 0; i < space->op_count; i++) {
-		const char *format = format_of(space, i, choices[i]);
+		const char *format = words_format(space, i, choices[i]);
 		size_t k = 0;
 
 		while (format != NULL && k < used && strcmp(formats[k], format) != 0) {

@@ -15,5 +15,8 @@ const char *words_keep_because(const struct job *job, const struct trial *trial,
 /* The sentence; the caller frees. */
 char *words_verdict(const struct job *job, const struct trial *trial, const struct figures *figures,
 		    const char *keep_because);
+/* What an operator is lowered to by a choice: the data type of its weights or its precision; NULL for
+ * fp32. */
+const char *words_format(const struct space *space, size_t op, uint16_t choice);
 
 #endif

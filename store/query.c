@@ -91,6 +91,19 @@
 	" JOIN trial ON trial.job = ?1 AND trial.number = chosen" \
 	" ORDER BY trial." key " " direction " NULLS LAST, trial.number"
 
+/* Told trials that count, for charts; what is better has less `cost` and more `merit`. */
+#define POINTS(kinds) \
+	"WITH point AS MATERIALIZED (SELECT number, kind, stage, accuracy, objective_value, feasible," \
+	" asked_n, hash, ?2 * CAST(objective_value AS REAL) AS cost FROM trial" \
+	" WHERE job = ?1 AND state = 'told' AND kind IN (" kinds ") AND excluded IS NULL" \
+	" AND " OF_EVENT("asked_n", "subset") " IS NULL)"
+#define WITH_MERIT \
+	" (SELECT point.*, ?3 * accuracy_value AS merit FROM point" \
+	" JOIN trial ON trial.job = ?1 AND trial.number = point.number)"
+#define POINT_MEMBERS \
+	"'trial', number, 'kind', kind, 'stage', stage, 'accuracy', json(accuracy)," \
+	" 'objective_value', json(objective_value), 'feasible', " BOOLEAN("feasible")
+
 static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
 		"SELECT " JOB_DOCUMENT ", version, state, spec, capability, head, best_trial,"
@@ -135,6 +148,46 @@ static const char *const queries[QUERY_COUNT_] = {
 		" WHERE trial.job = ?1 AND state = 'told' AND source <> 'cache' AND excluded IS NULL"
 		" AND (kind = 'score' OR asked.data -> '$.subset' IS NULL)"
 		" AND kind IN ('evaluate', 'score') ORDER BY number",
+	[QUERY_CHART_HISTORY] =
+		POINTS("'evaluate'") ","
+		" seen AS MATERIALIZED (SELECT *, min(CASE feasible WHEN 1 THEN cost END) OVER"
+		" (ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,"
+		" ntile(150) OVER (ORDER BY number) AS stretch FROM point),"
+		" best AS MATERIALIZED (SELECT number FROM seen WHERE feasible = 1"
+		" AND (before IS NULL OR cost < before) ORDER BY number DESC LIMIT 200)"
+		" SELECT json_object(" POINT_MEMBERS ", 'best',"
+		" json(iif(number IN (SELECT number FROM best), 'true', 'false'))),"
+		" (SELECT count(*) FROM point) FROM seen WHERE number IN (SELECT number FROM best"
+		" UNION SELECT number FROM (SELECT number, min(cost) FROM seen GROUP BY stretch)"
+		" UNION SELECT number FROM (SELECT number, max(cost) FROM seen GROUP BY stretch))"
+		" ORDER BY number",
+	[QUERY_CHART_SCATTER] =
+		POINTS("'baseline', 'evaluate'") ","
+		" seen AS MATERIALIZED (SELECT *, count(*) OVER () AS total, max(merit) OVER"
+		" (ORDER BY cost, merit DESC, number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+		" AS above, ntile(20) OVER (ORDER BY cost) AS x, ntile(20) OVER (ORDER BY merit) AS y"
+		" FROM" WITH_MERIT "),"
+		" front AS MATERIALIZED (SELECT number FROM seen WHERE cost IS NOT NULL"
+		" AND merit IS NOT NULL AND (above IS NULL OR merit > above)"
+		" ORDER BY feasible DESC, cost LIMIT 99)"
+		" SELECT json_object(" POINT_MEMBERS ", 'front',"
+		" json(iif(number IN (SELECT number FROM front), 'true', 'false'))), total"
+		" FROM seen WHERE kind = 'baseline' OR number IN (SELECT number FROM front"
+		" UNION SELECT min(number) FROM seen GROUP BY iif(total <= 400, number, x), iif(total <= 400,"
+		" number, y)) ORDER BY number",
+	[QUERY_CHART_PRECISION] =
+		POINTS("'evaluate'") ","
+		" ranked AS (SELECT *, row_number() OVER (PARTITION BY hash ORDER BY feasible DESC,"
+		" cost, number) AS again, count(*) OVER () AS total FROM" WITH_MERIT ")"
+		" SELECT json_object(" POINT_MEMBERS "), "
+		" (SELECT data -> '$.config' FROM event WHERE event.job = ?1 AND event.n = asked_n), total"
+		" FROM ranked WHERE again = 1 ORDER BY feasible DESC,"
+		" CASE feasible WHEN 1 THEN cost ELSE -merit END, number LIMIT ?4",
+	[QUERY_CHART_TIMELINE] =
+		"SELECT json_object('trial', number, 'kind', kind, 'state', state, 'worker', worker,"
+		" 'asked_at', " TIME("asked_at") ", 'told_at', " TIME("told_at") "),"
+		" (SELECT count(*) FROM trial WHERE job = ?1 AND source IS NOT 'cache')"
+		" FROM trial WHERE job = ?1 AND source IS NOT 'cache' ORDER BY number DESC LIMIT 500",
 	[QUERY_EVALUATORS] =
 		"SELECT document, id FROM evaluator"
 		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",

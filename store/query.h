@@ -40,6 +40,18 @@ enum store_query {
 	/* (job) -> number, data of the event that asked (or imported), data of the event that told, of
 	 * every measurement and every score question that has its own answer and counts */
 	QUERY_ANSWERED,
+	/* (job, 1 or -1: the sign that makes less of the objective better) -> document, of how many trials
+	 * the points are; what stands for all trials told, at most 500, by number: the newest bests and the
+	 * extremes of as many stretches as there is room for */
+	QUERY_CHART_HISTORY,
+	/* (job, sign of the objective, sign of accuracy: 1 when more is better) -> document, of how many;
+	 * at most 500: the baseline, the front of accuracy and objective, one trial of every corner */
+	QUERY_CHART_SCATTER,
+	/* (job, sign of the objective, sign of accuracy, limit) -> document without its end, config (as in
+	 * the event that asked), of how many; the best trials, one for each config */
+	QUERY_CHART_PRECISION,
+	/* (job) -> document, of how many; the newest 500 questions and imports, newest first */
+	QUERY_CHART_TIMELINE,
 	/* (after id|null, limit) -> document, id; oldest first */
 	QUERY_EVALUATORS,
 	/* (id) -> document, secrets */

@@ -1,0 +1,144 @@
+#include "api/outcome.h"
+#include "api/resources.h"
+#include "api/router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "job/spec/codec_config.h"
+#include "job/words.h"
+
+/*
+ * What charts of a job draw: few points that stand for all trials. The store chooses them, on its own
+ * threads.
+ */
+
+enum { FORMATS = 64, MAP_TRIALS = 16, TEXT_MAX = 32 * 1024 * 1024 };
+
+/* The rows' first column as items, their last as the total. */
+static void on_points(struct call *call, const struct store_rows *rows)
+{
+	struct buf text;
+
+	buf_init(&text, TEXT_MAX);
+	buf_printf(&text, "{\"total\":%s,\"items\":[",
+		   rows->count > 0 ? rows->cells[rows->columns - 1] : "0");
+	for (size_t i = 0; i < rows->count; i++) {
+		buf_text(&text, i > 0 ? "," : "");
+		buf_text(&text, rows->cells[i * rows->columns]);
+	}
+	buf_text(&text, "],\"next\":null}");
+	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+}
+
+/* The names of the formats that a map uses, and where each stands. */
+struct formats {
+	const char *names[FORMATS];
+	size_t count;
+};
+
+static size_t find_format(struct formats *formats, const char *name)
+{
+	size_t i = 0;
+
+	while (i < formats->count && strcmp(formats->names[i], name) != 0) {
+		i++;
+	}
+	if (i == formats->count && i < FORMATS) {
+		formats->names[formats->count++] = name;
+	}
+	return i < FORMATS ? i : FORMATS - 1;
+}
+
+/* A row's document with what each operator is lowered to. */
+static void add_map_row(const struct space *space, char *const *cells, struct formats *formats,
+			struct buf *text)
+{
+	json_t *changes = cells[1] != NULL ? json_loads(cells[1], 0, NULL) : NULL;
+	struct config *config = changes != NULL ? codec_changes_read(space, changes) : NULL;
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+
+	buf_add(text, cells[0], strlen(cells[0]) - 1);
+	buf_text(text, ",\"formats\":[");
+	if (config != NULL) {
+		config_expand(config, space, choices);
+	}
+	for (size_t op = 0; config != NULL && op < space->op_count; op++) {
+		const char *format = words_format(space, op, choices[op]);
+
+		buf_printf(text, op > 0 ? ",%zu" : "%zu",
+			   find_format(formats, format != NULL ? format : "fp32"));
+	}
+	buf_text(text, "]}");
+	free(choices);
+	config_destroy(config);
+	json_decref(changes);
+}
+
+static void on_map(struct call *call, const struct store_rows *rows)
+{
+	const struct outcome *outcome = call->state;
+	const struct space *space = outcome->spec->space;
+	struct formats formats = {.count = 0};
+	struct buf text;
+
+	(void)find_format(&formats, "fp32");
+	buf_init(&text, TEXT_MAX);
+	buf_printf(&text, "{\"total\":%s,\"items\":[", rows->count > 0 ? rows->cells[2] : "0");
+	for (size_t i = 0; i < rows->count; i++) {
+		buf_text(&text, i > 0 ? "," : "");
+		add_map_row(space, &rows->cells[i * rows->columns], &formats, &text);
+	}
+	buf_text(&text, "],\"ops\":[");
+	for (size_t op = 0; op < space->op_count; op++) {
+		const char *name = space->ops[op].name;
+
+		buf_text(&text, op > 0 ? "," : "");
+		buf_json_string(&text, name, strlen(name));
+	}
+	buf_text(&text, "],\"formats\":[");
+	for (size_t i = 0; i < formats.count; i++) {
+		buf_text(&text, i > 0 ? "," : "");
+		buf_json_string(&text, formats.names[i], strlen(formats.names[i]));
+	}
+	buf_text(&text, "],\"next\":null}");
+	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+}
+
+static const struct {
+	const char *name;
+	int query;
+	size_t values;
+	void (*reply)(struct call *call, const struct store_rows *rows);
+} charts[] = {{"history", QUERY_CHART_HISTORY, 2, on_points},
+	      {"scatter", QUERY_CHART_SCATTER, 3, on_points},
+	      {"precision", QUERY_CHART_PRECISION, 4, on_map},
+	      {"timeline", QUERY_CHART_TIMELINE, 1, on_points}};
+
+static void chart(struct call *call, const struct store_rows *rows)
+{
+	const struct outcome *outcome = outcome_keep(call, rows);
+	const struct objective *objective;
+	struct store_value values[4] = {{.text = call->params[0]}};
+	const char *name = strrchr(call->route->path, '/') + 1;
+	size_t i = 0;
+
+	if (outcome == NULL) {
+		return;
+	}
+	while (strcmp(charts[i].name, name) != 0) {
+		i++;
+	}
+	objective = &outcome->spec->objective;
+	values[1].integer =
+		objective->count == 1 && objective->metrics[0].higher_is_better ? -1 : 1;
+	values[2].integer = outcome->spec->criterion.metrics[0].higher_is_better ? 1 : -1;
+	values[3].integer = MAP_TRIALS;
+	call_query(call, charts[i].query, values, charts[i].values, charts[i].reply);
+}
+
+void charts_get(struct call *call)
+{
+	document_of_job(call, chart);
+}
