@@ -144,7 +144,7 @@ enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, con
 	return code;
 }
 
-/* One page; *ret_next is the cursor of the next one, NULL after the last. */
+/* One page, printed when `add` is NULL; *ret_next is the cursor of the next one, NULL after the last. */
 static enum cli_exit ask_page(struct cli *cli, const char *path, char **ret_next,
 			      void (*add)(void *arg, const json_t *item), void *arg)
 {
@@ -159,7 +159,7 @@ static enum cli_exit ask_page(struct cli *cli, const char *path, char **ret_next
 		return code;
 	}
 	code = cli_parse(&reply, &page);
-	if (code == CLI_OK && cli->options[OPTION_JSON] != NULL) {
+	if (code == CLI_OK && add == NULL) {
 		cli_print(&reply);
 	} else {
 		json_array_foreach(json_object_get(page, "items"), i, item) {
@@ -173,8 +173,8 @@ static enum cli_exit ask_page(struct cli *cli, const char *path, char **ret_next
 	return code;
 }
 
-enum cli_exit cli_pages(struct cli *cli, const char *path,
-			void (*add)(void *arg, const json_t *item), void *arg)
+enum cli_exit cli_each(struct cli *cli, const char *path,
+		       void (*add)(void *arg, const json_t *item), void *arg)
 {
 	char separator = strchr(path, '?') != NULL ? '&' : '?';
 	char *next = NULL;
@@ -189,6 +189,12 @@ enum cli_exit cli_pages(struct cli *cli, const char *path,
 		free(target);
 	} while (code == CLI_OK && next != NULL);
 	return code;
+}
+
+enum cli_exit cli_pages(struct cli *cli, const char *path,
+			void (*add)(void *arg, const json_t *item), void *arg)
+{
+	return cli_each(cli, path, cli->options[OPTION_JSON] != NULL ? NULL : add, arg);
 }
 
 char *cli_job_path(const struct cli *cli, const char *rest)

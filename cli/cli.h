@@ -61,8 +61,10 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, co
  * answer has been printed as it came. */
 enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
 		      json_t **ret_answer);
-/* Asks for `path` page by page and calls `add` for every item of a collection; with --json prints
- * the pages as they come instead. */
+/* Asks for `path` page by page and calls `add` for every item of a collection. */
+enum cli_exit cli_each(struct cli *cli, const char *path,
+		       void (*add)(void *arg, const json_t *item), void *arg);
+/* The same; with --json prints the pages as they come instead. */
 enum cli_exit cli_pages(struct cli *cli, const char *path,
 			void (*add)(void *arg, const json_t *item), void *arg);
 

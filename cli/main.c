@@ -8,14 +8,19 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/spell.h"
 #include "cli/best.h"
 #include "cli/cli.h"
+#include "cli/find.h"
 #include "cli/init.h"
 #include "cli/jobs.h"
 #include "cli/lists.h"
 #include "cli/probe.h"
 #include "cli/watch.h"
 #include "cli/worker.h"
+
+/* The argument of commands about a job. */
+#define JOB "ID"
 
 #define DEFAULT_SERVER "http://127.0.0.1:8585"
 
@@ -44,24 +49,24 @@ static const struct command commands[] = {
 	{"submit", "FILE|-", BIT(OPTION_SET) | BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP),
 	 "submit a job, print its id", jobs_submit},
 	{"jobs", NULL, BIT(OPTION_STATE), "list jobs, the newest first", jobs_list},
-	{"show", "ID", 0, "show a job", jobs_show},
-	{"watch", "ID", BIT(OPTION_OK_KEEP), "follow a job until it ends", watch_job},
-	{"wait", "ID", BIT(OPTION_OK_KEEP), "wait until a job ends, print what came of it",
+	{"show", JOB, 0, "show a job", jobs_show},
+	{"watch", JOB, BIT(OPTION_OK_KEEP), "follow a job until it ends", watch_job},
+	{"wait", JOB, BIT(OPTION_OK_KEEP), "wait until a job ends, print what came of it",
 	 watch_wait},
-	{"trials", "ID", 0, "list the trials of a job", lists_trials},
-	{"best", "ID", BIT(OPTION_OK_KEEP), "show the best configuration and what it gains",
+	{"trials", JOB, 0, "list the trials of a job", lists_trials},
+	{"best", JOB, BIT(OPTION_OK_KEEP), "show the best configuration and what it gains",
 	 best_show},
-	{"sensitivity", "ID", 0, "show what is known of each operator", lists_sensitivity},
-	{"clone", "ID", BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP) | BIT(OPTION_WARM_START),
+	{"sensitivity", JOB, 0, "show what is known of each operator", lists_sensitivity},
+	{"clone", JOB, BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP) | BIT(OPTION_WARM_START),
 	 "submit a job again, print the new one's id", jobs_clone},
-	{"pause", "ID", 0, "ask no more questions until it is resumed", jobs_control},
-	{"resume", "ID", 0, "go on with a paused job", jobs_control},
-	{"cancel", "ID", 0, "end a job now", jobs_control},
-	{"exclude", "ID", BIT(OPTION_TRIAL) | BIT(OPTION_REASON),
+	{"pause", JOB, 0, "ask no more questions until it is resumed", jobs_control},
+	{"resume", JOB, 0, "go on with a paused job", jobs_control},
+	{"cancel", JOB, 0, "end a job now", jobs_control},
+	{"exclude", JOB, BIT(OPTION_TRIAL) | BIT(OPTION_REASON),
 	 "take out what a trial measured wrongly", jobs_exclude},
-	{"include", "ID", BIT(OPTION_TRIAL), "take it in again", jobs_exclude},
-	{"delete", "ID", 0, "delete a job that has ended", jobs_delete},
-	{"export", "ID", BIT(OPTION_FORMAT), "print a whole job", jobs_export},
+	{"include", JOB, BIT(OPTION_TRIAL), "take it in again", jobs_exclude},
+	{"delete", JOB, 0, "delete a job that has ended", jobs_delete},
+	{"export", JOB, BIT(OPTION_FORMAT), "print a whole job", jobs_export},
 	{"strategies", NULL, 0, "list the strategies", lists_strategies},
 	{"probe", "URL|ID", 0, "ask an evaluator what it can do", probe_run},
 	{"evaluators", NULL, 0, "list the registered evaluators", lists_evaluators},
@@ -148,11 +153,62 @@ static void print_usage(const struct command *command)
 	}
 	printf("\n");
 	print_options("  --", global_options);
+	printf("\nnarrow help COMMAND tells more of one. ID is a job's id, the beginning of one, "
+	       "its name, or\n"
+	       "\"last\" for the newest.\n");
 	printf("\nEnvironment: NARROWD_URL is the daemon when --server is not given (else %s),\n"
 	       "NARROWD_TOKEN the token to send.\n"
 	       "Exit status: 0 ok, 1 the job ended without meeting its criterion, 2 wrong usage,\n"
 	       "3 the daemon said no, 4 not reachable, 5 the job says to keep the baseline.\n",
 	       DEFAULT_SERVER);
+}
+
+/* Keeps of two names the one that is more like what was typed. */
+static void keep_like(const char *typed, const char *name, const char **best, size_t *least)
+{
+	size_t apart = spell_apart(typed, name);
+
+	if (apart < *least) {
+		*least = apart;
+		*best = name;
+	}
+}
+
+static enum cli_exit unknown(const char *what, const char *word, const char *like)
+{
+	(void)fprintf(stderr, "narrow: unknown %s: %s%s%s%s\nnarrow --help tells more\n", what,
+		      word, like != NULL ? ": did you mean " : "", like != NULL ? like : "",
+		      like != NULL ? "?" : "");
+	return CLI_USAGE;
+}
+
+static enum cli_exit unknown_command(const char *word)
+{
+	const char *best = NULL;
+	size_t least = SPELL_OTHER;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		keep_like(word, commands[i].name, &best, &least);
+	}
+	return unknown("command", word, best);
+}
+
+/* A word that begins with one dash is like no option. */
+static enum cli_exit unknown_option(const char *word)
+{
+	const char *best = NULL;
+	size_t least = SPELL_OTHER;
+	char *name = mem_dup_n(word, strcspn(word, "=")), *like = NULL;
+	enum cli_exit code;
+
+	for (size_t i = 0; i < OPTION_COUNT && word[1] == '-'; i++) {
+		keep_like(name, options[i].name, &best, &least);
+	}
+	like = best != NULL ? mem_printf("--%s", best) : NULL;
+	code = unknown("option", word, like);
+	free(like);
+	free(name);
+	return code;
 }
 
 static enum cli_exit wrong_usage(const char *what, const char *which)
@@ -185,7 +241,7 @@ static enum cli_exit take_option(struct cli *cli, char **argv, unsigned *given, 
 		find_option(argv[0], equals != NULL ? (size_t)(equals - argv[0]) : strlen(argv[0]));
 
 	if (i == OPTION_COUNT || (equals != NULL && options[i].value == NULL)) {
-		return wrong_usage("unknown option: ", argv[0]);
+		return unknown_option(argv[0]);
 	}
 	*ret_used = 1;
 	cli->options[i] = "";
@@ -205,10 +261,14 @@ static enum cli_exit take_option(struct cli *cli, char **argv, unsigned *given, 
 
 static enum cli_exit take_word(struct cli *cli, const struct command **command, const char *word)
 {
+	if (*command == NULL && strcmp(word, "help") == 0) {
+		cli->options[OPTION_HELP] = "";
+		return CLI_OK;
+	}
 	if (*command == NULL) {
 		*command = find_command(word);
 		cli->command = word;
-		return *command != NULL ? CLI_OK : wrong_usage("unknown command: ", word);
+		return *command != NULL ? CLI_OK : unknown_command(word);
 	}
 	if ((*command)->argument == NULL || runs_another(*command) || cli->argument != NULL) {
 		return wrong_usage("one argument too many: ", word);
@@ -267,6 +327,23 @@ static const char *server_of(const struct cli *cli)
 	return server != NULL && server[0] != '\0' ? server : DEFAULT_SERVER;
 }
 
+/* With the id in place of whatever names a job. */
+static enum cli_exit run_command(struct cli *cli, const struct command *command)
+{
+	char *id = NULL;
+	enum cli_exit code = CLI_OK;
+
+	if (command->argument != NULL && strcmp(command->argument, JOB) == 0) {
+		code = find_job(cli, cli->argument, &id);
+		cli->argument = id;
+	}
+	if (code == CLI_OK) {
+		code = command->run(cli);
+	}
+	free(id);
+	return code;
+}
+
 static enum cli_exit run(struct cli *cli, const struct command *command)
 {
 	const char *token = getenv("NARROWD_TOKEN");
@@ -286,7 +363,7 @@ static enum cli_exit run(struct cli *cli, const struct command *command)
 		code = wrong_usage(err.message, "");
 	} else {
 		json_setup();
-		code = command->run(cli);
+		code = run_command(cli, command);
 	}
 	client_finish(&cli->client);
 	return code;

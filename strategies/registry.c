@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/spell.h"
+
 /* What plug-ins bring stands behind the built-in ones, and is only written at start-up. */
 const struct strategy_ops *strategies[REGISTRY_MAX + 1] = {
 	&auto_strategy,
@@ -35,64 +37,22 @@ const struct strategy_ops *strategy_find(const char *name)
 	return NULL;
 }
 
-/* Letters in lower case and digits: what spellings have in common. */
-static void plain(const char *name, char *ret)
-{
-	size_t length = 0;
-
-	for (; *name != '\0' && length < REGISTRY_NAME_MAX; name++) {
-		if (isalnum((unsigned char)*name)) {
-			ret[length++] = (char)tolower((unsigned char)*name);
-		}
-	}
-	ret[length] = '\0';
-}
-
-/* Levenshtein's distance. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[REGISTRY_NAME_MAX + 1];
-	size_t width = strlen(b);
-
-	for (size_t k = 0; k <= width; k++) {
-		row[k] = k;
-	}
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t k = 1; k <= width; k++) {
-			size_t change = corner + (a[i - 1] != b[k - 1]);
-			size_t less = row[k] < row[k - 1] ? row[k] : row[k - 1];
-
-			corner = row[k];
-			row[k] = change < less + 1 ? change : less + 1;
-		}
-	}
-	return row[width];
-}
-
 const char *strategy_like(const char *name)
 {
 	static const struct {
 		const char *inc, *name;
 	} levels[] = {{"o0", "conservative"}, {"o1", "basic"}};
-	char wanted[REGISTRY_NAME_MAX + 1], known[REGISTRY_NAME_MAX + 1];
 	const char *best = NULL;
-	size_t least = 3; /* more typing errors than two are another name */
+	size_t least = SPELL_OTHER;
 
-	plain(name, wanted);
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (strcmp(wanted, levels[i].inc) == 0) {
+		if (spell_apart(name, levels[i].inc) == 0) {
 			return levels[i].name;
 		}
 	}
-	for (size_t i = 0; strategies[i] != NULL && strlen(wanted) > 2; i++) {
-		size_t apart;
+	for (size_t i = 0; strategies[i] != NULL; i++) {
+		size_t apart = spell_apart(name, strategies[i]->name);
 
-		plain(strategies[i]->name, known);
-		apart = strstr(known, wanted) != NULL ? strcmp(known, wanted) != 0
-						      : distance(wanted, known);
 		if (apart < least) {
 			least = apart;
 			best = strategies[i]->name;

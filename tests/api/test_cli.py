@@ -31,6 +31,26 @@ class Usage(CliTest):
         self.assertIn("--format", text)
         self.assertNotIn("--state", text)
 
+    def test_help_as_a_command(self):
+        for words in (["help", "export"], ["export", "help", "--help"]):
+            text = self.runs(OK, "http://127.0.0.1:1", *words)
+            self.assertIn("usage: narrow export ID", text)
+        self.assertEqual(self.runs(OK, "http://127.0.0.1:1", "help"),
+                         self.runs(OK, "http://127.0.0.1:1", "--help"))
+        self.assertIn("unknown command: nope", self.fails(USAGE, "http://127.0.0.1:1", "help", "nope"))
+
+    def test_what_may_have_been_meant(self):
+        for arguments, like in {
+            ("sho",): "show", ("wacth",): "watch", ("Cancel",): "cancel", ("eval",): "evaluators",
+            ("jobs", "--sate", "x"): "--state", ("jobs", "--ok_keep"): "--ok-keep",
+            ("jobs", "--json=yes"): "--json", ("frobnicate",): None, ("jobs", "-s"): None,
+            ("jobs", "--frob"): None, ("get",): None, ("\x1b[2J",): None,
+        }.items():
+            with self.subTest(arguments):
+                errors = self.fails(USAGE, "http://127.0.0.1:1", *arguments)
+                self.assertRegex(errors, r"^narrow: unknown (command|option): ")
+                self.assertEqual(re.findall(r"did you mean (.*)\?", errors), [like] if like else [])
+
     def test_version(self):
         text = self.runs(OK, "http://127.0.0.1:1", "--version")
         self.assertRegex(text, r"^narrow \d+\.\d+\.\d+\n$")
@@ -241,14 +261,6 @@ class Requests(CliTest):
             self.assertIn(JOB, self.runs(OK, server, "show", JOB))
             self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}")
 
-    def test_an_id_stays_one_part_of_the_path(self):
-        server = self.serve(job())
-        for name in ("a/../b?x=1#y", "..", "%2e", "j\u00f6b"):
-            self.runs(OK, server, "show", "--", name)
-            path = server.requests[-1].path
-            self.assertRegex(path, r"^/v1/jobs/([A-Za-z0-9_-]|%[0-9A-F]{2})+$", name)
-            self.assertEqual(server.requests[-1].query, {})
-
     def test_control(self):
         for command, state, words in (
             ("pause", "paused", "paused"), ("resume", "running", "running"),
@@ -293,6 +305,84 @@ class Requests(CliTest):
             self.assertEqual(done.encode(), body + b"\n", command)
 
 
+class Meant(CliTest):
+    """Which job is meant by what stands for its id."""
+
+    def ids(self, *ends):
+        return [JOB[: -len(end)] + end for end in ends]
+
+    def answer(self, *jobs):
+        """A server with these jobs, the newest first, on pages of two."""
+        def reply(request):
+            if request.path != "/v1/jobs":
+                return Reply(200, job(id=request.path.split("/")[3]))
+            found = [j for j in jobs if request.query.get("name", j["name"]) == j["name"]]
+            start = int(request.query.get("cursor", 0))
+            count = min(int(request.query["limit"]), 2)
+            more = str(start + count) if start + count < len(found) else None
+            return {"items": found[start : start + count], "next": more}
+
+        return self.serve(reply)
+
+    def shown(self, server, word):
+        text = self.runs(OK, server, "show", "--", word)
+        return re.search(r"(?m)^job +(\S+)$", text)[1]
+
+    def test_a_whole_id_asks_nobody(self):
+        server = self.answer()
+        self.assertEqual(self.shown(server, JOB), JOB)
+        self.assertEqual([r.path for r in server.requests], [f"/v1/jobs/{JOB}"])
+
+    def test_the_beginning_of_an_id(self):
+        ids = self.ids("X1", "X2", "Y1", "Y2", "Z1")
+        server = self.answer(*(job(id=name, name=f"n{name[-2:]}") for name in ids))
+        self.assertEqual(self.shown(server, ids[4][:-1]), ids[4])
+        self.assertEqual(self.shown(server, ids[0][:-1] + "1"), ids[0])
+        errors = self.fails(USAGE, server, "cancel", ids[2][:-1])
+        self.assertIn("may be any of 2 jobs:", errors)
+        self.assertEqual(re.findall(r"(?m)^  (\S+)  2026-03-02 09:00:00  (\S+)$", errors),
+                         [(ids[2], "nY1"), (ids[3], "nY2")])
+        self.assertNotIn("POST", [request.method for request in server.requests])
+        errors = self.fails(USAGE, self.answer(*(job(id=i) for i in ids * 3)), "show", "job_")
+        self.assertIn("any of 15 jobs", errors)
+        self.assertEqual(len(errors.splitlines()), 7)
+
+    def test_a_name(self):
+        first, second, third = self.ids("1", "2", "3")
+        server = self.answer(job(id=first, name="a"), job(id=second, name="b/../c?x=1#y"),
+                             job(id=third, name="a"), job(id=third, name="job_of mine"))
+        self.assertEqual(self.shown(server, "b/../c?x=1#y"), second)
+        self.assertEqual(self.shown(server, "job_of mine"), third)
+        self.assertIn("any of 2 jobs", self.fails(USAGE, server, "show", "a"))
+        for word in ("A", "..", "%2e", "job_nope", "j\u00f6b", first + "9"):
+            errors = self.fails(REFUSED, server, "show", "--", word)
+            self.assertIn(f"no job has the id or the name {word}", errors)
+
+    def test_the_newest(self):
+        first, second = self.ids("1", "2")
+        server = self.answer(job(id=second), job(id=first))
+        self.assertEqual(self.shown(server, "last"), second)
+        self.assertEqual(json.loads(self.runs(OK, server, "show", "last", "--json"))["id"], second)
+        self.assertIn("no job", self.fails(REFUSED, self.answer(), "show", "last"))
+
+    def test_every_command_knows_it(self):
+        """Also what answers no job then has one job's id in its path."""
+        for command in ("show", "watch", "wait", "trials", "best", "sensitivity", "clone", "pause",
+                        "resume", "cancel", "exclude", "include", "delete", "export"):
+            server = self.serve(lambda r: {"items": [job()], "next": None}
+                                if r.path == "/v1/jobs" else problem(404, "not_found", "No", "no"))
+            self.fails(REFUSED, server, command, "last", *(
+                ["--trial", "1"] if command in ("exclude", "include") else []))
+            self.assertTrue(server.requests[1].path.startswith(f"/v1/jobs/{JOB}"), command)
+
+    def test_refusals_while_looking(self):
+        for word in ("last", "name", "job_01"):
+            server = self.serve(problem(503, "draining", "Shutting down", "later"))
+            self.assertIn("Shutting down", self.fails(REFUSED, server, "show", word))
+            server = self.serve(Reply(200, b"hello"))
+            self.assertIn("narrowd?", self.fails(UNREACHABLE, server, "show", word))
+
+
 class RealDaemon(CliTest):
     """One job's life against narrowd itself (NARROWD_BIN)."""
 
@@ -314,11 +404,13 @@ class RealDaemon(CliTest):
         ):
             self.assertRegex(self.runs(OK, daemon.url, "probe", evaluator.url), r"operators +2\n")
             self.assertEqual(len(self.runs(OK, daemon.url, "evaluators").splitlines()), 1)
-            job = {"tuning_criterion": {"strategy": "basic"}, "evaluator": {"url": evaluator.url}}
+            job = {"name": "mine", "tuning_criterion": {"strategy": "basic"}, "evaluator": {"url": evaluator.url}}
             body = json.dumps(job).encode()
             text = self.runs(OK, daemon.url, "submit", "-", "--watch", stdin=body)
             name = text.split()[0]
             self.assertIn("completed: criterion_met", text)
+            for word in ("last", name[:12], "mine"):
+                self.assertIn(name, self.runs(OK, daemon.url, "show", word), word)
             for command in ("show", "trials", "best"):
                 self.assertIn("0.9", self.runs(OK, daemon.url, command, name), command)
             self.assertRegex(
