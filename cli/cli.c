@@ -161,7 +161,7 @@ static enum cli_exit ask_page(struct cli *cli, const char *path, char **ret_next
 	code = cli_parse(&reply, &page);
 	if (code == CLI_OK && add == NULL) {
 		cli_print(&reply);
-	} else {
+	} else if (code == CLI_OK) {
 		json_array_foreach(json_object_get(page, "items"), i, item) {
 			add(arg, item);
 		}

@@ -20,11 +20,11 @@ enum times { TIMES_NONE, TIMES_LEFT, TIMES_BOTH };
 
 /* What of the line is shown. */
 struct look {
-	bool stage;
-	int bar;    /* its columns; 0: none */
-	bool words; /* the state, and what the counts count */
+	int bar; /* its columns; 0: none */
 	enum job_best_size best;
 	enum times times;
+	bool stage;
+	bool words;      /* the state, and what the counts count */
 	bool whole_note; /* with its reason */
 };
 
