@@ -28,7 +28,8 @@ enum {
 	EVALUATOR_CONNECTIONS = 1024,
 	PER_EVALUATOR = 256,
 	HTTP_STOP_MS = 2000,
-	COURIER_STOP_MS = 2000
+	COURIER_STOP_MS = 2000,
+	SIGNALS = 3,
 };
 
 struct process {
@@ -37,7 +38,7 @@ struct process {
 	struct guard *guard;
 	struct schedule schedule; /* of webhooks */
 	struct server server;
-	uv_signal_t signals[2];
+	uv_signal_t signals[SIGNALS];
 	uv_timer_t watchdog;
 	bool stopping;
 };
@@ -115,7 +116,7 @@ static void end_loop(void *arg)
 {
 	struct process *p = arg;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < SIGNALS; i++) {
 		uv_close((uv_handle_t *)&p->signals[i], NULL);
 	}
 	uv_close((uv_handle_t *)&p->watchdog, NULL);
@@ -156,6 +157,14 @@ static void on_signal(uv_signal_t *handle, int number)
 	tuner_stop(p->server.tuner, (uint64_t)p->options.drain_timeout_s * 1000, stop_http, p);
 }
 
+/* What closing a terminal sends, and what asks many a daemon to read its files again. */
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	(void)handle;
+	log_line(LOG_INFO, "SIGHUP is ignored: settings are read at the start alone",
+		 LOG_INT("signal", number));
+}
+
 static void on_watchdog(uv_timer_t *handle)
 {
 	(void)handle;
@@ -164,13 +173,16 @@ static void on_watchdog(uv_timer_t *handle)
 
 static void watch_signals(struct process *p)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const struct {
+		int number;
+		uv_signal_cb fn;
+	} watched[SIGNALS] = {{SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_hangup}};
 	uint64_t every = notify_watchdog_ms();
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < SIGNALS; i++) {
 		(void)uv_signal_init(loop_uv(p->loop), &p->signals[i]);
 		p->signals[i].data = p;
-		(void)uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+		(void)uv_signal_start(&p->signals[i], watched[i].fn, watched[i].number);
 	}
 	(void)uv_timer_init(loop_uv(p->loop), &p->watchdog);
 	if (every > 0) {
@@ -413,6 +425,7 @@ static void harden(void)
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGXFSZ, &ignore, NULL);
+	(void)sigaction(SIGHUP, &ignore, NULL); /* until the loop watches it */
 }
 
 int main(int argc, char **argv)

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/db.h"
 
@@ -18,7 +20,9 @@ void directory_init(struct directory *directory, const char *path)
 	directory->database = mem_printf("%s/narrowd.db", path);
 	directory->lock = mem_printf("%s/narrowd.lock", path);
 	directory->reserve = mem_printf("%s/narrowd.reserve", path);
-	directory->lock_fd = -1;
+	directory->wal = mem_printf("%s-wal", directory->database);
+	directory->shm = mem_printf("%s-shm", directory->database);
+	directory->lock_fd = directory->fd = -1;
 }
 
 void directory_finish(struct directory *directory)
@@ -26,20 +30,105 @@ void directory_finish(struct directory *directory)
 	if (directory->lock_fd >= 0) {
 		(void)close(directory->lock_fd);
 	}
+	if (directory->fd >= 0) {
+		(void)close(directory->fd);
+	}
 	free(directory->database);
 	free(directory->lock);
 	free(directory->reserve);
-	*directory = (struct directory){.lock_fd = -1};
+	free(directory->wal);
+	free(directory->shm);
+	*directory = (struct directory){.lock_fd = -1, .fd = -1};
 }
 
 static int open_or_create(const char *path, int *ret_fd, struct err *reterr)
 {
-	*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, DB_FILE_MODE);
+	*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, DB_FILE_MODE);
 	if (*ret_fd < 0) {
 		return err_set(reterr, errno == ENOSPC ? ERR_DISK_FULL : ERR_STORAGE,
 			       "cannot open %s: %s", path, strerror(errno));
 	}
 	return 0;
+}
+
+static void say_loose(const char *path, const struct stat *status)
+{
+	char mode[8];
+
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)status->st_mode & 07777);
+	if ((status->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+		log_line(LOG_WARNING,
+			 "others than the owner may use this; chmod go= takes that away",
+			 LOG_TEXT("path", path), LOG_TEXT("mode", mode));
+	}
+	if (status->st_uid != geteuid()) {
+		log_line(LOG_WARNING, "this belongs to another user, who can change it at any time",
+			 LOG_TEXT("path", path), LOG_INT("owner", (int64_t)status->st_uid));
+	}
+}
+
+/* A link, a pipe or a device under a name of ours would have us write somewhere else. */
+static int look_at(const char *path, mode_t type, struct err *reterr)
+{
+	struct stat status;
+
+	if (lstat(path, &status) != 0) {
+		return errno == ENOENT ? 0
+				       : err_set(reterr, ERR_STORAGE, "cannot look at %s: %s", path,
+						 strerror(errno));
+	}
+	if ((status.st_mode & S_IFMT) != type) {
+		return err_set(reterr, ERR_STORAGE,
+			       "%s is %s, which narrowd did not make: move it away", path,
+			       S_ISLNK(status.st_mode) ? "a symbolic link" : "no plain file");
+	}
+	say_loose(path, &status);
+	return 0;
+}
+
+static int look_at_files(const struct directory *directory, struct err *reterr)
+{
+	const char *const files[] = {directory->database, directory->wal, directory->shm,
+				     directory->lock, directory->reserve};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+		rc = look_at(files[i], S_IFREG, reterr);
+	}
+	return rc;
+}
+
+static int lock(int fd, const char *path, const char *by, struct err *reterr)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		return 0;
+	}
+	return err_set(reterr, errno == EWOULDBLOCK ? ERR_BUSY : ERR_STORAGE,
+		       "the data directory %s is in use by another narrowd (%s: %s)", path, by,
+		       strerror(errno));
+}
+
+/* The directory itself is locked, too: cleaners remove files whose names end in ".lock". */
+static int lock_directory(struct directory *directory, const char *path, struct err *reterr)
+{
+	struct stat status;
+	int rc;
+
+	directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory->fd < 0 || fstat(directory->fd, &status) != 0) {
+		return err_set(reterr, ERR_STORAGE, "cannot open the data directory %s: %s", path,
+			       strerror(errno));
+	}
+	say_loose(path, &status);
+	rc = lock(directory->fd, path, path, reterr);
+	if (rc == -(int)ERR_STORAGE) {
+		log_line(LOG_WARNING,
+			 "this file system locks no directories: only the lock file "
+			 "keeps a second narrowd away",
+			 LOG_TEXT("path", path));
+		rc = 0;
+	}
+	return rc;
 }
 
 int directory_take(struct directory *directory, const char *path, struct err *reterr)
@@ -51,16 +140,19 @@ int directory_take(struct directory *directory, const char *path, struct err *re
 		return err_set(reterr, ERR_STORAGE, "cannot create the data directory %s: %s", path,
 			       strerror(errno));
 	}
-	rc = open_or_create(directory->lock, &directory->lock_fd, reterr);
-	if (rc != 0) {
-		return rc;
+	rc = lock_directory(directory, path, reterr);
+	if (rc == 0) {
+		rc = look_at_files(directory, reterr);
 	}
-	if (flock(directory->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		return err_set(reterr, errno == EWOULDBLOCK ? ERR_BUSY : ERR_STORAGE,
-			       "the data directory %s is in use by another narrowd (%s: %s)", path,
-			       directory->lock, strerror(errno));
+	if (rc == 0) {
+		rc = open_or_create(directory->lock, &directory->lock_fd, reterr);
 	}
-	rc = open_or_create(directory->database, &fd, reterr);
+	if (rc == 0) {
+		rc = lock(directory->lock_fd, path, directory->lock, reterr);
+	}
+	if (rc == 0) {
+		rc = open_or_create(directory->database, &fd, reterr);
+	}
 	if (rc == 0) {
 		(void)close(fd);
 	}

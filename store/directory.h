@@ -17,7 +17,10 @@ struct directory {
 	char *database; /* paths, owned */
 	char *lock;
 	char *reserve;
+	char *wal; /* SQLite's, beside the database */
+	char *shm;
 	int lock_fd; /* -1 when not held */
+	int fd;      /* of the directory itself, likewise */
 };
 
 /* Names only; touches nothing. */
@@ -27,7 +30,9 @@ void directory_finish(struct directory *directory);
 
 /*
  * Makes the directory (0700) and the database file (0600) unless they are there, and takes the
- * lock. ERR_BUSY when another process holds it, ERR_STORAGE otherwise.
+ * lock, which holds even when somebody removes its file. ERR_BUSY when another process holds it,
+ * ERR_STORAGE otherwise, also when a name of ours is taken by what is no plain file. Logs what others
+ * than the owner may use.
  */
 int directory_take(struct directory *directory, const char *path, struct err *reterr);
 

@@ -307,10 +307,8 @@ int store_backup(const char *directory, const char *destination, struct err *ret
 
 void store_stats(const struct store *store, struct store_stats *ret)
 {
-	char *wal = mem_printf("%s-wal", store->directory.database);
 	struct stat status;
 
 	writer_stats(store->writer, ret);
-	ret->wal_bytes = stat(wal, &status) == 0 ? (int64_t)status.st_size : 0;
-	free(wal);
+	ret->wal_bytes = stat(store->directory.wal, &status) == 0 ? (int64_t)status.st_size : 0;
 }

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -135,17 +136,52 @@ static void set_options(const struct http_socket *sock)
 	}
 }
 
-/* A crashed daemon leaves its path behind; a running one answers there. */
-static void remove_stale(const struct http_socket *sock)
+/* A crashed daemon leaves its socket behind; a running one answers there. All else is somebody's. */
+static int remove_stale(const struct http_socket *sock, const char *text, struct err *reterr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *path = sock->address.un.sun_path;
+	struct stat status;
+	int fd;
 
+	if (lstat(path, &status) != 0) {
+		return 0; /* bind() says what is wrong with it, if anything is */
+	}
+	if (!S_ISSOCK(status.st_mode)) {
+		return err_set(reterr, ERR_ADDRESS,
+			       "cannot listen on \"%s\": a file that is no socket is there, and "
+			       "stays: name another path, or move it away",
+			       text);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, &sock->address.any, sock->length) != 0 &&
 	    errno == ECONNREFUSED) {
-		(void)unlink(sock->address.un.sun_path);
+		(void)unlink(path);
 	}
 	if (fd >= 0) {
 		(void)close(fd);
+	}
+	return 0;
+}
+
+static void remember_file(struct http_socket *sock)
+{
+	struct stat status;
+
+	if (sock->is_unix && lstat(sock->address.un.sun_path, &status) == 0) {
+		sock->device = status.st_dev;
+		sock->inode = status.st_ino;
+	}
+}
+
+/* Unless something else took its place meanwhile. */
+static void remove_file(const struct http_socket *sock)
+{
+	const char *path = sock->address.un.sun_path;
+	struct stat status;
+
+	if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+	    status.st_dev == sock->device && status.st_ino == sock->inode) {
+		(void)unlink(path);
 	}
 }
 
@@ -182,17 +218,18 @@ int http_socket_init(struct http_socket *sock, const char *text, struct err *ret
 			       strerror(errno));
 	}
 	set_options(sock);
-	if (sock->is_unix) {
-		remove_stale(sock);
-	}
-	if (bind(sock->fd, &sock->address.any, sock->length) != 0 ||
-	    listen(sock->fd, BACKLOG) != 0) {
+	rc = sock->is_unix ? remove_stale(sock, text, reterr) : 0;
+	if (rc == 0 && (bind(sock->fd, &sock->address.any, sock->length) != 0 ||
+			listen(sock->fd, BACKLOG) != 0)) {
 		rc = err_set(reterr, ERR_ADDRESS, "cannot listen on \"%s\": %s", text,
 			     strerror(errno));
+	}
+	if (rc != 0) {
 		(void)close(sock->fd);
 		sock->fd = -1;
 		return rc;
 	}
+	remember_file(sock);
 	sock->url = make_url(sock);
 	return 0;
 }
@@ -205,7 +242,7 @@ void http_socket_close(struct http_socket *sock)
 	(void)close(sock->fd);
 	sock->fd = -1;
 	if (sock->is_unix) {
-		(void)unlink(sock->address.un.sun_path);
+		remove_file(sock);
 	}
 }
 

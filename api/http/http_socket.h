@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include "base/err.h"
@@ -23,11 +24,14 @@ struct http_socket {
 		struct sockaddr_un un;
 	} address;
 	socklen_t length;
+	dev_t device; /* of a unix socket's file, as bound */
+	ino_t inode;
 };
 
 /* Reads "127.0.0.1:8585", "[::1]:8585" or "unix:/path" into `sock`. Returns 0 or -ERR_ADDRESS. */
 int http_socket_parse(struct http_socket *sock, const char *text, struct err *reterr);
-/* Parses, binds and listens, not blocking; a unix socket that nobody serves any more is replaced.
+/* Parses, binds and listens, not blocking; a unix socket that nobody serves any more is replaced, and
+ * nothing else.
  * Returns 0 or -ERR_ADDRESS; finish in either case. */
 int http_socket_init(struct http_socket *sock, const char *text, struct err *reterr);
 /* Closes it and removes a unix socket's path; the URL stays. */
