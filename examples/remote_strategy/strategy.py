@@ -3,7 +3,7 @@
 
 The first suggestion is the default config. Each further one changes one operator of the best config
 so far, picked at random with the job's seed. After PATIENCE changes in a row that were no better it
-says that nothing is left to try.
+says that nothing is left to try. It serves any number of jobs at once; each has a state of its own.
 
     strategy.py --port 9100
 
@@ -17,6 +17,7 @@ import http.server
 import itertools
 import json
 import random
+import threading
 
 PATIENCE = 30
 
@@ -41,15 +42,23 @@ class Job:
     """What is known of one job. The same questions in the same order give the same answers."""
 
     def __init__(self, begin):
+        self.lock = threading.Lock()  # one question after the other
         self.random = random.Random(begin["seed"])
         self.choices = {op["name"]: list(choices(op["modes"])) for op in begin["space"]["ops"]}
         self.best = None  # (rank, ops)
+        self.answers = {}  # by the question's trial; a question whose answer was lost is put again
         self.tried = {}  # trial of the suggestion -> ops
         self.in_vain = 0
 
-    def suggest(self, trial):
-        if trial in self.tried:  # the answer was lost, and the question is put again
-            return {"config": {"ops": self.tried[trial]}}
+    def answer(self, name, question):
+        known = {"begin": lambda begin: {}, "next": self.suggest, "observe": self.observe}
+        trial = question["trial"]
+        with self.lock:
+            if trial not in self.answers:
+                self.answers[trial] = known[name](question)
+            return self.answers[trial]
+
+    def suggest(self, question):
         ops = copy.deepcopy(self.best[1]) if self.best else {}
         movable = [name for name, list_ in self.choices.items() if len(list_) > 1]
         if self.in_vain >= PATIENCE or (self.tried and not movable):
@@ -57,13 +66,13 @@ class Job:
         if self.tried:
             name = self.random.choice(movable)
             ops[name] = self.random.choice(self.choices[name])
-        self.tried[trial] = ops
+        self.tried[question["trial"]] = ops
         return {"config": {"ops": ops}}
 
     def observe(self, result):
+        self.in_vain += 1
         if result["failed"]:
-            self.in_vain += 1
-            return
+            return {}
         # What meets the criterion comes first, by objective; then what misses it by the least.
         # The objective is taken to be better when it is lower.
         feasible = result["feasible"]
@@ -71,27 +80,28 @@ class Job:
         if self.best is None or rank > self.best[0]:
             self.best = (rank, self.tried[result["suggestion"]])
             self.in_vain = 0
-        else:
-            self.in_vain += 1
+        return {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version, wbufsize = "HTTP/1.1", -1  # -1: head and body leave in one segment
+    jobs, lock = {}, threading.Lock()  # the lock is the table's: no job waits for another one's answer
+
+    def job_of(self, name, question):
+        with self.lock:
+            if name == "begin" and question["job"] not in self.jobs:
+                self.jobs[question["job"]] = Job(question)
+            return self.jobs.get(question["job"])
 
     def do_POST(self):
         question = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        jobs, name = self.server.jobs, self.path.rsplit("/", 1)[-1]
-        answer, status = {}, 200
-        if name == "begin":
-            jobs.setdefault(question["job"], Job(question))
-        elif question["job"] not in jobs:
-            answer, status = {"error": "this job began before I was started"}, 404
-        elif name == "next":
-            answer = jobs[question["job"]].suggest(question["trial"])
-        elif name == "observe":
-            jobs[question["job"]].observe(question)
+        name, status = self.path.rsplit("/", 1)[-1], 404
+        if name not in ("begin", "next", "observe"):
+            answer = {"error": "there is no such question"}
+        elif (job := self.job_of(name, question)) is None:
+            answer = {"error": "this job began before I was started"}
         else:
-            answer, status = {"error": "there is no such question"}, 404
+            status, answer = 200, job.answer(name, question)
         data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -106,9 +116,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=9100, help="0 picks a free one")
-    # One thread: questions of one job are put one after the other.
-    server = http.server.HTTPServer(("127.0.0.1", parser.parse_args().port), Handler)
-    server.jobs = {}
+    # A thread for each connection: the daemon keeps them open, so one job would keep out all others.
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler)
     print(f"listening on http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
 

@@ -1,13 +1,10 @@
-"""Strategies over HTTP: a scripted one, the example, failures, restarts, secrets."""
+"""Strategies over HTTP: a scripted one, failures, restarts, secrets."""
 
 import base64
 import hashlib
 import hmac
 import json
 import os
-import pathlib
-import subprocess
-import sys
 import tempfile
 import threading
 import unittest
@@ -18,7 +15,6 @@ from jobkit import body, everything, finished, get, submit, wait_until
 from patience import PATIENCE_S
 from scripted import Reply, Server
 
-EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/remote_strategy/strategy.py"
 MODES = ("static", "bf16", "fp32")
 
 
@@ -194,21 +190,6 @@ class Search(RemoteCase):
         status, _, document = self.daemon.request("POST", "/v1/spaces", self.job(adviser.url))
         self.assertEqual((status, document["first"]), (200, []))
         self.assertEqual(adviser.requests, [])
-
-    def test_the_example(self):
-        process = subprocess.Popen(
-            [sys.executable, str(EXAMPLE), "--port", "0"], stdout=subprocess.PIPE, text=True
-        )
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        url = process.stdout.readline().split()[-1]
-        job = submit(self.daemon, self.job(url, {"max_trials": 40}))
-        document = finished(self.daemon, job)
-        self.assertIn(document["exit"]["reason"], ("max_trials", "space_exhausted"))
-        best = get(self.daemon, f"/v1/jobs/{job}/best")
-        self.assertTrue(best["feasible"])
-        self.assertGreater(best["speedup"], 1)
 
 
 class Restart(RemoteCase):
