@@ -348,6 +348,107 @@ static void note_empty_entries(const struct notes *n, const char *member)
 	}
 }
 
+/* Whether the user chose a data type anywhere for this attribute, and so dropped the others himself. */
+static bool is_dtype_chosen(const struct notes *n, const char *attribute)
+{
+	static const char *const members[] = {"op_name_dict", "op_type_dict"};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		struct json_at dictionary = json_member(n->body, members[i]);
+		const char *key;
+		json_t *entry;
+
+		json_object_foreach(dictionary.value, key, entry) {
+			if (json_object_get(json_object_get(entry, attribute), "dtype") != NULL) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool is_used(const struct kind *kind, enum mode mode, enum item item, uint16_t atom)
+{
+	for (uint16_t i = 0; i < kind->count; i++) {
+		if (kind->choices[i].mode == mode && kind->choices[i].options[item] == atom) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A data type that the operator offers in this mode and that no choice has; 0 when there is none. */
+static uint16_t dropped_dtype(const struct space *space, size_t op, enum mode mode, enum item item)
+{
+	const struct capability *capability = &space->capability;
+	const struct mode_set *set = &capability->sets[capability->ops[op].set];
+	const struct kind *kind = space_kind(space, op);
+
+	for (size_t i = 0; i < set->count && kind->per_mode[mode] > 0; i++) {
+		const struct options *offered = &set->descriptions[i].items[item];
+
+		for (size_t k = 1; k < offered->count && set->descriptions[i].mode == mode; k++) {
+			if (!is_used(kind, mode, item, offered->atoms[k])) {
+				return offered->atoms[k];
+			}
+		}
+	}
+	return 0;
+}
+
+static void note_dtypes_of(const struct notes *n, enum mode mode, enum item item)
+{
+	const struct json_at types = json_member(n->capability, "op_types");
+	const char *attribute = item_names[item].weight ? "weight" : "activation";
+	uint16_t first = 0;
+	size_t count = 0;
+
+	for (size_t op = 0; op < n->space->op_count; op++) {
+		uint16_t dropped = dropped_dtype(n->space, op, mode, item);
+
+		first = first == 0 ? dropped : first;
+		count += dropped != 0;
+	}
+	if (count > 0 && !is_dtype_chosen(n, attribute)) {
+		note(n, &types,
+		     "%s is offered as a data type of the %s in %s by %zu operator%s and not "
+		     "tried: "
+		     "the first of a list is; write one description for each to have all tried",
+		     n->space->capability.atoms.list[first - 1].text, attribute, mode_names[mode],
+		     count, count == 1 ? "" : "s");
+	}
+}
+
+static void note_dtypes(const struct notes *n)
+{
+	for (enum mode mode = 0; mode_is_quantized(mode); mode++) {
+		for (enum item item = ITEM_WEIGHT_DTYPE; item < ITEM_COUNT; item++) {
+			if (is_tried(n, mode) && !item_is_tuned(mode, item)) {
+				note_dtypes_of(n, mode, item);
+			}
+		}
+	}
+}
+
+static void note_excluded(const struct notes *n)
+{
+	struct json_at excluded = json_member(n->body, "excluded_precisions");
+
+	for (size_t i = 0; i < json_array_size(excluded.value); i++) {
+		struct json_at item = json_item(&excluded, i);
+
+		for (enum mode mode = MODE_BF16; mode < MODE_FP32; mode++) {
+			const char *name = json_string_value(item.value);
+
+			if (name != NULL && strcmp(name, mode_names[mode]) == 0 &&
+			    n->offered[mode] == 0) {
+				note(n, &item, "no operator offers %s, so nothing is excluded",
+				     name);
+			}
+		}
+	}
+}
+
 void spec_note_silence(const struct json_at *body, const struct json_at *capability,
 		       struct spec *spec)
 {
@@ -360,6 +461,8 @@ void spec_note_silence(const struct json_at *body, const struct json_at *capabil
 	count_modes(&n);
 	note_modes(&n, &approach);
 	note_nothing_left(&n, &approach);
+	note_dtypes(&n);
+	note_excluded(&n);
 	note_sizes(&n);
 	note_alphas(&n);
 	note_outranked(&n);

@@ -106,6 +106,31 @@ class Silence(Kit):
             modes = {"static": INT8, "dynamic": INT8}
             self.assertEqual(self.warned(job(modes=modes, approach=approach)), {})
 
+    def test_data_types_that_are_not_tried(self):
+        several = {
+            "weight": {"dtype": ["int8", "uint8"]},
+            "activation": {"dtype": ["uint8", "int8", "fp8_e4m3"]},
+        }
+        warned = self.space(job(modes={"static": several, "bf16": {}}))["warnings"]
+        self.assertEqual([w["pointer"] for w in warned], ["/capability/op_types"] * 2)
+        self.assertIn("uint8 is offered as a data type of the weight in static by 3 op", warned[0]["detail"])
+        self.assertIn("int8 is offered as a data type of the activation", warned[1]["detail"])
+        each = [
+            {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}},
+            {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["int8"]}},
+        ]
+        self.assertEqual(self.warned(job(modes={"static": each})), {}, "all are tried")
+        chosen = {"Conv2d": {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}}
+        self.assertEqual(self.warned(job(modes={"static": several}, op_type_dict=chosen)), {})
+        several_bits = {"weight": {"dtype": ["int", "nf4"], "bits": [4]}}
+        given = job(modes={"weight_only": several_bits}, approach="weight_only")
+        self.assertEqual(self.warned(given), {}, "all are tried")
+
+    def test_precisions_that_nobody_offers(self):
+        warned = self.warned(job(excluded_precisions=["bf16", "fp16"]))
+        self.assertEqual(list(warned), ["/excluded_precisions/1"])
+        self.assertIn("no operator offers fp16", warned["/excluded_precisions/1"])
+
     def test_an_approach_that_no_operator_has(self):
         for modes, approach in (
             ({"static": INT8}, "dynamic"),
