@@ -38,18 +38,19 @@ class HistoryCase(unittest.TestCase):
         self.assertEqual(status, expected, answer)
         return answer
 
-    def held(self, **more):
-        """An evaluator that answers its first question only when told to, and its job."""
+    def held(self, answers=0, **more):
+        """An evaluator that answers so many questions, and more only when told to, and its job."""
         gate = threading.Event()
         self.addCleanup(gate.set)
 
         def reply(question, headers):
-            gate.wait()
+            if len(evaluator.calls) > answers:
+                gate.wait()
             return jobkit.crash_model.answer(question)
 
         evaluator = self.evaluator(reply)
         job = submit(self.daemon, body(evaluator.url, **more))
-        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["state"] == "baseline")
+        wait_until(lambda: len(evaluator.calls) > answers)
         return evaluator, job, gate
 
 

@@ -87,10 +87,9 @@ class Divergence(HistoryCase):
 
     def diverged(self, edit):
         """An open job whose capability was changed under it, and what that was."""
-        _, job, gate = self.held(tuning_criterion=BUDGET, confirm=0)
+        _, job, gate = self.held(3, tuning_criterion=BUDGET, confirm=0)
+        self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/pause")[0], 200)
         gate.set()
-        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["progress"]["told"] > 1)
-        self.daemon.request("POST", f"/v1/jobs/{job}/pause")
         self.daemon.stop()
         was = self.change(job, edit)
         self.daemon.start()
