@@ -125,6 +125,7 @@ static void host_init(struct host *host, const struct run_setup *setup, struct b
 	host->criterion = (struct criterion){.relative = true, .metric_count = 1};
 	host->criterion.metrics[0].higher_is_better = true;
 	host->criterion.metrics[0].tolerable_loss = PROBLEM_TOLERABLE;
+	host->criterion.rules = host->objective.rules = 2;
 	host->objective.count = 1;
 	host->objective.metrics[0].weight = 1;
 	host->problem = (struct problem){.space = bench->space,

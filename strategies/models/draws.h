@@ -18,6 +18,8 @@ struct draws {
 	const struct effects *effects; /* borrowed */
 	double *factors;               /* of each operator, in each draw; owned */
 	double *bases;                 /* what each option loses with a factor of 1; owned */
+	/* Of the power law that each draw's factors follow: its exponent and its least factor. */
+	double exponents[DRAWS], leasts[DRAWS];
 	bool begun;
 };
 

@@ -28,6 +28,28 @@ static const double end_score = 3;
 /* Nothing is expected to cost less than this share of the average. */
 static const double least_score = 0.02;
 
+/* What a bit less makes of a loss, and the power of a group's size that it grows with. */
+static const double per_bit = 4, of_group_size = 0.3;
+/* What precision gains are against. */
+static const double high_bits = 16;
+
+/* The number that the text ends with, as in "int4" and "4"; 0 without one. */
+static double number_at_end(const char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0 && text[length - 1] >= '0' && text[length - 1] <= '9') {
+		length--;
+	}
+	return strtod(text + length, NULL);
+}
+
+static bool is_width(enum item item)
+{
+	return item == ITEM_WEIGHT_BITS || item == ITEM_WEIGHT_DTYPE ||
+	       item == ITEM_ACTIVATION_DTYPE;
+}
+
 static double option_factor(const char *text)
 {
 	size_t i = 0;
@@ -36,6 +58,44 @@ static double option_factor(const char *text)
 		i++;
 	}
 	return option_factors[i].factor;
+}
+
+/* What an option makes of the loss, as against the operator's default. */
+static double factor_of(const struct effects *effects, enum item item, uint16_t atom,
+			uint16_t usual)
+{
+	double factor = option_factor(space_atom(effects->space, atom)), number, before;
+
+	if (effects->first_rules || usual == 0) {
+		return factor;
+	}
+	number = number_at_end(space_atom(effects->space, atom));
+	before = number_at_end(space_atom(effects->space, usual));
+	if (number > 0 && before > 0 && number != before && is_width(item)) {
+		return pow(per_bit, before - number);
+	}
+	return number > 0 && before > 0 && item == ITEM_WEIGHT_GROUP_SIZE
+		       ? pow(number / before, of_group_size)
+		       : factor;
+}
+
+/* Of the weights, where a choice says it. */
+static double bits_of(const struct effects *effects, const struct choice *choice)
+{
+	uint16_t bits = choice->options[ITEM_WEIGHT_BITS];
+	uint16_t atom = bits != 0 ? bits : choice->options[ITEM_WEIGHT_DTYPE];
+
+	return atom != 0 ? number_at_end(space_atom(effects->space, atom)) : 0;
+}
+
+/* How much is gained by fewer bits, as against the operator's default. */
+static double pace_of(const struct effects *effects, const struct kind *kind, size_t option)
+{
+	double bits = bits_of(effects, &kind->choices[option]);
+	double usual = bits_of(effects, &kind->choices[0]);
+	bool known = bits > 0 && bits < high_bits && usual > 0 && usual < high_bits;
+
+	return known && !effects->first_rules ? (high_bits - bits) / (high_bits - usual) : 1;
 }
 
 /* The number of the tag; all that come late share the last. */
@@ -63,13 +123,16 @@ static void describe(struct effects *effects, const struct kind *kind, size_t op
 
 	effects->classes[place] = mode_classes[choice->mode];
 	effects->factors[place] = mode_factors[choice->mode];
+	effects->paces[place] =
+		mode_is_quantized(choice->mode) ? pace_of(effects, kind, option) : 1;
 	for (int item = 0; item < ITEM_COUNT && mode_is_quantized(choice->mode); item++) {
 		uint16_t atom = choice->options[item];
 
 		if (atom != 0 && atom != kind->choices[0].options[item]) {
 			effects->tags[place] |= UINT32_C(1)
 						<< intern_tag(effects, (enum item)item, atom);
-			effects->factors[place] *= option_factor(space_atom(effects->space, atom));
+			effects->factors[place] *= factor_of(effects, (enum item)item, atom,
+							     kind->choices[0].options[item]);
 		}
 	}
 }
@@ -86,6 +149,7 @@ static void list_options(struct effects *effects)
 	effects->classes = mem_new(effects->option_count, sizeof(*effects->classes));
 	effects->tags = mem_new(effects->option_count, sizeof(*effects->tags));
 	effects->factors = mem_new(effects->option_count, sizeof(*effects->factors));
+	effects->paces = mem_new(effects->option_count, sizeof(*effects->paces));
 	effects->losses = mem_new(effects->option_count, sizeof(*effects->losses));
 	effects->latencies = mem_new(effects->option_count, sizeof(*effects->latencies));
 	for (size_t i = 0; i < space->op_count; i++) {
@@ -163,6 +227,7 @@ void effects_init(struct effects *effects, const struct problem *problem)
 
 	memset(effects, 0, sizeof(*effects));
 	effects->space = problem->space;
+	effects->first_rules = problem->objective->rules < 2;
 	effects->op_count = problem->space->op_count;
 	effects->timed = problem->space->capability.latency_ms != NULL && objective->count == 1 &&
 			 (objective->metrics[0].name == NULL ||
@@ -181,6 +246,7 @@ void effects_finish(struct effects *effects)
 	free(effects->classes);
 	free(effects->tags);
 	free(effects->factors);
+	free(effects->paces);
 	free(effects->scores);
 	free(effects->losses);
 	free(effects->shares);
@@ -304,6 +370,12 @@ void effects_expect(struct effects *effects, double exponent, double scale)
 			effects->losses[o] = scale * score * effects->factors[o];
 		}
 	}
+}
+
+bool effects_tag_is_width(const struct effects *effects, size_t tag)
+{
+	return !effects->first_rules && tag < effects->tag_count &&
+	       is_width((enum item)effects->tag_items[tag]);
 }
 
 void effects_options(const struct effects *effects, const struct config *config,

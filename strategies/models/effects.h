@@ -24,12 +24,14 @@ struct effects {
 	uint8_t tag_items[EFFECTS_TAGS];
 	size_t tag_count;
 	double *factors;   /* of an option, from its mode and tags */
+	double *paces;     /* of an option: what its bits gain, as against those of the default */
 	double *scores;    /* of an operator; 1 on average; higher suffers more */
 	bool scored;       /* whether they are more than a guess */
 	double *losses;    /* expected of an option, in units of what may be lost */
 	double *shares;    /* of an operator in the latency of the baseline */
 	double *latencies; /* expected of an option, relative to the baseline's */
 	bool timed;        /* whether those are more than a guess */
+	bool first_rules;  /* those of the job: beliefs are as they were under rules 1 */
 	uint16_t alpha;    /* the choice of smooth quant's alpha that configs are made with */
 };
 
@@ -53,6 +55,8 @@ struct config *effects_config(const struct effects *effects, const uint16_t *opt
 size_t effects_most_rows(const struct effects *effects);
 /* How many a model can take in again and again to choose its hyperparameters. */
 size_t effects_learnt_rows(const struct effects *effects);
+/* Whether a tag is about how many bits there are, of which gains depend. */
+bool effects_tag_is_width(const struct effects *effects, size_t tag);
 /* Sum of the expected losses. */
 double effects_loss(const struct effects *effects, const uint16_t *options);
 

@@ -12,6 +12,7 @@ enum {
 	GROUP_TAG,
 	GROUP_BORDERS,
 	GROUP_BORDER,
+	GROUP_WIDTH,
 	CLASSES = CLASS_FP32, /* fp32 is what gains are against */
 };
 
@@ -46,7 +47,12 @@ void latency_model_init(struct linear *model, const struct effects *effects)
 	model->variances[GROUP_CLASS] = effects->timed ? 0.01 : 0.25;
 	model->variances[GROUP_TYPE] = effects->timed ? 0.01 : 1;
 	model->variances[GROUP_OP] = effects->timed ? 0.01 : 0.5;
+	for (size_t t = 0; t < EFFECTS_TAGS; t++) {
+		model->groups[l.tags + t] =
+			effects_tag_is_width(effects, t) ? GROUP_WIDTH : GROUP_TAG;
+	}
 	model->variances[GROUP_TAG] = 0.0025;
+	model->variances[GROUP_WIDTH] = 0.04;
 	model->variances[GROUP_BORDERS] = 0.1;
 	model->variances[GROUP_BORDER] = 0.1;
 	model->noise = 0.005;
@@ -83,9 +89,11 @@ double latency_model_row(const struct effects *effects, const uint16_t *options,
 
 		expected += effects->latencies[o];
 		if (c != CLASS_FP32) {
-			types[c] += share;
-			types[l.types + effects->space->ops[i].type * CLASSES + c] += share;
-			linear_row_add(ret, l.ops + (uint32_t)i * CLASSES + c, share);
+			double gains = share * effects->paces[o];
+
+			types[c] += gains;
+			types[l.types + effects->space->ops[i].type * CLASSES + c] += gains;
+			linear_row_add(ret, l.ops + (uint32_t)i * CLASSES + c, gains);
 		}
 		for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
 			tags[__builtin_ctz(left)] += share;
@@ -157,12 +165,12 @@ double latency_model_option(const struct effects *effects, size_t op, uint32_t o
 	struct layout l = layout_of(effects);
 	uint32_t o = effects->first[op] + option, last = effects->first[op + 1] - 1;
 	uint8_t c = effects->classes[o];
-	double share = effects->shares[op];
+	double share = effects->shares[op], gains = share * effects->paces[o];
 
 	if (c != CLASS_FP32) {
-		linear_row_add(ret, c, share);
-		linear_row_add(ret, l.types + effects->space->ops[op].type * CLASSES + c, share);
-		linear_row_add(ret, l.ops + (uint32_t)op * CLASSES + c, share);
+		linear_row_add(ret, c, gains);
+		linear_row_add(ret, l.types + effects->space->ops[op].type * CLASSES + c, gains);
+		linear_row_add(ret, l.ops + (uint32_t)op * CLASSES + c, gains);
 	}
 	for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
 		linear_row_add(ret, l.tags + (uint32_t)__builtin_ctz(left), share);
@@ -184,8 +192,8 @@ void latency_model_options(const struct effects *effects, const double *weights,
 			double more = 0;
 
 			if (c != CLASS_FP32) {
-				more = weights[c] + weights[type + c] +
-				       weights[l.ops + i * CLASSES + c];
+				more = effects->paces[o] * (weights[c] + weights[type + c] +
+							    weights[l.ops + i * CLASSES + c]);
 			}
 			for (uint32_t left = effects->tags[o]; left != 0; left &= left - 1) {
 				more += weights[l.tags + (uint32_t)__builtin_ctz(left)];

@@ -26,7 +26,7 @@ struct world {
 	struct draws draws;
 };
 
-static void world_init(struct world *world)
+static void world_init_by(struct world *world, int64_t rules)
 {
 	static const char *const answers[] = {"evaluate", NULL};
 	struct kit_request request = {0};
@@ -35,12 +35,18 @@ static void world_init(struct world *world)
 	*world = (struct world){.space = kit_space(ops, &request, &err)};
 	cr_assert_not_null(world->space);
 	world->objective.count = 1;
+	world->objective.rules = rules;
 	world->problem = (struct problem){
 		.space = world->space, .objective = &world->objective, .answers = answers};
 	effects_init(&world->effects, &world->problem);
 	effects_expect(&world->effects, 1, 1);
 	loss_model_init(&world->loss, &world->effects);
 	draws_init(&world->draws, &world->effects);
+}
+
+static void world_init(struct world *world)
+{
+	world_init_by(world, 1);
 }
 
 static void world_finish(struct world *world)
@@ -55,7 +61,8 @@ static void world_finish(struct world *world)
 static void measure(struct world *world, const uint16_t *const *selections, const double *losses,
 		    size_t count)
 {
-	uint16_t options[4][OPS], *list[4];
+	enum { MOST = 8 };
+	uint16_t options[MOST][OPS], *list[MOST];
 
 	for (size_t i = 0; i < count; i++) {
 		struct measured data = {list, losses, i + 1};
@@ -217,4 +224,75 @@ Test(draws, are_the_same_after_the_same_measurements)
 	cr_expect_arr_eq(a.draws.factors, b.draws.factors, sizeof(double) * OPS * DRAWS);
 	world_finish(&a);
 	world_finish(&b);
+}
+
+/* Of the second rules: how probable it is that what a selection loses is at most this. */
+static double probability(const struct world *world, const uint16_t *options, double most)
+{
+	double losses[DRAWS];
+	int count = 0;
+
+	losses_of(world, options, losses);
+	for (int k = 0; k < DRAWS; k++) {
+		count += losses[k] <= most;
+	}
+	return (double)count / DRAWS;
+}
+
+Test(draws, believe_that_one_operator_ruins_all)
+{
+	static const uint16_t last_but_one[OPS] = {0, 0, 0, 0, FP32, 0};
+	const uint16_t *selections[] = {nothing, all, first_half};
+	static const double measured[] = {0, 180, 0.02};
+	struct world world;
+	double found;
+
+	world_init_by(&world, 2);
+	measure(&world, selections, measured, 3);
+	found = probability(&world, last_but_one, 0.5);
+	cr_expect(found > 0.15 && found < 0.5, "one of three does, and it is this one: %g", found);
+	cr_expect_gt(probability(&world, first_half, 0.2), 0.9);
+	cr_expect_lt(probability(&world, all, 15), 0.1);
+	world_finish(&world);
+}
+
+/* Ruined together, and ruined by either alone: such losses do not add up. */
+Test(draws, take_what_is_ruined_for_no_sum)
+{
+	static const uint16_t without_a[OPS] = {FP32, 0, 0, 0, 0, 0},
+			      without_b[OPS] = {0, FP32, 0, 0, 0, 0},
+			      without_both[OPS] = {FP32, FP32, 0, 0, 0, 0};
+	const uint16_t *selections[] = {nothing, all, without_a, without_b, without_both};
+	static const double measured[] = {0, 184, 76, 76, 0.03};
+	struct world world;
+
+	world_init_by(&world, 2);
+	measure(&world, selections, measured, 5);
+	cr_expect_gt(probability(&world, without_both, 0.2), 0.9);
+	cr_expect_lt(probability(&world, without_a, 15), 0.1);
+	cr_expect_lt(probability(&world, without_b, 15), 0.1);
+	world_finish(&world);
+}
+
+Test(draws, believe_that_all_lose_the_same)
+{
+	static const uint16_t a_b[OPS] = {0, 0, FP32, FP32, FP32, FP32},
+			      c_d[OPS] = {FP32, FP32, 0, 0, FP32, FP32},
+			      e_f[OPS] = {FP32, FP32, FP32, FP32, 0, 0},
+			      a_d[OPS] = {0, FP32, FP32, 0, FP32, FP32},
+			      b_e[OPS] = {FP32, 0, FP32, FP32, 0, FP32},
+			      one[OPS] = {FP32, FP32, 0, FP32, FP32, FP32};
+	const uint16_t *selections[] = {nothing, all, a_b, c_d, e_f, a_d, b_e};
+	static const double measured[] = {0, 6, 2, 2, 2, 2, 2};
+	struct world world;
+	double sum = 0;
+
+	world_init_by(&world, 2);
+	measure(&world, selections, measured, 7);
+	cr_expect_gt(probability(&world, one, 1.6) - probability(&world, one, 0.6), 0.6);
+	for (int k = 0; k < DRAWS; k++) {
+		sum += world.draws.exponents[k] / DRAWS;
+	}
+	cr_expect_gt(sum, 0.85, "the exponent is %g on average", sum);
+	world_finish(&world);
 }

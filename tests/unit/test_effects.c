@@ -118,3 +118,44 @@ Test(effects, whatever_tells_options_apart_is_asked_for_first)
 	cr_expect(asks_for_options(other, "mse"));
 	cr_expect(asks_for_options(both, "mse"));
 }
+
+/* The options of one operator, of which the first is the default. */
+static void expect_factors(const char *modes, enum approach approach, int64_t rules,
+			   const double *factors, size_t count)
+{
+	const struct kit_op one[] = {{"a", "t", modes}, {NULL, NULL, NULL}};
+	struct kit_request request = {.approach = approach};
+	struct err err;
+	struct world world = {.space = kit_space(one, &request, &err)};
+
+	cr_assert_not_null(world.space, "%s", err.message);
+	world.objective = (struct objective){.count = 1, .rules = rules};
+	world.problem = (struct problem){.space = world.space, .objective = &world.objective};
+	effects_init(&world.effects, &world.problem);
+	cr_assert_geq(world.effects.option_count, count);
+	for (size_t o = 0; o < count; o++) {
+		cr_expect_float_eq(world.effects.factors[o] / world.effects.factors[0], factors[o],
+				   1e-9, "%s: option %zu is %g", modes, o,
+				   world.effects.factors[o] / world.effects.factors[0]);
+	}
+	world_finish(&world);
+}
+
+Test(effects, fewer_bits_lose_more_and_gain_more)
+{
+	static const double bits[] = {1, 1 / 256.0, 4}, first[] = {1, 1.2, 1.2},
+			    dtypes[] = {1, 256};
+	const char *const modes = "weight_only w.bits=4,8,3; fp32";
+
+	expect_factors(modes, APPROACH_WEIGHT_ONLY, 2, bits, 3);
+	expect_factors(modes, APPROACH_WEIGHT_ONLY, 1, first, 3);
+	expect_factors("static w.dtype=int8; static w.dtype=int4; fp32", APPROACH_AUTO, 2, dtypes,
+		       2);
+}
+
+Test(effects, larger_groups_lose_more)
+{
+	static const double sizes[] = {1, 0.659753955386447};
+
+	expect_factors("weight_only w.group_size=128,32; fp32", APPROACH_WEIGHT_ONLY, 2, sizes, 2);
+}
