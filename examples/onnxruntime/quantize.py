@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import onnxruntime as ort
 from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.onnx_model import ONNXModel
@@ -23,10 +24,13 @@ class Quantizer:
         """`prepared` is the file that configs are applied to."""
         self.prepared, self.calibration = prepared, calibration
         self.method = CalibrationMethod[method]
+        model = onnx.load(path)
+        if any(o.domain in ("", "ai.onnx") and o.version < 13 for o in model.opset_import):
+            model = onnx.version_converter.convert_version(model, 13)  # the first with scales per channel
         options = ort.SessionOptions()  # folds constants and batch normalisation
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = prepared
-        ort.InferenceSession(path, options, disabled_optimizers=["MatMulAddFusion"])
+        ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=["MatMulAddFusion"])
         model = ONNXModel(onnx.load(prepared))
         model.replace_gemm_with_matmul()  # as quantize_dynamic does, which gives them other names
         nodes = model.graph().node

@@ -2,7 +2,7 @@
 
     onnx_kit.py accuracy MODEL DATA       prints the accuracy of a file
     onnx_kit.py ways MODEL                prints how each of its weights is quantized, by the shape of the weights
-    onnx_kit.py twins MODEL DATA          writes a model with shared tensors and nodes without names
+    onnx_kit.py twins MODEL DATA          writes a model with shared tensors, nodes without names, and an old opset
 """
 
 import json
@@ -49,7 +49,7 @@ def twins(model, data):
     ]
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in "xd"]
     graph = helper.make_graph(nodes, "twins", ends[:1], ends[1:], weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=8), model)
     samples = rng.standard_normal((20, WIDTH)).astype(np.float32)
     np.savez(data, calibration=samples, inputs=samples, labels=np.zeros(20, np.int64))
 
