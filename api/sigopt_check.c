@@ -75,13 +75,22 @@ static void check_list(const struct json_at *at, int kind)
 	}
 }
 
+static void only_of_numbers(const struct json_at *at)
+{
+	if (at->value != NULL) {
+		(void)json_fault(at, "a categorical parameter has none");
+	}
+}
+
 static void check_parameter(const struct json_at *at)
 {
 	struct json_at name = json_member(at, "name");
 	struct json_at type = json_member(at, "type");
 	struct json_at grid = json_member(at, "grid");
 	struct json_at values = json_member(at, "categorical_values");
+	struct json_at bounds = json_member(at, "bounds");
 	struct json_at transformation = json_member(at, "transformation");
+	bool log;
 	int kind;
 
 	if (!json_is_object_at(at)) {
@@ -92,12 +101,21 @@ static void check_parameter(const struct json_at *at)
 		(void)json_string_in(&name, NULL, NAME_BYTES);
 	}
 	kind = json_required(&type) ? json_choice(&type, KIND_INT, kinds) : KIND_INT;
+	log = json_choice(&transformation, 0, transformations) == 1;
 	if (kind == KIND_CATEGORICAL) {
 		check_list(&values, kind);
-	} else if (grid.value != NULL) {
+		only_of_numbers(&bounds);
+		only_of_numbers(&grid);
+		return;
+	}
+	if (values.value != NULL) {
+		(void)json_fault(&values, "only a categorical parameter has them");
+	}
+	if (grid.value != NULL) {
 		check_list(&grid, kind);
-	} else {
-		check_bounds(at, kind, json_choice(&transformation, 0, transformations) == 1);
+	}
+	if (grid.value == NULL || bounds.value != NULL) {
+		check_bounds(at, kind, log);
 	}
 }
 
@@ -162,6 +180,7 @@ static size_t check_metrics(const struct json_at *at)
 void sigopt_check(const struct json_at *at)
 {
 	struct json_at name = json_member(at, "name");
+	struct json_at project = json_member(at, "project");
 	struct json_at type = json_member(at, "type");
 	struct json_at budget = json_member(at, "observation_budget");
 	struct json_at bandwidth = json_member(at, "parallel_bandwidth");
@@ -173,6 +192,7 @@ void sigopt_check(const struct json_at *at)
 	if (json_required(&name)) {
 		(void)json_string_in(&name, NULL, NAME_BYTES);
 	}
+	(void)json_string_in(&project, NULL, NAME_BYTES);
 	(void)json_choice(&type, 0, types);
 	(void)json_int(&budget, 1, 1, LIMIT_TRIALS);
 	(void)json_int(&bandwidth, 1, 1, LIMIT_PARALLEL);

@@ -193,6 +193,13 @@ def _items(walk, _schema, argument, value, pointer):
             walk.visit(argument, item, _step(pointer, index))
 
 
+def _unique_items(walk, _schema, wanted, value, pointer):
+    if wanted and isinstance(value, list):
+        for index, item in enumerate(value):
+            if any(equal(item, other) for other in value[:index]):
+                walk.fault(_step(pointer, index), f"{_shown(item)} is given twice")
+
+
 def _any_of(walk, _schema, schemas, value, pointer):
     if not any(walk.fits(schema, value, pointer) for schema in schemas):
         walk.fault(pointer, f"{_shown(value)} fits none of the {len(schemas)} forms of anyOf")
@@ -235,6 +242,7 @@ KEYWORDS = {
     "unevaluatedProperties": _unevaluated_properties,
     "propertyNames": _property_names,
     "items": _items,
+    "uniqueItems": _unique_items,
     "allOf": None,
     "anyOf": _any_of,
     "oneOf": _one_of,

@@ -150,6 +150,31 @@ class OpenapiDocument(unittest.TestCase):
             with self.subTest(operation=where):
                 self.assertEqual("Idempotency-Key" in names, method == "post")
 
+    def test_links_fill_the_paths_of_their_operations(self):
+        operations = {
+            operation["operationId"]: path for _, path, _, operation in self.operations("paths")
+        }
+        reached = set()
+        for where, path, _, operation in self.operations("paths"):
+            for status, response in operation["responses"].items():
+                for name, node in self.follow(response).get("links", {}).items():
+                    link = self.follow(node)
+                    reached.add(link["operationId"])
+                    with self.subTest(operation=where, link=name):
+                        self.assertLess(status, "300")
+                        self.assertTrue(link["description"])
+                        # openapi-generator takes a text alone for one.
+                        self.assertNotIn("requestBody", link)
+                        wanted = re.findall(r"\{([^}]+)\}", operations[link["operationId"]])
+                        self.assertEqual(set(wanted), set(link["parameters"]))
+                        for source in link["parameters"].values():
+                            self.assertRegex(source, r"^\$(request\.path\.|response\.body#/)\w+")
+                            if source.startswith("$request.path."):
+                                self.assertIn("{%s}" % source.rsplit(".", 1)[1], path)
+        for name, path in operations.items():
+            if not path.startswith(("/page/", "/jobs/")):  # those are for browsers
+                self.assertEqual(name in reached, "{" in path, name)
+
     def test_responses_are_well_formed(self):
         for where, _, _, operation in self.operations():
             for status, node in operation["responses"].items():

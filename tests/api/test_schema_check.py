@@ -39,6 +39,7 @@ CASES = [
     ("unevaluatedProperties", PARTS, {"a": 1, "b": 1}, {"a": 1, "c": 1}),
     ("propertyNames", {"propertyNames": {"enum": ["a"]}}, {"a": 1}, {"b": 1}),
     ("items", {"items": {"type": "integer"}}, [1, 2], [1, "2"]),
+    ("uniqueItems", {"uniqueItems": True}, [1, True], [1, 1.0]),
     ("allOf", {"allOf": [{"minimum": 1}, {"maximum": 2}]}, 2, 3),
     ("anyOf", {"anyOf": [{"type": "null"}, {"minimum": 1}]}, None, 0),
     ("oneOf", {"oneOf": [{"type": "integer"}, {"minimum": 5}]}, 4, 6),

@@ -187,6 +187,13 @@ class Face(unittest.TestCase):
             {"linear_constraints": []},
             {"metrics": [{"name": "f", "threshold": 1}]},
             {"metrics": []},
+            {"project": {}},
+            {"parameters": [{**same[0], "bounds": {"min": 1, "max": 2}, "transformation": "exp"}]},
+            {"parameters": [{**same[0], "bounds": {"min": 1, "max": 2}, "categorical_values": []}]},
+            {"parameters": [{**same[0], "grid": [1, 2]}]},
+            {"parameters": [{
+                "name": "m", "type": "categorical", "categorical_values": ["s", "d"], "grid": [1, 2],
+            }]},
         ):
             self.ask("POST", "", experiment(**more), 400)
 
