@@ -1,0 +1,229 @@
+/** The first screen of a job: may I ship it, what does it cost, should I go on? */
+import type { ComponentChildren } from "preact";
+import { type Best, FINAL, type Job, type Points, type Sensitivity } from "./api";
+import { type OpCost, costOf } from "./operators";
+import { accuracyText, ago, baselineObjective, clock, duration, format, left, lossText, number, objectiveName, plural } from "./words";
+
+function Card(props: { question: string; tone: string; mark: string; short: string; children: ComponentChildren }) {
+  return (
+    <section class={`card answer ${props.tone}`} aria-label={props.question}>
+      <h2>{props.question}</h2>
+      <p class="short">
+        <span class="mark-word" aria-hidden="true">
+          {props.mark}
+        </span>{" "}
+        {props.short}
+      </p>
+      {props.children}
+    </section>
+  );
+}
+
+const BECAUSE: Record<string, string> = {
+  nothing_measured: "Nothing has been measured yet.",
+  criterion_missed: "No config that was measured loses as little as you allow.",
+  no_gain: "What keeps the accuracy is not better than the baseline.",
+  not_proved: "It looks better, but the measurements scatter too much to be sure.",
+};
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
+/** How much of what may be lost is used, and how sure the gain is. */
+function Evidence({ job, best }: { job: Job; best: Best }) {
+  const allowed = job.criterion.tolerable_loss;
+  const used = allowed > 0 && typeof best.accuracy_loss === "number" ? Math.max(0, best.accuracy_loss) / allowed : null;
+  const base = baselineObjective(job);
+  return (
+    <dl class="facts">
+      {used !== null && (
+        <div>
+          <dt>accuracy lost</dt>
+          <dd>
+            <svg class="bar" viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true">
+              <rect class="track" y="3" width="100" height="8" />
+              <rect class={used > 1 ? "loss" : "saved"} y="3" width={Math.min(100, 100 * used)} height="8" />
+            </svg>
+            {lossText(job, Math.max(0, best.accuracy_loss ?? 0))} of {lossText(job, allowed)} allowed
+          </dd>
+        </div>
+      )}
+      <div>
+        <dt>accuracy</dt>
+        <dd>
+          {accuracyText(best.accuracy)} <span class="note">baseline {accuracyText(job.baseline?.accuracy ?? null)}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>{objectiveName(job)}</dt>
+        <dd>
+          {number(best.objective_value)} <span class="note">baseline {number(base)}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>how sure</dt>
+        <dd>
+          {best.gain_interval
+            ? `gain ${number(100 * best.gain_interval[0], 2)} to ${number(100 * best.gain_interval[1], 2)} % (90 %)`
+            : "measured once: its noise is not known"}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+function Ship({ job, best }: { job: Job; best: Best | undefined }) {
+  const question = "May I ship it?";
+  const final = FINAL.includes(job.state);
+  if (!best || best.trial === 0 || best.keep_baseline_because === "nothing_measured") {
+    const failed = job.state === "failed" || (final && !best);
+    return (
+      <Card question={question} tone={failed ? "bad" : "quiet"} mark={failed ? "✕" : "…"} short={failed ? "No." : final ? "Keep the baseline." : "Not yet."}>
+        <p>{failed ? capital(job.exit?.detail ?? "the job ended without a result") : (best?.verdict && capital(best.verdict)) || "No config has been measured yet."}</p>
+      </Card>
+    );
+  }
+  const keep = best.keep_baseline === true;
+  const short = keep ? "Keep the baseline." : final ? `Yes, trial ${best.trial}.` : `So far yes, trial ${best.trial}.`;
+  return (
+    <Card question={question} tone={keep ? "warn" : "good"} mark={keep ? "▲" : "✓"} short={short}>
+      <p class="verdict">{capital(best.verdict ?? "")}</p>
+      {keep && <p class="note">{BECAUSE[best.keep_baseline_because ?? ""]}</p>}
+      <Evidence job={job} best={best} />
+    </Card>
+  );
+}
+
+function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sensitivity | undefined }) {
+  const question = "What does it cost me?";
+  const ops = Object.entries(best?.config?.ops ?? {});
+  if (!best || best.trial === 0 || ops.length === 0) {
+    return (
+      <Card question={question} tone="quiet" mark="…" short="Not known yet.">
+        <p>Once a config was measured, this names the operators that stay in high precision, and why.</p>
+      </Card>
+    );
+  }
+  const kept = ops.filter(([, op]) => ["fp32", "fp16", "bf16"].includes(op.mode));
+  const known = new Map<string, OpCost>();
+  for (const item of sensitivity?.items ?? []) {
+    const cost = costOf(item);
+    if (cost) known.set(item.op, cost);
+  }
+  const rows = kept.map(([name, op]) => ({ name, op, cost: known.get(name) }));
+  rows.sort((a, b) => (b.cost?.loss ?? -1) - (a.cost?.loss ?? -1));
+  const shown = rows.slice(0, 6);
+  return (
+    <Card
+      question={question}
+      tone="plain"
+      mark="⚖"
+      short={kept.length === 0 ? `All ${ops.length} operators are lowered.` : `${plural(kept.length, "operator")} of ${ops.length} kept back.`}
+    >
+      {kept.length > 0 && (
+        <ul class="kept">
+          {shown.map(({ name, op, cost }) => (
+            <li key={name}>
+              <span class="op">{name}</span> <span class="note">{format(op)}</span>
+              <br />
+              {cost ? (
+                <span class="why">
+                  in {cost.into} it would lose {cost.loss > 0 ? `${number(cost.loss, 2)} of 1.00 allowed` : "nothing"}
+                  {cost.saved !== null && (cost.saved >= 0 ? `, save ${number(cost.saved, 2)} ms` : `, cost ${number(-cost.saved, 2)} ms`)}
+                </span>
+              ) : (
+                <span class="why">cannot be lowered</span>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      {rows.length > shown.length && (
+        <p class="note">
+          and {rows.length - shown.length} more: <a href="#precision">what the best configs do</a>
+        </p>
+      )}
+    </Card>
+  );
+}
+
+function still(points: Points | undefined): string | null {
+  const items = points?.items ?? [];
+  const bests = items.filter((p) => p.best);
+  const last = bests[bests.length - 1];
+  const newest = items[items.length - 1];
+  if (!last || !newest) return null;
+  const since = newest.trial - last.trial;
+  const before = bests[bests.length - 2];
+  const by =
+    before?.objective_value && last.objective_value !== null
+      ? Math.abs(1 - last.objective_value / before.objective_value)
+      : null;
+  const step = by === null ? "" : `, which was better by ${number(100 * by, 2)} %`;
+  return since === 0
+    ? `The newest trial is the best so far${step}.`
+    : `The best has not changed for ${plural(since, "trial")}; the last step was trial ${last.trial}${step}.`;
+}
+
+function GoOn({ job, history, now }: { job: Job; history: Points | undefined; now: number }) {
+  const question = "Should I go on?";
+  const { waiting, waits_for, out, hint } = job.progress;
+  if (FINAL.includes(job.state)) {
+    const more = job.exit?.reason === "max_trials" || job.exit?.reason === "timeout";
+    return (
+      <Card question={question} tone="quiet" mark={job.state === "completed" ? "●" : "–"} short={job.state === "completed" ? "It has ended." : capital(`it was ${job.state}`)}>
+        <p>{capital(job.exit?.detail ?? "")}</p>
+        <p class="note">
+          {plural(job.budget.trials_measured, "trial")} in {duration(job.budget.elapsed_s)}, until {clock(job.finished_at)}.
+          {more && " A clone with a larger budget goes on from what was measured."}
+        </p>
+        {still(history) && <p class="note">{still(history)}</p>}
+      </Card>
+    );
+  }
+  const rest = left(job);
+  const paused = job.state === "paused";
+  const down = waiting !== null;
+  const short = down
+    ? "It waits for an evaluator."
+    : paused
+      ? "It is paused."
+      : rest === null
+        ? "It has just begun."
+        : `At most ${duration(rest)} left.`;
+  return (
+    <Card question={question} tone={down || paused ? "warn" : "plain"} mark={down || paused ? "▲" : "▶"} short={short}>
+      {waiting && (
+        <p>
+          Evaluator down{waiting.evaluator ? `: ${waiting.evaluator}` : ""}, since {ago(waiting.since, now)}. {capital(waiting.detail)}
+        </p>
+      )}
+      {job.pause && <p>{capital(job.pause.detail)}</p>}
+      {hint && <p>{capital(hint)}</p>}
+      {waits_for && <p>Places stand idle until trial {waits_for.trial} is answered{waits_for.worker ? ` by ${waits_for.worker}` : ""}.</p>}
+      {still(history) && <p>{still(history)}</p>}
+      {out.length > 0 && (
+        <ul class="out">
+          {out.slice(0, 4).map((o) => (
+            <li key={o.trial}>
+              trial {o.trial} ({o.kind}) is with {o.worker ?? o.evaluator ?? "nobody yet"} since {ago(o.since, now)}
+              {o.last_error && <span class="why">; last attempt: {o.last_error}</span>}
+            </li>
+          ))}
+          {out.length > 4 && <li>and {out.length - 4} more</li>}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+export function Answers(props: { job: Job; best: Best | undefined; sensitivity: Sensitivity | undefined; history: Points | undefined; now: number }) {
+  return (
+    <div class="answers">
+      <Ship job={props.job} best={props.best} />
+      <Cost best={props.best} sensitivity={props.sensitivity} />
+      <GoOn job={props.job} history={props.history} now={props.now} />
+    </div>
+  );
+}

@@ -1,0 +1,296 @@
+/** What the daemon's API says, and how it is asked. */
+import { useEffect, useRef, useState } from "preact/hooks";
+
+export type Accuracy = number | Record<string, number> | null;
+export interface Problem {
+  status: number;
+  title: string;
+  detail: string;
+  errors?: { pointer: string; detail: string }[];
+}
+export interface Best {
+  trial: number;
+  feasible: boolean;
+  accuracy: Accuracy;
+  accuracy_loss?: number | null;
+  objective_value: number | null;
+  speedup?: number | null;
+  gain?: number | null;
+  gain_interval?: [number, number] | null;
+  measurements?: number | null;
+  accuracy_range?: [number, number] | null;
+  keep_baseline?: boolean;
+  keep_baseline_because?: string | null;
+  verdict?: string | null;
+  nearest?: { misses_by: number | null } | null;
+  config?: Config;
+}
+export interface Out {
+  trial: number;
+  kind: string;
+  since: string | null;
+  worker?: string | null;
+  evaluator?: string | null;
+  attempt: number;
+  last_error: string | null;
+  next_try_at: string | null;
+}
+export interface Job {
+  id: string;
+  name: string | null;
+  labels: Record<string, string>;
+  state: string;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  strategy: string;
+  parallel: number;
+  stop_on: string;
+  budget: { max_trials: number; timeout: number; trials_measured: number; elapsed_s: number };
+  progress: {
+    stage: string | null;
+    asked: number;
+    told: number;
+    failed: number;
+    running: number;
+    hint: string | null;
+    out: Out[];
+    waiting: { reason: string; since: string | null; detail: string; evaluator: string | null } | null;
+    waits_for: { trial: number; since: string; worker: string | null } | null;
+  };
+  criterion: {
+    criterion: string;
+    higher_is_better: boolean;
+    tolerable_loss: number;
+    bound: number | null;
+  };
+  min_gain: number;
+  objective: { metric: string; weight: number; direction: string }[];
+  baseline: { accuracy: Accuracy; metrics: Record<string, number> } | null;
+  best: Best | null;
+  exit: { reason: string; detail: string } | null;
+  pause: { reason: string; detail: string; since: string } | null;
+  warnings: unknown[];
+}
+export interface Trial {
+  number: number;
+  kind: string;
+  stage: string | null;
+  state: string;
+  source: string | null;
+  attempts: number;
+  accuracy: Accuracy;
+  metrics: Record<string, number> | null;
+  feasible: boolean | null;
+  objective_value: number | null;
+  margin: number | null;
+  worker: string | null;
+  asked_at: string;
+  told_at: string | null;
+  error: string | null;
+  excluded: { reason: string } | null;
+  config?: Config;
+}
+export type OpConfig = { mode: string; type?: string } & Record<string, unknown>;
+export interface Config {
+  ops: Record<string, OpConfig>;
+  recipes?: Record<string, unknown>;
+  calibration_sampling_size?: number;
+}
+export interface Point {
+  trial: number;
+  kind: string;
+  stage: string | null;
+  accuracy: Accuracy;
+  objective_value: number | null;
+  feasible: boolean | null;
+  best?: boolean;
+  front?: boolean;
+}
+export interface Points {
+  total: number;
+  items: Point[];
+}
+export interface PrecisionMap {
+  total: number;
+  items: (Point & { formats: number[] })[];
+  ops: string[];
+  formats: string[];
+}
+export interface Spans {
+  total: number;
+  items: {
+    trial: number;
+    kind: string;
+    state: string;
+    worker: string | null;
+    asked_at: string;
+    told_at: string | null;
+  }[];
+}
+export interface Belief {
+  mean: number;
+  spread: number;
+}
+export interface OpSensitivity {
+  op: string;
+  type: string;
+  score: number | null;
+  precision: string | null;
+  trial: number | null;
+  base: number | null;
+  accuracy_change: Accuracy;
+  latency_change_ms: number | null;
+  options:
+    | ({ mode: string; loss: Belief; latency_change_ms: Belief | null } & Record<string, unknown>)[]
+    | null;
+}
+export interface Sensitivity {
+  items: OpSensitivity[];
+  model: { trials: number; loss_noise: number } | null;
+}
+export interface Space {
+  size: string;
+  dimensions: number;
+  ops: { name: string; type: string; choices?: number; modes: Record<string, unknown>; default: OpConfig }[];
+  entries: { pointer: string; count: number }[];
+  warnings: unknown[];
+}
+export interface Evaluator {
+  id: string;
+  name: string | null;
+  url: string;
+  max_concurrency?: number;
+}
+export interface Health {
+  state: string;
+  down_since: string | null;
+  last_error: string | null;
+  statistics: { asked: number; answered: number; failed: number; out: number; mean_answer_s: number | null };
+}
+export interface Worker {
+  pool: string;
+  name: string;
+  last_seen: string;
+  trials_per_hour: number;
+  leases: { job: string; trial: number }[];
+}
+export interface Strategy {
+  name: string;
+  summary: string;
+  when: string;
+  strategy_kwargs: { properties: Record<string, Kwarg> };
+}
+export interface Kwarg {
+  type: string;
+  description: string;
+  default?: unknown;
+  enum?: string[];
+  minimum?: number;
+  maximum?: number;
+}
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export const FINAL = ["completed", "failed", "cancelled"];
+
+async function problemOf(answer: Response): Promise<Problem> {
+  try {
+    return (await answer.json()) as Problem;
+  } catch {
+    return { status: answer.status, title: answer.statusText, detail: "the daemon's answer cannot be read" };
+  }
+}
+
+/** Asks; throws a Problem, of status 0 when nobody answers. */
+export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let answer: Response;
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method === "POST") headers["Idempotency-Key"] = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw { status: 0, title: "No answer", detail: "the daemon does not answer" } satisfies Problem;
+  }
+  if (!answer.ok) throw await problemOf(answer);
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+/** All pages of a collection, up to so many items. */
+export async function askAll<T>(path: string, most: number): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const more: string = cursor === null ? "" : `&cursor=${cursor}`;
+    const page: Page<T> = await ask("GET", path + (path.includes("?") ? "&" : "?") + "limit=1000" + more);
+    items.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== null && items.length < most);
+  return items;
+}
+
+export interface Data<T> {
+  value: T | undefined;
+  problem: Problem | undefined;
+}
+
+/**
+ * What a path answers, read again when `tick` changes: once at a time, and the longer it took the
+ * later. A path of null is not read. The value stays the same object while nothing has changed.
+ */
+export function useData<T>(path: string | null, tick: number): Data<T> {
+  const [data, setData] = useState<Data<T> & { path: string | null }>({
+    value: undefined,
+    problem: undefined,
+    path: null,
+  });
+  const self = useRef({ path: null as string | null, tag: "", busy: false, again: false, gone: false });
+  const read = async () => {
+    const me = self.current;
+    if (me.busy || me.path === null) {
+      me.again = true;
+      return;
+    }
+    me.busy = true;
+    me.again = false;
+    const asked = me.path;
+    const began = performance.now();
+    try {
+      const headers: Record<string, string> = me.tag ? { "If-None-Match": me.tag } : {};
+      const answer = await fetch(asked, { headers });
+      if (answer.status !== 304 && asked === me.path && !me.gone) {
+        me.tag = answer.headers.get("ETag") ?? "";
+        const problem = answer.ok ? undefined : await problemOf(answer);
+        const value = answer.ok ? ((await answer.json()) as T) : undefined;
+        setData({ value, problem, path: asked });
+      }
+    } catch {
+      // The connection is gone: what is shown stays, and the stream says when it is back.
+    }
+    setTimeout(
+      () => {
+        me.busy = false;
+        if (me.again && !me.gone) void read();
+      },
+      Math.min(2000, 4 * (performance.now() - began)),
+    );
+  };
+  useEffect(() => {
+    if (self.current.path !== path) {
+      self.current.path = path;
+      self.current.tag = "";
+      self.current.again = true;
+    }
+    if (path !== null) void read();
+  }, [path, tick]);
+  useEffect(() => {
+    self.current.gone = false;
+    return () => {
+      self.current.gone = true;
+    };
+  }, []);
+  return data.path === path ? data : { value: undefined, problem: undefined };
+}

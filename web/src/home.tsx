@@ -1,0 +1,239 @@
+/** All jobs, who measures them, and the way to a new one. */
+import { useEffect, useState } from "preact/hooks";
+import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Worker, askAll, useData } from "./api";
+import { useEvents, useNow, useTick } from "./live";
+import { Budget, State, Table, Top, Trouble } from "./ui";
+import { ago, duration, left } from "./words";
+
+const ROWS = 25;
+const SEARCHED = 2000;
+const FILTERS: [string, string][] = [
+  ["", "All"],
+  ["queued,baseline,running,paused", "Open"],
+  ["completed", "Completed"],
+  ["failed,cancelled", "Failed or stopped"],
+];
+
+/** The best so far of a job, drawn small. */
+function Spark({ job, tick }: { job: Job; tick: number }) {
+  const final = FINAL.includes(job.state);
+  const { value } = useData<Points>(`/v1/jobs/${job.id}/charts/history`, final ? 0 : tick);
+  const bests = (value?.items ?? []).filter((p) => p.best && p.objective_value !== null);
+  const last = Math.max(1, ...(value?.items ?? []).map((p) => p.trial));
+  const first = bests[0];
+  if (!first) return null;
+  const values = bests.map((p) => p.objective_value as number);
+  const low = Math.min(...values);
+  const span = Math.max(...values) - low || 1;
+  const y = (v: number) => 2 + 18 * (1 - (v - low) / span);
+  const path = bests.map((p, i) => (i === 0 ? `M${(80 * p.trial) / last} ${y(values[0] as number)}` : `H${(80 * p.trial) / last}V${y(values[i] as number)}`));
+  return (
+    <svg class="spark" viewBox="0 0 80 22" width="80" height="22" aria-hidden="true">
+      <path d={`${path.join("")}H80`} />
+    </svg>
+  );
+}
+
+function timeLeft(job: Job): string {
+  if (FINAL.includes(job.state)) return `took ${duration(job.budget.elapsed_s)}`;
+  if (job.progress.waiting) return "evaluator down";
+  if (job.state === "paused") return "paused";
+  const rest = left(job);
+  return rest === null ? "–" : `at most ${duration(rest)} left`;
+}
+
+function verdict(job: Job): string {
+  if (job.pause && job.pause.reason !== "requested") return job.pause.detail;
+  return job.best?.verdict ?? job.exit?.detail ?? (job.progress.waiting ? job.progress.waiting.detail : "nothing measured yet");
+}
+
+function Row({ job, tick, now }: { job: Job; tick: number; now: number }) {
+  const keep = job.best?.keep_baseline;
+  return (
+    <li class="job">
+      <div class="job-name">
+        <a href={`/jobs/${job.id}`}>{job.name ?? job.id}</a>
+        <span class="note">
+          <State state={job.state} /> {ago(job.created_at, now)}
+          {Object.entries(job.labels).map(([key, value]) => (
+            <span class="label" key={key}>
+              {key}={value}
+            </span>
+          ))}
+        </span>
+      </div>
+      <p class={`job-verdict${keep ? " keep" : ""}`}>{verdict(job)}</p>
+      <Spark job={job} tick={tick} />
+      <div class="job-budget">
+        <Budget job={job} />
+        <span class="note">{timeLeft(job)}</span>
+      </div>
+    </li>
+  );
+}
+
+function found(job: Job, words: string[]): boolean {
+  const text = `${job.name ?? ""} ${job.id} ${job.strategy} ${Object.entries(job.labels).map(([k, v]) => `${k}=${v}`).join(" ")} ${new Date(job.created_at).toDateString()}`.toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+/** Names are compared here: all jobs are read, up to a limit that is told. */
+function useSearch(text: string, filter: string, tick: number): Job[] | undefined {
+  const [items, setItems] = useState<Job[]>();
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const active = words.length > 0;
+  useEffect(() => {
+    if (!active) {
+      setItems(undefined);
+      return;
+    }
+    let gone = false;
+    askAll<Job>(`/v1/jobs?${filter && `state=${filter}`}`, SEARCHED).then(
+      (all) => gone || setItems(all),
+      () => undefined,
+    );
+    return () => {
+      gone = true;
+    };
+  }, [active, filter, tick]);
+  return active ? items?.filter((job) => found(job, words)) : undefined;
+}
+
+function EvaluatorRow({ evaluator, tick }: { evaluator: Evaluator; tick: number }) {
+  const { value: health } = useData<Health>(`/v1/evaluators/${evaluator.id}/health`, tick);
+  const down = health && health.state !== "closed";
+  return (
+    <li>
+      <span class={`state ${down ? "bad" : "good"}`}>
+        <span aria-hidden="true">{down ? "✕" : "●"}</span> {down ? "down" : "well"}
+      </span>{" "}
+      <span class="op">{evaluator.name ?? evaluator.url}</span>
+      <br />
+      <span class="note">
+        {health ? `${health.statistics.answered} answered, ${health.statistics.out} out` : ""}
+        {health?.last_error && down ? `; ${health.last_error}` : ""}
+      </span>
+    </li>
+  );
+}
+
+function Measuring({ tick, now }: { tick: number; now: number }) {
+  const evaluators = useData<Page<Evaluator>>("/v1/evaluators?limit=50", tick).value?.items ?? [];
+  const workers = useData<Page<Worker>>("/v1/workers", tick).value?.items ?? [];
+  return (
+    <aside class="card measuring" aria-labelledby="measuring-title">
+      <h2 id="measuring-title">Who measures</h2>
+      <h3>Evaluators</h3>
+      {evaluators.length === 0 ? (
+        <p class="empty">None is registered. A job may name one by its URL.</p>
+      ) : (
+        <ul class="plain-list">
+          {evaluators.map((e) => (
+            <EvaluatorRow key={e.id} evaluator={e} tick={tick} />
+          ))}
+        </ul>
+      )}
+      <h3>Workers</h3>
+      {workers.length === 0 ? (
+        <p class="empty">Nobody came for questions within a day.</p>
+      ) : (
+        <Table
+          caption="Workers"
+          hideCaption
+          rows={workers}
+          rowKey={(w) => `${w.pool} ${w.name}`}
+          columns={[
+            { head: "worker", cell: (w) => `${w.name} (${w.pool})` },
+            { head: "holds", cell: (w) => (w.leases.length > 0 ? w.leases.map((l) => `trial ${l.trial}`).join(", ") : "nothing") },
+            { head: "an hour", number: true, cell: (w) => w.trials_per_hour },
+            { head: "seen", cell: (w) => ago(w.last_seen, now) },
+          ]}
+        />
+      )}
+    </aside>
+  );
+}
+
+export function HomePage() {
+  const [filter, setFilter] = useState("");
+  const [text, setText] = useState("");
+  const [cursors, setCursors] = useState<string[]>([]);
+  const [tick, bump] = useTick(500);
+  const now = useNow(true);
+  const link = useEvents("/v1/events", bump, bump);
+  const cursor = cursors[cursors.length - 1];
+  const query = [`limit=${ROWS}`, filter && `state=${filter}`, cursor && `cursor=${cursor}`].filter(Boolean).join("&");
+  const { value, problem } = useData<Page<Job>>(`/v1/jobs?${query}`, tick);
+  const searched = useSearch(text, filter, tick);
+  const jobs = searched ?? value?.items;
+  useEffect(() => {
+    document.title = "narrowd";
+  }, []);
+  return (
+    <>
+      <Top link={link}>
+        <a href="/openapi.json">API</a>
+      </Top>
+      <main id="main">
+        <div class="head">
+          <h1>Jobs</h1>
+          <div class="buttons">
+            <a class="button primary" href="#new">
+              New job
+            </a>
+          </div>
+        </div>
+        <div class="home">
+          <section class="card jobs" aria-label="Jobs">
+            <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+              <fieldset class="chips">
+                <legend class="hidden">Which jobs</legend>
+                {FILTERS.map(([key, name]) => (
+                  <label key={key} class={filter === key ? "chip on" : "chip"}>
+                    <input
+                      type="radio"
+                      name="state"
+                      checked={filter === key}
+                      onChange={() => {
+                        setFilter(key);
+                        setCursors([]);
+                      }}
+                    />
+                    {name}
+                  </label>
+                ))}
+              </fieldset>
+              <label class="search">
+                <span class="hidden">Search for a name, a label, a strategy or a day</span>
+                <input type="search" placeholder="name, label, strategy, day" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+              </label>
+            </form>
+            <Trouble problem={problem} />
+            {jobs && jobs.length === 0 && (
+              <p class="empty">
+                {text || filter ? "No job is like this." : "No jobs yet. "}
+                {!text && !filter && <a href="#new">Start the first one</a>}
+              </p>
+            )}
+            <ul class="job-list">
+              {(jobs ?? []).map((job) => (
+                <Row key={job.id} job={job} tick={tick} now={now} />
+              ))}
+            </ul>
+            {searched === undefined && (cursors.length > 0 || value?.next) && (
+              <nav class="buttons" aria-label="Pages">
+                <button type="button" disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>
+                  Newer
+                </button>
+                <button type="button" disabled={!value?.next} onClick={() => value?.next && setCursors([...cursors, value.next])}>
+                  Older
+                </button>
+              </nav>
+            )}
+          </section>
+          <Measuring tick={tick} now={now} />
+        </div>
+      </main>
+    </>
+  );
+}

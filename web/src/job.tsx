@@ -1,0 +1,376 @@
+/** The page of one job. */
+import { useEffect, useState } from "preact/hooks";
+import {
+  type Best,
+  FINAL,
+  type Job,
+  type Points,
+  type PrecisionMap,
+  type Problem,
+  type Sensitivity,
+  type Space,
+  type Spans,
+  type Strategy,
+  type Page,
+  ask,
+  useData,
+} from "./api";
+import { Answers } from "./answers";
+import { History } from "./history";
+import { type JobEvent, useEvents, useNow, useTick } from "./live";
+import { MapOfPrecision, SensitivityBars } from "./operators";
+import { Scatter } from "./scatter";
+import { Timeline } from "./timeline";
+import { Drawer, Trials } from "./trials";
+import { Act, Budget, Dialog, Menu, State, Table, Top, Trouble } from "./ui";
+import { duration, plural } from "./words";
+
+const EVENTS_KEPT = 200;
+
+function CloneDialog(props: { job: Job; loss: number | null; onClose: () => void }) {
+  const { job } = props;
+  const { value } = useData<Page<Strategy>>("/v1/strategies", 0);
+  const [strategy, setStrategy] = useState(job.strategy);
+  const [loss, setLoss] = useState(String(props.loss ?? job.criterion.tolerable_loss));
+  const [trials, setTrials] = useState(String(job.budget.max_trials));
+  const [warm, setWarm] = useState(true);
+  const [trouble, setTrouble] = useState<Problem>();
+  const start = async () => {
+    const { tuning_criterion, accuracy_criterion } = await ask<Record<string, Record<string, unknown>>>("GET", `/v1/jobs/${job.id}/spec`);
+    const same = strategy === job.strategy;
+    const body = {
+      ...(same ? {} : { quant_level: 1 }),
+      tuning_criterion: { ...tuning_criterion, ...(same ? {} : { strategy, strategy_kwargs: {} }), max_trials: Number(trials) },
+      accuracy_criterion: { ...accuracy_criterion, tolerable_loss: Number(loss) },
+      warm_start: warm,
+    };
+    const made = await ask<Job>("POST", `/v1/jobs/${job.id}/clone`, body);
+    location.assign(`/jobs/${made.id}`);
+  };
+  const chosen = value?.items.find((s) => s.name === strategy);
+  return (
+    <Dialog title="Start it again" onClose={props.onClose}>
+      <div class="fields">
+        <label>
+          Strategy
+          <select value={strategy} onChange={(event) => setStrategy(event.currentTarget.value)}>
+            {(value?.items ?? []).map((s) => (
+              <option key={s.name}>{s.name}</option>
+            ))}
+          </select>
+        </label>
+        {chosen && <p class="note">{chosen.summary}</p>}
+        <label>
+          Loss that is allowed
+          <input inputMode="decimal" value={loss} onInput={(event) => setLoss(event.currentTarget.value)} />
+        </label>
+        <label>
+          Trials at most
+          <input inputMode="numeric" value={trials} onInput={(event) => setTrials(event.currentTarget.value)} />
+        </label>
+        <label class="check">
+          <input type="checkbox" checked={warm} onChange={(event) => setWarm(event.currentTarget.checked)} /> Use what was measured already
+        </label>
+      </div>
+      <Trouble problem={trouble} />
+      <div class="buttons">
+        <Act kind="primary" run={start} onProblem={setTrouble}>
+          Start
+        </Act>
+      </div>
+    </Dialog>
+  );
+}
+
+function BudgetDialog({ job, onClose, onChange }: { job: Job; onClose: () => void; onChange: () => void }) {
+  const [trials, setTrials] = useState(String(job.budget.max_trials));
+  const [timeout, setTimeout_] = useState(String(job.budget.timeout));
+  const [parallel, setParallel] = useState(String(job.parallel));
+  const [trouble, setTrouble] = useState<Problem>();
+  const save = async () => {
+    await ask("PATCH", `/v1/jobs/${job.id}`, { max_trials: Number(trials), timeout: Number(timeout), parallel: Number(parallel) });
+    onChange();
+    onClose();
+  };
+  return (
+    <Dialog title="Budget" onClose={onClose}>
+      <div class="fields">
+        <label>
+          Trials at most
+          <input inputMode="numeric" value={trials} onInput={(event) => setTrials(event.currentTarget.value)} />
+        </label>
+        <label>
+          Seconds at most, 0 for no limit
+          <input inputMode="decimal" value={timeout} onInput={(event) => setTimeout_(event.currentTarget.value)} />
+        </label>
+        <label>
+          Questions at a time
+          <input inputMode="numeric" value={parallel} onInput={(event) => setParallel(event.currentTarget.value)} />
+        </label>
+      </div>
+      <Trouble problem={trouble} />
+      <div class="buttons">
+        <Act kind="primary" run={save} onProblem={setTrouble}>
+          Save
+        </Act>
+      </div>
+    </Dialog>
+  );
+}
+
+function StopDialog({ job, onClose, onChange }: { job: Job; onClose: () => void; onChange: () => void }) {
+  const [trouble, setTrouble] = useState<Problem>();
+  const stop = async () => {
+    await ask("POST", `/v1/jobs/${job.id}/cancel`);
+    onChange();
+    onClose();
+  };
+  return (
+    <Dialog title="Stop the job for good?" onClose={onClose}>
+      <p>What was measured stays, and a clone can go on from it. A pause can be taken back, this cannot.</p>
+      <Trouble problem={trouble} />
+      <div class="buttons">
+        <Act kind="danger" run={stop} onProblem={setTrouble}>
+          Stop it
+        </Act>
+        <button type="button" onClick={onClose}>
+          Let it run
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Copy({ text, children }: { text: () => Promise<string>; children: string }) {
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(await text());
+    setDone(true);
+  };
+  return (
+    <button type="button" onClick={() => void copy()}>
+      {done ? "Copied" : children}
+    </button>
+  );
+}
+
+function Take({ job }: { job: Job }) {
+  const path = `/v1/jobs/${job.id}`;
+  const words = async (address: string) => (await fetch(address)).text();
+  return (
+    <Menu label="Take it away">
+      <a href={`${path}/best`} download={`${job.id}-best.json`}>
+        The best config, JSON
+      </a>
+      <a href={`${path}/export?format=inc`} download={`${job.id}-tune-cfg.json`}>
+        The best config for Intel Neural Compressor
+      </a>
+      <a href={`${path}/export?format=csv`} download={`${job.id}.csv`}>
+        All trials, CSV
+      </a>
+      <a href={`${path}/export?format=json`} download={`${job.id}.json`}>
+        Everything, JSON
+      </a>
+      <a href={`${path}/spec`} download={`${job.id}-spec.json`}>
+        The job as it was submitted
+      </a>
+      <Copy text={() => words(`${path}/best`)}>Copy the best config</Copy>
+      <Copy text={() => Promise.resolve(`narrow best ${job.id}`)}>Copy the command for it</Copy>
+    </Menu>
+  );
+}
+
+function Head(props: { job: Job; onChange: () => void; onClone: () => void }) {
+  const { job, onChange } = props;
+  const [open, setOpen] = useState<"budget" | "stop" | null>(null);
+  const [trouble, setTrouble] = useState<Problem>();
+  const final = FINAL.includes(job.state);
+  const control = (what: string) => async () => {
+    await ask("POST", `/v1/jobs/${job.id}/${what}`);
+    onChange();
+  };
+  return (
+    <div class="head">
+      <div class="head-words">
+        <h1>{job.name ?? job.id}</h1>
+        <p class="sub">
+          <State state={job.state} />
+          <span>{job.strategy}</span>
+          {job.progress.stage && !final && <span>stage {job.progress.stage.replaceAll("_", " ")}</span>}
+          <span>{duration(job.budget.elapsed_s)}</span>
+          <Budget job={job} />
+          {job.progress.failed > 0 && <span class="error">{plural(job.progress.failed, "failure")}</span>}
+          {Object.entries(job.labels).map(([key, value]) => (
+            <span class="label" key={key}>
+              {key}={value}
+            </span>
+          ))}
+        </p>
+      </div>
+      <div class="buttons">
+        {!final && job.state !== "paused" && (
+          <Act run={control("pause")} onProblem={setTrouble}>
+            Pause
+          </Act>
+        )}
+        {job.state === "paused" && (
+          <Act kind="primary" run={control("resume")} onProblem={setTrouble}>
+            Resume
+          </Act>
+        )}
+        {!final && (
+          <>
+            <button type="button" onClick={() => setOpen("budget")}>
+              Budget
+            </button>
+            <button type="button" onClick={() => setOpen("stop")}>
+              Stop
+            </button>
+          </>
+        )}
+        <button type="button" onClick={props.onClone}>
+          Start again
+        </button>
+        <Take job={job} />
+      </div>
+      <Trouble problem={trouble} />
+      {open === "budget" && <BudgetDialog job={job} onChange={onChange} onClose={() => setOpen(null)} />}
+      {open === "stop" && <StopDialog job={job} onChange={onChange} onClose={() => setOpen(null)} />}
+    </div>
+  );
+}
+
+function SpacePanel({ job, space }: { job: Job; space: Space | undefined }) {
+  const warnings = [...(space?.warnings ?? []), ...job.warnings].map((w) => (typeof w === "string" ? w : JSON.stringify(w)));
+  return (
+    <section class="card" id="space" aria-labelledby="space-title">
+      <h2 id="space-title">
+        <a href="#space">What may be tried</a>
+      </h2>
+      {space && (
+        <>
+          <p class="say">
+            {plural(space.ops.length, "operator")}, {space.size.length > 12 ? `about 10^${space.size.length - 1}` : space.size} configs.
+          </p>
+          {space.entries.length > 0 && (
+            <ul>
+              {space.entries.map((e) => (
+                <li key={e.pointer}>
+                  <code>{e.pointer}</code> restricts {e.count}
+                </li>
+              ))}
+            </ul>
+          )}
+          <details>
+            <summary>Choices of each operator</summary>
+            <Table
+              caption="Choices of each operator"
+              hideCaption
+              rows={space.ops}
+              rowKey={(op) => op.name}
+              columns={[
+                { head: "operator", cell: (op) => <span class="op">{op.name}</span> },
+                { head: "type", cell: (op) => op.type },
+                { head: "modes", cell: (op) => Object.keys(op.modes).join(", ") },
+                { head: "choices", number: true, cell: (op) => op.choices ?? "–" },
+              ]}
+            />
+          </details>
+        </>
+      )}
+      {warnings.length > 0 && (
+        <>
+          <h3>What to know</h3>
+          <ul class="warnings">
+            {warnings.map((w) => (
+              <li key={w}>{w}</li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}
+
+function Log({ events }: { events: JobEvent[] }) {
+  const said = (event: JobEvent) => {
+    const { verdict, state, error, stage, detail } = event.data as Record<string, string | undefined>;
+    return verdict ?? error ?? detail ?? state ?? stage ?? "";
+  };
+  return (
+    <section class="card" id="log" aria-labelledby="log-title">
+      <h2 id="log-title">
+        <a href="#log">What happens</a>
+      </h2>
+      {events.length === 0 ? (
+        <p class="empty">Nothing since this page was opened.</p>
+      ) : (
+        <ol class="log" tabIndex={0} aria-label="Events, newest first">
+          {events.map((event) => (
+            <li key={event.seq}>
+              <time dateTime={event.at}>{new Date(event.at).toLocaleTimeString()}</time> {event.type.replaceAll("_", " ")}
+              {event.trial !== null && ` ${event.trial}`} <span class="note">{said(event)}</span>
+            </li>
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+export function JobPage({ id }: { id: string }) {
+  const path = `/v1/jobs/${encodeURIComponent(id)}`;
+  const [tick, bump] = useTick(150);
+  const [events, setEvents] = useState<JobEvent[]>([]);
+  const [trial, setTrial] = useState<number | null>(null);
+  const [clone, setClone] = useState<{ loss: number | null } | null>(null);
+  const { value: job, problem } = useData<Job>(path, tick);
+  const final = job !== undefined && FINAL.includes(job.state);
+  const link = useEvents(
+    job === undefined || final ? null : `${path}/events`,
+    (event) => {
+      setEvents((old) => [event, ...old].slice(0, EVENTS_KEPT));
+      bump();
+    },
+    bump,
+  );
+  const now = useNow(!final);
+  const best = useData<Best>(job?.baseline ? `${path}/best` : null, tick).value;
+  const history = useData<Points>(`${path}/charts/history`, tick).value;
+  const scatter = useData<Points>(`${path}/charts/scatter`, tick).value;
+  const map = useData<PrecisionMap>(`${path}/charts/precision`, tick).value;
+  const spans = useData<Spans>(`${path}/charts/timeline`, tick).value;
+  const sensitivity = useData<Sensitivity>(`${path}/sensitivity`, tick).value;
+  const space = useData<Space>(`${path}/space`, 0).value;
+  useEffect(() => {
+    document.title = job ? `${job.name ?? job.id} ${job.state} · narrowd` : "narrowd";
+  }, [job?.name, job?.state]);
+  return (
+    <>
+      <Top link={link} final={final}>
+        <a href="/">All jobs</a>
+      </Top>
+      <main id="main">
+        {problem && <Trouble problem={problem} />}
+        {job && (
+          <>
+            <Head job={job} onChange={bump} onClone={() => setClone({ loss: null })} />
+            <Answers job={job} best={best} sensitivity={sensitivity} history={history} now={now} />
+            <div class="grid">
+              <Scatter job={job} points={scatter} onTrial={setTrial} onClone={(loss) => setClone({ loss })} />
+              <History job={job} points={history} onTrial={setTrial} />
+              <SensitivityBars data={sensitivity} />
+              <MapOfPrecision job={job} map={map} onTrial={setTrial} />
+              <Timeline spans={spans} now={now} onTrial={setTrial} />
+              <Trials job={job} tick={tick} selected={trial} onTrial={setTrial} onChange={bump} />
+              <SpacePanel job={job} space={space} />
+              <Log events={events} />
+            </div>
+            {trial !== null && <Drawer job={job} number={trial} space={space} tick={tick} onClose={() => setTrial(null)} onChange={bump} />}
+            {clone && <CloneDialog job={job} loss={clone.loss} onClose={() => setClone(null)} />}
+          </>
+        )}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,233 @@
+/** A new job: a form made of what the daemon says about itself, or JSON; its messages stand beside the fields. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useState } from "preact/hooks";
+import { type Evaluator, type Job, type Kwarg, type Page, type Problem, type Space, type Strategy, ask, useData } from "./api";
+import { Act, Top } from "./ui";
+import { plural } from "./words";
+
+type Body = Record<string, unknown>;
+
+interface Fields {
+  name: string;
+  where: string; // "url", "pool" or the id of an evaluator
+  target: string;
+  approach: string;
+  strategy: string;
+  kwargs: Record<string, string>;
+  objective: string;
+  stopOn: string;
+  trials: string;
+  timeout: string;
+  criterion: string;
+  loss: string;
+  parallel: string;
+}
+
+const FIRST: Fields = {
+  name: "",
+  where: "url",
+  target: "",
+  approach: "static",
+  strategy: "",
+  kwargs: {},
+  objective: "latency_ms",
+  stopOn: "budget",
+  trials: "100",
+  timeout: "0",
+  criterion: "relative",
+  loss: "0.01",
+  parallel: "1",
+};
+
+function kwarg(schema: Kwarg | undefined, text: string): unknown {
+  if (schema?.type === "integer" || schema?.type === "number") return Number(text);
+  return schema?.type === "boolean" ? text === "true" : text;
+}
+
+function bodyOf(f: Fields, strategy: Strategy | undefined): Body {
+  const evaluator = f.where === "url" ? { url: f.target } : f.where === "pool" ? { pool: f.target } : { id: f.where };
+  const kwargs = Object.entries(f.kwargs)
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => [name, kwarg(strategy?.strategy_kwargs.properties[name], text)]);
+  return {
+    ...(f.name ? { name: f.name } : {}),
+    approach: f.approach,
+    tuning_criterion: {
+      ...(f.strategy ? { strategy: f.strategy } : {}),
+      ...(kwargs.length > 0 ? { strategy_kwargs: Object.fromEntries(kwargs) as Body } : {}),
+      objective: f.objective,
+      max_trials: Number(f.trials),
+      timeout: Number(f.timeout),
+      stop_on: f.stopOn,
+    },
+    accuracy_criterion: { criterion: f.criterion, tolerable_loss: Number(f.loss) },
+    evaluator,
+    parallel: Number(f.parallel),
+  };
+}
+
+function faultsAt(problem: Problem | undefined, pointer: string): string {
+  return (problem?.errors ?? [])
+    .filter((e) => e.pointer === pointer || e.pointer.startsWith(`${pointer}/`))
+    .map((e) => e.detail)
+    .join("; ");
+}
+
+function Field(props: { label: string; pointer: string; problem: Problem | undefined; hint?: string; children: (id: string, described: string | undefined) => ComponentChildren }) {
+  const id = useId();
+  const fault = faultsAt(props.problem, props.pointer);
+  const described = fault || props.hint ? `${id}-note` : undefined;
+  return (
+    <div class={fault ? "field faulty" : "field"}>
+      <label for={id}>{props.label}</label>
+      {props.children(id, described)}
+      {described && (
+        <p id={described} class={fault ? "error" : "note"}>
+          {fault || props.hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function NewPage() {
+  const strategies = useData<Page<Strategy>>("/v1/strategies", 0).value?.items ?? [];
+  const evaluators = useData<Page<Evaluator>>("/v1/evaluators?limit=1000", 0).value?.items ?? [];
+  const [f, setF] = useState(FIRST);
+  const [json, setJson] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Problem>();
+  const [space, setSpace] = useState<Space>();
+  const strategy = strategies.find((s) => s.name === f.strategy);
+  useEffect(() => {
+    document.title = "New job · narrowd";
+  }, []);
+  const set = (more: Partial<Fields>) => setF({ ...f, ...more });
+  const input = (name: keyof Fields, pointer: string, label: string, hint?: string, mode?: "numeric" | "decimal") => (
+    <Field label={label} pointer={pointer} problem={problem} hint={hint}>
+      {(id, described) => (
+        <input id={id} aria-describedby={described} inputMode={mode} value={f[name] as string} onInput={(event) => set({ [name]: event.currentTarget.value })} />
+      )}
+    </Field>
+  );
+  const select = (name: keyof Fields, pointer: string, label: string, options: [string, string][], hint?: string) => (
+    <Field label={label} pointer={pointer} problem={problem} hint={hint}>
+      {(id, described) => (
+        <select id={id} aria-describedby={described} value={f[name] as string} onChange={(event) => set({ [name]: event.currentTarget.value })}>
+          {options.map(([key, text]) => (
+            <option key={key} value={key}>
+              {text}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+  const body = (): Body => {
+    if (json === null) return bodyOf(f, strategy);
+    try {
+      return JSON.parse(json) as Body;
+    } catch (error) {
+      throw { status: 0, title: "This is not JSON", detail: String(error) } satisfies Problem;
+    }
+  };
+  const check = async () => {
+    setSpace(undefined);
+    setSpace(await ask<Space>("POST", "/v1/spaces", body()));
+  };
+  const start = async () => {
+    const job = await ask<Job>("POST", "/v1/jobs", body());
+    location.assign(`/jobs/${job.id}`);
+  };
+  const faults = problem?.errors?.map((e) => e.pointer) ?? [];
+  return (
+    <>
+      <Top>
+        <a href="/">All jobs</a>
+      </Top>
+      <main id="main" class="narrow">
+        <div class="head">
+          <h1>New job</h1>
+          <div class="buttons">
+            <button type="button" aria-pressed={json !== null} onClick={() => setJson(json === null ? JSON.stringify(bodyOf(f, strategy), null, 2) : null)}>
+              As JSON
+            </button>
+          </div>
+        </div>
+        <form class="card" onSubmit={(event) => event.preventDefault()}>
+          {json !== null ? (
+            <Field label="The job" pointer="" problem={undefined}>
+              {(id) => <textarea id={id} rows={24} spellcheck={false} value={json} onInput={(event) => setJson(event.currentTarget.value)} />}
+            </Field>
+          ) : (
+            <div class="form">
+              {input("name", "/name", "Name", "For people; need not be unique.")}
+              {select("where", "/evaluator/id", "Who measures", [["url", "an evaluator at a URL"], ["pool", "the workers of a pool"], ...evaluators.map((e): [string, string] => [e.id, e.name ?? e.url])])}
+              {(f.where === "url" || f.where === "pool") && input("target", `/evaluator/${f.where}`, f.where === "url" ? "URL of the evaluator" : "Pool")}
+              {select("approach", "/approach", "Approach", ["static", "dynamic", "auto", "weight_only", "qat"].map((a) => [a, a.replace("_", " ")]))}
+              {select("strategy", "/tuning_criterion/strategy", "Strategy", [["", "automatic"], ...strategies.map((s): [string, string] => [s.name, s.name])], strategy ? `${strategy.summary} ${strategy.when}` : "Tries the default, then what conservative tries, then what basic tries.")}
+              {Object.entries(strategy?.strategy_kwargs.properties ?? {}).map(([name, schema]) => (
+                <Field key={name} label={name} pointer={`/tuning_criterion/strategy_kwargs/${name}`} problem={problem} hint={schema.description}>
+                  {(id, described) =>
+                    schema.enum || schema.type === "boolean" ? (
+                      <select id={id} aria-describedby={described} value={f.kwargs[name] ?? ""} onChange={(event) => set({ kwargs: { ...f.kwargs, [name]: event.currentTarget.value } })}>
+                        <option value="">default{schema.default === undefined ? "" : `: ${String(schema.default)}`}</option>
+                        {(schema.enum ?? ["true", "false"]).map((v) => (
+                          <option key={v}>{v}</option>
+                        ))}
+                      </select>
+                    ) : (
+                      <input
+                        id={id}
+                        aria-describedby={described}
+                        placeholder={schema.default === undefined ? "" : String(schema.default)}
+                        value={f.kwargs[name] ?? ""}
+                        onInput={(event) => set({ kwargs: { ...f.kwargs, [name]: event.currentTarget.value } })}
+                      />
+                    )
+                  }
+                </Field>
+              ))}
+              {select("objective", "/tuning_criterion/objective", "Improve", [["latency_ms", "latency"], ["model_size_bytes", "model size"], ["peak_memory_bytes", "memory"], ["accuracy", "accuracy"]])}
+              {select("stopOn", "/tuning_criterion/stop_on", "Stop", [["budget", "when the budget is used up"], ["first_gain", "at the first that is better"], ["first_feasible", "at the first that keeps the accuracy"]])}
+              {input("loss", "/accuracy_criterion/tolerable_loss", "Loss that is allowed", "0.01 relative is 1 % of the baseline's accuracy.", "decimal")}
+              {select("criterion", "/accuracy_criterion/criterion", "The loss is", [["relative", "relative to the baseline"], ["absolute", "absolute"]])}
+              {input("trials", "/tuning_criterion/max_trials", "Trials at most", undefined, "numeric")}
+              {input("timeout", "/tuning_criterion/timeout", "Seconds at most", "0: no limit", "decimal")}
+              {input("parallel", "/parallel", "Questions at a time", undefined, "numeric")}
+            </div>
+          )}
+          {problem && (
+            <div class="trouble" role="alert">
+              <strong>{problem.title}</strong>
+              {faults.length === 0 ? (
+                <p>{problem.detail}</p>
+              ) : (
+                <ul>
+                  {problem.errors?.map((e) => (
+                    <li key={e.pointer + e.detail}>
+                      <code>{e.pointer}</code> {e.detail}
+                    </li>
+                  ))}
+                </ul>
+              )}
+            </div>
+          )}
+          {space && (
+            <p class="fine" role="status">
+              Fine: {plural(space.ops.length, "operator")}, {space.size.length > 12 ? `about 10^${space.size.length - 1}` : space.size} configs.{" "}
+              {space.warnings.map((w) => (typeof w === "string" ? w : JSON.stringify(w))).join(" ")}
+            </p>
+          )}
+          <div class="buttons">
+            <Act kind="primary" run={start} onProblem={setProblem}>
+              Start the job
+            </Act>
+            <Act run={check} onProblem={setProblem}>
+              Only check it
+            </Act>
+          </div>
+        </form>
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,233 @@
+/** Accuracy against the objective, with the criterion as a line that can be moved. */
+import { useRef, useState } from "preact/hooks";
+import type { Job, Point, Points } from "./api";
+import { Axes, Drawing, MARGIN, Mark, type Scale, Star, scale } from "./svg";
+import { Figure } from "./ui";
+import {
+  accuracyText,
+  accuracyValue,
+  baselineObjective,
+  boundAt,
+  lossAt,
+  lossText,
+  number,
+  objectiveName,
+  objectiveSign,
+} from "./words";
+
+interface Place {
+  point: Point;
+  x: number;
+  y: number;
+}
+
+function places(points: Points): Place[] {
+  return points.items.flatMap((point) => {
+    const y = accuracyValue(point.accuracy);
+    return y === null || point.objective_value === null ? [] : [{ point, x: point.objective_value, y }];
+  });
+}
+
+/** The best of what was measured if this accuracy were the bound: as good as exact, for the whole front
+ * is among the points. */
+export function solve(job: Job, points: Points, bound: number): Place | undefined {
+  const sign = objectiveSign(job);
+  const up = job.criterion.higher_is_better ? 1 : -1;
+  return places(points)
+    .filter((place) => up * (place.y - bound) >= -1e-9 * Math.max(1, Math.abs(bound)))
+    .sort((a, b) => sign * (a.x - b.x) || up * (b.y - a.y))[0];
+}
+
+/** From well beyond what may be lost to a little above the best; what is further off is at the edge. */
+function range(job: Job, all: Place[]): [number, number] {
+  const ys = all.map((place) => place.y);
+  const base = job.baseline === null ? null : accuracyValue(job.baseline.accuracy);
+  const { bound } = job.criterion;
+  let low = Math.min(...ys, bound ?? Infinity);
+  let high = Math.max(...ys, bound ?? -Infinity);
+  if (base !== null && bound !== null) {
+    const reach = 5 * Math.max(Math.abs(base - bound), 1e-6 * Math.abs(base));
+    if (job.criterion.higher_is_better) low = Math.max(low, bound - reach);
+    else high = Math.min(high, bound + reach);
+  }
+  const pad = (high - low) * 0.08 || Math.abs(high) * 0.01 || 1;
+  return [low - pad, high + pad];
+}
+
+function Line(props: { job: Job; y: Scale; bound: number; width: number; height: number; onMove: (bound: number | null) => void }) {
+  const { job, y, bound } = props;
+  const holding = useRef(false);
+  const loss = lossAt(job, bound) ?? 0;
+  const bottom = props.height - MARGIN.bottom;
+  const at = Math.min(bottom, Math.max(MARGIN.top, y(bound)));
+  const move = (event: PointerEvent) => {
+    if (!holding.current) return;
+    const box = (event.currentTarget as SVGElement).ownerSVGElement?.getBoundingClientRect();
+    const pixel = Math.min(bottom, Math.max(MARGIN.top, event.clientY - (box?.top ?? 0)));
+    props.onMove(y.invert(pixel));
+  };
+  const key = (event: KeyboardEvent) => {
+    const by = { ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1 }[event.key];
+    if (by === undefined && event.key !== "Escape") return;
+    event.preventDefault();
+    const step = Math.abs(job.criterion.tolerable_loss) / 10 || 0.001;
+    props.onMove(by === undefined ? null : boundAt(job, loss + by * step));
+  };
+  return (
+    <g
+      class="criterion"
+      role="slider"
+      tabIndex={0}
+      aria-label="Accuracy that may be lost"
+      aria-valuenow={Number((100 * loss).toPrecision(4))}
+      aria-valuetext={`${lossText(job, loss)} may be lost`}
+      aria-orientation="vertical"
+      onPointerDown={(event) => {
+        holding.current = true;
+        (event.currentTarget as SVGElement).setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={move}
+      onPointerUp={() => (holding.current = false)}
+      onKeyDown={key}
+    >
+      <rect class="grip" x={MARGIN.left} width={props.width - MARGIN.left - MARGIN.right} y={at - 12} height="24" />
+      <line x1={MARGIN.left} x2={props.width - MARGIN.right} y1={at} y2={at} />
+      <text x={props.width - MARGIN.right - 4} y={at - 7} text-anchor="end">
+        ⇕ may lose {lossText(job, loss)}
+      </text>
+    </g>
+  );
+}
+
+function Whiskers({ job, x, y }: { job: Job; x: Scale; y: Scale }) {
+  const best = job.best;
+  const base = baselineObjective(job);
+  if (!best || base === null || best.objective_value === null) return null;
+  const cy = accuracyValue(best.accuracy);
+  const gain = best.gain_interval;
+  if (cy === null || !gain || objectiveSign(job) < 0) return null;
+  const at = gain.map((share) => x(base * (1 - share)));
+  return <line class="whisker" x1={at[0]} x2={at[1]} y1={y(cy)} y2={y(cy)} />;
+}
+
+function Plot(props: { job: Job; points: Points; bound: number | null; chosen: Place | undefined; onMove: (bound: number | null) => void; onTrial: (trial: number) => void }) {
+  const { job, bound, chosen } = props;
+  const all = places(props.points);
+  const name = objectiveName(job);
+  const draw = (width: number, height: number) => {
+    const xs = all.map((place) => place.x);
+    const pad = (Math.max(...xs) - Math.min(...xs)) * 0.05;
+    const [low, high] = range(job, all);
+    const x = scale(Math.min(...xs) - pad, Math.max(...xs) + pad, MARGIN.left, width - MARGIN.right, width / 90);
+    const y = scale(low, high, height - MARGIN.bottom, MARGIN.top + 6, 6);
+    const inside = (place: Place) => Math.min(height - MARGIN.bottom - 2, Math.max(MARGIN.top, y(place.y)));
+    const front = all
+      .filter((place) => place.point.front && place.y >= low && place.y <= high)
+      .sort((a, b) => a.x - b.x);
+    const star = chosen ?? undefined;
+    const best = job.best;
+    const bestY = best ? accuracyValue(best.accuracy) : null;
+    return (
+      <>
+        <Axes x={x} y={y} width={width} height={height} xName={name} yName="accuracy" />
+        <polyline class="front" points={front.map((place) => `${x(place.x)},${y(place.y)}`).join(" ")} />
+        {all.map((place) => (
+          <Mark
+            key={place.point.trial}
+            x={x(place.x)}
+            y={inside(place)}
+            kind={place.point.kind}
+            feasible={place.point.feasible}
+            onClick={() => props.onTrial(place.point.trial)}
+            title={`${place.point.kind === "baseline" ? "baseline" : `trial ${place.point.trial}`}: ${name} ${number(place.x)}, accuracy ${number(place.y, 5)}`}
+          />
+        ))}
+        <Whiskers job={job} x={x} y={y} />
+        {bound === job.criterion.bound && best && best.objective_value !== null && bestY !== null ? (
+          <Star x={x(best.objective_value)} y={y(Math.min(high, Math.max(low, bestY)))} />
+        ) : (
+          star && <Star x={x(star.x)} y={inside(star)} />
+        )}
+        {bound !== null && <Line job={job} y={y} bound={bound} width={width} height={height} onMove={props.onMove} />}
+      </>
+    );
+  };
+  return <Drawing height={340} label={`${all.length} trials by ${name} and accuracy`} draw={draw} />;
+}
+
+function answer(job: Job, bound: number, chosen: Place | undefined): string {
+  const loss = lossText(job, lossAt(job, bound));
+  if (chosen === undefined) return `With ${loss} to lose: nothing that was measured would do.`;
+  const base = baselineObjective(job);
+  if (chosen.point.kind === "baseline") return `With ${loss} to lose: the baseline is the best that was measured.`;
+  const times = base !== null && chosen.x > 0 && objectiveSign(job) > 0 ? `${number(base / chosen.x, 3)} times as good as the baseline, ` : "";
+  const own = Math.max(0, lossAt(job, chosen.y) ?? 0);
+  return `With ${loss} to lose: trial ${chosen.point.trial}, ${times}${objectiveName(job)} ${number(chosen.x)}, loses ${lossText(job, own)}. Measured once; nothing was asked.`;
+}
+
+export function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {
+  const { job, points } = props;
+  const [moved, setMoved] = useState<number | null>(null);
+  const bound = moved ?? job.criterion.bound;
+  const loss = bound === null ? null : lossAt(job, bound);
+  const chosen = points && bound !== null ? solve(job, points, bound) : undefined;
+  const relative = job.criterion.criterion !== "absolute";
+  const empty = !points || places(points).length === 0;
+  return (
+    <Figure
+      drawn
+      id="scatter"
+      title="What accuracy costs"
+      say={
+        moved !== null && bound !== null
+          ? answer(job, bound, chosen)
+          : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best. Those far below are at the edge. Drag the line to ask what if."
+      }
+      head={["trial", "kind", "accuracy", objectiveName(job), "meets the criterion", "on the front"]}
+      rows={() =>
+        (points?.items ?? []).map((p) => [
+          p.trial,
+          p.kind,
+          typeof p.accuracy === "number" ? p.accuracy : accuracyText(p.accuracy),
+          p.objective_value,
+          p.feasible ? "yes" : "no",
+          p.front ? "yes" : "no",
+        ])
+      }
+    >
+      {empty ? (
+        <p class="empty">No trial has a result yet.</p>
+      ) : (
+        <>
+          <Plot job={job} points={points} bound={bound} chosen={chosen} onMove={setMoved} onTrial={props.onTrial} />
+          {bound !== null && (
+            <form class="what-if" onSubmit={(event) => event.preventDefault()}>
+              <label>
+                What if this may be lost{relative ? ", in %" : ""}?{" "}
+                <input
+                  type="number"
+                  step="any"
+                  value={loss === null ? "" : Number(((relative ? 100 : 1) * loss).toPrecision(4))}
+                  onInput={(event) => {
+                    const value = Number(event.currentTarget.value);
+                    if (event.currentTarget.value !== "") setMoved(boundAt(job, value / (relative ? 100 : 1)));
+                  }}
+                />
+              </label>
+              {moved !== null && (
+                <>
+                  <button type="button" onClick={() => setMoved(null)}>
+                    Back to {lossText(job, job.criterion.tolerable_loss)}
+                  </button>
+                  <button type="button" onClick={() => props.onClone(Number((loss ?? 0).toPrecision(4)))}>
+                    Start a job with this
+                  </button>
+                </>
+              )}
+            </form>
+          )}
+        </>
+      )}
+    </Figure>
+  );
+}

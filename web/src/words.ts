@@ -1,0 +1,124 @@
+/** Numbers, times and configs in words. */
+import type { Accuracy, Job, OpConfig } from "./api";
+
+const NONE = "–";
+
+export function number(value: number | null | undefined, digits = 4): string {
+  if (typeof value !== "number" || !Number.isFinite(value)) return NONE;
+  return String(Number(value.toPrecision(digits)));
+}
+
+export function percent(share: number | null | undefined, digits = 3): string {
+  return typeof share === "number" ? `${number(100 * share, digits)} %` : NONE;
+}
+
+export function accuracyValue(accuracy: Accuracy): number | null {
+  if (accuracy !== null && typeof accuracy === "object") return Object.values(accuracy)[0] ?? null;
+  return accuracy;
+}
+
+export function accuracyText(accuracy: Accuracy): string {
+  if (accuracy !== null && typeof accuracy === "object") {
+    return Object.entries(accuracy)
+      .map(([name, value]) => `${name} ${number(value)}`)
+      .join(", ");
+  }
+  return number(accuracy, 5);
+}
+
+export function duration(seconds: number | null | undefined): string {
+  if (typeof seconds !== "number" || !Number.isFinite(seconds)) return NONE;
+  if (seconds < 10) return `${number(seconds, 2)} s`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${number(seconds / 3600, 2)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+export function ago(time: string | null | undefined, now: number): string {
+  if (!time) return NONE;
+  return `${duration(Math.max(0, (now - Date.parse(time)) / 1000))} ago`;
+}
+
+export function clock(time: string | null | undefined): string {
+  if (!time) return NONE;
+  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+const METRICS: Record<string, string> = {
+  latency_ms: "latency, ms",
+  model_size_bytes: "model size, bytes",
+  peak_memory_bytes: "memory, bytes",
+};
+
+export function objectiveName(job: Job): string {
+  const first = job.objective[0];
+  if (job.objective.length !== 1 || first === undefined) return "weighted objective";
+  return METRICS[first.metric] ?? first.metric;
+}
+
+/** 1 when less of the objective is better, else -1. */
+export function objectiveSign(job: Job): number {
+  return job.objective.length === 1 && job.objective[0]?.direction === "max" ? -1 : 1;
+}
+
+export function baselineObjective(job: Job): number | null {
+  const first = job.objective[0];
+  if (job.baseline === null || first === undefined) return null;
+  if (job.objective.length !== 1) return 1;
+  return first.metric === "accuracy"
+    ? accuracyValue(job.baseline.accuracy)
+    : (job.baseline.metrics[first.metric] ?? null);
+}
+
+/** What an operator is lowered to, as the daemon's verdict has it. */
+export function format(op: OpConfig): string {
+  if (["fp32", "fp16", "bf16"].includes(op.mode)) return op.mode;
+  const weight = op["weight"] as { dtype?: string } | undefined;
+  const activation = op["activation"] as { dtype?: string } | undefined;
+  return weight?.dtype ?? activation?.dtype ?? op.mode;
+}
+
+/** In what a choice differs from another: "fp32 instead of static", "activation scheme sym instead of asym". */
+export function changed(op: OpConfig, from: OpConfig): string {
+  if (op.mode !== from.mode) return `${op.mode} instead of ${from.mode}`;
+  const parts: string[] = [];
+  for (const side of ["weight", "activation"]) {
+    const old = (from[side] ?? {}) as Record<string, unknown>;
+    for (const [name, value] of Object.entries((op[side] ?? {}) as Record<string, unknown>)) {
+      if (value !== old[name]) parts.push(`${side} ${name} ${String(value)} instead of ${String(old[name])}`);
+    }
+  }
+  return parts.join(", ");
+}
+
+export function left(job: Job): number | null {
+  const { max_trials, trials_measured, timeout, elapsed_s } = job.budget;
+  const byTrials = trials_measured > 0 ? ((max_trials - trials_measured) * elapsed_s) / trials_measured : null;
+  const byTime = timeout > 0 ? Math.max(0, timeout - elapsed_s) : null;
+  if (byTrials === null || byTime === null) return byTrials ?? byTime;
+  return Math.min(byTrials, byTime);
+}
+
+/** The accuracy that a loss leaves, by the criterion of the job; the inverse of lossAt. */
+export function boundAt(job: Job, loss: number): number | null {
+  const base = job.baseline === null ? null : accuracyValue(job.baseline.accuracy);
+  if (base === null) return null;
+  const drop = job.criterion.criterion === "absolute" ? loss : loss * Math.abs(base);
+  return job.criterion.higher_is_better ? base - drop : base + drop;
+}
+
+export function lossAt(job: Job, accuracy: number): number | null {
+  const base = job.baseline === null ? null : accuracyValue(job.baseline.accuracy);
+  if (base === null) return null;
+  const drop = job.criterion.higher_is_better ? base - accuracy : accuracy - base;
+  return job.criterion.criterion === "absolute" ? drop : drop / Math.abs(base);
+}
+
+export function lossText(job: Job, loss: number | null | undefined): string {
+  return job.criterion.criterion === "absolute" ? number(loss, 3) : percent(loss);
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
