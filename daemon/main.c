@@ -41,6 +41,7 @@ struct process {
 	uv_signal_t signals[SIGNALS];
 	uv_timer_t watchdog;
 	bool stopping;
+	struct err failure; /* why it stops by itself, if it does */
 };
 
 static struct process process;
@@ -143,6 +144,24 @@ static void stop_http(void *arg)
 	http_stop(((struct process *)arg)->server.http, HTTP_STOP_MS, stop_courier, arg);
 }
 
+static void stop(struct process *p, uint64_t drain_ms)
+{
+	p->stopping = p->server.draining = true;
+	notify_send("STOPPING=1");
+	tuner_stop(p->server.tuner, drain_ms, stop_http, p);
+}
+
+/* Nothing can be stored any more, so there is nothing to wait for. */
+static void on_lost(void *arg, const struct err *why)
+{
+	struct process *p = arg;
+
+	p->failure = *why;
+	if (!p->stopping) {
+		stop(p, 0);
+	}
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct process *p = handle->data;
@@ -151,10 +170,8 @@ static void on_signal(uv_signal_t *handle, int number)
 		/* Safe at any moment: what is not on disk was not acknowledged. */
 		_exit(128 + number);
 	}
-	p->stopping = p->server.draining = true;
-	notify_send("STOPPING=1");
 	log_line(LOG_INFO, "stopping", LOG_INT("signal", number));
-	tuner_stop(p->server.tuner, (uint64_t)p->options.drain_timeout_s * 1000, stop_http, p);
+	stop(p, (uint64_t)p->options.drain_timeout_s * 1000);
 }
 
 /* What closing a terminal sends, and what asks many a daemon to read its files again. */
@@ -335,6 +352,8 @@ static int serve(struct process *p, struct err *reterr)
 		return rc;
 	}
 	watch_signals(p);
+	err_init(&p->failure);
+	store_on_lost(p->server.store, on_lost, p);
 	(void)printf("narrowd: listening on %s\n", http_url(p->server.http, 0));
 	(void)fflush(stdout);
 	notify_send("READY=1");
@@ -348,7 +367,8 @@ static int serve(struct process *p, struct err *reterr)
 	map_finish(&p->server.finals);
 	loop_destroy(p->loop);
 	log_line(LOG_INFO, "stopped", LOG_TEXT("version", NARROWD_VERSION));
-	return 0;
+	*reterr = p->failure;
+	return -(int)p->failure.code;
 }
 
 static int read_schedule(struct process *p, struct err *reterr)

@@ -159,6 +159,26 @@ int directory_take(struct directory *directory, const char *path, struct err *re
 	return rc;
 }
 
+/* Not synced: it is never ahead of the database, unless part of the latter is gone. */
+void directory_mark(const struct directory *directory, int64_t seq)
+{
+	char text[24];
+	int length = snprintf(text, sizeof(text), "%20lld\n", (long long)seq);
+
+	if (pwrite(directory->lock_fd, text, (size_t)length, 0) != length) {
+		log_line(LOG_WARNING, "the lock file cannot be written",
+			 LOG_TEXT("path", directory->lock));
+	}
+}
+
+int64_t directory_marked(const struct directory *directory)
+{
+	char text[24] = "";
+
+	return pread(directory->lock_fd, text, sizeof(text) - 1, 0) > 0 ? strtoll(text, NULL, 10)
+									: 0;
+}
+
 int directory_make_reserve(const struct directory *directory, struct err *reterr)
 {
 	int fd;

@@ -8,6 +8,7 @@
 #define NARROWD_STORE_DIRECTORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -35,6 +36,13 @@ void directory_finish(struct directory *directory);
  * than the owner may use.
  */
 int directory_take(struct directory *directory, const char *path, struct err *reterr);
+
+/*
+ * The number of the newest event on disk stands in the lock file, too: a write-ahead log that was
+ * removed or cut while nobody looked is missed by nobody else. 0 when nothing is known.
+ */
+void directory_mark(const struct directory *directory, int64_t seq);
+int64_t directory_marked(const struct directory *directory);
 
 /* Makes the reserve unless it is there. ERR_DISK_FULL when there is no space for it. */
 int directory_make_reserve(const struct directory *directory, struct err *reterr);

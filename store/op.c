@@ -241,7 +241,7 @@ static int append(struct op_runner *runner, const struct op *op, int64_t version
 		}
 		db_bind_text(stmt, 6, event->data);
 		rc = db_run(stmt, reterr);
-		seq = sqlite3_last_insert_rowid(runner->db);
+		seq = runner->seq = sqlite3_last_insert_rowid(runner->db);
 		if (rc == 0) {
 			rc = project_apply(&runner->project, &row, reterr);
 		}
@@ -412,6 +412,7 @@ int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
 	int rc = db_run(runner->statements[OP_SAVE], reterr);
 
 	runner->posted = false;
+	runner->seq = runner->last_seq;
 	if (rc != 0) {
 		return rc;
 	}
@@ -422,6 +423,7 @@ int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
 		rc = keep_key(runner, op, reterr);
 	}
 	if (rc == 0) {
+		runner->last_seq = runner->seq;
 		return db_run(runner->statements[OP_RELEASE], reterr);
 	}
 	/* An error that ended the transaction took the savepoint with it; rc already says so. */

@@ -80,7 +80,9 @@ struct op_runner {
 	sqlite3_stmt *statements[OP_STATEMENTS_];
 	struct project project;
 	struct outbox outbox;
-	bool posted; /* by the newest op */
+	bool posted;      /* by the newest op */
+	int64_t seq;      /* of the newest event, also of an op that fails */
+	int64_t last_seq; /* of the newest event since the owner made it 0 */
 };
 
 /* On failure there is nothing to finish. */

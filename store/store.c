@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/backup.h"
 #include "store/conn.h"
@@ -24,6 +25,27 @@ struct store {
 	void *arg;
 };
 
+/* What is in the file must reach as far as what was said to be on disk. */
+static int compare_mark(const struct store *store, sqlite3 *db, struct err *reterr)
+{
+	int64_t marked = directory_marked(&store->directory);
+	int64_t seq;
+	int rc = db_integer(db, "SELECT seq FROM sqlite_sequence WHERE name = 'event'", &seq,
+			    reterr);
+
+	if (rc == 0 && seq < marked) {
+		log_line(LOG_ERROR,
+			 "events that were stored are not in the database: its -wal file was "
+			 "removed "
+			 "or cut, or an older backup was put in its place",
+			 LOG_INT("stored", marked), LOG_INT("found", seq));
+	}
+	if (rc == 0) {
+		directory_mark(&store->directory, seq);
+	}
+	return rc;
+}
+
 /* Opens the only connection that writes, on a database of the newest schema. */
 static int open_writer(const struct store *store, const struct store_options *options,
 		       sqlite3 **ret_db, struct err *reterr)
@@ -37,6 +59,9 @@ static int open_writer(const struct store *store, const struct store_options *op
 	rc = schema_upgrade(*ret_db, path, schema_steps, schema_step_count, reterr);
 	if (rc == 0) {
 		rc = schema_check(*ret_db, reterr);
+	}
+	if (rc == 0) {
+		rc = compare_mark(store, *ret_db, reterr);
 	}
 	if (rc != 0) {
 		(void)sqlite3_close(*ret_db);
@@ -107,6 +132,11 @@ void store_destroy(struct store *store)
 	writer_destroy(store->writer);
 	directory_finish(&store->directory);
 	free(store);
+}
+
+void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *why), void *arg)
+{
+	writer_on_lost(store->writer, fn, arg);
 }
 
 bool store_writable(const struct store *store)

@@ -60,6 +60,9 @@ struct store_options {
 /* Takes the directory's lock, migrates, checks, starts the threads. Blocks; call before serving. */
 struct store *store_open(struct loop *loop, const struct store_options *options,
 			 struct err *reterr);
+/* fn(arg, why) is called once when another program has written to the database or taken its files
+ * away: nothing is stored any more, and the process is to end. */
+void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *why), void *arg);
 /* Commits what is queued, checkpoints, stops the threads, then calls done(arg). */
 void store_stop(struct store *store, loop_fn done, void *arg);
 void store_destroy(struct store *store);

@@ -9,10 +9,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/alone.h"
 #include "store/db.h"
 #include "store/thread.h"
 
-enum { PROBE_EVERY_MS = 1000 };
+enum {
+	PROBE_EVERY_MS = 1000,
+	/* Nobody else may hold the database, so that this is long. */
+	STRANGER_MS = 500,
+};
 
 struct writer {
 	struct loop *loop;
@@ -26,6 +31,14 @@ struct writer {
 	sqlite3_stmt *commit;
 	int64_t max_pages; /* 0: no limit */
 	int64_t probe_at_ms;
+	struct alone alone;
+	int64_t look_at_ms; /* the next time at the files */
+	int64_t marked;
+	bool lost; /* not alone any more: nothing is written */
+	struct err why;
+	struct loop_task alarm;
+	void (*on_lost)(void *arg, const struct err *why); /* used on the loop only */
+	void *on_lost_arg;
 	pthread_mutex_t lock; /* guards the next four */
 	pthread_cond_t wake;
 	struct list queue;
@@ -126,10 +139,6 @@ static void take(struct writer *writer, struct group *group)
 	while (list_empty(&writer->queue) && !writer->stopping) {
 		struct timespec until;
 
-		if (!atomic_load(&writer->full)) {
-			(void)pthread_cond_wait(&writer->wake, &writer->lock);
-			continue;
-		}
 		(void)clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += PROBE_EVERY_MS / 1000;
 		if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) != 0) {
@@ -202,6 +211,78 @@ static void roll_back(struct writer *writer)
 	}
 }
 
+static void mark(struct writer *writer)
+{
+	if (writer->runner.last_seq > writer->marked) {
+		writer->marked = writer->runner.last_seq;
+		directory_mark(writer->directory, writer->marked);
+	}
+}
+
+static void tell_lost(void *arg)
+{
+	struct writer *writer = arg;
+
+	if (writer->on_lost != NULL) {
+		writer->on_lost(writer->on_lost_arg, &writer->why);
+	}
+}
+
+static int lose(struct writer *writer, const struct err *why)
+{
+	if (!writer->lost) {
+		log_line(LOG_ERROR, "the database is not ours alone; narrowd stops",
+			 LOG_TEXT("detail", why->message));
+		writer->why = *why;
+		writer->lost = true;
+		/* What is at the paths now may be another database's. */
+		(void)sqlite3_db_config(writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+					why->code == ERR_STORAGE, NULL);
+		loop_post(writer->loop, &writer->alarm, tell_lost, writer);
+	}
+	return -(int)why->code;
+}
+
+/*
+ * Begins the next transaction. That is done right behind each commit, so that others who want to
+ * write are told that the database is locked; who came in between is noticed here.
+ */
+static int hold(struct writer *writer, struct err *reterr)
+{
+	int rc;
+
+	if (writer->lost) {
+		*reterr = writer->why;
+		return -(int)reterr->code;
+	}
+	if (sqlite3_get_autocommit(writer->db) == 0) {
+		return 0;
+	}
+	rc = db_run(writer->begin, reterr);
+	if (rc == 0) {
+		rc = alone_check_data(&writer->alone, reterr);
+	}
+	if (rc == -(int)ERR_BUSY) {
+		(void)lose(writer, reterr);
+	}
+	if (rc != 0) {
+		roll_back(writer);
+	}
+	return rc;
+}
+
+static void look_at_files(struct writer *writer)
+{
+	struct err err;
+
+	if (clock_mono_ms() >= writer->look_at_ms) {
+		writer->look_at_ms = clock_mono_ms() + PROBE_EVERY_MS;
+		if (hold(writer, &err) == 0 && alone_check_files(&writer->alone, &err) != 0) {
+			(void)lose(writer, &err);
+		}
+	}
+}
+
 static int commit(struct writer *writer, struct err *reterr)
 {
 	int rc = db_run(writer->commit, reterr);
@@ -209,6 +290,7 @@ static int commit(struct writer *writer, struct err *reterr)
 
 	if (rc == 0) {
 		atomic_fetch_add(&writer->commits, 1);
+		mark(writer);
 		return 0;
 	}
 	if (primary == SQLITE_IOERR) {
@@ -225,8 +307,9 @@ static int commit(struct writer *writer, struct err *reterr)
 
 static int attempt(struct writer *writer, struct group *group, struct err *reterr)
 {
-	int rc = db_run(writer->begin, reterr);
+	int rc = hold(writer, reterr);
 
+	writer->runner.last_seq = 0;
 	if (rc == 0) {
 		rc = run_ops(writer, group, reterr);
 	}
@@ -254,6 +337,7 @@ static void run_group(struct writer *writer, struct group *group)
 	if (rc != 0) {
 		fail_all(group, rc, &err);
 	}
+	(void)hold(writer, &err); /* the next group hears of a failure */
 	post(writer, group);
 }
 
@@ -267,8 +351,10 @@ static void work(struct thread *thread)
 		if (group.count > 0) {
 			run_group(writer, &group);
 		}
+		look_at_files(writer);
 		probe(writer);
 	}
+	roll_back(writer);
 	(void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
@@ -281,6 +367,13 @@ static int prepare(struct writer *writer, int64_t max_bytes, struct err *reterr)
 	}
 	if (rc == 0) {
 		rc = db_prepare(writer->db, "COMMIT", &writer->commit, reterr);
+	}
+	if (rc == 0) {
+		(void)sqlite3_busy_timeout(writer->db, STRANGER_MS);
+		rc = db_run(writer->begin, reterr);
+	}
+	if (rc == 0) {
+		rc = alone_init(&writer->alone, writer->db, writer->directory, reterr);
 	}
 	if (rc == 0 && max_bytes > 0) {
 		writer->max_pages = max_bytes / pragma(writer, "PRAGMA page_size");
@@ -352,6 +445,12 @@ struct news *writer_news(struct writer *writer)
 	return &writer->news;
 }
 
+void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct err *why), void *arg)
+{
+	writer->on_lost = fn;
+	writer->on_lost_arg = arg;
+}
+
 bool writer_writable(const struct writer *writer)
 {
 	return !atomic_load(&writer->full);
@@ -391,6 +490,7 @@ void writer_destroy(struct writer *writer)
 		thread_join(&writer->thread);
 	}
 	op_runner_finish(&writer->runner);
+	alone_finish(&writer->alone);
 	(void)sqlite3_finalize(writer->begin);
 	(void)sqlite3_finalize(writer->commit);
 	(void)sqlite3_close(writer->db);

@@ -34,6 +34,9 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct direct
 void writer_push(struct writer *writer, struct op *op);
 /* Who is told of what was written. */
 struct news *writer_news(struct writer *writer);
+/* fn(arg, why) is called once when somebody else has written, or files are gone: from then on every
+ * op fails. */
+void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct err *why), void *arg);
 bool writer_writable(const struct writer *writer);
 /* All of `ret` but wal_bytes. */
 void writer_stats(struct writer *writer, struct store_stats *ret);

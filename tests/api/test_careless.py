@@ -1,12 +1,18 @@
 """Careless files and people: what is in the way of the daemon, or done to its files, behind its back."""
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
+import subprocess
 import tempfile
+import threading
 import unittest
 
+import jobkit
 from daemon import Daemon
+from patience import PATIENCE_S
 from test_process import BUSY, UNAVAILABLE, ProcessTest, run
 
 STORAGE = 74
@@ -93,6 +99,118 @@ class Directory(ProcessTest):
                 os.chown(self.path("d/narrowd.db"), 12345, -1)
                 daemon.start()
                 self.assertIn("12345", daemon.log())
+
+
+class Strangers(ProcessTest):
+    """Others at the database: refused, or noticed, and nothing that was acknowledged is lost."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemon = Daemon(self.path("d"))
+        self.database = self.path("d/narrowd.db")
+
+    def submit(self):
+        status, _, job = self.daemon.request("POST", "/v1/jobs", {**jobkit.body(""), "evaluator": {"pool": "p"}})
+        self.assertEqual(status, 201)
+        return job["id"]
+
+    def ended(self, status):
+        """The daemon stops by itself, with this status and a line that says why. Returns its log."""
+        self.assertEqual(self.daemon.process.wait(PATIENCE_S), status)
+        self.daemon.forget()
+        self.assertIn("not ours alone", self.daemon.log())
+        return self.daemon.log()
+
+    def goes_on(self, jobs):
+        self.daemon.start()
+        items = self.daemon.request("GET", "/v1/jobs?limit=1000")[2]["items"]
+        self.assertLessEqual(jobs, {job["id"] for job in items})
+        self.daemon.stop()
+
+    def test_writers_are_refused_a_thousand_times(self):
+        self.daemon.start()
+        jobs = {self.submit()}
+        with contextlib.closing(sqlite3.connect(self.database, timeout=0, isolation_level=None)) as stranger:
+            refused = 0
+            while refused < 1000:
+                if refused % 10 == 0:
+                    jobs.add(self.submit())
+                try:
+                    stranger.execute("UPDATE job SET hint = ?", (str(refused),))
+                    break
+                except sqlite3.OperationalError as error:
+                    self.assertIn("locked", str(error))
+                    refused += 1
+        # Who comes right between two transactions of ours is noticed.
+        if refused == 1000:
+            self.daemon.stop()
+            verified = subprocess.run([os.environ["STORE_VERIFY_BIN"], self.path("d")], check=False)
+            self.assertEqual(verified.returncode, 0)
+        else:
+            self.ended(BUSY)
+        self.goes_on(jobs)
+
+    def test_who_got_in_between_is_noticed(self):
+        self.daemon.start()
+        jobs, ready = {self.submit()}, threading.Event()
+
+        def get_in():
+            # Waits for its turn, as sqlite3's own programs can be told to.
+            with contextlib.closing(sqlite3.connect(self.database, timeout=0, isolation_level=None)) as stranger:
+                while True:
+                    try:
+                        stranger.execute("UPDATE job SET name = 'other'")
+                        return
+                    except sqlite3.OperationalError:
+                        ready.set()
+
+        thread = threading.Thread(target=get_in)
+        thread.start()
+        ready.wait(PATIENCE_S)
+        while thread.is_alive():
+            try:
+                status, _, job = self.daemon.request("POST", "/v1/jobs", {**jobkit.body(""), "evaluator": {"pool": "p"}})
+            except OSError:
+                break
+            if status == 201:
+                jobs.add(job["id"])
+        thread.join(PATIENCE_S)
+        self.assertIn("another program has written", self.ended(BUSY))
+        self.goes_on(jobs)
+
+    def test_files_that_are_taken_away_are_noticed(self):
+        for name in ("narrowd.db", "narrowd.db-wal", "narrowd.db-shm"):
+            with self.subTest(name):
+                self.daemon = Daemon(self.path(name))
+                self.daemon.start()
+                job = self.submit()
+                path = os.path.join(self.path(name), name)
+                os.rename(path, path + ".away")
+                self.assertIn(name, self.ended(STORAGE))
+                if name == "narrowd.db":
+                    os.rename(path + ".away", path)
+                self.daemon.start()
+                self.assertEqual(self.daemon.request("GET", f"/v1/jobs/{job}")[0], 200)
+                self.daemon.stop()
+
+    def test_a_log_that_is_gone_is_missed(self):
+        for how in ("removed", "cut"):
+            with self.subTest(how):
+                self.daemon = Daemon(self.path(how))
+                self.daemon.start()
+                self.submit()
+                self.daemon.kill9()
+                path = os.path.join(self.path(how), "narrowd.db-wal")
+                if how == "removed":
+                    os.unlink(path)
+                else:
+                    os.truncate(path, 0)
+                self.daemon.start()
+                self.assertIn("events that were stored are not in the database", self.daemon.log())
+                said = self.daemon.log().count("are not in the database")
+                self.daemon.restart()
+                self.assertEqual(self.daemon.log().count("are not in the database"), said)
+                self.daemon.stop()
 
 
 if __name__ == "__main__":
