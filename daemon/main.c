@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/arguments.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
@@ -407,33 +408,14 @@ static int fail(const struct err *err)
 	return err_exit_code(err->code);
 }
 
-/* Takes `flag` out of the arguments. */
-static bool take_flag(int *argc, char **argv, const char *flag)
+static int check_database(const char *directory, struct err *reterr)
 {
-	for (int i = 1; i < *argc; i++) {
-		if (strcmp(argv[i], flag) == 0) {
-			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof(*argv));
-			(*argc)--;
-			return true;
-		}
-	}
-	return false;
-}
+	int rc = store_verify(directory, reterr);
 
-/* Takes "backup DEST" out of the arguments, from either end; NULL when it is not there. */
-static const char *take_backup(int *argc, char **argv)
-{
-	bool first = *argc >= 3 && strcmp(argv[1], "backup") == 0;
-	int at = first ? 1 : *argc - 2;
-	const char *destination;
-
-	if (at < 1 || strcmp(argv[at], "backup") != 0) {
-		return NULL;
+	if (rc == 0) {
+		(void)printf("the database in %s is sound\n", directory);
 	}
-	destination = argv[at + 1];
-	memmove(&argv[at], &argv[at + 2], (size_t)(*argc - at - 1) * sizeof(*argv));
-	*argc -= 2;
-	return destination;
+	return rc;
 }
 
 static void harden(void)
@@ -450,25 +432,27 @@ static void harden(void)
 
 int main(int argc, char **argv)
 {
-	bool check = take_flag(&argc, argv, "--check-config");
-	bool print = take_flag(&argc, argv, "--print-config");
+	bool check = arguments_flag(&argc, argv, "--check-config");
+	bool print = arguments_flag(&argc, argv, "--print-config");
 	const char *destination;
+	bool verify;
 	struct err err;
 	int rc;
 
-	if (take_flag(&argc, argv, "--help")) {
+	if (arguments_flag(&argc, argv, "--help")) {
 		options_help(stdout);
 		return 0;
 	}
-	if (take_flag(&argc, argv, "--version")) {
+	if (arguments_flag(&argc, argv, "--version")) {
 		(void)printf("narrowd %s\n", NARROWD_VERSION);
 		return 0;
 	}
-	if (take_flag(&argc, argv, "--print-routes")) {
+	if (arguments_flag(&argc, argv, "--print-routes")) {
 		print_routes();
 		return 0;
 	}
-	destination = take_backup(&argc, argv);
+	destination = arguments_command(&argc, argv, "backup", 2);
+	verify = arguments_command(&argc, argv, "check", 1) != NULL;
 	json_setup();
 	harden();
 	rc = options_read(&process.options, argc - 1, argv + 1, &err);
@@ -477,6 +461,8 @@ int main(int argc, char **argv)
 		options_print(&process.options, stdout);
 	} else if (rc == 0 && destination != NULL) {
 		rc = store_backup(process.options.data_dir, destination, &err);
+	} else if (rc == 0 && verify) {
+		rc = check_database(process.options.data_dir, &err);
 	} else if (rc == 0) {
 		rc = plugins_load(process.options.plugin_dir, &err);
 		rc = rc == 0 && !check ? serve(&process, &err) : rc;

@@ -1,5 +1,7 @@
 #include "store/db.h"
 
+#include "store/sum.h"
+
 static const char common_pragmas[] = "PRAGMA trusted_schema = OFF;"
 				     "PRAGMA cell_size_check = ON;"
 				     "PRAGMA mmap_size = 0;";
@@ -63,7 +65,13 @@ static int configure(sqlite3 *db, enum db_mode mode, struct err *reterr)
 	(void)sqlite3_extended_result_codes(db, 1);
 	(void)sqlite3_busy_timeout(db, DB_BUSY_MS);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	rc = db_exec(db, common_pragmas, reterr);
+	/* We have none: what is there somebody else put there. */
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	rc = sum_register(db, reterr);
+	if (rc == 0) {
+		rc = db_exec(db, common_pragmas, reterr);
+	}
 	if (rc == 0) {
 		rc = db_exec(db, modes[mode].pragmas, reterr);
 	}

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/query.h"
+#include "store/sum.h"
 
 #define KEY_LIFE_MS "172800000" /* 48 h */
 
@@ -13,12 +14,16 @@ static const char *const statements[OP_STATEMENTS_] = {
 	[OP_SAVE] = "SAVEPOINT op",
 	[OP_RELEASE] = "RELEASE op",
 	[OP_ROLL_BACK] = "ROLLBACK TO op",
-	[OP_SUBMIT] = "INSERT INTO submission (id, spec, capability, head, evaluator, matched)"
-		      " VALUES (?1, json(?2), json(?3), json(?4), json(?5), json(?6))",
+	[OP_SUBMIT] = "INSERT INTO submission (id, spec, capability, head, evaluator, matched, sum)"
+		      " SELECT *, narrowd_sum(" SUM_OF_SUBMISSION
+		      ") FROM (SELECT ?1 AS id, json(?2) AS spec,"
+		      " json(?3) AS capability, json(?4) AS head, json(?5) AS evaluator,"
+		      " json(?6) AS matched)",
 	[OP_FIND_JOB] = "SELECT version, state IN ('completed', 'failed', 'cancelled') FROM job"
 			" WHERE id = ?1",
-	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data)"
-		   " VALUES (?1, ?2, ?3, ?4, ?5, json(?6))",
+	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data, sum)"
+		   " SELECT *, narrowd_sum(" SUM_OF_EVENT ") FROM (SELECT ?1 AS job, ?2 AS n,"
+		   " ?3 AS type, ?4 AS at_ms, ?5 AS trial, json(?6) AS data)",
 	[OP_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
 	[OP_PUT_EVALUATOR] =
 		"INSERT INTO evaluator (id, document, secrets) VALUES (?1, json(?2), ?3)"

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "store/sum.h"
+
 /* SQL is laid out by its clauses. */
 /* clang-format off */
 
@@ -48,7 +50,7 @@
 	" 'hash', hash, 'excluded', json(CASE WHEN excluded IS NOT NULL THEN" \
 	" json_object('reason', excluded, 'at', " TIME("excluded_at") ") END)"
 #define OF_EVENT(n, member) \
-	"(SELECT data -> '$." member "' FROM event WHERE event.job = trial.job AND event.n = " n ")"
+	"(SELECT " SUM_EVENT("event") " -> '$." member "' FROM event WHERE event.job = trial.job AND event.n = " n ")"
 #define TRIAL_DOCUMENT \
 	"CASE kind WHEN 'score' THEN json_object(" TRIAL_MEMBERS ", 'method', method," \
 	" 'scores', json(" OF_EVENT("told_n", "scores") "))" \
@@ -56,7 +58,7 @@
 
 #define EVENT_DOCUMENT \
 	"json_object('seq', seq, 'job', job, 'n', n, 'type', type, 'at', " TIME("at_ms") "," \
-	" 'trial', trial, 'data', json(data))"
+	" 'trial', trial, 'data', json(" SUM_EVENT("event") "))"
 
 #define WEBHOOK_DOCUMENT \
 	"json_set(document, '$.state', CASE WHEN disabled IS NULL THEN 'active' ELSE 'disabled' END," \
@@ -106,8 +108,8 @@
 
 static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
-		"SELECT " JOB_DOCUMENT ", version, state, spec, capability, head, best_trial,"
-		" evaluator, matched, (SELECT data ->> 'space' FROM event WHERE event.job = job.id"
+		"SELECT " JOB_DOCUMENT ", version, state, " SUM_SUBMISSION ", capability, head, best_trial,"
+		" evaluator, matched, (SELECT " SUM_EVENT("event") " ->> 'space' FROM event WHERE event.job = job.id"
 		" AND n = 1), pause ->> 'detail'" FROM_JOB " WHERE job.id = ?1",
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
@@ -115,13 +117,14 @@ static const char *const queries[QUERY_COUNT_] = {
 		" AND " HAS_LABELS("?3")
 		" AND (?4 IS NULL OR job.id < ?4) ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
-		"SELECT job.id, spec, capability, evaluator, matched, version, pause ->> 'reason'" FROM_JOB
+		"SELECT job.id, spec, capability, evaluator, matched, version, pause ->> 'reason',"
+		" submission.sum IS NULL OR submission.sum = narrowd_sum(" SUM_VALUES_OF_SUBMISSION ")" FROM_JOB
 		" WHERE " NOT_FINAL " ORDER BY job.id",
 	[QUERY_UNANSWERED] =
 		"SELECT number FROM trial WHERE job = ?1 AND state IN ('asked', 'leased')"
 		" ORDER BY number",
 	[QUERY_LOG] =
-		"SELECT n, seq, type, at_ms, trial, data FROM event"
+		"SELECT n, seq, type, at_ms, trial, " SUM_EVENT("event") " FROM event"
 		" WHERE job = ?1 AND n > ?2 ORDER BY n LIMIT ?3",
 	[QUERY_EVENTS] =
 		"SELECT " EVENT_DOCUMENT ", seq FROM event"
@@ -142,7 +145,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		" AND excluded IS NULL"
 		" AND " OF_EVENT("asked_n", "subset") " IS NULL ORDER BY number",
 	[QUERY_ANSWERED] =
-		"SELECT number, asked.data, told.data FROM trial"
+		"SELECT number, " SUM_EVENT("asked") ", " SUM_EVENT("told") " FROM trial"
 		" JOIN event AS asked ON asked.job = trial.job AND asked.n = asked_n"
 		" JOIN event AS told ON told.job = trial.job AND told.n = told_n"
 		" WHERE trial.job = ?1 AND state = 'told' AND source <> 'cache' AND excluded IS NULL"
@@ -180,7 +183,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		" ranked AS (SELECT *, row_number() OVER (PARTITION BY hash ORDER BY feasible DESC,"
 		" cost, number) AS again, count(*) OVER () AS total FROM" WITH_MERIT ")"
 		" SELECT json_object(" POINT_MEMBERS "), "
-		" (SELECT data -> '$.config' FROM event WHERE event.job = ?1 AND event.n = asked_n), total"
+		" (SELECT " SUM_EVENT("event") " -> '$.config' FROM event WHERE event.job = ?1 AND event.n = asked_n), total"
 		" FROM ranked WHERE again = 1 ORDER BY feasible DESC,"
 		" CASE feasible WHEN 1 THEN cost ELSE -merit END, number LIMIT ?4",
 	[QUERY_CHART_TIMELINE] =

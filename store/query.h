@@ -15,8 +15,8 @@ enum store_query {
 	/* (states|null, name|null, labels that it must have as a JSON object|null, before id|null,
 	 * limit) -> document, id; newest first */
 	QUERY_JOBS,
-	/* () -> id, spec, capability, evaluator, matched or null, version, why it is paused or null, of
-	 * every job that is not final, oldest first */
+	/* () -> id, spec, capability, evaluator, matched or null, version, why it is paused or null,
+	 * 0 when the submission is damaged, of every job that is not final, oldest first */
 	QUERY_OPEN_JOBS,
 	/* (job) -> number of every trial that waits for its result */
 	QUERY_UNANSWERED,

@@ -12,6 +12,7 @@
 #include "store/op.h"
 #include "store/reader.h"
 #include "store/schema.h"
+#include "store/shape.h"
 #include "store/verify.h"
 #include "store/writer.h"
 
@@ -59,6 +60,9 @@ static int open_writer(const struct store *store, const struct store_options *op
 	rc = schema_upgrade(*ret_db, path, schema_steps, schema_step_count, reterr);
 	if (rc == 0) {
 		rc = schema_check(*ret_db, reterr);
+	}
+	if (rc == 0) {
+		rc = shape_check(*ret_db, reterr);
 	}
 	if (rc == 0) {
 		rc = compare_mark(store, *ret_db, reterr);

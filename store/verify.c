@@ -7,6 +7,8 @@
 #include "store/db.h"
 #include "store/project.h"
 #include "store/schema.h"
+#include "store/shape.h"
+#include "store/sum.h"
 
 /* Each of these gives one text per fault, and nothing when all is well. */
 static const char *const checks[] = {
@@ -14,6 +16,8 @@ static const char *const checks[] = {
 	" FROM pragma_foreign_key_check",
 	"SELECT 'the log of ' || job || ' has gaps' FROM event GROUP BY job"
 	" HAVING min(n) <> 1 OR max(n) <> count(*)",
+	"SELECT 'the submission of ' || id || ' is damaged' FROM submission"
+	" WHERE sum <> narrowd_sum(" SUM_OF_SUBMISSION ")",
 	"SELECT id || ' was submitted but is no job' FROM submission"
 	" WHERE id NOT IN (SELECT id FROM main.job)",
 	"SELECT webhook || ' has not one first delivery for ' || job FROM delivery"
@@ -113,7 +117,9 @@ static int rebuild(sqlite3 *db, struct err *reterr)
 	}
 	rc = for_each(db, "SELECT id, head FROM submission ORDER BY id", add_job, &project, reterr);
 	if (rc == 0) {
-		rc = for_each(db, "SELECT job, n, type, at_ms, trial, data FROM event ORDER BY seq",
+		rc = for_each(db,
+			      "SELECT job, n, type, at_ms, trial, " SUM_EVENT(
+				      "event") " FROM event ORDER BY seq",
 			      add_event, &project, reterr);
 	}
 	if (rc == 0) {
@@ -191,6 +197,9 @@ int verify_run(sqlite3 *db, struct err *reterr)
 
 	if (rc == 0) {
 		rc = schema_check(db, reterr);
+	}
+	if (rc == 0) {
+		rc = shape_check(db, reterr);
 	}
 	for (size_t i = 0; rc == 0 && i < sizeof(checks) / sizeof(checks[0]); i++) {
 		rc = for_each(db, checks[i], report, NULL, reterr);

@@ -148,8 +148,8 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 	return 0;
 }
 
-/* What a spec is made of, then the job's version and why it is paused. */
-enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_CELLS };
+/* What a spec is made of, then the job's version, why it is paused, and 0 for a damaged submission. */
+enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_WHOLE, OPEN_CELLS };
 
 struct open_job {
 	char id[ID_SIZE];
@@ -187,8 +187,11 @@ static bool passes(enum err_code code)
 static void take_up(struct tuner *tuner, const struct open_job *job)
 {
 	struct err why;
+	int rc = strcmp(job->cells[OPEN_WHOLE], "0") != 0
+			 ? reload_job(tuner, job->id, job->cells, &why)
+			 : err_set(&why, ERR_CORRUPT, "its submission is not what was written");
 
-	if (reload_job(tuner, job->id, job->cells, &why) == 0) {
+	if (rc == 0) {
 		return;
 	}
 	if (passes(why.code)) {

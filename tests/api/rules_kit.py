@@ -176,6 +176,9 @@ def load(text, path):
 
 def dump(path, urls):
     with sqlite3.connect(path) as database:
+        # What is put in the place of addresses is not what was summed.
+        for table in ("event", "submission"):
+            database.execute(f"UPDATE {table} SET sum = NULL")
         lines = list(database.iterdump())
         for pragma in ("user_version", "application_id"):
             value = database.execute(f"PRAGMA {pragma}").fetchone()[0]

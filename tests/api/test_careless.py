@@ -1,6 +1,7 @@
 """Careless files and people: what is in the way of the daemon, or done to its files, behind its back."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from daemon import Daemon
 from patience import PATIENCE_S
 from test_process import BUSY, UNAVAILABLE, ProcessTest, run
 
-STORAGE = 74
+DAMAGED, STORAGE = 65, 74
 
 
 def read(path):
@@ -211,6 +212,47 @@ class Strangers(ProcessTest):
                 self.daemon.restart()
                 self.assertEqual(self.daemon.log().count("are not in the database"), said)
                 self.daemon.stop()
+
+
+class Damage(ProcessTest):
+    """A job that is not what was written is left out and named; the others go on."""
+
+    def test_the_others_run(self):
+        for table, column in (("event", "data"), ("submission", "spec")):
+            with self.subTest(table):
+                daemon = Daemon(self.path(table))
+                daemon.start()
+                body = {**jobkit.body(""), "evaluator": {"pool": "p"}, "name": "one"}
+                hurt, whole = (jobkit.submit(daemon, {**body, "evaluator": {"pool": pool}}) for pool in "ab")
+                daemon.stop()
+                with contextlib.closing(sqlite3.connect(self.path(f"{table}/narrowd.db"))) as database, database:
+                    key = "id" if table == "submission" else "job"
+                    text = f"json_set({column}, '$.x', 1)"
+                    database.execute(f"UPDATE {table} SET {column} = {text} WHERE {key} = ?", (hurt,))
+                done = run("--data-dir", self.path(table), "check")
+                self.assertEqual((done.returncode, done.stdout), (DAMAGED, ""))
+                self.assertIn(hurt, done.stderr)
+                daemon.start()
+                said = [json.loads(line) for line in daemon.log().splitlines() if "cannot go on" in line]
+                self.assertEqual([line["job"] for line in said], [hurt], daemon.log())
+                status, _, problem = daemon.request("GET", f"/v1/jobs/{hurt}/events" if table == "event" else f"/v1/jobs/{hurt}")
+                self.assertEqual((status, problem["type"]), (500, "urn:narrowd:problem:corrupt"))
+                self.assertIn(hurt, problem["detail"])
+                self.assertEqual(daemon.request("GET", f"/v1/jobs/{whole}")[2]["state"], "baseline")
+                for pool, count in (("a", 0), ("b", 1)):
+                    lease = {"pool": pool, "worker": "w", "wait_s": 0}
+                    self.assertEqual(len(daemon.request("POST", "/v1/leases", lease)[2]["items"]), count)
+                daemon.stop()
+
+    def test_check_says_when_all_is_well(self):
+        with Daemon(self.path("d")) as daemon:
+            jobkit.submit(daemon, {**jobkit.body(""), "evaluator": {"pool": "p"}})
+            for _ in range(2):  # while it runs, and afterwards
+                done = run("--data-dir", self.path("d"), "check")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn("is sound", done.stdout)
+        done = run("check", "--data-dir", self.path("nothing"))
+        self.assertEqual(done.returncode, STORAGE, done.stderr)
 
 
 if __name__ == "__main__":

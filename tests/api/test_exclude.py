@@ -192,7 +192,7 @@ class Ended(ExcludeCase):
         job, document = self.ended()
         self.daemon.stop()
         with sqlite3.connect(os.path.join(self.directory, "narrowd.db")) as database:
-            database.execute("UPDATE event SET data = json_remove(data, '$.seen')"
+            database.execute("UPDATE event SET data = json_remove(data, '$.seen'), sum = NULL"
                              " WHERE type = 'state_changed'")
         database.close()
         self.daemon.start()

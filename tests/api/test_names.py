@@ -149,16 +149,18 @@ class Names(unittest.TestCase):
         number = submit(self.daemon, given)
         before = get(self.daemon, f"/v1/jobs/{number}/space")
         self.assertEqual(self.reached(before), ["dense+1", "dense1", "a1"])
+        self.daemon.stop()
         with sqlite3.connect(f"{self.directory}/narrowd.db", timeout=PATIENCE_S) as database:
             kept = "select matched from submission where id = ?"
             ((matched,),) = database.execute(kept, (number,)).fetchall()
             self.assertEqual(matched, "[[0,1],[2,2],[11,1],[]]")
             # As another PCRE2, or another rule, would match it.
             database.execute(
-                "update submission set spec = replace(spec, 'dense.?1', 'other.?1') where id = ?",
+                "update submission set spec = replace(spec, 'dense.?1', 'other.?1'), sum = null where id = ?",
                 (number,),
             )
         database.close()
+        self.daemon.start()
         after = get(self.daemon, f"/v1/jobs/{number}/space", **{"If-None-Match": '"0"'})
         self.assertEqual(self.reached(after), self.reached(before))
         self.assertEqual(after["entries"][1]["pointer"], "/op_name_dict/other.?1")
@@ -181,7 +183,7 @@ class Names(unittest.TestCase):
                 self.assertEqual(self.reached(before), ["dense+1", "dense1", "a1"])
             with sqlite3.connect(f"{directory}/narrowd.db", timeout=PATIENCE_S) as database:
                 # A number that no operator has: unreadable, but the job is not lost.
-                database.execute("update submission set matched = '[[0,1],[700,1]]'")
+                database.execute("update submission set matched = '[[0,1],[700,1]]', sum = null")
             database.close()
             with Daemon(directory) as daemon:
                 wait_until(lambda: get(daemon, path)["state"] == "paused")

@@ -80,7 +80,7 @@ class Divergence(HistoryCase):
             select = "SELECT capability FROM submission WHERE id = ?"
             (was,) = database.execute(select, (job,)).fetchone()
             assert edit(was) != was, was
-            update = "UPDATE submission SET capability = ? WHERE id = ?"
+            update = "UPDATE submission SET capability = ?, sum = NULL WHERE id = ?"
             database.execute(update, (edit(was), job))
         database.close()
         return was

@@ -63,6 +63,19 @@ void world_open(struct world *world, int64_t max_bytes)
 	cr_assert_not_null(world->store, "%s", err.message);
 }
 
+int world_refused(const struct world *world, struct err *reterr)
+{
+	struct store_options options = {.directory = world->directory};
+	struct loop *loop = loop_create();
+	struct store *store = store_open(loop, &options, reterr);
+
+	cr_assert_null(store);
+	loop_close(loop);
+	loop_run(loop);
+	loop_destroy(loop);
+	return -(int)reterr->code;
+}
+
 void world_start(struct world *world, int64_t max_bytes)
 {
 	memset(world, 0, sizeof(*world));

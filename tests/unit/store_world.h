@@ -45,6 +45,8 @@ extern const struct log_event world_life[WORLD_LIFE];
 
 /* Opens the store of the directory again. */
 void world_open(struct world *world, int64_t max_bytes);
+/* Opens the store of the directory, which must fail. Returns how. */
+int world_refused(const struct world *world, struct err *reterr);
 /* A fresh directory and an open store in it; max_bytes as in struct store_options. */
 void world_start(struct world *world, int64_t max_bytes);
 /* The callback of store_stop(): closes the loop. */

@@ -19,19 +19,6 @@
 #include "store/schema.h"
 #include "tests/unit/store_world.h"
 
-static int open_again(const struct world *world, struct err *reterr)
-{
-	struct store_options options = {.directory = world->directory};
-	struct loop *loop = loop_create();
-	struct store *store = store_open(loop, &options, reterr);
-
-	cr_assert_null(store);
-	loop_close(loop);
-	loop_run(loop);
-	loop_destroy(loop);
-	return -(int)reterr->code;
-}
-
 static mode_t mode_of(const struct world *world, const char *name)
 {
 	char *path = world_path(world, name);
@@ -48,7 +35,7 @@ Test(store_safety, a_directory_has_one_owner_and_is_private)
 	struct err err;
 
 	world_start(&world, 0);
-	cr_assert_eq(open_again(&world, &err), -ERR_BUSY, "%s", err.message);
+	cr_assert_eq(world_refused(&world, &err), -ERR_BUSY, "%s", err.message);
 	cr_assert_eq(mode_of(&world, "."), 0700);
 	cr_assert_eq(mode_of(&world, "narrowd.db"), 0600);
 	cr_assert_eq(mode_of(&world, "narrowd.db-wal"), 0600);
@@ -73,14 +60,14 @@ Test(store_safety, databases_of_others_and_of_the_future_are_refused)
 	world_close(&world);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		world_outside(&world, cases[i].sql);
-		cr_assert_eq(open_again(&world, &err), -(int)cases[i].code, "%s", err.message);
+		cr_assert_eq(world_refused(&world, &err), -(int)cases[i].code, "%s", err.message);
 	}
 	path = world_path(&world, "narrowd.db");
 	file = fopen(path, "w");
 	cr_assert_not_null(file);
 	cr_assert_gt(fprintf(file, "%10000s", "no database"), 0);
 	cr_assert_eq(fclose(file), 0);
-	cr_assert_eq(open_again(&world, &err), -ERR_CORRUPT, "%s", err.message);
+	cr_assert_eq(world_refused(&world, &err), -ERR_CORRUPT, "%s", err.message);
 	free(path);
 	world_finish(&world);
 }
@@ -232,6 +219,10 @@ Test(store_safety, projections_follow_from_the_log_and_a_change_to_any_is_found)
 {
 	static const char *const harm[] = {
 		"UPDATE job SET told = told + 1 WHERE id = 'job_b'",
+		"UPDATE event SET at_ms = at_ms + 1 WHERE job = 'job_b' AND n = 3",
+		"UPDATE submission SET spec = replace(spec, 'gpu', 'gpv') WHERE id = 'job_c'",
+		"CREATE TRIGGER t AFTER INSERT ON event BEGIN SELECT 1; END",
+		"ALTER TABLE lease ADD COLUMN more TEXT",
 		"UPDATE job SET warnings = '[]'",
 		"UPDATE trial SET accuracy_value = 2 WHERE number = 1",
 		"UPDATE trial SET state = 'pruned' WHERE number = 5 AND job = 'job_c'",
