@@ -14,17 +14,6 @@
 #include "base/loop.h"
 #include "base/mem.h"
 
-/* A timer outlives its call by the turn that libuv needs to close it. */
-struct wait {
-	struct loop_timer timer;
-	struct call *call;
-	call_fn *then;
-	bool for_change;
-};
-
-/* Changes come in bursts: one look at the store is enough for so many ms. */
-enum { GATHER_MS = 50 };
-
 /* Shorter answers fit one packet anyway; longer ones would keep the loop from other work. */
 enum { PACK_FROM_BYTES = 1400, PACK_AT_ONCE_BYTES = 32 * 1024 };
 
@@ -43,6 +32,7 @@ void call_unref(struct call *call)
 		call->state_destroy(call->state);
 	}
 	target_finish(&call->target);
+	identity_finish(&call->who);
 	json_decref(call->body);
 	free(call);
 }
@@ -98,6 +88,14 @@ void call_fail(struct call *call, const struct err *err)
 	if (call->request != NULL) {
 		request_problem(end_request(call), err);
 	}
+}
+
+void call_refuse(struct call *call, const struct err *err)
+{
+	if (err->code == ERR_UNAUTHORIZED) {
+		request_add_header(call->request, "WWW-Authenticate", "Bearer");
+	}
+	call_fail(call, err);
 }
 
 void call_error(struct call *call, enum err_code code, const char *format, ...)
@@ -363,99 +361,18 @@ static void on_rows(void *arg, int rc, const struct store_rows *rows, const stru
 	}
 }
 
+struct store_value call_only(const struct call *call)
+{
+	const char *owner = access_only(&call->who);
+
+	return (struct store_value){.text = owner, .is_null = owner == NULL};
+}
+
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows))
 {
 	call->next = next;
 	call->query = store_query(call->server->store, query, values, count, on_rows, call);
-}
-
-static void free_wait(void *arg)
-{
-	free(arg);
-}
-
-void call_wait_end(struct call *call)
-{
-	tuner_unwatch(call->watch);
-	call->watch = NULL;
-	if (call->wait != NULL) {
-		call->wait->timer.arg = call->wait;
-		loop_timer_close(&call->wait->timer, free_wait);
-		call->wait = NULL;
-	}
-}
-
-static void on_news(void *arg)
-{
-	struct call *call = arg;
-	call_fn *then = call->wait->then;
-
-	call->watch = NULL;
-	call_wait_end(call);
-	then(call);
-}
-
-static void on_wait_over(void *arg)
-{
-	struct wait *wait = arg;
-	struct call *call = wait->call;
-	call_fn *then = wait->then;
-
-	call_wait_end(call);
-	then(call);
-}
-
-static struct wait *begin_wait(struct call *call, uint64_t ms, call_fn *then)
-{
-	struct wait *wait = mem_new(1, sizeof(*wait));
-
-	wait->call = call;
-	wait->then = then;
-	call->wait = wait;
-	loop_timer_init(call->server->loop, &wait->timer, on_wait_over, wait);
-	loop_timer_start(&wait->timer, ms);
-	return wait;
-}
-
-static void on_change(void *arg)
-{
-	struct call *call = arg;
-
-	call->change = NULL;
-	call->changed = true;
-	if (call->wait != NULL && call->wait->for_change) {
-		loop_timer_start(&call->wait->timer, GATHER_MS);
-	}
-}
-
-void call_listen(struct call *call, enum store_topic topic)
-{
-	call->changed = false;
-	if (call->change == NULL) {
-		call->change = store_watch(call->server->store, topic, on_change, call);
-	}
-}
-
-void call_wait_change(struct call *call, uint64_t ms, call_fn *then)
-{
-	begin_wait(call, call->changed ? GATHER_MS : ms, then)->for_change = true;
-}
-
-void call_may_wait(struct call *call, enum store_topic topic)
-{
-	call->wait_s = header_wait_s(request_header(call->request, "Prefer"), LIMIT_WAIT_S);
-	if (call->wait_s > 0 && request_header(call->request, "If-None-Match") != NULL) {
-		call_listen(call, topic);
-	}
-}
-
-void call_wait(struct call *call, const char *job, int64_t version, uint64_t ms, call_fn *then)
-{
-	(void)begin_wait(call, ms, then);
-	if (job != NULL) {
-		call->watch = tuner_watch(call->server->tuner, job, version, on_news, call);
-	}
 }
 
 bool call_body_has_only(struct call *call, const char *const *members)

@@ -8,6 +8,7 @@
 #ifndef NARROWD_API_CALL_H
 #define NARROWD_API_CALL_H
 
+#include "api/access.h"
 #include "api/http/http.h"
 #include "backends/hash.h"
 #include "base/buf.h"
@@ -26,6 +27,7 @@ struct server {
 	struct tuner *tuner;
 	struct courier *courier;
 	struct fetch *fetch;
+	struct access access;
 	const struct guard *guard;
 	bool draining;
 	struct map keys; /* idempotency keys of requests that still run */
@@ -47,6 +49,7 @@ struct wait;
 struct call {
 	struct server *server;
 	struct request *request; /* NULL once it was answered or the client is gone */
+	struct identity who;
 	const struct route *route;
 	char params[2][CALL_PARAM_SIZE];
 	json_t *body;
@@ -96,6 +99,8 @@ void call_unref(struct call *call);
  * when the client has it.
  */
 void call_fail(struct call *call, const struct err *err);
+/* The same for whom no token lets in. */
+void call_refuse(struct call *call, const struct err *err);
 void call_error(struct call *call, enum err_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void call_reply_json(struct call *call, int status, json_t *value); /* takes over value */
@@ -114,6 +119,9 @@ char *call_text_tag(const char *text, char *ret);
 bool call_may_change(struct call *call, const char *tag);
 /* Whether the body has no members but the NULL-terminated ones; otherwise answers 422. */
 bool call_body_has_only(struct call *call, const char *const *members);
+
+/* Whose rows a query is to give to them: an owner, or null for everybody's. */
+struct store_value call_only(const struct call *call);
 
 /* Puts a query; `next` gets the rows unless it failed, which is answered. */
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,

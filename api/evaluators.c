@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/wire.h"
 
@@ -60,22 +61,24 @@ static void on_stored(void *arg, int rc, const struct err *err)
 }
 
 /* Stores `document` (with its secret still in it) under call->id. */
-static void put(struct call *call, json_t *document, const char *created_at)
+static void put(struct call *call, json_t *document, const char *created_at, const char *owner)
 {
 	const json_t *secret = json_object_get(document, "secret");
-	char *secrets = NULL;
+	char *secrets = NULL, *kept;
 	json_t *shown = spec_target_redacted(document);
 	const struct store_key *key;
 	char location[2 * CALL_PARAM_SIZE];
 
 	if (json_is_string(secret)) {
-		json_t *kept = json_pack("{s:O}", "secret", secret);
+		json_t *secret_only = json_pack("{s:O}", "secret", secret);
 
-		secrets = json_text(kept);
-		json_decref(kept);
+		secrets = json_text(secret_only);
+		json_decref(secret_only);
 	}
 	(void)json_object_set_new(shown, "id", json_string(call->id));
 	(void)json_object_set_new(shown, "created_at", json_string(created_at));
+	kept = json_text(shown);
+	(void)json_object_set_new(shown, "owner", json_string(owner));
 	call->state = json_text(shown);
 	call->state_destroy = free;
 	json_decref(shown);
@@ -83,8 +86,9 @@ static void put(struct call *call, json_t *document, const char *created_at)
 	key = idempotency_key(call, 201, location);
 	call->stored.body = call->state;
 	call_ref(call);
-	store_evaluator_put(call->server->store, call->id, call->state, secrets, key, on_stored,
+	store_evaluator_put(call->server->store, call->id, kept, secrets, owner, key, on_stored,
 			    call);
+	free(kept);
 	free(secrets);
 }
 
@@ -97,7 +101,7 @@ static void create(struct call *call)
 		/* Stored, since those that were registered without it keep the 4 of their time. */
 		(void)json_object_set_new(call->body, "max_concurrency", json_integer(1));
 	}
-	put(call, call->body, clock_format(clock_wall_ms(), at));
+	put(call, call->body, clock_format(clock_wall_ms(), at), call->who.owner);
 }
 
 void evaluators_create(struct call *call)
@@ -115,7 +119,7 @@ static void on_page(struct call *call, const struct store_rows *rows)
 void evaluators_list(struct call *call)
 {
 	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	struct store_value values[2] = {{0}};
+	struct store_value values[3] = {{0}};
 
 	call_may_wait(call, STORE_EVALUATORS);
 	if (!page_read(call, after, unused)) {
@@ -123,7 +127,8 @@ void evaluators_list(struct call *call)
 	}
 	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
 	values[1].integer = call->limit + 1;
-	call_query(call, QUERY_EVALUATORS, values, 2, on_page);
+	values[2] = call_only(call);
+	call_query(call, QUERY_EVALUATORS, values, 3, on_page);
 }
 
 static void find(struct call *call, void (*next)(struct call *, const struct store_rows *))
@@ -198,7 +203,7 @@ static json_t *whole(const struct store_rows *rows)
 static void patch(struct call *call, const struct store_rows *rows)
 {
 	json_t *document;
-	char created_at[CLOCK_TEXT_SIZE];
+	char created_at[CLOCK_TEXT_SIZE], owner[LIMIT_OWNER_BYTES + 1];
 
 	if (!may_change(call, rows)) {
 		return;
@@ -206,12 +211,15 @@ static void patch(struct call *call, const struct store_rows *rows)
 	document = whole(rows);
 	(void)snprintf(created_at, sizeof(created_at), "%s",
 		       json_string_value(json_object_get(document, "created_at")));
+	(void)snprintf(owner, sizeof(owner), "%s",
+		       json_string_value(json_object_get(document, "owner")));
 	(void)json_object_del(document, "created_at");
+	(void)json_object_del(document, "owner");
 	(void)json_object_del(document, "id");
 	(void)json_object_update(document, call->body);
 	if (check(call, document, call->body)) {
 		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
-		put(call, document, created_at);
+		put(call, document, created_at, owner);
 	}
 	json_decref(document);
 }
@@ -273,6 +281,7 @@ static void probe(struct call *call, const struct store_rows *rows)
 	}
 	document = whole(rows);
 	(void)json_object_del(document, "created_at");
+	(void)json_object_del(document, "owner");
 	err_init(&err);
 	at = json_root(document, &err);
 	spec_target_read(&at, &call->target);

@@ -125,9 +125,10 @@ static void put_query(struct call *call, int64_t limit, int64_t head,
 				       {.integer = feed->seq},
 				       {.integer = limit},
 				       {.text = feed->types, .is_null = feed->types == NULL},
-				       {.integer = head}};
+				       {.integer = head},
+				       call_only(call)};
 
-	call_query(call, feed->all ? QUERY_ALL_EVENTS : QUERY_EVENTS, values, feed->all ? 5 : 4,
+	call_query(call, feed->all ? QUERY_ALL_EVENTS : QUERY_EVENTS, values, feed->all ? 6 : 4,
 		   next);
 }
 

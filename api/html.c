@@ -137,13 +137,28 @@ static void begin(struct buf *html)
 	buf_text(html, asset_before);
 }
 
-static void reply(struct call *call, struct buf *html)
+static void reply(struct call *call, int status, struct buf *html)
 {
 	buf_text(html, asset_after);
 	request_add_header(call->request, "Content-Security-Policy", policy);
 	request_add_header(call->request, "Referrer-Policy", "no-referrer");
 	request_add_header(call->request, "Cache-Control", "no-cache");
-	call_reply_text(call, 200, "text/html; charset=utf-8", buf_take(html, NULL));
+	call_reply_text(call, status, "text/html; charset=utf-8", buf_take(html, NULL));
+}
+
+/* The page's script asks for a token here; without scripts there is no way to show one. */
+void html_refuse(struct call *call, const struct err *err)
+{
+	struct buf html;
+
+	begin(&html);
+	buf_text(&html, "<h1>narrowd</h1>\n<p>");
+	add_text(&html, err->message);
+	buf_text(&html, "</p>\n<noscript><p>Allow scripts here to log in.</p></noscript>\n");
+	if (err->code == ERR_UNAUTHORIZED) {
+		request_add_header(call->request, "WWW-Authenticate", "Bearer");
+	}
+	reply(call, err_http_status(err->code), &html);
 }
 
 static void on_jobs(struct call *call, const struct store_rows *rows)
@@ -171,16 +186,17 @@ static void on_jobs(struct call *call, const struct store_rows *rows)
 					   : "");
 	buf_text(&html,
 		 "<p>The API is described at <a href=\"/openapi.json\">/openapi.json</a>.</p>\n");
-	reply(call, &html);
+	reply(call, 200, &html);
 }
 
 void html_home(struct call *call)
 {
-	struct store_value values[5] = {
+	struct store_value values[6] = {
 		{.is_null = true}, {.is_null = true}, {.is_null = true}, {.is_null = true}, {0}};
 
 	values[4].integer = ROWS + 1;
-	call_query(call, QUERY_JOBS, values, 5, on_jobs);
+	values[5] = call_only(call);
+	call_query(call, QUERY_JOBS, values, 6, on_jobs);
 }
 
 static void on_trials(struct call *call, const struct store_rows *rows)
@@ -210,7 +226,7 @@ static void on_trials(struct call *call, const struct store_rows *rows)
 	buf_printf(&html, "<a href=\"/v1/jobs/%s/best\">The best config</a>, ", id);
 	buf_printf(&html, "<a href=\"/v1/jobs/%s/export?format=csv\">all trials as CSV</a>, ", id);
 	buf_printf(&html, "<a href=\"/v1/jobs/%s/export\">everything as JSON</a></p>\n", id);
-	reply(call, &html);
+	reply(call, 200, &html);
 }
 
 static void destroy_job(void *job)

@@ -6,6 +6,7 @@
 #include "api/http/header.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/mem.h"
 
 enum { KEY_LIFE_MS = 48 * 3600 * 1000 };
 
@@ -42,10 +43,17 @@ static void on_key(struct call *call, const struct store_rows *rows)
 	call_reply_copy(call, atoi(rows->cells[1]), rows->cells[3]);
 }
 
+/* Keys of two owners have nothing to do with each other. The caller frees. */
+static char *busy_name(const struct call *call)
+{
+	return mem_printf("%s %s", call->who.owner, call->key);
+}
+
 void idempotency_run(struct call *call, call_fn *go)
 {
 	const char *header = request_header(call->request, "Idempotency-Key");
-	struct store_value values[] = {{.text = "-"}, {0}};
+	struct store_value values[] = {{.text = call->who.owner}, {0}};
+	char *busy;
 
 	if (header == NULL) {
 		go(call);
@@ -57,14 +65,17 @@ void idempotency_run(struct call *call, call_fn *go)
 			   "Idempotency-Key must be 1 to %d visible characters", LIMIT_KEY_BYTES);
 		return;
 	}
-	if (map_get(&call->server->keys, call->key, 0) != 0) {
+	busy = busy_name(call);
+	if (map_get(&call->server->keys, busy, 0) != 0) {
+		free(busy);
 		free(call->key);
 		call->key = NULL;
 		call_error(call, ERR_IDEMPOTENCY_BUSY,
 			   "the first request with this Idempotency-Key still runs");
 		return;
 	}
-	map_set(&call->server->keys, call->key, 1);
+	map_set(&call->server->keys, busy, 1);
+	free(busy);
 	fingerprint(call);
 	call->go = go;
 	values[1].text = call->key;
@@ -77,7 +88,7 @@ const struct store_key *idempotency_key(struct call *call, int status, const cha
 		return NULL;
 	}
 	call->stored = (struct store_key){
-		.scope = "-",
+		.scope = call->who.owner,
 		.key = call->key,
 		.fingerprint = call->fingerprint,
 		.status = status,
@@ -90,7 +101,10 @@ const struct store_key *idempotency_key(struct call *call, int status, const cha
 void idempotency_end(struct call *call)
 {
 	if (call->key != NULL) {
-		map_remove(&call->server->keys, call->key);
+		char *busy = busy_name(call);
+
+		map_remove(&call->server->keys, busy);
+		free(busy);
 		free(call->key);
 		call->key = NULL;
 	}

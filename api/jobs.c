@@ -50,7 +50,7 @@ static void answer_stored(struct call *call, const struct store_rows *rows)
 
 static void answer(struct call *call)
 {
-	struct store_value values[] = {{.text = "-"}, {.text = call->key}};
+	struct store_value values[] = {{.text = call->who.owner}, {.text = call->key}};
 
 	if (call->key != NULL) {
 		call_query(call, QUERY_KEY, values, 2, answer_stored);
@@ -110,8 +110,10 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 
 static void submit(struct call *call)
 {
-	call->preparation =
-		tuner_prepare(call->server->tuner, call->body, false, on_prepared, call);
+	const struct prepare_request request = {
+		.body = call->body, .owner = call->who.owner, .only = access_only(&call->who)};
+
+	call->preparation = tuner_prepare(call->server->tuner, &request, on_prepared, call);
 }
 
 static void submit_once(struct call *call, call_fn *run)
@@ -243,7 +245,7 @@ void jobs_list(struct call *call)
 	static const char *const states[] = {"queued",    "baseline", "running",   "paused",
 					     "completed", "failed",   "cancelled", NULL};
 	char before[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	struct store_value values[5];
+	struct store_value values[6];
 	char *labels, *wanted;
 
 	call_may_wait(call, STORE_JOBS);
@@ -256,7 +258,8 @@ void jobs_list(struct call *call)
 	values[2] = text_or_null(labels);
 	values[3] = text_or_null(before[0] != '\0' ? before : NULL);
 	values[4] = (struct store_value){.integer = call->limit + 1};
-	call_query(call, QUERY_JOBS, values, 5, on_jobs);
+	values[5] = call_only(call);
+	call_query(call, QUERY_JOBS, values, 6, on_jobs);
 	free(labels);
 	free(wanted);
 }

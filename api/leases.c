@@ -47,10 +47,13 @@ static char *page_text(void *arg, const json_t *items)
 static bool on_leases(void *arg, json_t *items, const struct err *err)
 {
 	struct call *call = arg;
-	bool here = !request_left(call->request);
+	bool holds = access_holds(&call->server->access, &call->who);
+	bool here = holds && !request_left(call->request);
 
 	call->poll = NULL;
-	if (items == NULL) {
+	if (!holds) {
+		call_error(call, ERR_UNAUTHORIZED, "the token is not in force any more");
+	} else if (items == NULL) {
 		call_fail(call, err);
 	} else {
 		call_reply_json(call, 200, page(items));
@@ -67,6 +70,12 @@ static void take(struct call *call)
 	read_request(call, &request, &err);
 	request.key = idempotency_key(call, 200, NULL);
 	request.text = page_text;
+	request.owner = call->who.owner;
+	request.every_owner = access_every_owner(&call->who);
+	if (err.code == ERR_OK && !access_works_for(&call->who, request.pool)) {
+		(void)err_set(&err, ERR_FORBIDDEN, "this token is bound to other pools than %s",
+			      request.pool);
+	}
 	if (err.code == ERR_OK && call->server->draining) {
 		(void)err_set(&err, ERR_DRAINING, "the daemon is stopping");
 	} else if (err.code == ERR_OK && request.wait_ms > 0 && !request_may_wait(call->request)) {
@@ -86,9 +95,10 @@ void leases_take(struct call *call)
 
 void workers_list(struct call *call)
 {
-	call_reply_json(
-		call, 200,
-		json_pack("{s:o, s:n}", "items", tuner_workers(call->server->tuner), "next"));
+	call_reply_json(call, 200,
+			json_pack("{s:o, s:n}", "items",
+				  tuner_workers(call->server->tuner, access_only(&call->who)),
+				  "next"));
 }
 
 struct beat_reply {

@@ -21,10 +21,14 @@ void meta_health(struct call *call)
 
 void meta_ready(struct call *call)
 {
+	bool known = call->who.known; /* others hear no more than yes or no */
+
 	if (call->server->draining) {
-		call_error(call, ERR_DRAINING, "the daemon is stopping");
+		call_error(call, ERR_DRAINING, "%s",
+			   known ? "the daemon is stopping" : "not ready");
 	} else if (!store_writable(call->server->store)) {
-		call_error(call, ERR_STORAGE, "the store cannot be written: the disk is full");
+		call_error(call, known ? ERR_STORAGE : ERR_OVERLOADED, "%s",
+			   known ? "the store cannot be written: the disk is full" : "not ready");
 	} else {
 		call_reply_json(call, 200, json_pack("{s:s}", "status", "ok"));
 	}

@@ -30,6 +30,9 @@ call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, ev
 	evaluators_probe, evaluators_health;
 /* leases.c */
 call_fn leases_take, leases_heartbeat, leases_complete, leases_return, workers_list;
+/* tokens.c */
+call_fn tokens_create, tokens_list, tokens_get, tokens_delete, session_begin, session_get,
+	session_end;
 /* webhooks.c */
 call_fn webhooks_create, webhooks_list, webhooks_get, webhooks_delete, webhooks_test;
 /* deliveries.c */
@@ -38,6 +41,8 @@ call_fn deliveries_list, deliveries_replay;
 call_fn meta_openapi, meta_metrics, meta_health, meta_ready, meta_config;
 /* html.c: the pages that people read */
 call_fn html_home, html_job;
+/* Who may not see a page sees why. */
+void html_refuse(struct call *call, const struct err *err);
 /* assets.c: the files they are made of */
 call_fn assets_get;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/http/header.h"
+#include "api/resources.h"
 #include "base/limits.h"
 
 enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };
@@ -156,21 +157,97 @@ static bool read_body(struct call *call)
 	return call->body != NULL;
 }
 
+static void carry_out(struct call *call)
+{
+	if (query_is_known(call) && answer_is_acceptable(call) && read_body(call)) {
+		call->route->handle(call);
+	}
+}
+
+static const struct {
+	int query;
+	const char *what, *why; /* as its handlers say when it does not exist */
+} owned_things[] = {
+	[A_JOB] = {QUERY_OWNER_OF_JOB, "job", ""},
+	[AN_EXPERIMENT] = {QUERY_OWNER_OF_JOB, "experiment", ""},
+	[AN_EVALUATOR] = {QUERY_OWNER_OF_EVALUATOR, "evaluator", ""},
+	[A_WEBHOOK] = {QUERY_OWNER_OF_WEBHOOK, "webhook", ""},
+	[A_LEASE] = {QUERY_OWNER_OF_LEASE, "lease", TUNER_NO_LEASE},
+};
+
+/* A worker that is bound to pools has what is asked there, whosever it is; others have their own. */
+static bool is_theirs(const struct call *call, char *const *cells)
+{
+	if (call->route->owned == A_LEASE && call->who.pools != NULL) {
+		return cells[1] != NULL && access_works_for(&call->who, cells[1]);
+	}
+	return strcmp(cells[0], call->who.owner) == 0;
+}
+
+static void on_owner(struct call *call, const struct store_rows *rows)
+{
+	enum route_owned owned = call->route->owned;
+
+	if (rows->count > 0 && is_theirs(call, rows->cells)) {
+		carry_out(call);
+	} else {
+		call_error(call, ERR_NOT_FOUND, "no %s has the id %s%s", owned_things[owned].what,
+			   call->params[0], owned_things[owned].why);
+	}
+}
+
+/* Whether a browser wants a page, and not a client its JSON. */
+static bool is_for_people(struct call *call)
+{
+	return call->route != NULL && strcmp(call->route->media[0], "text/html") == 0 &&
+	       header_prefers(request_header(call->request, "Accept"), "text/html",
+			      "application/json");
+}
+
+/* Whether the token that came is enough for this route; otherwise answers. */
+static bool may_enter(struct call *call, int rc, struct err *err)
+{
+	enum scope scope = call->route != NULL ? call->route->scope : SCOPE_ANY;
+
+	if (scope == SCOPE_NONE) {
+		return true;
+	}
+	rc = rc == 0 ? access_may(&call->who, scope, err) : rc;
+	if (rc != 0 && is_for_people(call)) {
+		html_refuse(call, err);
+	} else if (rc != 0) {
+		call_refuse(call, err);
+	}
+	return rc == 0;
+}
+
+static void enter(struct call *call)
+{
+	struct store_value id = {.text = call->params[0]};
+
+	if (call->route->owned == NOTHING || access_only(&call->who) == NULL) {
+		carry_out(call);
+	} else {
+		call_query(call, owned_things[call->route->owned].query, &id, 1, on_owner);
+	}
+}
+
 void router_handle(struct request *request, void *arg)
 {
 	struct call *call = call_create(arg, request);
 	struct buf allow;
+	struct err err;
+	int rc = access_identify(&call->server->access, request, &call->who, &err);
 
 	buf_init(&allow, 128);
 	call->route =
 		find_route(request_method(request), request_path(request), call->params, &allow);
-	if (call->route == NULL) {
-		no_route(request, &allow);
-		buf_finish(&allow);
-		return;
+	if (may_enter(call, rc, &err)) {
+		if (call->route == NULL) {
+			no_route(request, &allow);
+		} else {
+			enter(call);
+		}
 	}
 	buf_finish(&allow);
-	if (query_is_known(call) && answer_is_acceptable(call) && read_body(call)) {
-		call->route->handle(call);
-	}
 }

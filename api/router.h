@@ -9,9 +9,14 @@
 /* Of a worker's routes it is an answer, which is read as evaluators' are. */
 enum route_body { NO_BODY, BODY, MAYBE_BODY, ANSWER, MAYBE_ANSWER };
 
+/* What the path's {id} names, which others than its owner and admins do not find. */
+enum route_owned { NOTHING, A_JOB, AN_EXPERIMENT, AN_EVALUATOR, A_WEBHOOK, A_LEASE };
+
 struct route {
 	const char *method;
 	const char *path; /* "{...}" stands for one segment */
+	enum scope scope; /* of the token that it needs */
+	enum route_owned owned;
 	call_fn *handle;
 	enum route_body body;
 	const char *const *query; /* parameters that are taken, NULL-terminated; NULL for none */

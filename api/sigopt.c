@@ -104,6 +104,7 @@ static void create(struct call *call)
 		refuse(call, &err);
 		return;
 	}
+	(void)snprintf(prepared->owner, sizeof(prepared->owner), "%s", call->who.owner);
 	call_ref(call);
 	tuner_submit(call->server->tuner, prepared,
 		     promise(call, document(call->id, call->body, NULL)), call->id, on_written,
@@ -226,6 +227,8 @@ static void suggest(struct call *call, const struct store_rows *rows)
 	char pool[POOL_SIZE];
 	struct lease_request request = {.pool = pool,
 					.worker = "sigopt",
+					.owner = call->who.owner,
+					.every_owner = true,
 					.max = 1,
 					.wait_ms = PATIENCE_MS,
 					.ttl_ms = YEAR_MS,

@@ -123,5 +123,10 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 
 void spaces_dry_run(struct call *call)
 {
-	call->preparation = tuner_prepare(call->server->tuner, call->body, true, on_prepared, call);
+	const struct prepare_request request = {.body = call->body,
+						.owner = call->who.owner,
+						.only = access_only(&call->who),
+						.dry = true};
+
+	call->preparation = tuner_prepare(call->server->tuner, &request, on_prepared, call);
 }

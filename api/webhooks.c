@@ -162,6 +162,7 @@ static void create(struct call *call)
 	id_make(call->id, "whk_");
 	document = make_document(call);
 	kept = json_text(document);
+	(void)json_object_set_new(document, "owner", json_string(call->who.owner));
 	(void)json_object_set_new(document, "state", json_string("active"));
 	(void)json_object_set_new(document, "error", json_null());
 	if (given == NULL) {
@@ -175,8 +176,8 @@ static void create(struct call *call)
 	key = idempotency_key(call, 201, location);
 	call->stored.body = call->state;
 	call_ref(call);
-	store_webhook_put(call->server->store, call->id, kept, given != NULL ? given : made, key,
-			  on_created, call);
+	store_webhook_put(call->server->store, call->id, kept, given != NULL ? given : made,
+			  call->who.owner, key, on_created, call);
 	free(kept);
 }
 
@@ -195,7 +196,7 @@ static void on_page(struct call *call, const struct store_rows *rows)
 void webhooks_list(struct call *call)
 {
 	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	struct store_value values[2] = {{0}};
+	struct store_value values[3] = {{0}};
 
 	call_may_wait(call, STORE_WEBHOOKS);
 	if (!page_read(call, after, unused)) {
@@ -203,7 +204,8 @@ void webhooks_list(struct call *call)
 	}
 	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
 	values[1].integer = call->limit + 1;
-	call_query(call, QUERY_WEBHOOKS, values, 2, on_page);
+	values[2] = call_only(call);
+	call_query(call, QUERY_WEBHOOKS, values, 3, on_page);
 }
 
 static void find(struct call *call, void (*next)(struct call *, const struct store_rows *))

@@ -58,6 +58,11 @@ enum {
 	LIMIT_WEBHOOKS = 100,
 	LIMIT_WEBHOOK_EVENTS = 64,
 	LIMIT_RECEIPT_BYTES = 64 * 1024,
+	/* Tokens */
+	LIMIT_TOKENS = 10000,
+	LIMIT_OWNER_BYTES = 64,
+	LIMIT_TOKEN_POOLS = 32,
+	LIMIT_TOKEN_FAILURES = 20, /* a minute, of one address */
 };
 
 #endif

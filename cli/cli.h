@@ -21,6 +21,9 @@ enum cli_exit {
 
 enum cli_option {
 	OPTION_SERVER,
+	OPTION_TOKEN,
+	OPTION_TOKEN_FILE,
+	OPTION_CA,
 	OPTION_JSON,
 	OPTION_HELP,
 	OPTION_VERSION,

@@ -200,6 +200,7 @@ static int send_request(struct client *client, struct fetch_request *request, co
 	request->url = client->url;
 	request->path = path;
 	request->unix_path = client->unix_path;
+	request->ca = client->ca;
 	request->headers = headers;
 	request->connect_timeout_ms = CONNECT_TIMEOUT_MS;
 	request->max_reply = MAX_REPLY;

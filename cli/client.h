@@ -16,6 +16,7 @@ struct client {
 	char *url;               /* the server's, without a slash at the end */
 	char *unix_path;         /* NULL: TCP */
 	char *authorization;     /* the header's value, or NULL */
+	const char *ca;          /* PEM, instead of the system's authorities, borrowed; or NULL */
 	void (*tick)(void *arg); /* called about every second while waiting; or NULL */
 	void *tick_arg;
 	uint64_t timeout_ms; /* of a request; 0: long enough for the slowest */

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/spell.h"
+#include "cli/access.h"
 #include "cli/best.h"
 #include "cli/cli.h"
 #include "cli/find.h"
@@ -80,6 +81,9 @@ static const struct command commands[] = {
 static const struct option options[OPTION_COUNT] = {
 	[OPTION_SERVER] = {"server", "URL",
 			   "the daemon: HOST:PORT, http(s)://HOST:PORT or unix:PATH"},
+	[OPTION_TOKEN] = {"token", "TOKEN", "the token to show; who lists processes sees it"},
+	[OPTION_TOKEN_FILE] = {"token-file", "FILE", "a file that has it"},
+	[OPTION_CA] = {"ca", "FILE", "who vouches for an https daemon, in PEM"},
 	[OPTION_JSON] = {"json", NULL, "print the API's answers as they came"},
 	[OPTION_HELP] = {"help", NULL, "print this, or the usage of a command", 'h'},
 	[OPTION_VERSION] = {"version", NULL, "print the version"},
@@ -101,8 +105,9 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_REASON] = {"reason", "TEXT", "why, for people"},
 };
 
-static const unsigned global_options =
-	BIT(OPTION_SERVER) | BIT(OPTION_JSON) | BIT(OPTION_HELP) | BIT(OPTION_VERSION);
+static const unsigned global_options = BIT(OPTION_SERVER) | BIT(OPTION_TOKEN) |
+				       BIT(OPTION_TOKEN_FILE) | BIT(OPTION_CA) | BIT(OPTION_JSON) |
+				       BIT(OPTION_HELP) | BIT(OPTION_VERSION);
 
 static const struct command *find_command(const char *name)
 {
@@ -157,7 +162,8 @@ static void print_usage(const struct command *command)
 	       "its name, or\n"
 	       "\"last\" for the newest.\n");
 	printf("\nEnvironment: NARROWD_URL is the daemon when --server is not given (else %s),\n"
-	       "NARROWD_TOKEN the token to send.\n"
+	       "NARROWD_TOKEN the token, NARROWD_TOKEN_FILE a file that has it, NARROWD_CA that of "
+	       "--ca.\n"
 	       "Exit status: 0 ok, 1 the job ended without meeting its criterion, 2 wrong usage,\n"
 	       "3 the daemon said no, 4 not reachable, 5 the job says to keep the baseline.\n",
 	       DEFAULT_SERVER);
@@ -346,7 +352,7 @@ static enum cli_exit run_command(struct cli *cli, const struct command *command)
 
 static enum cli_exit run(struct cli *cli, const struct command *command)
 {
-	const char *token = getenv("NARROWD_TOKEN");
+	struct access access;
 	enum cli_exit code;
 	struct err err;
 
@@ -358,14 +364,16 @@ static enum cli_exit run(struct cli *cli, const struct command *command)
 		return wrong_usage("missing: ", command->argument);
 	}
 	err_init(&err);
-	if (client_init(&cli->client, server_of(cli),
-			token != NULL && token[0] != '\0' ? token : NULL, &err) != 0) {
+	if (access_read(cli, &access, &err) != 0 ||
+	    client_init(&cli->client, server_of(cli), access.token, &err) != 0) {
 		code = wrong_usage(err.message, "");
 	} else {
+		cli->client.ca = access.ca;
 		json_setup();
 		code = run_command(cli, command);
 	}
 	client_finish(&cli->client);
+	access_finish(&access);
 	return code;
 }
 

@@ -29,6 +29,7 @@ struct settings {
 	char *plugin_dir;       /* "" means: no plug-ins */
 	char *secrets_dir;      /* "" means: systemd's, if there is one */
 	char *evaluator_policy; /* "" means: by the listeners */
+	char *auth;             /* auto or always */
 	char *callback_url;     /* "" means: the first listener's */
 	char *log_format, *log_level;
 	int64_t drain_timeout_s;

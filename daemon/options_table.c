@@ -23,6 +23,8 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "CIDR[:PORTS] or NAME-GLOB[:PORTS] that may be called; repeatable"},
 	{"allowed_hosts", OPTION_LIST, AT(allowed_hosts), "", 0, 0,
 	 "Host names taken on loopback besides its own; repeatable"},
+	{"auth", OPTION_TEXT, AT(auth), "auto", 0, 0,
+	 "auto or always: whether loopback needs a token, too"},
 	{"callback_url", OPTION_TEXT, AT(callback_url), "", 0, 0,
 	 "where evaluators reach this daemon (default: the first listener)"},
 	{"log_format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json or text"},

@@ -22,6 +22,7 @@ struct absence {
 
 struct worker {
 	char key[KEY_SIZE]; /* "pool/name" */
+	char owner[LIMIT_OWNER_BYTES + 1];
 	int64_t seen_mono_ms, seen_wall_ms, answers;
 	/* Answers in each of the latest minutes; the slot of minute m is m % MINUTES. */
 	uint32_t by_minute[MINUTES];
@@ -111,9 +112,13 @@ static struct worker *seen(struct workers *workers, const char *pool, const char
 	return worker;
 }
 
-void workers_seen(struct workers *workers, const char *pool, const char *name)
+void workers_seen(struct workers *workers, const char *pool, const char *name, const char *owner)
 {
-	(void)seen(workers, pool, name);
+	struct worker *worker = seen(workers, pool, name);
+
+	if (owner != NULL) {
+		(void)snprintf(worker->owner, sizeof(worker->owner), "%s", owner);
+	}
 }
 
 void workers_answered(struct workers *workers, const char *pool, const char *name)
@@ -202,9 +207,9 @@ static json_t *worker_json(const struct worker *worker)
 	for (int i = 0; i < MINUTES; i++) {
 		hour += worker->by_minute[i];
 	}
-	return json_pack("{s:s%, s:s, s:s, s:I, s:I, s:[]}", "pool", worker->key,
-			 (size_t)(slash - worker->key), "name", slash + 1, "last_seen",
-			 clock_format(worker->seen_wall_ms, text), "answers",
+	return json_pack("{s:s%, s:s, s:s, s:s, s:I, s:I, s:[]}", "pool", worker->key,
+			 (size_t)(slash - worker->key), "name", slash + 1, "owner", worker->owner,
+			 "last_seen", clock_format(worker->seen_wall_ms, text), "answers",
 			 (json_int_t)worker->answers, "trials_per_hour", (json_int_t)hour,
 			 "leases");
 }
@@ -238,8 +243,8 @@ static struct worker **list(struct workers *workers, size_t *ret_count)
 	return all;
 }
 
-json_t *workers_json(struct workers *workers, void (*add_leases)(void *arg, json_t *by_name),
-		     void *arg)
+json_t *workers_json(struct workers *workers, const char *owner,
+		     void (*add_leases)(void *arg, json_t *by_name), void *arg)
 {
 	json_t *items = json_array(), *by_name = json_object();
 	size_t count;
@@ -248,6 +253,9 @@ json_t *workers_json(struct workers *workers, void (*add_leases)(void *arg, json
 	for (size_t i = 0; i < count; i++) {
 		json_t *item;
 
+		if (owner != NULL && strcmp(owner, all[i]->owner) != 0) {
+			continue;
+		}
 		move_on(all[i], clock_mono_ms() / minute_ms);
 		item = worker_json(all[i]);
 		(void)json_array_append_new(items, item);

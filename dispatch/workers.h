@@ -17,7 +17,6 @@ struct workers {
 
 void workers_init(struct workers *workers);
 void workers_finish(struct workers *workers);
-/* A sign of life; makes the worker known. */
 /* Until then (monotonic ms) the worker is not asked anything of this job, NULL: of any. */
 void workers_leave_out(struct workers *workers, const char *pool, const char *name, const char *job,
 		       int64_t until_ms);
@@ -30,12 +29,14 @@ bool workers_has_other(const struct workers *workers, const char *pool, const ch
 /* Whether it may be asked something of this job now. */
 bool workers_may(const struct workers *workers, const char *pool, const char *name,
 		 const char *job);
-void workers_seen(struct workers *workers, const char *pool, const char *name);
+/* A sign of life; makes the worker known. `owner` may be NULL for one that is. */
+void workers_seen(struct workers *workers, const char *pool, const char *name, const char *owner);
 /* It answered a question. */
 void workers_answered(struct workers *workers, const char *pool, const char *name);
-/* [{"name", "pool", "last_seen", "answers", "trials_per_hour", "leases": []}], by pool and name.
+/* [{"name", "pool", "owner", "last_seen", "answers", "trials_per_hour", "leases": []}], by pool and
+ * name, of one owner or (NULL) of all.
  * `add_leases` puts what each holds into its list. New reference. */
-json_t *workers_json(struct workers *workers, void (*add_leases)(void *arg, json_t *by_name),
-		     void *arg);
+json_t *workers_json(struct workers *workers, const char *owner,
+		     void (*add_leases)(void *arg, json_t *by_name), void *arg);
 
 #endif

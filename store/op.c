@@ -3,32 +3,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/query.h"
 #include "store/sum.h"
 
-#define KEY_LIFE_MS "172800000" /* 48 h */
+#define KEY_LIFE_MS   "172800000"  /* 48 h */
+#define TOKEN_KEPT_MS "2592000000" /* 30 days */
 
 static const char *const statements[OP_STATEMENTS_] = {
 	[OP_SAVE] = "SAVEPOINT op",
 	[OP_RELEASE] = "RELEASE op",
 	[OP_ROLL_BACK] = "ROLLBACK TO op",
-	[OP_SUBMIT] = "INSERT INTO submission (id, spec, capability, head, evaluator, matched, sum)"
-		      " SELECT *, narrowd_sum(" SUM_OF_SUBMISSION
-		      ") FROM (SELECT ?1 AS id, json(?2) AS spec,"
-		      " json(?3) AS capability, json(?4) AS head, json(?5) AS evaluator,"
-		      " json(?6) AS matched)",
+	[OP_SUBMIT] =
+		"INSERT INTO submission (id, spec, capability, head, evaluator, matched, owner,"
+		" sum)"
+		" SELECT *, narrowd_sum(" SUM_OF_SUBMISSION
+		") FROM (SELECT ?1 AS id, json(?2) AS spec,"
+		" json(?3) AS capability, json(?4) AS head, json(?5) AS evaluator,"
+		" json(?6) AS matched,"
+		" coalesce(?7, '" STORE_LOCAL "') AS owner)",
 	[OP_FIND_JOB] = "SELECT version, state IN ('completed', 'failed', 'cancelled') FROM job"
 			" WHERE id = ?1",
 	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data, sum)"
 		   " SELECT *, narrowd_sum(" SUM_OF_EVENT ") FROM (SELECT ?1 AS job, ?2 AS n,"
 		   " ?3 AS type, ?4 AS at_ms, ?5 AS trial, json(?6) AS data)",
 	[OP_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
-	[OP_PUT_EVALUATOR] =
-		"INSERT INTO evaluator (id, document, secrets) VALUES (?1, json(?2), ?3)"
-		" ON CONFLICT (id) DO UPDATE SET document = excluded.document,"
-		" secrets = excluded.secrets",
+	[OP_PUT_EVALUATOR] = "INSERT INTO evaluator (id, document, secrets, owner)"
+			     " VALUES (?1, json(?2), ?3, coalesce(?4, '" STORE_LOCAL "'))"
+			     " ON CONFLICT (id) DO UPDATE SET document = excluded.document,"
+			     " secrets = excluded.secrets",
 	[OP_DROP_EVALUATOR] = "DELETE FROM evaluator WHERE id = ?1",
 	[OP_KEEP_KEY] =
 		"INSERT INTO idempotency (scope, key, fingerprint, status, location, body,"
@@ -47,6 +52,17 @@ static const char *const statements[OP_STATEMENTS_] = {
 		" AND trial.number = lease.trial AND trial.state = 'leased')"
 		" ORDER BY at_ms LIMIT 4)",
 	[OP_READ_JOB] = NULL, /* QUERY_JOB's */
+	[OP_PUT_TOKEN] =
+		"INSERT INTO token (id, digest, name, owner, scopes, pools, created_at, expires_at)"
+		" SELECT ?1, ?2 ->> 'digest', ?2 ->> 'name', ?2 ->> 'owner', ?2 -> 'scopes',"
+		" nullif(?2 -> 'pools', 'null'), ?2 ->> 'created_at', ?2 ->> 'expires_at'"
+		" WHERE (SELECT count(*) FROM token) < ?3",
+	/* What is over is listed for a while. */
+	[OP_DROP_TOKENS] =
+		"DELETE FROM token WHERE ended_at < (?1 ->> 'created_at') - " TOKEN_KEPT_MS,
+	[OP_END_TOKEN] = "UPDATE token SET ended_at = coalesce(ended_at, ?2) WHERE id = ?1",
+	[OP_USE_TOKEN] = "UPDATE token SET used_at = max(coalesce(used_at, 0), CAST(?2 AS "
+			 "INTEGER)) WHERE id = ?1",
 };
 
 static char *copy(const char *text)
@@ -95,7 +111,8 @@ static bool is_urgent(const struct op *op)
 		}
 	}
 	return op->kind == OP_JOB_DELETE || op->kind == OP_EVALUATOR_DELETE ||
-	       op->kind == OP_WEBHOOK_DELETE || op->kind == OP_DELIVERY_END;
+	       op->kind == OP_WEBHOOK_DELETE || op->kind == OP_DELIVERY_END ||
+	       op->kind == OP_TOKEN_END;
 }
 
 struct op *op_create(enum op_kind kind, const char *const *texts, const struct log_event *events,
@@ -153,6 +170,9 @@ static void tell(const struct op *op)
 	if (op->posted || op->kind == OP_JOB_DELETE ||
 	    (op->kind >= OP_WEBHOOK_PUT && op->kind <= OP_DELIVERY_REPLAY)) {
 		news_tell(news, STORE_WEBHOOKS);
+	}
+	if (op->kind >= OP_TOKEN_PUT && op->kind <= OP_TOKEN_USED) {
+		news_tell(news, STORE_TOKENS);
 	}
 	if (op->posted && news->on_deliveries != NULL) {
 		news->on_deliveries(news->arg);
@@ -338,7 +358,7 @@ static int run_evaluator_delete(struct op_runner *runner, const struct op *op, s
 
 static int run_webhook_put(struct op_runner *runner, const struct op *op, struct err *reterr)
 {
-	return outbox_put(&runner->outbox, op->texts[0], op->texts[1], op->texts[2], reterr);
+	return outbox_put(&runner->outbox, op->texts, reterr);
 }
 
 static int run_webhook_delete(struct op_runner *runner, const struct op *op, struct err *reterr)
@@ -361,6 +381,39 @@ static int run_delivery_replay(struct op_runner *runner, const struct op *op, st
 	runner->posted = true;
 	return outbox_replay(&runner->outbox, op->texts[0], op->attempt.n, op->attempt.at_ms,
 			     reterr);
+}
+
+static int run_token_put(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	sqlite3_stmt *put = runner->statements[OP_PUT_TOKEN];
+	sqlite3_stmt *drop = runner->statements[OP_DROP_TOKENS];
+	int rc;
+
+	db_bind_text(drop, 1, op->texts[1]);
+	rc = db_run(drop, reterr);
+	db_bind_text(put, 1, op->texts[0]);
+	db_bind_text(put, 2, op->texts[1]);
+	(void)sqlite3_bind_int(put, 3, LIMIT_TOKENS);
+	rc = rc == 0 ? db_run(put, reterr) : rc;
+	if (rc == 0 && sqlite3_changes(runner->db) == 0) {
+		rc = err_set(reterr, ERR_CONFLICT, "there are %d tokens already", LIMIT_TOKENS);
+	}
+	return rc;
+}
+
+static int run_token_end(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	int rc = run_texts(runner, OP_END_TOKEN, op, reterr);
+
+	if (rc == 0 && sqlite3_changes(runner->db) == 0) {
+		rc = err_set(reterr, ERR_NOT_FOUND, "no token has the id %s", op->texts[0]);
+	}
+	return rc;
+}
+
+static int run_token_used(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return run_texts(runner, OP_USE_TOKEN, op, reterr);
 }
 
 /* The answer to keep: the one given, or the job as it is now. Borrowed until `read` is reset. */
@@ -409,6 +462,9 @@ static int (*const runs[])(struct op_runner *, const struct op *, struct err *) 
 	[OP_WEBHOOK_ENABLE] = run_webhook_enable,
 	[OP_DELIVERY_END] = run_delivery_end,
 	[OP_DELIVERY_REPLAY] = run_delivery_replay,
+	[OP_TOKEN_PUT] = run_token_put,
+	[OP_TOKEN_END] = run_token_end,
+	[OP_TOKEN_USED] = run_token_used,
 	[OP_KEY_PUT] = NULL, /* the key is all there is to it */
 };
 

@@ -23,10 +23,13 @@ enum op_kind {
 	OP_WEBHOOK_ENABLE,
 	OP_DELIVERY_END,
 	OP_DELIVERY_REPLAY,
+	OP_TOKEN_PUT,
+	OP_TOKEN_END,
+	OP_TOKEN_USED,
 	OP_KEY_PUT,
 };
 
-enum { OP_TEXTS = 6 };
+enum { OP_TEXTS = 7 };
 
 struct op {
 	struct list node;
@@ -71,6 +74,10 @@ enum op_statement {
 	OP_EXPIRE_KEYS,
 	OP_EXPIRE_LEASES,
 	OP_READ_JOB,
+	OP_PUT_TOKEN,
+	OP_DROP_TOKENS,
+	OP_END_TOKEN,
+	OP_USE_TOKEN,
 	OP_STATEMENTS_,
 };
 

@@ -16,8 +16,9 @@
 /* clang-format off */
 static const char *const statements[OUTBOX_STATEMENTS_] = {
 	[OUTBOX_PUT] =
-		"INSERT INTO webhook (id, document, secret) SELECT ?1, json(?2), ?3"
-		" WHERE (SELECT count(*) FROM webhook) < ?4",
+		"INSERT INTO webhook (id, document, secret, owner)"
+		" SELECT ?1, json(?2), ?3, coalesce(?4, '" STORE_LOCAL "')"
+		" WHERE (SELECT count(*) FROM webhook) < ?5",
 	[OUTBOX_SUBSCRIBE] =
 		"INSERT INTO subscription (type, webhook)"
 		" SELECT value, ?1 FROM json_each(?2, '$.events')",
@@ -38,6 +39,7 @@ static const char *const statements[OUTBOX_STATEMENTS_] = {
 		" WHERE subscription.type IN"
 		" (?3, CASE ?3 WHEN 'state_changed' THEN 'job.' || (?5 ->> 'state') END)"
 		" AND disabled IS NULL AND coalesce(document ->> 'job', ?1) = ?1"
+		" AND owner = (SELECT owner FROM submission WHERE id = ?1)"
 		" AND NOT EXISTS (SELECT 1 FROM json_each(document, '$.labels') AS wanted"
 		" WHERE NOT EXISTS (" WANTED_LABEL ")) GROUP BY webhook.id",
 	/* One that was given up meanwhile may still turn out to have arrived. An older one that came
@@ -85,24 +87,23 @@ void outbox_finish(struct outbox *outbox)
 	}
 }
 
-int outbox_put(struct outbox *outbox, const char *id, const char *document, const char *secret,
-	       struct err *reterr)
+int outbox_put(struct outbox *outbox, char *const texts[OUTBOX_TEXTS], struct err *reterr)
 {
 	sqlite3_stmt *put = outbox->statements[OUTBOX_PUT];
 	sqlite3_stmt *subscribe = outbox->statements[OUTBOX_SUBSCRIBE];
 	int rc;
 
-	db_bind_text(put, 1, id);
-	db_bind_text(put, 2, document);
-	db_bind_text(put, 3, secret);
-	(void)sqlite3_bind_int(put, 4, LIMIT_WEBHOOKS);
+	for (int i = 0; i < OUTBOX_TEXTS; i++) {
+		db_bind_text(put, i + 1, texts[i]);
+	}
+	(void)sqlite3_bind_int(put, OUTBOX_TEXTS + 1, LIMIT_WEBHOOKS);
 	rc = db_run(put, reterr);
 	if (rc == 0 && sqlite3_changes(outbox->db) == 0) {
 		return err_set(reterr, ERR_CONFLICT, "there are %d webhooks already: delete one",
 			       LIMIT_WEBHOOKS);
 	}
-	db_bind_text(subscribe, 1, id);
-	db_bind_text(subscribe, 2, document);
+	db_bind_text(subscribe, 1, texts[0]);
+	db_bind_text(subscribe, 2, texts[1]);
 	return rc == 0 ? db_run(subscribe, reterr) : rc;
 }
 

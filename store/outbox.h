@@ -32,6 +32,8 @@ enum outbox_statement {
 	OUTBOX_STATEMENTS_,
 };
 
+enum { OUTBOX_TEXTS = 4 };
+
 /* The connection's statements. */
 struct outbox {
 	sqlite3 *db; /* borrowed */
@@ -42,9 +44,8 @@ struct outbox {
 int outbox_init(struct outbox *outbox, sqlite3 *db, struct err *reterr);
 void outbox_finish(struct outbox *outbox);
 
-/* ERR_CONFLICT when there are LIMIT_WEBHOOKS already. */
-int outbox_put(struct outbox *outbox, const char *id, const char *document, const char *secret,
-	       struct err *reterr);
+/* `texts` are its id, document, secret and owner. ERR_CONFLICT when there are LIMIT_WEBHOOKS already. */
+int outbox_put(struct outbox *outbox, char *const texts[OUTBOX_TEXTS], struct err *reterr);
 /* These two: ERR_NOT_FOUND. */
 int outbox_drop(struct outbox *outbox, const char *id, struct err *reterr);
 int outbox_enable(struct outbox *outbox, const char *id, struct err *reterr);

@@ -15,6 +15,7 @@
 	"NOT EXISTS (SELECT 1 FROM json_each(" wanted_labels ") AS wanted WHERE NOT EXISTS" \
 	" (SELECT 1 FROM json_each(labels) AS label" \
 	" WHERE label.key = wanted.key AND label.value = wanted.value))"
+#define OWNED_BY(owner_or_null) "(" owner_or_null " IS NULL OR owner = " owner_or_null ")"
 #define NOT_FINAL "state IN ('queued', 'baseline', 'running', 'paused')"
 
 #define JOB_DOCUMENT \
@@ -36,7 +37,8 @@
 	" 'criterion', json_set(coalesce(head -> '$.criterion', '{}'), '$.bound', json(bound))," \
 	" 'min_gain', head -> '$.min_gain'," \
 	" 'objective', head -> '$.objective', 'baseline', json(baseline), 'best', json(best)," \
-	" 'exit', json(exit), 'pause', json(pause), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator')"
+	" 'exit', json(exit), 'pause', json(pause), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator'," \
+	" 'owner', owner)"
 #define FROM_JOB " FROM job JOIN submission ON submission.id = job.id"
 
 #define TRIAL_MEMBERS \
@@ -62,7 +64,13 @@
 
 #define WEBHOOK_DOCUMENT \
 	"json_set(document, '$.state', CASE WHEN disabled IS NULL THEN 'active' ELSE 'disabled' END," \
-	" '$.error', disabled)"
+	" '$.error', disabled, '$.owner', owner)"
+#define EVALUATOR_DOCUMENT "json_set(document, '$.owner', owner)"
+#define TOKEN_DOCUMENT \
+	"json_object('id', id, 'name', name, 'owner', owner, 'scopes', json(scopes)," \
+	" 'pools', json(pools), 'created_at', " TIME("created_at") "," \
+	" 'expires_at', " TIME("expires_at") ", 'revoked_at', " TIME("ended_at") "," \
+	" 'last_used_at', " TIME("used_at") ")"
 #define MESSAGE_ID "delivery.webhook || '_' || delivery.event"
 #define DELIVERY_DOCUMENT \
 	"json_object('n', event, 'webhook', webhook, 'job', job, 'type', type, 'state', state," \
@@ -110,15 +118,16 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
 		"SELECT " JOB_DOCUMENT ", version, state, " SUM_SUBMISSION ", capability, head, best_trial,"
 		" evaluator, matched, (SELECT " SUM_EVENT("event") " ->> 'space' FROM event WHERE event.job = job.id"
-		" AND n = 1), pause ->> 'detail'" FROM_JOB " WHERE job.id = ?1",
+		" AND n = 1), pause ->> 'detail'" FROM_JOB " WHERE job.id = ?1 AND " OWNED_BY("?2"),
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
 		" WHERE " AMONG("state", "?1") " AND (?2 IS NULL OR name = ?2)"
 		" AND " HAS_LABELS("?3")
-		" AND (?4 IS NULL OR job.id < ?4) ORDER BY job.id DESC LIMIT ?5",
+		" AND (?4 IS NULL OR job.id < ?4) AND " OWNED_BY("?6")
+		" ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
 		"SELECT job.id, spec, capability, evaluator, matched, version, pause ->> 'reason',"
-		" submission.sum IS NULL OR submission.sum = narrowd_sum(" SUM_VALUES_OF_SUBMISSION ")" FROM_JOB
+		" submission.sum IS NULL OR submission.sum = narrowd_sum(" SUM_VALUES_OF_SUBMISSION "), owner" FROM_JOB
 		" WHERE " NOT_FINAL " ORDER BY job.id",
 	[QUERY_UNANSWERED] =
 		"SELECT number FROM trial WHERE job = ?1 AND state IN ('asked', 'leased')"
@@ -133,6 +142,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT " EVENT_DOCUMENT ", seq FROM event WHERE seq > ?2 AND seq <= ?5"
 		" AND " AMONG("type", "?4") " AND (?1 IS NULL"
 		" OR job IN (SELECT id FROM job WHERE " HAS_LABELS("?1") "))"
+		" AND (?6 IS NULL OR job IN (SELECT id FROM submission WHERE owner = ?6))"
 		" ORDER BY seq LIMIT ?3",
 	[QUERY_LAST_EVENT] =
 		"SELECT coalesce(max(seq), 0) FROM event",
@@ -192,13 +202,14 @@ static const char *const queries[QUERY_COUNT_] = {
 		" (SELECT count(*) FROM trial WHERE job = ?1 AND source IS NOT 'cache')"
 		" FROM trial WHERE job = ?1 AND source IS NOT 'cache' ORDER BY number DESC LIMIT 500",
 	[QUERY_EVALUATORS] =
-		"SELECT document, id FROM evaluator"
-		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
+		"SELECT " EVALUATOR_DOCUMENT ", id FROM evaluator"
+		" WHERE (?1 IS NULL OR id > ?1) AND " OWNED_BY("?3") " ORDER BY id LIMIT ?2",
 	[QUERY_EVALUATOR] =
-		"SELECT document, secrets FROM evaluator WHERE id = ?1",
+		"SELECT " EVALUATOR_DOCUMENT ", secrets FROM evaluator WHERE id = ?1"
+		" AND (" OWNED_BY("?2") " OR document -> 'shared' = 'true')",
 	[QUERY_WEBHOOKS] =
 		"SELECT " WEBHOOK_DOCUMENT ", id FROM webhook"
-		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
+		" WHERE (?1 IS NULL OR id > ?1) AND " OWNED_BY("?3") " ORDER BY id LIMIT ?2",
 	[QUERY_WEBHOOK] =
 		"SELECT " WEBHOOK_DOCUMENT ", document ->> 'url', secret, disabled"
 		" FROM webhook WHERE id = ?1",
@@ -226,6 +237,22 @@ static const char *const queries[QUERY_COUNT_] = {
 		" WHERE scope = ?1 AND key = ?2",
 	[QUERY_LEASE] =
 		"SELECT answer FROM lease WHERE id = ?1",
+	[QUERY_TOKENS] =
+		"SELECT " TOKEN_DOCUMENT ", id FROM token"
+		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
+	[QUERY_TOKEN] =
+		"SELECT " TOKEN_DOCUMENT " FROM token WHERE id = ?1",
+	[QUERY_LIVE_TOKENS] =
+		"SELECT id, digest, owner, scopes, pools, expires_at FROM token WHERE ended_at IS NULL",
+	[QUERY_OWNER_OF_JOB] =
+		"SELECT owner FROM submission WHERE id = ?1",
+	[QUERY_OWNER_OF_EVALUATOR] =
+		"SELECT owner FROM evaluator WHERE id = ?1",
+	[QUERY_OWNER_OF_WEBHOOK] =
+		"SELECT owner FROM webhook WHERE id = ?1",
+	[QUERY_OWNER_OF_LEASE] =
+		"SELECT owner, evaluator ->> 'pool' FROM lease"
+		" JOIN submission ON submission.id = lease.job WHERE lease.id = ?1",
 	[QUERY_JOB_COUNTS] =
 		"SELECT state, count(*) FROM job GROUP BY state ORDER BY state",
 };

@@ -9,14 +9,14 @@
 #define NARROWD_STORE_QUERY_H
 
 enum store_query {
-	/* (job) -> document, version, state, spec, capability, head, best trial or null, evaluator,
+	/* (job, owner|null) -> document, version, state, spec, capability, head, best trial or null, evaluator,
 	 * matched or null, digest of its space or null, why it is paused or null */
 	QUERY_JOB,
 	/* (states|null, name|null, labels that it must have as a JSON object|null, before id|null,
-	 * limit) -> document, id; newest first */
+	 * limit, owner|null) -> document, id; newest first */
 	QUERY_JOBS,
 	/* () -> id, spec, capability, evaluator, matched or null, version, why it is paused or null,
-	 * 0 when the submission is damaged, of every job that is not final, oldest first */
+	 * 0 when the submission is damaged, owner, of every job that is not final, oldest first */
 	QUERY_OPEN_JOBS,
 	/* (job) -> number of every trial that waits for its result */
 	QUERY_UNANSWERED,
@@ -24,8 +24,8 @@ enum store_query {
 	QUERY_LOG,
 	/* (job, after seq, limit, types|null) -> document, seq */
 	QUERY_EVENTS,
-	/* (labels that its job must have as a JSON object|null, after seq, limit, types|null, up to seq)
-	 * -> document, seq; of all jobs */
+	/* (labels that its job must have as a JSON object|null, after seq, limit, types|null, up to seq,
+	 * owner|null) -> document, seq; of all jobs */
 	QUERY_ALL_EVENTS,
 	/* () -> seq of the newest event, or 0 */
 	QUERY_LAST_EVENT,
@@ -52,11 +52,11 @@ enum store_query {
 	QUERY_CHART_PRECISION,
 	/* (job) -> document, of how many; the newest 500 questions and imports, newest first */
 	QUERY_CHART_TIMELINE,
-	/* (after id|null, limit) -> document, id; oldest first */
+	/* (after id|null, limit, owner|null) -> document, id; oldest first */
 	QUERY_EVALUATORS,
-	/* (id) -> document, secrets */
+	/* (id, owner|null) -> document, secrets; of others only what they share */
 	QUERY_EVALUATOR,
-	/* (after id|null, limit) -> document, id; oldest first */
+	/* (after id|null, limit, owner|null) -> document, id; oldest first */
 	QUERY_WEBHOOKS,
 	/* (id) -> document, url, secret, why it is disabled|null */
 	QUERY_WEBHOOK,
@@ -72,6 +72,18 @@ enum store_query {
 	QUERY_KEY,
 	/* (lease) -> hash of the answer that counted: empty when it came another way, null when none did */
 	QUERY_LEASE,
+	/* (after id|null, limit) -> document, id; oldest first */
+	QUERY_TOKENS,
+	/* (id) -> document */
+	QUERY_TOKEN,
+	/* () -> id, digest, owner, scopes, pools|null, expires_at|null, of each that has not ended */
+	QUERY_LIVE_TOKENS,
+	/* (id) -> owner */
+	QUERY_OWNER_OF_JOB,
+	QUERY_OWNER_OF_EVALUATOR,
+	QUERY_OWNER_OF_WEBHOOK,
+	/* (lease) -> owner of its job, the pool whose workers the job asks|null */
+	QUERY_OWNER_OF_LEASE,
 	/* () -> state, count */
 	QUERY_JOB_COUNTS,
 	QUERY_COUNT_,

@@ -152,8 +152,8 @@ void store_job_insert(struct store *store, const struct store_job *job,
 		      const struct log_event *events, size_t count, const struct store_key *key,
 		      store_done_fn done, void *arg)
 {
-	const char *texts[OP_TEXTS] = {job->id,   job->spec,      job->capability,
-				       job->head, job->evaluator, job->matched};
+	const char *texts[OP_TEXTS] = {job->id,        job->spec,    job->capability, job->head,
+				       job->evaluator, job->matched, job->owner};
 
 	writer_push(store->writer, op_create(OP_JOB_INSERT, texts, events, count, key, done, arg));
 }
@@ -177,10 +177,10 @@ void store_job_delete(struct store *store, const char *job, store_done_fn done, 
 }
 
 void store_evaluator_put(struct store *store, const char *id, const char *document,
-			 const char *secrets, const struct store_key *key, store_done_fn done,
-			 void *arg)
+			 const char *secrets, const char *owner, const struct store_key *key,
+			 store_done_fn done, void *arg)
 {
-	const char *texts[OP_TEXTS] = {id, document, secrets};
+	const char *texts[OP_TEXTS] = {id, document, secrets, owner};
 
 	writer_push(store->writer, op_create(OP_EVALUATOR_PUT, texts, NULL, 0, key, done, arg));
 }
@@ -193,10 +193,10 @@ void store_evaluator_delete(struct store *store, const char *id, store_done_fn d
 }
 
 void store_webhook_put(struct store *store, const char *id, const char *document,
-		       const char *secret, const struct store_key *key, store_done_fn done,
-		       void *arg)
+		       const char *secret, const char *owner, const struct store_key *key,
+		       store_done_fn done, void *arg)
 {
-	const char *texts[OP_TEXTS] = {id, document, secret};
+	const char *texts[OP_TEXTS] = {id, document, secret, owner};
 
 	writer_push(store->writer, op_create(OP_WEBHOOK_PUT, texts, NULL, 0, key, done, arg));
 }
@@ -237,6 +237,35 @@ void store_delivery_replay(struct store *store, const char *webhook, int64_t n, 
 	op->attempt.n = n;
 	op->attempt.at_ms = at_ms;
 	writer_push(store->writer, op);
+}
+
+void store_token_put(struct store *store, const char *id, const char *document,
+		     const struct store_key *key, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {id, document};
+
+	writer_push(store->writer, op_create(OP_TOKEN_PUT, texts, NULL, 0, key, done, arg));
+}
+
+static void push_time(struct store *store, enum op_kind kind, const char *id, int64_t at_ms,
+		      store_done_fn done, void *arg)
+{
+	char *at = mem_printf("%lld", (long long)at_ms);
+	const char *texts[OP_TEXTS] = {id, at};
+
+	writer_push(store->writer, op_create(kind, texts, NULL, 0, NULL, done, arg));
+	free(at);
+}
+
+void store_token_end(struct store *store, const char *id, int64_t at_ms, store_done_fn done,
+		     void *arg)
+{
+	push_time(store, OP_TOKEN_END, id, at_ms, done, arg);
+}
+
+void store_token_used(struct store *store, const char *id, int64_t at_ms)
+{
+	push_time(store, OP_TOKEN_USED, id, at_ms, NULL, NULL);
 }
 
 void store_on_deliveries(struct store *store, loop_fn fn, void *arg)

@@ -42,6 +42,9 @@ struct store_key {
 struct store_key *store_key_copy(const struct store_key *key);
 void store_key_free(struct store_key *key);
 
+/* Whose is what was made without a token. */
+#define STORE_LOCAL "local"
+
 struct store_job {
 	const char *id;
 	const char *spec;       /* JSON as submitted, secrets redacted */
@@ -49,6 +52,7 @@ struct store_job {
 	const char *head;       /* JSON: what the job document shows and no event changes */
 	const char *evaluator; /* JSON: how to reach the evaluator, secrets included; never shown */
 	const char *matched;   /* JSON: what the dictionaries' entries matched; or NULL */
+	const char *owner;     /* NULL: STORE_LOCAL */
 };
 
 struct store_options {
@@ -86,18 +90,19 @@ void store_append(struct store *store, const char *job, int64_t version,
 		  store_done_fn done, void *arg);
 /* ERR_NOT_FOUND; ERR_WRONG_STATE unless the job is final. */
 void store_job_delete(struct store *store, const char *job, store_done_fn done, void *arg);
+/* An owner stays the one that it was when the evaluator was first put. */
 void store_evaluator_put(struct store *store, const char *id, const char *document,
-			 const char *secrets, const struct store_key *key, store_done_fn done,
-			 void *arg);
+			 const char *secrets, const char *owner, const struct store_key *key,
+			 store_done_fn done, void *arg);
 void store_evaluator_delete(struct store *store, const char *id, store_done_fn done, void *arg);
 /*
  * Webhooks. `document` has "events", and "job" and "labels" where they narrow what is told; secrets are
  * no part of it. From now on every such event is stored together with a delivery, which the courier
- * (courier/courier.h) is to make. ERR_CONFLICT when there are LIMIT_WEBHOOKS.
+ * (courier/courier.h) is to make; only of jobs of its owner. ERR_CONFLICT when there are LIMIT_WEBHOOKS.
  */
 void store_webhook_put(struct store *store, const char *id, const char *document,
-		       const char *secret, const struct store_key *key, store_done_fn done,
-		       void *arg);
+		       const char *secret, const char *owner, const struct store_key *key,
+		       store_done_fn done, void *arg);
 /* Its deliveries go with it. ERR_NOT_FOUND. */
 void store_webhook_delete(struct store *store, const char *id, store_done_fn done, void *arg);
 /* Undoes what STORE_GONE did to later events. ERR_NOT_FOUND. */
@@ -129,8 +134,19 @@ void store_delivery_end(struct store *store, const struct store_attempt *attempt
  * webhook is disabled. */
 void store_delivery_replay(struct store *store, const char *webhook, int64_t n, int64_t at_ms,
 			   const struct store_key *key, store_done_fn done, void *arg);
+/*
+ * Tokens. `document` has digest, name, owner, scopes, pools, created_at and expires_at (ms). Those that
+ * ended long ago make room. ERR_CONFLICT when there are LIMIT_TOKENS.
+ */
+void store_token_put(struct store *store, const char *id, const char *document,
+		     const struct store_key *key, store_done_fn done, void *arg);
+/* It ends at that moment, unless it has ended before. ERR_NOT_FOUND. */
+void store_token_end(struct store *store, const char *id, int64_t at_ms, store_done_fn done,
+		     void *arg);
+/* When it was last used. */
+void store_token_used(struct store *store, const char *id, int64_t at_ms);
 /* What a change may be of. Deliveries are changed by events, too. */
-enum store_topic { STORE_JOBS, STORE_EVALUATORS, STORE_WEBHOOKS, STORE_TOPICS_ };
+enum store_topic { STORE_JOBS, STORE_EVALUATORS, STORE_WEBHOOKS, STORE_TOKENS, STORE_TOPICS_ };
 
 struct store_watch;
 /* Calls fn(arg) once, when something of the topic has been written; the watch is gone then. Queries

@@ -28,7 +28,7 @@ static void extend(struct flight *flight)
 	if (flight_is_pooled(flight)) {
 		flight_extend(flight, flight->trial->ttl_ms);
 		workers_seen(&tuner->workers, flight->run->job->spec->targets[0].pool,
-			     flight->trial->worker);
+			     flight->trial->worker, NULL);
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);
 	} else {
@@ -234,11 +234,8 @@ static int judge(const struct late *late, const struct store_rows *rows, struct 
 	char hash[HASH_TEXT_SIZE];
 
 	if (rows->count == 0) {
-		return err_set(
-			reterr, ERR_NOT_FOUND,
-			"no lease has the id %.64s: it was never given, or it was over more than "
-			"48 hours ago",
-			late->lease);
+		return err_set(reterr, ERR_NOT_FOUND, "no lease has the id %.64s" TUNER_NO_LEASE,
+			       late->lease);
 	}
 	if (late->answer != NULL && before != NULL) {
 		return strcmp(before, hash_answer(late->answer, hash)) == 0

@@ -26,6 +26,7 @@ struct poll {
 	struct pool *pool; /* NULL once it waits no more */
 	struct tuner *tuner;
 	char worker[LIMIT_WORKER_BYTES + 1];
+	char owner[LIMIT_OWNER_BYTES + 1]; /* whose jobs; "": everybody's */
 	int64_t max, ttl_ms;
 	struct loop_timer timer;
 	tuner_leases_fn fn; /* NULL when nobody is there to hear */
@@ -130,22 +131,23 @@ static void on_granted(void *arg, int rc, const struct err *err)
 }
 
 /* Whether the job's next question may go to this worker now. */
-static bool may_take(const struct pool *pool, const struct run *run, const char *worker)
+static bool may_take(const struct pool *pool, const struct run *run, const struct poll *poll)
 {
 	const struct flight *next = list_entry(run->due.next, struct flight, due);
 	bool kept = next->kept_until > clock_mono_ms();
 
-	return workers_may(&pool->tuner->workers, pool->name, worker, run->job->id) &&
-	       (!kept || strcmp(endgame_worker(run->job, next->trial), worker) == 0);
+	return (poll->owner[0] == '\0' || strcmp(poll->owner, run->owner) == 0) &&
+	       workers_may(&pool->tuner->workers, pool->name, poll->worker, run->job->id) &&
+	       (!kept || strcmp(endgame_worker(run->job, next->trial), poll->worker) == 0);
 }
 
 /* The first job that this worker may be asked of; NULL when there is none. */
-static struct run *next_run(const struct pool *pool, const char *worker)
+static struct run *next_run(const struct pool *pool, const struct poll *poll)
 {
 	for (struct list *n = pool->runs.next; n != &pool->runs; n = n->next) {
 		struct run *run = list_entry(n, struct run, in_pool);
 
-		if (may_take(pool, run, worker)) {
+		if (may_take(pool, run, poll)) {
 			return run;
 		}
 	}
@@ -195,12 +197,12 @@ static void store_leases(struct poll *poll)
 
 static void serve_one(struct pool *pool, struct poll *poll)
 {
-	struct run *run = next_run(pool, poll->worker);
+	struct run *run = next_run(pool, poll);
 
 	stop_waiting(poll);
 	for (int64_t i = 0; i < poll->max && run != NULL; i++) {
 		grant(poll, next_flight(pool, run));
-		run = next_run(pool, poll->worker);
+		run = next_run(pool, poll);
 	}
 	store_leases(poll);
 }
@@ -211,7 +213,7 @@ static struct poll *next_poll(const struct pool *pool)
 	for (struct list *n = pool->polls.next; n != &pool->polls; n = n->next) {
 		struct poll *poll = list_entry(n, struct poll, node);
 
-		if (next_run(pool, poll->worker) != NULL) {
+		if (next_run(pool, poll) != NULL) {
 			return poll;
 		}
 	}
@@ -341,7 +343,9 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	poll->arg = arg;
 	err_init(&poll->err);
 	(void)snprintf(poll->worker, sizeof(poll->worker), "%s", request->worker);
-	workers_seen(&tuner->workers, request->pool, request->worker);
+	(void)snprintf(poll->owner, sizeof(poll->owner), "%s",
+		       request->every_owner ? "" : request->owner);
+	workers_seen(&tuner->workers, request->pool, request->worker, request->owner);
 	loop_timer_init(tuner->options.loop, &poll->timer, on_poll_timer, poll);
 	loop_timer_start(&poll->timer, tuner->stopping ? 0 : request->wait_ms);
 	list_append(&poll->pool->polls, &poll->node);
@@ -383,22 +387,31 @@ static void add_leases_of(const struct run *run, json_t *by_name)
 	}
 }
 
+struct lease_list {
+	const struct tuner *tuner;
+	const char *owner; /* of the jobs; NULL: any */
+};
+
 static void add_leases(void *arg, json_t *by_name)
 {
-	const struct tuner *tuner = arg;
+	const struct lease_list *wanted = arg;
+	const struct tuner *tuner = wanted->tuner;
 
 	for (size_t i = 0; i < tuner->runs.capacity; i++) {
 		struct run *run = (struct run *)tuner->runs.slots[i].value; /* NOLINT */
 
-		if (tuner->runs.slots[i].key != NULL && run->pool != NULL) {
+		if (tuner->runs.slots[i].key != NULL && run->pool != NULL &&
+		    (wanted->owner == NULL || strcmp(wanted->owner, run->owner) == 0)) {
 			add_leases_of(run, by_name);
 		}
 	}
 }
 
-json_t *tuner_workers(struct tuner *tuner)
+json_t *tuner_workers(struct tuner *tuner, const char *owner)
 {
-	return workers_json(&tuner->workers, add_leases, tuner);
+	struct lease_list wanted = {tuner, owner};
+
+	return workers_json(&tuner->workers, owner, add_leases, &wanted);
 }
 
 void pools_stop(struct tuner *tuner)

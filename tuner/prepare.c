@@ -20,6 +20,7 @@ struct preparation {
 	struct prepared *prepared;
 	json_t *documents; /* of those that could be read by now; owned */
 	bool several, dry;
+	char only[LIMIT_OWNER_BYTES + 1]; /* whose things it may use; "": everybody's */
 	struct target
 		*targets; /* one for each that is named, as far as they could be read; owned */
 	size_t target_count;
@@ -79,6 +80,13 @@ static void deliver(void *arg)
 static void finish_later(struct preparation *p)
 {
 	loop_defer(p->tuner->options.loop, &p->task, deliver, p);
+}
+
+static struct store_value only_value(const struct preparation *p)
+{
+	bool all = p->only[0] == '\0';
+
+	return (struct store_value){.text = all ? NULL : p->only, .is_null = all};
 }
 
 static void on_history(void *arg, int rc, const struct store_rows *rows, const struct err *err)
@@ -151,7 +159,7 @@ static void on_source(void *arg, int rc, const struct store_rows *rows, const st
 static void make_spec(struct preparation *p)
 {
 	struct prepared *prepared = p->prepared;
-	struct store_value id = {0};
+	struct store_value values[] = {{0}, only_value(p)};
 
 	prepared->spec =
 		spec_draft(prepared->body, prepared->capability, prepared->target, &p->err);
@@ -160,8 +168,8 @@ static void make_spec(struct preparation *p)
 		finish_later(p);
 		return;
 	}
-	id.text = prepared->spec->warm_start;
-	p->query = store_query(p->tuner->options.store, QUERY_JOB, &id, 1, on_source, p);
+	values[0].text = prepared->spec->warm_start;
+	p->query = store_query(p->tuner->options.store, QUERY_JOB, values, 2, on_source, p);
 }
 
 static void on_capability(void *arg, json_t *capability, const struct err *err)
@@ -340,16 +348,16 @@ static void find_target(struct preparation *p, const struct json_at *at, size_t 
 	static const char *const id_only[] = {"id", NULL};
 	const struct guard *guard = p->tuner->options.guard;
 	struct json_at id = json_member(at, "id");
-	struct store_value value = {0};
+	struct store_value values[] = {{0}, only_value(p)};
 
 	if (!json_is_object_at(at)) {
 		return;
 	}
 	if (id.value != NULL) {
 		json_only(at, id_only);
-		value.text = json_string_in(&id, NULL, ID_SIZE);
-		if (value.text != NULL) {
-			p->query = store_query(p->tuner->options.store, QUERY_EVALUATOR, &value, 1,
+		values[0].text = json_string_in(&id, NULL, ID_SIZE);
+		if (values[0].text != NULL) {
+			p->query = store_query(p->tuner->options.store, QUERY_EVALUATOR, values, 2,
 					       on_evaluator, p);
 		}
 	} else if (json_object_get(at->value, "pool") == NULL && guard != NULL &&
@@ -402,17 +410,19 @@ static void find_targets(struct preparation *p)
 	next_target(p);
 }
 
-struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, bool dry, tuner_prepared_fn fn,
-				  void *arg)
+struct preparation *tuner_prepare(struct tuner *tuner, const struct prepare_request *request,
+				  tuner_prepared_fn fn, void *arg)
 {
 	struct preparation *p = mem_new(1, sizeof(*p));
 
 	p->tuner = tuner;
-	p->dry = dry;
+	p->dry = request->dry;
+	(void)snprintf(p->only, sizeof(p->only), "%s", request->only != NULL ? request->only : "");
 	p->fn = fn;
 	p->arg = arg;
 	p->prepared = mem_new(1, sizeof(*p->prepared));
-	p->prepared->body = json_incref(body);
+	p->prepared->body = json_incref(request->body);
+	(void)snprintf(p->prepared->owner, sizeof(p->prepared->owner), "%s", request->owner);
 	list_init(&p->task.node);
 	err_init(&p->err);
 	find_targets(p);

@@ -128,6 +128,10 @@ struct job *reload_read(struct store *store, reload_query_fn *query, const char 
 	return job;
 }
 
+/* What a spec is made of, then the job's version, why it is paused, 0 for a damaged submission, and its
+ * owner. */
+enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_WHOLE, OPEN_OWNER, OPEN_CELLS };
+
 static int reload_job(struct tuner *tuner, const char *id, char *const *cells, struct err *reterr)
 {
 	struct job *job = reload_read(tuner->options.store, store_query_now, id, cells, reterr);
@@ -140,16 +144,13 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 		job_destroy(job);
 		return 0;
 	}
-	run = run_create(tuner, job);
+	run = run_create(tuner, job, cells[OPEN_OWNER]);
 	run_clock(run);
 	relaunch(run);
 	run_wake(run);
 	log_line(LOG_INFO, "job goes on", LOG_TEXT("job", id), LOG_INT("trials", job->trial_count));
 	return 0;
 }
-
-/* What a spec is made of, then the job's version, why it is paused, and 0 for a damaged submission. */
-enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_WHOLE, OPEN_CELLS };
 
 struct open_job {
 	char id[ID_SIZE];

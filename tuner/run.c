@@ -83,12 +83,13 @@ static void sit(struct run *run)
 	free(offers);
 }
 
-struct run *run_create(struct tuner *tuner, struct job *job)
+struct run *run_create(struct tuner *tuner, struct job *job, const char *owner)
 {
 	struct run *run = mem_new(1, sizeof(*run));
 
 	run->tuner = tuner;
 	run->job = job;
+	(void)snprintf(run->owner, sizeof(run->owner), "%s", owner);
 	run->refs = 1;
 	run->active_since = -1;
 	run->durable = job->version;

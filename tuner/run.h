@@ -8,6 +8,7 @@
 #ifndef NARROWD_TUNER_RUN_H
 #define NARROWD_TUNER_RUN_H
 
+#include "base/limits.h"
 #include "base/loop.h"
 #include "tuner/idle.h"
 #include "job/job.h"
@@ -46,6 +47,7 @@ struct completion {
 struct run {
 	struct tuner *tuner;
 	struct job *job;
+	char owner[LIMIT_OWNER_BYTES + 1];
 	struct sched_seat seat;
 	struct list flights; /* of struct flight */
 	struct pool *pool;   /* whose workers answer, or NULL */
@@ -69,7 +71,7 @@ struct run {
 
 /* run.c */
 /* Takes over `job`. The run is in the tuner's map afterwards. */
-struct run *run_create(struct tuner *tuner, struct job *job);
+struct run *run_create(struct tuner *tuner, struct job *job, const char *owner);
 void run_ref(struct run *run);
 void run_unref(struct run *run);
 /* Something changed: take a turn soon. */

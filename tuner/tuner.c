@@ -165,6 +165,7 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 struct submission {
 	struct tuner *tuner;
 	struct job *job;
+	char owner[LIMIT_OWNER_BYTES + 1];
 	tuner_done_fn done;
 	void *arg;
 };
@@ -174,7 +175,7 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 	struct submission *s = arg;
 
 	if (rc == 0 && !s->tuner->stopping) {
-		run_wake(run_create(s->tuner, s->job));
+		run_wake(run_create(s->tuner, s->job, s->owner));
 		log_line(LOG_INFO, "job begins", LOG_TEXT("job", s->job->id),
 			 LOG_TEXT("strategy", s->job->spec->strategy->name),
 			 LOG_INT("operators", (int64_t)s->job->spec->space->op_count));
@@ -202,10 +203,12 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 		.head = texts[2],
 		.evaluator = texts[3],
 		.matched = texts[4],
+		.owner = s->owner,
 	};
 
 	(void)json_object_set_new(body, "rules", json_integer(prepared->spec->rules));
 	job.spec = texts[0] = json_text(body);
+	(void)snprintf(s->owner, sizeof(s->owner), "%s", prepared->owner);
 	s->tuner = tuner;
 	s->done = done;
 	s->arg = arg;

@@ -17,6 +17,7 @@
 #include "backends/endpoint.h"
 #include "backends/fetch.h"
 #include "backends/guard.h"
+#include "base/limits.h"
 #include "base/loop.h"
 #include "store/store.h"
 #include "job/spec/spec.h"
@@ -55,15 +56,23 @@ struct prepared {
 	json_t *capability; /* as used */
 	json_t *target;     /* the evaluator's document, with its secret */
 	json_t *history;    /* of the job to start warm from, or NULL: see import_copy() */
+	char owner[LIMIT_OWNER_BYTES + 1];
+};
+
+/* What is to be prepared, for whom. Borrowed for the call. */
+struct prepare_request {
+	json_t *body;
+	const char *owner; /* of the job */
+	const char *only;  /* whose evaluators and jobs it may use; NULL: everybody's */
+	bool dry; /* not to be submitted: needs no evaluator when the body has a capability */
 };
 
 typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const struct err *err);
 
 struct preparation;
-/* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. One that
- * is `dry`, not to be submitted, needs no evaluator when the body has a capability. */
-struct preparation *tuner_prepare(struct tuner *tuner, json_t *body, bool dry, tuner_prepared_fn fn,
-				  void *arg);
+/* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. */
+struct preparation *tuner_prepare(struct tuner *tuner, const struct prepare_request *request,
+				  tuner_prepared_fn fn, void *arg);
 void tuner_prepare_cancel(struct preparation *preparation);
 void prepared_destroy(struct prepared *prepared);
 
@@ -127,6 +136,9 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 void tuner_lease_complete(struct tuner *tuner, const char *lease, json_t *answer,
 			  const struct store_key *key, tuner_done_fn done, void *arg);
 
+/* Why a lease is not known. */
+#define TUNER_NO_LEASE ": it was never given, or it was over more than 48 hours ago"
+
 /* Who has the lease will not answer, {"reason": "stopping" or "cannot", "detail"}: the question goes back and nothing is
  * charged. done as above; -ERR_INVALID_FIELD. */
 void tuner_lease_return(struct tuner *tuner, const char *lease, json_t *body,
@@ -134,11 +146,13 @@ void tuner_lease_return(struct tuner *tuner, const char *lease, json_t *body,
 /* The lease under which a trial of an open job is or was measured, borrowed; NULL when there is none. */
 const char *tuner_lease_of(const struct tuner *tuner, const char *job, int64_t number);
 
-/* A worker comes for questions of any job of its pool. Borrowed texts, of at most LIMIT_POOL_BYTES and
- * LIMIT_WORKER_BYTES. */
+/* A worker comes for questions of its pool. Borrowed texts, of at most LIMIT_POOL_BYTES,
+ * LIMIT_WORKER_BYTES and LIMIT_OWNER_BYTES. */
 struct lease_request {
 	const char *pool, *worker;
-	int64_t max; /* questions */
+	const char *owner; /* whose worker it is */
+	bool every_owner;  /* of whose jobs it is asked; else of its owner's alone */
+	int64_t max;       /* questions */
 	uint64_t wait_ms;
 	int64_t ttl_ms;              /* of each lease between heartbeats; 0: the daemon's own */
 	const struct store_key *key; /* kept with what `text` says of the questions; NULL: none */
@@ -155,8 +169,8 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 			      tuner_leases_fn fn, void *arg);
 /* No callback afterwards: what was leased goes back to the pool. Takes NULL. */
 void tuner_lease_poll_cancel(struct poll *poll);
-/* Who came lately: see workers_json(). New reference. */
-json_t *tuner_workers(struct tuner *tuner);
+/* Who came lately, of one owner or (NULL) of all: see workers_json(). New reference. */
+json_t *tuner_workers(struct tuner *tuner, const char *owner);
 
 /* How the evaluator at this URL is: see evaluator_health(). New reference. */
 json_t *tuner_evaluator_health(const struct tuner *tuner, const char *url);

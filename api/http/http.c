@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/id.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /*
@@ -219,6 +221,7 @@ static void copy_options(struct http *http, const struct http_options *options)
 	}
 	http->options.allowed_hosts = (const char *const *)hosts;
 	http->options.listen = NULL;
+	http->options.private_socket = NULL;
 }
 
 static int open_listeners(struct http *http, const char *const *addresses, struct err *reterr)
@@ -228,7 +231,7 @@ static int open_listeners(struct http *http, const char *const *addresses, struc
 	while (addresses[count] != NULL) {
 		count++;
 	}
-	http->listeners = mem_new(count, sizeof(*http->listeners));
+	http->listeners = mem_new(count + 1, sizeof(*http->listeners));
 	for (size_t i = 0; i < count; i++) {
 		int rc = http_socket_init(&http->listeners[i].socket, addresses[i], reterr);
 
@@ -253,6 +256,22 @@ static int open_listeners(struct http *http, const char *const *addresses, struc
 #define MHD_STRICTLY   MHD_OPTION_STRICT_FOR_CLIENT, 0
 #define MHD_ONE_THREAD 0
 #endif
+
+static void open_private(struct http *http, const char *path)
+{
+	struct http_listener *listener = &http->listeners[http->listener_count];
+	char *address = path != NULL ? mem_printf("unix:%s", path) : NULL;
+	struct err err;
+
+	listener->http = http;
+	if (address != NULL && http_socket_init(&listener->socket, address, &err) == 0) {
+		(void)chmod(path, S_IRUSR | S_IWUSR);
+		http->listener_count++;
+	} else if (address != NULL) {
+		log_line(LOG_WARNING, "no control socket", LOG_TEXT("error", err.message));
+	}
+	free(address);
+}
 
 static int start_mhd(struct http *http, struct err *reterr)
 {
@@ -318,7 +337,12 @@ struct http *http_create(struct loop *loop, const struct http_options *options,
 	list_init(&http->connections);
 	copy_options(http, options);
 	id_make(http->id_prefix, "req_");
-	if (open_listeners(http, options->listen, reterr) != 0 || start_mhd(http, reterr) != 0) {
+	if (open_listeners(http, options->listen, reterr) != 0) {
+		http_destroy(http);
+		return NULL;
+	}
+	open_private(http, options->private_socket);
+	if (start_mhd(http, reterr) != 0) {
 		http_destroy(http);
 		return NULL;
 	}

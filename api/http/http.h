@@ -23,9 +23,14 @@
 struct http;
 struct request;
 
+enum { HTTP_ADDRESS_SIZE = 48 };
+
 struct http_options {
 	/* NULL-terminated: "127.0.0.1:8585", "[::1]:8585" or "unix:/path"; port 0 picks one. */
 	const char *const *listen;
+	/* A unix socket besides, for the user of this process alone, or NULL; without it when it cannot be
+	 * made. */
+	const char *private_socket;
 	/* NULL-terminated or NULL: Host names ("name" or "name:port") that a loopback listener takes
 	 * besides its own. */
 	const char *const *allowed_hosts;
@@ -76,6 +81,18 @@ void request_each_query(const struct request *request,
 const char *request_body(const struct request *request, size_t *ret_length);
 /* The client's X-Request-Id when it is well-formed, else one of ours; every answer carries it. */
 const char *request_id(const struct request *request);
+
+/* Who is at the other end, as the kernel says. */
+struct http_peer {
+	bool is_unix;
+	bool is_secure; /* TLS */
+	int64_t uid;    /* of a unix socket's peer; -1 when unknown */
+	char address
+		[HTTP_ADDRESS_SIZE]; /* the part of it that belongs to one customer; "" on a unix socket */
+};
+void request_peer(const struct request *request, struct http_peer *ret);
+/* Whether the answer is a stream that has begun. */
+bool request_is_stream(const struct request *request);
 
 /* A free slot for the handler's own state; freed by `destroy` when the request is over, whether it
  * was answered or the client went away. A handler that works asynchronously cancels there. */

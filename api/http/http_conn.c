@@ -1,5 +1,6 @@
 #include "api/http/http_internal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -72,6 +73,27 @@ static bool same_peer(const struct sockaddr *a, const struct sockaddr *b)
 	}
 	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
 		      &((const struct sockaddr_in6 *)b)->sin6_addr, 8) == 0;
+}
+
+void request_peer(const struct request *request, struct http_peer *ret)
+{
+	const struct http_conn *conn = request->conn;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&conn->peer;
+	struct sockaddr_in6 v6 = *(const struct sockaddr_in6 *)&conn->peer;
+	struct ucred peer = {0};
+	socklen_t length = sizeof(peer);
+
+	*ret = (struct http_peer){.is_unix = conn->listener->socket.is_unix, .uid = -1};
+	if (ret->is_unix) {
+		if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0) {
+			ret->uid = (int64_t)peer.uid;
+		}
+	} else if (conn->peer.ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &v4->sin_addr, ret->address, sizeof(ret->address));
+	} else {
+		memset(v6.sin6_addr.s6_addr + 8, 0, 8); /* as same_peer() */
+		(void)inet_ntop(AF_INET6, &v6.sin6_addr, ret->address, sizeof(ret->address));
+	}
 }
 
 static bool is_incomplete(const struct http_conn *conn)

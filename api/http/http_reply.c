@@ -108,6 +108,11 @@ void request_reply(struct request *request, int status, const char *content_type
 	answer(request, status, content_type, response);
 }
 
+bool request_is_stream(const struct request *request)
+{
+	return request->streaming;
+}
+
 void request_problem(struct request *request, const struct err *err)
 {
 	int status = err_http_status(err->code);

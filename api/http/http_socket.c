@@ -229,6 +229,10 @@ int http_socket_init(struct http_socket *sock, const char *text, struct err *ret
 		sock->fd = -1;
 		return rc;
 	}
+	if (sock->is_unix) {
+		/* Who connects shows who he is: other users of this machine need a token. */
+		(void)chmod(sock->address.un.sun_path, 0666);
+	}
 	remember_file(sock);
 	sock->url = make_url(sock);
 	return 0;

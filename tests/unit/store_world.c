@@ -153,6 +153,7 @@ int world_insert(struct world *world, const char *id, const struct store_key *ke
 				"{\"ops\":[]}",
 				WORLD_HEAD,
 				"{\"url\":\"secret\"}",
+				NULL,
 				NULL};
 	struct log_event event = {LOGGED_JOB_SUBMITTED, T0, -1, NULL};
 

@@ -48,7 +48,8 @@ Test(store, a_job_document_says_what_its_events_say)
 		"},\"exit\":{\"reason\":\"max_trials\",\"detail\":"
 		"\"d\"},\"pause\":null,"
 		"\"warnings\":[{\"pointer\":null,\"detail\":\"odd\"},"
-		"{\"pointer\":\"/x\",\"detail\":\"low\"}],\"evaluator\":{\"pool\":\"gpu\"}}");
+		"{\"pointer\":\"/"
+		"x\",\"detail\":\"low\"}],\"evaluator\":{\"pool\":\"gpu\"},\"owner\":\"local\"}");
 	cr_assert_str_eq(world_cell(&world, 0, 1), "27", "the version counts events");
 	cr_assert_str_eq(world_cell(&world, 0, 2), "completed");
 	cr_assert_str_eq(world_cell(&world, 0, 5), WORLD_HEAD);
@@ -297,12 +298,15 @@ Test(store, evaluators_keep_their_secrets_apart)
 		world.waiting++;
 		store_evaluator_put(world.store, i == 2 ? "evl_b" : "evl_a",
 				    i == 1 ? "{\"name\":\"new\"}" : "{\"name\":\"old\"}",
-				    i == 2 ? NULL : "{\"secret\":1}", NULL, world_done, &world);
+				    i == 2 ? NULL : "{\"secret\":1}", i == 2 ? "ann" : NULL, NULL,
+				    world_done, &world);
 	}
 	world_wait(&world);
 	cr_assert_eq(QUERY(&world, QUERY_EVALUATOR, TEXT("evl_a")), 1);
-	cr_assert_str_eq(world_cell(&world, 0, 0), "{\"name\":\"new\"}");
+	cr_assert_str_eq(world_cell(&world, 0, 0), "{\"name\":\"new\",\"owner\":\"local\"}");
 	cr_assert_str_eq(world_cell(&world, 0, 1), "{\"secret\":1}");
+	cr_assert_eq(QUERY(&world, QUERY_EVALUATOR, TEXT("evl_a"), TEXT("ann")), 0);
+	cr_assert_eq(QUERY(&world, QUERY_EVALUATORS, NONE, NUMBER(9), TEXT("ann")), 1);
 	cr_assert_eq(QUERY(&world, QUERY_EVALUATORS, TEXT("evl_a"), NUMBER(9)), 1);
 	cr_assert_str_eq(world_cell(&world, 0, 1), "evl_b");
 	for (int i = 0; i < 2; i++) {
