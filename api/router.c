@@ -151,6 +151,9 @@ static bool read_body(struct call *call)
 		return true;
 	}
 	call->body = json_parse(text, length, &limits, &err);
+	if (call->body == NULL && body == ANSWER && err.code == ERR_INVALID_JSON) {
+		call->body = json_string(err.message); /* no answer, of which the job is to know */
+	}
 	if (call->body == NULL) {
 		call_fail(call, &err);
 	}

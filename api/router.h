@@ -6,7 +6,8 @@
 
 #include "api/call.h"
 
-/* Of a worker's routes it is an answer, which is read as evaluators' are. */
+/* Of a worker's routes it is an answer, which is read as evaluators' are; what is no JSON becomes the
+ * text that says why. */
 enum route_body { NO_BODY, BODY, MAYBE_BODY, ANSWER, MAYBE_ANSWER };
 
 /* What the path's {id} names, which others than its owner and admins do not find. */

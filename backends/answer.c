@@ -448,6 +448,11 @@ int answer_parse(json_t *body, const struct answer_expect *expect, struct answer
 
 	err_init(reterr);
 	memset(ret, 0, sizeof(*ret));
+	if (json_is_string(body)) {
+		ret->fault = ANSWER_MALFORMED;
+		return err_set(reterr, ERR_EVALUATOR, "the answer is no JSON: %s",
+			       json_string_value(body));
+	}
 	if (!json_is_object(body)) {
 		ret->fault = ANSWER_MALFORMED;
 		return err_set(reterr, ERR_EVALUATOR, "the answer is not a JSON object");

@@ -14,6 +14,8 @@
 
 /* As shells say it, and child.c. */
 enum { CANNOT_RUN = 126, NOT_FOUND = 127 };
+/* So much of what is no answer is sent, for the daemon to refuse. */
+enum { NO_ANSWER_BYTES = 1000 };
 
 static const struct json_limits limits = {
 	.max_bytes = LIMIT_REPLY_BYTES,
@@ -206,9 +208,7 @@ char *answer_of(const struct child_output *output)
 	if (output->status != 0 || output->silent) {
 		answer = answer_failure(fate_of(output), true);
 	} else if (value == NULL) {
-		answer = answer_failure(
-			mem_printf("the command's output is no answer: %.160s", err.message),
-			false);
+		answer = mem_dup_n(output->text, strnlen(output->text, NO_ANSWER_BYTES));
 	} else {
 		answer = json_text(value);
 	}

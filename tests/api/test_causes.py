@@ -237,7 +237,7 @@ class Pulled(CauseCase):
     def test_what_is_wrong_with_an_answer(self):
         self.check_error("print(json.dumps({'accuracy': 1}))", "latency_ms is missing")
         self.check_error("print(json.dumps({'accuracy': 'good', 'latency_ms': 1}))", "accuracy: ")
-        self.check_error("print('Collecting tensor data ...')", "no answer: there is no JSON object")
+        self.check_error("print('Collecting tensor data ...')", "the daemon refused the command's answer: the answer is no JSON: ", "near 'Collecting'")
 
     def test_the_end_of_a_job_names_the_worker(self):
         end = self.run_with("raise SystemExit('no GPU')\n")[0]["exit"]

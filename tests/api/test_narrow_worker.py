@@ -72,7 +72,6 @@ class Trouble(WorkerCase):
         for orders, error, attempts in (
             ("exit 3", "status 3", 2),
             ("kill 9", "signal 9", 2),
-            ("say no json", "no answer", 1),
             ("say {\"failed\": true, \"error\": \"no kernel\", \"retryable\": false}", "kernel", 1),
         ):
             with self.subTest(orders):
@@ -86,6 +85,29 @@ class Trouble(WorkerCase):
                 self.assertEqual(trial["attempts"], attempts)
                 worker.terminate()
                 self.ended(worker)
+
+    def test_a_command_that_says_nothing_of_use_pauses_the_job(self):
+        for orders in ("say no json", "say 7"):
+            with self.subTest(orders):
+                self.orders.write_text(orders)
+                worker = self.worker()
+                job = self.job(retry={"max_attempts": 1, "backoff_s": 0.01})
+                document = wait_until(lambda: self.paused(job))
+                self.assertEqual(document["pause"]["reason"], "evaluator_broken")
+                self.assertIn("the answer is no JSON", document["pause"]["detail"])
+                worker.terminate()
+                self.ended(worker)
+                self.orders.unlink()
+                self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/resume")[0], 200)
+                good = self.worker("--name", "good")
+                self.assertEqual(finished(self.daemon, job)["state"], "completed")
+                self.assertEqual(self.trial(job)["attempts"], 1, "nothing was charged")
+                good.terminate()
+                self.ended(good)
+
+    def paused(self, job):
+        document = get(self.daemon, f"/v1/jobs/{job}")
+        return document if document["state"] == "paused" else None
 
     def test_a_command_that_is_not_there(self):
         """It takes no question, whatever is wrong with its path."""

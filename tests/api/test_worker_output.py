@@ -4,7 +4,7 @@ import sys
 import unittest
 
 import jobkit
-from jobkit import body, finished, submit, wait_until
+from jobkit import body, finished, get, submit, wait_until
 from patience import PATIENCE_S
 from worker_kit import COMMAND, WorkerCase, alive
 
@@ -19,17 +19,18 @@ class Output(WorkerCase):
         command = [sys.executable, str(COMMAND), str(self.orders)] + ["persistent"] * len(way)
         worker = self.worker(*way, command=command)
         job = self.job(tuning_criterion={"strategy": "exhaustive", "stop_on": "budget", "max_trials": 3})
-        document = finished(self.daemon, job)
+        path = f"/v1/jobs/{job}"
+        document = wait_until(lambda: {d["state"]: d for d in [get(self.daemon, path)]}.get(status))
         worker.terminate()
         said = self.ended(worker)
-        self.assertEqual(document["state"], status, said)
-        return self.trials(job), said
+        self.daemon.request("POST", f"{path}/cancel")
+        return self.trials(job), document, said
 
     def test_lines_that_are_no_json_are_for_people(self):
-        true, _ = self.run_job((), "")
+        true, _, _ = self.run_job((), "")
         for way in self.WAYS:
             with self.subTest(way):
-                trials, said = self.run_job(
+                trials, _, said = self.run_job(
                     way, "noise Collecting tensor data ...\nnoise [1, 2]\nnoise 50 %\nbeat\n")
                 self.assertEqual([t.get("accuracy") for t in trials],
                                  [t.get("accuracy") for t in true])
@@ -38,29 +39,31 @@ class Output(WorkerCase):
                 self.assertNotIn('\n{"progress"', said)
 
     def test_the_last_object_counts_when_there_is_an_end(self):
-        true, _ = self.run_job((), "")
+        true, _, _ = self.run_job((), "")
         for orders in ("indent", "noise {not json}\nindent", 'noise {"accuracy": 0.1}\nindent',
                        'noise {"a": "{"}\nnoise {"a": [\nindent', "noise   {\nindent"):
             with self.subTest(orders):
-                trials, said = self.run_job((), orders)
+                trials, _, said = self.run_job((), orders)
                 self.assertEqual([t.get("accuracy") for t in trials],
                                  [t.get("accuracy") for t in true], said)
 
     def test_what_begins_like_an_answer_and_is_none(self):
-        """Whoever goes on after it would wait for another one for ever."""
+        """Whoever goes on after it would wait for another one for ever. Three in a row are the command's fault."""
         for way in self.WAYS:
             for broken in ("{'accuracy': 0.5}", '{"accuracy": 0.5', '{"accuracy": 0.5} s'):
                 with self.subTest((way, broken)):
-                    trials, said = self.run_job(way, f"unless baseline\nsay {broken}\n", "failed")
-                    self.assertEqual({t["state"] for t in trials[1:4]}, {"failed"})
-                    self.assertEqual({t["attempts"] for t in trials[1:4]}, {1})
-                    self.assertIn("no answer: ", trials[1]["error"])
+                    trials, document, said = self.run_job(
+                        way, f"unless baseline\nsay {broken}\n", "paused")
+                    self.assertEqual({t["state"] for t in trials[1:3]}, {"failed"})
+                    self.assertEqual({t["attempts"] for t in trials[1:3]}, {1})
+                    self.assertIn("the answer is no JSON: ", trials[1]["error"])
+                    self.assertEqual(document["pause"]["reason"], "evaluator_broken")
                     self.assertIn(broken, said)
 
     def test_what_python_writes_for_no_number(self):
         for way in self.WAYS:
             with self.subTest(way):
-                trials, _ = self.run_job(
+                trials, _, _ = self.run_job(
                     way, 'unless baseline\nsay {"accuracy": NaN, "latency_ms": Infinity}\n', "failed")
                 self.assertIn("ruins the model", trials[1]["error"])
 
