@@ -111,8 +111,8 @@ int main(int argc, char **argv)
 	if (print_text(&argc, argv)) {
 		return 0;
 	}
-	rc = take_wish(&argc, argv, &wish, &err);
 	json_setup();
+	rc = take_wish(&argc, argv, &wish, &err);
 	harden();
 	if (rc == 0) {
 		rc = options_read(&options, argc - 1, argv + 1, &err);

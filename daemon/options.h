@@ -26,11 +26,13 @@ struct settings {
 	struct option_list allowed_hosts;
 	struct option_list webhook_schedule_s;
 	char *data_dir;
-	char *plugin_dir;       /* "" means: no plug-ins */
-	char *secrets_dir;      /* "" means: systemd's, if there is one */
-	char *evaluator_policy; /* "" means: by the listeners */
-	char *auth;             /* auto or always */
-	char *callback_url;     /* "" means: the first listener's */
+	char *plugin_dir;         /* "" means: no plug-ins */
+	char *secrets_dir;        /* "" means: systemd's, if there is one */
+	char *evaluator_policy;   /* "" means: by the listeners */
+	char *auth;               /* auto or always */
+	char *tls_cert, *tls_key; /* files; "" means: no TLS */
+	bool allow_cleartext;
+	char *callback_url; /* "" means: the first listener's */
 	char *log_format, *log_level;
 	int64_t drain_timeout_s;
 	int64_t lease_ttl_s;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/http/http_socket.h"
+#include "api/http/http_tls.h"
 #include "api/router.h"
 #include "backends/credential.h"
 #include "base/clock.h"
@@ -38,33 +40,63 @@ struct process {
 	struct server server;
 	uv_signal_t signals[SIGNALS];
 	uv_timer_t watchdog;
-	bool options_always; /* a token is needed on loopback, too */
+	bool is_reachable;    /* by other machines */
+	bool is_token_wanted; /* on loopback, too */
 	bool stopping;
 	struct err failure; /* why it stops by itself, if it does */
 };
 
 static struct process process;
 
-static bool is_loopback(const char *listener)
+/* Both files, or neither. */
+static int load_tls(const struct settings *options, struct err *reterr)
 {
-	return strncmp(listener, "unix:", 5) == 0 || strncmp(listener, "127.", 4) == 0 ||
-	       strncmp(listener, "[::1]:", 6) == 0 || strncmp(listener, "localhost:", 10) == 0;
+	bool cert = options->tls_cert[0] != '\0', key = options->tls_key[0] != '\0';
+
+	if (cert != key) {
+		return err_set(reterr, ERR_CONFIG,
+			       "tls_cert and tls_key go together: %s is missing",
+			       cert ? "tls_key" : "tls_cert");
+	}
+	return cert ? http_tls_load(options->tls_cert, options->tls_key, reterr) : 0;
 }
 
-static int check_listeners(const struct settings *options, struct err *reterr)
+/* What other machines can reach has to be encrypted, or somebody has to have said that it need not. */
+static int check_listener(struct process *p, const char *text, struct err *reterr)
 {
-	if (options->listen.count == 0) {
-		return err_set(reterr, ERR_CONFIG, "listen is empty");
+	struct http_socket parsed;
+	int rc = http_socket_parse(&parsed, text, http_tls_is_loaded(), reterr);
+
+	if (rc != 0) {
+		return rc;
 	}
-	for (size_t i = 0; i < options->listen.count; i++) {
-		if (!is_loopback(options->listen.items[i])) {
-			return err_set(reterr, ERR_CONFIG,
-				       "%s is not a loopback address: without authentication the "
-				       "daemon listens on loopback and unix sockets only",
-				       options->listen.items[i]);
-		}
+	if (parsed.is_tls && !http_tls_is_loaded()) {
+		return err_set(reterr, ERR_CONFIG, "%s needs tls_cert and tls_key", text);
+	}
+	if (parsed.is_unix || parsed.is_loopback) {
+		return 0;
+	}
+	p->is_reachable = true;
+	if (!parsed.is_tls && !p->options->allow_cleartext) {
+		return err_set(reterr, ERR_CONFIG,
+			       "other machines can reach %s: give tls_cert and tls_key, or "
+			       "allow_cleartext = true where something else encrypts",
+			       text);
 	}
 	return 0;
+}
+
+static int check_listeners(struct process *p, struct err *reterr)
+{
+	int rc = load_tls(p->options, reterr);
+
+	if (rc == 0 && p->options->listen.count == 0) {
+		rc = err_set(reterr, ERR_CONFIG, "listen is empty");
+	}
+	for (size_t i = 0; rc == 0 && i < p->options->listen.count; i++) {
+		rc = check_listener(p, p->options->listen.items[i], reterr);
+	}
+	return rc;
 }
 
 static int read_choice(const char *what, const char *text, const char *const *names,
@@ -97,7 +129,8 @@ static int make_guard(struct process *p, struct err *reterr)
 	const char *name = p->options->evaluator_policy;
 	int policy = name[0] != '\0'
 			     ? read_choice("evaluator_policy", name, guard_policy_names, reterr)
-			     : GUARD_LAN;
+		     : p->is_reachable ? GUARD_ALLOWLIST
+				       : GUARD_LAN;
 
 	if (policy < 0) {
 		return policy;
@@ -176,9 +209,18 @@ static void on_signal(uv_signal_t *handle, int number)
 /* What closing a terminal sends, and what asks many a daemon to read its files again. */
 static void on_hangup(uv_signal_t *handle, int number)
 {
-	(void)handle;
-	log_line(LOG_INFO, "SIGHUP is ignored: settings are read at the start alone",
-		 LOG_INT("signal", number));
+	const struct process *p = handle->data;
+	struct err err;
+
+	(void)number;
+	if (!http_tls_is_loaded()) {
+		log_line(LOG_INFO, "SIGHUP is ignored: settings are read at the start alone");
+	} else if (load_tls(p->options, &err) == 0) {
+		log_line(LOG_INFO, "SIGHUP: certificate and key were read again");
+	} else {
+		log_line(LOG_ERROR, "SIGHUP: the old certificate and key stay",
+			 LOG_TEXT("error", err.message));
+	}
 }
 
 static void on_watchdog(uv_timer_t *handle)
@@ -221,7 +263,14 @@ static int open_ledger(struct process *p, struct err *reterr)
 	if (p->ledger == NULL) {
 		return -(int)reterr->code;
 	}
-	access_init(&p->server.access, p->ledger, p->options_always);
+	access_init(&p->server.access, p->ledger, p->is_token_wanted);
+	if (p->is_reachable && ledger_count(p->ledger) == 0) {
+		return err_set(
+			reterr, ERR_CONFIG,
+			"other machines can reach this daemon and there is no token: make one with "
+			"narrowd --data-dir %s token create --scope admin",
+			p->options->data_dir);
+	}
 	return 0;
 }
 
@@ -256,11 +305,11 @@ static void guard_ourselves(struct process *p)
 		char host[64] = "";
 		unsigned port = 0;
 
-		if (sscanf(url, "http://[%63[^]]]:%u", host, &port) == 2 &&
+		if (sscanf(strchr(url, ':'), "://[%63[^]]]:%u", host, &port) == 2 &&
 		    inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
 			v6.sin6_port = htons((uint16_t)port);
 			guard_add_own(p->guard, (struct sockaddr *)&v6);
-		} else if (sscanf(url, "http://%63[^:]:%u", host, &port) == 2 &&
+		} else if (sscanf(strchr(url, ':'), "://%63[^:]:%u", host, &port) == 2 &&
 			   inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
 			v4.sin_port = htons((uint16_t)port);
 			guard_add_own(p->guard, (struct sockaddr *)&v4);
@@ -406,13 +455,13 @@ int process_check(struct settings *options, struct err *reterr)
 	p->options = options;
 
 	if (rc == 0) {
-		rc = check_listeners(options, reterr);
+		rc = check_listeners(p, reterr);
 	}
 	if (rc == 0) {
 		static const char *const modes[] = {"auto", "always", NULL};
 		int mode = read_choice("auth", options->auth, modes, reterr);
 
-		p->options_always = mode == 1;
+		p->is_token_wanted = p->is_reachable || mode == 1;
 		rc = mode < 0 ? mode : 0;
 	}
 	if (rc == 0) {
@@ -424,4 +473,5 @@ int process_check(struct settings *options, struct err *reterr)
 void process_finish(void)
 {
 	guard_destroy(process.guard);
+	http_tls_forget();
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/http/http_tls.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 /*
  * libmicrohttpd runs in its external epoll mode inside our loop. How, and why so:
  *
+ * - It speaks either TLS or not, so there are two of it where both are needed, run one after the other.
  * - MHD's epoll descriptor is watched by a uv_poll. Neither that callback nor anything else calls
  *   MHD_run() directly: they mark the server dirty, and the prepare hook, which libuv calls right
  *   before it would sleep, runs MHD. So MHD is never entered from inside one of its own callbacks.
@@ -37,10 +39,6 @@ enum {
 	MAX_RUNS = 4,
 	RETRY_MS = 1,
 	SWEEP_MS = 250,
-	ACCEPT_BATCH = 64,
-	/* Connections that are given up but not yet closed still have a place in MHD's count. */
-	MHD_SLACK = 4 * ACCEPT_BATCH,
-	MHD_MEMORY = 32 * 1024,
 };
 
 static void on_idle(uv_idle_t *handle)
@@ -72,13 +70,38 @@ static void on_handle_closed(uv_handle_t *handle)
 static void close_handles(struct http *http)
 {
 	uv_handle_t *const handles[] = {
-		(uv_handle_t *)&http->poll,  (uv_handle_t *)&http->prepare,
-		(uv_handle_t *)&http->dirty, (uv_handle_t *)&http->again,
-		(uv_handle_t *)&http->sweep, (uv_handle_t *)&http->stop_timer,
+		(uv_handle_t *)&http->prepare,    (uv_handle_t *)&http->dirty,
+		(uv_handle_t *)&http->again,      (uv_handle_t *)&http->sweep,
+		(uv_handle_t *)&http->stop_timer,
 	};
 
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
 		uv_close(handles[i], on_handle_closed);
+	}
+}
+
+/* What its poll handle points to is the engine, until it is closed. */
+static void on_engine_closed(uv_handle_t *handle)
+{
+	struct http_engine *engine = handle->data;
+
+	handle->data = engine->http;
+	on_handle_closed(handle);
+}
+
+static void stop_engines(struct http *http)
+{
+	for (int e = 0; e < ENGINES; e++) {
+		struct http_engine *engine = &http->engines[e];
+
+		for (int i = 0; engine->mhd != NULL && i < MAX_RUNS; i++) {
+			(void)MHD_run(engine->mhd);
+		}
+		if (engine->mhd != NULL) {
+			MHD_stop_daemon(engine->mhd);
+			engine->mhd = NULL;
+			uv_close((uv_handle_t *)&engine->poll, on_engine_closed);
+		}
 	}
 }
 
@@ -91,11 +114,7 @@ static void finish_stop(struct http *http)
 		http_conn_drop(list_entry(node, struct http_conn, node));
 	}
 	http->stopped = true;
-	for (int i = 0; i < MAX_RUNS; i++) {
-		(void)MHD_run(http->mhd);
-	}
-	MHD_stop_daemon(http->mhd);
-	http->mhd = NULL;
+	stop_engines(http);
 	close_handles(http);
 }
 
@@ -106,22 +125,20 @@ static void on_again(uv_timer_t *handle)
 
 static void pump(struct http *http)
 {
-	MHD_UNSIGNED_LONG_LONG timeout = 0;
-	enum MHD_Result wants = MHD_YES;
+	int64_t again = -1;
 
 	for (int i = 0; i < MAX_RUNS && uv_is_active((uv_handle_t *)&http->dirty); i++) {
 		(void)uv_idle_stop(&http->dirty);
-		(void)MHD_run(http->mhd);
-		wants = MHD_get_timeout(http->mhd, &timeout);
-		if (wants == MHD_YES && timeout == 0) {
+		again = http_engine_run(http);
+		if (again == 0) {
 			http_mark_dirty(http);
 		}
 	}
 	if (uv_is_active((uv_handle_t *)&http->dirty)) {
 		(void)uv_idle_stop(&http->dirty);
 		(void)uv_timer_start(&http->again, on_again, RETRY_MS, 0);
-	} else if (wants == MHD_YES) {
-		(void)uv_timer_start(&http->again, on_again, timeout, 0);
+	} else if (again >= 0) {
+		(void)uv_timer_start(&http->again, on_again, (uint64_t)again, 0);
 	} else {
 		(void)uv_timer_stop(&http->again);
 	}
@@ -141,9 +158,16 @@ static void on_prepare(uv_prepare_t *handle)
 
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
+	const struct http_engine *engine = handle->data;
+
 	(void)status;
 	(void)events;
-	http_mark_dirty(handle->data);
+	http_mark_dirty(engine->http);
+}
+
+static struct http_engine *engine_of(struct http_listener *listener)
+{
+	return &listener->http->engines[listener->socket.is_tls ? ENGINE_TLS : ENGINE_CLEAR];
 }
 
 /*
@@ -169,7 +193,7 @@ static bool accept_one(struct http_listener *listener)
 		return true;
 	}
 	http->accepting = listener;
-	(void)MHD_add_connection(http->mhd, fd, (struct sockaddr *)&peer, length);
+	(void)MHD_add_connection(engine_of(listener)->mhd, fd, (struct sockaddr *)&peer, length);
 	return true;
 }
 
@@ -182,7 +206,7 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH && accept_one(listener); i++) {
+	for (int i = 0; i < HTTP_ACCEPT_BATCH && accept_one(listener); i++) {
 	}
 	http_mark_dirty(http);
 	if (!uv_is_active((uv_handle_t *)&http->sweep)) {
@@ -233,7 +257,8 @@ static int open_listeners(struct http *http, const char *const *addresses, struc
 	}
 	http->listeners = mem_new(count + 1, sizeof(*http->listeners));
 	for (size_t i = 0; i < count; i++) {
-		int rc = http_socket_init(&http->listeners[i].socket, addresses[i], reterr);
+		int rc = http_socket_init(&http->listeners[i].socket, addresses[i],
+					  http_tls_is_loaded(), reterr);
 
 		http->listeners[i].http = http;
 		if (rc != 0) {
@@ -244,19 +269,6 @@ static int open_listeners(struct http *http, const char *const *addresses, struc
 	return 0;
 }
 
-/*
- * Since 1.0 MHD unfolds lines and mends targets that it can guess, unless it is told not to, and
- * keeps an added connection for its next run, unless it has to do with one thread: then neither our
- * count of connections nor `accepting` would be right.
- */
-#if MHD_VERSION >= 0x01000000
-#define MHD_STRICTLY   MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1
-#define MHD_ONE_THREAD MHD_USE_NO_THREAD_SAFETY
-#else
-#define MHD_STRICTLY   MHD_OPTION_STRICT_FOR_CLIENT, 0
-#define MHD_ONE_THREAD 0
-#endif
-
 static void open_private(struct http *http, const char *path)
 {
 	struct http_listener *listener = &http->listeners[http->listener_count];
@@ -264,7 +276,7 @@ static void open_private(struct http *http, const char *path)
 	struct err err;
 
 	listener->http = http;
-	if (address != NULL && http_socket_init(&listener->socket, address, &err) == 0) {
+	if (address != NULL && http_socket_init(&listener->socket, address, false, &err) == 0) {
 		(void)chmod(path, S_IRUSR | S_IWUSR);
 		http->listener_count++;
 	} else if (address != NULL) {
@@ -273,22 +285,22 @@ static void open_private(struct http *http, const char *path)
 	free(address);
 }
 
-static int start_mhd(struct http *http, struct err *reterr)
+/* Those that some listener needs. */
+static int start_engines(struct http *http, struct err *reterr)
 {
-	http->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
-			MHD_ONE_THREAD,
-		0, NULL, NULL, http_request_access, http, MHD_OPTION_URI_LOG_CALLBACK,
-		http_request_begin, http, MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, http,
-		MHD_OPTION_NOTIFY_CONNECTION, http_conn_notify, http, MHD_OPTION_CONNECTION_LIMIT,
-		http->options.max_connections + MHD_SLACK, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MHD_MEMORY,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_STRICTLY, MHD_OPTION_END);
-	if (http->mhd == NULL) {
-		return err_set(reterr, ERR_ADDRESS, "cannot start the HTTP server: %s",
-			       strerror(errno));
+	int rc = 0;
+
+	for (size_t i = 0; i < http->listener_count && rc == 0; i++) {
+		bool tls = http->listeners[i].socket.is_tls;
+
+		if (tls && !http_tls_is_loaded()) {
+			rc = err_set(reterr, ERR_ADDRESS, "%s needs a certificate and its key",
+				     http->listeners[i].socket.url);
+		} else if (engine_of(&http->listeners[i])->mhd == NULL) {
+			rc = http_engine_start(http, tls ? ENGINE_TLS : ENGINE_CLEAR, reterr);
+		}
 	}
-	return 0;
+	return rc;
 }
 
 /* Like the loop's own handles: they fail only when the kernel has no memory for them. */
@@ -306,7 +318,6 @@ static void init_handles(struct http *http)
 {
 	uv_loop_t *uv = loop_uv(http->loop);
 	uv_timer_t *const timers[] = {&http->again, &http->sweep, &http->stop_timer};
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 
 	(void)uv_prepare_init(uv, &http->prepare);
 	(void)uv_idle_init(uv, &http->dirty);
@@ -317,7 +328,15 @@ static void init_handles(struct http *http)
 		timers[i]->data = http;
 		http->open_handles++;
 	}
-	watch(http, &http->poll, http, info->epoll_fd, on_poll);
+	for (int e = 0; e < ENGINES; e++) {
+		struct http_engine *engine = &http->engines[e];
+
+		if (engine->mhd != NULL) {
+			watch(http, &engine->poll, engine,
+			      MHD_get_daemon_info(engine->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+			      on_poll);
+		}
+	}
 	for (size_t i = 0; i < http->listener_count; i++) {
 		struct http_listener *listener = &http->listeners[i];
 
@@ -342,7 +361,7 @@ struct http *http_create(struct loop *loop, const struct http_options *options,
 		return NULL;
 	}
 	open_private(http, options->private_socket);
-	if (start_mhd(http, reterr) != 0) {
+	if (start_engines(http, reterr) != 0) {
 		http_destroy(http);
 		return NULL;
 	}
@@ -415,8 +434,10 @@ void http_destroy(struct http *http)
 	if (http == NULL) {
 		return;
 	}
-	if (http->mhd != NULL) {
-		MHD_stop_daemon(http->mhd);
+	for (int e = 0; e < ENGINES; e++) {
+		if (http->engines[e].mhd != NULL) {
+			MHD_stop_daemon(http->engines[e].mhd);
+		}
 	}
 	for (size_t i = 0; i < http->listener_count; i++) {
 		http_socket_finish(&http->listeners[i].socket);

@@ -26,7 +26,8 @@ struct request;
 enum { HTTP_ADDRESS_SIZE = 48 };
 
 struct http_options {
-	/* NULL-terminated: "127.0.0.1:8585", "[::1]:8585" or "unix:/path"; port 0 picks one. */
+	/* NULL-terminated: see http_socket_parse(); port 0 picks one. With a pair of http_tls_load() what
+	 * other machines reach speaks TLS. */
 	const char *const *listen;
 	/* A unix socket besides, for the user of this process alone, or NULL; without it when it cannot be
 	 * made. */
@@ -51,7 +52,7 @@ typedef void (*http_handler)(struct request *request, void *arg);
  */
 struct http *http_create(struct loop *loop, const struct http_options *options,
 			 http_handler handler, void *arg, struct err *reterr);
-/* "http://127.0.0.1:8585" of listener `index` as really bound ("unix:/path"); NULL past the end. */
+/* "http://127.0.0.1:8585" or "https://..." of listener `index` as really bound ("unix:/path"); NULL past the end. */
 const char *http_url(const struct http *http, size_t index);
 /*
  * Stops accepting, answers waiting reads (GET) with 503, ends streams, lets everything else be

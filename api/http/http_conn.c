@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/http/http_tls.h"
 #include "api/http/problem.h"
 #include "base/mem.h"
 
@@ -83,7 +84,9 @@ void request_peer(const struct request *request, struct http_peer *ret)
 	struct ucred peer = {0};
 	socklen_t length = sizeof(peer);
 
-	*ret = (struct http_peer){.is_unix = conn->listener->socket.is_unix, .uid = -1};
+	*ret = (struct http_peer){.is_unix = conn->listener->socket.is_unix,
+				  .is_secure = conn->listener->socket.is_tls,
+				  .uid = -1};
 	if (ret->is_unix) {
 		if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0) {
 			ret->uid = (int64_t)peer.uid;
@@ -170,7 +173,14 @@ void http_conn_refuse(struct http_conn *conn, const struct err *err)
 				request_id(conn->request), body);
 
 	/* Best effort: a client whose socket takes no more has other worries than a reason. */
-	(void)send(conn->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (conn->listener->socket.is_tls) {
+		http_tls_send(MHD_get_connection_info(conn->request->mhd,
+						      MHD_CONNECTION_INFO_GNUTLS_SESSION)
+				      ->tls_session,
+			      text, strlen(text));
+	} else {
+		(void)send(conn->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
 	free(text);
 	free(body);
 	http_conn_drop(conn);

@@ -196,11 +196,11 @@ static bool origin_is_own(const struct http_guard *guard, const struct http_guar
 		return false;
 	}
 	if (strncasecmp(origin, "http://", strlen("http://")) == 0) {
-		return strcasecmp(origin + strlen("http://"), host) == 0;
+		return !rules->secure && strcasecmp(origin + strlen("http://"), host) == 0;
 	}
 	return strncasecmp(origin, "https://", strlen("https://")) == 0 &&
 	       strcasecmp(origin + strlen("https://"), host) == 0 &&
-	       host_is_listed(host, rules->allowed_hosts);
+	       (rules->secure || host_is_listed(host, rules->allowed_hosts));
 }
 
 static int check_browser(const struct http_guard *guard, const struct http_guard_rules *rules,

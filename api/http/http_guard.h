@@ -40,6 +40,7 @@ struct http_guard {
 struct http_guard_rules {
 	const char *method;
 	const char *version;
+	bool secure;     /* the connection is: our own pages are those of https */
 	bool check_host; /* the listener is one that web pages of its own machine can reach */
 	const char *const *allowed_hosts; /* as in struct http_options */
 	size_t max_body;

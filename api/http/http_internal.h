@@ -28,7 +28,17 @@ enum {
 	/* Bodies and answers get this much more time than their time-outs say. */
 	SLOWEST_BYTES_PER_MS = 1,
 	HTTP_NO_DEADLINE = -1,
+	HTTP_ACCEPT_BATCH = 64,
 };
+
+/* libmicrohttpd either speaks TLS or not: one of these for each that is needed. */
+struct http_engine {
+	struct http *http;
+	struct MHD_Daemon *mhd; /* NULL while it is not needed */
+	uv_poll_t poll;         /* on its epoll descriptor */
+};
+
+enum http_engine_kind { ENGINE_CLEAR, ENGINE_TLS, ENGINES };
 
 struct http_listener {
 	struct http *http;
@@ -44,9 +54,8 @@ struct http {
 	struct http_listener *listeners;
 	size_t listener_count;
 	const struct http_listener *accepting; /* whose connection is being handed to MHD */
-	struct MHD_Daemon *mhd;
+	struct http_engine engines[ENGINES];
 
-	uv_poll_t poll; /* on MHD's epoll descriptor */
 	uv_prepare_t prepare;
 	uv_idle_t dirty;  /* active while MHD has to run before the loop may sleep */
 	uv_timer_t again; /* MHD wants to run without an event */
@@ -131,6 +140,11 @@ struct request {
 /* http.c */
 void http_mark_dirty(struct http *http);
 int64_t http_now(const struct http *http);
+
+/* http_engine.c */
+int http_engine_start(struct http *http, enum http_engine_kind kind, struct err *reterr);
+/* Runs each once. Returns ms until one wants to run again, or -1. */
+int64_t http_engine_run(struct http *http);
 
 /* http_conn.c */
 void http_conn_notify(void *http, struct MHD_Connection *mhd, void **context,

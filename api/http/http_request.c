@@ -192,6 +192,7 @@ static enum MHD_Result on_head(struct request *request, const char *version)
 	const struct http_guard_rules rules = {
 		.method = request->method,
 		.version = version,
+		.secure = request->conn->listener->socket.is_tls,
 		.check_host = request->conn->listener->socket.is_loopback,
 		.allowed_hosts = options->allowed_hosts,
 		.max_body = options->max_body,

@@ -68,8 +68,20 @@ static bool parse_ip(struct http_socket *sock, const char *ip, bool brackets, in
 	return inet_pton(AF_INET, ip, &v4->sin_addr) == 1;
 }
 
-int http_socket_parse(struct http_socket *sock, const char *text, struct err *reterr)
+/* Takes "http://" or "https://" off. */
+static const char *without_scheme(const char *text, bool *ret_given, bool *ret_tls)
 {
+	static const char clear[] = "http://", tls[] = "https://";
+
+	*ret_tls = strncmp(text, tls, sizeof(tls) - 1) == 0;
+	*ret_given = *ret_tls || strncmp(text, clear, sizeof(clear) - 1) == 0;
+	return text + (*ret_tls ? sizeof(tls) - 1 : *ret_given ? sizeof(clear) - 1 : 0);
+}
+
+int http_socket_parse(struct http_socket *sock, const char *whole, bool tls, struct err *reterr)
+{
+	bool given, wanted;
+	const char *text = without_scheme(whole, &given, &wanted);
 	char ip[INET6_ADDRSTRLEN] = "";
 	const char *colon = strrchr(text, ':');
 	bool brackets = text[0] == '[' && colon != NULL && colon > text + 1 && colon[-1] == ']';
@@ -78,7 +90,7 @@ int http_socket_parse(struct http_socket *sock, const char *text, struct err *re
 
 	memset(sock, 0, sizeof(*sock));
 	sock->fd = -1;
-	if (strncmp(text, "unix:", strlen("unix:")) == 0) {
+	if (!given && strncmp(text, "unix:", strlen("unix:")) == 0) {
 		return parse_unix(sock, text + strlen("unix:"), text, reterr);
 	}
 	if (colon == NULL || !parse_port(colon + 1, &port)) {
@@ -93,6 +105,7 @@ int http_socket_parse(struct http_socket *sock, const char *text, struct err *re
 		return bad_address(text, reterr);
 	}
 	sock->is_loopback = http_socket_is_local(&sock->address.any);
+	sock->is_tls = given ? wanted : tls && !sock->is_loopback;
 	return 0;
 }
 
@@ -190,6 +203,7 @@ static char *make_url(struct http_socket *sock)
 	char ip[INET6_ADDRSTRLEN] = "";
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&sock->address.storage;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&sock->address.storage;
+	const char *scheme = sock->is_tls ? "https" : "http";
 
 	if (sock->is_unix) {
 		return mem_printf("unix:%s", sock->address.un.sun_path);
@@ -198,15 +212,15 @@ static char *make_url(struct http_socket *sock)
 	(void)getsockname(sock->fd, &sock->address.any, &sock->length);
 	if (v4->sin_family == AF_INET) {
 		(void)inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
-		return mem_printf("http://%s:%u", ip, ntohs(v4->sin_port));
+		return mem_printf("%s://%s:%u", scheme, ip, ntohs(v4->sin_port));
 	}
 	(void)inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
-	return mem_printf("http://[%s]:%u", ip, ntohs(v6->sin6_port));
+	return mem_printf("%s://[%s]:%u", scheme, ip, ntohs(v6->sin6_port));
 }
 
-int http_socket_init(struct http_socket *sock, const char *text, struct err *reterr)
+int http_socket_init(struct http_socket *sock, const char *text, bool tls, struct err *reterr)
 {
-	int rc = http_socket_parse(sock, text, reterr);
+	int rc = http_socket_parse(sock, text, tls, reterr);
 
 	if (rc != 0) {
 		return rc;

@@ -18,6 +18,7 @@ struct http_socket {
 	char *url;
 	bool is_unix;
 	bool is_loopback; /* an IP address that only this machine can reach */
+	bool is_tls;
 	union {
 		struct sockaddr any;
 		struct sockaddr_storage storage;
@@ -28,12 +29,14 @@ struct http_socket {
 	ino_t inode;
 };
 
-/* Reads "127.0.0.1:8585", "[::1]:8585" or "unix:/path" into `sock`. Returns 0 or -ERR_ADDRESS. */
-int http_socket_parse(struct http_socket *sock, const char *text, struct err *reterr);
+/* Reads "127.0.0.1:8585", "[::1]:8585" or "unix:/path" into `sock`, before an address "http://" or
+ * "https://". Without either `tls` says whether what other machines reach speaks TLS. Returns 0 or
+ * -ERR_ADDRESS. */
+int http_socket_parse(struct http_socket *sock, const char *text, bool tls, struct err *reterr);
 /* Parses, binds and listens, not blocking; a unix socket that nobody serves any more is replaced, and
  * nothing else.
  * Returns 0 or -ERR_ADDRESS; finish in either case. */
-int http_socket_init(struct http_socket *sock, const char *text, struct err *reterr);
+int http_socket_init(struct http_socket *sock, const char *text, bool tls, struct err *reterr);
 /* Closes it and removes a unix socket's path; the URL stays. */
 void http_socket_close(struct http_socket *sock);
 void http_socket_finish(struct http_socket *sock);

@@ -66,7 +66,7 @@ class Credentials(unittest.TestCase):
         finished(self.daemon, clone)
         self.assertEqual(set(self.signers), {SECRET})
         self.daemon.kill9()
-        for file in os.listdir(self.data):
+        for file in filter(os.path.isfile, (os.path.join(self.data, name) for name in os.listdir(self.data))):
             with open(os.path.join(self.data, file), "rb") as content:
                 kept = content.read()
             self.assertNotIn(SECRET.encode(), kept)

@@ -33,7 +33,7 @@ NOT_RUN = {
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"sh \(not run: [^()]+\)")
 
-PORTS = (8585, 9001, 9002)  # of the daemon and of two evaluators, in the pages
+PORTS = (8585, 8443, 9001, 9002)  # of the daemon, with TLS, and of two evaluators, in the pages
 # The first pages of a newcomer, who reads on in the same shell.
 FIRST_PAGES = ["README.md", "docs/getting-started.md"]
 

@@ -3,35 +3,14 @@
 import json
 import os
 import pathlib
-import ssl
-import subprocess
 import tempfile
 import unittest
 
 import jobkit
+from certificates import make_ca
 from daemon import Daemon
 
-KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 TOKEN, OTHER = "Bearer 4f9c-secret", "Bearer 77aa-secret"
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-def make_ca(directory, name):
-    """An authority, and what it vouches for: this machine. Its certificate, and a server's context."""
-    ca, key, request, leaf = (directory / f"{name}.{end}" for end in ("pem", "key", "csr", "crt"))
-    openssl("req", "-x509", *KEY, "-keyout", key, "-out", ca, "-days", 2, "-subj", f"/CN={name}")
-    names = directory / "names"
-    names.write_text("subjectAltName=IP:127.0.0.1\n")
-    leaf_key = directory / f"{name}-leaf.key"
-    openssl("req", *KEY, "-keyout", leaf_key, "-out", request, "-subj", "/CN=evaluator")
-    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", key, "-CAcreateserial",
-            "-days", 2, "-extfile", names, "-out", leaf)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(leaf, leaf_key)
-    return ca.read_text(), context, key.read_text()
 
 
 class TlsEvaluator(jobkit.Evaluator):
@@ -178,8 +157,8 @@ class Headers(Wire):
             self.assertEqual((headers["Authorization"], headers["X-Tenant"]), (TOKEN, TOKEN))
             self.assertEqual(headers["Content-Type"], "application/json")
         self.daemon.kill9()
-        for file in os.listdir(self.data):
-            self.assertNotIn(b"4f9c-secret", (self.data / file).read_bytes(), file)
+        for file in filter(os.path.isfile, (os.path.join(self.data, name) for name in os.listdir(self.data))):
+            self.assertNotIn(b"4f9c-secret", pathlib.Path(file).read_bytes(), file)
         self.assertNotIn("4f9c-secret", self.daemon.log())
         self.daemon.start()
 

@@ -87,8 +87,8 @@ class Settings(ProcessTest):
         bad_line = self.write("bad_line", "log_level = info\nnonsense\n")
         bad_name = self.write("bad_name", "no_such = 1\n")
         for arguments, status, word in (
-            (["--listen", "0.0.0.0:0"], CONFIG, "loopback"),
-            (["--listen", "[::]:0"], CONFIG, "loopback"),
+            (["--listen", "0.0.0.0:0"], CONFIG, "tls_cert"),
+            (["--listen", "[::]:0"], CONFIG, "tls_cert"),
             (["--listen", ""], CONFIG, "listen"),
             (["--log-level", "loud"], CONFIG, "log_level"),
             (["--log-format", "xml"], CONFIG, "log_format"),

@@ -136,12 +136,14 @@ Test(http_socket, addresses)
 	struct err err;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		cr_assert_eq(http_socket_parse(&sock, good[i].text, &err), 0, "%s", good[i].text);
+		cr_assert_eq(http_socket_parse(&sock, good[i].text, true, &err), 0, "%s",
+			     good[i].text);
 		cr_assert_eq(sock.is_loopback, good[i].loopback, "%s", good[i].text);
 		cr_assert_eq(sock.is_unix, good[i].is_unix, "%s", good[i].text);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		cr_assert_eq(http_socket_parse(&sock, bad[i], &err), -ERR_ADDRESS, "%s", bad[i]);
+		cr_assert_eq(http_socket_parse(&sock, bad[i], true, &err), -ERR_ADDRESS, "%s",
+			     bad[i]);
 		cr_assert_not_null(strstr(err.message, "cannot listen on"));
 	}
 }
