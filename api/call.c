@@ -231,7 +231,7 @@ static char *end_line(char *text)
 
 /* An answer that is packed; a long one by a pool thread. */
 struct packing {
-	uv_work_t work;
+	struct loop_job work;
 	struct call *call;
 	char *type;
 	char *text;
@@ -240,20 +240,19 @@ struct packing {
 	size_t packed_length;
 };
 
-static void work_pack(uv_work_t *work)
+static void work_pack(void *arg)
 {
-	struct packing *p = work->data;
+	struct packing *p = arg;
 
 	p->packed = gzip_pack(p->text, p->length, &p->packed_length);
 }
 
-static void after_packing(uv_work_t *work, int status)
+static void after_packing(void *arg)
 {
-	struct packing *p = work->data;
+	struct packing *p = arg;
 	struct call *call = p->call;
 	bool packed = p->packed != NULL;
 
-	(void)status;
 	if (call->request == NULL) {
 		free(p->text);
 		free(p->packed);
@@ -284,14 +283,12 @@ static void reply_read(struct call *call, const char *type, char *text)
 	}
 	p = mem_new(1, sizeof(*p));
 	*p = (struct packing){.call = call, .type = mem_dup(type), .text = text, .length = length};
-	p->work.data = p;
 	call_ref(call);
 	if (length <= PACK_AT_ONCE_BYTES) {
-		work_pack(&p->work);
-		after_packing(&p->work, 0);
+		work_pack(p);
+		after_packing(p);
 	} else {
-		(void)uv_queue_work(loop_uv(call->server->loop), &p->work, work_pack,
-				    after_packing);
+		loop_work(call->server->loop, &p->work, work_pack, after_packing, p);
 	}
 }
 

@@ -56,6 +56,7 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 	struct tuner_stats tuner;
 	struct store_stats store;
 	struct courier_stats courier;
+	struct loop_slow slow = loop_slow(server->loop);
 	struct buf text;
 
 	tuner_stats(server->tuner, &tuner);
@@ -91,6 +92,11 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 		 (double)courier.failed},
 		{"narrowd_webhook_dead_total", "counter", "Deliveries that were given up.",
 		 (double)courier.dead},
+		{"narrowd_loop_slow_total", "counter",
+		 "Pieces of work that held the loop up for longer than they may.",
+		 (double)slow.count},
+		{"narrowd_loop_slow_seconds_total", "counter", "CPU time of these pieces.",
+		 (double)slow.total_us / 1e6},
 		{"narrowd_http_connections", "gauge", "Open HTTP connections.",
 		 (double)http_connection_count(server->http)},
 		{"narrowd_http_waiting", "gauge",

@@ -187,15 +187,15 @@ void results_pareto(struct call *call)
 
 /* A pool thread fits the models and writes the document, which is long with many operators. */
 struct learning {
-	uv_work_t work;
+	struct loop_job work;
 	struct call *call;
 	struct sensitivity *sensitivity;
 	char *text;
 };
 
-static void work_learn(uv_work_t *work)
+static void work_learn(void *arg)
 {
-	struct learning *learning = work->data;
+	struct learning *learning = arg;
 
 	json_t *document;
 
@@ -205,11 +205,10 @@ static void work_learn(uv_work_t *work)
 	json_decref(document);
 }
 
-static void after_learning(uv_work_t *work, int status)
+static void after_learning(void *arg)
 {
-	struct learning *learning = work->data;
+	struct learning *learning = arg;
 
-	(void)status;
 	if (learning->text != NULL) {
 		call_reply_text(learning->call, 200, "application/json", learning->text);
 	} else {
@@ -226,12 +225,10 @@ static void on_answered(struct call *call, const struct store_rows *rows)
 	const json_t *baseline = json_object_get(outcome->job, "baseline");
 	struct learning *learning = mem_new(1, sizeof(*learning));
 
-	learning->work.data = learning;
 	learning->call = call;
 	learning->sensitivity = sensitivity_create(outcome->spec, baseline, rows);
 	call_ref(call);
-	(void)uv_queue_work(loop_uv(call->server->loop), &learning->work, work_learn,
-			    after_learning);
+	loop_work(call->server->loop, &learning->work, work_learn, after_learning, learning);
 }
 
 static void sensitivity(struct call *call, const struct store_rows *rows)

@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 /*
@@ -18,7 +20,43 @@ struct loop {
 	struct list deferred;
 	pthread_mutex_t lock; /* guards posted */
 	struct list posted;
+	int depth; /* of pieces */
+	struct loop_slow slow;
 };
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t loop_piece_begin(struct loop *loop)
+{
+	return loop->depth++ == 0 ? cpu_ns() : 0;
+}
+
+void loop_piece_end(struct loop *loop, uint64_t since, const char *name)
+{
+	uint64_t us;
+
+	if (--loop->depth > 0) {
+		return;
+	}
+	us = (cpu_ns() - since) / 1000;
+	if (us > LOOP_PIECE_MS * 1000) {
+		loop->slow.count++;
+		loop->slow.total_us += us;
+		log_line(LOG_WARNING, "the loop was held up", LOG_TEXT("by", name),
+			 LOG_INT("cpu_us", (int64_t)us));
+	}
+}
+
+struct loop_slow loop_slow(const struct loop *loop)
+{
+	return loop->slow;
+}
 
 static void run_deferred(struct loop *loop)
 {
@@ -34,8 +72,11 @@ static void run_deferred(struct loop *loop)
 	list_init(&loop->deferred);
 	while ((node = list_pop(&batch)) != NULL) {
 		struct loop_task *task = list_entry(node, struct loop_task, node);
+		const char *name = task->name; /* the task may be gone afterwards */
+		uint64_t since = loop_piece_begin(loop);
 
 		task->fn(task->arg);
+		loop_piece_end(loop, since, name);
 	}
 }
 
@@ -108,9 +149,11 @@ void loop_run(struct loop *loop)
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
-void loop_defer(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg)
+void loop_defer_named(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg,
+		      const char *name)
 {
 	task->fn = fn;
+	task->name = name;
 	task->arg = arg;
 	enqueue(loop, task);
 }
@@ -125,9 +168,11 @@ void loop_cancel(struct loop *loop, struct loop_task *task)
 	(void)pthread_mutex_unlock(&loop->lock);
 }
 
-void loop_post(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg)
+void loop_post_named(struct loop *loop, struct loop_task *task, loop_fn fn, void *arg,
+		     const char *name)
 {
 	task->fn = fn;
+	task->name = name;
 	task->arg = arg;
 	(void)pthread_mutex_lock(&loop->lock);
 	list_append(&loop->posted, &task->node);
@@ -142,15 +187,50 @@ void loop_close(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->async, NULL);
 }
 
+static void on_work(uv_work_t *work)
+{
+	struct loop_job *job = work->data;
+
+	job->work(job->arg);
+}
+
+static void after_work(uv_work_t *work, int status)
+{
+	struct loop_job *job = work->data;
+	struct loop *loop = job->loop;
+	const char *name = job->name;
+	uint64_t since = loop_piece_begin(loop);
+
+	(void)status; /* nothing is taken back */
+	job->done(job->arg);
+	loop_piece_end(loop, since, name);
+}
+
+void loop_work_named(struct loop *loop, struct loop_job *job, loop_fn work, loop_fn done, void *arg,
+		     const char *name)
+{
+	*job = (struct loop_job){
+		.loop = loop, .work = work, .done = done, .arg = arg, .name = name};
+	job->uv.data = job;
+	(void)uv_queue_work(&loop->uv, &job->uv, on_work, after_work);
+}
+
 static void on_timer(uv_timer_t *handle)
 {
 	struct loop_timer *timer = handle->data;
+	struct loop *loop = timer->loop;
+	const char *name = timer->name;
+	uint64_t since = loop_piece_begin(loop);
 
 	timer->fn(timer->arg);
+	loop_piece_end(loop, since, name);
 }
 
-void loop_timer_init(struct loop *loop, struct loop_timer *timer, loop_fn fn, void *arg)
+void loop_timer_init_named(struct loop *loop, struct loop_timer *timer, loop_fn fn, void *arg,
+			   const char *name)
 {
+	timer->loop = loop;
+	timer->name = name;
 	(void)uv_timer_init(&loop->uv, &timer->uv);
 	timer->uv.data = timer;
 	timer->fn = fn;

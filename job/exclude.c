@@ -153,6 +153,7 @@ static void choose_again(struct job *job)
 		job_choose_best(job);
 	}
 	if (over) {
+		(void)strategy_catch_up(&job->strategy, NULL);
 		job->best = job_final_choice(job);
 	}
 	if (job->best != NULL && job->best != before) {

@@ -39,7 +39,7 @@ static void tell_asked(struct job *job, const struct trial *trial)
 		.op_count = trial->op_count,
 	};
 
-	strategy_apply(&job->strategy, &event);
+	strategy_apply_later(&job->strategy, &event);
 }
 
 int job_settle_until(struct job *job, int64_t seen, struct err *reterr)
@@ -312,7 +312,7 @@ static int on_baseline(struct job *job, struct trial *trial, const json_t *data,
 	event.margin = trial->candidate.margin;
 	event.objective = trial->candidate.objective;
 	job->strategy_ready = true;
-	strategy_apply(&job->strategy, &event);
+	strategy_apply_later(&job->strategy, &event);
 	return 0;
 }
 

@@ -365,7 +365,7 @@ void job_show(struct job *job, struct trial *trial)
 	};
 
 	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {
-		strategy_apply(&job->strategy, &event);
+		strategy_apply_later(&job->strategy, &event);
 	}
 	consider(job, trial);
 }

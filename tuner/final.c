@@ -17,7 +17,7 @@
 enum { TRIES = 8, CELLS = SPEC_TEXTS + 1 };
 
 struct final {
-	uv_work_t work;
+	struct loop_job work;
 	struct tuner *tuner;
 	char *id; /* owned */
 	bool whole;
@@ -106,12 +106,14 @@ static void read_whole(struct final *final)
 	if (final->job == NULL) {
 		(void)err_set(&final->err, ERR_WRONG_STATE,
 			      "the job's log cannot be read again: %s", why.message);
+	} else if (final->job->strategy_ready) {
+		(void)strategy_catch_up(&final->job->strategy, NULL);
 	}
 }
 
-static void work_read(uv_work_t *work)
+static void work_read(void *arg)
 {
-	struct final *final = work->data;
+	struct final *final = arg;
 	struct store *store = final->tuner->options.store;
 	struct store_value id = {.text = final->id};
 
@@ -148,14 +150,13 @@ static void on_stored(void *arg, int rc, const struct err *err)
 	}
 }
 
-static void after_reading(uv_work_t *work, int status)
+static void after_reading(void *arg)
 {
-	struct final *final = work->data;
+	struct final *final = arg;
 	struct job *job = final->job;
 	struct log_event *events;
 	size_t count;
 
-	(void)status;
 	if (job == NULL || final->change(job, final->arg, &final->err) != 0) {
 		finish(final, -(int) final->err.code, &final->err);
 		return;
@@ -175,9 +176,7 @@ static void read_again(struct final *final)
 {
 	drop(final);
 	err_init(&final->err);
-	final->work.data = final;
-	(void)uv_queue_work(loop_uv(final->tuner->options.loop), &final->work, work_read,
-			    after_reading);
+	loop_work(final->tuner->options.loop, &final->work, work_read, after_reading, final);
 }
 
 void final_change(struct tuner *tuner, const char *job, bool whole, final_fn *change, void *arg,

@@ -143,6 +143,7 @@ void run_close(struct run *run)
 		return;
 	}
 	run->closed = true;
+	atomic_store(&run->hurry, true);
 	map_remove(&run->tuner->runs, job->id);
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		const struct trial *trial = job->trials[i];

@@ -54,6 +54,7 @@ struct run {
 	struct list in_pool; /* while it has questions there */
 	struct list due;     /* of flight->due: those questions */
 	struct ask *ask;     /* the strategy is lent to a pool thread */
+	atomic_bool hurry;   /* nobody waits for what it does there any more */
 	struct loop_task task;
 	bool task_queued;
 	struct loop_timer deadline;

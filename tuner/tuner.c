@@ -154,6 +154,13 @@ void tuner_check_stopped(struct tuner *tuner)
 void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg)
 {
 	tuner->stopping = true;
+	for (size_t i = 0; i < tuner->runs.capacity; i++) {
+		if (tuner->runs.slots[i].key != NULL) {
+			struct run *run = (struct run *)tuner->runs.slots[i].value;
+
+			atomic_store(&run->hurry, true);
+		}
+	}
 	tuner->stopped = done;
 	tuner->stopped_arg = arg;
 	loop_timer_init(tuner->options.loop, &tuner->stop_timer, on_stop_timer, tuner);

@@ -21,9 +21,10 @@
 
 /* The strategy's turn on a pool thread. */
 struct ask {
-	uv_work_t work;
+	struct loop_job work;
 	struct run *run;
-	int place; /* taken for the question */
+	int place;     /* taken for the question; -1 when it is to catch up alone */
+	bool complete; /* all that it was to see is applied */
 	enum step step;
 	struct question question;
 };
@@ -158,26 +159,30 @@ static void on_step(struct run *run, const struct ask *ask)
 	}
 }
 
-static void work_ask(uv_work_t *work)
+static void work_ask(void *arg)
 {
-	struct ask *ask = work->data;
+	struct ask *ask = arg;
 
+	ask->complete = strategy_catch_up(&ask->run->job->strategy, &ask->run->hurry);
+	if (!ask->complete || ask->place < 0) {
+		return;
+	}
 	ask->step = strategy_next(&ask->run->job->strategy, &ask->question);
 }
 
-static void after_ask(uv_work_t *work, int status)
+static void after_ask(void *arg)
 {
-	struct ask *ask = work->data;
+	struct ask *ask = arg;
 	struct run *run = ask->run;
 
-	(void)status;
 	run->ask = NULL;
-	if (run->closed || run->job->state != JOB_RUNNING || run->tuner->stopping) {
+	if (ask->place >= 0 && (!ask->complete || run->closed || run->job->state != JOB_RUNNING ||
+				run->tuner->stopping)) {
 		sched_give_back(&run->seat, ask->place);
-	} else {
+	} else if (ask->place >= 0) {
 		on_step(run, ask);
 	}
-	if (ask->step == STEP_ASK) {
+	if (ask->complete && ask->place >= 0 && ask->step == STEP_ASK) {
 		question_finish(&ask->question);
 	}
 	free(ask);
@@ -185,21 +190,24 @@ static void after_ask(uv_work_t *work, int status)
 	run_unref(run);
 }
 
-static void ask_strategy(struct run *run)
+static void lend_strategy(struct run *run, int place)
 {
-	struct ask *ask;
-	int place = sched_take(&run->seat);
+	struct ask *ask = mem_new(1, sizeof(*ask));
 
-	if (place < 0) {
-		return;
-	}
-	ask = mem_new(1, sizeof(*ask));
-	ask->work.data = ask;
 	ask->run = run;
 	ask->place = place;
 	run->ask = ask;
 	run_ref(run);
-	(void)uv_queue_work(loop_uv(run->tuner->options.loop), &ask->work, work_ask, after_ask);
+	loop_work(run->tuner->options.loop, &ask->work, work_ask, after_ask, ask);
+}
+
+static void ask_strategy(struct run *run)
+{
+	int place = sched_take(&run->seat);
+
+	if (place >= 0) {
+		lend_strategy(run, place);
+	}
 }
 
 static bool confirmation_is_out(const struct job *job)
@@ -236,13 +244,6 @@ static char *exit_detail(const struct job *job, const char *reason)
 	return job->last_error != NULL ? mem_printf("%s; trial %lld was the last: %s", text,
 						    (long long)job->last_failed, job->last_error)
 				       : mem_dup(text);
-}
-
-static enum job_state end_state(const struct job *job, const char *reason)
-{
-	bool nothing = job->spec->rules >= 2 && job_measured_nothing(job);
-
-	return nothing || strcmp(reason, "too_many_failures") == 0 ? JOB_FAILED : JOB_COMPLETED;
 }
 
 /* Says what is handed over, if that is another one than the best of single measurements, or if the end
@@ -292,8 +293,10 @@ static void ask_again(struct run *run, const struct trial *choice, int64_t subje
 static void end(struct run *run, const char *reason)
 {
 	char *detail = exit_detail(run->job, reason);
+	bool nothing = run->job->spec->rules >= 2 && job_measured_nothing(run->job);
+	bool failed = nothing || strcmp(reason, "too_many_failures") == 0;
 
-	run_finish(run, end_state(run->job, reason), reason, detail);
+	run_finish(run, failed ? JOB_FAILED : JOB_COMPLETED, reason, detail);
 	free(detail);
 }
 
@@ -378,6 +381,8 @@ static void go_on(struct run *run)
 		retry(run, again);
 	} else if (may_ask && !job->strategy_ready) {
 		start_baseline(run);
+	} else if (may_ask && reason != NULL && strategy_is_behind(&job->strategy)) {
+		lend_strategy(run, -1); /* it may have a say in what is handed over */
 	} else if (may_ask && reason != NULL) {
 		finish_for(run, reason);
 	} else if (may_ask && job_may_ask(job)) {

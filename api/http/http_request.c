@@ -286,12 +286,17 @@ static enum MHD_Result on_data(struct request *request, const char *data, size_t
 
 static enum MHD_Result on_complete(struct request *request)
 {
+	struct loop *loop = request->http->loop;
+	uint64_t since;
+
 	if (request->response != NULL) {
 		return http_reply_queue(request);
 	}
 	request->state = REQUEST_HANDLING;
 	http_conn_enter(request->conn, HTTP_NO_DEADLINE);
+	since = loop_piece_begin(loop);
 	request->http->handler(request, request->http->arg);
+	loop_piece_end(loop, since, request->path);
 	if (request->state == REQUEST_ANSWERED) {
 		return http_reply_queue(request);
 	}

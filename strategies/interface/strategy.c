@@ -29,6 +29,8 @@ int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
 	strategy->ops = ops;
 	strategy->seed = problem->seed;
 	strategy->asked = 0;
+	strategy->later = NULL;
+	strategy->later_count = strategy->later_done = 0;
 	strategy->state = mem_new(1, ops->state_size(problem));
 	rc = ops->init(strategy->state, problem, args, reterr);
 	if (rc != 0) {
@@ -38,8 +40,16 @@ int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
 	return rc;
 }
 
+static void forget_later(struct strategy *strategy)
+{
+	free(strategy->later);
+	strategy->later = NULL;
+	strategy->later_count = strategy->later_done = 0;
+}
+
 void strategy_finish(struct strategy *strategy)
 {
+	forget_later(strategy);
 	if (strategy->state != NULL) {
 		if (strategy->ops->finish != NULL) {
 			strategy->ops->finish(strategy->state);
@@ -55,8 +65,39 @@ void strategy_apply(struct strategy *strategy, const struct event *event)
 	strategy->ops->apply(strategy->state, event);
 }
 
+void strategy_apply_later(struct strategy *strategy, const struct event *event)
+{
+	if (strategy->ops->holds != NULL || strategy->ops->owes != NULL) {
+		strategy_apply(strategy, event);
+		return;
+	}
+	if ((strategy->later_count & (strategy->later_count - 1)) == 0) {
+		strategy->later =
+			mem_grow(strategy->later, 2 * strategy->later_count + 1, sizeof(*event));
+	}
+	strategy->later[strategy->later_count++] = *event;
+}
+
+bool strategy_is_behind(const struct strategy *strategy)
+{
+	return strategy->later_count > 0;
+}
+
+bool strategy_catch_up(struct strategy *strategy, const atomic_bool *stop)
+{
+	while (strategy->later_done < strategy->later_count) {
+		if (stop != NULL && atomic_load(stop)) {
+			return false;
+		}
+		strategy_apply(strategy, &strategy->later[strategy->later_done++]);
+	}
+	forget_later(strategy);
+	return true;
+}
+
 enum step strategy_next(const struct strategy *strategy, struct question *out)
 {
+	assert(!strategy_is_behind(strategy));
 	memset(out, 0, sizeof(*out));
 	return strategy->ops->next(strategy->state,
 				   rng_make(strategy->seed, RNG_SEARCH, strategy->asked), out);

@@ -5,6 +5,7 @@
 #ifndef NARROWD_STRATEGIES_INTERFACE_STRATEGY_H
 #define NARROWD_STRATEGIES_INTERFACE_STRATEGY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,16 +36,31 @@ struct strategy {
 	void *state;
 	uint64_t seed;
 	uint64_t asked; /* questions applied so far: numbers the generator */
+	/* Events that are to be applied before anything is asked of the state. */
+	struct event *later; /* owned; what they point to is not */
+	size_t later_count;
+	size_t later_done; /* of these, applied by now */
 };
 
 int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
 		  const struct problem *problem, const struct args *args, struct err *reterr);
 void strategy_finish(struct strategy *strategy);
 void strategy_apply(struct strategy *strategy, const struct event *event);
-/* Twice gives the same answer. Any thread, one at a time. */
+/*
+ * The same, but those that learn, which nobody asks anything between two questions, do it when they
+ * are asked next: fitting a model takes what it takes, on whatever thread. What the event points to
+ * stays as it is until then.
+ */
+void strategy_apply_later(struct strategy *strategy, const struct event *event);
+bool strategy_is_behind(const struct strategy *strategy);
+/* Applies what is left for later, one by one until `*stop`; NULL: all. Whether it is all applied. */
+bool strategy_catch_up(struct strategy *strategy, const atomic_bool *stop);
+/* Twice gives the same answer. Not while it is behind. Any thread, one at a time. */
 enum step strategy_next(const struct strategy *strategy, struct question *out);
+/* These two of strategies that learn are false, whatever is left for later. */
 bool strategy_holds(const struct strategy *strategy);
 bool strategy_owes(const struct strategy *strategy);
+/* Not while it is behind. */
 int64_t strategy_choice(const struct strategy *strategy);
 
 /* Every strategy there is, NULL-terminated; and by name, NULL when unknown. */

@@ -92,6 +92,7 @@ static int64_t ask(struct fixture *f)
 	struct question question;
 
 	cr_assert(job_may_ask(f->job));
+	(void)strategy_catch_up(&f->job->strategy, NULL);
 	cr_assert_eq(strategy_next(&f->job->strategy, &question), STEP_ASK);
 	record(f, LOGGED_QUESTION_ASKED, number, job_asked_data(f->job, &question, -1, false));
 	question_finish(&question);
@@ -137,6 +138,8 @@ static void check_replay(struct fixture *f, const char *extra)
 	if (again->best != NULL) {
 		cr_assert_eq(again->best->number, f->job->best->number);
 	}
+	(void)strategy_catch_up(&again->strategy, NULL);
+	(void)strategy_catch_up(&f->job->strategy, NULL);
 	cr_assert_eq(strategy_next(&again->strategy, &a), strategy_next(&f->job->strategy, &b));
 	cr_assert_eq(a.config != NULL, b.config != NULL);
 	if (a.config != NULL) {

@@ -245,3 +245,59 @@ Test(loop, destroy_takes_null)
 	loop_destroy(none);
 	cr_assert_null(none);
 }
+
+static volatile unsigned burned;
+
+/* By the thread's own clock, so that a busy machine changes nothing. */
+static void burn(void *arg)
+{
+	struct timespec now;
+	int64_t until_ms = *(const int64_t *)arg, ms;
+
+	do {
+		burned++;
+		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+		ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	} while (ms < until_ms);
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct both {
+	struct loop *loop;
+	int64_t until_ms;
+};
+
+static void burn_on_the_pool(void *arg)
+{
+	int64_t until_ms = cpu_ms() + 2 * LOOP_PIECE_MS;
+
+	(void)arg;
+	burn(&until_ms);
+}
+
+static void close_both(void *arg)
+{
+	loop_close(((struct both *)arg)->loop);
+}
+
+Test(loop, pieces_that_take_too_long_are_counted_and_others_are_not)
+{
+	struct both both = {.loop = loop_create()};
+	struct loop_task task = {0};
+	struct loop_job job;
+
+	both.until_ms = cpu_ms() + 2 * LOOP_PIECE_MS;
+	loop_defer(both.loop, &task, burn, &both.until_ms);
+	loop_work(both.loop, &job, burn_on_the_pool, close_both, &both);
+	loop_run(both.loop);
+	cr_assert_eq(loop_slow(both.loop).count, 1, "what a pool thread does holds nobody up");
+	cr_assert_geq(loop_slow(both.loop).total_us, LOOP_PIECE_MS * 1000);
+	loop_destroy(both.loop);
+}

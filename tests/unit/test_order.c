@@ -230,10 +230,12 @@ static bool ask(struct world *w)
 	struct job *job = w->job;
 	int64_t number = job->trial_count;
 	struct question question;
+	bool complete = strategy_catch_up(&job->strategy, NULL);
 	enum step step = strategy_next(&job->strategy, &question);
 	struct trial *twin;
 	json_t *data;
 
+	cr_assert(complete);
 	job->starved = step == STEP_WAIT;
 	job->exhausted = step == STEP_DONE || step == STEP_CONTENT;
 	if (step != STEP_ASK) {

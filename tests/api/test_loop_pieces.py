@@ -1,0 +1,79 @@
+"""The loop never waits: what grows with a job is done beside it.
+
+Judged by the daemon's own measure, the CPU clock of its loop thread: it names every piece of work that took
+longer than a piece may, and how busy the machine is changes nothing.
+"""
+
+import random
+import tempfile
+import unittest
+
+from daemon import Daemon
+from jobkit import get, submit, wait_until
+
+HELD_UP = "the loop was held up"
+NAMES = [f"l{i}" for i in range(20)]
+INT8 = {"mode": "static", "weight": {"dtype": "int8"}, "activation": {"dtype": "uint8"}}
+CAPABILITY = {
+    "ops": [{"name": name, "type": "Conv2d"} for name in NAMES],
+    "op_types": {"Conv2d": {"static": {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}},
+                            "fp32": {}}},
+}
+
+
+def held_up(daemon):
+    return [line for line in daemon.log().splitlines() if HELD_UP in line]
+
+
+class History(unittest.TestCase):
+    """A strategy that learns is told of hundreds of measurements at once, and again after a restart."""
+
+    TRIALS = 200
+
+    def trial(self, rng):
+        chosen = [name for name in NAMES if rng.random() < 0.5]
+        return {
+            "accuracy": 0.7 - 0.001 * len(chosen) * rng.random(),
+            "latency_ms": 11 - 0.3 * len(chosen),
+            "config": {"ops": {name: INT8 if name in chosen else {"mode": "fp32"} for name in NAMES}},
+        }
+
+    def answer(self, daemon, **metrics):
+        lease = {"pool": "p", "worker": "w", "wait_s": 25, "ttl_s": 600}
+        items = wait_until(lambda: daemon.request("POST", "/v1/leases", lease)[2]["items"])
+        path = f"/v1/leases/{items[0]['lease']}/complete"
+        self.assertEqual(daemon.request("POST", path, metrics)[0], 200)
+
+    def test_fitting_is_done_beside_the_loop(self):
+        rng = random.Random(1)
+        job = {"capability": CAPABILITY, "evaluator": {"pool": "p"}, "confirm": 0,
+               "tuning_criterion": {"strategy": "sgp", "max_trials": 1000, "stop_on": "budget"}}
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+            number = submit(daemon, job)
+            self.answer(daemon, accuracy=0.7, latency_ms=11)
+            for _ in range(self.TRIALS // 20):
+                body = {"trials": [self.trial(rng) for _ in range(20)]}
+                status, _, answer = daemon.request("POST", f"/v1/jobs/{number}/trials", body)
+                self.assertEqual(status, 200, answer)
+            self.answer(daemon, accuracy=0.69, latency_ms=9)
+            daemon.kill9()
+            daemon.start()
+            self.answer(daemon, accuracy=0.69, latency_ms=9)
+            self.assertEqual(held_up(daemon), [])
+
+    def test_a_stop_does_not_wait_for_it(self):
+        rng = random.Random(2)
+        job = {"capability": CAPABILITY, "evaluator": {"pool": "p"}, "confirm": 0,
+               "tuning_criterion": {"strategy": "sgp", "max_trials": 1000, "stop_on": "budget"}}
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+            number = submit(daemon, job)
+            self.answer(daemon, accuracy=0.7, latency_ms=11)
+            body = {"trials": [self.trial(rng) for _ in range(self.TRIALS)]}
+            self.assertEqual(daemon.request("POST", f"/v1/jobs/{number}/trials", body)[0], 200)
+            daemon.stop()
+            daemon.start()
+            self.answer(daemon, accuracy=0.69, latency_ms=9)
+
+
+if __name__ == "__main__":
+    unittest.main()
