@@ -64,10 +64,11 @@ static void add_map_row(const struct space *space, char *const *cells, struct fo
 	if (config != NULL) {
 		config_expand(config, space, choices);
 	}
-	for (size_t op = 0; config != NULL && op < space->op_count; op++) {
+	for (size_t m = 0; config != NULL && m < space->member_count; m++) {
+		size_t op = space->members[m].op;
 		const char *format = words_format(space, op, choices[op]);
 
-		buf_printf(text, op > 0 ? ",%zu" : "%zu",
+		buf_printf(text, m > 0 ? ",%zu" : "%zu",
 			   find_format(formats, format != NULL ? format : "fp32"));
 	}
 	buf_text(text, "]}");
@@ -91,10 +92,10 @@ static void on_map(struct call *call, const struct store_rows *rows)
 		add_map_row(space, &rows->cells[i * rows->columns], &formats, &text);
 	}
 	buf_text(&text, "],\"ops\":[");
-	for (size_t op = 0; op < space->op_count; op++) {
-		const char *name = space->ops[op].name;
+	for (size_t m = 0; m < space->member_count; m++) {
+		const char *name = space->members[m].name;
 
-		buf_text(&text, op > 0 ? "," : "");
+		buf_text(&text, m > 0 ? "," : "");
 		buf_json_string(&text, name, strlen(name));
 	}
 	buf_text(&text, "],\"formats\":[");

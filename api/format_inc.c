@@ -131,7 +131,8 @@ json_t *format_inc(const struct outcome *outcome, const json_t *config)
 	json_object_foreach(json_object_get(config, "ops"), name, op) {
 		char *key = key_of(name, json_string_value(json_object_get(op, "type")));
 
-		(void)json_object_set_new(ops, key, op_json(op, may_have_weight(space, place++)));
+		(void)json_object_set_new(
+			ops, key, op_json(op, may_have_weight(space, space->members[place++].op)));
 		free(key);
 	}
 	json_decref(capability);

@@ -15,6 +15,7 @@ static const char *const measured_members[] = {"accuracy", "latency_ms", "metric
 static const char *const score_members[] = {"scores", NULL};
 static const char *const any_members[] = {"failed", "error",  "retryable", "trial",
 					  "lease",  "cached", NULL};
+static const char *const no_name = NULL;
 /* Units in which less than nothing cannot be measured. */
 static const char *const unsigned_units[] = {"_ms", "_s", "_bytes"};
 
@@ -304,20 +305,44 @@ static void read_measurement(struct reader *reader, const struct json_at *at)
 	}
 }
 
-/* One number for each option; returns where the next operator's go. */
-static double *read_option_scores(struct reader *reader, const struct json_at *at, size_t count,
-				  double *ret)
+/* One number, or a list of `count`, is added to those in `sums`. */
+static void add_scores(struct reader *reader, const struct json_at *at, size_t count, double *sums)
 {
-	if (json_required(at) && json_is_array_at(at, count) &&
+	bool list = reader->expect->option_counts != NULL;
+
+	if (list && json_required(at) && json_is_array_at(at, count) &&
 	    json_array_size(at->value) != count) {
 		(void)json_fault(at, "%zu numbers are expected, one for each option", count);
 	}
-	for (size_t i = 0; i < count && i < json_array_size(at->value); i++) {
-		struct json_at item = json_item(at, i);
+	for (size_t i = 0; i < count && (!list || i < json_array_size(at->value)); i++) {
+		struct json_at item = list ? json_item(at, i) : *at;
+		double number = 0;
 
-		(void)read_number(reader, &item, &ret[i]);
+		(void)read_number(reader, &item, &number);
+		sums[i] += number;
 	}
-	return ret + count;
+}
+
+static const char *const *tied_to(const struct answer_expect *expect, size_t op)
+{
+	return expect->tied != NULL && expect->tied[op] != NULL ? expect->tied[op] : &no_name;
+}
+
+static size_t read_tied_scores(struct reader *reader, const struct json_at *scores, size_t op,
+			       double *sums)
+{
+	const struct answer_expect *expect = reader->expect;
+	size_t count = expect->option_counts != NULL ? expect->option_counts[op] : 1;
+	struct json_at member = json_member(scores, expect->ops[op]);
+
+	add_scores(reader, &member, count, sums);
+	for (const char *const *name = tied_to(expect, op); *name != NULL; name++) {
+		member = json_member(scores, *name);
+		if (member.value != NULL) {
+			add_scores(reader, &member, count, sums);
+		}
+	}
+	return count;
 }
 
 static size_t count_scores(const struct answer_expect *expect)
@@ -339,6 +364,9 @@ static void note_unasked(struct reader *reader, const struct json_at *scores)
 	map_init(&asked);
 	for (size_t i = 0; i < reader->expect->op_count; i++) {
 		map_set(&asked, reader->expect->ops[i], 1);
+		for (const char *const *t = tied_to(reader->expect, i); *t != NULL; t++) {
+			map_set(&asked, *t, 1);
+		}
 	}
 	json_object_foreach(scores->value, key, value) {
 		struct json_at member = json_member(scores, key);
@@ -364,13 +392,7 @@ static void read_scores(struct reader *reader, const struct json_at *at)
 	ret->scores = next = mem_new(count_scores(expect), sizeof(*ret->scores));
 	ret->score_count = expect->op_count;
 	for (size_t i = 0; i < expect->op_count; i++) {
-		struct json_at member = json_member(&scores, expect->ops[i]);
-
-		if (expect->option_counts != NULL) {
-			next = read_option_scores(reader, &member, expect->option_counts[i], next);
-		} else {
-			(void)read_number(reader, &member, next++);
-		}
+		next += read_tied_scores(reader, &scores, i, next);
 	}
 	if (json_object_size(scores.value) > expect->op_count) {
 		note_unasked(reader, &scores);

@@ -26,6 +26,9 @@ struct answer_expect {
 	const char *const *metrics;    /* metrics that must be there (the objectives) */
 	const char *const *ops;        /* for scores: op names that must be scored */
 	size_t op_count;
+	/* Of each op who is tied to it, NULL-terminated, or NULL; an answer may score these too, and the
+	 * op's score is then the sum. NULL: nobody is. */
+	const char *const *const *tied;
 	const size_t *option_counts; /* of each op, when each option has a score; otherwise NULL */
 	const char *const *offered;  /* metrics of the capability, NULL-terminated; NULL: any */
 	bool of_config;    /* an evaluation, so that what is no number is the config's doing */

@@ -105,8 +105,9 @@ static void add_operators(const struct job *job, const struct trial *trial, stru
 	size_t counts[FORMATS], used = 0;
 
 	config_expand(trial->config, space, choices);
-	for (size_t i = 0; i < space->op_count; i++) {
-		const char *format = words_format(space, i, choices[i]);
+	for (size_t m = 0; m < space->member_count; m++) {
+		size_t op = space->members[m].op;
+		const char *format = words_format(space, op, choices[op]);
 		size_t k = 0;
 
 		while (format != NULL && k < used && strcmp(formats[k], format) != 0) {
@@ -123,11 +124,11 @@ static void add_operators(const struct job *job, const struct trial *trial, stru
 	}
 	free(choices);
 	if (used == 0) {
-		buf_printf(text, "none of %zu operators lowered", space->op_count);
+		buf_printf(text, "none of %zu operators lowered", space->member_count);
 	}
 	for (size_t k = 0; k < used; k++) {
 		buf_printf(text, k == 0 ? "%zu of %zu operators in %s" : ", %zu of %zu in %s",
-			   counts[k], space->op_count, formats[k]);
+			   counts[k], space->member_count, formats[k]);
 	}
 }
 

@@ -102,6 +102,7 @@ void capability_finish(struct capability *capability)
 	}
 	op_lists_finish(capability->blocks, capability->block_count);
 	op_lists_finish(capability->recipes, capability->recipe_count);
+	op_lists_finish(capability->tied, capability->tied_count);
 	free(capability->types);
 	free(capability->sets);
 	free(capability->ops);

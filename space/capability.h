@@ -103,7 +103,7 @@ struct capability_op {
 };
 
 struct op_list {
-	char *name;    /* a recipe's name, or NULL */
+	char *name;    /* a recipe's name, the JSON Pointer of a tied group, or NULL */
 	uint32_t *ops; /* owned, indexes of operators */
 	size_t count;
 };
@@ -124,6 +124,8 @@ struct capability {
 	size_t block_count;
 	struct op_list *recipes; /* recipe -> the operators that it puts into high precision */
 	size_t recipe_count;
+	struct op_list *tied; /* disjoint, of two or more each, ascending: the first leads */
+	size_t tied_count;
 	int64_t *calibration_sizes; /* at least one; the first is the default */
 	size_t calibration_size_count;
 };

@@ -10,6 +10,7 @@
 #include "space/kind.h"
 #include "space/match.h"
 #include "space/restrict.h"
+#include "space/ties.h"
 
 /*
  * Building a space walks the operators once. The kind of an operator depends on its set of
@@ -54,6 +55,7 @@ void space_destroy(struct space *space)
 	free(space->extras);
 	free(space->notes);
 	free(space->ops);
+	free(space->members);
 	capability_finish(&space->capability);
 	free(space);
 }
@@ -316,6 +318,12 @@ static uint64_t fingerprint(const struct space *space)
 		hash = mix_text(hash, space->capability.types[space->ops[i].type]);
 		hash = rng_mix(hash + space->ops[i].kind);
 	}
+	for (size_t m = 0; m < space->member_count; m++) {
+		if (space_follows(space, m)) {
+			hash = mix_text(hash, space->members[m].name);
+			hash = rng_mix(hash + space->members[m].op);
+		}
+	}
 	for (size_t i = 0; i < space->extra_count; i++) {
 		hash = mix_text(hash, space->extras[i].name);
 		for (uint16_t k = 0; k < space->extras[i].count; k++) {
@@ -352,15 +360,19 @@ char *space_difference(const struct space *a, const struct space *b)
 	if (a->fingerprint == b->fingerprint) {
 		return NULL;
 	}
+	if (a->member_count != b->member_count) {
+		return mem_printf("one has %zu operators, the other %zu", a->member_count,
+				  b->member_count);
+	}
 	if (a->op_count != b->op_count) {
-		return mem_printf("one has %zu operators, the other %zu", a->op_count, b->op_count);
+		return mem_dup("other operators are tied");
 	}
 	for (size_t i = 0; i < a->op_count && difference == NULL; i++) {
 		difference = op_difference(a, b, i);
 	}
 	return difference != NULL ? difference
-				  : mem_dup("calibration sizes or recipes are tuned over other "
-					    "values");
+				  : mem_dup("other operators are tied, or calibration sizes or "
+					    "recipes are tuned over other values");
 }
 
 static int build(struct builder *b)
@@ -378,6 +390,10 @@ static int build(struct builder *b)
 		if (rc != 0) {
 			return rc;
 		}
+	}
+	rc = ties_fold(space, b->reterr);
+	if (rc != 0) {
+		return rc;
 	}
 	note_entries(b);
 	add_extras(b);

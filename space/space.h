@@ -2,6 +2,9 @@
  * The tuning space of one job: capability x the user's configuration, one dimension per operator
  * and one per other thing that is tuned.
  *
+ * The operators of a tied group have one dimension, that of the first: `ops` has those that have
+ * one, and to whatever chooses these are all there are. `members` has all operators of the model.
+ *
  * Each operator belongs to a `kind`, the list of all that can be done to it, best first: choice 0
  * is its default. A choice is a mode and one option per item. Everything that strategies and
  * samplers do is index arithmetic on these lists. Immutable once created; any thread may read.
@@ -70,6 +73,13 @@ struct space_op {
 	uint32_t kind;
 };
 
+/* An operator of the model; its choice is that of ops[op]. */
+struct space_member {
+	const char *name;
+	uint32_t type;
+	uint32_t op;
+};
+
 /* A dimension that is not an operator. Its values are JSON texts; the first is the default. */
 struct extra {
 	char *name; /* "calibration_sampling_size" */
@@ -96,6 +106,8 @@ struct space {
 	struct capability capability; /* owned; taken over by space_create() */
 	struct space_op *ops;
 	size_t op_count;
+	struct space_member *members; /* graph order, as the capability has them */
+	size_t member_count;
 	struct kind *kinds;
 	size_t kind_count;
 	struct extra *extras;
@@ -127,6 +139,12 @@ void space_note(struct space *space, const char *pointer, const char *detail);
 static inline const struct kind *space_kind(const struct space *space, size_t op)
 {
 	return &space->kinds[space->ops[op].kind];
+}
+
+/* Whether the member follows another one of its group. */
+static inline bool space_follows(const struct space *space, size_t member)
+{
+	return space->members[member].name != space->ops[space->members[member].op].name;
 }
 
 /* How many choices dimension `d` has. */

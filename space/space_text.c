@@ -51,6 +51,15 @@ void space_text(const struct space *space, struct buf *ret)
 				strlen(capability->types[op->type]));
 		buf_text(ret, "\n");
 	}
+	for (size_t m = 0; m < space->member_count; m++) {
+		const struct space_member *member = &space->members[m];
+
+		if (space_follows(space, m)) {
+			buf_printf(ret, "tied %u ", (unsigned)member->op);
+			buf_json_string(ret, member->name, strlen(member->name));
+			buf_text(ret, "\n");
+		}
+	}
 	for (size_t e = 0; e < space->extra_count; e++) {
 		buf_printf(ret, "extra %s", space->extras[e].name);
 		for (uint16_t v = 0; v < space->extras[e].count; v++) {

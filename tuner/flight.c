@@ -61,6 +61,10 @@ static void on_timer_closed(void *arg)
 	if (--flight->open_timers > 0) {
 		return;
 	}
+	for (size_t i = 0; flight->tied != NULL && i < flight->op_count; i++) {
+		free(flight->tied[i]);
+	}
+	free(flight->tied);
 	free(flight->ops);
 	free(flight->option_counts);
 	free(flight);

@@ -27,7 +27,9 @@ struct flight {
 	struct loop_timer timer; /* of the lease, or between attempts */
 	struct loop_timer limit; /* of the attempt, however alive whoever has it is */
 	int open_timers;
-	const char **ops;      /* names to be scored */
+	const char **ops;   /* names to be scored */
+	const char ***tied; /* ... and of those scored with each of them; NULL: nobody */
+	size_t op_count;
 	size_t *option_counts; /* of each of them */
 	int64_t expires_at;    /* wall clock, ms */
 	int64_t next_try_ms; /* wall clock, when `timer` begins the next attempt; 0: it does not */

@@ -1,6 +1,7 @@
 #include "tuner/flight.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -34,17 +35,89 @@ static json_t *options_json(const struct space *space, const struct trial *trial
 	return all;
 }
 
-static void add_score_members(json_t *body, const struct flight *flight)
+/*
+ * Who is scored with each of those that are asked about: NULL-terminated, NULL when nobody is. Lists
+ * and names of lists are the caller's to free.
+ */
+static const char ***followers(const struct space *space, const struct trial *trial)
+{
+	const char ***lists = mem_new(trial->op_count, sizeof(*lists));
+	size_t *place = mem_new(space->op_count, sizeof(*place));
+	size_t *count = mem_new(trial->op_count, sizeof(*count));
+
+	for (size_t i = 0; i < trial->op_count; i++) {
+		place[trial->ops[i]] = i + 1;
+	}
+	for (size_t m = 0; m < space->member_count; m++) {
+		size_t i = place[space->members[m].op];
+
+		if (i > 0 && space_follows(space, m)) {
+			i--;
+			lists[i] = mem_grow(lists[i], count[i] + 2, sizeof(*lists[i]));
+			lists[i][count[i]++] = space->members[m].name;
+			lists[i][count[i]] = NULL;
+		}
+	}
+	free(place);
+	free(count);
+	return lists;
+}
+
+/* {"q": ["k", "v"]} */
+static json_t *tied_json(const struct flight *flight)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < flight->op_count; i++) {
+		json_t *names = json_array();
+
+		for (const char **name = flight->tied[i]; name != NULL && *name != NULL; name++) {
+			(void)json_array_append_new(names, json_string(*name));
+		}
+		if (json_array_size(names) > 0) {
+			(void)json_object_set(all, flight->ops[i], names);
+		}
+		json_decref(names);
+	}
+	return all;
+}
+
+/* Names the operators of a score question, once. */
+static void name_ops(struct flight *flight)
+{
+	const struct trial *trial = flight->trial;
+	const struct space *space = flight->run->job->spec->space;
+
+	if (trial->kind != QUESTION_SCORE || flight->ops != NULL) {
+		return;
+	}
+	flight->ops = mem_new(trial->op_count, sizeof(*flight->ops));
+	flight->option_counts = mem_new(trial->op_count, sizeof(*flight->option_counts));
+	for (size_t i = 0; i < trial->op_count; i++) {
+		flight->ops[i] = space->ops[trial->ops[i]].name;
+		flight->option_counts[i] = space_kind(space, trial->ops[i])->count;
+	}
+	flight->tied = followers(space, trial);
+	flight->op_count = trial->op_count;
+}
+
+static void add_score_members(json_t *body, struct flight *flight)
 {
 	static const char *const copied[] = {"method", "phase", "confidence_batches", "loss"};
 	const struct trial *trial = flight->trial;
 	const struct space *space = flight->run->job->spec->space;
-	json_t *ops = json_array();
+	json_t *ops = json_array(), *tied;
 
+	name_ops(flight);
+	tied = tied_json(flight);
 	for (size_t i = 0; i < trial->op_count; i++) {
-		(void)json_array_append_new(ops, json_string(space->ops[trial->ops[i]].name));
+		(void)json_array_append_new(ops, json_string(flight->ops[i]));
 	}
 	(void)json_object_set_new(body, "ops", ops);
+	if (json_object_size(tied) > 0) {
+		(void)json_object_set(body, "tied", tied);
+	}
+	json_decref(tied);
 	if (trial->per_option) {
 		(void)json_object_set_new(body, "options", options_json(space, trial));
 	}
@@ -102,17 +175,9 @@ json_t *flight_document(struct flight *flight)
 struct answer_expect flight_expectation(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
-	const struct space *space = flight->run->job->spec->space;
 	struct answer_expect expect = spec_needs_expect(&flight->run->needs);
 
-	if (trial->kind == QUESTION_SCORE && flight->ops == NULL) {
-		flight->ops = mem_new(trial->op_count, sizeof(*flight->ops));
-		flight->option_counts = mem_new(trial->op_count, sizeof(*flight->option_counts));
-		for (size_t i = 0; i < trial->op_count; i++) {
-			flight->ops[i] = space->ops[trial->ops[i]].name;
-			flight->option_counts[i] = space_kind(space, trial->ops[i])->count;
-		}
-	}
+	name_ops(flight);
 	expect.of_config = trial->kind != QUESTION_SCORE && trial->config != NULL;
 	expect.trial = trial->number;
 	expect.lease = trial->lease;
@@ -120,6 +185,7 @@ struct answer_expect flight_expectation(struct flight *flight)
 	expect.past_count = trial->past_count;
 	expect.scores = trial->kind == QUESTION_SCORE;
 	expect.ops = flight->ops;
+	expect.tied = (const char *const *const *)flight->tied;
 	expect.op_count = trial->op_count;
 	expect.option_counts = trial->per_option ? flight->option_counts : NULL;
 	return expect;

@@ -20,9 +20,9 @@ struct answered {
 struct sensitivity {
 	const struct spec *spec;
 	const struct space *space;
-	json_t *baseline; /* owned */
-	json_t **items;   /* by operator; NULL for those that cannot be quantized; owned */
-	struct map ops;
+	json_t *baseline;        /* owned */
+	json_t **items;          /* by operator; NULL for those that cannot be quantized; owned */
+	struct map ops;          /* as codec_ops_init() has them */
 	struct answered *trials; /* owned */
 	size_t trial_count;
 	const struct answered *bases[BASES_MAX];
@@ -83,12 +83,13 @@ static void read_scores(struct sensitivity *s, const json_t *event)
 	json_t *score;
 
 	json_object_foreach(scores, name, score) {
-		intptr_t op = map_get(&s->ops, name, -1);
-		json_t *item = op >= 0 ? s->items[op] : NULL;
+		intptr_t m = map_get(&s->ops, name, -1);
+		size_t op = m >= 0 ? s->space->members[m].op : 0;
+		json_t *item = m >= 0 ? s->items[op] : NULL;
 
 		if (item != NULL && is_null(item, "score")) {
 			(void)json_object_set(item, "method", json_object_get(event, "method"));
-			read_option_scores(s, (size_t)op, score);
+			read_option_scores(s, op, score);
 			score = json_is_array(score) ? json_array_get(score, 0) : score;
 			(void)json_object_set(item, "score", score);
 			s->scores[op] = json_number_value(score);
@@ -338,6 +339,21 @@ static json_t *options_json(const struct sensitivity *s, size_t op)
 	return options;
 }
 
+/* Of a member that follows another one of its group: the same numbers under its own name. */
+static json_t *member_json(const struct sensitivity *s, size_t m)
+{
+	const struct space_member *member = &s->space->members[m];
+	json_t *item = json_copy(s->items[member->op]);
+
+	if (space_follows(s->space, m)) {
+		(void)json_object_update_new(
+			item, json_pack("{s:s, s:s, s:s}", "op", member->name, "type",
+					s->space->capability.types[member->type], "tied_to",
+					s->space->ops[member->op].name));
+	}
+	return item;
+}
+
 json_t *sensitivity_json(struct sensitivity *s)
 {
 	json_t *items = json_array(), *model = json_null();
@@ -347,7 +363,11 @@ json_t *sensitivity_json(struct sensitivity *s)
 			(void)json_object_set_new(s->items[i], "options",
 						  s->posterior != NULL ? options_json(s, i)
 								       : json_null());
-			(void)json_array_append(items, s->items[i]);
+		}
+	}
+	for (size_t m = 0; m < s->space->member_count; m++) {
+		if (s->items[s->space->members[m].op] != NULL) {
+			(void)json_array_append_new(items, member_json(s, m));
 		}
 	}
 	if (s->posterior != NULL) {

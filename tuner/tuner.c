@@ -185,7 +185,7 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 		run_wake(run_create(s->tuner, s->job, s->owner));
 		log_line(LOG_INFO, "job begins", LOG_TEXT("job", s->job->id),
 			 LOG_TEXT("strategy", s->job->spec->strategy->name),
-			 LOG_INT("operators", (int64_t)s->job->spec->space->op_count));
+			 LOG_INT("operators", (int64_t)s->job->spec->space->member_count));
 	} else {
 		job_destroy(s->job);
 	}

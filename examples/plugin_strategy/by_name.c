@@ -18,6 +18,7 @@ struct by_name {
 	const struct space *space;
 	size_t step;  /* how many more operators each config puts back */
 	size_t asked; /* the only thing that events change */
+	size_t seen;  /* while the candidates are listed: dimensions before this one were */
 	size_t count;
 	struct candidate candidates[]; /* by name */
 };
@@ -39,14 +40,21 @@ static int compare(const void *a, const void *b)
 
 static void add_candidate(struct by_name *s, size_t op)
 {
-	uint16_t count = s->host->choice_count(s->space, op), choice = 0;
+	size_t dimension = s->host->op_dimension(s->space, op);
+	uint16_t count = s->host->choice_count(s->space, dimension), choice = 0;
+
+	/* Operators that are tied have one dimension, which the first of them brings. */
+	if (dimension < s->seen) {
+		return;
+	}
+	s->seen = dimension + 1;
 
 	while (choice < count && s->host->choice_is_quantized(s->space, op, choice)) {
 		choice++;
 	}
 	if (choice > 0 && choice < count) {
 		s->candidates[s->count++] =
-			(struct candidate){s->host->op_name(s->space, op), op, choice};
+			(struct candidate){s->host->op_name(s->space, op), dimension, choice};
 	}
 }
 

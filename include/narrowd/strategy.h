@@ -31,7 +31,7 @@ struct space;
 struct strategy_host;
 
 enum {
-	STRATEGY_ABI = 1, /* of all that this file declares */
+	STRATEGY_ABI = 2, /* of all that this file declares */
 	STRATEGY_PARAMS_MAX = 16,
 };
 
@@ -53,7 +53,7 @@ struct question {
 	/* QUESTION_SCORE only: */
 	const char *method; /* static text: "mse", "mse_v2", "hawq_v2" */
 	const char *phase;  /* static text or NULL: "fallback", "requantize" */
-	uint32_t *ops;      /* from malloc(), owned like config; which operators to score */
+	uint32_t *ops;      /* from malloc(), owned like config; whom to score: op_dimension() */
 	size_t op_count;
 	int64_t confidence_batches; /* 0: the evaluator's own default */
 	const char *loss;           /* borrowed from the arguments, or NULL */
@@ -129,13 +129,17 @@ struct problem {
  * What the daemon lends to a strategy that is not built in: it reads spaces and makes configs by
  * these functions, and is linked to nothing. All may be called by any thread and do no I/O.
  *
- * A space has one dimension for each operator, in the order of the graph, then one for each other
- * thing that is tuned: the first is the calibration sampling size. Each dimension has a list of
- * choices, best first: 0 is the default.
+ * A space first has dimensions for operators, in the order of the graph. Operators are not
+ * dimensions: those that are tied share one, so ask op_dimension(). Then come the other things that
+ * are tuned: the first is the calibration sampling size. Each dimension has a list of choices, best
+ * first: 0 is the default.
  */
 struct strategy_host {
 	size_t (*dimension_count)(const struct space *space);
+	/* All operators of the model, in the order of the graph. */
 	size_t (*op_count)(const struct space *space);
+	/* Where in a config the operator's choice is; that of those that are tied is one and the same. */
+	size_t (*op_dimension)(const struct space *space, size_t op);
 	uint16_t (*choice_count)(const struct space *space, size_t dimension);
 	/* Texts live as long as the space. */
 	const char *(*op_name)(const struct space *space, size_t op);
@@ -147,7 +151,8 @@ struct strategy_host {
 	 * when the choice does not have it. */
 	const char *(*choice_option)(const struct space *space, size_t op, uint16_t choice,
 				     const char *attribute, const char *option);
-	/* What the capability says of the operator in the mode of the choice; NAN when nothing. */
+	/* What the capability says of the operator in the mode of the choice, or of all that are tied to
+	 * it together; NAN when nothing. */
 	double (*known_latency_ms)(const struct space *space, size_t op, uint16_t choice);
 	double (*known_score)(const struct space *space, size_t op, uint16_t choice);
 	/* From one choice for every dimension; NULL when one is outside of the space. The config

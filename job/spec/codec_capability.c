@@ -8,12 +8,12 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/spec/codec_modules.h"
+#include "job/spec/codec_shared.h"
 
 static const char *const capability_members[] = {
-	"framework",   "model",   "op_types",
-	"ops",         "blocks",  "modules",
-	"recipes_ops", "answers", "calibration_sampling_sizes",
-	"metrics",     NULL,
+	"framework", "model", "op_types",    "ops",     "blocks",
+	"modules",   "tied",  "recipes_ops", "answers", "calibration_sampling_sizes",
+	"metrics",   NULL,
 };
 static const char *const op_members[] = {"name", "type", "modes", "latency_ms", "score", NULL};
 static const char *const description_members[] = {"weight", "activation", NULL};
@@ -330,6 +330,7 @@ static void read_groups(struct op_reader *r, const struct json_at *at)
 	struct json_at blocks = json_member(at, "blocks");
 	struct json_at modules = json_member(at, "modules");
 	struct json_at recipes = json_member(at, "recipes_ops");
+	struct json_at tied = json_member(at, "tied");
 	const char *key;
 	json_t *value;
 
@@ -343,6 +344,7 @@ static void read_groups(struct op_reader *r, const struct json_at *at)
 	if (c->block_count == 0) {
 		codec_modules_read(&modules, &r->names, c);
 	}
+	codec_tied_read(&tied, &r->names, c);
 	if (recipes.value != NULL && json_is_object_at(&recipes)) {
 		json_object_foreach(recipes.value, key, value) {
 			struct json_at member = json_member(&recipes, key);

@@ -106,14 +106,15 @@ json_t *codec_config_json(const struct spec *spec, const struct config *config, 
 	if (config != NULL) {
 		config_expand(config, space, choices);
 	}
-	for (size_t op = 0; op < space->op_count; op++) {
+	for (size_t m = 0; m < space->member_count; m++) {
+		const struct space_member *member = &space->members[m];
+		uint16_t c = choices[member->op];
 		const struct choice *choice =
-			config != NULL ? &space_kind(space, op)->choices[choices[op]] : &fp32;
+			config != NULL ? &space_kind(space, member->op)->choices[c] : &fp32;
 
-		if (config == NULL || !only_changes || choices[op] != 0) {
-			(void)json_object_set_nocheck(
-				ops, space->ops[op].name,
-				cached_op(cache, space->ops[op].type, choice));
+		if (config == NULL || !only_changes || c != 0) {
+			(void)json_object_set_nocheck(ops, member->name,
+						      cached_op(cache, member->type, choice));
 		}
 	}
 	op_cache_finish(cache);
@@ -268,7 +269,7 @@ static json_t *entries_json(const struct space *space)
 
 			(void)json_array_append_new(
 				names,
-				json_string(entry->by_name ? space->ops[index].name
+				json_string(entry->by_name ? space->members[index].name
 							   : space->capability.types[index]));
 		}
 		(void)json_array_append_new(
@@ -291,15 +292,17 @@ json_t *codec_space_json(const struct spec *spec)
 	for (size_t k = 0; k < space->kind_count; k++) {
 		kinds[k] = kind_json(space, &space->kinds[k]);
 	}
-	for (size_t op = 0; op < space->op_count; op++) {
-		const struct kind *kind = space_kind(space, op);
+	for (size_t m = 0; m < space->member_count; m++) {
+		const struct space_member *member = &space->members[m];
+		const struct space_op *op = &space->ops[member->op];
+		const struct kind *kind = space_kind(space, member->op);
 
 		(void)json_array_append_new(
-			ops,
-			json_pack("{s:s, s:s, s:I, s:O, s:o}", "name", space->ops[op].name, "type",
-				  space->capability.types[space->ops[op].type], "choices",
-				  (json_int_t)kind->count, "modes", kinds[space->ops[op].kind],
-				  "default", codec_choice_json(space, &kind->choices[0])));
+			ops, json_pack("{s:s, s:s, s:I, s:O, s:o, s:s*}", "name", member->name,
+				       "type", space->capability.types[member->type], "choices",
+				       (json_int_t)kind->count, "modes", kinds[op->kind], "default",
+				       codec_choice_json(space, &kind->choices[0]), "tied_to",
+				       space_follows(space, m) ? op->name : NULL));
 	}
 	for (size_t i = 0; i < space->extra_count; i++) {
 		const struct extra *extra = &space->extras[i];

@@ -23,7 +23,7 @@ json_t *codec_changes_json(const struct config *config);
 /* NULL when it does not fit the space. */
 struct config *codec_changes_read(const struct space *space, const json_t *changes);
 
-/* The index of each operator by its name, for reading many configs. Finish it with map_finish(). */
+/* Which of space->members each operator is, by its name, for reading many configs. Finish it with map_finish(). */
 void codec_ops_init(struct map *ops, const struct space *space);
 /*
  * Reads a config as codec_config_json() writes it, in full or only its changes: what is not there

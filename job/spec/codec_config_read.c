@@ -10,8 +10,8 @@
 void codec_ops_init(struct map *ops, const struct space *space)
 {
 	map_init(ops);
-	for (size_t op = 0; op < space->op_count; op++) {
-		map_set(ops, space->ops[op].name, (intptr_t)op);
+	for (size_t m = 0; m < space->member_count; m++) {
+		map_set(ops, space->members[m].name, (intptr_t)m);
 	}
 }
 
@@ -68,11 +68,12 @@ static bool same_choice(const struct choice *a, const struct choice *b)
 	return a->mode == b->mode && memcmp(a->options, b->options, sizeof(a->options)) == 0;
 }
 
-static uint16_t read_choice(const struct space *space, size_t op, const struct json_at *at)
+static uint16_t read_choice(const struct space *space, const struct space_member *member,
+			    const struct json_at *at)
 {
 	static const char *const members[] = {"type", "mode", "weight", "activation", NULL};
-	const struct kind *kind = space_kind(space, op);
-	const char *type = space->capability.types[space->ops[op].type];
+	const struct kind *kind = space_kind(space, member->op);
+	const char *type = space->capability.types[member->type];
 	struct json_at type_at = json_member(at, "type");
 	struct json_at mode_at = json_member(at, "mode");
 	size_t faults = at->err->fault_count;
@@ -102,25 +103,42 @@ static uint16_t read_choice(const struct space *space, size_t op, const struct j
 	return 0;
 }
 
+/* Of tied operators one may stand for all; those that are there must agree. */
+static void take_choice(const struct space *space, const struct space_member *member,
+			const struct json_at *at, uint16_t *choices, bool *taken)
+{
+	uint16_t choice = read_choice(space, member, at);
+
+	if (taken[member->op] && choices[member->op] != choice) {
+		(void)json_fault(at, "the operator is tied to \"%s\" and has another choice here",
+				 space->ops[member->op].name);
+	}
+	choices[member->op] = choice;
+	taken[member->op] = true;
+}
+
 static void read_ops(const struct space *space, const struct map *ops, const struct json_at *at,
 		     uint16_t *choices)
 {
+	bool *taken;
 	const char *name;
 	json_t *value;
 
 	if (at->value == NULL || !json_is_object_at(at)) {
 		return;
 	}
+	taken = mem_new(space->op_count, sizeof(*taken));
 	json_object_foreach(at->value, name, value) {
 		struct json_at member = json_member(at, name);
-		intptr_t op = map_get(ops, name, -1);
+		intptr_t m = map_get(ops, name, -1);
 
-		if (op < 0) {
+		if (m < 0) {
 			(void)json_fault(&member, "the space has no operator of this name");
 		} else {
-			choices[op] = read_choice(space, (size_t)op, &member);
+			take_choice(space, &space->members[m], &member, choices, taken);
 		}
 	}
+	free(taken);
 }
 
 static uint16_t read_extra(const struct extra *extra, const struct json_at *at)

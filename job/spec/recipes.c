@@ -193,6 +193,22 @@ bool recipes_is_tuned(const char *name)
 	return false;
 }
 
+/* What the runtime fuses stays in high precision as a whole. */
+static void keep_tied(const struct capability *capability, bool *kept)
+{
+	for (size_t g = 0; kept != NULL && g < capability->tied_count; g++) {
+		const struct op_list *group = &capability->tied[g];
+		bool any = false;
+
+		for (size_t i = 0; i < group->count; i++) {
+			any = any || kept[group->ops[i]];
+		}
+		for (size_t i = 0; any && i < group->count; i++) {
+			kept[group->ops[i]] = true;
+		}
+	}
+}
+
 bool *recipes_kept(const struct recipes *recipes, const struct capability *capability)
 {
 	bool *kept = NULL;
@@ -209,6 +225,7 @@ bool *recipes_kept(const struct recipes *recipes, const struct capability *capab
 			kept[list->ops[k]] = true;
 		}
 	}
+	keep_tied(capability, kept);
 	return kept;
 }
 

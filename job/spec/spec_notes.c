@@ -382,7 +382,7 @@ static uint16_t dropped_dtype(const struct space *space, size_t op, enum mode mo
 {
 	const struct capability *capability = &space->capability;
 	const struct mode_set *set = &capability->sets[capability->ops[op].set];
-	const struct kind *kind = space_kind(space, op);
+	const struct kind *kind = space_kind(space, space->members[op].op);
 
 	for (size_t i = 0; i < set->count && kind->per_mode[mode] > 0; i++) {
 		const struct options *offered = &set->descriptions[i].items[item];
@@ -403,7 +403,7 @@ static void note_dtypes_of(const struct notes *n, enum mode mode, enum item item
 	uint16_t first = 0;
 	size_t count = 0;
 
-	for (size_t op = 0; op < n->space->op_count; op++) {
+	for (size_t op = 0; op < n->space->member_count; op++) {
 		uint16_t dropped = dropped_dtype(n->space, op, mode, item);
 
 		first = first == 0 ? dropped : first;

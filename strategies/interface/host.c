@@ -17,22 +17,27 @@ static size_t dimension_count(const struct space *space)
 
 static size_t op_count(const struct space *space)
 {
-	return space->op_count;
+	return space->member_count;
+}
+
+static size_t op_dimension(const struct space *space, size_t op)
+{
+	return space->members[op].op;
 }
 
 static const char *op_name(const struct space *space, size_t op)
 {
-	return space->ops[op].name;
+	return space->members[op].name;
 }
 
 static const char *op_type(const struct space *space, size_t op)
 {
-	return space->capability.types[space->ops[op].type];
+	return space->capability.types[space->members[op].type];
 }
 
 static const struct choice *choice_of(const struct space *space, size_t op, uint16_t choice)
 {
-	return &space_kind(space, op)->choices[choice];
+	return &space_kind(space, space->members[op].op)->choices[choice];
 }
 
 static const char *choice_mode(const struct space *space, size_t op, uint16_t choice)
@@ -63,13 +68,14 @@ static const char *choice_option(const struct space *space, size_t op, uint16_t 
 
 static double known_latency_ms(const struct space *space, size_t op, uint16_t choice)
 {
-	return capability_known(space->capability.latency_ms, op,
+	return capability_known(space->capability.latency_ms, space->members[op].op,
 				choice_of(space, op, choice)->mode);
 }
 
 static double known_score(const struct space *space, size_t op, uint16_t choice)
 {
-	return capability_known(space->capability.score, op, choice_of(space, op, choice)->mode);
+	return capability_known(space->capability.score, space->members[op].op,
+				choice_of(space, op, choice)->mode);
 }
 
 static struct config *create(const struct space *space, const uint16_t *choices)
@@ -96,6 +102,7 @@ static int fail(struct err *reterr, const char *format, ...)
 const struct strategy_host host_functions = {
 	.dimension_count = dimension_count,
 	.op_count = op_count,
+	.op_dimension = op_dimension,
 	.choice_count = space_choices,
 	.op_name = op_name,
 	.op_type = op_type,

@@ -272,7 +272,8 @@ class Refusal(PluginCase):
 
     def test_what_is_wrong_inside(self):
         for words, defines in (
-            (("version 7", "version 1"), {"ABI": "7"}),
+            (("version 1 of", "this is version 2", "build it again"), {"ABI": "1"}),
+            (("version 7", "version 2"), {"ABI": "7"}),
             (("there is a strategy basic already",), {"NAME": '"basic"'}),
             (("name",), {"NAME": '"No name"'}),
             (("name",), {"NAME": "NULL"}),

@@ -128,6 +128,21 @@ static void fill_capability(struct capability *capability, const struct kit_op *
 	capability->op_count = count;
 }
 
+static void tie(struct capability *capability, const struct kit_request *request)
+{
+	capability->tied = mem_new(request->tied_count, sizeof(*capability->tied));
+	capability->tied_count = request->tied_count;
+	for (size_t g = 0; g < request->tied_count; g++) {
+		struct op_list *group = &capability->tied[g];
+
+		group->name = mem_printf("/tied/%zu", g);
+		group->ops = mem_new(KIT_TIED, sizeof(*group->ops));
+		for (size_t i = 0; i < KIT_TIED && (i == 0 || request->tied[g][i] > 0); i++) {
+			group->ops[group->count++] = request->tied[g][i];
+		}
+	}
+}
+
 static struct restriction *make_restrictions(struct atoms *atoms, const struct kit_restriction *kit,
 					     size_t count)
 {
@@ -184,6 +199,7 @@ struct space *kit_space(const struct kit_op *ops, const struct kit_request *requ
 		count++;
 	}
 	fill_capability(&capability, ops);
+	tie(&capability, request);
 	restrictions = make_restrictions(&capability.atoms, request->restrictions, count);
 	inner.restrictions = restrictions;
 	inner.restriction_count = count;

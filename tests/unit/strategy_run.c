@@ -29,7 +29,30 @@ static const char *const mode_texts[] = {
 
 static const char *const type_names[] = {"Conv2d", "Linear", "MatMul"};
 
-static struct space *random_space(struct rng *rng)
+/* Ties operators that are near each other and can be tied. Returns how many groups that made. */
+static size_t tie(struct rng *rng, const struct kit_op *ops, size_t count,
+		  uint32_t (*groups)[KIT_TIED])
+{
+	size_t made = 0;
+
+	for (size_t i = 0; i + 1 < count; i++) {
+		size_t used = 0;
+
+		for (size_t k = i; k < count && k < i + 5 && used < KIT_TIED; k++) {
+			if (ops[k].modes == ops[i].modes && (k == i || rng_below(rng, 2) == 0)) {
+				groups[made][used++] = (uint32_t)k;
+			}
+		}
+		if (used > 1) {
+			i = groups[made++][used - 1];
+		} else {
+			memset(groups[made], 0, sizeof(groups[made]));
+		}
+	}
+	return made;
+}
+
+static struct space *random_space(struct rng *rng, bool shares)
 {
 	static const enum approach approaches[] = {APPROACH_STATIC, APPROACH_DYNAMIC, APPROACH_AUTO,
 						   APPROACH_AUTO, APPROACH_WEIGHT_ONLY};
@@ -39,6 +62,7 @@ static struct space *random_space(struct rng *rng)
 	struct kit_op ops[MAX_OPS + 1] = {0};
 	char names[MAX_OPS][32];
 	size_t count = 1 + rng_below(rng, MAX_OPS);
+	uint32_t groups[MAX_OPS][KIT_TIED] = {0};
 	struct err err;
 	struct space *space;
 
@@ -47,6 +71,10 @@ static struct space *random_space(struct rng *rng)
 		ops[i].name = names[i];
 		ops[i].type = type_names[rng_below(rng, COUNT(type_names))];
 		ops[i].modes = mode_texts[rng_below(rng, COUNT(mode_texts))];
+	}
+	if (shares) {
+		request.tied_count = tie(rng, ops, count, groups);
+		request.tied = (const uint32_t(*)[KIT_TIED])groups;
 	}
 	space = kit_space(ops, &request, &err);
 	cr_assert_not_null(space, "%s", err.message);
@@ -61,7 +89,7 @@ struct run_case run_case_make(uint64_t seed)
 
 	return (struct run_case){
 		.seed = seed,
-		.space = random_space(&rng),
+		.space = random_space(&rng, seed % 3 == 0),
 		.failure_rate = failure_rates[rng_below(&rng, COUNT(failure_rates))],
 		.levels = levels[rng_below(&rng, COUNT(levels))],
 	};

@@ -44,8 +44,8 @@ struct run {
 /* In which order results are shown that came in at random times. */
 enum run_order { RUN_IN_TRIAL_ORDER, RUN_IN_ANY_ORDER };
 
-/* 1 to 12 operators of three types in all modes, up to three calibration sizes. The caller
- * destroys the space. */
+/* 1 to 12 operators of three types in all modes, up to three calibration sizes; in every third space
+ * some are tied. The caller destroys the space. */
 struct run_case run_case_make(uint64_t seed);
 
 /* Starts the strategy and shows it the baseline. */

@@ -30,6 +30,13 @@ static const size_t option_counts[] = {2, 3};
 static const struct answer_expect tabled = {
 	.scores = true, .ops = ops, .op_count = 2, .option_counts = option_counts};
 
+static const char *const tied_to_first[] = {"q", "r", NULL};
+static const char *const *const tied[] = {tied_to_first, NULL};
+static const struct answer_expect grouped = {
+	.scores = true, .ops = ops, .op_count = 2, .tied = tied};
+static const struct answer_expect grouped_table = {
+	.scores = true, .ops = ops, .op_count = 2, .tied = tied, .option_counts = option_counts};
+
 static int parse(const char *text, const struct answer_expect *expect, struct answer *ret,
 		 struct err *err)
 {
@@ -124,6 +131,27 @@ Test(answer, scores_come_in_the_order_of_the_question)
 	cr_expect_eq(answer.score_count, 2);
 	cr_expect_eq(answer.scores[0], -1e-9);
 	cr_expect_eq(answer.scores[1], 0.5);
+	answer_finish(&answer);
+}
+
+/* An evaluator scores a group as one, or each of it. */
+Test(answer, scores_of_what_is_tied_add_up)
+{
+	struct answer answer =
+		good("{\"scores\": {\"q\": 4, \"fc\": 0.5, \"conv1\": 1}}", &grouped);
+
+	cr_expect_eq(answer.scores[0], 5);
+	cr_expect_eq(answer.scores[1], 0.5);
+	cr_expect_null(answer.strangers);
+	answer_finish(&answer);
+	answer = good("{\"scores\": {\"fc\": [1, 2, 3], \"r\": [0.5, 1], \"conv1\": [1, 1]}}",
+		      &grouped_table);
+	cr_expect_eq(answer.scores[0], 1.5);
+	cr_expect_eq(answer.scores[1], 2);
+	cr_expect_eq(answer.scores[4], 3);
+	answer_finish(&answer);
+	answer = good("{\"scores\": {\"fc\": 1, \"conv1\": 1, \"x\": 2}}", &grouped);
+	cr_expect_not_null(answer.strangers);
 	answer_finish(&answer);
 }
 

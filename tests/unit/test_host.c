@@ -61,6 +61,30 @@ Test(host, says_what_is_known)
 	cr_expect_eq(host->known_score(space, 0, 1), 0.25);
 }
 
+/* A plug-in sees all operators, and which dimension has their choice. */
+Test(host, has_one_dimension_for_what_is_tied)
+{
+	static const struct kit_op ops[] = {{"a", "Conv2d", "bf16; fp32"},
+					    {"b", "Conv2d", "bf16; fp32"},
+					    {"c", "Linear", "bf16; fp32"},
+					    {.name = NULL}};
+	static const uint32_t groups[][KIT_TIED] = {{0, 2}};
+	struct err err;
+	struct space *tied =
+		kit_space(ops, &(struct kit_request){.tied = groups, .tied_count = 1}, &err);
+
+	cr_assert_not_null(tied, "%s", err.message);
+	cr_expect_eq(host->op_count(tied), 3);
+	cr_expect_eq(host->dimension_count(tied), 3);
+	cr_expect_eq(host->op_dimension(tied, 0), 0);
+	cr_expect_eq(host->op_dimension(tied, 1), 1);
+	cr_expect_eq(host->op_dimension(tied, 2), 0);
+	cr_expect_str_eq(host->op_name(tied, 2), "c");
+	cr_expect_str_eq(host->op_type(tied, 2), "Linear");
+	cr_expect_str_eq(host->choice_mode(tied, 2, 1), "fp32");
+	space_destroy(tied);
+}
+
 Test(host, makes_configs_of_the_space_only)
 {
 	static const uint16_t good[] = {2, 0, 1}, bad[] = {0, 1, 0};

@@ -320,3 +320,47 @@ Test(space, fingerprint_depends_on_what_is_tuned_and_on_nothing_else)
 	cr_expect_eq(space->fingerprint, prints[0], "a restriction that matches nothing");
 	space_destroy(space);
 }
+
+/* q, k and v are one; what follows them keeps its place, and lists name leaders once. */
+Test(space, tied_operators_have_one_dimension)
+{
+	static const struct kit_op ops[] = {{"a", "Conv2d", "fp32"},       {"q", "Linear", CONV},
+					    {"b", "Conv2d", "bf16; fp32"}, {"k", "Linear", CONV},
+					    {"v", "MatMul", CONV},         {.name = NULL}};
+	static const uint32_t groups[][KIT_TIED] = {{1, 3, 4}};
+	static const uint32_t leads[] = {0, 1, 2, 1, 1};
+	struct space *plain = made(ops, &(struct kit_request){0});
+	struct space *tied = made(ops, &(struct kit_request){.tied = groups, .tied_count = 1});
+	char *difference = space_difference(plain, tied);
+	char *size = space_size_text(tied);
+	char *before, *after;
+	struct buf buf;
+
+	cr_expect_eq(plain->op_count, 5);
+	cr_expect_eq(tied->op_count, 3);
+	cr_expect_eq(tied->dimension_count, 4);
+	cr_expect_eq(tied->member_count, 5);
+	cr_expect_str_eq(size, "12");
+	for (size_t m = 0; m < 5; m++) {
+		cr_expect_str_eq(tied->members[m].name, ops[m].name);
+		cr_expect_eq(tied->members[m].op, leads[m]);
+		cr_expect_eq(space_follows(tied, m), m > 2);
+		cr_expect_not(space_follows(plain, m));
+	}
+	cr_expect_str_eq(tied->ops[2].name, "b");
+	cr_expect_str_eq(difference, "other operators are tied");
+	buf_init(&buf, SIZE_MAX / 2);
+	space_text(plain, &buf);
+	before = buf_take(&buf, NULL);
+	buf_init(&buf, SIZE_MAX / 2);
+	space_text(tied, &buf);
+	after = buf_take(&buf, NULL);
+	cr_expect_null(strstr(before, "tied"), "%s", before);
+	cr_expect_not_null(strstr(after, "tied 1 \"k\"\ntied 1 \"v\"\n"), "%s", after);
+	free(before);
+	free(after);
+	free(size);
+	free(difference);
+	space_destroy(plain);
+	space_destroy(tied);
+}
