@@ -365,6 +365,20 @@ struct store_value call_only(const struct call *call)
 	return (struct store_value){.text = owner, .is_null = owner == NULL};
 }
 
+bool call_may_submit(struct call *call, bool dry)
+{
+	size_t length = 0;
+	struct err err;
+
+	(void)request_body(call->request, &length);
+	if (access_only(&call->who) == NULL ||
+	    tuner_may_submit(call->server->tuner, call->who.owner, length, dry, &err) == 0) {
+		return true;
+	}
+	call_fail(call, &err);
+	return false;
+}
+
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows))
 {

@@ -123,6 +123,10 @@ bool call_body_has_only(struct call *call, const char *const *members);
 /* Whose rows a query is to give to them: an owner, or null for everybody's. */
 struct store_value call_only(const struct call *call);
 
+/* Whether their owner's quota has room for one more job, or (`dry`) for trying one; otherwise answers 429.
+ * Admins have none. */
+bool call_may_submit(struct call *call, bool dry);
+
 /* Puts a query; `next` gets the rows unless it failed, which is answered. */
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows));

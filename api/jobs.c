@@ -113,6 +113,9 @@ static void submit(struct call *call)
 	const struct prepare_request request = {
 		.body = call->body, .owner = call->who.owner, .only = access_only(&call->who)};
 
+	if (!call_may_submit(call, false)) {
+		return;
+	}
 	call->preparation = tuner_prepare(call->server->tuner, &request, on_prepared, call);
 }
 

@@ -97,6 +97,9 @@ static void create(struct call *call)
 		call_error(call, ERR_DRAINING, "the daemon is stopping");
 		return;
 	}
+	if (!call_may_submit(call, false)) {
+		return;
+	}
 	id_make(call->id, "job_");
 	name_pool(call->id, pool);
 	prepared = sigopt_experiment_prepare(call->body, pool, &err);

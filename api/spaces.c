@@ -128,5 +128,8 @@ void spaces_dry_run(struct call *call)
 						.only = access_only(&call->who),
 						.dry = true};
 
+	if (!call_may_submit(call, true)) {
+		return;
+	}
 	call->preparation = tuner_prepare(call->server->tuner, &request, on_prepared, call);
 }

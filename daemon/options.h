@@ -39,6 +39,7 @@ struct settings {
 	int64_t evaluator_probe_s, evaluator_down_s;
 	int64_t webhook_timeout_s;
 	int64_t max_connections;
+	int64_t quota_open_jobs, quota_open_bytes, quota_submits_per_s, quota_trials_per_day;
 	bool unsafe_sync;
 };
 

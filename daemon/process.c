@@ -345,6 +345,10 @@ static void make_tuner(struct process *p)
 		.lease_ttl_ms = (uint64_t)p->options->lease_ttl_s * 1000,
 		.evaluator_probe_ms = (uint64_t)p->options->evaluator_probe_s * 1000,
 		.evaluator_down_ms = (uint64_t)p->options->evaluator_down_s * 1000,
+		.quota = {.open_jobs = p->options->quota_open_jobs,
+			  .open_bytes = p->options->quota_open_bytes,
+			  .submits_per_s = p->options->quota_submits_per_s,
+			  .trials_per_day = p->options->quota_trials_per_day},
 	};
 
 	p->server.tuner = tuner_create(&options);

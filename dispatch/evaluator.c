@@ -10,12 +10,13 @@ struct evaluator *evaluator_create(const char *name)
 	struct evaluator *evaluator = mem_new(1, sizeof(*evaluator));
 
 	evaluator->name = mem_dup(name);
-	list_init(&evaluator->queue);
+	turns_init(&evaluator->queue);
 	return evaluator;
 }
 
 void evaluator_destroy(struct evaluator *evaluator)
 {
+	turns_finish(&evaluator->queue);
 	free(evaluator->name);
 	free(evaluator);
 }

@@ -11,12 +11,13 @@
 
 #include "base/list.h"
 #include "dispatch/breaker.h"
+#include "dispatch/turns.h"
 
 struct evaluator {
 	char *name;         /* its URL, or that of a pool; owned */
 	size_t used, limit; /* places */
 	size_t seats;       /* jobs that may ask it */
-	struct list queue;  /* of those that wait for a place */
+	struct turns queue; /* of those that wait for a place */
 	struct breaker breaker;
 	int64_t down_wall_ms;            /* when the breaker opened last, wall clock */
 	int64_t asked, answered, failed; /* attempts; `failed` without those under way */

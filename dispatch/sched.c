@@ -39,11 +39,16 @@ void sched_finish(struct sched *sched)
 	map_finish(&sched->by_name);
 }
 
-void sched_seat_init(struct sched *sched, struct sched_seat *seat, const struct sched_offer *offers,
-		     size_t count, void (*turn)(void *arg), void *arg)
+void sched_seat_init(struct sched *sched, struct sched_seat *seat, const char *owner,
+		     const struct sched_offer *offers, size_t count, void (*turn)(void *arg),
+		     void *arg)
 {
-	*seat = (struct sched_seat){
-		.sched = sched, .count = count, .reserved = -1, .turn = turn, .arg = arg};
+	*seat = (struct sched_seat){.sched = sched,
+				    .owner = owner,
+				    .count = count,
+				    .reserved = -1,
+				    .turn = turn,
+				    .arg = arg};
 	seat->stools = mem_new(count, sizeof(*seat->stools));
 	for (size_t i = 0; i < count; i++) {
 		struct evaluator *evaluator = find(sched, offers[i].name);
@@ -89,7 +94,8 @@ static void join_queues(struct sched_seat *seat)
 	}
 	for (size_t i = 0; i < seat->count; i++) {
 		if (!is_left_out(&seat->stools[i])) {
-			list_append(&seat->stools[i].evaluator->queue, &seat->stools[i].waiting);
+			turns_join(&seat->stools[i].evaluator->queue, seat->owner,
+				   &seat->stools[i].waiting);
 		}
 	}
 	seat->sched->waiting++;
@@ -102,15 +108,21 @@ static void take(struct evaluator *evaluator)
 	breaker_enter(&evaluator->breaker);
 }
 
-/* Keeps places for those at the head of the queue. */
+static bool somebody_waits(struct evaluator *evaluator)
+{
+	return turns_next(&evaluator->queue, NULL, NULL) != NULL;
+}
+
+/* Keeps places for those whose turn it is. */
 static void serve(struct evaluator *evaluator)
 {
-	while (evaluator_has_place(evaluator) && !list_empty(&evaluator->queue)) {
-		struct sched_stool *stool =
-			list_entry(evaluator->queue.next, struct sched_stool, waiting);
+	while (evaluator_has_place(evaluator) && somebody_waits(evaluator)) {
+		struct sched_stool *stool = list_entry(turns_next(&evaluator->queue, NULL, NULL),
+						       struct sched_stool, waiting);
 		struct sched_seat *seat = stool->seat;
 
 		leave_queues(seat);
+		turns_served(&evaluator->queue, seat->owner);
 		take(evaluator);
 		seat->reserved = (int)(stool - seat->stools);
 		seat->turn(seat->arg);
@@ -139,10 +151,10 @@ static int find_place(const struct sched_seat *seat, int other)
 	int best = -1;
 
 	for (int i = 0; i < (int)seat->count; i++) {
-		const struct evaluator *e = seat->stools[i].evaluator;
+		struct evaluator *e = seat->stools[i].evaluator;
 
 		if (i != other && !is_left_out(&seat->stools[i]) && evaluator_has_place(e) &&
-		    list_empty(&e->queue) &&
+		    !somebody_waits(e) &&
 		    (best < 0 || load(e) < load(seat->stools[best].evaluator))) {
 			best = i;
 		}
@@ -177,8 +189,7 @@ int sched_take_at(struct sched_seat *seat, int offer)
 {
 	struct evaluator *evaluator = seat->stools[offer].evaluator;
 
-	if (seat->reserved >= 0 || !evaluator_has_place(evaluator) ||
-	    !list_empty(&evaluator->queue)) {
+	if (seat->reserved >= 0 || !evaluator_has_place(evaluator) || somebody_waits(evaluator)) {
 		return sched_take(seat);
 	}
 	leave_queues(seat);
@@ -335,14 +346,19 @@ int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char 
 	return breaker_down_ms(&sched_offered(seat, last)->breaker, now_ms);
 }
 
-/* Those that wait may have waited long enough. */
-static void call_waiting(const struct evaluator *evaluator)
+static bool call(void *arg, struct list *node)
 {
-	for (struct list *n = evaluator->queue.next; n != &evaluator->queue; n = n->next) {
-		struct sched_seat *seat = list_entry(n, struct sched_stool, waiting)->seat;
+	struct sched_seat *seat = list_entry(node, struct sched_stool, waiting)->seat;
 
-		seat->turn(seat->arg);
-	}
+	(void)arg;
+	seat->turn(seat->arg);
+	return false;
+}
+
+/* Those that wait may have waited long enough. */
+static void call_waiting(struct evaluator *evaluator)
+{
+	(void)turns_next(&evaluator->queue, call, NULL);
 }
 
 void sched_probe(struct sched *sched)

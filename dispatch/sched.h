@@ -4,8 +4,8 @@
  * Each evaluator has as many places as it takes questions at once. A job takes a place before it
  * asks its strategy and keeps it until the answer is in: at the evaluator that has the largest part
  * of its places free, when it may ask several. Jobs that find none queue up at each; a place that
- * gets free goes to the head of the queue, and who wants another goes to its tail. Nobody is
- * given a place at an evaluator whose breaker is open. Loop thread; times in ms of one clock.
+ * gets free goes to the owner whose turn it is (turns.h), and there to the job that has waited for
+ * longest. Nobody is given a place at an evaluator whose breaker is open. Loop thread; times in ms of one clock.
  */
 #ifndef NARROWD_DISPATCH_SCHED_H
 #define NARROWD_DISPATCH_SCHED_H
@@ -28,6 +28,7 @@ struct sched_stool;
 /* Somebody who takes places; embedded by its owner. */
 struct sched_seat {
 	struct sched *sched;
+	const char *owner;          /* borrowed */
 	struct sched_stool *stools; /* one at each evaluator; owned */
 	size_t count;
 	bool waits;
@@ -45,8 +46,9 @@ void sched_init(struct sched *sched);
 void sched_finish(struct sched *sched);
 /* `turn` is called when a place is reserved, and from time to time while none can be because nobody
  * is well; it must then take or leave soon. */
-void sched_seat_init(struct sched *sched, struct sched_seat *seat, const struct sched_offer *offers,
-		     size_t count, void (*turn)(void *arg), void *arg);
+void sched_seat_init(struct sched *sched, struct sched_seat *seat, const char *owner,
+		     const struct sched_offer *offers, size_t count, void (*turn)(void *arg),
+		     void *arg);
 /* Once all its places have been given back. */
 void sched_seat_finish(struct sched_seat *seat);
 /* The number of the offer whose place was taken; -1 when the seat is in the queues instead. */

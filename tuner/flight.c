@@ -298,6 +298,9 @@ void flight_start(struct run *run, struct trial *trial, int place)
 	if (is_known(flight)) {
 		loop_timer_start(&flight->timer, 0);
 	} else {
+		if (!question_is_advice(trial->kind)) {
+			quota_asked(&run->tuner->quota, run->owner);
+		}
 		launch(flight);
 	}
 }

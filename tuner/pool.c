@@ -7,13 +7,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "job/endgame.h"
+#include "dispatch/turns.h"
 #include "dispatch/workers.h"
 
 struct pool {
 	struct tuner *tuner;
 	char *name;        /* owned */
 	size_t users;      /* jobs, and workers that wait; without any it is forgotten */
-	struct list runs;  /* of run->in_pool: jobs with questions, whose turn is next first */
+	struct turns runs; /* of run->in_pool: jobs with questions */
 	struct list polls; /* of poll->node: workers that wait, oldest first */
 	struct loop_task task;
 	bool task_queued;
@@ -54,7 +55,7 @@ struct pool *pool_join(struct tuner *tuner, const char *name)
 		pool = mem_new(1, sizeof(*pool));
 		pool->tuner = tuner;
 		pool->name = mem_dup(name);
-		list_init(&pool->runs);
+		turns_init(&pool->runs);
 		list_init(&pool->polls);
 		list_init(&pool->task.node);
 		loop_timer_init(tuner->options.loop, &pool->kept, on_kept, pool);
@@ -68,6 +69,7 @@ static void on_pool_closed(void *arg)
 {
 	struct pool *pool = arg;
 
+	turns_finish(&pool->runs);
 	free(pool->name);
 	free(pool);
 }
@@ -131,8 +133,11 @@ static void on_granted(void *arg, int rc, const struct err *err)
 }
 
 /* Whether the job's next question may go to this worker now. */
-static bool may_take(const struct pool *pool, const struct run *run, const struct poll *poll)
+static bool may_take(void *arg, struct list *node)
 {
+	const struct poll *poll = arg;
+	const struct run *run = list_entry(node, struct run, in_pool);
+	const struct pool *pool = run->pool;
 	const struct flight *next = list_entry(run->due.next, struct flight, due);
 	bool kept = next->kept_until > clock_mono_ms();
 
@@ -142,27 +147,23 @@ static bool may_take(const struct pool *pool, const struct run *run, const struc
 }
 
 /* The first job that this worker may be asked of; NULL when there is none. */
-static struct run *next_run(const struct pool *pool, const struct poll *poll)
+static struct run *next_run(struct pool *pool, struct poll *poll)
 {
-	for (struct list *n = pool->runs.next; n != &pool->runs; n = n->next) {
-		struct run *run = list_entry(n, struct run, in_pool);
+	struct list *node = turns_next(&pool->runs, may_take, poll);
 
-		if (may_take(pool, run, poll)) {
-			return run;
-		}
-	}
-	return NULL;
+	return node != NULL ? list_entry(node, struct run, in_pool) : NULL;
 }
 
-/* Its next question; the job goes to the end of the queue. */
+/* Its next question; the job goes to the end of its owner's queue, and that one to the end of all. */
 static struct flight *next_flight(struct pool *pool, struct run *run)
 {
 	struct flight *flight = list_entry(list_pop(&run->due), struct flight, due);
 
 	list_remove(&run->in_pool);
 	if (!list_empty(&run->due)) {
-		list_append(&pool->runs, &run->in_pool);
+		turns_join(&pool->runs, run->owner, &run->in_pool);
 	}
+	turns_served(&pool->runs, run->owner);
 	return flight;
 }
 
@@ -208,7 +209,7 @@ static void serve_one(struct pool *pool, struct poll *poll)
 }
 
 /* The oldest that may be asked something; NULL when there is none. */
-static struct poll *next_poll(const struct pool *pool)
+static struct poll *next_poll(struct pool *pool)
 {
 	for (struct list *n = pool->polls.next; n != &pool->polls; n = n->next) {
 		struct poll *poll = list_entry(n, struct poll, node);
@@ -220,21 +221,28 @@ static struct poll *next_poll(const struct pool *pool)
 	return NULL;
 }
 
+static bool look_at_kept(void *arg, struct list *node)
+{
+	const struct run *run = list_entry(node, struct run, in_pool);
+	const struct flight *next = list_entry(run->due.next, struct flight, due);
+	int64_t *first = arg;
+
+	if (next->kept_until > clock_mono_ms() && next->kept_until < *first) {
+		*first = next->kept_until;
+	}
+	return false;
+}
+
 /* Serves again when a question may be had by everybody. */
 static void watch_kept(struct pool *pool)
 {
-	int64_t now = clock_mono_ms(), first = INT64_MAX;
+	int64_t first = INT64_MAX;
 
-	for (struct list *n = pool->runs.next; n != &pool->runs; n = n->next) {
-		const struct run *run = list_entry(n, struct run, in_pool);
-		const struct flight *next = list_entry(run->due.next, struct flight, due);
-
-		if (next->kept_until > now && next->kept_until < first) {
-			first = next->kept_until;
-		}
-	}
+	(void)turns_next(&pool->runs, look_at_kept, &first);
 	if (first != INT64_MAX) {
-		loop_timer_start(&pool->kept, (uint64_t)(first - now));
+		int64_t now = clock_mono_ms();
+
+		loop_timer_start(&pool->kept, first > now ? (uint64_t)(first - now) : 0);
 	}
 }
 
@@ -242,7 +250,7 @@ static void serve(struct pool *pool)
 {
 	struct poll *poll;
 
-	while (!list_empty(&pool->runs) && (poll = next_poll(pool)) != NULL) {
+	while (turns_next(&pool->runs, NULL, NULL) != NULL && (poll = next_poll(pool)) != NULL) {
 		serve_one(pool, poll);
 	}
 	if (!list_empty(&pool->polls)) {
@@ -270,7 +278,7 @@ static void join(struct run *run)
 {
 	if (list_empty(&run->in_pool) && !list_empty(&run->due) && run->job->state != JOB_PAUSED &&
 	    !run->tuner->stopping) {
-		list_append(&run->pool->runs, &run->in_pool);
+		turns_join(&run->pool->runs, run->owner, &run->in_pool);
 		serve_soon(run->pool);
 	}
 }
@@ -423,8 +431,8 @@ void pools_stop(struct tuner *tuner)
 		if (tuner->pools.slots[i].key == NULL) {
 			continue;
 		}
-		while (!list_empty(&pool->runs)) {
-			list_remove(pool->runs.next);
+		while ((node = turns_next(&pool->runs, NULL, NULL)) != NULL) {
+			list_remove(node);
 		}
 		for (node = pool->polls.next; node != &pool->polls; node = node->next) {
 			loop_timer_start(&list_entry(node, struct poll, node)->timer, 0);

@@ -136,6 +136,7 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 {
 	struct job *job = reload_read(tuner->options.store, store_query_now, id, cells, reterr);
 	struct run *run;
+	int64_t bytes;
 
 	if (job == NULL) {
 		return -(int)reterr->code;
@@ -144,7 +145,9 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 		job_destroy(job);
 		return 0;
 	}
-	run = run_create(tuner, job, cells[OPEN_OWNER]);
+	bytes = (int64_t)(strlen(cells[0]) + strlen(cells[1]));
+	quota_open(&tuner->quota, cells[OPEN_OWNER], bytes);
+	run = run_create(tuner, job, cells[OPEN_OWNER], bytes);
 	run_clock(run);
 	relaunch(run);
 	run_wake(run);

@@ -79,16 +79,18 @@ static void sit(struct run *run)
 				    ? (struct sched_offer){t->pool, SIZE_MAX}
 				    : (struct sched_offer){t->url, (size_t)t->max_concurrency};
 	}
-	sched_seat_init(&run->tuner->sched, &run->seat, offers, spec->target_count, on_seat, run);
+	sched_seat_init(&run->tuner->sched, &run->seat, run->owner, offers, spec->target_count,
+			on_seat, run);
 	free(offers);
 }
 
-struct run *run_create(struct tuner *tuner, struct job *job, const char *owner)
+struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, int64_t bytes)
 {
 	struct run *run = mem_new(1, sizeof(*run));
 
 	run->tuner = tuner;
 	run->job = job;
+	run->bytes = bytes;
 	(void)snprintf(run->owner, sizeof(run->owner), "%s", owner);
 	run->refs = 1;
 	run->active_since = -1;
@@ -145,6 +147,7 @@ void run_close(struct run *run)
 	run->closed = true;
 	atomic_store(&run->hurry, true);
 	map_remove(&run->tuner->runs, job->id);
+	quota_close(&run->tuner->quota, run->owner, run->bytes);
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		const struct trial *trial = job->trials[i];
 

@@ -20,6 +20,7 @@ struct tuner {
 	struct tuner_options options;
 	char *callback_url; /* owned */
 	struct sched sched;
+	struct quota quota;
 	struct map runs;   /* job id -> struct run * */
 	struct map leases; /* lease id, past ones too -> struct trial * */
 	struct map pools;  /* name -> struct pool * */
@@ -48,6 +49,7 @@ struct run {
 	struct tuner *tuner;
 	struct job *job;
 	char owner[LIMIT_OWNER_BYTES + 1];
+	int64_t bytes; /* that it has of its owner's quota */
 	struct sched_seat seat;
 	struct list flights; /* of struct flight */
 	struct pool *pool;   /* whose workers answer, or NULL */
@@ -71,8 +73,8 @@ struct run {
 };
 
 /* run.c */
-/* Takes over `job`. The run is in the tuner's map afterwards. */
-struct run *run_create(struct tuner *tuner, struct job *job, const char *owner);
+/* Takes over `job`, of which the owner's quota knows. The run is in the tuner's map afterwards. */
+struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, int64_t bytes);
 void run_ref(struct run *run);
 void run_unref(struct run *run);
 /* Something changed: take a turn soon. */

@@ -58,6 +58,7 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	tuner->options = *options;
 	tuner->callback_url = mem_dup(options->callback_url);
 	sched_init(&tuner->sched);
+	quota_init(&tuner->quota, &options->quota);
 	map_init(&tuner->runs);
 	map_init(&tuner->leases);
 	map_init(&tuner->pools);
@@ -76,6 +77,7 @@ void tuner_destroy(struct tuner *tuner)
 	reload_finish(tuner);
 	held_finish(tuner);
 	sched_finish(&tuner->sched);
+	quota_finish(&tuner->quota);
 	map_finish(&tuner->runs);
 	map_finish(&tuner->leases);
 	map_finish(&tuner->pools);
@@ -169,10 +171,17 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 	tuner_check_stopped(tuner);
 }
 
+int tuner_may_submit(struct tuner *tuner, const char *owner, size_t bytes, bool dry,
+		     struct err *reterr)
+{
+	return quota_submit(&tuner->quota, owner, (int64_t)bytes, dry, reterr);
+}
+
 struct submission {
 	struct tuner *tuner;
 	struct job *job;
 	char owner[LIMIT_OWNER_BYTES + 1];
+	int64_t bytes;
 	tuner_done_fn done;
 	void *arg;
 };
@@ -182,11 +191,12 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 	struct submission *s = arg;
 
 	if (rc == 0 && !s->tuner->stopping) {
-		run_wake(run_create(s->tuner, s->job, s->owner));
+		run_wake(run_create(s->tuner, s->job, s->owner, s->bytes));
 		log_line(LOG_INFO, "job begins", LOG_TEXT("job", s->job->id),
 			 LOG_TEXT("strategy", s->job->spec->strategy->name),
 			 LOG_INT("operators", (int64_t)s->job->spec->space->member_count));
 	} else {
+		quota_close(&s->tuner->quota, s->owner, s->bytes);
 		job_destroy(s->job);
 	}
 	s->done(s->arg, rc, err);
@@ -216,6 +226,8 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	(void)json_object_set_new(body, "rules", json_integer(prepared->spec->rules));
 	job.spec = texts[0] = json_text(body);
 	(void)snprintf(s->owner, sizeof(s->owner), "%s", prepared->owner);
+	s->bytes = (int64_t)(strlen(job.spec) + strlen(job.capability));
+	quota_open(&tuner->quota, s->owner, s->bytes);
 	s->tuner = tuner;
 	s->done = done;
 	s->arg = arg;

@@ -19,6 +19,7 @@
 #include "backends/guard.h"
 #include "base/limits.h"
 #include "base/loop.h"
+#include "dispatch/quota.h"
 #include "store/store.h"
 #include "job/spec/spec.h"
 
@@ -33,6 +34,7 @@ struct tuner_options {
 	uint64_t lease_ttl_ms;    /* of an accepted (202) question between heartbeats */
 	uint64_t evaluator_probe_ms; /* between the questions to one that is down */
 	uint64_t evaluator_down_ms;  /* after which jobs do not wait for it any more; 0: never */
+	struct quota_limits quota;
 };
 
 struct tuner *tuner_create(const struct tuner_options *options);
@@ -68,6 +70,11 @@ struct prepare_request {
 };
 
 typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const struct err *err);
+
+/* Whether the owner may submit one more job of about so many bytes, or (`dry`) try one: 0, which counts as a
+ * submission, or -ERR_TOO_MANY. */
+int tuner_may_submit(struct tuner *tuner, const char *owner, size_t bytes, bool dry,
+		     struct err *reterr);
 
 struct preparation;
 /* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. */

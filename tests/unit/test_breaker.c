@@ -74,7 +74,7 @@ static void sit(struct sched *sched, struct job *job, size_t offers)
 	static const struct sched_offer both[] = {{"http://a", 4}, {"http://b", 2}};
 
 	*job = (struct job){.turns = 0};
-	sched_seat_init(sched, &job->seat, both, offers, on_turn, job);
+	sched_seat_init(sched, &job->seat, "local", both, offers, on_turn, job);
 }
 
 static void bring_down(struct sched_seat *seat, int offer)

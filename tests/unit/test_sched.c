@@ -46,11 +46,12 @@ static void on_turn(void *arg)
 	client->called = true;
 }
 
-static void sit(struct sched *sched, struct client *client, const char *url, size_t places)
+static void sit(struct sched *sched, struct client *client, const char *owner, const char *url,
+		size_t places)
 {
 	const struct sched_offer offer = {url, places};
 
-	sched_seat_init(sched, &client->seat, &offer, 1, on_turn, client);
+	sched_seat_init(sched, &client->seat, owner, &offer, 1, on_turn, client);
 }
 
 static void dispatch(struct desk *desk, int who)
@@ -130,7 +131,7 @@ static void open_world(uint64_t seed)
 		for (int i = 0; i < SEATS; i++) {
 			struct client *client = &world.desks[e].clients[i];
 
-			sit(&world.sched, client, urls[e], PLACES);
+			sit(&world.sched, client, "local", urls[e], PLACES);
 		}
 	}
 	for (int i = 0; i < SEATS; i++) {
@@ -223,9 +224,9 @@ Test(sched, a_place_that_is_not_wanted_goes_to_the_next)
 	struct sched sched;
 
 	sched_init(&sched);
-	sit(&sched, &first, "http://a", 1);
-	sit(&sched, &second, "http://a", 1);
-	sit(&sched, &third, "http://a", 1);
+	sit(&sched, &first, "a", "http://a", 1);
+	sit(&sched, &second, "a", "http://a", 1);
+	sit(&sched, &third, "a", "http://a", 1);
 	cr_assert_eq(sched_take(&first.seat), 0);
 	cr_assert_eq(sched_take(&second.seat), -1);
 	cr_assert_eq(sched_take(&third.seat), -1);
@@ -242,5 +243,53 @@ Test(sched, a_place_that_is_not_wanted_goes_to_the_next)
 	sched_seat_finish(&first.seat);
 	sched_seat_finish(&third.seat);
 	cr_assert_eq(sched.waiting, 0);
+	sched_finish(&sched);
+}
+
+/* Two owners have a job each, and the third one has all others. */
+Test(sched, who_has_many_jobs_gets_no_more_than_who_has_one)
+{
+	enum { JOBS = 20, TURNS = 300, OWNERS = 3 };
+	static const char *const names[OWNERS] = {"a", "b", "c"};
+	struct client clients[JOBS];
+	struct sched sched;
+	int counts[OWNERS] = {0}, jobs[JOBS] = {0}, now = -1;
+
+	memset(clients, 0, sizeof(clients));
+	sched_init(&sched);
+	for (int i = 0; i < JOBS; i++) {
+		sit(&sched, &clients[i], names[i < OWNERS ? i : OWNERS - 1], "http://a", 1);
+	}
+	for (int i = JOBS - 1; i >= 0; i--) {
+		now = sched_take(&clients[i].seat) == 0 ? i : now;
+	}
+	for (int turn = 0; turn < TURNS; turn++) {
+		int last = now;
+
+		counts[last < OWNERS ? last : OWNERS - 1]++;
+		jobs[last]++;
+		sched_give_back(&clients[last].seat, 0);
+		for (int i = 0; i < JOBS; i++) {
+			now = clients[i].called ? i : now;
+			clients[i].called = false;
+		}
+		cr_assert_neq(now, last);
+		cr_assert_eq(sched_take(&clients[now].seat), 0);
+		cr_assert_eq(sched_take(&clients[last].seat), -1);
+	}
+	for (int i = 0; i < OWNERS; i++) {
+		cr_assert_geq(counts[i], TURNS / OWNERS - 1);
+		cr_assert_leq(counts[i], TURNS / OWNERS + 1);
+	}
+	for (int i = OWNERS - 1; i < JOBS; i++) {
+		cr_assert_geq(jobs[i], TURNS / OWNERS / (JOBS - 2) - 1, "job %d", i);
+	}
+	for (int i = 0; i < JOBS; i++) {
+		sched_leave(&clients[i].seat);
+	}
+	sched_give_back(&clients[now].seat, 0);
+	for (int i = 0; i < JOBS; i++) {
+		sched_seat_finish(&clients[i].seat);
+	}
 	sched_finish(&sched);
 }
