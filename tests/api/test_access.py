@@ -406,67 +406,6 @@ class Access(unittest.TestCase):
         self.assertEqual(self.ask(None, "GET", "/v1/session")[0], 401)
 
 
-class Quotas(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = temporary.name
-        self.tokens = {owner: new_token(self.directory, "submit", "read", "work", owner=owner) for owner in ("ann", "bob")}
-
-    def submit(self, daemon, owner, path="/v1/jobs", **more):
-        body = {**jobkit.body("http://unused", **more), "evaluator": {"pool": "gpu"}}
-        return daemon.request("POST", path, body, bearer(self.tokens[owner]))
-
-    def refused(self, daemon, owner, words, **more):
-        status, sent, answer = self.submit(daemon, owner, **more)
-        self.assertEqual((status, answer["type"]), (429, "urn:narrowd:problem:too_many_requests"), answer)
-        self.assertIn(words, answer["detail"])
-        self.assertGreater(int(sent["Retry-After"]), 0)
-
-    def test_open_jobs(self):
-        with Daemon(self.directory, "--quota-open-jobs=2") as daemon:
-            first = [self.submit(daemon, "ann")[2]["id"] for _ in range(2)][0]
-            for _ in range(2):
-                self.refused(daemon, "ann", "2 jobs of this owner are open")
-                self.assertEqual(self.submit(daemon, "ann", "/v1/spaces")[0], 200, "trying opens none")
-                daemon.restart()
-            self.assertEqual(self.submit(daemon, "bob")[0], 201)
-            for _ in range(3):  # admins have no quota
-                self.assertEqual(daemon.request("POST", "/v1/jobs", {**jobkit.body("http://unused"), "evaluator": {"pool": "x"}})[0], 201)
-            daemon.request("POST", f"/v1/jobs/{first}/cancel", {}, bearer(self.tokens["ann"]))
-            self.assertEqual(self.submit(daemon, "ann")[0], 201)
-
-    def test_bytes_of_open_jobs(self):
-        with Daemon(self.directory, "--quota-open-bytes=20000") as daemon:
-            self.assertEqual(self.submit(daemon, "ann", operators=40)[0], 201)
-            self.refused(daemon, "ann", "bytes", operators=2000)
-            self.assertEqual(self.submit(daemon, "bob", operators=40)[0], 201)
-
-    def test_submissions_a_second(self):
-        with Daemon(self.directory, "--quota-submits-per-s=1") as daemon:
-            self.assertEqual([self.submit(daemon, "ann", "/v1/spaces")[0] for _ in range(5)], [200] * 5)
-            empty = ("POST", "/v1/spaces", {}, bearer(self.tokens["ann"]))
-            jobkit.wait_until(lambda: daemon.request(*empty)[0] == 429)
-            self.assertEqual(self.submit(daemon, "bob")[0], 201)
-
-    def test_questions_a_day(self):
-        with Daemon(self.directory, "--quota-trials-per-day=1") as daemon:
-            self.assertEqual(self.submit(daemon, "ann")[0], 201)
-            ask = {"pool": "gpu", "worker": "w", "wait_s": 20}
-            taken = daemon.request("POST", "/v1/leases", ask, bearer(self.tokens["ann"]))[2]["items"]
-            self.assertEqual(len(taken), 1)
-            self.refused(daemon, "ann", "within 24 hours")
-            self.assertEqual(self.submit(daemon, "bob")[0], 201)
-
-    def test_turns_go_around_by_owner(self):
-        with Daemon(self.directory) as daemon:
-            jobs = {self.submit(daemon, owner)[2]["id"]: owner for owner in ("ann",) * 8 + ("bob",)}
-            jobkit.wait_until(lambda: sum(len(daemon.request("GET", f"/v1/jobs/{job}")[2]["progress"]["out"]) for job in jobs) == 9)
-            ask = {"pool": "gpu", "worker": "w", "max": 4}
-            taken = daemon.request("POST", "/v1/leases", ask)[2]["items"]
-            self.assertIn("bob", [jobs[item["job"]] for item in taken[:2]])
-
-
 class Listeners(unittest.TestCase):
     def setUp(self):
         temporary = tempfile.TemporaryDirectory()
