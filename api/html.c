@@ -1,4 +1,5 @@
 #include "api/assets.h"
+#include "api/http/header.h"
 #include "api/page.h"
 #include "api/resources.h"
 
@@ -234,12 +235,30 @@ static void destroy_job(void *job)
 	json_decref(job);
 }
 
+/* Browsers, which name text/html, get a page; programs get a problem. */
+static void no_job(struct call *call)
+{
+	const char *accept = request_header(call->request, "Accept");
+	struct buf html;
+
+	request_add_header(call->request, "Vary", "Accept");
+	if (!header_prefers(accept, "text/html", "application/problem+json")) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		return;
+	}
+	begin(&html);
+	buf_text(&html, "<h1>No such job</h1>\n<p>No job has the id ");
+	add_text(&html, call->params[0]);
+	buf_text(&html, ". <a href=\"/\">All jobs</a></p>\n");
+	reply(call, 404, &html);
+}
+
 static void on_job(struct call *call, const struct store_rows *rows)
 {
 	struct store_value values[10] = {{.text = call->params[0]}};
 
 	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		no_job(call);
 		return;
 	}
 	call->state = json_loads(rows->cells[JOB_DOCUMENT], 0, NULL);

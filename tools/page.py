@@ -3,6 +3,7 @@
 
 page.py fetch [--tests]      npm ci of web/package-lock.json, once for each content of that file; prints
                              the folder. With --tests also what tests need.
+page.py types                checks the types of the scripts
 page.py bundle OUT.c DEPFILE [--plain]   the page; --plain leaves out what needs node: all but tables
 
 What npm fetches is kept in $XDG_CACHE_HOME/narrowd (~/.cache/narrowd), outside of the tree and of
@@ -55,6 +56,16 @@ def fetched(tests=False):
         sys.exit(f"{done.stdout}{done.stderr}npm could not fetch what the page is bundled with: "
                  "-Dweb=disabled builds plain tables without it")
     return folder
+
+
+def check_types():
+    """tsc, which looks for modules beside the sources, is told where they are."""
+    modules = fetched(tests=True) / "node_modules"
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
+        json.dump({"extends": str(WEB / "tsconfig.json"), "include": [str(WEB / "src")],
+                   "compilerOptions": {"paths": {"*": [f"{modules}/*"]}}}, config)
+        config.flush()
+        sys.exit(subprocess.run([modules / ".bin/tsc", "-p", config.name], check=False).returncode)
 
 
 def esbuild():
@@ -155,6 +166,8 @@ def main(arguments):
             print(fetched())
         case ["fetch", "--tests"]:
             print(fetched(tests=True))
+        case ["types"]:
+            check_types()
         case ["bundle", out_c, depfile]:
             bundle(out_c, depfile)
         case ["bundle", out_c, depfile, "--plain"]:

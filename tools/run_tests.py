@@ -202,7 +202,7 @@ def gate(stage, name, source, option, needs_report=True):
 
 
 def build_asan(stage):
-    build(stage, ASAN, "-Db_sanitize=address,undefined")
+    build(stage, ASAN, "-Db_sanitize=address,undefined", "-Dweb=enabled")
 
 
 def stage_build(stage):
@@ -245,6 +245,23 @@ def stage_races(stage):
     build(stage, TSAN, "-Db_sanitize=thread", "-Dtests=false")
     gate(stage, "race", RACE, "thread")
     meson_test(stage, TSAN, "races")
+
+
+def stage_page(stage):
+    """The pages in a real browser, served by the daemon with sanitizers."""
+    build_asan(stage)
+    if shutil.which("chromium") is None:
+        raise Failed("the browser tests need chromium, which tools/setup installs")
+    stage.must("tools/page.py", "types")
+    modules = pathlib.Path(stage.must("tools/page.py", "fetch", "--tests").split()[-1]) / "node_modules"
+    tests = sorted((ROOT / "tests" / "page").glob("*.test.mjs"))
+    code, output = stage.run("node", "--test", "--test-reporter=tap", *tests,
+                             NARROWD_BUILD=str(ASAN), NARROWD_NODE_MODULES=str(modules))
+    counts = dict(re.findall(r"^# (tests|pass) (\d+)$", output, re.MULTILINE))
+    passed, ran = int(counts.get("pass", 0)), int(counts.get("tests", 0))
+    failed = max(ran - passed, code != 0)
+    shown = [line for line in output.splitlines() if re.match(r" *(not ok|error:|  +[+-] )", line)]
+    stage.result(passed, failed, "\n".join(shown[:60]) if failed else "")
 
 
 def stage_tidy(stage):
@@ -320,6 +337,7 @@ STAGES = {
     "api": stage_api,
     "crash": stage_crash,
     "races": stage_races,
+    "page": stage_page,
 }
 LONG_STAGES = {
     "tidy": stage_tidy,

@@ -30,6 +30,10 @@ class Page(Case):
         rows = page.split("Trials, newest first")[1].count("<tr><td")
         self.assertEqual(rows, len(everything(self.daemon, f"/v1/jobs/{job}/trials")))
         self.ask("GET", "/jobs/job_none", 404)
+        wanted = "text/html,application/xml;q=0.9,*/*;q=0.8"
+        status, sent, nothing = self.raw("GET", "/jobs/job_<none>", Accept=wanted)
+        self.assertEqual((status, sent["content-type"]), (404, "text/html; charset=utf-8"))
+        self.assertIn("No job has the id job_&lt;none>.", nothing.decode())
 
     def test_nothing_inline_may_run_and_nobody_else_is_asked(self):
         sent, text = self.page("/")

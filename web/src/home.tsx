@@ -1,6 +1,6 @@
 /** All jobs, who measures them, and the way to a new one. */
 import { useEffect, useState } from "preact/hooks";
-import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Worker, askAll, useData } from "./api";
+import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Problem, type Worker, askAll, useData } from "./api";
 import { useEvents, useNow, useTick } from "./live";
 import { Budget, State, Table, Top, Trouble } from "./ui";
 import { ago, duration, left } from "./words";
@@ -72,14 +72,15 @@ function Row({ job, tick, now }: { job: Job; tick: number; now: number }) {
   );
 }
 
-function found(job: Job, words: string[]): boolean {
+function matches(job: Job, words: string[]): boolean {
   const text = `${job.name ?? ""} ${job.id} ${job.strategy} ${Object.entries(job.labels).map(([k, v]) => `${k}=${v}`).join(" ")} ${new Date(job.created_at).toDateString()}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
 /** Names are compared here: all jobs are read, up to a limit that is told. */
-function useSearch(text: string, filter: string, tick: number): Job[] | undefined {
+function useSearch(text: string, filter: string, tick: number): { found: Job[] | undefined; trouble: Problem | undefined } {
   const [items, setItems] = useState<Job[]>();
+  const [trouble, setTrouble] = useState<Problem>();
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const active = words.length > 0;
   useEffect(() => {
@@ -88,15 +89,19 @@ function useSearch(text: string, filter: string, tick: number): Job[] | undefine
       return;
     }
     let gone = false;
-    askAll<Job>(`/v1/jobs?${filter && `state=${filter}`}`, SEARCHED).then(
-      (all) => gone || setItems(all),
-      () => undefined,
+    askAll<Job>(`/v1/jobs${filter && `?state=${filter}`}`, SEARCHED).then(
+      (all) => {
+        if (gone) return;
+        setItems(all);
+        setTrouble(undefined);
+      },
+      (problem: Problem) => gone || setTrouble(problem),
     );
     return () => {
       gone = true;
     };
   }, [active, filter, tick]);
-  return active ? items?.filter((job) => found(job, words)) : undefined;
+  return { found: active ? items?.filter((job) => matches(job, words)) : undefined, trouble };
 }
 
 function EvaluatorRow({ evaluator, tick }: { evaluator: Evaluator; tick: number }) {
@@ -164,8 +169,8 @@ export function HomePage() {
   const cursor = cursors[cursors.length - 1];
   const query = [`limit=${ROWS}`, filter && `state=${filter}`, cursor && `cursor=${cursor}`].filter(Boolean).join("&");
   const { value, problem } = useData<Page<Job>>(`/v1/jobs?${query}`, tick);
-  const searched = useSearch(text, filter, tick);
-  const jobs = searched ?? value?.items;
+  const { found, trouble } = useSearch(text, filter, tick);
+  const jobs = found ?? value?.items;
   useEffect(() => {
     document.title = "narrowd";
   }, []);
@@ -208,7 +213,7 @@ export function HomePage() {
                 <input type="search" placeholder="name, label, strategy, day" value={text} onInput={(event) => setText(event.currentTarget.value)} />
               </label>
             </form>
-            <Trouble problem={problem} />
+            <Trouble problem={problem ?? trouble} />
             {jobs && jobs.length === 0 && (
               <p class="empty">
                 {text || filter ? "No job is like this." : "No jobs yet. "}
@@ -220,7 +225,7 @@ export function HomePage() {
                 <Row key={job.id} job={job} tick={tick} now={now} />
               ))}
             </ul>
-            {searched === undefined && (cursors.length > 0 || value?.next) && (
+            {found === undefined && (cursors.length > 0 || value?.next) && (
               <nav class="buttons" aria-label="Pages">
                 <button type="button" disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>
                   Newer

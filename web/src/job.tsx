@@ -75,7 +75,7 @@ function CloneDialog(props: { job: Job; loss: number | null; onClose: () => void
       <Trouble problem={trouble} />
       <div class="buttons">
         <Act kind="primary" run={start} onProblem={setTrouble}>
-          Start
+          Start the job
         </Act>
       </div>
     </Dialog>
@@ -351,7 +351,12 @@ export function JobPage({ id }: { id: string }) {
         <a href="/">All jobs</a>
       </Top>
       <main id="main">
-        {problem && <Trouble problem={problem} />}
+        {problem && (
+          <>
+            <h1>This job cannot be shown</h1>
+            <Trouble problem={problem} />
+          </>
+        )}
         {job && (
           <>
             <Head job={job} onChange={bump} onClone={() => setClone({ loss: null })} />

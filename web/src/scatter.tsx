@@ -77,7 +77,7 @@ function Line(props: { job: Job; y: Scale; bound: number; width: number; height:
     <g
       class="criterion"
       role="slider"
-      tabIndex={0}
+      tabindex={0}
       aria-label="Accuracy that may be lost"
       aria-valuenow={Number((100 * loss).toPrecision(4))}
       aria-valuetext={`${lossText(job, loss)} may be lost`}

@@ -40,9 +40,11 @@ export function Drawer(props: { job: Job; number: number; space: Space | undefin
   const [trouble, setTrouble] = useState<Problem>();
   const [reason, setReason] = useState("");
   const box = useRef<HTMLElement>(null);
+  const from = useRef(document.activeElement as HTMLElement | null);
   useEffect(() => {
     box.current?.focus();
   }, [props.number]);
+  useEffect(() => () => from.current?.focus(), []);
   const change = (what: string, body?: unknown) => async () => {
     await ask("POST", `${path}/${what}`, body);
     props.onChange();
@@ -226,7 +228,7 @@ export function Trials(props: { job: Job; tick: number; selected: number | null;
         <button type="submit">Show trial</button>
       </form>
       <Trouble problem={problem ?? trouble} />
-      <div class="scroll tall" tabIndex={0} role="region" aria-label="Trials">
+      <div class="scroll tall" tabIndex={0} role="region" aria-label="Table of trials">
         <table onKeyDown={keys}>
           <caption class="hidden">Trials; j and k move, Enter opens</caption>
           <thead>

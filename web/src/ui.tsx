@@ -148,7 +148,7 @@ export function Table<T>(props: {
   rowKey: (row: T) => string | number;
 }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={props.caption}>
+    <div class="scroll" tabIndex={0} role="region" aria-label={`Table: ${props.caption}`}>
       <table>
         <caption class={props.hideCaption ? "hidden" : undefined}>{props.caption}</caption>
         <thead>
@@ -270,25 +270,31 @@ export function Figure(props: {
 
 /** A menu that opens under its button and closes when something else is clicked or Escape is pressed. */
 export function Menu({ label, children }: { label: string; children: ComponentChildren }) {
-  const menu = useRef<HTMLDetailsElement>(null);
+  const [open, setOpen] = useState(false);
+  const menu = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const close = (event: Event) => {
-      const inside = event.type === "click" && menu.current?.contains(event.target as Node);
-      const escape = event.type === "keydown" && (event as KeyboardEvent).key !== "Escape";
-      if (!inside && !escape) menu.current?.removeAttribute("open");
+    if (!open) return;
+    const click = (event: Event) => menu.current?.contains(event.target as Node) || setOpen(false);
+    const key = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      setOpen(false);
+      menu.current?.querySelector("button")?.focus();
     };
-    document.addEventListener("click", close);
-    document.addEventListener("keydown", close);
+    document.addEventListener("click", click);
+    document.addEventListener("keydown", key);
     return () => {
-      document.removeEventListener("click", close);
-      document.removeEventListener("keydown", close);
+      document.removeEventListener("click", click);
+      document.removeEventListener("keydown", key);
     };
-  }, []);
+  }, [open]);
   return (
-    <details class="menu" ref={menu}>
-      <summary>{label}</summary>
-      <div class="menu-items">{children}</div>
-    </details>
+    <div class="menu" ref={menu}>
+      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {label}
+        <span aria-hidden="true"> ▾</span>
+      </button>
+      {open && <div class="menu-items">{children}</div>}
+    </div>
   );
 }
 

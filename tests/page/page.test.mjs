@@ -1,0 +1,271 @@
+// The pages in a real browser: live, through a crash of the daemon, for everybody, and for 10,000 trials.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser, Daemon, capability, digits, job, scripted, until } from "./kit.mjs";
+
+let daemon, browser, evaluator, done;
+
+before(async () => {
+  daemon = await new Daemon().start();
+  browser = await new Browser().start();
+  evaluator = digits();
+  done = await daemon.submit(job(await evaluator.url, { name: "finished digits", labels: { team: "edge" } }));
+  await daemon.finished(done);
+});
+
+after(async () => {
+  await browser?.stop();
+  await evaluator?.stop();
+  await daemon?.stop();
+});
+
+async function looking(where, body) {
+  const view = await browser.view(daemon.url);
+  await view.open(where);
+  await body(view);
+  view.close();
+  await view.page.close();
+}
+
+const alone = { pool: "nobody" };
+const waiting = (more = {}) => job("", { evaluator: alone, capability: capability(4), ...more });
+
+test("an error in the console or of the policy would be seen", async () => {
+  const view = await browser.view(daemon.url);
+  await view.open("/");
+  await view.page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.ran = true";
+    document.body.append(script);
+  });
+  await until(() => view.faults.length > 0);
+  assert.match(view.faults[0], /Content Security Policy/);
+  assert.equal(await view.page.evaluate(() => window.ran), undefined);
+  assert.throws(() => view.close());
+  await view.page.close();
+});
+
+test("a job appears, runs and ends without a reload", async () => {
+  await looking("/", async (view) => {
+    const id = await daemon.submit(job(await evaluator.url, { name: "watched digits" }));
+    await view.click("link", "watched digits");
+    await view.page.waitForURL(`**/jobs/${id}`);
+    await view.page.evaluate(() => (window.notReloaded = true));
+    const { best } = await daemon.finished(id);
+    await view.see("It has ended.");
+    const words = best.verdict.charAt(0).toUpperCase() + best.verdict.slice(1);
+    await view.see(words);
+    await view.see(`Yes, trial ${best.trial}.`);
+    await view.page.getByRole("status").filter({ hasText: "ended" }).waitFor();
+    await view.stillThere();
+  });
+});
+
+test("what changes is there at once", async () => {
+  const id = await daemon.submit(waiting({ name: "before" }));
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.page.getByRole("status").filter({ hasText: "live" }).waitFor();
+    await daemon.ask("PATCH", `/v1/jobs/${id}`, { name: "after" });
+    await view.get("heading", "after").waitFor();
+    await daemon.ask("POST", `/v1/jobs/${id}/pause`);
+    await view.see("It is paused.");
+    await view.stillThere();
+  });
+});
+
+test("a daemon that was killed comes back, and nothing is missed", async () => {
+  const id = await daemon.submit(waiting({ name: "long lived" }));
+  await looking(`/jobs/${id}`, async (view) => {
+    view.forgiven = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY|ERR_CONNECTION_RESET/;
+    await view.page.getByRole("status").filter({ hasText: "live" }).waitFor();
+    await daemon.kill9();
+    await view.see("connection lost, trying again");
+    await daemon.start();
+    await daemon.ask("PATCH", `/v1/jobs/${id}`, { name: "long lived and renamed" });
+    await view.get("heading", "long lived and renamed").waitFor();
+    await view.page.getByRole("status").filter({ hasText: "live" }).waitFor();
+    await view.stillThere();
+  });
+});
+
+test("an evaluator that is down is named", async () => {
+  const gone = await scripted(() => ({}));
+  gone.stop();
+  const id = await daemon.submit(job(gone.url, { capability: capability(4), retry: { max_attempts: 20, backoff_s: 0 } }));
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.see("It waits for an evaluator.");
+    await view.see(`Evaluator down: ${gone.url}`);
+  });
+  await daemon.ask("POST", `/v1/jobs/${id}/cancel`);
+});
+
+test("the line is solved from what was measured", async () => {
+  const { baseline } = await daemon.get(`/v1/jobs/${done}`);
+  const trials = (await daemon.get(`/v1/jobs/${done}/trials?state=told&kind=evaluate&limit=1000`)).items;
+  await looking(`/jobs/${done}`, async (view) => {
+    for (const percent of [0, 2, 30]) {
+      const bound = baseline.accuracy * (1 - percent / 100);
+      const fine = trials.filter((t) => t.accuracy >= bound - 1e-9);
+      fine.sort((a, b) => a.objective_value - b.objective_value);
+      await view.fill("spinbutton", "What if this may be lost", String(percent));
+      const says = await view.page.getByText(`With ${percent} % to lose:`).textContent();
+      const own = fine.filter((t) => t.objective_value === fine[0].objective_value).map((t) => `trial ${t.number},`);
+      assert.ok(own.some((words) => says.includes(words)), `${says} is not ${own}`);
+    }
+    const line = view.get("slider", "Accuracy that may be lost");
+    await line.focus();
+    const before_ = Number(await line.getAttribute("aria-valuenow"));
+    await view.page.keyboard.press("ArrowDown");
+    await until(async () => Math.abs(Number(await line.getAttribute("aria-valuenow")) - before_ - 0.1) < 1e-6);
+    const box = await line.boundingBox();
+    await view.page.mouse.move(box.x + 100, box.y + box.height / 2);
+    await view.page.mouse.down();
+    await view.page.mouse.move(box.x + 100, box.y + box.height / 2 - 40);
+    await view.page.mouse.up();
+    await until(async () => Number(await line.getAttribute("aria-valuenow")) < before_);
+    await view.click("button", "Back to 1 %");
+    await until(async () => (await line.getAttribute("aria-valuenow")) === "1");
+  });
+});
+
+test("every figure has its table and its address", async () => {
+  await looking(`/jobs/${done}`, async (view) => {
+    for (const [id, name] of [["scatter", "What accuracy costs"], ["history", "How the search went"], ["sensitivity", "Which operators hurt"],
+      ["precision", "What the best configs do"], ["timeline", "Who measured, and when"]]) {
+      await view.click("button", `Table of ${name}`);
+      const rows = view.page.locator(`#${id} .twin tbody tr`);
+      await rows.first().waitFor();
+      assert.ok((await rows.count()) > 2, name);
+      const [file] = await Promise.all([view.page.waitForEvent("download"), view.click("button", `CSV of ${name}`)]);
+      assert.equal(file.suggestedFilename(), `${id}.csv`);
+      assert.equal(await view.page.locator(`#${id} h2 a`).getAttribute("href"), `#${id}`);
+    }
+  });
+});
+
+test("trials are moved through by keyboard", async () => {
+  await looking(`/jobs/${done}`, async (view) => {
+    const first = view.page.locator("#trials button.row").first();
+    await first.focus();
+    await view.page.keyboard.press("j");
+    await view.page.keyboard.press("j");
+    await view.page.keyboard.press("k");
+    const name = await view.page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+    await view.page.keyboard.press("Enter");
+    await view.get("complementary", name).waitFor();
+    await view.see("measured by");
+    await view.page.keyboard.press("Escape");
+    await view.get("complementary", name).waitFor({ state: "detached" });
+    assert.equal(await view.page.evaluate(() => document.activeElement.getAttribute("aria-label")), name);
+  });
+});
+
+test("the daemon's messages stand beside the fields of a new job", async () => {
+  await looking("/#new", async (view) => {
+    view.forgiven = /422/;
+    await view.fill("textbox", "URL of the evaluator", await evaluator.url);
+    await view.fill("textbox", "Trials at most", "0");
+    await view.fill("textbox", "Loss that is allowed", "7");
+    await view.click("button", "Start the job");
+    const note = view.page.locator(".field.faulty");
+    await until(async () => (await note.count()) === 2);
+    assert.match(await note.filter({ hasText: "Trials at most" }).textContent(), /from 1 to 100000/);
+    await view.fill("textbox", "Trials at most", "3");
+    await view.fill("textbox", "Loss that is allowed", "0.02");
+    await view.click("button", "Only check it");
+    await view.see("Fine: 12 operators");
+    await view.fill("textbox", "Name", "made by hand");
+    await view.click("button", "Start the job");
+    await view.page.waitForURL("**/jobs/job_*");
+    await view.get("heading", "made by hand").waitFor();
+  });
+});
+
+test("without scripts there are tables", async () => {
+  const plain = await new Browser().start({ javaScriptEnabled: false });
+  const view = await plain.view(daemon.url);
+  await view.page.goto(daemon.url);
+  await view.get("link", "finished digits").click();
+  await view.page.getByRole("heading", { name: "finished digits" }).waitFor();
+  const rows = view.page.getByRole("table", { name: "Trials, newest first" }).getByRole("row");
+  assert.ok((await rows.count()) > 10);
+  view.close();
+  await plain.stop();
+});
+
+test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
+  const open = await daemon.submit(waiting({ name: "open" }));
+  const states = {
+    "/": async () => {},
+    [`/jobs/${open}`]: async (view) => view.click("button", "Budget"),
+    [`/jobs/${done}`]: async (view) => view.click("button", "Trial 1"),
+    [`/jobs/${done}#tables`]: async (view) => {
+      for (const button of await view.page.getByRole("button", { name: /^Table of/ }).all()) await button.click();
+      await view.click("button", "Take it away");
+    },
+    "/#new": async (view) => {
+      view.forgiven = /422/;
+      await view.click("button", "Start the job");
+      await view.page.getByRole("alert").waitFor();
+    },
+    "/jobs/job_none": async (view) => {
+      view.forgiven = /404/;
+    },
+  };
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1280, 320]) {
+      for (const [where, prepare] of Object.entries(states)) {
+        const view = await browser.view(daemon.url);
+        view.forgiven = /404/;
+        await view.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await view.page.setViewportSize({ width, height: 900 });
+        await view.page.goto(daemon.url + where);
+        await view.page.getByRole("main").waitFor();
+        if (where.includes(done)) await view.see("learnt from");
+        await prepare(view);
+        await view.axe(`${where} ${colorScheme} ${width}`);
+        await view.fits(where);
+        view.close();
+        await view.page.close();
+      }
+    }
+  }
+});
+
+test("10,000 trials of 200 operators are few points and few rows", async () => {
+  const busy = await scripted((path, question) =>
+    path.endsWith("/capability") ? capability(200)
+    : question.question === "baseline" ? { accuracy: 0.9, latency_ms: 100 }
+    : [503, {}, { "Retry-After": "100000" }]);
+  const id = await daemon.submit(job(busy.url, { strategy: "random", max_trials: 20000 }));
+  await until(async () => (await daemon.get(`/v1/jobs/${id}`)).state === "running");
+  const names = capability(200).ops.map((op) => op.name);
+  for (let start = 0; start < 10000; start += 1000) {
+    const trials = Array.from({ length: 1000 }, (_, i) => {
+      const n = start + i;
+      const lowered = names.filter((_, op) => (op * 7 + n * 13) % 101 < 4);
+      return {
+        config: { ops: Object.fromEntries(lowered.map((name) => [name, { mode: "bf16" }])) },
+        accuracy: 0.9 - 0.02 * ((n * 7919) % 997 / 997),
+        latency_ms: 100 - lowered.length / 4 - 10 * ((n * 104729) % 991 / 991),
+      };
+    });
+    await daemon.ask("POST", `/v1/jobs/${id}/trials`, { trials });
+  }
+  await looking(`/jobs/${id}`, async (view) => {
+    let bytes = 0;
+    const client = await view.page.context().newCDPSession(view.page);
+    await client.send("Network.enable");
+    client.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
+    await view.page.reload();
+    await view.see("of 10000 trials stand for all");
+    await view.get("row", "block0.conv0").waitFor();
+    const marks = await view.page.locator("svg.chart .mark").count();
+    assert.ok(marks > 300 && marks <= 1001, `${marks} marks`);
+    assert.ok(bytes < 1_000_000, `${bytes} bytes`);
+    const nodes = await view.page.evaluate(() => document.querySelectorAll("*").length);
+    assert.ok(nodes < 15_000, `${nodes} nodes`);
+  });
+  await daemon.ask("POST", `/v1/jobs/${id}/cancel`);
+  busy.stop();
+});
