@@ -267,7 +267,11 @@ static void find_job(struct call *call)
 
 static void page_of_job(struct call *call)
 {
-	document_of_job(call, read_page);
+	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
+
+	if (page_read(call, after, unused)) {
+		document_of_job(call, read_page);
+	}
 }
 
 static void page_of_all(struct call *call)

@@ -79,23 +79,39 @@ static void put_query(struct call *call, struct store_value *values)
 	call_query(call, QUERY_TRIALS, values, 10, on_trials);
 }
 
-static void list(struct call *call, const struct store_rows *rows)
+static void with_filters(struct call *call, void (*go)(struct call *, struct store_value *))
 {
 	struct store_value values[10] = {{0}};
 
-	(void)rows;
 	if (read_filters(call, values)) {
-		put_query(call, values);
+		go(call, values);
 	}
 	for (size_t i = 0; i < FILTERS; i++) {
 		free((char *)values[filters[i].value].text);
 	}
 }
 
+static void list(struct call *call, const struct store_rows *rows)
+{
+	(void)rows;
+	with_filters(call, put_query);
+}
+
+static void list_if_changed(struct call *call, struct store_value *values)
+{
+	char key[PAGE_FIELD_SIZE], number[PAGE_FIELD_SIZE];
+
+	(void)values;
+	if (page_read(call, key, number)) {
+		document_of_job(call, list);
+	}
+}
+
+/* What cannot be answered is refused before a condition is looked at (RFC 9110, 13.2.1). */
 void trials_list(struct call *call)
 {
 	if (page_choice(call, "feasible", truths) && page_choice(call, "order", orders)) {
-		document_of_job(call, list);
+		with_filters(call, list_if_changed);
 	}
 }
 

@@ -208,6 +208,8 @@ class Pages(Case):
         self.assertIsNone(page["next"])
         for query in ("limit=many", "limit=", "state=lost", "feasible=1", "order=", "cursor=00"):
             self.ask("GET", f"{trials}?{query}", 400)
+            self.ask("GET", f"{trials}?{query}", 400, If_None_Match="*")
+        self.ask("GET", f"/v1/jobs/{job}/events?cursor=00", 400, If_None_Match="*")
         self.ask("GET", "/v1/jobs?state=lost", 400)
         self.ask("GET", f"{trials}/1?config=some", 400)
         self.ask("GET", f"/v1/jobs/{job}/export?format=xml", 400)
