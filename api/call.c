@@ -31,6 +31,8 @@ void call_unref(struct call *call)
 	if (call->state_destroy != NULL) {
 		call->state_destroy(call->state);
 	}
+	spec_destroy(call->spec);
+	free(call->made);
 	target_finish(&call->target);
 	identity_finish(&call->who);
 	json_decref(call->body);

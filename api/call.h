@@ -10,6 +10,7 @@
 
 #include "api/access.h"
 #include "api/http/http.h"
+#include "api/shelf.h"
 #include "backends/hash.h"
 #include "base/buf.h"
 #include "base/id.h"
@@ -34,6 +35,7 @@ struct server {
 	/* Versions of final jobs, which change when somebody edits them only: polling them needs no query. */
 	struct map finals;
 	int64_t deletions; /* and edits, so far: a read that began before one is not remembered */
+	struct shelf shelf;
 	int64_t started_ms;
 	char *(*settings)(void); /* JSON of GET /v1/config; the caller frees */
 };
@@ -44,6 +46,7 @@ typedef void call_fn(struct call *call);
 enum { CALL_PARAM_SIZE = 64, CALL_TAG_SIZE = 40 };
 
 struct route;
+struct made;
 struct wait;
 
 struct call {
@@ -82,8 +85,11 @@ struct call {
 	int64_t started_ms; /* of a probe */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
-	bool older_rules; /* of the job that is cloned */
-	call_fn *go;      /* after the key was looked up */
+	call_fn *then;     /* after something beside the loop */
+	struct made *made; /* document.c: what comes of the making of the spec; owned */
+	struct spec *spec; /* of the job; a reference, or NULL */
+	bool older_rules;  /* of the job that is cloned */
+	call_fn *go;       /* after the key was looked up */
 	void *state;
 	void (*state_destroy)(void *state);
 };

@@ -117,26 +117,26 @@ static const struct {
 	      {"precision", QUERY_CHART_PRECISION, 4, on_map},
 	      {"timeline", QUERY_CHART_TIMELINE, 1, on_points}};
 
-static void chart(struct call *call, const struct store_rows *rows)
+static void read_chart(struct call *call)
 {
-	const struct outcome *outcome = outcome_keep(call, rows);
-	const struct objective *objective;
+	const struct objective *objective = &call->spec->objective;
 	struct store_value values[4] = {{.text = call->params[0]}};
 	const char *name = strrchr(call->route->path, '/') + 1;
 	size_t i = 0;
 
-	if (outcome == NULL) {
-		return;
-	}
 	while (strcmp(charts[i].name, name) != 0) {
 		i++;
 	}
-	objective = &outcome->spec->objective;
 	values[1].integer =
 		objective->count == 1 && objective->metrics[0].higher_is_better ? -1 : 1;
-	values[2].integer = outcome->spec->criterion.metrics[0].higher_is_better ? 1 : -1;
+	values[2].integer = call->spec->criterion.metrics[0].higher_is_better ? 1 : -1;
 	values[3].integer = MAP_TRIALS;
 	call_query(call, charts[i].query, values, charts[i].values, charts[i].reply);
+}
+
+static void chart(struct call *call, const struct store_rows *rows)
+{
+	outcome_keep(call, rows, read_chart);
 }
 
 void charts_get(struct call *call)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/beside.h"
 #include "api/http/header.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -148,20 +149,55 @@ bool document_matches(struct call *call, int64_t version)
 	return matches;
 }
 
-struct spec *document_spec(struct call *call, const struct store_rows *rows)
-{
+/* What comes of the making of a spec. */
+struct made {
+	struct spec *spec;
 	struct err err;
-	struct spec *spec = spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
-				      rows->cells[JOB_EVALUATOR], rows->cells[JOB_MATCHED], &err);
+};
 
-	if (spec == NULL) {
-		call_error(call, ERR_INTERNAL, "the stored job cannot be read: %s", err.message);
-	} else if (spec_check_space(spec, rows->cells[JOB_SPACE], &err) != 0) {
-		call_fail(call, &err);
-		spec_destroy(spec);
-		return NULL;
+static void make_spec(struct call *call, const struct store_rows *rows)
+{
+	struct made *made = call->made;
+
+	made->spec = spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
+			       rows->cells[JOB_EVALUATOR], rows->cells[JOB_MATCHED], &made->err);
+	if (made->spec == NULL) {
+		made->err.code = ERR_INTERNAL;
+		(void)err_prefix(&made->err, "the stored job cannot be read");
+	} else if (spec_check_space(made->spec, rows->cells[JOB_SPACE], &made->err) != 0) {
+		spec_destroy(made->spec);
+		made->spec = NULL;
 	}
-	return spec;
+}
+
+static void have_spec(struct call *call)
+{
+	struct made *made = call->made;
+
+	if (made->spec == NULL) {
+		call_fail(call, &made->err);
+		return;
+	}
+	shelf_put(&call->server->shelf, call->params[0], made->spec);
+	spec_destroy(call->spec);
+	call->spec = made->spec;
+	call->then(call);
+}
+
+void document_with_spec(struct call *call, const struct store_rows *rows, call_fn *next)
+{
+	struct spec *known = shelf_find(&call->server->shelf, call->params[0]);
+
+	if (known != NULL) {
+		spec_destroy(call->spec);
+		call->spec = known;
+		next(call);
+		return;
+	}
+	call->then = next;
+	free(call->made);
+	call->made = mem_new(1, sizeof(struct made));
+	beside_run(call, rows, make_spec, have_spec);
 }
 
 bool document_trial(struct call *call, int64_t *ret_number)

@@ -32,7 +32,8 @@ void document_not_open(struct call *call, const struct store_rows *rows);
 /* The number of the trial named by the second path parameter; false after answering 404. */
 bool document_trial(struct call *call, int64_t *ret_number);
 
-/* The spec of a stored job, made from a row of QUERY_JOB; NULL after answering an error. */
-struct spec *document_spec(struct call *call, const struct store_rows *rows);
+/* Finds the spec of the job of a row of QUERY_JOB, which is taken over, or has it made beside the loop.
+ * Then next(call) with call->spec, unless that is answered with an error. */
+void document_with_spec(struct call *call, const struct store_rows *rows, call_fn *next);
 
 #endif

@@ -1,3 +1,4 @@
+#include "api/beside.h"
 #include "api/format.h"
 #include "api/outcome.h"
 #include "api/page.h"
@@ -22,6 +23,7 @@ struct export
 	json_t *best;    /* or NULL */
 	json_t *configs; /* trial number -> the changes of its config, as the log has them */
 	struct buf events, trials;
+	size_t page;   /* how many the last page had */
 	int64_t after; /* seq of the last event, number of the last trial */
 };
 
@@ -89,11 +91,12 @@ static void add_member(struct buf *text, const char *name, json_t *value)
 	free(json);
 }
 
-static void reply_json(struct call *call)
+static void make_json(struct call *call, const struct store_rows *rows)
 {
 	struct export *export = call->state;
 	struct buf text;
 
+	(void)rows;
 	buf_init(&text, EXPORT_BYTES_MAX);
 	buf_text(&text, "{\"spec\":");
 	buf_text(&text, export->outcome.spec_text);
@@ -110,10 +113,22 @@ static void reply_json(struct call *call)
 	buf_text(&text, "]}");
 	if (text.failed || export->trials.failed || export->events.failed) {
 		buf_finish(&text);
-		too_large(call);
-		return;
+	} else {
+		export->outcome.text = buf_take(&text, NULL);
 	}
-	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+}
+
+static void reply_json(struct call *call)
+{
+	struct export *export = call->state;
+	char *text = export->outcome.text;
+
+	export->outcome.text = NULL;
+	if (text == NULL) {
+		too_large(call);
+	} else {
+		call_reply_text(call, 200, "application/json", text);
+	}
 }
 
 /* A trial's document with its config as one more member. */
@@ -136,17 +151,31 @@ static void add_trial(struct export *export, char *const *cells)
 	export->after = strtoll(cells[1], NULL, 10);
 }
 
-static void on_trials(struct call *call, const struct store_rows *rows)
+static void add_trials(struct call *call, const struct store_rows *rows)
 {
 	struct export *export = call->state;
 
+	export->page = rows->count;
 	for (size_t i = 0; i < rows->count && !export->trials.failed; i++) {
 		add_trial(export, row_at(rows, i));
 	}
-	if (rows->count == EXPORT_PAGE && !export->trials.failed) {
+}
+
+static void next_trials(struct call *call);
+
+static void on_trials(struct call *call, const struct store_rows *rows)
+{
+	beside_run(call, rows, add_trials, next_trials);
+}
+
+static void next_trials(struct call *call)
+{
+	const struct export *export = call->state;
+
+	if (export->page == EXPORT_PAGE && !export->trials.failed) {
 		read_trials(call, on_trials);
 	} else {
-		reply_json(call);
+		beside_run(call, NULL, make_json, reply_json);
 	}
 }
 
@@ -172,19 +201,31 @@ static void add_event(struct export *export, char *const *cells)
 
 static void read_events(struct call *call);
 
-static void on_events(struct call *call, const struct store_rows *rows)
+static void add_events(struct call *call, const struct store_rows *rows)
 {
 	struct export *export = call->state;
 
+	export->page = rows->count;
 	for (size_t i = 0; i < rows->count; i++) {
 		add_event(export, row_at(rows, i));
 	}
-	if (rows->count == EXPORT_PAGE && !export->events.failed) {
+}
+
+static void next_events(struct call *call)
+{
+	struct export *export = call->state;
+
+	if (export->page == EXPORT_PAGE && !export->events.failed) {
 		read_events(call);
 		return;
 	}
 	export->after = -1;
 	read_trials(call, on_trials);
+}
+
+static void on_events(struct call *call, const struct store_rows *rows)
+{
+	beside_run(call, rows, add_events, next_events);
 }
 
 static void read_events(struct call *call)
@@ -196,12 +237,16 @@ static void read_events(struct call *call)
 	call_query(call, QUERY_EVENTS, values, 3, on_events);
 }
 
-static void on_best(struct call *call, const struct store_rows *rows)
+static void make_best(struct call *call, const struct store_rows *rows)
 {
 	json_t *best = rows->count > 0 ? outcome_best(call->state, rows) : NULL;
 
 	gather(call)->best = best;
-	read_events(call);
+}
+
+static void on_best(struct call *call, const struct store_rows *rows)
+{
+	beside_run(call, rows, make_best, read_events);
 }
 
 static void export_json(struct call *call)
@@ -286,17 +331,23 @@ static void export_csv(struct call *call)
 	read_trials(call, on_csv_trials);
 }
 
-static void on_inc_best(struct call *call, const struct store_rows *rows)
+static json_t *make_inc(struct call *call, const struct store_rows *rows)
 {
 	const struct outcome *outcome = call->state;
 	json_t *changes = rows->count > 0 && rows->cells[1] != NULL
 				  ? json_loads(rows->cells[1], 0, NULL)
 				  : NULL;
 	json_t *config = outcome_config(outcome, changes);
+	json_t *document = format_inc(outcome, config);
 
-	call_reply_json(call, 200, format_inc(outcome, config));
 	json_decref(config);
 	json_decref(changes);
+	return document;
+}
+
+static void on_inc_best(struct call *call, const struct store_rows *rows)
+{
+	beside_reply(call, rows, make_inc);
 }
 
 static void export_inc(struct call *call)
@@ -309,18 +360,20 @@ static void export_inc(struct call *call)
 static const char *const names[] = {"json", "csv", "inc", NULL};
 static call_fn *const formats[] = {export_json, export_csv, export_inc};
 
-static void export(struct call *call, const struct store_rows *rows)
+static void choose_format(struct call *call)
 {
 	const char *format = request_query(call->request, "format");
 	int chosen = 0;
 
-	if (outcome_keep(call, rows) == NULL) {
-		return;
-	}
 	for (int i = 0; format != NULL && names[i] != NULL; i++) {
 		chosen = strcmp(names[i], format) == 0 ? i : chosen;
 	}
 	formats[chosen](call);
+}
+
+static void export(struct call *call, const struct store_rows *rows)
+{
+	outcome_keep(call, rows, choose_format);
 }
 
 void export_job(struct call *call)

@@ -15,6 +15,7 @@ void outcome_finish(struct outcome *outcome)
 	free(outcome->spec_text);
 	free(outcome->capability_text);
 	free(outcome->evaluator_text);
+	free(outcome->text);
 }
 
 static void destroy(void *state)
@@ -23,16 +24,19 @@ static void destroy(void *state)
 	free(state);
 }
 
-struct outcome *outcome_keep(struct call *call, const struct store_rows *rows)
+static void with_spec(struct call *call)
 {
-	struct spec *spec = document_spec(call, rows);
-	struct outcome *outcome;
+	struct outcome *outcome = call->state;
 
-	if (spec == NULL) {
-		return NULL;
-	}
-	outcome = mem_new(1, sizeof(*outcome));
-	outcome->spec = spec;
+	outcome->spec = spec_ref(call->spec);
+	outcome->next(call);
+}
+
+void outcome_keep(struct call *call, const struct store_rows *rows, call_fn *next)
+{
+	struct outcome *outcome = mem_new(1, sizeof(*outcome));
+
+	outcome->next = next;
 	outcome->job = json_loads(rows->cells[JOB_DOCUMENT], 0, NULL);
 	outcome->job_text = mem_dup(rows->cells[JOB_DOCUMENT]);
 	outcome->spec_text = mem_dup(rows->cells[JOB_SPEC]);
@@ -40,7 +44,7 @@ struct outcome *outcome_keep(struct call *call, const struct store_rows *rows)
 	outcome->evaluator_text = mem_dup(rows->cells[JOB_EVALUATOR]);
 	call->state = outcome;
 	call->state_destroy = destroy;
-	return outcome;
+	document_with_spec(call, rows, with_spec);
 }
 
 bool outcome_read_best(struct call *call, void (*next)(struct call *, const struct store_rows *))

@@ -10,10 +10,13 @@ struct outcome {
 	struct spec *spec;
 	json_t *job; /* its document */
 	char *job_text, *spec_text, *capability_text, *evaluator_text;
+	char *text; /* of an answer in the making */
+	call_fn *next;
 };
 
-/* Keeps the job of a row of QUERY_JOB as the call's state; NULL after answering an error. */
-struct outcome *outcome_keep(struct call *call, const struct store_rows *rows);
+/* Keeps the job of a row of QUERY_JOB, which is taken over, as the call's state; then next(call), unless
+ * that is answered with an error. */
+void outcome_keep(struct call *call, const struct store_rows *rows, call_fn *next);
 void outcome_finish(struct outcome *outcome);
 
 /* Reads the best trial (QUERY_TRIAL), for `next`: trial 0 until a config was measured. False before

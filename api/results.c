@@ -1,3 +1,4 @@
+#include "api/beside.h"
 #include "api/outcome.h"
 #include "api/resources.h"
 
@@ -5,24 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/loop.h"
 #include "base/mem.h"
 #include "job/spec/codec_config.h"
 #include "tuner/sensitivity.h"
 
+static json_t *make_space(struct call *call, const struct store_rows *rows)
+{
+	(void)rows;
+	return codec_space_json(call->spec);
+}
+
+static void reply_space(struct call *call)
+{
+	beside_reply(call, NULL, make_space);
+}
+
 static void space(struct call *call, const struct store_rows *rows)
 {
-	struct spec *spec = document_spec(call, rows);
-
-	if (spec != NULL) {
-		call_reply_json(call, 200, codec_space_json(spec));
-		spec_destroy(spec);
-	}
+	document_with_spec(call, rows, reply_space);
 }
 
 void results_space(struct call *call)
 {
 	document_of_job(call, space);
+}
+
+static json_t *make_best(struct call *call, const struct store_rows *rows)
+{
+	return outcome_best(call->state, rows);
 }
 
 static void on_best_trial(struct call *call, const struct store_rows *rows)
@@ -31,14 +42,19 @@ static void on_best_trial(struct call *call, const struct store_rows *rows)
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 		return;
 	}
-	call_reply_json(call, 200, outcome_best(call->state, rows));
+	beside_reply(call, rows, make_best);
+}
+
+static void read_best(struct call *call)
+{
+	if (!outcome_read_best(call, on_best_trial)) {
+		outcome_no_best(call);
+	}
 }
 
 static void best(struct call *call, const struct store_rows *rows)
 {
-	if (outcome_keep(call, rows) != NULL && !outcome_read_best(call, on_best_trial)) {
-		outcome_no_best(call);
-	}
+	outcome_keep(call, rows, read_best);
 }
 
 void results_best(struct call *call)
@@ -148,9 +164,9 @@ static size_t front(struct point *points, size_t count, size_t costs)
 	return kept;
 }
 
-static void on_told(struct call *call, const struct store_rows *rows)
+static void find_front(struct call *call, const struct store_rows *rows)
 {
-	const struct outcome *outcome = call->state;
+	struct outcome *outcome = call->state;
 	struct point *points = mem_new(rows->count, sizeof(*points));
 	struct buf text;
 	size_t count, costs = 0;
@@ -168,16 +184,33 @@ static void on_told(struct call *call, const struct store_rows *rows)
 	}
 	buf_text(&text, "],\"next\":null}");
 	free(points);
-	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+	outcome->text = buf_take(&text, NULL);
+}
+
+static void reply_text(struct call *call)
+{
+	struct outcome *outcome = call->state;
+	char *text = outcome->text;
+
+	outcome->text = NULL;
+	call_reply_text(call, 200, "application/json", text);
+}
+
+static void on_told(struct call *call, const struct store_rows *rows)
+{
+	beside_run(call, rows, find_front, reply_text);
+}
+
+static void read_told(struct call *call)
+{
+	struct store_value id = {.text = call->params[0]};
+
+	call_query(call, QUERY_TOLD, &id, 1, on_told);
 }
 
 static void pareto(struct call *call, const struct store_rows *rows)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	if (outcome_keep(call, rows) != NULL) {
-		call_query(call, QUERY_TOLD, &id, 1, on_told);
-	}
+	outcome_keep(call, rows, read_told);
 }
 
 void results_pareto(struct call *call)
@@ -185,59 +218,35 @@ void results_pareto(struct call *call)
 	document_of_job(call, pareto);
 }
 
-/* A pool thread fits the models and writes the document, which is long with many operators. */
-struct learning {
-	struct loop_job work;
-	struct call *call;
-	struct sensitivity *sensitivity;
-	char *text;
-};
-
-static void work_learn(void *arg)
+/* Fits models, and is long with many operators. */
+static json_t *make_sensitivity(struct call *call, const struct store_rows *rows)
 {
-	struct learning *learning = arg;
-
+	const struct outcome *outcome = call->state;
+	struct sensitivity *sensitivity =
+		sensitivity_create(outcome->spec, json_object_get(outcome->job, "baseline"), rows);
 	json_t *document;
 
-	sensitivity_learn(learning->sensitivity);
-	document = sensitivity_json(learning->sensitivity);
-	learning->text = json_text(document);
-	json_decref(document);
-}
-
-static void after_learning(void *arg)
-{
-	struct learning *learning = arg;
-
-	if (learning->text != NULL) {
-		call_reply_text(learning->call, 200, "application/json", learning->text);
-	} else {
-		call_error(learning->call, ERR_NO_MEMORY, "no memory for the answer");
-	}
-	sensitivity_destroy(learning->sensitivity);
-	call_unref(learning->call);
-	free(learning);
+	sensitivity_learn(sensitivity);
+	document = sensitivity_json(sensitivity);
+	sensitivity_destroy(sensitivity);
+	return document;
 }
 
 static void on_answered(struct call *call, const struct store_rows *rows)
 {
-	const struct outcome *outcome = call->state;
-	const json_t *baseline = json_object_get(outcome->job, "baseline");
-	struct learning *learning = mem_new(1, sizeof(*learning));
+	beside_reply(call, rows, make_sensitivity);
+}
 
-	learning->call = call;
-	learning->sensitivity = sensitivity_create(outcome->spec, baseline, rows);
-	call_ref(call);
-	loop_work(call->server->loop, &learning->work, work_learn, after_learning, learning);
+static void read_answered(struct call *call)
+{
+	struct store_value id = {.text = call->params[0]};
+
+	call_query(call, QUERY_ANSWERED, &id, 1, on_answered);
 }
 
 static void sensitivity(struct call *call, const struct store_rows *rows)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	if (outcome_keep(call, rows) != NULL) {
-		call_query(call, QUERY_ANSWERED, &id, 1, on_answered);
-	}
+	outcome_keep(call, rows, read_answered);
 }
 
 void results_sensitivity(struct call *call)

@@ -356,24 +356,25 @@ static void on_best(struct call *call, const struct store_rows *rows)
 	json_decref(config);
 }
 
+static void read_best(struct call *call)
+{
+	const struct outcome *outcome = call->state;
+
+	if (!json_is_true(json_object_get(json_object_get(outcome->job, "best"), "feasible")) ||
+	    !outcome_read_best(call, on_best)) {
+		reply_best(call, json_array());
+	}
+}
+
 static void best(struct call *call, const struct store_rows *rows)
 {
-	const struct outcome *outcome;
-
 	if (!find_experiment(call, rows)) {
 		return;
 	}
 	json_decref(call->state);
 	call->state = NULL;
 	call->state_destroy = NULL;
-	outcome = outcome_keep(call, rows);
-	if (outcome == NULL) {
-		return;
-	}
-	if (!json_is_true(json_object_get(json_object_get(outcome->job, "best"), "feasible")) ||
-	    !outcome_read_best(call, on_best)) {
-		reply_best(call, json_array());
-	}
+	outcome_keep(call, rows, read_best);
 }
 
 void sigopt_best(struct call *call)

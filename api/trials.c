@@ -1,3 +1,4 @@
+#include "api/beside.h"
 #include "api/document.h"
 #include "api/idempotency.h"
 #include "api/page.h"
@@ -115,31 +116,28 @@ void trials_list(struct call *call)
 	}
 }
 
-static json_t *with_config(struct call *call, const char *document, const char *changes,
-			   const struct spec *spec)
+enum { FULL, DELTA, NONE };
+static const char *const forms[] = {"full", "delta", "none", NULL};
+
+/* `limit` of the call is the form of the config. */
+static json_t *make_trial(struct call *call, const struct store_rows *rows)
 {
-	const char *form = request_query(call->request, "config");
-	json_t *trial = json_loads(document, 0, NULL);
+	const struct spec *spec = call->spec;
+	const char *changes = rows->cells[1];
+	json_t *trial = json_loads(rows->cells[0], 0, NULL);
 	json_t *list_of_changes = changes != NULL ? json_loads(changes, 0, NULL) : NULL;
 	struct config *config =
 		list_of_changes != NULL ? codec_changes_read(spec->space, list_of_changes) : NULL;
 
 	/* Trial 0 is the baseline; what else has no config is no question about one. */
-	if ((form == NULL || strcmp(form, "none") != 0) &&
+	if (call->limit != NONE &&
 	    (config != NULL || json_integer_value(json_object_get(trial, "number")) == 0)) {
-		(void)json_object_set_new(
-			trial, "config",
-			codec_config_json(spec, config,
-					  form != NULL && strcmp(form, "delta") == 0));
+		(void)json_object_set_new(trial, "config",
+					  codec_config_json(spec, config, call->limit == DELTA));
 	}
 	config_destroy(config);
 	json_decref(list_of_changes);
 	return trial;
-}
-
-static void destroy_spec(void *spec)
-{
-	spec_destroy(spec);
 }
 
 static void on_trial(struct call *call, const struct store_rows *rows)
@@ -148,28 +146,33 @@ static void on_trial(struct call *call, const struct store_rows *rows)
 		call_error(call, ERR_NOT_FOUND, "the job has no trial %s", call->params[1]);
 		return;
 	}
-	call_reply_json(call, 200, with_config(call, rows->cells[0], rows->cells[1], call->state));
+	beside_reply(call, rows, make_trial);
+}
+
+static void read_trial(struct call *call)
+{
+	struct store_value values[] = {{.text = call->params[0]}, {0}};
+
+	if (document_trial(call, &values[1].integer)) {
+		call_query(call, QUERY_TRIAL, values, 2, on_trial);
+	}
 }
 
 static void get(struct call *call, const struct store_rows *rows)
 {
-	struct store_value values[] = {{.text = call->params[0]}, {0}};
+	int64_t number;
 
-	if (!document_trial(call, &values[1].integer)) {
-		return;
-	}
-	call->state = document_spec(call, rows);
-	call->state_destroy = destroy_spec;
-	if (call->state != NULL) {
-		call_query(call, QUERY_TRIAL, values, 2, on_trial);
+	if (document_trial(call, &number)) {
+		document_with_spec(call, rows, read_trial);
 	}
 }
 
 void trials_get(struct call *call)
 {
-	static const char *const forms[] = {"full", "delta", "none", NULL};
+	const char *form = request_query(call->request, "config");
 
 	if (page_choice(call, "config", forms)) {
+		call->limit = form != NULL ? index_of(forms, form) : FULL;
 		document_of_job(call, get);
 	}
 }

@@ -436,6 +436,7 @@ int process_serve(struct err *reterr)
 	ledger_destroy(p->ledger);
 	map_finish(&p->server.keys);
 	map_finish(&p->server.finals);
+	shelf_finish(&p->server.shelf);
 	loop_destroy(p->loop);
 	log_line(LOG_INFO, "stopped", LOG_TEXT("version", NARROWD_VERSION));
 	*reterr = p->failure;

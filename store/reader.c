@@ -39,15 +39,31 @@ struct reader {
 	void *arg;
 };
 
+void store_rows_free(struct store_rows *rows)
+{
+	for (size_t i = 0; i < rows->count * rows->columns; i++) {
+		free(rows->cells[i]);
+	}
+	free(rows->cells);
+	*rows = (struct store_rows){.columns = rows->columns};
+}
+
+/* They are the reader's own, which frees what is left in them. */
+void store_rows_take(const struct store_rows *rows, struct store_rows *ret)
+{
+	struct store_rows *from = (struct store_rows *)rows;
+
+	*ret = *rows;
+	from->count = 0;
+	from->cells = NULL;
+}
+
 static void call_free(struct store_query_call *call)
 {
-	for (size_t i = 0; i < call->rows.count * call->rows.columns; i++) {
-		free(call->rows.cells[i]);
-	}
+	store_rows_free(&call->rows);
 	for (size_t i = 0; i < call->count; i++) {
 		free((char *)call->values[i].text);
 	}
-	free(call->rows.cells);
 	free(call->values);
 	free(call->message);
 	free(call);

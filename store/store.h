@@ -174,6 +174,10 @@ struct store_rows {
 	char **cells; /* row-major, borrowed by the callback */
 };
 
+/* The rows that a callback was given become the caller's, who frees them. */
+void store_rows_take(const struct store_rows *rows, struct store_rows *ret);
+void store_rows_free(struct store_rows *rows);
+
 typedef void (*store_rows_fn)(void *arg, int rc, const struct store_rows *rows,
 			      const struct err *err);
 

@@ -233,6 +233,7 @@ static struct spec *read_body(json_t *body, json_t *capability, json_t *target, 
 	struct json_at evaluator = {.parent = &at, .key = "evaluator", .err = reterr};
 	struct json_at rules = json_member(&at, "rules");
 
+	atomic_store(&spec->refs, 1);
 	json_only(&at, body_members);
 	spec->rules =
 		json_int(&rules, stored ? RULES_FIRST : RULES_NEWEST, RULES_FIRST, RULES_NEWEST);
@@ -305,9 +306,15 @@ static void free_list(char **list)
 	free(list);
 }
 
+struct spec *spec_ref(struct spec *spec)
+{
+	atomic_fetch_add(&spec->refs, 1);
+	return spec;
+}
+
 void spec_destroy(struct spec *spec)
 {
-	if (spec == NULL) {
+	if (spec == NULL || atomic_fetch_sub(&spec->refs, 1) > 1) {
 		return;
 	}
 	space_destroy(spec->space);

@@ -13,6 +13,7 @@
 #ifndef NARROWD_JOB_SPEC_SPEC_H
 #define NARROWD_JOB_SPEC_SPEC_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ enum stop_on { STOP_FIRST_FEASIBLE, STOP_BUDGET, STOP_FIRST_GAIN };
 extern const char *const spec_stop_names[]; /* NULL-terminated */
 
 struct spec {
+	atomic_int refs;
 	int64_t rules;
 	char *name;             /* owned, or NULL */
 	json_t *labels;         /* owned object */
@@ -88,6 +90,9 @@ struct spec *spec_load(const char *body, const char *capability, const char *tar
 /* What the dictionaries' entries matched, to be stored with the submission and not to be matched
  * again; NULL when nothing need be. The caller frees. */
 char *spec_matched(const struct spec *spec);
+/* One reference more; any thread. What several hold is not changed. Returns it. */
+struct spec *spec_ref(struct spec *spec);
+/* Drops a reference; the last one takes the spec with it. Takes NULL. */
 void spec_destroy(struct spec *spec);
 /* The SHA-256 of the space's text, which job_submitted holds. */
 void spec_space_digest(const struct spec *spec, char *ret_hex65);

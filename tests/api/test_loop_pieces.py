@@ -75,5 +75,33 @@ class History(unittest.TestCase):
             self.answer(daemon, accuracy=0.69, latency_ms=9)
 
 
+class Reads(unittest.TestCase):
+    """What is read of a job of many operators is made beside the loop, and its space once."""
+
+    OPERATORS = 10000
+
+    def test_reads_of_a_large_job(self):
+        ops = [{"name": f"op{i}", "type": "Conv2d"} for i in range(self.OPERATORS)]
+        job = {"capability": {**CAPABILITY, "ops": ops}, "evaluator": {"pool": "p"}, "confirm": 0,
+               "tuning_criterion": {"strategy": "random", "max_trials": 5, "stop_on": "budget"}}
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+            path = f"/v1/jobs/{submit(daemon, job)}"
+            for accuracy in (0.7, 0.69):
+                lease = {"pool": "p", "worker": "w", "wait_s": 25, "ttl_s": 600}
+                items = wait_until(lambda: daemon.request("POST", "/v1/leases", lease)[2]["items"])
+                answer = {"accuracy": accuracy, "latency_ms": 10}
+                report = f"/v1/leases/{items[0]['lease']}/complete"
+                self.assertEqual(daemon.request("POST", report, answer)[0], 200)
+            before = len(held_up(daemon))
+            for read in ("/trials/1", "/trials/1?config=delta", "/space", "/best", "/sensitivity", "/export?format=inc",
+                         "/export", "/pareto", "/spec"):
+                with self.subTest(read):
+                    known = len(held_up(daemon))
+                    self.assertEqual(daemon.request("GET", path + read)[0], 200)
+                    self.assertEqual(held_up(daemon)[known:], [])
+            self.assertEqual(len(get(daemon, path + "/trials/1")["config"]["ops"]), self.OPERATORS)
+            self.assertEqual(len(held_up(daemon)), before)
+
+
 if __name__ == "__main__":
     unittest.main()
