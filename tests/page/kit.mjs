@@ -1,6 +1,6 @@
 // What the browser tests share: a daemon, evaluators, and pages that forgive no error.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
@@ -46,15 +46,20 @@ export class Process {
 }
 
 export class Daemon {
-  constructor() {
+  constructor(...args) {
+    this.args = args;
     this.folder = mkdtempSync(path.join(tmpdir(), "narrowd-page-"));
     this.listen = "127.0.0.1:0";
   }
   async start() {
-    this.process = new Process("daemon/narrowd", "--listen", this.listen, "--data-dir", this.folder);
+    this.process = new Process("daemon/narrowd", "--listen", this.listen, "--data-dir", this.folder, ...this.args);
     this.url = await this.process.url;
     this.listen = this.url.slice("http://".length);
     return this;
+  }
+  /** Has the program do something else with its data; returns what it writes. */
+  run(...args) {
+    return execFileSync(path.join(BUILD, "daemon/narrowd"), ["--data-dir", this.folder, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   }
   async kill9() {
     await this.process.stop("SIGKILL");
@@ -67,7 +72,7 @@ export class Daemon {
   async ask(method, where, body) {
     const answer = await fetch(this.url + where, {
       method,
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...(this.token ? { Authorization: `Bearer ${this.token}` } : {}) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const value = await answer.json();

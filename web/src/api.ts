@@ -204,6 +204,13 @@ async function problemOf(answer: Response): Promise<Problem> {
   }
 }
 
+/** The token has ended, or none was shown: the page asks for one. */
+export const LOGGED_OUT = "narrowd-logged-out";
+
+function notice(answer: Response) {
+  if (answer.status === 401) dispatchEvent(new Event(LOGGED_OUT));
+}
+
 /** Asks; throws a Problem, of status 0 when nobody answers. */
 export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
   let answer: Response;
@@ -215,6 +222,7 @@ export async function ask<T>(method: string, path: string, body?: unknown): Prom
   } catch {
     throw { status: 0, title: "No answer", detail: "the daemon does not answer" } satisfies Problem;
   }
+  notice(answer);
   if (!answer.ok) throw await problemOf(answer);
   return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
@@ -261,6 +269,7 @@ export function useData<T>(path: string | null, tick: number): Data<T> {
     try {
       const headers: Record<string, string> = me.tag ? { "If-None-Match": me.tag } : {};
       const answer = await fetch(asked, { headers });
+      notice(answer);
       if (answer.status !== 304 && asked === me.path && !me.gone) {
         me.tag = answer.headers.get("ETag") ?? "";
         const problem = answer.ok ? undefined : await problemOf(answer);

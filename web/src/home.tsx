@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Problem, type Worker, askAll, useData } from "./api";
 import { useEvents, useNow, useTick } from "./live";
+import { LogOut, useMayChange } from "./session";
 import { Budget, State, Table, Top, Trouble } from "./ui";
 import { ago, duration, left } from "./words";
 
@@ -160,6 +161,7 @@ function Measuring({ tick, now }: { tick: number; now: number }) {
 }
 
 export function HomePage() {
+  const mayChange = useMayChange();
   const [filter, setFilter] = useState("");
   const [text, setText] = useState("");
   const [cursors, setCursors] = useState<string[]>([]);
@@ -178,14 +180,17 @@ export function HomePage() {
     <>
       <Top link={link}>
         <a href="/openapi.json">API</a>
+        <LogOut />
       </Top>
       <main id="main">
         <div class="head">
           <h1>Jobs</h1>
           <div class="buttons">
-            <a class="button primary" href="#new">
-              New job
-            </a>
+            {mayChange && (
+              <a class="button primary" href="#new">
+                New job
+              </a>
+            )}
           </div>
         </div>
         <div class="home">
@@ -217,7 +222,7 @@ export function HomePage() {
             {jobs && jobs.length === 0 && (
               <p class="empty">
                 {text || filter ? "No job is like this." : "No jobs yet. "}
-                {!text && !filter && <a href="#new">Start the first one</a>}
+                {!text && !filter && mayChange && <a href="#new">Start the first one</a>}
               </p>
             )}
             <ul class="job-list">

@@ -20,6 +20,7 @@ import { History } from "./history";
 import { type JobEvent, useEvents, useNow, useTick } from "./live";
 import { MapOfPrecision, SensitivityBars } from "./operators";
 import { Scatter } from "./scatter";
+import { LogOut, useMayChange } from "./session";
 import { Timeline } from "./timeline";
 import { Drawer, Trials } from "./trials";
 import { Act, Budget, Dialog, Menu, State, Table, Top, Trouble } from "./ui";
@@ -185,6 +186,7 @@ function Head(props: { job: Job; onChange: () => void; onClone: () => void }) {
   const [open, setOpen] = useState<"budget" | "stop" | null>(null);
   const [trouble, setTrouble] = useState<Problem>();
   const final = FINAL.includes(job.state);
+  const mayChange = useMayChange();
   const control = (what: string) => async () => {
     await ask("POST", `/v1/jobs/${job.id}/${what}`);
     onChange();
@@ -208,17 +210,17 @@ function Head(props: { job: Job; onChange: () => void; onClone: () => void }) {
         </p>
       </div>
       <div class="buttons">
-        {!final && job.state !== "paused" && (
+        {mayChange && !final && job.state !== "paused" && (
           <Act run={control("pause")} onProblem={setTrouble}>
             Pause
           </Act>
         )}
-        {job.state === "paused" && (
+        {mayChange && job.state === "paused" && (
           <Act kind="primary" run={control("resume")} onProblem={setTrouble}>
             Resume
           </Act>
         )}
-        {!final && (
+        {mayChange && !final && (
           <>
             <button type="button" onClick={() => setOpen("budget")}>
               Budget
@@ -228,9 +230,11 @@ function Head(props: { job: Job; onChange: () => void; onClone: () => void }) {
             </button>
           </>
         )}
-        <button type="button" onClick={props.onClone}>
-          Start again
-        </button>
+        {mayChange && (
+          <button type="button" onClick={props.onClone}>
+            Start again
+          </button>
+        )}
         <Take job={job} />
       </div>
       <Trouble problem={trouble} />
@@ -349,6 +353,7 @@ export function JobPage({ id }: { id: string }) {
     <>
       <Top link={link} final={final}>
         <a href="/">All jobs</a>
+        <LogOut />
       </Top>
       <main id="main">
         {problem && (

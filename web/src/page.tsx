@@ -1,7 +1,14 @@
 /** Where everything begins: which page is asked for. */
 import { type ComponentType, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { LOGGED_OUT, type Problem, ask } from "./api";
 import { HomePage } from "./home";
+import { LogIn, type Session, Who } from "./session";
+import { Top, Trouble } from "./ui";
+
+const job = /^\/jobs\/([^/]+)$/.exec(location.pathname)?.[1];
+/* Its script comes while the daemon says who is asking. */
+const jobPage = job === undefined ? undefined : import("./job").then((m) => m.JobPage);
 
 function Later<P extends object>(props: { load: () => Promise<ComponentType<P>>; with: P }) {
   const [View, setView] = useState<ComponentType<P>>();
@@ -11,19 +18,44 @@ function Later<P extends object>(props: { load: () => Promise<ComponentType<P>>;
   return View ? <View {...props.with} /> : null;
 }
 
-function Everything() {
+function View() {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
     const look = () => setHash(location.hash);
     addEventListener("hashchange", look);
     return () => removeEventListener("hashchange", look);
   }, []);
-  const job = /^\/jobs\/([^/]+)$/.exec(location.pathname)?.[1];
-  if (job !== undefined) {
-    return <Later load={() => import("./job").then((m) => m.JobPage)} with={{ id: decodeURIComponent(job) }} />;
-  }
+  if (job !== undefined && jobPage) return <Later load={() => jobPage} with={{ id: decodeURIComponent(job) }} />;
   if (hash === "#new") return <Later key="new" load={() => import("./new").then((m) => m.NewPage)} with={{}} />;
   return <HomePage />;
+}
+
+function Everything() {
+  const [session, setSession] = useState<Session | null>();
+  const [problem, setProblem] = useState<Problem>();
+  useEffect(() => {
+    const leave = () => setSession(null);
+    addEventListener(LOGGED_OUT, leave);
+    ask<Session>("GET", "/v1/session").then(setSession, (p: Problem) => p.status === 401 || setProblem(p));
+    return () => removeEventListener(LOGGED_OUT, leave);
+  }, []);
+  if (session === null) return <LogIn onSession={setSession} />;
+  if (session) {
+    return (
+      <Who.Provider value={session}>
+        <View />
+      </Who.Provider>
+    );
+  }
+  return problem ? (
+    <>
+      <Top />
+      <main id="main">
+        <h1>narrowd</h1>
+        <Trouble problem={problem} />
+      </main>
+    </>
+  ) : null;
 }
 
 const place = document.getElementById("page");

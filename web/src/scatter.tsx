@@ -2,6 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { Job, Point, Points } from "./api";
 import { Axes, Drawing, MARGIN, Mark, type Scale, Star, scale } from "./svg";
+import { useMayChange } from "./session";
 import { Figure } from "./ui";
 import {
   accuracyText,
@@ -167,6 +168,7 @@ function answer(job: Job, bound: number, chosen: Place | undefined): string {
 
 export function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {
   const { job, points } = props;
+  const mayChange = useMayChange();
   const [moved, setMoved] = useState<number | null>(null);
   const bound = moved ?? job.criterion.bound;
   const loss = bound === null ? null : lossAt(job, bound);
@@ -219,9 +221,11 @@ export function Scatter(props: { job: Job; points: Points | undefined; onTrial: 
                   <button type="button" onClick={() => setMoved(null)}>
                     Back to {lossText(job, job.criterion.tolerable_loss)}
                   </button>
-                  <button type="button" onClick={() => props.onClone(Number((loss ?? 0).toPrecision(4)))}>
-                    Start a job with this
-                  </button>
+                  {mayChange && (
+                    <button type="button" onClick={() => props.onClone(Number((loss ?? 0).toPrecision(4)))}>
+                      Start a job with this
+                    </button>
+                  )}
                 </>
               )}
             </form>

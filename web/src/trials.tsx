@@ -1,6 +1,7 @@
 /** The table of trials, and one of them in a drawer. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Config, FINAL, type Job, type Page, type Problem, type Space, type Trial, ask, askAll, useData } from "./api";
+import { useMayChange } from "./session";
 import { Act, Table, Trouble } from "./ui";
 import { accuracyText, changed, clock, duration, number, objectiveName } from "./words";
 
@@ -39,6 +40,7 @@ export function Drawer(props: { job: Job; number: number; space: Space | undefin
   const { value: trial, problem } = useData<Trial>(path, props.tick);
   const [trouble, setTrouble] = useState<Problem>();
   const [reason, setReason] = useState("");
+  const mayChange = useMayChange();
   const box = useRef<HTMLElement>(null);
   const from = useRef(document.activeElement as HTMLElement | null);
   useEffect(() => {
@@ -122,23 +124,23 @@ export function Drawer(props: { job: Job; number: number; space: Space | undefin
             <a class="button" href={path}>
               As JSON
             </a>
-            {trial.state === "failed" && !FINAL.includes(job.state) && (
+            {mayChange && trial.state === "failed" && !FINAL.includes(job.state) && (
               <Act run={change("retry")} onProblem={setTrouble}>
                 Measure again
               </Act>
             )}
-            {(trial.state === "asked" || trial.state === "leased") && (
+            {mayChange && (trial.state === "asked" || trial.state === "leased") && (
               <Act run={change("cancel")} onProblem={setTrouble}>
                 Give it up
               </Act>
             )}
-            {trial.excluded && (
+            {mayChange && trial.excluded && (
               <Act run={change("include")} onProblem={setTrouble}>
                 Let it count again
               </Act>
             )}
           </div>
-          {trial.state === "told" && !trial.excluded && trial.number > 0 && (
+          {mayChange && trial.state === "told" && !trial.excluded && trial.number > 0 && (
             <form class="inline" onSubmit={(event) => event.preventDefault()}>
               <label>
                 Wrong measurement? Why{" "}
@@ -161,6 +163,7 @@ export function Trials(props: { job: Job; tick: number; selected: number | null;
   const [filter, setFilter] = useState("");
   const [rows, setRows] = useState(ROWS);
   const [goto, setGoto] = useState("");
+  const mayChange = useMayChange();
   const [trouble, setTrouble] = useState<Problem>();
   const query = [`limit=${Math.min(1000, rows)}`, `order=${order}`, filter].filter(Boolean).join("&");
   const { value, problem } = useData<Page<Trial>>(`/v1/jobs/${job.id}/trials?${query}`, props.tick);
@@ -188,7 +191,7 @@ export function Trials(props: { job: Job; tick: number; selected: number | null;
           <a href="#trials">Trials</a>
         </h2>
         <div class="tools">
-          {job.progress.failed > 0 && !FINAL.includes(job.state) && (
+          {mayChange && job.progress.failed > 0 && !FINAL.includes(job.state) && (
             <Act run={retryAll} onProblem={setTrouble}>
               Retry {job.progress.failed === 1 ? "the failure" : `all ${job.progress.failed} failures`}
             </Act>

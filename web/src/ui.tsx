@@ -108,7 +108,8 @@ export function Act(props: {
   onProblem: (problem: Problem | undefined) => void;
   kind?: string;
   disabled?: boolean;
-  label?: string;
+  /** Whether Enter in a field of its form does the same. */
+  submit?: boolean;
 }) {
   const [busy, setBusy] = useState(false);
   const click = async () => {
@@ -123,10 +124,9 @@ export function Act(props: {
   };
   return (
     <button
-      type="button"
+      type={props.submit ? "submit" : "button"}
       class={props.kind}
       disabled={busy || props.disabled}
-      aria-label={props.label}
       onClick={() => void click()}
     >
       {props.children}
