@@ -143,10 +143,9 @@ static char *accuracy_text(const json_t *job, const json_t *best)
 /* "latency_ms 5.1, baseline 11.8, speed-up 2.31x" */
 static char *objective_text(const json_t *job, const json_t *best)
 {
-	const json_t *metrics = json_object_get(json_object_get(job, "baseline"), "metrics");
 	char *name = job_objective(job);
 	char *value = text_number(json_object_get(best, "objective_value"));
-	char *base = text_number(json_object_get(metrics, name));
+	char *base = job_baseline_value(job, best);
 	char *improvement = job_improvement(best);
 	struct buf buf;
 

@@ -11,6 +11,9 @@
 
 enum { TEXT_MAX = 8192 };
 
+/* Numbers are shown with three digits where they are compared. */
+#define SAME_SHARE 1e-3
+
 static const json_t *path2(const json_t *object, const char *first, const char *second)
 {
 	return json_object_get(json_object_get(object, first), second);
@@ -243,6 +246,35 @@ char *job_improvement(const json_t *best)
 	return text;
 }
 
+static bool is_about(double value, double other)
+{
+	return fabs(value - other) <= SAME_SHARE * fabs(other);
+}
+
+char *job_baseline_value(const json_t *job, const json_t *best)
+{
+	char *name = job_objective(job);
+	const json_t *first = json_object_get(path2(job, "baseline", "metrics"), name);
+	const json_t *speedup = json_object_get(best, "speedup");
+	const json_t *gain = json_object_get(best, "gain");
+	double value = json_number_value(json_object_get(best, "objective_value"));
+	double known = json_number_value(first);
+	json_t *used = NULL;
+	char *text;
+
+	if (json_is_number(first) && json_is_number(speedup) &&
+	    !is_about(value * json_number_value(speedup), known)) {
+		used = json_real(value * json_number_value(speedup));
+	} else if (json_is_number(first) && !json_is_number(speedup) && json_is_number(gain) &&
+		   !is_about(fabs(value - known), fabs(json_number_value(gain) * known))) {
+		used = json_null();
+	}
+	text = text_number(used != NULL ? used : first);
+	free(name);
+	json_decref(used);
+	return text;
+}
+
 static void add_accuracy(struct buf *buf, const json_t *job, const json_t *best)
 {
 	const json_t *loss = json_object_get(best, "accuracy_loss");
@@ -361,14 +393,24 @@ char *job_question_out(const json_t *job, const json_t *question)
 	return buf_take(&buf, NULL);
 }
 
+char *job_remedy(const json_t *job)
+{
+	char *id = text_member(job, "id");
+	char *text = mem_printf("mend it, then: narrow resume %s", id);
+
+	free(id);
+	return text;
+}
+
 char *job_end(const json_t *job)
 {
-	const char *detail = json_string_value(path2(job, "exit", "detail"));
+	const json_t *end = json_object_get(job, job_is_final(job) ? "exit" : "pause");
+	const char *detail = json_string_value(json_object_get(end, "detail"));
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
 	add_owned(&buf, "", text_member(job, "state"), "");
-	add_owned(&buf, ": ", text_member(json_object_get(job, "exit"), "reason"), "");
+	add_owned(&buf, ": ", text_member(end, "reason"), "");
 	if (detail != NULL && detail[0] != '\0') {
 		add_owned(&buf, " (", text_clean(detail), ")");
 	}

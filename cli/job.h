@@ -47,6 +47,9 @@ char *job_loss(const json_t *job, const json_t *loss);
 char *job_gain(const json_t *best);
 /* "2.31x" where that means something; else the same. */
 char *job_improvement(const json_t *best);
+/* The baseline's value that the best's gain was computed with: the mean of all its measurements, where the job's
+ * document has the first one. "-" when it cannot be told. */
+char *job_baseline_value(const json_t *job, const json_t *best);
 enum job_best_size {
 	JOB_BEST_WHOLE, /* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)" */
 	JOB_BEST_SHORT, /* "trial 23, 5.1 (2.31x)" */
@@ -60,7 +63,9 @@ char *job_waiting(const json_t *job);
 char *job_question_out(const json_t *job, const json_t *question);
 /* The trial that is waited for while places are idle; there is one. */
 char *job_waits_for(const json_t *job);
-/* "completed: criterion_met (...)" */
+/* What to do about a job that is stuck: "mend it, then: narrow resume job_..." */
+char *job_remedy(const json_t *job);
+/* "completed: criterion_met (...)", "paused: evaluator_broken (...)" */
 char *job_end(const json_t *job);
 
 #endif

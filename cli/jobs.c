@@ -144,6 +144,24 @@ static void add_warnings(struct table *table, const json_t *job)
 	}
 }
 
+/* The baseline's objective where measuring it again has moved it: what is better is better than this. */
+static void add_again(struct table *table, const json_t *job)
+{
+	const json_t *metrics = json_object_get(json_object_get(job, "baseline"), "metrics");
+	char *name = job_objective(job);
+	char *first = text_number(json_object_get(metrics, name));
+	char *used = job_baseline_value(job, json_object_get(job, "best"));
+
+	if (strcmp(used, "-") != 0 && strcmp(used, first) != 0) {
+		table_pair(table, "  measured again",
+			   mem_printf("%s %s on average, which the best is compared with", name,
+				      used));
+	}
+	free(used);
+	free(first);
+	free(name);
+}
+
 static void add_pairs(struct table *table, const json_t *job)
 {
 	static const struct {
@@ -156,7 +174,11 @@ static void add_pairs(struct table *table, const json_t *job)
 
 	table_pair(table, "job", text_member(job, "id"));
 	table_pair(table, "name", text_member(job, "name"));
-	table_pair(table, "state", job_is_final(job) ? job_end(job) : job_state(job));
+	table_pair(table, "state",
+		   job_is_final(job) || job_is_stuck(job) ? job_end(job) : job_state(job));
+	if (job_is_stuck(job)) {
+		table_pair(table, "", job_remedy(job));
+	}
 	table_pair(table, "strategy", text_member(job, "strategy"));
 	table_pair(table, "stage", text_member(json_object_get(job, "progress"), "stage"));
 	table_pair(table, "trials", job_trials(job));
@@ -172,6 +194,7 @@ static void add_pairs(struct table *table, const json_t *job)
 	table_pair(table, "criterion", job_criterion(job));
 	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));
 	table_pair(table, "  metrics", text_number(json_object_get(baseline, "metrics")));
+	add_again(table, job);
 	table_pair(table, "best", job_best(job, JOB_BEST_WHOLE));
 	if (verdict != NULL) {
 		table_pair(table, "verdict", verdict);

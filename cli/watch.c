@@ -214,15 +214,18 @@ static void print_end(const struct watch *watch)
 	char *verdict = job_verdict(json_object_get(watch->job, "best"));
 
 	leave_line(watch);
-	printf("%s\nbest: %s\n", end, best);
+	printf("%s\n", end);
+	if (strcmp(best, "-") != 0 || job_is_final(watch->job)) {
+		printf("best: %s\n", best);
+	}
 	if (verdict != NULL) {
 		printf("%s\n", verdict);
 	}
 	if (job_is_stuck(watch->job)) {
-		char *why = text_member(json_object_get(watch->job, "pause"), "detail");
+		char *remedy = job_remedy(watch->job);
 
-		printf("paused: %s\n", why);
-		free(why);
+		printf("%s\n", remedy);
+		free(remedy);
 	}
 	free(end);
 	free(best);

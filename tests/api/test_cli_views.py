@@ -105,6 +105,12 @@ class Tables(CliTest):
         self.assertEqual([row[1] for row in rows if row[0] == "warning"],
                          ["/op_type_dict/fc: ignored?[2J", "odd"])
 
+    def test_show_says_why_a_job_paused_itself(self):
+        pause = {"reason": "evaluator_broken", "detail": "no disk\x1b[2J"}
+        text = self.runs(OK, self.serve(job("paused", pause=pause)), "show", JOB)
+        self.assertRegex(text, r"(?m)^state +paused: evaluator_broken \(no disk\?\[2J\)$")
+        self.assertRegex(text, rf"(?m)^ +mend it, then: narrow resume {JOB}$")
+
     def test_show_says_where_a_job_is(self):
         text = self.runs(OK, self.serve(job("baseline", baseline=None)), "show", JOB)
         self.assertRegex(text, r"(?m)^state +measuring the baseline$")
@@ -156,6 +162,20 @@ class Best(CliTest):
         )
         self.assertEqual(pairs["operators"], "static 3, bf16 1, fp32 1")
         self.assertEqual(pairs["high precision"], "conv2 (fp32), fc (bf16); the other 3 quantized")
+
+    def test_the_baseline_is_the_one_that_the_speedup_is_against(self):
+        """The end game measures it again: its first figure says something else then."""
+        server = self.serve_best("completed", True, objective_value=12.3, speedup=2.0)
+        self.assertIn("latency_ms 12.3, baseline 24.6, speed-up 2x",
+                      self.runs(OK, server, "best", JOB))
+        for gain, shown in ((0.5669, ", baseline 28.4"), (0.5, "")):
+            server = self.serve_best("completed", True, speedup=None, gain=gain)
+            self.assertIn(f"latency_ms 12.3{shown}, gain +", self.runs(OK, server, "best", JOB))
+        best = {**best_trial(True), "speedup": 2.0}
+        text = self.runs(OK, self.serve(job("completed", 40, best)), "show", JOB)
+        self.assertIn("latency_ms 24.6 on average, which the best is compared with", text)
+        text = self.runs(OK, self.serve(job("completed", 40, best_trial(True))), "show", JOB)
+        self.assertNotIn("on average", text)
 
     def test_of_two_sets_of_operators_the_smaller_one_is_listed(self):
         for high, quantized, row in (

@@ -87,6 +87,9 @@ class Watch(CliTest):
             paused = {**job("paused", 1), "pause": {"reason": reason, "detail": "mend it"}}
             replies = [self.tagged(1, paused), self.tagged(2, job("completed", 1, best_trial(True)))]
             text = self.runs(NOT_MET if ends else OK, self.serve_in_turn(*replies), "wait", JOB)
+            self.assertEqual(text.splitlines(), [
+                "paused: replay_divergence (mend it)", f"mend it, then: narrow resume {JOB}",
+            ] if ends else text.splitlines())
             self.assertEqual("mend it" in text, ends)
 
     def test_submit_and_watch(self):
