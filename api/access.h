@@ -38,7 +38,7 @@ int access_identify(struct access *access, const struct request *request, struct
 		    struct err *reterr);
 void identity_finish(struct identity *who);
 /* The token's text lets in: 0 and `ret`, else -ERR_UNAUTHORIZED or -ERR_TOO_MANY. */
-int access_log_in(struct access *access, const struct request *request, const char *token,
+int access_log_in(struct access *access, const struct request *request, const char *text,
 		  struct identity *ret, struct err *reterr);
 
 /* 0, -ERR_UNAUTHORIZED or -ERR_FORBIDDEN. */

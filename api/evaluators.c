@@ -12,18 +12,43 @@
 #include "base/mem.h"
 #include "tuner/wire.h"
 
+/* One that is shared may be used by every owner; only admins share. False after answering. */
+static bool may_share(struct call *call)
+{
+	const json_t *shared = json_object_get(call->body, "shared");
+	struct err err;
+
+	err_init(&err);
+	if (shared == NULL || json_is_null(shared)) {
+		(void)json_object_del(call->body, "shared");
+		return true;
+	}
+	if (!json_is_boolean(shared)) {
+		(void)err_fault(&err, "/shared", "it is true or false");
+	} else if (json_is_true(shared) && access_only(&call->who) != NULL) {
+		(void)err_set(&err, ERR_FORBIDDEN,
+			      "to share an evaluator needs a token with the scope admin");
+	}
+	if (err.code != ERR_OK) {
+		call_fail(call, &err);
+	}
+	return err.code == ERR_OK;
+}
+
 /*
  * Checks members and URL as a job's inline evaluator is checked; false after answering. `given` is
  * what the client sent.
  */
-static bool check(struct call *call, json_t *document, const json_t *given)
+static bool check(struct call *call, const json_t *document, const json_t *given)
 {
 	struct err err, why;
-	struct json_at at = json_root(document, &err);
+	json_t *bare = json_copy((json_t *)document);
+	struct json_at at = json_root(bare, &err);
 	struct guard_url url;
 	struct target target;
 
 	err_init(&err);
+	(void)json_object_del(bare, "shared"); /* of which jobs' own know nothing */
 	spec_target_read(&at, &target);
 	if (json_object_get(given, "id") != NULL) {
 		(void)err_fault(&err, "/id", "the daemon gives the id");
@@ -35,6 +60,7 @@ static bool check(struct call *call, json_t *document, const json_t *given)
 	}
 	wire_check(&at, &target);
 	target_finish(&target);
+	json_decref(bare);
 	if (err.code != ERR_OK) {
 		call_fail(call, &err);
 	}
@@ -106,7 +132,7 @@ static void create(struct call *call)
 
 void evaluators_create(struct call *call)
 {
-	if (check(call, call->body, call->body)) {
+	if (may_share(call) && check(call, call->body, call->body)) {
 		idempotency_run(call, create);
 	}
 }
@@ -205,7 +231,7 @@ static void patch(struct call *call, const struct store_rows *rows)
 	json_t *document;
 	char created_at[CLOCK_TEXT_SIZE], owner[LIMIT_OWNER_BYTES + 1];
 
-	if (!may_change(call, rows)) {
+	if (!may_change(call, rows) || !may_share(call)) {
 		return;
 	}
 	document = whole(rows);
@@ -282,6 +308,7 @@ static void probe(struct call *call, const struct store_rows *rows)
 	document = whole(rows);
 	(void)json_object_del(document, "created_at");
 	(void)json_object_del(document, "owner");
+	(void)json_object_del(document, "shared");
 	err_init(&err);
 	at = json_root(document, &err);
 	spec_target_read(&at, &call->target);

@@ -279,7 +279,11 @@ static void make_text(char *ret)
 	}
 	base64_encode(random, sizeof(random), digits);
 	for (char *c = digits; *c != '\0'; c++) {
-		*c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+		if (*c == '+') {
+			*c = '-';
+		} else if (*c == '/') {
+			*c = '_';
+		}
 	}
 	(void)snprintf(ret, TOKEN_SIZE, PREFIX "%.43s", digits);
 	explicit_bzero(random, sizeof(random));

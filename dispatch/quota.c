@@ -8,7 +8,7 @@
 
 enum { HOURS = 24, BURST_S = 5 };
 
-static const int64_t hour_ms = 3600 * 1000;
+static const int64_t hour_ms = INT64_C(3600) * 1000;
 
 struct use {
 	int64_t open_jobs, open_bytes;

@@ -26,8 +26,13 @@ static void forget(struct turns_owner *owner)
 
 void turns_finish(struct turns *turns)
 {
-	while (!list_empty(&turns->owners)) {
-		forget(list_entry(turns->owners.next, struct turns_owner, node));
+	struct list *node;
+
+	while ((node = list_pop(&turns->owners)) != NULL) {
+		struct turns_owner *owner = list_entry(node, struct turns_owner, node);
+
+		free(owner->name);
+		free(owner);
 	}
 }
 

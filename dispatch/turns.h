@@ -18,11 +18,11 @@ struct turns {
 void turns_init(struct turns *turns);
 /* Nobody waits any more. */
 void turns_finish(struct turns *turns);
-/* At the end of its owner's queue. `owner` is copied. */
-void turns_join(struct turns *turns, const char *owner, struct list *node);
+/* At the end of its owner's queue. `name` is the owner's, and copied. */
+void turns_join(struct turns *turns, const char *name, struct list *node);
 /* The first that fits, in the order of turns; NULL when none does. NULL as `fits`: everybody. */
 struct list *turns_next(struct turns *turns, bool (*fits)(void *arg, struct list *node), void *arg);
 /* One of this owner was served: the others come first. */
-void turns_served(struct turns *turns, const char *owner);
+void turns_served(struct turns *turns, const char *name);
 
 #endif

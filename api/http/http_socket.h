@@ -32,7 +32,7 @@ struct http_socket {
 /* Reads "127.0.0.1:8585", "[::1]:8585" or "unix:/path" into `sock`, before an address "http://" or
  * "https://". Without either `tls` says whether what other machines reach speaks TLS. Returns 0 or
  * -ERR_ADDRESS. */
-int http_socket_parse(struct http_socket *sock, const char *text, bool tls, struct err *reterr);
+int http_socket_parse(struct http_socket *sock, const char *whole, bool tls, struct err *reterr);
 /* Parses, binds and listens, not blocking; a unix socket that nobody serves any more is replaced, and
  * nothing else.
  * Returns 0 or -ERR_ADDRESS; finish in either case. */

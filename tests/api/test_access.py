@@ -314,6 +314,18 @@ class Access(unittest.TestCase):
                 status, _, nobodys = self.ask(self.tokens["bob", "submit"], "POST", path, {**body, member: value})
                 self.assertEqual(theirs["errors"], nobodys["errors"])
 
+    def test_what_an_admin_shares_everybody_uses(self):
+        url = {"url": "http://127.0.0.1:9998"}
+        self.assertEqual(self.ask(self.tokens["ann", "submit"], "POST", "/v1/evaluators", {**url, "shared": True})[0], 403)
+        self.assertEqual(self.ask(self.admin, "POST", "/v1/evaluators", {**url, "shared": 1})[0], 422)
+        status, _, shared = self.ask(self.admin, "POST", "/v1/evaluators", {**url, "shared": True})
+        self.assertEqual((status, shared["shared"]), (201, True))
+        path, job = f"/v1/evaluators/{shared['id']}", {**jobkit.body("http://unused"), "evaluator": {"id": shared["id"]}}
+        self.assertEqual(self.ask(self.tokens["bob", "submit"], "POST", "/v1/spaces", job)[0], 200)
+        self.assertEqual(self.ask(self.tokens["bob", "read"], "GET", path)[0], 404)
+        self.assertEqual(self.ask(self.admin, "PATCH", path, {"shared": False})[0], 200)
+        self.assertEqual(self.ask(self.tokens["bob", "submit"], "POST", "/v1/spaces", job)[0], 422)
+
     def test_a_worker_has_its_owners_questions_or_its_pools(self):
         pool = "shared"
         ask = {"pool": pool, "worker": "w1", "max": 8}
@@ -438,6 +450,33 @@ class Listeners(unittest.TestCase):
         with Daemon(self.directory, "--auth", "always") as daemon:
             self.assertEqual(daemon.request("GET", "/v1/session", None, bearer(token))[0], 401)
             self.assertEqual(daemon.request("GET", "/readyz")[0], 200)
+
+    def test_a_unix_socket_knows_who_connects(self):
+        os.chmod(self.directory, 0o755)
+        path, data = f"{self.directory}/socket", f"{self.directory}/data"
+        token = new_token(data, "read", owner="ann")
+
+        def session(socket, *headers, **who):
+            done = subprocess.run(["curl", "-s", "--unix-socket", socket, *headers, "http://localhost/v1/session"],
+                                  capture_output=True, text=True, timeout=PATIENCE_S, **who)
+            answer = json.loads(done.stdout) if done.stdout else {}
+            return answer.get("status", answer.get("owner"))
+
+        with Daemon(data, "--auth", "always", "--listen", f"unix:{path}"):
+            shown = ("-H", f"Authorization: Bearer {token}")
+            self.assertEqual([session(path), session(path, *shown)], ["local", "ann"])
+            self.assertEqual(session(f"{data}/control.sock"), "local")
+            if os.geteuid() == 0:
+                other = {"user": 65534, "group": 65534, "extra_groups": []}
+                self.assertEqual([session(path, **other), session(path, *shown, **other)], [401, "ann"])
+                self.assertIsNone(session(f"{data}/control.sock", **other))
+
+    def test_a_long_data_directory_has_its_control_socket(self):
+        data = f"{self.directory}/{'x' * 120}"
+        with Daemon(data) as daemon:
+            token = new_token(data, "read")
+            self.assertEqual(daemon.request("GET", "/v1/session", None, bearer(token))[2]["scopes"], ["read"])
+        self.assertFalse(os.path.exists(f"{data}/control.sock"))
 
     def test_token_commands_that_cannot_be(self):
         for arguments, status in ((["token"], 64), (["token", "lose"], 64), (["token", "create", "--scope"], 64),
