@@ -53,7 +53,8 @@ void problem_finish(struct bench_problem *problem)
 	free(problem->options);
 }
 
-struct bench_measurement problem_measure(struct bench_problem *problem, const struct config *config)
+struct bench_measurement problem_measure(struct bench_problem *problem, const struct config *config,
+					 uint64_t repeat)
 {
 	const struct qp1 *qp1 = &problem->qp1;
 	uint16_t *choices = mem_new(problem->space->dimension_count, sizeof(*choices));
@@ -63,7 +64,7 @@ struct bench_measurement problem_measure(struct bench_problem *problem, const st
 	config_expand(config, problem->space, choices);
 	qp1_options(qp1, problem->space, choices, problem->options);
 	m.accuracy = qp1_accuracy(qp1, problem->options);
-	m.measured = m.accuracy + noise * qp1_noise(qp1, problem->options, 0);
+	m.measured = m.accuracy + noise * qp1_noise(qp1, problem->options, repeat);
 	m.latency = qp1_latency(qp1, problem->options) / qp1->latency_fp32;
 	free(choices);
 	return m;

@@ -44,8 +44,9 @@ struct bench_measurement {
 void problem_init(struct bench_problem *problem, const struct problem_variant *variant,
 		  size_t count, uint64_t seed);
 void problem_finish(struct bench_problem *problem);
-struct bench_measurement problem_measure(struct bench_problem *problem,
-					 const struct config *config);
+/* `repeat`: how often the config was measured before. */
+struct bench_measurement problem_measure(struct bench_problem *problem, const struct config *config,
+					 uint64_t repeat);
 /* 0 is the optimum. Of QP1 1 is fp32; of tables it is how much longer than the optimum. */
 double problem_regret(const struct bench_problem *problem, double latency);
 

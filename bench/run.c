@@ -74,10 +74,23 @@ static void start_strategy(struct host *host)
 	strategy_apply(&host->strategy, &baseline);
 }
 
+/* How many of the first questions are about the config. */
+static uint64_t count_asked(const struct host *host, size_t first, const struct config *config)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < first; i++) {
+		count += config_equal(host->asked[i].config, config);
+	}
+	return count;
+}
+
 /* The result of a trial. */
 static struct event measure(struct host *host, int64_t trial, const struct config *config)
 {
-	struct bench_measurement m = problem_measure(host->bench, config);
+	size_t before = (size_t)trial <= host->asked_count ? (size_t)trial - 1 : 0;
+	struct bench_measurement m =
+		problem_measure(host->bench, config, count_asked(host, before, config));
 
 	host->latencies[trial] = m.latency;
 	host->losses[trial] = (1 - m.accuracy / PROBLEM_BASELINE) / PROBLEM_TOLERABLE;
@@ -176,16 +189,6 @@ static void answer_scores(struct host *host, struct question *question)
 	question_finish(question);
 }
 
-static bool was_asked(const struct host *host, const struct config *config)
-{
-	for (size_t i = 0; i < host->asked_count; i++) {
-		if (config_equal(host->asked[i].config, config)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* False when the strategy has nothing to ask now. */
 static bool ask(struct host *host, struct run_result *ret)
 {
@@ -202,7 +205,8 @@ static bool ask(struct host *host, struct run_result *ret)
 		answer_scores(host, &question);
 		return true;
 	}
-	ret->duplicates += was_asked(host, question.config);
+	ret->duplicates +=
+		!question.again && count_asked(host, host->asked_count, question.config) > 0;
 	ret->asks_ms += took;
 	ret->slowest_ms = fmax(ret->slowest_ms, took);
 	host->asked[host->asked_count++] = question;

@@ -92,8 +92,11 @@ void job_judge(const struct job *job, json_t *told)
 
 bool job_can_be_best(const struct trial *trial)
 {
+	bool again = trial->twin >= 0 && !trial->cached; /* the first measurement stands for it */
+
 	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->partial &&
-	       !trial->rejected && !trial->excluded && (trial->settled || trial->job->beyond);
+	       !again && !trial->rejected && !trial->excluded &&
+	       (trial->settled || trial->job->beyond);
 }
 
 /* Makes the trial the best when it is better; a config that is the baseline never is. */

@@ -1,3 +1,4 @@
+#include "strategies/go_on.h"
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
 
@@ -17,6 +18,11 @@ static const struct plan_step steps_score_mse[] = {
 	{.stage = NULL},
 };
 
+static const struct plan_step steps_known[] = {
+	{.stage = &stage_known_scores, .precision = MODE_FP32},
+	{.stage = NULL},
+};
+
 static const struct plan_step steps_unscored[] = {
 	{.stage = NULL},
 };
@@ -27,9 +33,17 @@ static const struct plan_step steps_bisect[] = {
 	{.stage = NULL},
 };
 
-/* The better of the two orders that the evaluator can give. */
+struct bisect {
+	struct plan plan;
+	struct go_on rest;
+};
+
+/* The better of the two orders that the evaluator can give, unless the capability has one. */
 static const struct plan_step *scoring(const struct problem *problem)
 {
+	if (problem->space->capability.score != NULL && problem->objective->rules >= 2) {
+		return steps_known;
+	}
 	if (problem_answers(problem, "score:hawq_v2")) {
 		return steps_score_hawq;
 	}
@@ -45,27 +59,77 @@ static int init(void *state, const struct problem *problem, const struct args *a
 		steps_bisect,
 		NULL,
 	};
-	struct plan *plan = state;
+	struct bisect *bisect = state;
 
-	(void)reterr;
 	(void)args;
-	plan_init(plan, problem, lists);
-	plan_start(plan);
+	(void)reterr;
+	plan_init(&bisect->plan, problem, lists);
+	bisect->plan.halves = problem->objective->rules >= 2;
+	plan_start(&bisect->plan);
+	go_on_init(&bisect->rest, problem);
 	return 0;
+}
+
+static size_t state_size(const struct problem *problem)
+{
+	(void)problem;
+	return sizeof(struct bisect);
+}
+
+static void finish(void *state)
+{
+	struct bisect *bisect = state;
+
+	plan_finish(&bisect->plan);
+	go_on_finish(&bisect->rest);
+}
+
+static bool is_through(const struct bisect *bisect)
+{
+	return bisect->rest.problem != NULL && bisect->plan.round == bisect->plan.rounds;
+}
+
+/* Who goes on would ask for scores of other operators in another order. */
+static void apply(void *state, const struct event *event)
+{
+	struct bisect *bisect = state;
+	bool was_through = is_through(bisect);
+
+	if (!was_through) {
+		plan_apply(&bisect->plan, event);
+	}
+	if (event->kind != QUESTION_SCORE || was_through) {
+		go_on_apply(&bisect->rest, event, is_through(bisect));
+	}
+}
+
+static enum step next(const void *state, struct rng rng, struct question *out)
+{
+	const struct bisect *bisect = state;
+
+	return go_on_next(&bisect->rest, plan_next(&bisect->plan, rng, out), rng, out);
+}
+
+static bool holds(const void *state)
+{
+	const struct bisect *bisect = state;
+
+	return plan_holds(&bisect->plan);
 }
 
 const struct strategy_ops bisect_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 2,
+	.version = 3,
 	.name = "bisect",
 	.summary = "Puts the 1, 2, 4, ... most sensitive operators back together until that is "
-		   "enough, then finds the smallest number that is.",
+		   "enough, then finds the smallest number that is; then goes on as sgp.",
 	.when = "When trials are dear and the evaluator can tell which operators suffer most: few "
 		"trials, whatever the size of the model.",
-	.state_size = plan_state_size,
+	.in_order = true,
+	.state_size = state_size,
 	.init = init,
-	.apply = plan_apply,
-	.next = plan_next,
-	.finish = plan_finish,
-	.holds = plan_holds,
+	.apply = apply,
+	.next = next,
+	.finish = finish,
+	.holds = holds,
 };

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "space/config_set.h"
+#include "strategies/go_on.h"
 #include "strategies/models/effects.h"
 
 /*
@@ -37,6 +38,8 @@ struct knapsack {
 	double default_loss;         /* as it is expected: a budget of that is the default */
 	double budget;               /* the next one, in units of what may be lost */
 	double *costs, *borders;
+	bool over; /* whoever goes on asks now */
+	struct go_on rest;
 };
 
 static size_t state_size(const struct problem *problem)
@@ -66,6 +69,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 			k->costs[o] *= k->effects.timed ? 1 : guessed_speeds[k->effects.classes[o]];
 		}
 	}
+	go_on_init(&k->rest, problem);
 	return 0;
 }
 
@@ -75,6 +79,7 @@ static void finish(void *state)
 
 	effects_finish(&k->effects);
 	config_set_finish(&k->seen);
+	go_on_finish(&k->rest);
 	free(k->costs);
 	free(k->borders);
 }
@@ -146,9 +151,8 @@ static void move_budget(struct knapsack *k, bool met, double loss)
 	leave_failures(k);
 }
 
-static void apply(void *state, const struct event *event)
+static void take(struct knapsack *k, const struct event *event)
 {
-	struct knapsack *k = state;
 	bool asked = event->type == EVENT_ASKED;
 	double loss;
 
@@ -167,7 +171,7 @@ static void apply(void *state, const struct event *event)
 		config_set_add(&k->seen, event->config);
 	}
 	if (asked) {
-		k->out = event->trial;
+		k->out = k->over ? 0 : event->trial;
 		return;
 	}
 	k->met = k->met || (event->type == EVENT_TOLD && event->feasible);
@@ -216,27 +220,48 @@ static struct config *solve(const struct knapsack *k)
 	return config;
 }
 
+/* NULL when no budget is left to be tried. */
+static struct config *propose(const struct knapsack *k)
+{
+	bool narrow_enough = k->low > 0 && k->high / k->low < narrow;
+
+	if (!k->started) {
+		return config_from_changes(k->problem->space, NULL, 0);
+	}
+	return k->budgets < MOST_BUDGETS && !narrow_enough ? solve(k) : NULL;
+}
+
+static void apply(void *state, const struct event *event)
+{
+	struct knapsack *k = state;
+
+	take(k, event);
+	if (k->started && k->out == 0 && !k->over && k->rest.problem != NULL) {
+		struct config *config = propose(k);
+
+		k->over = config == NULL;
+		config_destroy(config);
+	}
+	go_on_apply(&k->rest, event, k->over);
+}
+
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct knapsack *k = state;
-	bool narrow_enough = k->low > 0 && k->high / k->low < narrow;
 
-	(void)rng;
 	if (k->wants_scores && !k->score_asked) {
 		effects_ask_scores(&k->effects, k->problem, out);
 		return STEP_ASK;
+	}
+	if (k->over) {
+		return go_on_next(&k->rest, STEP_DONE, rng, out);
 	}
 	if (k->out > 0 || (k->score_asked && !k->score_told)) {
 		return STEP_WAIT;
 	}
 	out->kind = QUESTION_EVALUATE;
 	out->stage = k->started ? "knapsack" : "default";
-	out->config = NULL;
-	if (!k->started) {
-		out->config = config_from_changes(k->problem->space, NULL, 0);
-	} else if (k->budgets < MOST_BUDGETS && !narrow_enough) {
-		out->config = solve(k);
-	}
+	out->config = propose(k);
 	if (out->config != NULL) {
 		return STEP_ASK;
 	}
@@ -245,13 +270,14 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops knapsack_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 3,
+	.version = 4,
 	.name = "knapsack",
 	.summary =
 		"Takes the fastest config whose expected loss stays within a budget, and bisects "
-		"the budget.",
+		"the budget; then goes on as sgp.",
 	.when = "When there are good scores and the capability says how long operators take: a "
 		"handful of trials, whatever the size of the model.",
+	.in_order = true,
 	.traits = STRATEGY_ONE_SIZE | STRATEGY_ONE_ALPHA,
 	.state_size = state_size,
 	.init = init,

@@ -7,10 +7,15 @@
 #include "base/mem.h"
 #include "strategies/models/acquire.h"
 #include "strategies/alphas.h"
+#include "strategies/rows.h"
+#include "strategies/sgp.h"
 #include "strategies/models/latency_model.h"
+#include "strategies/models/fall_back.h"
+#include "strategies/models/last_tests.h"
 #include "strategies/models/loss_model.h"
 #include "strategies/models/near_copy.h"
-#include "strategies/models/normal.h"
+#include "strategies/models/certainty.h"
+#include "strategies/models/repeats.h"
 
 /*
  * Two structured models, of the loss and of the latency, say for any config how likely it meets the
@@ -22,7 +27,8 @@
  * The baseline is a candidate for the best from the start: what is not faster improves nothing.
  * Whether measurements are noisy is not known either: as long as they do not look so, what was measured
  * to meet the criterion is what is to be beaten, but only what surely meets it is handed over. Where
- * the two differ, every fifth question is a near copy of the former (near_copy.h).
+ * the two differ, the former is measured again (repeats.h; under rules 1 every fifth question is a near copy of
+ * it, near_copy.h).
  *
  * When the models mislead, so that nothing has met the criterion after some trials, every second
  * question puts the operators that are believed most sensitive back, twice as many each time.
@@ -34,17 +40,23 @@ enum {
 	LEARN_IN_DOUBT = 3,
 	PATIENCE = 5, /* trials without improvement before it may stop; in doubt twice as many */
 	LEAST_TRIALS = 10,
-	MOST_DRAWN = 500, /* operators */
-	COPY_EVERY = 5,   /* questions, while it is in doubt whether the best meets the criterion */
+	MOST_DRAWN = 2000,      /* operators */
+	MOST_DRAWN_FIRST = 500, /* the same, under rules 1 */
+	COPY_EVERY = 5, /* questions, while it is in doubt whether the best meets the criterion */
+	TEST_EVERY = 3,
+	DOUBT_AFTER = 5, /* trials */
+	REPEAT_EVERY =
+		3, /* questions; the first is asked at once: it says whether there is noise */
+	MOST_REPEATS = 7, /* of one config */
 };
 
 /* Only what meets the criterion with this probability is handed over. */
-static const double sure = 0.995;
+static const double sure = 0.99;
 /* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
  * sure costs trials. */
 static const double probable = 0.5;
-/* What is less probable changes nothing. */
-static const double negligible = 1e-4;
+/* Of an objective that is not taken for exact, relative to the baseline's. */
+static const double least_jitter = 1e-4;
 /* Stops when no more than this share of the best objective is to be gained by a trial. */
 static const double least_gain = 0.002;
 
@@ -59,10 +71,12 @@ struct sgp {
 	double evidence[LOSS_NOISES]; /* how probable noises are by the latest learning */
 	double noises[LOSS_NOISES];   /* and with what near copies say */
 	bool met;                     /* whether a trial has met the criterion */
+	double jitter;                /* of the objective, as repeats say; NAN without them */
 	struct alphas alphas;
 	/* Indexes in trials, or SIZE_MAX. */
 	size_t accepted;  /* what is to be handed over */
 	size_t candidate; /* what would be, if one were sure */
+	size_t doubted;   /* what is worth measuring again */
 };
 
 static size_t state_size(const struct problem *problem)
@@ -90,7 +104,8 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	sgp->problem = problem;
 	sgp->beliefs.best = 1;
 	sgp->evidence[0] = 1;
-	sgp->accepted = sgp->candidate = SIZE_MAX;
+	sgp->jitter = NAN;
+	sgp->accepted = sgp->candidate = sgp->doubted = SIZE_MAX;
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem->space, true);
 	alphas_init(&sgp->alphas, &sgp->beliefs.trials);
@@ -122,32 +137,41 @@ static double relative(const struct sgp *sgp, double objective)
 				  sgp->beliefs.trials.baseline_objective);
 }
 
-/* Of a trial; that of the baseline for SIZE_MAX. */
+/*
+ * Of a trial; that of the baseline for SIZE_MAX. Where the objective is noisy the fastest of many is the luckiest,
+ * so that the model says how fast it is.
+ */
 static double objective_at(const struct sgp *sgp, size_t index)
 {
-	return index != SIZE_MAX ? relative(sgp, sgp->beliefs.trials.list[index].objective) : 1;
-}
+	const struct beliefs *beliefs = &sgp->beliefs;
+	struct linear_row row = {0};
+	uint16_t *options;
+	double mean;
 
-static uint16_t *options_of(const struct sgp *sgp, const struct config *config)
-{
-	uint16_t *options = mem_new(sgp->problem->space->dimension_count, sizeof(*options));
-
-	effects_options(&sgp->beliefs.effects, config, options);
-	return options;
+	if (index == SIZE_MAX || !(sgp->jitter > least_jitter)) {
+		return index != SIZE_MAX ? relative(sgp, beliefs->trials.list[index].objective) : 1;
+	}
+	options = rows_options(&beliefs->effects, beliefs->trials.list[index].config);
+	mean = latency_model_row(&beliefs->effects, options, &row);
+	mean += linear_mean(&beliefs->latency, &row);
+	linear_row_finish(&row);
+	free(options);
+	return mean;
 }
 
 /* With scores there is little to tell operators apart, and with many draws cost too much. */
 static void draw(struct sgp *sgp, const struct measured *losses)
 {
 	const struct effects *effects = &sgp->beliefs.effects;
+	size_t most = effects->first_rules ? MOST_DRAWN_FIRST : MOST_DRAWN;
 	bool awaited = sgp->wants_scores && !sgp->score_told;
 
-	if (awaited || effects->scored || effects->op_count > MOST_DRAWN) {
+	if (awaited || effects->scored || effects->op_count > most) {
 		return;
 	}
 	draws_update(&sgp->beliefs.draws, &sgp->beliefs.loss, losses,
 		     rng_make(sgp->problem->seed, RNG_BELIEF, losses->count));
-	sgp->beliefs.drawn = sgp->met;
+	sgp->beliefs.drawn = sgp->met || (!effects->first_rules && draws_ruined(losses));
 }
 
 /* Whether it is open that the fastest that was measured to meet the criterion does. */
@@ -162,96 +186,47 @@ static bool is_time_to_learn(const struct sgp *sgp)
 				 (is_in_doubt(sgp) && sgp->told >= sgp->learnt + LEARN_IN_DOUBT));
 }
 
+/* How noisy measurements are, by the model and by what tells better. */
+static void weigh_noises(struct sgp *sgp, const struct measured *losses)
+{
+	struct beliefs *beliefs = &sgp->beliefs;
+	size_t best = 0;
+
+	memcpy(sgp->noises, sgp->evidence, sizeof(sgp->noises));
+	if (beliefs->effects.first_rules) {
+		near_copy_weigh(&beliefs->loss, &beliefs->effects, losses, sgp->noises,
+				beliefs->told_noise);
+		return;
+	}
+	if (beliefs->trials.repeat_count > 0) {
+		repeats_weigh(&beliefs->trials, &beliefs->effects, sgp->problem->criterion,
+			      sgp->noises);
+		for (size_t k = 1; k < loss_model_noises(&beliefs->effects); k++) {
+			best = sgp->noises[k] > sgp->noises[best] ? k : best;
+		}
+		beliefs->loss.noise = loss_noises[best];
+		linear_fit(&beliefs->loss);
+		sgp->jitter = repeats_jitter(&beliefs->trials);
+	}
+}
+
 static void fit(struct sgp *sgp)
 {
-	const struct trials *trials = &sgp->beliefs.trials;
-	uint16_t **options = mem_new(trials->count, sizeof(*options));
-	uint16_t **timed = mem_new(trials->count, sizeof(*timed));
-	double *losses = mem_new(trials->count, sizeof(*losses));
-	double *latencies = mem_new(trials->count, sizeof(*latencies));
+	struct beliefs *beliefs = &sgp->beliefs;
 	bool learn = is_time_to_learn(sgp);
-	size_t count = 0, timed_count = 0;
+	struct measured losses, latencies;
+	struct rows rows;
 
-	for (size_t i = 0; i < trials->count; i++) {
-		const struct known *trial = &trials->list[i];
-
-		if (trial->state != KNOWN_TOLD || alphas_differ(&sgp->alphas, trial)) {
-			continue; /* what another alpha costs is no operator's */
-		}
-		options[count] = options_of(sgp, trial->config);
-		losses[count] = effects_measured_loss(sgp->problem->criterion, trial->margin);
-		if (!isnan(trial->objective)) {
-			timed[timed_count] = options[count];
-			latencies[timed_count++] = relative(sgp, trial->objective);
-		}
-		count++;
-	}
-	loss_model_fit(&sgp->beliefs.loss, &sgp->beliefs.effects,
-		       &(struct measured){options, losses, count}, learn || sgp->told == 1,
+	rows_init(&rows, &beliefs->trials, &beliefs->effects, sgp->problem, &sgp->alphas);
+	losses = (struct measured){rows.options, rows.losses, rows.count};
+	latencies = (struct measured){rows.timed, rows.latencies, rows.timed_count};
+	loss_model_fit(&beliefs->loss, &beliefs->effects, &losses, learn || sgp->told == 1,
 		       sgp->evidence);
-	memcpy(sgp->noises, sgp->evidence, sizeof(sgp->noises));
-	near_copy_weigh(&sgp->beliefs.loss, &sgp->beliefs.effects,
-			&(struct measured){options, losses, count}, sgp->noises,
-			sgp->beliefs.told_noise);
-	draw(sgp, &(struct measured){options, losses, count});
-	latency_model_fit(&sgp->beliefs.latency, &sgp->beliefs.effects,
-			  &(struct measured){timed, latencies, timed_count}, learn);
+	weigh_noises(sgp, &losses);
+	draw(sgp, &losses);
+	latency_model_fit(&beliefs->latency, &beliefs->effects, &latencies, learn, sgp->jitter);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
-	for (size_t i = 0; i < count; i++) {
-		free(options[i]);
-	}
-	free(options);
-	free(timed);
-	free(losses);
-	free(latencies);
-}
-
-/* The probability that the trial's true loss is within bounds, by the model as it is fitted. */
-static double certainty(const struct sgp *sgp, const struct known *trial, double *scratch)
-{
-	uint16_t *options = options_of(sgp, trial->config);
-	const struct linear *model = &sgp->beliefs.loss;
-	struct linear_row row = {0};
-	double mean = loss_model_row(&sgp->beliefs.effects, options, &row);
-	double spread = linear_deviation(model, &row, scratch);
-
-	mean += linear_mean(model, &row);
-	linear_row_finish(&row);
-	free(options);
-	return exp(normal_log_cdf((1 - mean) / spread));
-}
-
-static bool is_candidate(const struct known *trial)
-{
-	return trial->state == KNOWN_TOLD && trial->feasible && trial->trial > 0;
-}
-
-/* Writes how certain each trial is to meet the criterion truly: without noise as measured. */
-static void find_certainties(struct sgp *sgp, double *ret)
-{
-	const struct trials *trials = &sgp->beliefs.trials;
-	struct linear *model = &sgp->beliefs.loss;
-	double *scratch = mem_new(model->feature_count, sizeof(*scratch)), noise = model->noise;
-
-	for (size_t i = 0; i < trials->count; i++) {
-		ret[i] = sgp->noises[0];
-	}
-	for (int k = 1; k < LOSS_NOISES; k++) {
-		if (sgp->noises[k] < negligible) {
-			continue;
-		}
-		model->noise = loss_noises[k];
-		linear_fit(model);
-		for (size_t i = 0; i < trials->count; i++) {
-			ret[i] +=
-				is_candidate(&trials->list[i])
-					? sgp->noises[k] * certainty(sgp, &trials->list[i], scratch)
-					: 0;
-		}
-	}
-	model->noise = noise;
-	linear_fit(model);
-	free(scratch);
+	rows_finish(&rows);
 }
 
 /* The index of the fastest that meets the criterion with this probability at least, or SIZE_MAX. */
@@ -261,7 +236,7 @@ static size_t fastest(const struct sgp *sgp, const double *certainties, double l
 	size_t found = SIZE_MAX;
 
 	for (size_t i = 0; i < trials->count; i++) {
-		if (is_candidate(&trials->list[i]) && certainties[i] >= least &&
+		if (certainty_is_candidate(&trials->list[i]) && certainties[i] >= least &&
 		    objective_at(sgp, i) < objective_at(sgp, found)) {
 			found = i;
 		}
@@ -269,19 +244,31 @@ static size_t fastest(const struct sgp *sgp, const double *certainties, double l
 	return found;
 }
 
-/* What misses the criterion least, or SIZE_MAX. */
-static size_t closest(const struct sgp *sgp)
+/* What to be sure of would gain most, by how certain it is already; SIZE_MAX when nothing would. */
+static size_t most_worth(const struct sgp *sgp, const double *certainties, double to_beat)
 {
-	const struct known *list = sgp->beliefs.trials.list;
+	const struct trials *trials = &sgp->beliefs.trials;
 	size_t found = SIZE_MAX;
+	double most = 0;
 
-	for (size_t i = 0; i < sgp->beliefs.trials.count; i++) {
-		if (list[i].state == KNOWN_TOLD && list[i].trial > 0 &&
-		    (found == SIZE_MAX || list[i].margin > list[found].margin)) {
+	for (size_t i = 0; i < trials->count; i++) {
+		const struct known *trial = &trials->list[i];
+		double worth = certainty_is_candidate(trial) && trial->repeats < MOST_REPEATS
+				       ? certainties[i] * (to_beat - objective_at(sgp, i))
+				       : 0;
+
+		if (worth > most) {
+			most = worth;
 			found = i;
 		}
 	}
 	return found;
+}
+
+/* There is little to be doubted while one operator that ruins everything may still be looked for. */
+static size_t doubts_from(const struct sgp *sgp)
+{
+	return DOUBT_AFTER + (size_t)log2((double)sgp->beliefs.effects.op_count);
 }
 
 /* The best so far: to beat, to hand over, and to look around. */
@@ -289,19 +276,23 @@ static void find_best(struct sgp *sgp)
 {
 	struct beliefs *beliefs = &sgp->beliefs;
 	double *certainties = mem_new(beliefs->trials.count, sizeof(*certainties));
+	bool hopes = !beliefs->effects.first_rules && sgp->told < doubts_from(sgp);
 	size_t accepted, to_beat;
 
-	find_certainties(sgp, certainties);
+	certainty_find(beliefs, sgp->noises, certainties);
 	accepted = fastest(sgp, certainties, sure);
 	sgp->candidate = fastest(sgp, certainties, probable);
-	to_beat = sgp->noises[0] > probable ? sgp->candidate : accepted;
+	to_beat = sgp->noises[0] > probable || hopes ? sgp->candidate : accepted;
 	if (objective_at(sgp, to_beat) < beliefs->best ||
 	    objective_at(sgp, accepted) < objective_at(sgp, sgp->accepted)) {
 		sgp->improved_at = sgp->told;
 	}
 	sgp->accepted = accepted;
+	sgp->doubted = beliefs->effects.first_rules
+			       ? SIZE_MAX
+			       : most_worth(sgp, certainties, objective_at(sgp, accepted));
 	beliefs->best = objective_at(sgp, to_beat);
-	beliefs->incumbent = to_beat != SIZE_MAX ? to_beat : closest(sgp);
+	beliefs->incumbent = to_beat != SIZE_MAX ? to_beat : trials_closest(&beliefs->trials);
 	free(certainties);
 }
 
@@ -315,73 +306,65 @@ static void apply_score(struct sgp *sgp, const struct event *event)
 	}
 }
 
-static void apply(void *state, const struct event *event)
+/* Whether it is to be thought about. */
+static bool take(struct sgp *sgp, const struct event *event)
 {
-	struct sgp *sgp = state;
 	int index;
 
 	if (event->kind == QUESTION_SCORE) {
 		apply_score(sgp, event);
-		return;
+		return false;
 	}
 	index = trials_apply(&sgp->beliefs.trials, event);
 	alphas_apply(&sgp->alphas);
 	sgp->beliefs.effects.alpha = sgp->alphas.chosen;
 	if (event->type != EVENT_TOLD) {
-		return;
+		return false;
 	}
 	if (event->kind == QUESTION_EVALUATE && index != TRIALS_NONE) {
 		sgp->told++;
 		sgp->met = sgp->met || event->feasible;
 	}
-	fit(sgp);
-	find_best(sgp);
+	return true;
 }
 
-struct sensitive {
-	double loss;
-	uint32_t op;
-};
-
-static int by_loss(const void *a, const void *b)
+static void apply(void *state, const struct event *event)
 {
-	const struct sensitive *x = a, *y = b;
-
-	if (x->loss != y->loss) {
-		return x->loss > y->loss ? -1 : 1;
-	}
-	return (x->op > y->op) - (x->op < y->op);
+	sgp_catch_up(state, event, 1);
 }
 
-/* The `count` operators of the largest losses in their highest precision, the others as default. */
-static struct config *fall_back(const struct sgp *sgp, size_t count)
+void sgp_catch_up(void *state, const struct event *events, size_t count)
 {
-	const struct effects *effects = &sgp->beliefs.effects;
-	struct sensitive *list = mem_new(effects->op_count, sizeof(*list));
-	double *losses = mem_new(effects->option_count, sizeof(*losses));
-	uint16_t *options = mem_new(effects->op_count, sizeof(*options));
-	struct config *config;
+	struct sgp *sgp = state;
+	bool news = false;
 
-	loss_model_options(effects, sgp->beliefs.loss.weights, losses);
-	for (size_t i = 0; i < effects->op_count; i++) {
-		list[i] = (struct sensitive){losses[effects->first[i]], (uint32_t)i};
+	for (size_t i = 0; i < count; i++) {
+		news = take(sgp, &events[i]) || news;
 	}
-	qsort(list, effects->op_count, sizeof(*list), by_loss);
-	for (size_t i = 0; i < count && i < effects->op_count; i++) {
-		uint32_t op = list[i].op;
+	if (news) {
+		fit(sgp);
+		find_best(sgp);
+	}
+}
 
-		options[op] = (uint16_t)(effects->first[op + 1] - effects->first[op] - 1);
-	}
-	config = effects_config(effects, options);
-	free(list);
-	free(losses);
-	free(options);
-	return config;
+/* Again, to find out how sure it is; NULL when nothing is in doubt. */
+static struct config *repeat(const struct sgp *sgp)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	size_t every = trials->repeat_count > 0 ? REPEAT_EVERY : 1;
+	bool turn = (trials->count + trials->repeat_count) % every == 0;
+
+	return turn && is_in_doubt(sgp) && sgp->doubted != SIZE_MAX && sgp->told >= doubts_from(sgp)
+		       ? config_copy(trials->list[sgp->doubted].config)
+		       : NULL;
 }
 
 /* NULL when it is not its turn, when nothing is in doubt or when there is none. */
 static struct config *near_copy(const struct sgp *sgp)
 {
+	if (!sgp->beliefs.effects.first_rules) {
+		return NULL;
+	}
 	return sgp->beliefs.trials.count % COPY_EVERY == 0 && is_in_doubt(sgp)
 		       ? near_copy_make(&sgp->beliefs, sgp->candidate)
 		       : NULL;
@@ -396,7 +379,8 @@ static struct config *safeguard(const struct sgp *sgp)
 	if (sgp->met || late % 2 != 0 || late / 2 > 20) {
 		return NULL;
 	}
-	config = fall_back(sgp, (size_t)1 << (late / 2));
+	config = fall_back_config(&sgp->beliefs.effects, &sgp->beliefs.loss,
+				  (size_t)1 << (late / 2));
 	if (config_set_has(&sgp->beliefs.trials.seen, config)) {
 		config_destroy(config);
 		config = NULL;
@@ -404,12 +388,33 @@ static struct config *safeguard(const struct sgp *sgp)
 	return config;
 }
 
-static bool is_over(const struct sgp *sgp, double score)
+/*
+ * Once the model's patience is over, every third question is one that it did not choose, and all are while it
+ * expects nothing more; the question then takes the place of its own. True when all of that has failed, too.
+ */
+static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct question *out)
 {
+	size_t most = last_tests_count(&sgp->beliefs.effects), late;
 	size_t patience = is_in_doubt(sgp) ? 2 * PATIENCE : PATIENCE;
+	bool content = score < log(least_gain * sgp->beliefs.best);
+	struct config *test = NULL;
 
-	return sgp->told >= LEAST_TRIALS && sgp->told >= sgp->improved_at + patience &&
-	       score < log(least_gain * sgp->beliefs.best);
+	if (sgp->told < LEAST_TRIALS || sgp->told < sgp->improved_at + patience) {
+		return false;
+	}
+	late = sgp->told - sgp->improved_at - patience;
+	if (content && (sgp->beliefs.effects.first_rules || late >= TEST_EVERY * most)) {
+		return true;
+	}
+	if (!sgp->beliefs.effects.first_rules && (content || late % TEST_EVERY == 0)) {
+		test = last_tests_make(&sgp->beliefs, content ? late % most : late / TEST_EVERY,
+				       rng, &out->stage);
+	}
+	if (test != NULL) {
+		config_destroy(out->config);
+		out->config = test;
+	}
+	return false;
 }
 
 static enum step next(const void *state, struct rng rng, struct question *out)
@@ -434,6 +439,11 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	out->stage = "safeguard";
 	out->config = safeguard(sgp);
 	if (out->config == NULL) {
+		out->stage = "repeat";
+		out->config = repeat(sgp);
+		out->again = out->config != NULL;
+	}
+	if (out->config == NULL) {
 		out->stage = "near_copy";
 		out->config = near_copy(sgp);
 	}
@@ -445,7 +455,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		out->config = config_set_draw_other(&sgp->beliefs.trials.seen,
 						    &sgp->beliefs.trials.product, &rng);
 	}
-	if (out->config != NULL && !is_over(sgp, score)) {
+	if (out->config != NULL && !is_over(sgp, score, &rng, out)) {
 		return STEP_ASK;
 	}
 	config_destroy(out->config);
@@ -462,7 +472,7 @@ static int64_t choose(const void *state)
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 6,
+	.version = 7,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",

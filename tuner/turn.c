@@ -127,8 +127,8 @@ static void on_question(struct run *run, const struct question *question, int pl
 	}
 	enter_stage(job, question->stage);
 	number = job->trial_count;
-	if (twin == NULL) {
-		ask_somebody(run, question, -1, place);
+	if (twin == NULL || (question->again && twin->number > 0)) {
+		ask_somebody(run, question, twin != NULL ? twin->number : -1, place);
 		return;
 	}
 	if (place >= 0) {

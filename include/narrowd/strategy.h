@@ -71,6 +71,9 @@ struct question {
 	bool ranks;
 	/* QUESTION_SCORE: a score for each choice of each operator. */
 	bool per_option;
+	/* QUESTION_EVALUATE of a config that was measured: it is measured anew, to find out how noisy
+	 * measurements are. Without it the answer is that of the first time, and costs nothing. */
+	bool again;
 };
 
 enum event_type { EVENT_ASKED, EVENT_TOLD, EVENT_FAILED };

@@ -10,7 +10,7 @@
 #include "strategies/models/normal.h"
 
 /* CHANGES of the best are tried; by draws, where trying costs little, CHANGES_DRAWN. */
-enum { SAMPLES = 8, NEIGHBOURS = 48, CHANGES = 100, CHANGES_DRAWN = 400, KEPT = 2 };
+enum { SAMPLES = 8, NEIGHBOURS = 48, CHANGES = 100, CHANGES_DRAWN = 400, KEPT = 2, PARTS = 9 };
 
 /* Deviations of other candidates are taken to be larger than those so far by this factor at most, ... */
 static const double wider = 1.2;
@@ -170,7 +170,7 @@ static double log_probability(struct search *search, double most_gain, struct sp
 		memcpy(at_hand->losses, search->best.losses, DRAWS * sizeof(double));
 		draws_move(&beliefs->draws, search->best.options, at_hand->options,
 			   at_hand->losses);
-		return log(draws_probability(at_hand->losses));
+		return log(draws_probability(&beliefs->draws, at_hand->losses));
 	}
 	loss = chain_weight(&chain, at_hand->options);
 	if (search->most.loss > 0 && loss > 1 &&
@@ -322,10 +322,38 @@ static void consider_neighbours(struct search *search, struct rng *rng)
 	free(incumbent);
 }
 
+/*
+ * From the best so far to the default for a half, a quarter or three quarters of the operators that are not
+ * there, whatever is believed of them: halves find one that ruins everything soonest.
+ */
+static void consider_parts(struct search *search, struct rng *rng)
+{
+	const struct effects *effects = &search->beliefs->effects;
+	uint16_t *incumbent = incumbent_options(search->beliefs);
+	uint16_t *options = search->at_hand.options;
+
+	for (size_t i = 0; i < PARTS && incumbent != NULL; i++) {
+		for (size_t op = 0; op < effects->op_count; op++) {
+			bool lower = rng_below(rng, 4) > i % 3;
+
+			options[op] = lower ? 0 : incumbent[op];
+		}
+		consider(search);
+		options = search->at_hand.options;
+	}
+	free(incumbent);
+}
+
 /* Changes of the best, and of what is better. */
 static void climb(struct search *search, struct rng *rng)
 {
+	const struct draws *draws = &search->beliefs->draws;
 	int changes = search->beliefs->drawn ? CHANGES_DRAWN : CHANGES;
+
+	/* It would find out whom the judging draws suspect. */
+	if (search->beliefs->drawn && draws_proposing(draws) < DRAWS) {
+		return;
+	}
 
 	for (int i = 0; i < changes && search->best.config != NULL; i++) {
 		search->most.loss = slightly_wider * search->of_best.loss;
@@ -362,6 +390,9 @@ struct config *acquire_config(const struct beliefs *beliefs, struct rng *rng, do
 	if (!waiting || search.best.config == NULL) {
 		consider_means(&search, rng);
 		consider_neighbours(&search, rng);
+		if (!beliefs->effects.first_rules) {
+			consider_parts(&search, rng);
+		}
 		climb(&search, rng);
 	}
 	*ret_score = waiting ? INFINITY : search.score;

@@ -17,6 +17,9 @@
 #include "base/mem.h"
 #include "strategies/models/walk.h"
 
+/* Of so many times more operators than draws each draw suspects others. */
+enum { MANY = 4 };
+
 /* Steps times measurements, of all walks together, for a new measurement. */
 static const double work = 2.4e6;
 /* What a step costs besides, in measurements. */
@@ -25,8 +28,6 @@ static const double step_overhead = 20;
 static const double misfit = 0.1;
 /* ... and when nothing like it was measured: of itself, and at least. */
 static const double blur = 0.07, least_blur = 0.03;
-/* So many tolerances say no more than that it is ruined. */
-static const double ruined = 20;
 /* Options keep this share of their expected loss at least. */
 static const double least_share = 0.2;
 
@@ -79,9 +80,9 @@ static void evidence_init(struct evidence *evidence, const struct draws *draws,
 	evidence->columns = mem_new(effects->op_count * evidence->rows, sizeof(double));
 	evidence->values = mem_new(evidence->rows, sizeof(double));
 	for (size_t d = oldest; d < data->count; d++) {
-		bool is_ruined = !effects->first_rules && data->values[d] > ruined;
-		double value = is_ruined ? ruined : data->values[d];
-		double off = hypot(loss->noise, misfit * value);
+		bool is_ruined = !effects->first_rules && data->values[d] > walk_ruined;
+		double value = data->values[d];
+		double off = is_ruined ? 1 : hypot(loss->noise, misfit * value);
 		size_t r = place_row(evidence, is_ruined, &censored);
 
 		evidence->values[r] = value / off;
@@ -133,6 +134,16 @@ void draws_update(struct draws *draws, const struct linear *loss, const struct m
 	evidence_finish(&evidence);
 }
 
+bool draws_ruined(const struct measured *data)
+{
+	double least = INFINITY;
+
+	for (size_t i = 0; i < data->count; i++) {
+		least = fmin(least, data->values[i] != 0 ? data->values[i] : INFINITY);
+	}
+	return isfinite(least) && least > walk_ruined;
+}
+
 void draws_move(const struct draws *draws, const uint16_t *from, const uint16_t *to, double *losses)
 {
 	const struct effects *effects = draws->effects;
@@ -148,20 +159,28 @@ void draws_move(const struct draws *draws, const uint16_t *from, const uint16_t 
 	}
 }
 
-double draws_probability(const double *losses)
+size_t draws_proposing(const struct draws *draws)
 {
+	bool many = draws->effects->op_count > (size_t)MANY * DRAWS;
+
+	return many && !draws->effects->first_rules ? DRAWS / 2 : DRAWS;
+}
+
+double draws_probability(const struct draws *draws, const double *losses)
+{
+	size_t proposing = draws_proposing(draws), first = proposing < DRAWS ? proposing : 0;
 	double sum = 0;
 
-	for (size_t k = 0; k < DRAWS; k++) {
+	for (size_t k = first; k < DRAWS; k++) {
 		sum += 0.5 * erfc((losses[k] - 1) / (least_blur + blur * losses[k]) * M_SQRT1_2);
 	}
-	return sum / DRAWS;
+	return sum / (double)(DRAWS - first);
 }
 
 void draws_one(const struct draws *draws, struct rng *rng, double *ret)
 {
 	const struct effects *effects = draws->effects;
-	size_t k = rng_below(rng, DRAWS);
+	size_t k = rng_below(rng, draws_proposing(draws));
 
 	for (size_t i = 0; i < effects->op_count; i++) {
 		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
@@ -173,15 +192,16 @@ void draws_one(const struct draws *draws, struct rng *rng, double *ret)
 void draws_mean(const struct draws *draws, double *ret)
 {
 	const struct effects *effects = draws->effects;
+	size_t count = draws_proposing(draws);
 
 	for (size_t i = 0; i < effects->op_count; i++) {
 		double sum = 0;
 
-		for (size_t k = 0; k < DRAWS; k++) {
+		for (size_t k = 0; k < count; k++) {
 			sum += draws->factors[i * DRAWS + k];
 		}
 		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
-			ret[o] = draws->bases[o] * sum / DRAWS;
+			ret[o] = draws->bases[o] * sum / (double)count;
 		}
 	}
 }

@@ -31,14 +31,23 @@ void draws_finish(struct draws *draws);
  */
 void draws_update(struct draws *draws, const struct linear *loss, const struct measured *data,
 		  struct rng rng);
+/* Whether all that was measured is far from the criterion: what ruins it is a few operators, more or less at
+ * once, and the way down is too long. */
+bool draws_ruined(const struct measured *data);
 /*
  * Turns what a selection loses in each draw, DRAWS numbers, into what another loses; cheap where they differ
  * little. `from` NULL stands for a selection of nothing, which loses 0.
  */
 void draws_move(const struct draws *draws, const uint16_t *from, const uint16_t *to,
 		double *losses);
+/*
+ * How many of the draws, from the first on, the two below are of. With many operators not all: what avoids the
+ * operators that these suspect says nothing about those that nobody has suspected yet, which the other draws
+ * are to judge.
+ */
+size_t draws_proposing(const struct draws *draws);
 /* That what loses so much truly loses what may be lost, or less. */
-double draws_probability(const double *losses);
+double draws_probability(const struct draws *draws, const double *losses);
 /* What each option loses: in one of the draws, and on average over them. */
 void draws_one(const struct draws *draws, struct rng *rng, double *ret);
 void draws_mean(const struct draws *draws, double *ret);

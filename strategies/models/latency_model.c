@@ -150,10 +150,13 @@ static void learn_all(struct linear *model, const struct effects *effects,
 }
 
 void latency_model_fit(struct linear *model, const struct effects *effects,
-		       const struct measured *data, bool learn)
+		       const struct measured *data, bool learn, double noise)
 {
 	if (learn) {
 		learn_all(model, effects, data);
+	}
+	if (!isnan(noise)) {
+		model->noise = fmax(model->noise, noise);
 	}
 	load(model, effects, data, effects_most_rows(effects));
 	linear_fit(model);

@@ -13,8 +13,9 @@
 #include "strategies/models/loss_model.h"
 
 void latency_model_init(struct linear *model, const struct effects *effects);
+/* `noise` is what repeats say of it; NAN when they say nothing. */
 void latency_model_fit(struct linear *model, const struct effects *effects,
-		       const struct measured *data, bool learn);
+		       const struct measured *data, bool learn, double noise);
 /* What is expected of a selection; the row is what the model may add to it. */
 double latency_model_row(const struct effects *effects, const uint16_t *options,
 			 struct linear_row *ret);

@@ -9,9 +9,15 @@
 
 enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION };
 
-const double loss_noises[LOSS_NOISES] = {0.03, 0.1, 0.3};
+const double loss_noises[LOSS_NOISES] = {0.03, 0.1, 0.3, 0.6, 1.2};
+enum { FIRST_NOISES = 3 }; /* under rules 1 */
 
 static const double proportional_noise = 0.1;
+
+size_t loss_model_noises(const struct effects *effects)
+{
+	return effects->first_rules ? FIRST_NOISES : LOSS_NOISES;
+}
 
 static uint32_t tag_feature(const struct effects *effects, size_t op, size_t tag)
 {
@@ -111,15 +117,15 @@ static void forget_beliefs(struct linear *model, const struct effects *effects)
 }
 
 /* From logarithms of evidence to probabilities. */
-static void weigh_noises(const double *evidence, double best, double *ret)
+static void weigh_noises(const double *evidence, size_t levels, double best, double *ret)
 {
 	double sum = 0;
 
-	for (int i = 0; i < LOSS_NOISES; i++) {
+	for (size_t i = 0; i < levels; i++) {
 		ret[i] = exp(evidence[i] - best);
 		sum += ret[i];
 	}
-	for (int i = 0; i < LOSS_NOISES; i++) {
+	for (size_t i = 0; i < levels; i++) {
 		ret[i] /= sum;
 	}
 }
@@ -129,14 +135,15 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 {
 	static const double exponents[] = {1, 0.5, 0}, penalties[] = {0, 0.7, 1.5};
 	static const double ops[] = {0.3, 0.7, 2, 6, 20}, options[] = {0.3, 0.7};
-	double of_noises[LOSS_NOISES] = {-INFINITY, -INFINITY, -INFINITY};
+	size_t levels = loss_model_noises(effects);
+	double of_noises[LOSS_NOISES] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
 	double best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
 
 	forget_beliefs(model, effects);
 	for (int e = 0; e < (effects->scored ? 3 : 1); e++) {
 		effects_expect(effects, exponents[e], scale_for(effects, data, exponents[e]));
 		load(model, effects, data, effects_learnt_rows(effects));
-		for (int i = 0; i < 30; i++) {
+		for (size_t i = 0; i < 10 * levels; i++) {
 			double evidence;
 
 			model->variances[GROUP_OP] = ops[i % 5];
@@ -159,7 +166,7 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 	model->variances[GROUP_OPTION] = chosen[2];
 	model->noise = chosen[3];
 	if (ret_noises != NULL) {
-		weigh_noises(of_noises, best, ret_noises);
+		weigh_noises(of_noises, levels, best, ret_noises);
 	}
 	load(model, effects, data, effects_learnt_rows(effects));
 	lognormal_believe(model, first_op_feature(effects), effects->op_count,

@@ -21,8 +21,10 @@ struct measured {
 };
 
 /* How noisy measurements may be; the first stands for no noise to speak of. */
-enum { LOSS_NOISES = 3 };
+enum { LOSS_NOISES = 5 };
 extern const double loss_noises[LOSS_NOISES];
+/* How many of them, from the first on, are thought possible. */
+size_t loss_model_noises(const struct effects *effects);
 
 void loss_model_init(struct linear *model, const struct effects *effects);
 /* Fits the model to the latest measurements; `learn` chooses the hyperparameters anew, those of

@@ -89,7 +89,7 @@ void near_copy_weigh(const struct linear *loss, const struct effects *effects,
 	double logs[LOSS_NOISES], best = -INFINITY, sum = 0;
 
 	memset(ret_told, 0, effects->op_count * sizeof(*ret_told));
-	for (int k = 0; k < LOSS_NOISES; k++) {
+	for (size_t k = 0; k < loss_model_noises(effects); k++) {
 		logs[k] = log(noises[k]);
 	}
 	for (size_t i = oldest + 1; i < data->count; i++) {
@@ -101,19 +101,19 @@ void near_copy_weigh(const struct linear *loss, const struct effects *effects,
 		    !is_news(effects, data->options[i], data->options[copied], ret_told)) {
 			continue;
 		}
-		for (int k = 0; k < LOSS_NOISES; k++) {
+		for (size_t k = 0; k < loss_model_noises(effects); k++) {
 			logs[k] += log(
 				likelihood(difference, expected, k == 0 ? quiet : loss_noises[k]));
 		}
 	}
-	for (int k = 0; k < LOSS_NOISES; k++) {
+	for (size_t k = 0; k < loss_model_noises(effects); k++) {
 		best = fmax(best, logs[k]);
 	}
-	for (int k = 0; k < LOSS_NOISES; k++) {
+	for (size_t k = 0; k < loss_model_noises(effects); k++) {
 		noises[k] = exp(logs[k] - best);
 		sum += noises[k];
 	}
-	for (int k = 0; k < LOSS_NOISES; k++) {
+	for (size_t k = 0; k < loss_model_noises(effects); k++) {
 		noises[k] /= sum;
 	}
 }

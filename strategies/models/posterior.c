@@ -79,7 +79,7 @@ static void learn_latencies(struct posterior *posterior, const struct effects *e
 	struct linear model;
 
 	latency_model_init(&model, effects);
-	latency_model_fit(&model, effects, data, true);
+	latency_model_fit(&model, effects, data, true, NAN);
 	posterior->latencies = ask_model(effects, &model, latency_model_option);
 	linear_finish(&model);
 }

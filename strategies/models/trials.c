@@ -6,6 +6,9 @@
 
 #include "base/mem.h"
 
+/* A rounding error. */
+static const double least_margin = 1e-9;
+
 static double place_of_size(const char *value)
 {
 	return log(fmax(strtod(value, NULL), 1));
@@ -51,6 +54,7 @@ void trials_finish(struct trials *trials)
 	config_set_finish(&trials->seen);
 	config_destroy(trials->baseline);
 	free(trials->list);
+	free(trials->repeats);
 	free(trials->columns);
 	free(trials->sizes);
 	free(trials->alphas);
@@ -155,8 +159,42 @@ static int find_or_add(struct trials *trials, const struct config *config)
 	return index != TRIALS_NONE ? index : add(trials, config);
 }
 
+/* What is asked for although it is known is a repeat. */
+static void ask_again(struct trials *trials, size_t index, const struct event *event)
+{
+	trials->repeats =
+		mem_grow(trials->repeats, trials->repeat_count + 1, sizeof(struct repeat));
+	trials->repeats[trials->repeat_count++] =
+		(struct repeat){.index = index, .trial = event->trial};
+}
+
+/* NULL when the event is about no repeat. */
+static struct repeat *find_repeat(const struct trials *trials, const struct event *event)
+{
+	for (size_t i = trials->repeat_count; i-- > 0;) {
+		if (trials->repeats[i].trial == event->trial) {
+			return &trials->repeats[i];
+		}
+	}
+	return NULL;
+}
+
+static void take_repeat(struct trials *trials, struct repeat *repeat, const struct event *event)
+{
+	struct known *trial = &trials->list[repeat->index];
+	double count = (double)++trial->repeats;
+
+	repeat->told = true;
+	repeat->margin = event->margin;
+	repeat->objective = event->objective;
+	trial->margin += (event->margin - trial->margin) / (count + 1);
+	trial->objective += (event->objective - trial->objective) / (count + 1);
+	trial->feasible = trial->first_feasible && trial->margin >= -least_margin;
+}
+
 int trials_apply(struct trials *trials, const struct event *event)
 {
+	struct repeat *repeat;
 	struct known *trial;
 	int index;
 
@@ -167,10 +205,23 @@ int trials_apply(struct trials *trials, const struct event *event)
 	} else {
 		return TRIALS_NONE;
 	}
-	if (index == TRIALS_NONE || event->type == EVENT_ASKED) {
+	if (index == TRIALS_NONE) {
 		return index;
 	}
 	trial = &trials->list[index];
+	if (event->type == EVENT_ASKED) {
+		if (trial->state == KNOWN_TOLD) {
+			ask_again(trials, (size_t)index, event);
+		}
+		return index;
+	}
+	repeat = find_repeat(trials, event);
+	if (repeat != NULL) {
+		if (event->type == EVENT_TOLD && !repeat->told) {
+			take_repeat(trials, repeat, event);
+		}
+		return index;
+	}
 	trials->told += event->type == EVENT_TOLD && trial->state != KNOWN_TOLD;
 	if (event->type == EVENT_TOLD) {
 		trial->state = KNOWN_TOLD;
@@ -178,6 +229,9 @@ int trials_apply(struct trials *trials, const struct event *event)
 		trial->feasible = event->feasible;
 		trial->margin = event->margin;
 		trial->objective = event->objective;
+		trial->first_feasible = event->feasible;
+		trial->first_margin = event->margin;
+		trial->first_objective = event->objective;
 	} else if (trial->state == KNOWN_OUT) {
 		trial->state = KNOWN_FAILED;
 	}
@@ -239,6 +293,20 @@ struct config *trials_begin(const struct trials *trials, size_t draws, struct rn
 		config_destroy(config);
 	}
 	return config_set_draw_other(&trials->seen, &trials->product, rng);
+}
+
+size_t trials_closest(const struct trials *trials)
+{
+	const struct known *list = trials->list;
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < trials->count; i++) {
+		if (list[i].state == KNOWN_TOLD && list[i].trial > 0 &&
+		    (found == SIZE_MAX || list[i].margin > list[found].margin)) {
+			found = i;
+		}
+	}
+	return found;
 }
 
 const double *trials_places(const struct trials *trials, size_t digit)

@@ -23,7 +23,18 @@ struct known {
 	const struct config *config; /* borrowed from the events */
 	int64_t trial;               /* whose measurement it is */
 	enum known_state state;
-	bool feasible;
+	bool feasible;            /* whenever it was measured */
+	double margin, objective; /* on average */
+	size_t repeats;           /* measurements besides the first */
+	bool first_feasible;
+	double first_margin, first_objective;
+};
+
+/* Another measurement of a config that was known. */
+struct repeat {
+	size_t index; /* in the list */
+	int64_t trial;
+	bool told;
 	double margin, objective;
 };
 
@@ -33,6 +44,8 @@ struct trials {
 	struct known *list; /* oldest first */
 	size_t count, capacity;
 	size_t told;
+	struct repeat *repeats; /* that were asked for, oldest first; owned */
+	size_t repeat_count;
 	uint16_t *columns;       /* digit d of trial i is columns[d * capacity + i] */
 	struct config *baseline; /* owned; NULL when the product has no such config */
 	double baseline_objective;
@@ -58,6 +71,8 @@ static inline const uint16_t *trials_column(const struct trials *trials, size_t 
  */
 struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
 			    const char **ret_stage);
+/* The index of what was measured to miss the criterion least, or SIZE_MAX. */
+size_t trials_closest(const struct trials *trials);
 /* Where the digit's choices lie between 0 and 1; NULL for an operator's, which have no order. */
 const double *trials_places(const struct trials *trials, size_t digit);
 /* Whether the digit is that of the calibration sizes. */

@@ -20,6 +20,9 @@ enum { BLOCK = 16 };
  * believed to be normal. */
 const double walk_usual_exponent = 2.0 / 3;
 
+const double walk_ruined = 20;
+
+static const double saturation = 0.35, ruin_spread = 2;
 static const double log_spread = 1, least_exponent = 0.25, most_exponent = 12;
 /* Of the least factor, relative to what is expected on average. */
 static const double least_least = 1e-5, most_least = 4;
@@ -96,10 +99,21 @@ static void set_factor(struct walk *walk, size_t i, double factor)
 	walk->sum += more;
 }
 
-/* How far what is ruined is from being believed so, squared. */
-static double short_of(double miss)
+static double square(double x)
 {
-	return miss < 0 ? miss * miss : 0;
+	return x * x;
+}
+
+/*
+ * What speaks against what was measured of a row in which all is ruined: that the sum is small, and a little
+ * that it is another one, since losses saturate.
+ */
+static double against_ruin(double measured, double miss)
+{
+	double sum = measured + miss;
+
+	return square(miss / (saturation * fmax(sum, measured))) +
+	       (sum < walk_ruined ? square((walk_ruined - sum) / ruin_spread) : 0);
 }
 
 /*
@@ -122,7 +136,8 @@ static void step(struct walk *walk, size_t i, double at_i, size_t j, double at_j
 	for (size_t r = exact; r < rows; r++) {
 		double change = more_i * of_i[r] + more_j * of_j[r];
 
-		worse += short_of(walk->misses[r] + change) - short_of(walk->misses[r]);
+		worse += against_ruin(walk->evidence->values[r], walk->misses[r] + change) -
+			 against_ruin(walk->evidence->values[r], walk->misses[r]);
 	}
 	if (log(1 - rng_unit(&walk->rng)) > log_ratio - 0.5 * worse) {
 		return;
@@ -199,7 +214,8 @@ static double fit_of(const struct evidence *evidence, const double *misses)
 	double sum = 0;
 
 	for (size_t r = 0; r < evidence->rows; r++) {
-		sum -= r < evidence->exact ? misses[r] * misses[r] : short_of(misses[r]);
+		sum -= r < evidence->exact ? square(misses[r])
+					   : against_ruin(evidence->values[r], misses[r]);
 	}
 	return sum;
 }

@@ -13,7 +13,7 @@
 /* What was measured, in units of how far a sum may be off. */
 struct evidence {
 	size_t rows;
-	size_t exact;    /* rows that say how much was lost; those after them, how much at least */
+	size_t exact; /* of them; those after them are ruined, and in units of what may be lost */
 	double *columns; /* of operator i and row r: what a factor of 1 adds; owned */
 	double *values;  /* owned */
 };
@@ -42,6 +42,8 @@ void walk_go(struct walk *walk, size_t steps);
  * 1 on average. */
 void walk_begin(struct walk *walk, double *factors, size_t stride);
 
+/* So many tolerances say that it is ruined, and little more. */
+extern const double walk_ruined;
 /* The exponent that is expected, as an order of magnitude. */
 extern const double walk_usual_exponent;
 

@@ -96,6 +96,7 @@ struct plan {
 	struct plan_bisection bisection;
 	double *scores; /* per operator: what score stages were told; higher suffers more */
 	bool scored;    /* whether they are of this precision */
+	bool halves;    /* without scores the bisection begins in the middle */
 	/* Sets of operators that were in higher precision together: mse_v2's memory. */
 	struct op_list *records;
 	size_t record_count;

@@ -105,12 +105,16 @@ static size_t upper_end(const struct plan_bisection *b)
 	return b->failed_count > 0 ? b->failed[b->failed_count - 1] : b->enough;
 }
 
-/* 1, 2, 4, ... until that is enough or fails, then the middle. */
+/* 1, 2, 4, ... until that is enough or fails, then the middle; in no order always the middle. */
 static size_t probe(const struct plan *plan)
 {
 	const struct plan_bisection *b = &plan->bisection;
 	size_t twice = b->missed > 0 ? b->missed * 2 : 1;
 
+	if (plan->halves && !plan->scored && b->enough > plan->ranking_count &&
+	    b->failed_count == 0) {
+		return b->missed + (plan->ranking_count - b->missed + 1) / 2;
+	}
 	if (upper_end(b) <= plan->ranking_count) {
 		return b->missed + (upper_end(b) - b->missed) / 2;
 	}

@@ -1,5 +1,6 @@
 #include "strategies/plan/stages.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -39,4 +40,31 @@ const struct stage stage_score = {
 	.enter = enter,
 	.ask = ask,
 	.told = told,
+};
+
+/* What is not known is expected to suffer as the others do on average. */
+static void enter_known(struct plan *plan)
+{
+	const double *table = plan->space->capability.score;
+	size_t known = 0;
+	double sum = 0;
+
+	for (size_t i = 0; i < plan->space->op_count; i++) {
+		const struct kind *kind = space_kind(plan->space, i);
+
+		plan->scores[i] = capability_known(table, i, kind->choices[0].mode);
+		known += !isnan(plan->scores[i]);
+		sum += !isnan(plan->scores[i]) ? plan->scores[i] : 0;
+	}
+	for (size_t i = 0; i < plan->space->op_count; i++) {
+		if (isnan(plan->scores[i])) {
+			plan->scores[i] = known > 0 ? sum / (double)known : 0;
+		}
+	}
+	plan->scored = known > 0;
+}
+
+const struct stage stage_known_scores = {
+	.name = "score",
+	.enter = enter_known,
 };

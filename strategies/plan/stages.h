@@ -32,6 +32,7 @@ extern const struct stage stage_lower_bits;
 extern const struct stage stage_dynamic;
 
 /* stage_score.c: asks the evaluator how sensitive the operators of the base are. */
+extern const struct stage stage_known_scores; /* takes those of the capability */
 extern const struct stage stage_score;
 /* stage_fallback.c: each operator of the base alone, the last first or, when there are scores, the
  * most sensitive first; leaves the ranking. The ranking's operators together, the least harmful

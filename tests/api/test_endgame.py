@@ -49,6 +49,33 @@ class EndgameCase(HistoryCase):
         return [q["subject"] for q in questions if q["kind"] == "confirm"]
 
 
+class Repeats(EndgameCase):
+    def test_a_search_in_doubt_measures_again_and_says_so(self):
+        def measure(question, number):
+            if is_baseline(question):
+                return {"accuracy": 0.9, "latency_ms": 100}
+            noise = random.Random(json.dumps([question["config"], number])).gauss(0, 0.4)
+            return {"accuracy": 0.9 - 0.009 * (0.25 * lowered(question) + noise),
+                    "latency_ms": 100 - 2 * lowered(question)}
+
+        document, best, questions = self.play(
+            measure, operators=10, confirm=0,
+            accuracy_criterion={"tolerable_loss": 0.01},
+            tuning_criterion={"strategy": "sgp", "stop_on": "budget", "max_trials": 40},
+        )
+        path = f"/v1/jobs/{document['id']}"
+        trials = get(self.daemon, f"{path}/trials?limit=100")["items"]
+        again = [t["number"] for t in trials if t["stage"] == "repeat"]
+        self.assertGreater(len(again), 2)
+        asked = [q["repeat"] for q in questions if q["kind"] == "evaluate"]
+        self.assertEqual(len(asked), 40, "they cost budget")
+        self.assertEqual(sum(repeat > 0 for repeat in asked), len(again), "each says that it is one")
+        self.assertNotIn(best["trial"], again)
+        self.daemon.restart()
+        self.assertEqual(get(self.daemon, f"{path}/best"), best)
+        self.assertEqual(get(self.daemon, f"{path}/trials?limit=100")["items"], trials)
+
+
 class Figures(EndgameCase):
     def test_an_exact_evaluator_is_asked_for_one_round(self):
         document, best, questions = self.play(lambda q, n: 100 if is_baseline(q) else 50)

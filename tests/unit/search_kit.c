@@ -39,6 +39,7 @@ void search_init(struct search *search, struct space *space, const char *strateg
 	memset(search, 0, sizeof(*search));
 	search->space = space;
 	search->best = 1;
+	search->criterion.rules = search->objective.rules = 2;
 	search->criterion.relative = true;
 	search->criterion.metric_count = 1;
 	search->criterion.metrics[0].higher_is_better = true;
@@ -77,7 +78,7 @@ bool search_ask(struct search *search)
 	cr_assert(config_equal(question.config, again.config));
 	question_finish(&again);
 	for (size_t i = 0; i < search->asked_count; i++) {
-		cr_assert(!config_equal(search->asked[i].config, question.config),
+		cr_assert(question.again || !config_equal(search->asked[i].config, question.config),
 			  "trial %zu is trial %zu again", search->asked_count + 1, i + 1);
 	}
 	search->asked = mem_grow(search->asked, search->asked_count + 1, sizeof(*search->asked));
@@ -99,6 +100,9 @@ void search_tell(struct search *search, size_t number, search_evaluate *evaluate
 			      .config = config};
 	struct search_result result = {.failed = false};
 
+	for (size_t i = 0; i + 1 < number; i++) {
+		result.repeat += config_equal(search->asked[i].config, config);
+	}
 	config_expand(config, search->space, choices);
 	evaluate(choices, count, &result);
 	free(choices);

@@ -9,7 +9,8 @@
 /* What a config is worth: `choices` as config_expand() writes them. */
 struct search_result {
 	double margin, objective;
-	bool failed; /* it cannot be run: the rest says nothing */
+	uint64_t repeat; /* given: how often the config was measured before */
+	bool failed;     /* it cannot be run: the rest says nothing */
 };
 typedef void search_evaluate(const uint16_t *choices, size_t count, struct search_result *ret);
 

@@ -3,6 +3,7 @@
  * and what it ends with.
  */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "base/rng.h"
 #include "search_kit.h"
@@ -37,6 +38,23 @@ static void evaluate(const uint16_t *choices, size_t count, struct search_result
 	}
 }
 
+/* Until sgp goes on; how many trials that takes. */
+static size_t run_own(struct search *search, search_evaluate *measure)
+{
+	size_t count = 0;
+
+	while (count < 100 && search_ask(search)) {
+		const char *stage = search->asked[count].stage;
+
+		if (strcmp(stage, "default") != 0 && strcmp(stage, "bisect") != 0 &&
+		    strcmp(stage, "requantize") != 0) {
+			break;
+		}
+		search_tell(search, ++count, measure);
+	}
+	return count;
+}
+
 static void evaluate_hopeless(const uint16_t *choices, size_t count, struct search_result *ret)
 {
 	(void)choices;
@@ -48,11 +66,12 @@ Test(bisect, finds_the_smallest_set)
 {
 	struct space *space = make_space();
 	struct search search;
+	size_t asked;
 
 	search_init(&search, space, "bisect", 1, NULL);
-	search_run(&search, 100, evaluate);
-	/* The default; 1, 2, 4, 8, 6, 5 operators; three attempts to quantize again. */
-	cr_expect_eq(search.asked_count, 10, "%zu", search.asked_count);
+	asked = run_own(&search, evaluate);
+	/* The default; 8, 4, 6, 5 operators; three attempts to quantize again. */
+	cr_expect_eq(asked, 8, "%zu", asked);
 	cr_expect_float_eq(search.best, 1 - 0.02 * (OPS - 2), 1e-9, "%g", search.best);
 	search_finish(&search);
 	space_destroy(space);
@@ -79,15 +98,15 @@ static void expect_count(uint32_t fails, size_t needs, size_t expected, size_t t
 {
 	struct space *space = make_space();
 	struct search search;
+	size_t asked;
 
 	broken = fails;
 	needed = needs;
 	search_init(&search, space, "bisect", 1, NULL);
-	search_run(&search, 100, evaluate_counts);
+	asked = run_own(&search, evaluate_counts);
 	cr_expect_float_eq(search.best, 0.5 + 0.02 * (double)expected, 1e-9,
 			   "%x fail, %zu needed: %g", fails, needs, search.best);
-	cr_expect_leq(search.asked_count, trials_max, "%x fail, %zu needed: %zu trials", fails,
-		      needs, search.asked_count);
+	cr_expect_leq(asked, trials_max, "%x fail, %zu needed: %zu trials", fails, needs, asked);
 	search_finish(&search);
 	space_destroy(space);
 }
@@ -122,7 +141,7 @@ Test(bisect, takes_no_failure_for_a_verdict)
 			broken = fails;
 			needed = needs;
 			search_init(&search, space, "bisect", 1, NULL);
-			search_run(&search, 100, evaluate_counts);
+			(void)run_own(&search, evaluate_counts);
 			cr_expect_lt(search.best, 1, "%x fail, %zu needed", fails, needs);
 			search_finish(&search);
 			space_destroy(space);
@@ -134,11 +153,12 @@ Test(bisect, ends_when_everything_fails)
 {
 	struct space *space = make_space();
 	struct search search;
+	size_t asked;
 
 	broken = UINT32_MAX;
 	search_init(&search, space, "bisect", 1, NULL);
-	search_run(&search, 100, evaluate_counts);
-	cr_expect_eq(search.asked_count, OPS + 1, "each number once: %zu", search.asked_count);
+	asked = run_own(&search, evaluate_counts);
+	cr_expect_eq(asked, OPS + 1, "each number once: %zu", asked);
 	search_finish(&search);
 	space_destroy(space);
 }
@@ -147,10 +167,11 @@ Test(bisect, ends_when_nothing_helps)
 {
 	struct space *space = make_space();
 	struct search search;
+	size_t asked;
 
 	search_init(&search, space, "bisect", 1, NULL);
-	search_run(&search, 100, evaluate_hopeless);
-	cr_expect_eq(search.asked_count, 6, "%zu", search.asked_count); /* the default, 1 .. 16 */
+	asked = run_own(&search, evaluate_hopeless);
+	cr_expect_eq(asked, 6, "%zu", asked); /* the default, 1 .. 16 */
 	search_finish(&search);
 	space_destroy(space);
 }

@@ -234,6 +234,7 @@ static bool ask(struct world *w)
 	enum step step = strategy_next(&job->strategy, &question);
 	struct trial *twin;
 	json_t *data;
+	bool cached;
 
 	cr_assert(complete);
 	job->starved = step == STEP_WAIT;
@@ -242,10 +243,11 @@ static bool ask(struct world *w)
 		return false;
 	}
 	twin = job_find_twin(job, &question);
-	data = job_asked_data(job, &question, twin != NULL ? twin->number : -1, twin != NULL);
+	cached = twin != NULL && !question.again;
+	data = job_asked_data(job, &question, twin != NULL ? twin->number : -1, cached);
 	note(w, data);
 	record(w, LOGGED_QUESTION_ASKED, number, data);
-	if (twin != NULL) {
+	if (cached) {
 		share(w, twin, number);
 	}
 	question_finish(&question);

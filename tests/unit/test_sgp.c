@@ -92,22 +92,22 @@ Test(sgp, comes_close_to_the_optimum)
 	static const struct qp1_hints good = {.latencies = true, .scores = QP1_HESSIAN};
 
 	for (uint64_t seed = 1; seed <= 2; seed++) {
-		struct outcome outcome = solve("sgp", 30, seed, &good, 80);
+		struct outcome outcome = solve("sgp", 30, seed, &good, 150);
 		double optimum = optima[seed - 1];
 
 		cr_expect_lt((outcome.best - optimum) / (1 - optimum), 0.03, "%g", outcome.best);
-		cr_expect_lt(outcome.asked, 80, "it stops by itself");
+		cr_expect_lt(outcome.asked, 150, "it stops by itself");
 	}
 }
 
-/* Measured, and off by a deviation of 0.3 of what may be lost, the same for a config each time. */
+/* Measured, and off by a deviation of 0.3 of what may be lost. */
 static void evaluate_noisily(const uint16_t *choices, size_t count, struct search_result *ret)
 {
 	uint16_t *options = mem_new(count, sizeof(*options));
 
 	evaluate(choices, count, ret);
 	qp1_options(qp1, space, choices, options);
-	ret->margin += 0.3 * qp1_noise(qp1, options, 0);
+	ret->margin += 0.3 * qp1_noise(qp1, options, ret->repeat);
 	free(options);
 }
 
@@ -115,7 +115,7 @@ static void evaluate_noisily(const uint16_t *choices, size_t count, struct searc
 struct handed_over {
 	double lost;   /* truly, in units of what may be lost */
 	double slower; /* than the fastest that was measured to meet the criterion, of the latter */
-	size_t copies; /* questions that were near copies */
+	size_t repeats;
 };
 
 static struct handed_over hand_over(uint64_t seed, search_evaluate *measure)
@@ -140,7 +140,7 @@ static struct handed_over hand_over(uint64_t seed, search_evaluate *measure)
 	result.lost = 1 - truth.margin;
 	result.slower = truth.objective / search.best - 1;
 	for (size_t i = 0; i < search.asked_count; i++) {
-		result.copies += strcmp(search.asked[i].stage, "near_copy") == 0;
+		result.repeats += search.asked[i].again;
 	}
 	search_finish(&search);
 	space_destroy(space);
@@ -151,21 +151,21 @@ static struct handed_over hand_over(uint64_t seed, search_evaluate *measure)
 /* Nobody says whether there is noise; without it nearly all that was found is handed over. */
 Test(sgp, tells_noise_from_none)
 {
-	size_t best = 0, overruns = 0, copies = 0;
+	size_t best = 0, overruns = 0, repeats = 0;
 
 	for (uint64_t seed = 61; seed <= 70; seed++) {
 		struct handed_over result = hand_over(seed, evaluate);
 
 		cr_expect_leq(result.lost, 1, "seed %d", (int)seed);
 		best += result.slower < 0.01;
-		copies += result.copies;
+		repeats += result.repeats;
 	}
 	for (uint64_t seed = 61; seed <= 80; seed++) {
 		overruns += hand_over(seed, evaluate_noisily).lost > 1;
 	}
 	cr_expect_geq(best, 7, "%zu of 10 hand over the best", best);
 	cr_expect_leq(overruns, 2, "%zu of 20 truly lose too much", overruns);
-	cr_expect(copies >= 10 && copies <= 80, "%zu near copies", copies);
+	cr_expect_leq(repeats, 10, "%zu repeats of what is exact", repeats);
 }
 
 static struct event told_elsewhere(int64_t trial, const struct config *config)

@@ -19,7 +19,7 @@
 
 enum {
 	SPACES = 200,
-	SPACES_PER_MODEL = 8, /* what is in_order fits models and sees every eighth */
+	SPACES_PER_MODEL = 12, /* what is in_order fits models and sees every twelfth */
 };
 
 #define FOR_EACH_STRATEGY(ops)                                                                     \

@@ -1,0 +1,16 @@
+/*
+ * What measuring a config again says of noise: the same numbers that there is none, others how much there is.
+ */
+#ifndef NARROWD_STRATEGIES_MODELS_REPEATS_H
+#define NARROWD_STRATEGIES_MODELS_REPEATS_H
+
+#include "strategies/models/effects.h"
+#include "strategies/models/trials.h"
+
+/* Takes what repeats say of losses into `noises`, the probabilities of the levels that loss_noises lists. */
+void repeats_weigh(const struct trials *trials, const struct effects *effects,
+		   const struct criterion *criterion, double *noises);
+/* The deviation of an objective, as a share of that of the baseline; NAN while nothing was repeated. */
+double repeats_jitter(const struct trials *trials);
+
+#endif
