@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 enum {
@@ -154,7 +155,10 @@ static bool too_many(struct access *access, const char *address)
 	} else if (now - failures->since_ms >= window_ms) {
 		*failures = (struct failures){.since_ms = now};
 	}
-	return ++failures->count > LIMIT_TOKEN_FAILURES;
+	if (++failures->count == LIMIT_TOKEN_FAILURES + 1) { /* once a minute */
+		log_line(LOG_WARNING, "too many wrong tokens", LOG_TEXT("address", address));
+	}
+	return failures->count > LIMIT_TOKEN_FAILURES;
 }
 
 /* One sentence for tokens that never were and those that are no more. */

@@ -31,5 +31,7 @@ void journal_job(const struct call *call, const char *job)
 	log_line(LOG_INFO, strcmp(call->route->method, "DELETE") == 0 ? "job deleted" : text,
 		 LOG_TEXT("job", job),
 		 LOG_TEXT("trial", call->params[1][0] != '\0' ? call->params[1] : NULL),
+		 LOG_TEXT("owner", call->who.owner),
+		 LOG_TEXT("token", call->who.token[0] != '\0' ? call->who.token : NULL),
 		 LOG_TEXT("request_id", request_id(call->request)));
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 static void on_made(void *arg, const json_t *document, const struct err *err)
@@ -19,6 +19,11 @@ static void on_made(void *arg, const json_t *document, const struct err *err)
 		char *location = mem_printf("/v1/tokens/%s",
 					    json_string_value(json_object_get(document, "id")));
 
+		log_line(LOG_INFO, "token made",
+			 LOG_TEXT("id", json_string_value(json_object_get(document, "id"))),
+			 LOG_TEXT("owner", json_string_value(json_object_get(document, "owner"))),
+			 LOG_TEXT("token", call->who.token[0] != '\0' ? call->who.token : NULL),
+			 LOG_TEXT("request_id", request_id(call->request)));
 		request_add_header(call->request, "Location", location);
 		call_reply_json(call, 201, json_incref((json_t *)document));
 		free(location);
@@ -87,6 +92,9 @@ static void on_revoked(void *arg, int rc, const struct err *err)
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {
+		log_line(LOG_INFO, "token revoked", LOG_TEXT("id", call->params[0]),
+			 LOG_TEXT("token", call->who.token[0] != '\0' ? call->who.token : NULL),
+			 LOG_TEXT("request_id", request_id(call->request)));
 		call_reply_empty(call, 204);
 	}
 	call_unref(call);
