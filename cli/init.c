@@ -14,6 +14,7 @@
 #include "cli/probe.h"
 #include "cli/text.h"
 
+enum { TRIALS_MAX = 100 };
 enum { STATIC, DYNAMIC, WEIGHT_ONLY, BF16, FP16, MODES };
 
 static const char *const mode_names[MODES] = {"static", "dynamic", "weight_only", "bf16", "fp16"};
@@ -50,7 +51,29 @@ static long trials_for(size_t ops)
 			return rows[i].trials;
 		}
 	}
-	return 100;
+	return TRIALS_MAX;
+}
+
+/* Whether anything but trials says which operators hurt. */
+static bool gives_scores(const struct facts *facts)
+{
+	static const char prefix[] = "score:";
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(json_object_get(facts->capability, "answers"), i, item) {
+		const char *name = json_string_value(item);
+
+		if (name != NULL && strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+			return true;
+		}
+	}
+	json_array_foreach(json_object_get(facts->capability, "ops"), i, item) {
+		if (json_object_get(item, "score") != NULL) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void read_facts(struct facts *facts)
@@ -68,6 +91,11 @@ static void read_facts(struct facts *facts)
 	}
 	facts->ops = json_array_size(ops);
 	facts->max_trials = trials_for(facts->ops);
+	if (!gives_scores(facts)) {
+		long least = facts->ops < TRIALS_MAX / 2 ? 2 * (long)facts->ops : TRIALS_MAX;
+
+		facts->max_trials = least > facts->max_trials ? least : facts->max_trials;
+	}
 }
 
 /* "static for 36, bf16 for 12" */

@@ -52,7 +52,7 @@ class Init(CliTest):
             "name": "resnet50",
             "approach": "auto",
             "tuning_criterion": {"strategy": "sgp", "objective": "latency_ms",
-                                 "stop_on": "budget", "max_trials": 30, "timeout": 0},
+                                 "stop_on": "budget", "max_trials": 100, "timeout": 0},
             "accuracy_criterion": {"criterion": "relative", "tolerable_loss": 0.01,
                                    "higher_is_better": True},
             "min_gain": 0.02,
@@ -99,8 +99,19 @@ class Init(CliTest):
                                   (200, "9999", 50), (301, "9999", 100), (2, "4", 3), (1, "2", 1),
                                   (50, "21", 20), (50, "20", 19)):
             with self.subTest(ops, size=size):
+                can_do = capability(ops, answers=["evaluate", "score:mse"])
+                body, _ = self.body(can_do, size=size)
+                self.assertEqual(body["tuning_criterion"]["max_trials"], trials)
+
+    def test_without_scores_each_operator_takes_trials(self):
+        for ops, size, trials in ((3, "9999", 20), (14, "9999", 28), (47, "9999", 94),
+                                  (60, "9999", 100), (301, "9999", 100), (47, "21", 20)):
+            with self.subTest(ops, size=size):
                 body, _ = self.body(capability(ops), size=size)
                 self.assertEqual(body["tuning_criterion"]["max_trials"], trials)
+        known = [{"name": f"op{i}", "type": "Conv", "score": {"static": i}} for i in range(47)]
+        body, _ = self.body(capability() | {"ops": known})
+        self.assertEqual(body["tuning_criterion"]["max_trials"], 20)
 
     def test_names_of_strangers_do_no_harm(self):
         name = 'a"\\\n// \u001b[2J */ x'
