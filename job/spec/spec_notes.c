@@ -10,6 +10,8 @@
 #include "space/restrict.h"
 #include "job/spec/recipes.h"
 
+#define SUSPICIOUS_LOSS 0.5
+
 struct notes {
 	const struct json_at *body, *capability;
 	struct spec *spec;
@@ -449,10 +451,28 @@ static void note_excluded(const struct notes *n)
 	}
 }
 
+/* Who means one percent writes 0.01; 1 allows to lose everything. */
+static void note_losses(const struct notes *n, const struct json_at *of)
+{
+	struct json_at loss = json_member(of, "tolerable_loss"),
+		       metrics = json_member(of, "metrics");
+	double share = json_number_value(loss.value);
+
+	if (n->spec->criterion.relative && share >= SUSPICIOUS_LOSS) {
+		note(n, &loss, "may lose %.3g %%: 1 %% is 0.01", 100 * share);
+	}
+	for (size_t i = 0; i < json_array_size(metrics.value); i++) {
+		struct json_at item = json_item(&metrics, i);
+
+		note_losses(n, &item);
+	}
+}
+
 void spec_note_silence(const struct json_at *body, const struct json_at *capability,
 		       struct spec *spec)
 {
 	struct json_at approach = json_member(body, "approach");
+	struct json_at criterion = json_member(body, "accuracy_criterion");
 	struct notes n = {body, capability, spec, spec->space, {0}};
 
 	if (spec->strategy == NULL) {
@@ -470,4 +490,5 @@ void spec_note_silence(const struct json_at *body, const struct json_at *capabil
 	note_empty_offers(&n);
 	note_empty_entries(&n, "op_type_dict");
 	note_empty_entries(&n, "op_name_dict");
+	note_losses(&n, &criterion);
 }

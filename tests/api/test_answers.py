@@ -8,7 +8,7 @@ import jobkit
 from daemon import Daemon
 
 BUDGET = {"strategy": "basic", "stop_on": "budget", "max_trials": 3}
-TOLERANT = {"tolerable_loss": 0.9}
+TOLERANT = {"tolerable_loss": 0.49}
 
 
 class Wire(unittest.TestCase):

@@ -126,6 +126,17 @@ class Silence(Kit):
         given = job(modes={"weight_only": several_bits}, approach="weight_only")
         self.assertEqual(self.warned(given), {}, "all are tried")
 
+    def test_who_allows_to_lose_nearly_everything(self):
+        for loss, kind, said in ((1, "relative", "100 %"), (0.5, "relative", "50 %"),
+                                 (0.4, "relative", None), (1, "absolute", None)):
+            criterion = {"criterion": kind, "tolerable_loss": loss}
+            warned = self.warned(job(accuracy_criterion=criterion))
+            self.assertEqual(warned, {} if said is None else {
+                "/accuracy_criterion/tolerable_loss": f"may lose {said}: 1 % is 0.01"})
+        metrics = [{"name": "top1", "tolerable_loss": 0.01}, {"name": "top5", "tolerable_loss": 0.9}]
+        warned = self.warned(job(accuracy_criterion={"metrics": metrics}))
+        self.assertEqual(list(warned), ["/accuracy_criterion/metrics/1/tolerable_loss"])
+
     def test_precisions_that_nobody_offers(self):
         warned = self.warned(job(excluded_precisions=["bf16", "fp16"]))
         self.assertEqual(list(warned), ["/excluded_precisions/1"])
