@@ -201,6 +201,8 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
 	struct figures base;
 	size_t baselines = figures_gather(job, 0, true, 0, list), count;
+	bool fresh = job->spec->acceptance != NULL &&
+		     (baselines > 0 || job->spec->targets[0].baseline != NULL);
 
 	memset(f, 0, sizeof(*f));
 	memset(&base, 0, sizeof(base));
@@ -215,6 +217,7 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 		list[count++] = trial;
 	}
 	f->measurements = (int64_t)count;
+	f->accepted = fresh && list[0]->kind == QUESTION_CONFIRM;
 	summarise(job, list, count, f);
 	f->metrics = mean_metrics(list, count);
 	f->gain = objective_gain(&job->spec->objective, f->values, f->baseline);

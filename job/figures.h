@@ -21,6 +21,7 @@ struct figures {
 	int64_t measurements; /* that this comes from */
 	double gain;          /* NAN: means nothing */
 	double interval[2];   /* of the gain, 90 %; NAN while nothing was measured twice */
+	bool accepted;        /* all of it was measured on the acceptance data */
 	bool feasible;
 	double margin, loss;
 	json_t *metrics; /* means; owned */

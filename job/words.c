@@ -2,6 +2,7 @@
 #include "job/words.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "base/mem.h"
 #include "space/config.h"
 
-enum { TEXT_MAX = 4096, FORMATS = 8 };
+enum { TEXT_MAX = 4096, FORMATS = 8, DIGITS = 3, DIGITS_MAX = 6, NUMBER_MAX = 40 };
 
 /* Metrics whose ratio has a word of its own. */
 static const struct {
@@ -33,27 +34,50 @@ static const char *ratio_word(const struct job *job)
 	return NULL;
 }
 
-/* By how much the objective is better: "1.98 times as fast (1.7 to 2.2)". */
+/* As many digits as the value and both ends of its interval need to differ. */
+static int digits_of(double low, double value, double high)
+{
+	char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX];
+
+	for (int digits = DIGITS; digits < DIGITS_MAX; digits++) {
+		(void)snprintf(a, sizeof(a), "%.*g", digits, low);
+		(void)snprintf(b, sizeof(b), "%.*g", digits, value);
+		(void)snprintf(c, sizeof(c), "%.*g", digits, high);
+		if (strcmp(a, b) != 0 && strcmp(b, c) != 0) {
+			return digits;
+		}
+	}
+	return DIGITS_MAX;
+}
+
+/* By how much the objective is better: "1.98 times as fast (1.71 to 2.24)". */
 static void add_gain(const struct job *job, const struct figures *f, struct buf *text)
 {
 	const char *word = ratio_word(job);
 	bool known = !isnan(f->interval[0]) && f->interval[0] != f->interval[1];
+	bool ratio = word != NULL && f->gain < 1 && (!known || f->interval[1] < 1 + 1e-12);
+	bool worse = f->gain < 0;
+	double value = ratio ? 1 / (1 - f->gain) : 100 * fabs(f->gain);
+	double ends[2];
+	int digits;
 
-	if (word != NULL && f->gain < 1 && f->interval[1] < 1 + 1e-12 + !known) {
-		buf_printf(text, "%.3g %s", 1 / (1 - f->gain), word);
-		if (known) {
-			buf_printf(text, " (%.2g to %.2g)", 1 / (1 - f->interval[0]),
-				   1 / (1 - f->interval[1]));
-		}
-		return;
+	for (size_t i = 0; i < 2; i++) {
+		ends[i] = ratio   ? 1 / (1 - f->interval[i])
+			  : worse ? -100 * f->interval[1 - i]
+				  : 100 * f->interval[i];
 	}
-	buf_printf(text, "%s by %.3g %%",
-		   job->spec->objective.count == 1 ? job->spec->objective.metrics[0].name
-						   : "the weighted objectives",
-		   100 * fabs(f->gain));
-	buf_text(text, f->gain < 0 ? " worse" : " better");
+	digits = known ? digits_of(ends[0], value, ends[1]) : DIGITS;
+	if (ratio) {
+		buf_printf(text, "%.*g %s", digits, value, word);
+	} else {
+		buf_printf(text, "%.*g %% %s than the baseline in %s", digits, value,
+			   worse ? "worse" : "better",
+			   job->spec->objective.count == 1 ? job->spec->objective.metrics[0].name
+							   : "the weighted objectives");
+	}
 	if (known) {
-		buf_printf(text, " (%.2g to %.2g %%)", 100 * f->interval[0], 100 * f->interval[1]);
+		buf_printf(text, " (%.*g to %.*g%s)", digits, ends[0], digits, ends[1],
+			   ratio ? "" : " %");
 	}
 }
 
@@ -143,7 +167,7 @@ static void add_evidence(const struct job *job, const struct figures *f, struct 
 	if (job->spec->targets[0].baseline != NULL) {
 		buf_text(text, ", against the baseline that you gave");
 	}
-	if (job->spec->acceptance != NULL && f->measurements > 0) {
+	if (f->accepted) {
 		buf_text(text, ", judged on the acceptance data");
 	}
 }

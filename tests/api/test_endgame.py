@@ -3,13 +3,14 @@
 import itertools
 import json
 import random
+import re
 import statistics
 import unittest
 
-from jobkit import get
+from jobkit import capability, get
 from test_history import HistoryCase
 
-TOLERANT = {"tolerable_loss": 0.5}
+TOLERANT = {"tolerable_loss": 0.49}
 
 
 def lowered(question):
@@ -100,7 +101,30 @@ class Figures(EndgameCase):
         low, high = best["gain_interval"]
         self.assertLess(low, 0.2)
         self.assertGreater(high, 0.2)
+        self.assert_interval_is_around_the_value(best["verdict"])
         self.assertIn("40", str(document["warnings"]), "first and later measurements disagree")
+
+    def assert_interval_is_around_the_value(self, verdict):
+        number = r"(-?[\d.]+)"
+        found = re.search(rf"{number} (?:%|times)[^;%(]*\({number} to {number}", verdict)
+        value, low, high = (float(text) for text in found.groups())
+        self.assertLess(low, value, verdict)
+        self.assertLess(value, high, verdict)
+
+    def test_an_interval_has_digits_enough(self):
+        values = [80, 80.1, 79.9, 80]
+        for metric, direction in (("latency_ms", "min"), ("fps", "max")):
+            objective = {"metric": metric, "direction": direction}
+            _, best, _ = self.play(
+                lambda q, n: {"accuracy": 0.9, "metrics": {
+                    metric: 80.3 if is_baseline(q) else values[n % 4]}},
+                confirm=3, confirm_max=3,
+                capability={**capability(4), "metrics": ["accuracy", metric]},
+                tuning_criterion={"strategy": "basic", "objective": objective},
+            )
+            self.assert_interval_is_around_the_value(best["verdict"])
+            if metric == "fps":
+                self.assertIn("worse than the baseline in fps", best["verdict"])
 
     def test_rounds_go_on_while_the_gain_is_open(self):
         noise = itertools.cycle((1.0, 1.12, 0.9, 1.05, 0.93))
@@ -258,6 +282,20 @@ class Acceptance(EndgameCase):
         self.assertAlmostEqual(best["accuracy"], 0.79)
         self.assertAlmostEqual(best["accuracy_loss"], 0.0125)
         self.assertIn("acceptance", best["verdict"])
+
+    def test_nothing_is_judged_on_fresh_data_before_any_was_asked_for(self):
+        verdicts = []
+
+        def latency(question, number):
+            if question["kind"] == "confirm":
+                (job,) = get(self.daemon, "/v1/jobs?limit=1")["items"]
+                verdicts.append(job["best"]["verdict"])
+            return 100 if is_baseline(question) else 50
+
+        _, best, _ = self.play(latency, acceptance={"subset": {"images": "fresh"}})
+        self.assertNotIn("acceptance", verdicts[0])
+        self.assertIn("2 times as fast", verdicts[0], "the same form as at the end")
+        self.assertIn("judged on the acceptance data", best["verdict"])
 
     def test_faults(self):
         url = self.evaluator().url
