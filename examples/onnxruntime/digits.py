@@ -78,4 +78,5 @@ def main():
              labels=labels[calibration:])
 
 
-main()
+if __name__ == "__main__":
+    main()

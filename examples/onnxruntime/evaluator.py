@@ -21,10 +21,13 @@ import onnxruntime as ort
 from quantize import Quantizer
 
 WARM_UP, RUNS = 5, 30
+QUESTIONS = ("capability", "baseline", "evaluate", "score")
+RETRY_AFTER_S = 5
 
 
 class Evaluator:
-    def __init__(self, model, data, method):
+    def __init__(self, model, data, method, offers_scores=False):
+        self.offers_scores = offers_scores
         self.data, self.scratch = dict(np.load(data)), tempfile.TemporaryDirectory()
         self.tuned = os.path.join(self.scratch.name, "tuned.onnx")
         prepared = os.path.join(self.scratch.name, "prepared.onnx")
@@ -33,10 +36,10 @@ class Evaluator:
     def answer(self, question):
         if question["question"] == "capability":
             return {**self.quantizer.capability(), "metrics": ["latency_ms", "model_size_bytes"],
-                    "answers": ["evaluate", "score:mse", "score:mse:options"]}
+                    "answers": ["evaluate"] + ["score:mse", "score:mse:options"] * self.offers_scores}
         if question["question"] == "score":
             return {"scores": self.scores(question)}
-        return self.measure(question.get("config"))  # without one: the baseline
+        return self.measure(question.get("config"), question.get("subset"))  # without a config: the baseline
 
     def session(self, config):
         self.quantizer.build(config, self.tuned)
@@ -45,13 +48,22 @@ class Evaluator:
     def run(self, session, images):
         return session.run(None, {self.quantizer.input: images})[0]
 
-    def measure(self, config):
+    def part(self, subset):
+        """What a job's `acceptance` or `ranking` says: {"images": N, "from": K} are N images from the Kth on."""
+        subset = {"from": 0, **(subset or {})}
+        first, total = subset["from"], len(self.data["labels"])
+        end = first + subset.get("images", total - first)
+        if set(subset) - {"images", "from"} or not 0 <= first < end <= total:
+            raise ValueError(f'subset has "images" and "from", of {total} images from 0 on')
+        return slice(first, end)
+
+    def measure(self, config, subset=None):
         """Always anew: a cache by config would hide from narrowd how much the numbers vary."""
         try:
-            session = self.session(config)
+            part, session = self.part(subset), self.session(config)
         except Exception as error:  # it cannot be run; what fails later is no fault of the config
             return {"failed": True, "error": f"{type(error).__name__}: {error}", "retryable": False}
-        right = self.run(session, self.data["inputs"]).argmax(1) == self.data["labels"]
+        right = self.run(session, self.data["inputs"][part]).argmax(1) == self.data["labels"][part]
         times = []
         for _ in range(WARM_UP + RUNS):
             start = time.perf_counter()
@@ -61,7 +73,7 @@ class Evaluator:
                 "metrics": {"model_size_bytes": os.path.getsize(self.tuned)}}
 
     def scores(self, question):
-        """How far the outputs move when one operator alone is quantized, in each of its ways."""
+        """How far the outputs move when one operator alone is quantized, in each of its ways: a build for each."""
         config, images = question["config"], self.data["calibration"]
         options = question.get("options") or {name: [config["ops"][name]] for name in question["ops"]}
         fp32 = self.run(self.session(None), images)
@@ -78,24 +90,53 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version, wbufsize = "HTTP/1.1", -1  # -1: head and body leave in one segment
     lock, answers = threading.Lock(), {}
 
+    def do_GET(self):
+        healthy = self.path == "/healthz"
+        self.send(200 if healthy else 404, {"status": "ok"} if healthy else {"error": "GET has /healthz alone"})
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        question = {"question": self.path.rpartition("/")[2], **json.loads(body or "{}")}
+        question = {**json.loads(body or "{}"), "question": self.path.rpartition("/")[2]}
         key = (self.headers.get("Idempotency-Key"), question.get("repeat"))
-        with self.lock:  # one measurement at a time: two would disturb each other
-            status, answer = 200, self.answers.get(key)  # one that was lost on its way is sent again
+        if question["question"] not in QUESTIONS:
+            self.send(404, {"error": f"{self.path} is not answered here"})
+        elif key in self.answers:  # it was lost on its way
+            self.send(200, self.answers[key])
+        elif question["question"] == "capability":
+            self.send(*self.answer(question, (None, None)))
+        elif self.lock.acquire(blocking=False):  # one measurement at a time: two would disturb each other
             try:
-                answer = answer or self.server.evaluator.answer(question)
-            except Exception as error:
-                status, answer = 500, {"error": f"{type(error).__name__}: {error}"}
-            if key[0] and status == 200 and "failed" not in answer:
-                self.answers[key] = answer
+                answer = self.answer(question, key)
+            finally:
+                self.lock.release()
+            self.send(*answer)
+        else:  # "not now": nobody is charged, while waiting here would use up the question's timeout_s
+            self.send(503, {"error": "busy with another question"})
+
+    def answer(self, question, key):
+        try:
+            answer = self.server.evaluator.answer(question)
+        except Exception as error:
+            return 500, {"error": f"{type(error).__name__}: {error}"}
+        if key[0] and "failed" not in answer:
+            self.answers[key] = answer
+        return 200, answer
+
+    def send(self, status, answer):
         text = json.dumps(answer).encode()
         self.send_response(status)
+        if status == 503:
+            self.send_header("Retry-After", str(RETRY_AFTER_S))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+
+def serve(evaluator, port):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.evaluator = evaluator
+    return server
 
 
 def main():
@@ -105,10 +146,11 @@ def main():
     parser.add_argument("--calibrate", metavar="METHOD", default="MinMax")
     parser.add_argument("--port", type=int, default=9001)
     parser.add_argument("--answer", action="store_true")
+    parser.add_argument("--scores", action="store_true", help="offer scores: one build per operator and option")
     parser.add_argument("--build", nargs=2, metavar=("BEST", "OUT"))
     args = parser.parse_args()
     logging.disable(logging.WARNING)  # "please consider pre-processing": it is done
-    evaluator = Evaluator(args.model, args.data, args.calibrate)
+    evaluator = Evaluator(args.model, args.data, args.calibrate, args.scores)
     if args.build:
         with open(args.build[0], encoding="utf-8") as file:
             evaluator.quantizer.build(json.load(file)["config"], args.build[1])
@@ -117,10 +159,10 @@ def main():
             lease = {"lease": question["lease"]} if "lease" in question else {}
             print(json.dumps({**evaluator.answer(question), **lease}), flush=True)
     else:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", args.port), Handler)
-        server.evaluator = evaluator
+        server = serve(evaluator, args.port)
         print(f"listening on http://127.0.0.1:{server.server_address[1]}", flush=True)
         server.serve_forever()
 
 
-main()
+if __name__ == "__main__":
+    main()

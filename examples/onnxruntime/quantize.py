@@ -19,6 +19,11 @@ MODES = {"Conv": {"static": STATIC}, "MatMul": {"static": STATIC, "dynamic": DYN
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose"}
 
 
+def name_nodes(nodes):
+    for node in nodes:  # a config speaks of operators by name
+        node.name = node.name or f"{node.op_type}:{node.output[0]}"
+
+
 class Quantizer:
     def __init__(self, path, prepared, calibration, method="MinMax"):
         """`prepared` is the file that configs are applied to."""
@@ -27,6 +32,7 @@ class Quantizer:
         model = onnx.load(path)
         if any(o.domain in ("", "ai.onnx") and o.version < 13 for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, 13)  # the first with scales per channel
+        name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
         options = ort.SessionOptions()  # folds constants and batch normalisation
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = prepared
@@ -35,8 +41,7 @@ class Quantizer:
         model.replace_gemm_with_matmul()  # as quantize_dynamic does, which gives them other names
         nodes = model.graph().node
         self.input = model.graph().input[0].name
-        for node in nodes:  # a config speaks of operators by name
-            node.name = node.name or f"{node.op_type}:{node.output[0]}"
+        name_nodes(nodes)
         onnx.save(model.model, prepared)
         self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
         self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]

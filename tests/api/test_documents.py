@@ -28,7 +28,7 @@ NOT_RUN = {
     "docs/operating.md": 1,
     "docs/plugins.md": 1,
     "examples/digits/README.md": 3,
-    "examples/onnxruntime/README.md": 5,  # run by tests/published/test_onnxruntime.py
+    "examples/onnxruntime/README.md": 6,  # run by tests/published/test_onnxruntime.py
 }
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"sh \(not run: [^()]+\)")

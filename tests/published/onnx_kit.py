@@ -1,12 +1,16 @@
 """What test_onnxruntime.py does with ONNX in the environment of the example.
 
-    onnx_kit.py accuracy MODEL DATA       prints the accuracy of a file
+    onnx_kit.py accuracy MODEL DATA [SUBSET]  prints the accuracy of a file, on a part of the data if one is given
     onnx_kit.py ways MODEL                prints how each of its weights is quantized, by the shape of the weights
     onnx_kit.py twins MODEL DATA          writes a model with shared tensors, nodes without names, and an old opset
+    onnx_kit.py folded MODEL DATA         writes a model with batch normalisation and a Gemm
+    onnx_kit.py gate EXAMPLE MODEL DATA   asks the server of the example while it measures
 """
 
+import http.client
 import json
 import sys
+import threading
 
 import numpy as np
 import onnx
@@ -16,10 +20,12 @@ from onnx import TensorProto, helper, numpy_helper
 WIDTH = 8
 
 
-def accuracy(model, data):
-    data, session = np.load(data), onnxruntime.InferenceSession(model)
-    outputs, = session.run(None, {session.get_inputs()[0].name: data["inputs"]})
-    print(json.dumps(float((outputs.argmax(1) == data["labels"]).mean())))
+def accuracy(model, data, subset="{}"):
+    data, session, subset = np.load(data), onnxruntime.InferenceSession(model), json.loads(subset)
+    first = subset.get("from", 0)
+    part = slice(first, first + subset.get("images", len(data["labels"])))
+    outputs, = session.run(None, {session.get_inputs()[0].name: data["inputs"][part]})
+    print(json.dumps(float((outputs.argmax(1) == data["labels"][part]).mean())))
 
 
 def ways(model):
@@ -54,4 +60,65 @@ def twins(model, data):
     np.savez(data, calibration=samples, inputs=samples, labels=np.zeros(20, np.int64))
 
 
-{"accuracy": accuracy, "ways": ways, "twins": twins}[sys.argv[1]](*sys.argv[2:])
+def folded(model, data):
+    """Conv without a name -> batch normalisation -> Gemm with one."""
+    rng = np.random.default_rng(4)
+
+    def weights(name, *shape):
+        return numpy_helper.from_array(1 + rng.random(shape, np.float32), name)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("BatchNormalization", ["c", "scale", "bias", "mean", "var"], ["n"]),
+        helper.make_node("GlobalAveragePool", ["n"], ["p"]), helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("Gemm", ["f", "v", "b"], ["y"], name="head"),
+    ]
+    constants = [weights("w", WIDTH, 1, 3, 3), *(weights(n, WIDTH) for n in ("scale", "bias", "mean", "var", "b")),
+                 weights("v", WIDTH, WIDTH)]
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, WIDTH, WIDTH]),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", WIDTH])]
+    graph = helper.make_graph(nodes, "folded", ends[:1], ends[1:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model)
+    samples = rng.random((20, 1, WIDTH, WIDTH), np.float32)
+    np.savez(data, calibration=samples, inputs=samples, labels=np.zeros(20, np.int64))
+
+
+def gate(example, model, data):
+    """A measurement that waits until the test lets it go: others must be answered before that."""
+    sys.path.insert(0, example)
+    import evaluator  # must start nothing
+
+    inside, go = threading.Event(), threading.Event()
+
+    class Slow(evaluator.Evaluator):
+        def measure(self, *question):
+            inside.set()
+            go.wait()
+            return super().measure(*question)
+
+    server = evaluator.serve(Slow(model, data, "MinMax"), 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def ask(method, path, key):
+        connection = http.client.HTTPConnection(*server.server_address)
+        connection.request(method, path, "{}" if method == "POST" else None, {"Idempotency-Key": key})
+        response = connection.getresponse()
+        return response.status, response.headers["Retry-After"], json.loads(response.read())
+
+    answers = []
+    first = threading.Thread(target=lambda: answers.append(ask("POST", "/baseline", '"a.0"')))
+    first.start()
+    inside.wait()
+    status, pause, body = ask("POST", "/baseline", '"b.0"')
+    assert status == 503 and int(pause) > 0 and "busy" in body["error"], (status, pause, body)
+    assert ask("GET", "/healthz", "")[0] == 200
+    assert ask("POST", "/capability", '"c"')[0] == 200, "that measures nothing"
+    go.set()
+    first.join()
+    status, _, measured = answers[0]
+    assert status == 200 and "accuracy" in measured, answers
+    assert ask("POST", "/baseline", '"a.0"')[2] == measured, "it was lost on its way"
+    assert ask("POST", "/baseline", '"b.0"')[0] == 200, "the machine is free again"
+
+
+{"accuracy": accuracy, "ways": ways, "twins": twins, "folded": folded, "gate": gate}[sys.argv[1]](*sys.argv[2:])

@@ -76,6 +76,13 @@ class Example(unittest.TestCase):
         self.assertEqual(response.status, expected, text)
         return json.loads(text)
 
+    def get(self, port, path):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        self.addCleanup(connection.close)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
     def operators(self, port):
         return [op["name"] for op in self.ask(port, "capability")["ops"]]
 
@@ -97,7 +104,7 @@ class Example(unittest.TestCase):
 
     def test_a_job_and_its_file(self):
         """The objective is the size, which no neighbour of this machine changes."""
-        port = self.evaluator("digits.onnx", "digits.npz")
+        port = self.evaluator("digits.onnx", "digits.npz", "--scores")
         with Daemon(self.place / "data") as daemon:
             job = submit(daemon, {
                 "approach": "auto", "evaluator": {"url": f"http://127.0.0.1:{port}"},
@@ -133,7 +140,7 @@ class Example(unittest.TestCase):
 
     def test_what_operators_share(self):
         self.kit("twins", "twins.onnx", "twins.npz")
-        port = self.evaluator("twins.onnx", "twins.npz")
+        port = self.evaluator("twins.onnx", "twins.npz", "--scores")
         names = self.operators(port)
         self.assertEqual(len(set(names)), 2, "not those whose weights are the same")
         first, second = names
@@ -165,6 +172,45 @@ class Example(unittest.TestCase):
         self.assertIn("accuracy", self.ask(port, "evaluate", '"job.9"', config=wrong, repeat=0))
         self.assertIn("error", self.ask(port, "score", expected=500))
 
+    def test_a_subset_is_what_is_measured(self):
+        port = self.evaluator("digits.onnx", "digits.npz")
+        for subset in ({"images": 40}, {"images": 150, "from": 300}, {"from": 400}):
+            answer = self.ask(port, "baseline", subset=subset)
+            self.assertEqual(answer["accuracy"], self.kit("accuracy", "digits.onnx", "digits.npz", json.dumps(subset)))
+        for wrong in ({"split": "test"}, {"images": 0}, {"images": 10**6}, {"from": -1}, {"images": 5, "from": 10**6}):
+            error = self.ask(port, "baseline", subset=wrong)
+            self.assertTrue(error["failed"] and "subset" in error["error"], "measuring other data than was asked for would be worse than no answer")
+
+    def test_an_acceptance_is_judged_by_its_own_data(self):
+        port, subset = self.evaluator("digits.onnx", "digits.npz"), {"images": 200, "from": 340}
+        with Daemon(self.place / "acceptance") as daemon:
+            job = submit(daemon, {
+                "evaluator": {"url": f"http://127.0.0.1:{port}"}, "acceptance": {"subset": subset},
+                "tuning_criterion": {"strategy": "sgp", "objective": "model_size_bytes", "max_trials": 20},
+                "accuracy_criterion": {"tolerable_loss": 0.01},
+            })
+            self.assertEqual(finished(daemon, job)["state"], "completed")
+            best = daemon.request("GET", f"/v1/jobs/{job}/best")[2]
+        (self.place / "accepted.json").write_text(json.dumps(best))
+        self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "accepted.json", "accepted.onnx")
+        self.assertEqual(best["accuracy"], self.kit("accuracy", "accepted.onnx", "digits.npz", json.dumps(subset)))
+
+    def test_whoever_comes_meanwhile_is_sent_away_at_once(self):
+        self.kit("gate", str(EXAMPLE), "digits.onnx", "digits.npz")
+
+    def test_what_it_offers(self):
+        plain, scores = (self.evaluator("digits.onnx", "digits.npz", *more) for more in ([], ["--scores"]))
+        self.assertEqual(self.get(plain, "/healthz")[0], 200)
+        self.assertEqual(self.get(plain, "/elsewhere")[0], 404)
+        self.assertEqual(self.ask(plain, "capability")["answers"], ["evaluate"])
+        self.assertIn("score:mse:options", self.ask(scores, "capability")["answers"])
+
+    def test_operators_are_found_in_ones_own_file(self):
+        """By the name of the node or, where it has none, of its output: before nodes are folded into others."""
+        self.kit("folded", "folded.onnx", "folded.npz")
+        port = self.evaluator("folded.onnx", "folded.npz")
+        self.assertEqual(self.operators(port), ["Conv:c", "head_MatMul"])
+
     def test_an_answer_is_one_segment(self):
         """Two, with the second held back until the first is acknowledged, would cost 40 ms."""
         port = self.evaluator("digits.onnx", "digits.npz")
@@ -193,7 +239,7 @@ class Example(unittest.TestCase):
         job = (EXAMPLE / "job.json").read_text().replace("9001", port)
         script = "set -eu -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n" + "".join(blocks[1:])
         script = script.replace("examples/onnxruntime/job.json", "job.json").replace(
-            "digits.npz &\n", f"digits.npz --port {port} >said &\nuntil grep -q listening said; do sleep 0.1; done\n")
+            "digits.npz --scores &\n", f"digits.npz --scores --port {port} &\n").replace("9001", port)
         (scratch / "job.json").write_text(job)
         with Daemon(self.place / "page-data") as daemon:
             done = subprocess.run(
