@@ -5,7 +5,11 @@
 
 #include "base/mem.h"
 
+enum { LARGE_OPERATORS = 2000 };
+
 struct beside {
+	struct list node; /* in server->large */
+	bool large;
 	struct loop_job job;
 	struct call *call;
 	struct store_rows rows;
@@ -27,6 +31,9 @@ static void work(void *arg)
 	document = beside->make(beside->call, &beside->rows);
 	beside->text = json_text(document);
 	json_decref(document);
+	if (beside->large) {
+		mem_give_back();
+	}
 }
 
 static void reply(struct beside *beside)
@@ -38,18 +45,53 @@ static void reply(struct beside *beside)
 	}
 }
 
+static void finish(struct beside *beside)
+{
+	store_rows_free(&beside->rows);
+	call_unref(beside->call);
+	free(beside);
+}
+
+static void done(void *arg);
+
+/* The tree of a document is many times its text: of long ones one is made at a time. */
+static void start_next(struct server *server)
+{
+	struct list *node;
+
+	while (!server->large_at_work && (node = list_pop(&server->large)) != NULL) {
+		struct beside *beside = list_entry(node, struct beside, node);
+
+		if (beside->call->request == NULL) {
+			finish(beside);
+		} else if (!request_may_be_long(beside->call->request)) {
+			request_add_header(beside->call->request, "Connection", "close");
+			call_error(beside->call, ERR_OVERLOADED,
+				   "too much waits to be read by other clients: try again later");
+			finish(beside);
+		} else {
+			server->large_at_work = true;
+			loop_work(server->loop, &beside->job, work, done, beside);
+		}
+	}
+}
+
 static void done(void *arg)
 {
 	struct beside *beside = arg;
+	struct server *server = beside->call->server;
+	bool large = beside->large;
 
 	if (beside->make != NULL) {
 		reply(beside);
 	} else if (beside->call->request != NULL) {
 		beside->next(beside->call);
 	}
-	store_rows_free(&beside->rows);
-	call_unref(beside->call);
-	free(beside);
+	finish(beside);
+	if (large) {
+		server->large_at_work = false;
+		start_next(server);
+	}
 }
 
 static void begin(struct call *call, const struct store_rows *rows, const struct beside *how)
@@ -62,7 +104,14 @@ static void begin(struct call *call, const struct store_rows *rows, const struct
 		store_rows_take(rows, &beside->rows);
 	}
 	call_ref(call);
-	loop_work(call->server->loop, &beside->job, work, done, beside);
+	beside->large = how->make != NULL && call->spec != NULL &&
+			call->spec->space->op_count > LARGE_OPERATORS;
+	if (beside->large) {
+		list_append(&call->server->large, &beside->node);
+		start_next(call->server);
+	} else {
+		loop_work(call->server->loop, &beside->job, work, done, beside);
+	}
 }
 
 void beside_run(struct call *call, const struct store_rows *rows, beside_fn *fn, call_fn *next)

@@ -36,6 +36,8 @@ struct server {
 	struct map finals;
 	int64_t deletions; /* and edits, so far: a read that began before one is not remembered */
 	struct shelf shelf;
+	struct list large; /* beside.c: long documents that wait for their turn */
+	bool large_at_work;
 	int64_t started_ms;
 	char *(*settings)(void); /* JSON of GET /v1/config; the caller frees */
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_budget.h"
 
 enum { METRICS_BYTES_MAX = 65536 };
 
@@ -99,6 +100,11 @@ static void on_counts(struct call *call, const struct store_rows *rows)
 		 (double)slow.total_us / 1e6},
 		{"narrowd_http_connections", "gauge", "Open HTTP connections.",
 		 (double)http_connection_count(server->http)},
+		{"narrowd_http_reply_bytes", "gauge",
+		 "Long answers that clients have not taken yet.",
+		 (double)http_reply_bytes(server->http)},
+		{"narrowd_json_bytes", "gauge", "Memory of all JSON trees.",
+		 (double)json_budget_used()},
 		{"narrowd_http_waiting", "gauge",
 		 "Requests whose answer waits: for the store, for news, for questions.",
 		 (double)http_waiting_count(server->http) - 1}, /* this one waits, too */

@@ -1,11 +1,15 @@
 #include "api/router.h"
 
+#include "api/beside.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/http/header.h"
 #include "api/resources.h"
 #include "base/limits.h"
+#include "base/mem.h"
 
 enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };
 
@@ -137,33 +141,93 @@ static void no_route(struct request *request, const struct buf *allow)
 	request_problem(request, &err);
 }
 
-/* True when the body is fine, also when there is none and none is needed. */
-static bool read_body(struct call *call)
+/* Longer bodies are parsed beside the loop. */
+enum { PARSE_AT_ONCE_BYTES = 16 * 1024 };
+
+struct parsing {
+	char *text; /* a copy, since the request may end meanwhile; NULL when that is not needed */
+	size_t length;
+	struct err err;
+};
+
+static void parse(struct call *call, const char *text, size_t length, struct err *reterr)
+{
+	enum route_body body = call->route->body;
+	struct json_limits limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES,
+				     .words = body == ANSWER || body == MAYBE_ANSWER};
+
+	call->body = json_parse(text, length, &limits, reterr);
+	if (call->body == NULL && body == ANSWER && reterr->code == ERR_INVALID_JSON) {
+		call->body =
+			json_string(reterr->message); /* no answer, of which the job is to know */
+	}
+}
+
+static void handle(struct call *call, const struct err *err)
+{
+	if (call->body == NULL) {
+		call_fail(call, err);
+	} else {
+		call->route->handle(call);
+	}
+}
+
+static void parse_beside(struct call *call, const struct store_rows *rows)
+{
+	struct parsing *parsing = call->state;
+
+	(void)rows;
+	parse(call, parsing->text, parsing->length, &parsing->err);
+	if (call->body == NULL) {
+		mem_give_back();
+	}
+}
+
+static void forget_parsing(void *arg)
+{
+	struct parsing *parsing = arg;
+
+	free(parsing->text);
+	free(parsing);
+}
+
+static void after_parsing(struct call *call)
+{
+	struct parsing *parsing = call->state;
+
+	call->state = NULL;
+	call->state_destroy = NULL;
+	handle(call, &parsing->err);
+	forget_parsing(parsing);
+}
+
+static void read_body(struct call *call)
 {
 	size_t length;
 	const char *text = request_body(call->request, &length);
 	enum route_body body = call->route->body;
-	struct json_limits limits = {LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES,
-				     .words = body == ANSWER || body == MAYBE_ANSWER};
+	struct parsing *parsing;
 	struct err err;
 
 	if (body == NO_BODY || ((body == MAYBE_BODY || body == MAYBE_ANSWER) && length == 0)) {
-		return true;
+		call->route->handle(call);
+	} else if (length <= PARSE_AT_ONCE_BYTES) {
+		parse(call, text, length, &err);
+		handle(call, &err);
+	} else {
+		parsing = mem_new(1, sizeof(*parsing));
+		parsing->text = mem_dup_n(text, length);
+		parsing->length = length;
+		call->state = parsing;
+		call->state_destroy = forget_parsing;
+		beside_run(call, NULL, parse_beside, after_parsing);
 	}
-	call->body = json_parse(text, length, &limits, &err);
-	if (call->body == NULL && body == ANSWER && err.code == ERR_INVALID_JSON) {
-		call->body = json_string(err.message); /* no answer, of which the job is to know */
-	}
-	if (call->body == NULL) {
-		call_fail(call, &err);
-	}
-	return call->body != NULL;
 }
 
 static void carry_out(struct call *call)
 {
-	if (query_is_known(call) && answer_is_acceptable(call) && read_body(call)) {
-		call->route->handle(call);
+	if (query_is_known(call) && answer_is_acceptable(call)) {
+		read_body(call);
 	}
 }
 

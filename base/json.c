@@ -1,4 +1,6 @@
 #include "base/json.h"
+#include "base/json_budget.h"
+#include "base/limits.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@ enum { LONGEST_NUMBER = 400 };
 
 void json_setup(void)
 {
+	json_budget_setup();
 	json_object_seed(0);
 }
 
@@ -108,6 +111,7 @@ static json_t *parse(const char *text, size_t length, const struct json_limits *
 {
 	json_error_t error;
 	json_t *value;
+	size_t refused;
 
 	if (length > limits->max_bytes) {
 		(void)err_set(reterr, ERR_TOO_LARGE, "%zu bytes, at most %zu are taken", length,
@@ -117,7 +121,20 @@ static json_t *parse(const char *text, size_t length, const struct json_limits *
 	if (check_shape(text, length, limits, reterr) != 0) {
 		return NULL;
 	}
+	json_budget_begin();
 	value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	refused = json_budget_end();
+	if (value == NULL && refused > LIMIT_JSON_BYTES / 2) {
+		(void)err_set(reterr, ERR_TOO_LARGE,
+			      "the JSON takes more than %d MiB of memory: send fewer values",
+			      LIMIT_JSON_BYTES / 2 / 1024 / 1024);
+		return NULL;
+	}
+	if (value == NULL && refused > 0) {
+		(void)err_set(reterr, ERR_OVERLOADED,
+			      "other requests take the memory for JSON: try again later");
+		return NULL;
+	}
 	if (value == NULL) {
 		(void)err_set(reterr, ERR_INVALID_JSON, "%s at byte %d (line %d)", error.text,
 			      error.position, error.line);

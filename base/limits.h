@@ -12,11 +12,13 @@ enum {
 	LIMIT_BODY_BYTES = 8 * 1024 * 1024,
 	LIMIT_CONNECTIONS = 1024,
 	LIMIT_CONNECTIONS_PER_IP = 64,
+	LIMIT_REPLIES_BYTES = 32 * 1024 * 1024, /* long answers that clients have not taken yet */
 	LIMIT_WAIT_S = 25,
 	LIMIT_SSE_QUEUE_BYTES = 256 * 1024,
 	/* JSON */
 	LIMIT_JSON_DEPTH = 32,
 	LIMIT_JSON_VALUES = 1000 * 1000,
+	LIMIT_JSON_BYTES = 128 * 1024 * 1024, /* of memory, for all trees together */
 	/* Jobs */
 	LIMIT_OPS = 20000,
 	LIMIT_NAME_BYTES = 1024,

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +54,11 @@ char *mem_printf(const char *format, ...)
 	n = vasprintf(&text, format, args);
 	va_end(args);
 	return or_abort(n < 0 ? NULL : text);
+}
+
+void mem_give_back(void)
+{
+	(void)malloc_trim(0);
 }
 
 void *mem_try(size_t count, size_t size)

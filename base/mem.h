@@ -20,4 +20,7 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Zeroed memory for sizes that a client chooses: NULL on overflow or when there is none. */
 void *mem_try(size_t count, size_t size);
 
+/* What is free goes back to the system. Takes milliseconds: not on the loop. */
+void mem_give_back(void);
+
 #endif

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -37,11 +38,17 @@ static int check_database(const char *directory, struct err *reterr)
 	return rc;
 }
 
+enum { LARGE_BLOCK_BYTES = 256 * 1024, ARENAS = 2 };
+
 static void harden(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	(void)umask(077);
+	/* What was large goes back to the system when it is freed, whichever thread had it. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+	(void)mallopt(M_ARENA_MAX, ARENAS);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)sigaction(SIGPIPE, &ignore, NULL);

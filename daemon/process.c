@@ -385,6 +385,7 @@ static int start(struct process *p, struct err *reterr)
 	p->loop = loop_create();
 	map_init(&p->server.keys);
 	map_init(&p->server.finals);
+	list_init(&p->server.large);
 	p->server.loop = p->loop;
 	p->server.guard = p->guard;
 	p->server.settings = settings;

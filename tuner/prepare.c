@@ -29,6 +29,9 @@ struct preparation {
 	struct store_query_call *query;
 	struct endpoint_call *call;
 	struct loop_task task;
+	struct loop_job job; /* a pool thread makes the spec ... */
+	bool away;
+	bool unwanted; /* ... which nobody waits for any more */
 	struct err err;
 	tuner_prepared_fn fn;
 	void *arg;
@@ -50,6 +53,10 @@ void prepared_destroy(struct prepared *prepared)
 void tuner_prepare_cancel(struct preparation *p)
 {
 	if (p == NULL) {
+		return;
+	}
+	if (p->away) {
+		p->unwanted = true;
 		return;
 	}
 	if (p->query != NULL) {
@@ -156,13 +163,26 @@ static void on_source(void *arg, int rc, const struct store_rows *rows, const st
 	p->query = store_query(p->tuner->options.store, QUERY_ANSWERED, &id, 1, on_history, p);
 }
 
-static void make_spec(struct preparation *p)
+static void work_spec(void *arg)
 {
+	struct preparation *p = arg;
 	struct prepared *prepared = p->prepared;
-	struct store_value values[] = {{0}, only_value(p)};
 
 	prepared->spec =
 		spec_draft(prepared->body, prepared->capability, prepared->target, &p->err);
+}
+
+static void after_spec(void *arg)
+{
+	struct preparation *p = arg;
+	struct prepared *prepared = p->prepared;
+	struct store_value values[] = {{0}, only_value(p)};
+
+	p->away = false;
+	if (p->unwanted) {
+		tuner_prepare_cancel(p);
+		return;
+	}
 	(void)spec_adviser_check(prepared->spec, p->tuner->options.guard, &p->err);
 	if (prepared->spec->warm_start == NULL) {
 		finish_later(p);
@@ -170,6 +190,13 @@ static void make_spec(struct preparation *p)
 	}
 	values[0].text = prepared->spec->warm_start;
 	p->query = store_query(p->tuner->options.store, QUERY_JOB, values, 2, on_source, p);
+}
+
+/* Reading a job of many operators, and matching their names, takes a while. */
+static void make_spec(struct preparation *p)
+{
+	p->away = true;
+	loop_work(p->tuner->options.loop, &p->job, work_spec, after_spec, p);
 }
 
 static void on_capability(void *arg, json_t *capability, const struct err *err)

@@ -380,6 +380,11 @@ size_t http_waiting_count(const struct http *http)
 	return http->waiting_count;
 }
 
+size_t http_reply_bytes(const struct http *http)
+{
+	return http->reply_bytes;
+}
+
 size_t http_connection_count(const struct http *http)
 {
 	return http->connection_count;

@@ -64,6 +64,8 @@ void http_stop(struct http *http, uint64_t deadline_ms, loop_fn done, void *arg)
 void http_destroy(struct http *http);
 /* Open connections and requests being answered, for /metrics. */
 size_t http_connection_count(const struct http *http);
+/* Bytes of long answers that clients have not taken yet. */
+size_t http_reply_bytes(const struct http *http);
 /* Requests that were handled and not yet answered, streams that have nothing to send included. */
 size_t http_waiting_count(const struct http *http);
 
@@ -117,6 +119,10 @@ void request_forget_headers(struct request *request);
  * for its handler. `content_type` may be NULL when there is no body. */
 void request_reply(struct request *request, int status, const char *content_type, char *body,
 		   size_t length);
+
+/* Whether there is memory for a long answer to this request; else it is not worth making. Answer
+ * ERR_OVERLOADED then, and close: who asked for it may never read that either. */
+bool request_may_be_long(const struct request *request);
 
 /* Answers with the problem document of `err` and the headers that go with it. */
 void request_problem(struct request *request, const struct err *err);

@@ -260,6 +260,9 @@ void http_conn_sweep(struct http *http)
 
 		if (conn->deadline != HTTP_NO_DEADLINE && conn->deadline <= now) {
 			conn_expire(conn);
+		} else if (conn->request != NULL && !conn->doomed &&
+			   http_reply_is_slow(conn->request, now)) {
+			http_conn_drop(conn);
 		}
 	}
 	if (http->waiting_count > 0) {

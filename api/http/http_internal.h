@@ -68,6 +68,8 @@ struct http {
 	size_t request_count;
 	size_t waiting_count;
 	size_t body_bytes;
+	size_t reply_bytes; /* of long answers that are not taken yet */
+	int64_t refused_at; /* when one more was too much; 0 */
 	uint64_t id_counter;
 	char id_prefix[ID_SIZE];
 
@@ -130,6 +132,9 @@ struct request {
 	char *reply;                   /* the body while it is handed over in blocks; owned */
 	size_t reply_length;
 	int64_t reply_deadline;
+	size_t reply_given; /* to the kernel, by MHD */
+	size_t reply_seen;  /* what of it the client had at `reply_seen_at` */
+	int64_t reply_seen_at;
 
 	bool streaming;
 	bool stream_ended;
@@ -181,6 +186,8 @@ bool http_request_incomplete(const struct request *request);
 /* http_reply.c */
 /* Hands the answer to MHD; only from the access callback. */
 enum MHD_Result http_reply_queue(struct request *request);
+/* Whether the client takes its long answer too slowly. */
+bool http_reply_is_slow(struct request *request, int64_t now);
 /* Frees an answer that was never handed over, and what MHD read an answer from. */
 void http_reply_finish(struct request *request);
 

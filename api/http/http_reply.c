@@ -1,9 +1,11 @@
 #include "api/http/http_internal.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 
 #include "api/http/problem.h"
 
@@ -12,6 +14,9 @@ enum {
 	/* Longer answers are handed over in blocks, so that we see whether the client takes them. */
 	ONE_PIECE_MAX = 64 * 1024,
 	LARGE_BLOCK = 16 * 1024,
+	/* A client that takes less in this time is too slow. */
+	SLOW_AFTER_MS = 10 * 1000,
+	SLOW_BYTES = 10 * 1024,
 };
 
 void request_add_header(struct request *request, const char *name, const char *value)
@@ -85,6 +90,7 @@ static ssize_t read_large(void *arg, uint64_t position, char *to, size_t max)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	}
 	memcpy(to, request->reply + position, length);
+	request->reply_given = position + length;
 	http_conn_enter(request->conn, idle_ms(request));
 	if (request->conn->deadline > request->reply_deadline) {
 		request->conn->deadline = request->reply_deadline;
@@ -92,11 +98,77 @@ static ssize_t read_large(void *arg, uint64_t position, char *to, size_t max)
 	return (ssize_t)length;
 }
 
+/* One budget for all clients; a single answer may have more, when nobody else has any. */
+static bool reserve(struct http *http, size_t length)
+{
+	if (http->reply_bytes > 0 && http->reply_bytes + length > LIMIT_REPLIES_BYTES) {
+		http->refused_at = http_now(http);
+		return false;
+	}
+	http->reply_bytes += length;
+	return true;
+}
+
+bool request_may_be_long(const struct request *request)
+{
+	bool may = request->http->reply_bytes <= LIMIT_REPLIES_BYTES / 2;
+
+	if (!may) {
+		request->http->refused_at = http_now(request->http);
+	}
+	return may;
+}
+
+static void refuse(struct request *request)
+{
+	struct err err;
+
+	request_forget_headers(request);
+	request_add_header(request, MHD_HTTP_HEADER_CONNECTION, "close"); /* it may never read */
+	(void)err_set(&err, ERR_OVERLOADED,
+		      "too much waits to be read by other clients: try again later");
+	request_problem(request, &err);
+}
+
+/*
+ * What the kernel holds has not been taken. Below 1 KiB/s the client is too slow; one that takes
+ * nothing at all has the idle time-out, unless others wait for the memory.
+ */
+bool http_reply_is_slow(struct request *request, int64_t now)
+{
+	int held = 0;
+	size_t taken;
+	bool slow;
+
+	if (request->reply == NULL || request->state != REQUEST_REPLYING) {
+		return false;
+	}
+	if (request->reply_seen_at == 0) {
+		request->reply_seen_at = now;
+	}
+	if (now - request->reply_seen_at < SLOW_AFTER_MS) {
+		return false;
+	}
+	(void)ioctl(request->conn->fd, SIOCOUTQ, &held);
+	taken = request->reply_given -
+		((size_t)held < request->reply_given ? (size_t)held : request->reply_given);
+	slow = taken < request->reply_length && taken - request->reply_seen < SLOW_BYTES &&
+	       (taken > request->reply_seen || request->http->refused_at >= request->reply_seen_at);
+	request->reply_seen = taken;
+	request->reply_seen_at = now;
+	return slow;
+}
+
 void request_reply(struct request *request, int status, const char *content_type, char *body,
 		   size_t length)
 {
 	struct MHD_Response *response;
 
+	if (length > ONE_PIECE_MAX && !reserve(request->http, length)) {
+		free(body);
+		refuse(request);
+		return;
+	}
 	request->reply_length = length;
 	if (length <= ONE_PIECE_MAX) {
 		response = MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
@@ -149,6 +221,9 @@ void http_reply_finish(struct request *request)
 	if (request->response != NULL) {
 		MHD_destroy_response(request->response);
 		request->response = NULL;
+	}
+	if (request->reply != NULL) {
+		request->http->reply_bytes -= request->reply_length;
 	}
 	free(request->reply);
 	buf_finish(&request->queue);

@@ -1,0 +1,102 @@
+"""Memory belongs to the operator: what clients send and do not read has a budget for all of them together."""
+
+import http.client
+import re
+import socket
+import tempfile
+import threading
+import unittest
+
+from daemon import Daemon
+from jobkit import submit, wait_until
+from patience import PATIENCE_S
+
+MIB = 1024 * 1024
+
+
+class MemoryTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.daemon = self.enterContext(Daemon(directory.name))
+        with open(f"/proc/{self.daemon.process.pid}/maps", encoding="utf-8") as file:
+            self.sanitized = "san.so" in file.read()
+
+    def resident(self, key="VmRSS"):
+        with open(f"/proc/{self.daemon.process.pid}/status", encoding="utf-8") as file:
+            return int(re.search(rf"^{key}:\s+(\d+)", file.read(), re.MULTILINE)[1]) / 1024
+
+    def gauge(self, name):
+        text = self.daemon.request("GET", "/metrics")[2]
+        return int(re.search(rf"^{name} (\d+)$", text, re.MULTILINE)[1])
+
+    def check_resident(self, limit, key="VmRSS"):
+        """In MiB; a sanitizer keeps what was freed."""
+        if not self.sanitized:
+            wait_until(lambda: self.resident(key) <= limit)
+
+
+class Trees(MemoryTest):
+    def test_small_values_have_a_budget(self):
+        """3 MB of {} were 239 MiB."""
+        body = b'{"labels":[' + b"{}," * 990000 + b"{}]}"
+        answers = []
+
+        def ask():
+            answers.append(self.daemon.request("POST", "/v1/jobs", body))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        self.assertLessEqual({status for status, _, _ in answers}, {413, 503})
+        self.assertEqual(len(answers), 4)
+        self.assertTrue(any("MiB of memory" in problem["detail"] for status, _, problem in answers if status == 413))
+        self.assertLess(self.gauge("narrowd_json_bytes"), MIB)
+        if not self.sanitized:
+            self.assertLessEqual(self.resident("VmHWM"), 296)
+        self.check_resident(64)
+        status, _, problem = self.daemon.request("POST", "/v1/jobs", {"labels": [{}]})
+        self.assertEqual(status, 422, problem)
+
+
+class Readers(MemoryTest):
+    CLIENTS = 100
+
+    def slow_client(self, path):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(("127.0.0.1", self.daemon.port))
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.addCleanup(client.close)
+        return client
+
+    def test_who_does_not_read_holds_no_more_than_the_budget(self):
+        ops = [{"name": f"op{i}_" + "x" * 200, "type": "Conv2d"} for i in range(15000)]
+        types = {"Conv2d": {"static": {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}, "fp32": {}}}
+        job = submit(self.daemon, {"capability": {"ops": ops, "op_types": types}, "evaluator": {"pool": "x"}})
+        path = f"/v1/jobs/{job}/space"
+        size = len(self.daemon.request("GET", path)[2]["ops"])
+        self.assertEqual(size, len(ops))
+        before = self.resident()
+        clients = [self.slow_client(path) for _ in range(self.CLIENTS)]
+        # Refused ones are told so; the budget is full then.
+        told = clients[-1].makefile("rb").readline()
+        self.assertIn(b"503", told)
+        held = self.gauge("narrowd_http_reply_bytes")
+        self.assertGreater(held, MIB)
+        self.assertLessEqual(held, 32 * MIB)
+        if not self.sanitized:
+            self.assertLessEqual(self.resident() - before, 96)
+        self.assertEqual(self.daemon.request("GET", "/readyz")[0], 200)
+        # They are gone soon, since others want the memory.
+        wait_until(lambda: self.gauge("narrowd_http_reply_bytes") == 0)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE_S)
+        connection.request("GET", path)
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
