@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/spell.h"
 
 enum { LONGEST_NUMBER = 400 };
 
@@ -299,23 +300,58 @@ int json_fault(const struct json_at *at, const char *format, ...)
 	return err_fault(at->err, json_pointer(at, pointer), "%s", detail);
 }
 
-void json_only(const struct json_at *object, const char *const *allowed)
+static bool is_among(const char *key, const char *const *names)
+{
+	while (names != NULL && *names != NULL && strcmp(*names, key) != 0) {
+		names++;
+	}
+	return names != NULL && *names != NULL;
+}
+
+/* Of the names the one that is most like it, or NULL. */
+static const char *most_like(const char *key, const char *const *names)
+{
+	const char *like = NULL;
+	size_t least = SPELL_OTHER;
+
+	for (; *names != NULL; names++) {
+		size_t apart = spell_apart(key, *names);
+
+		if (apart < least) {
+			least = apart;
+			like = *names;
+		}
+	}
+	return like;
+}
+
+void json_only_or(const struct json_at *object, const char *const *allowed, const char *inner,
+		  const char *const *inside)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach(object->value, key, value) {
-		const char *const *name = allowed;
+		struct json_at at = json_member(object, key);
+		const char *like;
 
-		while (*name != NULL && strcmp(*name, key) != 0) {
-			name++;
+		if (is_among(key, allowed)) {
+			continue;
 		}
-		if (*name == NULL) {
-			struct json_at at = json_member(object, key);
-
+		like = most_like(key, allowed);
+		if (is_among(key, inside)) {
+			(void)json_fault(&at, "unknown member: it belongs into \"%s\"", inner);
+		} else if (like != NULL) {
+			(void)json_fault(&at, "unknown member: did you mean \"%s\"?", like);
+		} else {
 			(void)json_fault(&at, "unknown member");
 		}
 	}
+}
+
+void json_only(const struct json_at *object, const char *const *allowed)
+{
+	json_only_or(object, allowed, NULL, NULL);
 }
 
 bool json_bool(const struct json_at *at, bool fallback)

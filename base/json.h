@@ -54,8 +54,11 @@ char *json_pointer(const struct json_at *at, char *pointer);
 int json_fault(const struct json_at *at, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Faults every member of `object` whose name is not in the NULL-terminated list. */
+/* Faults every member of `object` whose name is not in the NULL-terminated list, and says which one it is like. */
 void json_only(const struct json_at *object, const char *const *allowed);
+/* The same, and says of members in the list `inside` that they belong into the object's member `inner`. */
+void json_only_or(const struct json_at *object, const char *const *allowed, const char *inner,
+		  const char *const *inside);
 
 /* Each returns `fallback` when absent or faulty; ranges are inclusive. */
 bool json_bool(const struct json_at *at, bool fallback);

@@ -198,6 +198,24 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 	spec->seed = (uint64_t)json_int(&seed, DEFAULT_SEED, 0, INT64_MAX);
 }
 
+/* "accuracy, latency_ms" */
+static char *metrics_text(const json_t *capability)
+{
+	struct buf buf;
+	size_t i;
+	json_t *name;
+
+	buf_init(&buf, LIMIT_BODY_BYTES);
+	json_array_foreach(json_object_get(capability, "metrics"), i, name) {
+		if (json_is_string(name)) {
+			buf_printf(&buf, "%s%s", buf.length > 0 ? ", " : "",
+				   json_string_value(name));
+		}
+	}
+	buf_text(&buf, buf.length == 0 ? "nothing" : "");
+	return buf_take(&buf, NULL);
+}
+
 /* What only the spec and the capability together can tell. */
 static void check_against_capability(const struct json_at *body, const json_t *capability,
 				     const struct spec *spec)
@@ -217,8 +235,12 @@ static void check_against_capability(const struct json_at *body, const json_t *c
 		const char *metric = spec->objective.metrics[i].name;
 
 		if (!codec_capability_has_metric(capability, metric)) {
-			(void)json_fault(&objective, "the evaluator does not report \"%s\"",
-					 metric);
+			char *reported = metrics_text(capability);
+
+			(void)json_fault(&objective,
+					 "the evaluator does not report \"%s\": it reports %s",
+					 metric, reported);
+			free(reported);
 		}
 	}
 }
@@ -234,7 +256,7 @@ static struct spec *read_body(json_t *body, json_t *capability, json_t *target, 
 	struct json_at rules = json_member(&at, "rules");
 
 	atomic_store(&spec->refs, 1);
-	json_only(&at, body_members);
+	json_only_or(&at, body_members, "tuning_criterion", criterion_members);
 	spec->rules =
 		json_int(&rules, stored ? RULES_FIRST : RULES_NEWEST, RULES_FIRST, RULES_NEWEST);
 	if (json_object_get(bare, "baseline") != NULL) {

@@ -126,6 +126,18 @@ class Silence(Kit):
         given = job(modes={"weight_only": several_bits}, approach="weight_only")
         self.assertEqual(self.warned(given), {}, "all are tried")
 
+    def test_faults_say_what_would_do(self):
+        given = job(given={"metrics": ["accuracy", "latency_ms"]}, sed=1, max_trials=3, wholly_new=1,
+                    tuning_criterion={"objective": "fps", "max_trails": 3})
+        self.assertEqual(self.faults(given), {
+            "/sed": 'unknown member: did you mean "seed"?',
+            "/max_trials": 'unknown member: it belongs into "tuning_criterion"',
+            "/wholly_new": "unknown member",
+            "/tuning_criterion/max_trails": 'unknown member: did you mean "max_trials"?',
+            "/tuning_criterion/objective":
+                'the evaluator does not report "fps": it reports accuracy, latency_ms',
+        })
+
     def test_who_allows_to_lose_nearly_everything(self):
         for loss, kind, said in ((1, "relative", "100 %"), (0.5, "relative", "50 %"),
                                  (0.4, "relative", None), (1, "absolute", None)):
