@@ -106,7 +106,8 @@
 	"WITH point AS MATERIALIZED (SELECT number, kind, stage, accuracy, objective_value, feasible," \
 	" asked_n, hash, ?2 * CAST(objective_value AS REAL) AS cost FROM trial" \
 	" WHERE job = ?1 AND state = 'told' AND kind IN (" kinds ") AND excluded IS NULL" \
-	" AND " OF_EVENT("asked_n", "subset") " IS NULL)"
+	" AND NOT EXISTS (SELECT 1 FROM event WHERE event.job = ?1 AND event.n = asked_n" \
+	" AND instr(data, '\"subset\"') AND data -> '$.subset' IS NOT NULL))"
 #define WITH_MERIT \
 	" (SELECT point.*, ?3 * accuracy_value AS merit FROM point" \
 	" JOIN trial ON trial.job = ?1 AND trial.number = point.number)"

@@ -1,5 +1,5 @@
 /** The page of one job. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import {
   type Best,
   FINAL,
@@ -346,6 +346,14 @@ export function JobPage({ id }: { id: string }) {
   const spans = useData<Spans>(`${path}/charts/timeline`, tick).value;
   const sensitivity = useData<Sensitivity>(`${path}/sensitivity`, tick).value;
   const space = useData<Space>(`${path}/space`, 0).value;
+  // What has not changed is not drawn again.
+  const figures = [
+    useMemo(() => job && <Scatter job={job} points={scatter} onTrial={setTrial} onClone={(loss) => setClone({ loss })} />, [job, scatter]),
+    useMemo(() => job && <History job={job} points={history} onTrial={setTrial} />, [job, history]),
+    useMemo(() => <SensitivityBars data={sensitivity} />, [sensitivity]),
+    useMemo(() => job && <MapOfPrecision job={job} map={map} onTrial={setTrial} />, [job, map]),
+    useMemo(() => <Timeline spans={spans} onTrial={setTrial} />, [spans]),
+  ];
   useEffect(() => {
     document.title = job ? `${job.name ?? job.id} ${job.state} · narrowd` : "narrowd";
   }, [job?.name, job?.state]);
@@ -367,11 +375,7 @@ export function JobPage({ id }: { id: string }) {
             <Head job={job} onChange={bump} onClone={() => setClone({ loss: null })} />
             <Answers job={job} best={best} sensitivity={sensitivity} history={history} now={now} />
             <div class="grid">
-              <Scatter job={job} points={scatter} onTrial={setTrial} onClone={(loss) => setClone({ loss })} />
-              <History job={job} points={history} onTrial={setTrial} />
-              <SensitivityBars data={sensitivity} />
-              <MapOfPrecision job={job} map={map} onTrial={setTrial} />
-              <Timeline spans={spans} now={now} onTrial={setTrial} />
+              {figures}
               <Trials job={job} tick={tick} selected={trial} onTrial={setTrial} onChange={bump} />
               <SpacePanel job={job} space={space} />
               <Log events={events} />

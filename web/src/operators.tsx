@@ -106,8 +106,9 @@ export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: Precision
   const [all, setAll] = useState(false);
   const rows = (map?.items ?? []).filter((row) => row.formats.length > 0);
   const ops = map?.ops ?? [];
-  const differs = (op: number) => rows.some((row) => row.formats[op] !== 0);
-  const shown = ops.map((_, op) => op).filter((op, n) => all || ops.length <= SHORT || (differs(op) && n < 4 * SHORT));
+  const differs = (op: number) => rows.some((row) => row.formats[op] !== rows[0]?.formats[op]);
+  const everyOp = ops.map((_, op) => op);
+  const shown = all || ops.length <= SHORT ? everyOp : everyOp.filter(differs).slice(0, SHORT);
   const name = (index: number | undefined) => map?.formats[index ?? 0] ?? "";
   return (
     <Figure
@@ -152,8 +153,8 @@ export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: Precision
                     <th scope="row">{ops[op]}</th>
                     {rows.map((row) => (
                       <td key={row.trial}>
-                        <span class={`cell f${(row.formats[op] ?? 0) % 6}`} title={name(row.formats[op])}>
-                          {row.formats[op] === 0 ? <span class="hidden">fp32</span> : <span aria-label={name(row.formats[op])} role="img">{row.formats[op]}</span>}
+                        <span class={`cell f${(row.formats[op] ?? 0) % 6}`} role="img" aria-label={name(row.formats[op])} title={name(row.formats[op])}>
+                          {row.formats[op] || ""}
                         </span>
                       </td>
                     ))}
@@ -164,7 +165,7 @@ export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: Precision
           </div>
           {ops.length > SHORT && (
             <button type="button" class="quiet" onClick={() => setAll(!all)}>
-              {all ? "Only operators that are lowered somewhere" : `All ${ops.length} operators`}
+              {all ? "Only a few that differ" : `All ${ops.length} operators`}
             </button>
           )}
         </>

@@ -93,18 +93,22 @@ export function Axes(props: { x: Scale; y: Scale; width: number; height: number;
 /** A mark whose shape says what its colour says: filled meets the criterion, hollow misses it. */
 export function Mark(props: { x: number; y: number; kind: string; feasible: boolean | null; title: string; onClick?: () => void }) {
   const { x, y } = props;
-  const name = `mark ${props.kind === "baseline" ? "baseline" : props.feasible ? "meets" : "misses"}`;
-  return (
-    <g class={name} onClick={props.onClick}>
-      {props.kind === "baseline" ? (
-        <rect x={x - 5} y={y - 5} width="10" height="10" />
-      ) : props.feasible ? (
-        <circle cx={x} cy={y} r="4.2" />
-      ) : (
-        <path d={`M${x - 3.5} ${y - 3.5}l7 7m0-7l-7 7`} />
-      )}
-      <title>{props.title}</title>
-    </g>
+  const title = <title>{props.title}</title>;
+  if (props.kind === "baseline") {
+    return (
+      <rect class="mark baseline" x={x - 5} y={y - 5} width="10" height="10" onClick={props.onClick}>
+        {title}
+      </rect>
+    );
+  }
+  return props.feasible ? (
+    <circle class="mark meets" cx={x} cy={y} r="4.2" onClick={props.onClick}>
+      {title}
+    </circle>
+  ) : (
+    <path class="mark misses" d={`M${x - 3.5} ${y - 3.5}l7 7m0-7l-7 7`} onClick={props.onClick}>
+      {title}
+    </path>
   );
 }
 

@@ -6,7 +6,8 @@ import { clock, duration } from "./words";
 
 const LANE = 30;
 
-export function Timeline({ spans, now, onTrial }: { spans: Spans | undefined; now: number; onTrial: (trial: number) => void }) {
+export function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial: (trial: number) => void }) {
+  const now = Date.now();
   const items = (spans?.items ?? []).map((s) => ({
     ...s,
     who: s.worker ?? "nobody yet",
