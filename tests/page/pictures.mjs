@@ -13,14 +13,14 @@ for (const strategy of ["basic", "sgp", "tpe"]) {
   id = await daemon.submit(job(await evaluator.url, { name: `digits by ${strategy}`, strategy, labels: { team: "edge" } }));
   await daemon.finished(id);
 }
-for (const [name, where] of [["home", "/"], ["job", `/jobs/${id}`], ["new", "/#new"]]) {
+for (const [name, where, shows] of [["home", "/", "digits by basic"], ["job", `/jobs/${id}`, "learnt from"], ["new", "/#new"]]) {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 390]) {
       const view = await browser.view(daemon.url);
       await view.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await view.page.setViewportSize({ width, height: 900 });
       await view.open(where);
-      await view.page.waitForLoadState("networkidle").catch(() => undefined);
+      if (shows) await view.see(shows);
       await view.page.screenshot({ path: path.join(folder, `${name}-${colorScheme}-${width}.png`), fullPage: true });
       await view.page.close();
     }
