@@ -66,7 +66,7 @@ static void add_map_row(const struct space *space, char *const *cells, struct fo
 	}
 	for (size_t m = 0; config != NULL && m < space->member_count; m++) {
 		size_t op = space->members[m].op;
-		const char *format = words_format(space, op, choices[op]);
+		const char *format = words_format(space, op, choices);
 
 		buf_printf(text, m > 0 ? ",%zu" : "%zu",
 			   find_format(formats, format != NULL ? format : "fp32"));

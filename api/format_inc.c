@@ -17,8 +17,8 @@ static bool may_have_weight(const struct space *space, size_t op)
 
 	for (enum mode mode = 0; mode < MODE_COUNT && !weight; mode++) {
 		if (kind->per_mode[mode] > 0 && mode_is_quantized(mode)) {
-			json_t *choice =
-				codec_choice_json(space, &kind->choices[kind->first[mode]]);
+			struct choice first = space_resolve(space, op, kind->first[mode], NULL);
+			json_t *choice = codec_choice_json(space, &first);
 
 			quantized = true;
 			weight = json_object_get(choice, "weight") != NULL;

@@ -106,18 +106,18 @@ static void add_loss(const struct job *job, const struct figures *f, struct buf 
 	}
 }
 
-const char *words_format(const struct space *space, size_t op, uint16_t choice)
+const char *words_format(const struct space *space, size_t op, const uint16_t *choices)
 {
-	const struct choice *c = &space_kind(space, op)->choices[choice];
-	uint16_t dtype = c->options[ITEM_WEIGHT_DTYPE];
+	const struct choice c = space_resolve(space, op, choices[op], choices);
+	uint16_t dtype = c.options[ITEM_WEIGHT_DTYPE];
 
-	if (!mode_is_quantized(c->mode)) {
-		return c->mode == MODE_FP32 ? NULL : mode_names[c->mode];
+	if (!mode_is_quantized(c.mode)) {
+		return c.mode == MODE_FP32 ? NULL : mode_names[c.mode];
 	}
 	if (dtype == 0) {
-		dtype = c->options[ITEM_ACTIVATION_DTYPE];
+		dtype = c.options[ITEM_ACTIVATION_DTYPE];
 	}
-	return dtype != 0 ? space_atom(space, dtype) : mode_names[c->mode];
+	return dtype != 0 ? space_atom(space, dtype) : mode_names[c.mode];
 }
 
 /* "41 of 54 operators in int8, 3 in bf16" */
@@ -131,7 +131,7 @@ static void add_operators(const struct job *job, const struct trial *trial, stru
 	config_expand(trial->config, space, choices);
 	for (size_t m = 0; m < space->member_count; m++) {
 		size_t op = space->members[m].op;
-		const char *format = words_format(space, op, choices[op]);
+		const char *format = words_format(space, op, choices);
 		size_t k = 0;
 
 		while (format != NULL && k < used && strcmp(formats[k], format) != 0) {

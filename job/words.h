@@ -17,6 +17,6 @@ char *words_verdict(const struct job *job, const struct trial *trial, const stru
 		    const char *keep_because);
 /* What an operator is lowered to by a choice: the data type of its weights or its precision; NULL for
  * fp32. */
-const char *words_format(const struct space *space, size_t op, uint16_t choice);
+const char *words_format(const struct space *space, size_t op, const uint16_t *choices);
 
 #endif

@@ -45,7 +45,7 @@ uint16_t atoms_intern(struct atoms *atoms, const char *text, bool number)
 {
 	uint16_t atom = atoms_find(atoms, text);
 
-	if (atom != 0 || atoms->count >= UINT16_MAX) {
+	if (atom != 0 || atoms->count >= UINT16_MAX - 1) {
 		return atom;
 	}
 	atoms->list = mem_grow(atoms->list, atoms->count + 1, sizeof(*atoms->list));
@@ -103,6 +103,10 @@ void capability_finish(struct capability *capability)
 	op_lists_finish(capability->blocks, capability->block_count);
 	op_lists_finish(capability->recipes, capability->recipe_count);
 	op_lists_finish(capability->tied, capability->tied_count);
+	for (size_t i = 0; i < capability->uniform_count; i++) {
+		free(capability->uniform[i].pointer);
+	}
+	free(capability->uniform);
 	free(capability->types);
 	free(capability->sets);
 	free(capability->ops);

@@ -96,6 +96,12 @@ struct mode_set {
 	size_t count;
 };
 
+/* An option that has one value for all operators of a mode. */
+struct uniform {
+	enum item item;
+	char *pointer; /* JSON Pointer of where that is said; owned */
+};
+
 struct capability_op {
 	char *name; /* owned, unique */
 	uint32_t type;
@@ -126,6 +132,8 @@ struct capability {
 	size_t recipe_count;
 	struct op_list *tied; /* disjoint, of two or more each, ascending: the first leads */
 	size_t tied_count;
+	struct uniform *uniform;
+	size_t uniform_count;
 	int64_t *calibration_sizes; /* at least one; the first is the default */
 	size_t calibration_size_count;
 };

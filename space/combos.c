@@ -55,6 +55,26 @@ static void add_pair(struct combos *combos)
 	memset(&combos->pairs[combos->pair_count++], 0, sizeof(*combos->pairs));
 }
 
+/* The pairs of a mode from `first` on: the first that has a uniform option varies it. */
+static void share_extras(struct combos *combos, enum mode mode, size_t first)
+{
+	const struct space *space = combos->space;
+
+	for (size_t i = space->extra_count - space->uniform_count; i < space->extra_count; i++) {
+		enum item item = space->extras[i].item;
+		size_t p = first;
+
+		while (p < combos->pair_count &&
+		       position(&combos->pairs[p].items[item], OPTION_UNIFORM) ==
+			       combos->pairs[p].items[item].count) {
+			p++;
+		}
+		if (space->extras[i].mode == mode && p < combos->pair_count) {
+			combos->pairs[p].extra[item] = (uint16_t)i;
+		}
+	}
+}
+
 /* Which pair a type has in the mode at hand, and whose kind was joined to it last. */
 struct type_pair {
 	uint32_t pair, kind;
@@ -64,6 +84,7 @@ struct type_pair {
 static void add_mode(struct combos *combos, enum mode mode, struct type_pair *types)
 {
 	const struct space *space = combos->space;
+	size_t first = combos->pair_count;
 
 	memset(types, 0xFF, space->capability.type_count * sizeof(*types));
 	for (size_t op = 0; op < space->op_count; op++) {
@@ -83,6 +104,16 @@ static void add_mode(struct combos *combos, enum mode mode, struct type_pair *ty
 			type->kind = kind;
 		}
 	}
+	share_extras(combos, mode, first);
+}
+
+/* How many values a pair's item goes through. */
+static size_t radix(const struct combos *combos, size_t pair, size_t item)
+{
+	uint16_t extra = combos->pairs[pair].extra[item];
+
+	return extra > 0 ? combos->space->extras[extra].count
+			 : combos->pairs[pair].items[item].count;
 }
 
 static uint64_t product(const struct combos *combos)
@@ -91,7 +122,7 @@ static uint64_t product(const struct combos *combos)
 
 	for (size_t p = 0; p < combos->pair_count; p++) {
 		for (enum item item = 0; item < ITEM_COUNT; item++) {
-			size_t options = combos->pairs[p].items[item].count;
+			size_t options = radix(combos, p, item);
 
 			if (options > 0 && __builtin_mul_overflow(count, options, &count)) {
 				return UINT64_MAX;
@@ -137,19 +168,23 @@ void combos_finish(struct combos *combos)
 	free(combos->pair_of);
 }
 
-/* One atom for each item of each pair, 0 where the pair has no such item. */
-static uint16_t *digits_of(const struct combos *combos, uint64_t number)
+/* One atom for each item of each pair, 0 where the pair has no such item. Writes what is uniform. */
+static uint16_t *digits_of(const struct combos *combos, uint64_t number, uint16_t *choices)
 {
 	uint16_t *atoms = mem_new(combos->pair_count * ITEM_COUNT, sizeof(*atoms));
 
 	for (size_t i = combos->pair_count * ITEM_COUNT; i-- > 0;) {
-		const struct options *options =
-			&combos->pairs[i / ITEM_COUNT].items[i % ITEM_COUNT];
+		size_t pair = i / ITEM_COUNT, item = i % ITEM_COUNT;
+		uint16_t extra = combos->pairs[pair].extra[item];
+		size_t count = radix(combos, pair, item);
 
-		if (options->count > 0) {
-			atoms[i] = options->atoms[number % options->count];
-			number /= options->count;
+		if (extra > 0) {
+			choices[combos->space->op_count + extra] = (uint16_t)(number % count);
+			atoms[i] = OPTION_UNIFORM;
+		} else if (count > 0) {
+			atoms[i] = combos->pairs[pair].items[item].atoms[number % count];
 		}
+		number /= count > 0 ? count : 1;
 	}
 	return atoms;
 }
@@ -176,7 +211,7 @@ static uint16_t matching_choice(const struct combo_items *kind, const uint16_t *
 
 void combos_choices(const struct combos *combos, uint64_t number, uint16_t *choices)
 {
-	uint16_t *atoms = digits_of(combos, number);
+	uint16_t *atoms = digits_of(combos, number, choices);
 
 	for (size_t op = 0; op < combos->space->op_count; op++) {
 		uint32_t pair = combos->pair_of[op];

@@ -3,8 +3,10 @@
  *
  * For each pair of (type, quantized mode), in the order in which the default config uses them,
  * each item has the union of its options over the pair's operators (strategies.md 3.2). A combo is
- * one option for each item of each pair, the last item of the last pair varying fastest. Nothing
- * is materialised: a combo is its number.
+ * one option for each item of each pair, the last item of the last pair varying fastest. An option
+ * that is uniform varies for all pairs of its mode at once, where the first of them has it: that is
+ * the list of all combos without those in which operators differ. Nothing is materialised: a combo
+ * is its number.
  */
 #ifndef NARROWD_SPACE_COMBOS_H
 #define NARROWD_SPACE_COMBOS_H
@@ -15,6 +17,8 @@
 
 struct combo_items {
 	struct options items[ITEM_COUNT];
+	/* Of a pair: the extra that the item varies, or 0, the calibration size, for none. */
+	uint16_t extra[ITEM_COUNT];
 };
 
 struct combos {
@@ -29,7 +33,7 @@ struct combos {
 void combos_init(struct combos *combos, const struct space *space);
 void combos_finish(struct combos *combos);
 /*
- * Writes the choices of the operators that are in a pair; others are left alone. An operator that
+ * Writes the choices of the operators that are in a pair, and uniform options; others are left alone. An operator that
  * does not offer one of the combo's options takes its default for all items.
  */
 void combos_choices(const struct combos *combos, uint64_t number, uint16_t *choices);

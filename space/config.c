@@ -14,6 +14,40 @@ static struct config *with_room(size_t count)
 	return config;
 }
 
+bool config_uses(const struct config *config, const struct space *space, enum mode mode)
+{
+	size_t i = 0;
+
+	for (size_t op = 0; op < space->op_count; op++) {
+		bool changed = i < config->count && config->changes[i].dimension == op;
+		uint16_t choice = changed ? config->changes[i++].choice : 0;
+
+		if (space_kind(space, op)->choices[choice].mode == mode) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What no operator uses is as in the default: configs that mean the same are equal. */
+static void drop_idle(struct config *config, const struct space *space)
+{
+	size_t first = space->dimension_count - space->uniform_count;
+	size_t kept = config->count;
+
+	while (kept > 0 && config->changes[kept - 1].dimension >= first) {
+		kept--;
+	}
+	for (size_t i = kept; i < config->count; i++) {
+		size_t extra = config->changes[i].dimension - space->op_count;
+
+		if (config_uses(config, space, space->extras[extra].mode)) {
+			config->changes[kept++] = config->changes[i];
+		}
+	}
+	config->count = kept;
+}
+
 /* A sum of mixed terms does not depend on the order of dimensions. */
 static void set_hash(struct config *config)
 {
@@ -39,6 +73,7 @@ struct config *config_create(const struct space *space, const uint16_t *choices)
 			config->changes[count++] = (struct config_change){(uint32_t)d, choices[d]};
 		}
 	}
+	drop_idle(config, space);
 	set_hash(config);
 	return config;
 }
@@ -70,6 +105,7 @@ struct config *config_from_changes(const struct space *space, const struct confi
 			return NULL;
 		}
 	}
+	drop_idle(config, space);
 	set_hash(config);
 	return config;
 }

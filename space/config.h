@@ -23,7 +23,8 @@ struct config {
 	struct config_change changes[]; /* by dimension, ascending; none has choice 0 */
 };
 
-/* From a full vector of space->dimension_count choices. */
+/* From a full vector of space->dimension_count choices. In both, uniform options of modes that no
+ * operator is in are as in the default. */
 struct config *config_create(const struct space *space, const uint16_t *choices);
 /* From changes in any order: NULL when one is outside of the space or repeated. */
 struct config *config_from_changes(const struct space *space, const struct config_change *changes,
@@ -34,6 +35,8 @@ bool config_equal(const struct config *a, const struct config *b);
 /* Writes the full vector. */
 void config_expand(const struct config *config, const struct space *space, uint16_t *ret_choices);
 uint16_t config_choice(const struct config *config, size_t dimension);
+/* Whether an operator is in this mode. */
+bool config_uses(const struct config *config, const struct space *space, enum mode mode);
 /* How many quantizable operators are in high precision: what ties are broken by. */
 size_t config_fallbacks(const struct config *config, const struct space *space);
 /* Whether every operator is in fp32: that is the baseline, whatever its size and alpha. */

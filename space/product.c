@@ -25,6 +25,11 @@ static void init(struct product *product, const struct space *space, bool full)
 	product->size = 1;
 	add_dimension(product, space_size_dimension(space), space_sizes(space));
 	add_dimension(product, space->op_count + 1, space_alphas(space));
+	for (size_t i = space->extra_count - space->uniform_count; i < space->extra_count; i++) {
+		if (full || space_defaults_to(space, space->extras[i].mode)) {
+			add_dimension(product, space->op_count + i, space->extras[i].count);
+		}
+	}
 	for (size_t op = 0; op < space->op_count; op++) {
 		const struct kind *kind = space_kind(space, op);
 

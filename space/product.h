@@ -1,8 +1,10 @@
 /*
  * The op-wise product: every combination of the operators' options in their default mode, times
- * the calibration sizes and the alphas of smooth quant. Precisions and other modes are in the full product only.
+ * the calibration sizes, the alphas of smooth quant and the options that are uniform. Precisions and
+ * other modes are in the full product only.
  *
- * Numbered in mixed radix: the calibration size is the slowest digit, then the alpha, the last
+ * Numbered in mixed radix: the calibration size is the slowest digit, then the alpha, then what is
+ * uniform, the last
  * operator is the fastest (strategies.md 3.1), and number 0 is the default. Memory is linear in the operators.
  */
 #ifndef NARROWD_SPACE_PRODUCT_H

@@ -11,17 +11,20 @@
 #include "space/match.h"
 #include "space/restrict.h"
 #include "space/ties.h"
+#include "space/uniform.h"
 
 /*
  * Building a space walks the operators once. The kind of an operator depends on its set of
  * descriptions and on the entries that match it, so (set, entries) is the key of a cache; operators
- * that differ in the key but not in what is left to them still share one kind.
+ * that differ in the key but not in what is left to them still share one kind. What is uniform is
+ * taken out of what is left before kinds are made of it.
  */
 struct builder {
 	struct space *space;
 	const struct space_request *request;
 	struct match_index by_type, by_name;
-	struct map cache; /* key text -> kind + 1 */
+	struct map cache; /* key text -> place in `left` + 1 */
+	struct left left; /* what restrictions leave of the capability */
 	struct map kinds; /* hash of a kind's content -> kind */
 	struct map noted; /* what was reported already */
 	struct err *reterr;
@@ -40,6 +43,7 @@ void space_destroy(struct space *space)
 			free(space->extras[i].values[k]);
 		}
 		free(space->extras[i].values);
+		free(space->extras[i].atoms);
 		free(space->extras[i].name);
 	}
 	for (size_t i = 0; i < space->note_count; i++) {
@@ -69,12 +73,12 @@ uint16_t space_choices(const struct space *space, size_t dimension)
 
 static bool quantizes(const struct space *space)
 {
-	for (size_t op = 0; op < space->op_count; op++) {
-		if (mode_is_quantized(space_kind(space, op)->choices[0].mode)) {
-			return true;
-		}
+	bool any = false;
+
+	for (enum mode mode = 0; mode_is_quantized(mode); mode++) {
+		any = any || space_defaults_to(space, mode);
 	}
-	return false;
+	return any;
 }
 
 uint16_t space_sizes(const struct space *space)
@@ -187,7 +191,9 @@ static uint64_t mix_kind(uint64_t hash, const struct space *space, const struct 
 		for (int item = 0; item < ITEM_COUNT; item++) {
 			uint16_t atom = kind->choices[c].options[item];
 
-			hash = mix_text(hash, atom != 0 ? space_atom(space, atom) : "");
+			hash = mix_text(hash, atom == OPTION_UNIFORM ? "\n"
+					      : atom != 0            ? space_atom(space, atom)
+								     : "");
 		}
 	}
 	return hash;
@@ -212,29 +218,25 @@ static uint32_t intern_kind(struct builder *b, struct kind *kind)
 	return (uint32_t)space->kind_count++;
 }
 
-/* Of an operator whose restrictions are merged; NULL: it stays in fp32. */
-static int make_kind(struct builder *b, const struct capability_op *op,
-		     const struct restrict_merged *merged, uint32_t *ret)
+/* What is left of an operator whose restrictions are merged; NULL: it stays in fp32. */
+static uint32_t make_left(struct builder *b, const struct capability_op *op,
+			  const struct restrict_merged *merged)
 {
 	struct space *space = b->space;
-	struct mode_description fp32 = {.mode = MODE_FP32};
-	const struct mode_set only = {&fp32, 1};
-	struct mode_set left;
-	struct kind kind;
-	int rc;
+	struct left *left = &b->left;
+	struct mode_set *set;
 
+	left->sets = mem_grow(left->sets, left->set_count + 1, sizeof(*left->sets));
+	set = &left->sets[left->set_count];
 	if (merged == NULL) {
-		rc = kind_init(&kind, &only, b->reterr);
+		set->descriptions = mem_new(1, sizeof(*set->descriptions));
+		set->descriptions->mode = MODE_FP32;
+		set->count = 1;
 	} else {
 		restrict_apply(&space->capability.sets[op->set], merged, b->request,
-			       &space->capability.atoms, on_ignored, b, &left);
-		rc = kind_init(&kind, &left, b->reterr);
-		mode_set_finish(&left);
+			       &space->capability.atoms, on_ignored, b, set);
 	}
-	if (rc == 0) {
-		*ret = intern_kind(b, &kind);
-	}
-	return rc;
+	return (uint32_t)left->set_count++;
 }
 
 /* Merges the entries that match operator or type `of`, and makes them part of the key. */
@@ -251,38 +253,56 @@ static void merge_entries(const struct builder *b, const struct match_index *ind
 	}
 }
 
-static int place_op(struct builder *b, size_t index)
+static void leave_op(struct builder *b, size_t index)
 {
 	const struct capability_op *op = &b->space->capability.ops[index];
 	struct restrict_merged merged = {0};
 	bool kept = b->request->keep_fp32 != NULL && b->request->keep_fp32[index];
 	char *key = mem_printf("%u%s", op->set, kept ? "kept" : "");
-	uint32_t kind = 0;
-	int rc = 0;
+	uint32_t set = 0;
 
 	merge_entries(b, &b->by_type, op->type, &merged, &key);
 	merge_entries(b, &b->by_name, index, &merged, &key);
-	kind = (uint32_t)map_get(&b->cache, key, 0);
-	if (kind > 0) {
-		kind--;
+	set = (uint32_t)map_get(&b->cache, key, 0);
+	if (set > 0) {
+		set--;
 	} else {
-		rc = make_kind(b, op, kept ? NULL : &merged, &kind);
-		map_set(&b->cache, key, (intptr_t)kind + 1);
+		set = make_left(b, op, kept ? NULL : &merged);
+		map_set(&b->cache, key, (intptr_t)set + 1);
 	}
 	free(key);
-	b->space->ops[index] = (struct space_op){op->name, op->type, kind};
+	b->left.set_of[index] = set;
+	b->space->ops[index] = (struct space_op){op->name, op->type, 0};
+}
+
+static int make_kinds(struct builder *b)
+{
+	uint32_t *made = mem_new(b->left.set_count, sizeof(*made)); /* kind + 1 */
+	int rc = 0;
+
+	for (size_t i = 0; i < b->space->op_count && rc == 0; i++) {
+		uint32_t set = b->left.set_of[i];
+		struct kind kind;
+
+		if (made[set] == 0) {
+			rc = kind_init(&kind, &b->left.sets[set], b->reterr);
+			made[set] = rc == 0 ? intern_kind(b, &kind) + 1 : 1;
+		}
+		b->space->ops[i].kind = made[set] - 1;
+	}
+	free(made);
 	return rc;
 }
 
-static struct extra *add_extra(struct space *space, const char *name, size_t count)
+struct extra *space_add_extra(struct space *space, const char *name, size_t count)
 {
 	struct extra *extra;
 
 	space->extras = mem_grow(space->extras, space->extra_count + 1, sizeof(*space->extras));
 	extra = &space->extras[space->extra_count++];
-	extra->name = mem_dup(name);
-	extra->values = mem_new(count, sizeof(*extra->values));
-	extra->count = (uint16_t)count;
+	*extra = (struct extra){.name = mem_dup(name),
+				.values = mem_new(count, sizeof(*extra->values)),
+				.count = (uint16_t)count};
 	return extra;
 }
 
@@ -293,13 +313,13 @@ static void add_extras(struct builder *b)
 	bool asked = request->calibration_size_count > 0;
 	const int64_t *sizes = asked ? request->calibration_sizes : capability->calibration_sizes;
 	size_t count = asked ? request->calibration_size_count : 1;
-	struct extra *extra = add_extra(b->space, "calibration_sampling_size", count);
+	struct extra *extra = space_add_extra(b->space, "calibration_sampling_size", count);
 
 	for (size_t i = 0; i < count; i++) {
 		extra->values[i] = mem_printf("%lld", (long long)sizes[i]);
 	}
 	if (request->smooth_quant && request->alpha_count > 1) {
-		extra = add_extra(b->space, "smooth_quant_alpha", request->alpha_count);
+		extra = space_add_extra(b->space, "smooth_quant_alpha", request->alpha_count);
 		for (size_t i = 0; i < request->alpha_count; i++) {
 			extra->values[i] = mem_dup(request->alphas[i]);
 		}
@@ -385,18 +405,18 @@ static int build(struct builder *b)
 	}
 	space->op_count = space->capability.op_count;
 	space->ops = mem_new(space->op_count, sizeof(*space->ops));
+	b->left.set_of = mem_new(space->op_count, sizeof(*b->left.set_of));
 	for (size_t i = 0; i < space->op_count; i++) {
-		rc = place_op(b, i);
-		if (rc != 0) {
-			return rc;
-		}
+		leave_op(b, i);
 	}
-	rc = ties_fold(space, b->reterr);
+	add_extras(b);
+	rc = uniform_take(space, &b->left, b->request, b->reterr);
+	rc = rc == 0 ? make_kinds(b) : rc;
+	rc = rc == 0 ? ties_fold(space, b->reterr) : rc;
 	if (rc != 0) {
 		return rc;
 	}
 	note_entries(b);
-	add_extras(b);
 	space->dimension_count = space->op_count + space->extra_count;
 	space->fingerprint = fingerprint(space);
 	return 0;
@@ -421,6 +441,7 @@ struct space *space_create(struct capability *capability, const struct space_req
 	rc = build(&b);
 	match_index_finish(&b.by_type);
 	match_index_finish(&b.by_name);
+	left_finish(&b.left);
 	map_finish(&b.cache);
 	map_finish(&b.kinds);
 	map_finish(&b.noted);

@@ -53,10 +53,13 @@ struct space_request {
 	size_t alpha_count;        /* tuned when there are two or more */
 };
 
+/* In a choice: the option is what a dimension for all operators of the mode says. No atom. */
+enum { OPTION_UNIFORM = UINT16_MAX };
+
 struct choice {
 	enum mode mode;
 	uint16_t branch;              /* which description of the mode: data types in order */
-	uint16_t options[ITEM_COUNT]; /* atoms, 0 = the item is not there */
+	uint16_t options[ITEM_COUNT]; /* atoms, 0 = the item is not there; or OPTION_UNIFORM */
 };
 
 struct kind {
@@ -85,6 +88,10 @@ struct extra {
 	char *name; /* "calibration_sampling_size" */
 	char **values;
 	uint16_t count;
+	/* Of an option that is uniform; `atoms`, owned, is NULL for other extras. */
+	uint16_t *atoms;
+	enum mode mode;
+	enum item item;
 };
 
 /* What an entry of op_type_dict or op_name_dict means. */
@@ -112,6 +119,7 @@ struct space {
 	size_t kind_count;
 	struct extra *extras;
 	size_t extra_count;
+	size_t uniform_count; /* so many of the extras, the last ones, are options for all */
 	struct space_remark *notes;
 	size_t note_count;
 	struct space_entry *entries; /* op_type_dict's, then op_name_dict's */
@@ -157,12 +165,23 @@ static inline size_t space_size_dimension(const struct space *space)
 /* The dimension of smooth quant's alpha, there only when several are to be tried. */
 static inline bool space_has_alphas(const struct space *space)
 {
-	return space->extra_count > 1;
+	return space->extra_count - space->uniform_count > 1;
 }
 static inline size_t space_alpha_dimension(const struct space *space)
 {
 	return space->op_count + 1;
 }
+/* The extra of an option that is uniform in this mode, or NULL, and its dimension. */
+const struct extra *space_uniform(const struct space *space, enum mode mode, enum item item,
+				  size_t *ret_dimension);
+/* Where among the values of a uniform option an atom is; its count when it is none of them. */
+uint16_t extra_find(const struct extra *extra, uint16_t atom);
+/* The choice that an operator has in a config, whose full vector is `choices`: options that are
+ * uniform are filled in. Without `choices` they have their defaults. */
+struct choice space_resolve(const struct space *space, size_t op, uint16_t choice,
+			    const uint16_t *choices);
+/* Whether operators that are quantized by default are so in this mode. */
+bool space_defaults_to(const struct space *space, enum mode mode);
 /* How many calibration sizes are worth trying: one when no operator is quantized. */
 uint16_t space_sizes(const struct space *space);
 /* How many alphas are tuned together with operators: one under rules 1. */

@@ -12,7 +12,9 @@ static void add_kind(const struct space *space, const struct kind *kind, struct 
 		for (int item = 0; item < ITEM_COUNT; item++) {
 			uint16_t atom = choice->options[item];
 
-			if (atom != 0) {
+			if (atom == OPTION_UNIFORM) {
+				buf_printf(ret, " %d=*", item);
+			} else if (atom != 0) {
 				buf_printf(ret, " %d=", item);
 				buf_json_string(ret, space_atom(space, atom),
 						strlen(space_atom(space, atom)));

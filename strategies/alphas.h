@@ -1,6 +1,6 @@
 /*
- * The alphas of smooth quant for strategies that choose one first: the one under which the default
- * loses least is kept for everything else.
+ * What holds for all operators, for strategies that choose it first: the alpha of smooth quant, then
+ * each option that is uniform. The one under which the default does best is kept for everything else.
  */
 #ifndef NARROWD_STRATEGIES_ALPHAS_H
 #define NARROWD_STRATEGIES_ALPHAS_H
@@ -9,16 +9,21 @@
 
 struct alphas {
 	const struct trials *trials; /* borrowed */
-	uint16_t count, chosen;
-	bool settled; /* `chosen` is final; from the start when there is one alpha alone */
+	bool one;                    /* the first alpha is taken */
+	uint16_t *chosen;            /* of each extra of the space; owned */
+	size_t extra;                /* which is being chosen */
+	bool settled;                /* all are; from the start when none has several values */
 };
 
-void alphas_init(struct alphas *alphas, const struct trials *trials);
-/* Asks for the default under an alpha; false when all of that was asked. */
+void alphas_init(struct alphas *alphas, const struct trials *trials, bool one);
+void alphas_finish(struct alphas *alphas);
+/* Asks for the default, and for it under what is to be chosen; false when all of that was asked. */
 bool alphas_ask(const struct alphas *alphas, struct question *out);
 /* Takes in what `trials` knows by now. */
 void alphas_apply(struct alphas *alphas);
-/* Whether a trial is about another alpha than the chosen one; the baseline has none. */
+/* The default under what was chosen; the caller destroys it. */
+struct config *alphas_default(const struct alphas *alphas);
+/* Whether a trial is about something else than what was chosen; the baseline is not. */
 bool alphas_differ(const struct alphas *alphas, const struct known *trial);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "space/config_set.h"
+#include "strategies/alphas.h"
 #include "strategies/go_on.h"
 #include "strategies/models/effects.h"
 
@@ -28,6 +29,8 @@ struct knapsack {
 	const struct problem *problem; /* borrowed */
 	struct effects effects;
 	struct config_set seen;
+	struct trials trials; /* what `alphas` looks at */
+	struct alphas alphas; /* of what is uniform; the first alpha is taken */
 	bool wants_scores;
 	bool score_asked, score_told;
 	bool started, met; /* whether the default was told; whether anything met the criterion */
@@ -58,7 +61,10 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	k->problem = problem;
 	k->high = INFINITY;
 	k->budget = first_budget;
+	trials_init(&k->trials, problem->space, true);
+	alphas_init(&k->alphas, &k->trials, true);
 	effects_init(&k->effects, problem);
+	k->effects.extras = k->alphas.chosen;
 	k->wants_scores = effects_wants_scores(&k->effects, problem);
 	k->costs = mem_new(k->effects.option_count, sizeof(*k->costs));
 	k->borders = mem_new(k->effects.op_count, sizeof(*k->borders));
@@ -80,6 +86,8 @@ static void finish(void *state)
 	effects_finish(&k->effects);
 	config_set_finish(&k->seen);
 	go_on_finish(&k->rest);
+	alphas_finish(&k->alphas);
+	trials_finish(&k->trials);
 	free(k->costs);
 	free(k->borders);
 }
@@ -151,6 +159,16 @@ static void move_budget(struct knapsack *k, bool met, double loss)
 	leave_failures(k);
 }
 
+/* Whether an answer is the default's under what was chosen for all operators. */
+static bool is_default(const struct knapsack *k, const struct config *config)
+{
+	struct config *chosen = alphas_default(&k->alphas);
+	bool same = k->alphas.settled && config_equal(chosen, config);
+
+	config_destroy(chosen);
+	return same;
+}
+
 static void take(struct knapsack *k, const struct event *event)
 {
 	bool asked = event->type == EVENT_ASKED;
@@ -167,6 +185,8 @@ static void take(struct knapsack *k, const struct event *event)
 	if (event->kind != QUESTION_EVALUATE) {
 		return;
 	}
+	(void)trials_apply(&k->trials, event);
+	alphas_apply(&k->alphas);
 	if (!config_set_has(&k->seen, event->config)) {
 		config_set_add(&k->seen, event->config);
 	}
@@ -184,7 +204,9 @@ static void take(struct knapsack *k, const struct event *event)
 		       ? effects_measured_loss(k->problem->criterion, event->margin)
 		       : 2;
 	if (!k->started) {
-		calibrate(k, loss);
+		if (is_default(k, event->config)) {
+			calibrate(k, loss);
+		}
 	} else if (event->type != EVENT_TOLD) {
 		note_failure(k);
 	} else {
@@ -226,7 +248,7 @@ static struct config *propose(const struct knapsack *k)
 	bool narrow_enough = k->low > 0 && k->high / k->low < narrow;
 
 	if (!k->started) {
-		return config_from_changes(k->problem->space, NULL, 0);
+		return alphas_default(&k->alphas);
 	}
 	return k->budgets < MOST_BUDGETS && !narrow_enough ? solve(k) : NULL;
 }
@@ -261,6 +283,9 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	}
 	out->kind = QUESTION_EVALUATE;
 	out->stage = k->started ? "knapsack" : "default";
+	if (!k->started && !k->alphas.settled && alphas_ask(&k->alphas, out)) {
+		return STEP_ASK;
+	}
 	out->config = propose(k);
 	if (out->config != NULL) {
 		return STEP_ASK;

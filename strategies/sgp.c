@@ -108,8 +108,9 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	sgp->accepted = sgp->candidate = sgp->doubted = SIZE_MAX;
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem->space, true);
-	alphas_init(&sgp->alphas, &sgp->beliefs.trials);
+	alphas_init(&sgp->alphas, &sgp->beliefs.trials, false);
 	effects_init(&sgp->beliefs.effects, problem);
+	sgp->beliefs.effects.extras = sgp->alphas.chosen;
 	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
 	expect_some_loss(sgp);
 	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
@@ -124,6 +125,7 @@ static void finish(void *state)
 	struct sgp *sgp = state;
 
 	trials_finish(&sgp->beliefs.trials);
+	alphas_finish(&sgp->alphas);
 	effects_finish(&sgp->beliefs.effects);
 	linear_finish(&sgp->beliefs.loss);
 	linear_finish(&sgp->beliefs.latency);
@@ -317,7 +319,6 @@ static bool take(struct sgp *sgp, const struct event *event)
 	}
 	index = trials_apply(&sgp->beliefs.trials, event);
 	alphas_apply(&sgp->alphas);
-	sgp->beliefs.effects.alpha = sgp->alphas.chosen;
 	if (event->type != EVENT_TOLD) {
 		return false;
 	}

@@ -21,17 +21,23 @@ static const char *const question_names[] = {
 static json_t *options_json(const struct space *space, const struct trial *trial)
 {
 	json_t *all = json_object();
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
 
+	if (trial->config != NULL) {
+		config_expand(trial->config, space, choices);
+	}
 	for (size_t i = 0; i < trial->op_count; i++) {
 		const struct kind *kind = space_kind(space, trial->ops[i]);
 		json_t *list = json_array();
 
 		for (uint16_t o = 0; o < kind->count; o++) {
-			(void)json_array_append_new(list,
-						    codec_choice_json(space, &kind->choices[o]));
+			struct choice c = space_resolve(space, trial->ops[i], o, choices);
+
+			(void)json_array_append_new(list, codec_choice_json(space, &c));
 		}
 		(void)json_object_set_new(all, space->ops[trial->ops[i]].name, list);
 	}
+	free(choices);
 	return all;
 }
 

@@ -324,7 +324,8 @@ static json_t *options_json(const struct sensitivity *s, size_t op)
 
 	for (size_t i = 0; i < kind->count; i++) {
 		uint32_t o = p->first[op] + (uint32_t)i;
-		json_t *option = codec_choice_json(s->space, &kind->choices[i]);
+		struct choice choice = space_resolve(s->space, op, (uint16_t)i, NULL);
+		json_t *option = codec_choice_json(s->space, &choice);
 		double score = s->option_scores[s->first[op] + i];
 
 		(void)json_object_set_new(option, "score",

@@ -151,8 +151,9 @@ struct strategy_host {
 	const char *(*choice_mode)(const struct space *space, size_t op, uint16_t choice);
 	bool (*choice_is_quantized)(const struct space *space, size_t op, uint16_t choice);
 	/* As configs have it: attribute "weight" or "activation", option "dtype", "scheme", ...; NULL
-	 * when the choice does not have it. */
-	const char *(*choice_option)(const struct space *space, size_t op, uint16_t choice,
+	 * when the operator's choice does not have it. `choices` is a whole config, one choice for every
+	 * dimension: options that are uniform follow from others than the operator's. */
+	const char *(*choice_option)(const struct space *space, size_t op, const uint16_t *choices,
 				     const char *attribute, const char *option);
 	/* What the capability says of the operator in the mode of the choice, or of all that are tied to
 	 * it together; NAN when nothing. */

@@ -11,9 +11,19 @@
 #include "job/spec/codec_shared.h"
 
 static const char *const capability_members[] = {
-	"framework", "model", "op_types",    "ops",     "blocks",
-	"modules",   "tied",  "recipes_ops", "answers", "calibration_sampling_sizes",
-	"metrics",   NULL,
+	"framework",
+	"model",
+	"op_types",
+	"ops",
+	"blocks",
+	"modules",
+	"tied",
+	"uniform",
+	"recipes_ops",
+	"answers",
+	"calibration_sampling_sizes",
+	"metrics",
+	NULL,
 };
 static const char *const op_members[] = {"name", "type", "modes", "latency_ms", "score", NULL};
 static const char *const description_members[] = {"weight", "activation", NULL};
@@ -331,6 +341,7 @@ static void read_groups(struct op_reader *r, const struct json_at *at)
 	struct json_at modules = json_member(at, "modules");
 	struct json_at recipes = json_member(at, "recipes_ops");
 	struct json_at tied = json_member(at, "tied");
+	struct json_at uniform = json_member(at, "uniform");
 	const char *key;
 	json_t *value;
 
@@ -345,6 +356,7 @@ static void read_groups(struct op_reader *r, const struct json_at *at)
 		codec_modules_read(&modules, &r->names, c);
 	}
 	codec_tied_read(&tied, &r->names, c);
+	codec_uniform_read(&uniform, c);
 	if (recipes.value != NULL && json_is_object_at(&recipes)) {
 		json_object_foreach(recipes.value, key, value) {
 			struct json_at member = json_member(&recipes, key);

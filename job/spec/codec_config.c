@@ -1,6 +1,7 @@
 #include "job/spec/codec_config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "job/spec/recipes.h"
@@ -49,6 +50,7 @@ enum { CACHE_SLOTS = 512 };
 
 struct op_cache {
 	const struct space *space;
+	const uint16_t *choices; /* of the config: what is uniform is in all objects the same */
 	struct {
 		json_t *object;
 		const struct choice *choice;
@@ -75,13 +77,23 @@ static json_t *op_json(const struct space *space, uint32_t type, const struct ch
 }
 
 /* Borrowed from the cache. */
-static json_t *cached_op(struct op_cache *cache, uint32_t type, const struct choice *choice)
+static json_t *cached_op(struct op_cache *cache, const struct space_member *member)
 {
+	static const struct choice fp32 = {.mode = MODE_FP32};
+	const struct space *space = cache->space;
+	uint16_t c = cache->choices != NULL ? cache->choices[member->op] : 0;
+	const struct choice *choice =
+		cache->choices != NULL ? &space_kind(space, member->op)->choices[c] : &fp32;
+	uint32_t type = member->type;
 	size_t slot = ((uintptr_t)choice / sizeof(*choice) + (size_t)type * 31) % CACHE_SLOTS;
 
 	if (cache->slots[slot].choice != choice || cache->slots[slot].type != type) {
+		struct choice resolved =
+			choice != &fp32 ? space_resolve(space, member->op, c, cache->choices)
+					: fp32;
+
 		json_decref(cache->slots[slot].object);
-		cache->slots[slot].object = op_json(cache->space, type, choice);
+		cache->slots[slot].object = op_json(space, type, &resolved);
 		cache->slots[slot].choice = choice;
 		cache->slots[slot].type = type;
 	}
@@ -93,9 +105,21 @@ static json_t *extra_json(const struct extra *extra, uint16_t choice)
 	return json_loads(extra->values[choice], JSON_DECODE_ANY, NULL);
 }
 
+/* Against the default, by its choice or by an option that is uniform. */
+static bool is_changed(const struct space *space, size_t op, const uint16_t *choices)
+{
+	struct choice was, now;
+
+	if (choices[op] != 0 || space->uniform_count == 0) {
+		return choices[op] != 0;
+	}
+	was = space_resolve(space, op, 0, NULL);
+	now = space_resolve(space, op, 0, choices);
+	return memcmp(was.options, now.options, sizeof(was.options)) != 0;
+}
+
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes)
 {
-	static const struct choice fp32 = {.mode = MODE_FP32};
 	const struct space *space = spec->space;
 	struct op_cache *cache = mem_new(1, sizeof(*cache));
 	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
@@ -105,16 +129,13 @@ json_t *codec_config_json(const struct spec *spec, const struct config *config, 
 	cache->space = space;
 	if (config != NULL) {
 		config_expand(config, space, choices);
+		cache->choices = choices;
 	}
 	for (size_t m = 0; m < space->member_count; m++) {
 		const struct space_member *member = &space->members[m];
-		uint16_t c = choices[member->op];
-		const struct choice *choice =
-			config != NULL ? &space_kind(space, member->op)->choices[c] : &fp32;
 
-		if (config == NULL || !only_changes || c != 0) {
-			(void)json_object_set_nocheck(ops, member->name,
-						      cached_op(cache, member->type, choice));
+		if (config == NULL || !only_changes || is_changed(space, member->op, choices)) {
+			(void)json_object_set_nocheck(ops, member->name, cached_op(cache, member));
 		}
 	}
 	op_cache_finish(cache);
@@ -169,39 +190,58 @@ struct config *codec_changes_read(const struct space *space, const json_t *chang
 	return config;
 }
 
+static void add_once(json_t *options, json_t *option)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < json_array_size(options) && !known; i++) {
+		known = json_equal(json_array_get(options, i), option) != 0;
+	}
+	if (!known) {
+		(void)json_array_append(options, option);
+	}
+	json_decref(option);
+}
+
+/* The list of an item in {"weight": {"scheme": []}}, made when it is not there. */
+static json_t *item_list(json_t *branch, int item)
+{
+	const char *attribute = item_names[item].weight ? "weight" : "activation";
+	json_t *options;
+
+	if (json_object_get(branch, attribute) == NULL) {
+		(void)json_object_set_new(branch, attribute, json_object());
+	}
+	branch = json_object_get(branch, attribute);
+	options = json_object_get(branch, item_names[item].name);
+	if (options == NULL) {
+		options = json_array();
+		(void)json_object_set_new(branch, item_names[item].name, options);
+	}
+	return options;
+}
+
 /* {"weight": {"scheme": ["sym", ...]}} of the choices of one mode and branch. */
 static json_t *branch_json(const struct space *space, const struct choice *choices, size_t count)
 {
 	json_t *result = json_object();
+	size_t dimension;
 
 	for (size_t c = 0; c < count; c++) {
-		for (int item = 0; item < ITEM_COUNT; item++) {
-			const char *attribute = item_names[item].weight ? "weight" : "activation";
-			json_t *options, *option;
-			size_t i;
-			bool known = false;
+		for (enum item item = 0; item < ITEM_COUNT; item++) {
+			uint16_t atom = choices[c].options[item];
+			const struct extra *extra =
+				atom == OPTION_UNIFORM
+					? space_uniform(space, choices[c].mode, item, &dimension)
+					: NULL;
 
-			if (choices[c].options[item] == 0) {
-				continue;
+			if (atom != 0 && extra == NULL) {
+				add_once(item_list(result, item), option_json(space, atom));
 			}
-			if (json_object_get(result, attribute) == NULL) {
-				(void)json_object_set_new(result, attribute, json_object());
+			for (uint16_t i = 0; extra != NULL && i < extra->count; i++) {
+				add_once(item_list(result, item),
+					 option_json(space, extra->atoms[i]));
 			}
-			options = json_object_get(json_object_get(result, attribute),
-						  item_names[item].name);
-			if (options == NULL) {
-				options = json_array();
-				(void)json_object_set_new(json_object_get(result, attribute),
-							  item_names[item].name, options);
-			}
-			option = option_json(space, choices[c].options[item]);
-			for (i = 0; i < json_array_size(options) && !known; i++) {
-				known = json_equal(json_array_get(options, i), option) != 0;
-			}
-			if (!known) {
-				(void)json_array_append(options, option);
-			}
-			json_decref(option);
 		}
 	}
 	return result;
@@ -279,6 +319,33 @@ static json_t *entries_json(const struct space *space)
 	return list;
 }
 
+/* Those that are uniform in a list of their own. */
+static void add_extra(json_t *extras, size_t place, const struct extra *extra)
+{
+	json_t *values = json_array(), *uniform = json_object_get(extras, "uniform");
+	char *option;
+
+	for (uint16_t c = 0; c < extra->count; c++) {
+		(void)json_array_append_new(values, extra_json(extra, c));
+	}
+	if (extra->atoms == NULL) {
+		(void)json_object_set_new(
+			extras, place == 0 ? "calibration_sampling_sizes" : "smooth_quant_alphas",
+			values);
+		return;
+	}
+	if (uniform == NULL) {
+		uniform = json_array();
+		(void)json_object_set_new(extras, "uniform", uniform);
+	}
+	option = mem_printf("%s.%s", item_names[extra->item].weight ? "weight" : "activation",
+			    item_names[extra->item].name);
+	(void)json_array_append_new(uniform,
+				    json_pack("{s:s, s:s, s:o}", "mode", mode_names[extra->mode],
+					      "option", option, "values", values));
+	free(option);
+}
+
 json_t *codec_space_json(const struct spec *spec)
 {
 	const struct space *space = spec->space;
@@ -296,24 +363,17 @@ json_t *codec_space_json(const struct spec *spec)
 		const struct space_member *member = &space->members[m];
 		const struct space_op *op = &space->ops[member->op];
 		const struct kind *kind = space_kind(space, member->op);
+		struct choice usual = space_resolve(space, member->op, 0, NULL);
 
 		(void)json_array_append_new(
 			ops, json_pack("{s:s, s:s, s:I, s:O, s:o, s:s*}", "name", member->name,
 				       "type", space->capability.types[member->type], "choices",
 				       (json_int_t)kind->count, "modes", kinds[op->kind], "default",
-				       codec_choice_json(space, &kind->choices[0]), "tied_to",
+				       codec_choice_json(space, &usual), "tied_to",
 				       space_follows(space, m) ? op->name : NULL));
 	}
 	for (size_t i = 0; i < space->extra_count; i++) {
-		const struct extra *extra = &space->extras[i];
-		json_t *values = json_array();
-
-		for (uint16_t c = 0; c < extra->count; c++) {
-			(void)json_array_append_new(values, extra_json(extra, c));
-		}
-		(void)json_object_set_new(
-			extras, i == 0 ? "calibration_sampling_sizes" : "smooth_quant_alphas",
-			values);
+		add_extra(extras, i, &space->extras[i]);
 	}
 	for (size_t i = 0; i < space->note_count; i++) {
 		(void)json_array_append_new(warnings, json_pack("{s:s, s:s}", "pointer",

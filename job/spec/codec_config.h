@@ -15,7 +15,8 @@
  * NULL means the baseline: every operator in fp32. New reference. */
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes);
 
-/* {"mode", "weight", "activation"}: one option of an operator. New reference. */
+/* {"mode", "weight", "activation"}: one option of an operator, as space_resolve() made it. New
+ * reference. */
 json_t *codec_choice_json(const struct space *space, const struct choice *choice);
 
 /* [[dimension, choice], ...] as the log keeps it. New reference. */

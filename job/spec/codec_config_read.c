@@ -63,13 +63,61 @@ static void read_attribute(const struct space *space, const struct json_at *op, 
 	}
 }
 
-static bool same_choice(const struct choice *a, const struct choice *b)
+/* Whether it is this choice with one of the values that uniform options can have. */
+static bool same_choice(const struct space *space, const struct choice *a,
+			const struct choice *like)
 {
-	return a->mode == b->mode && memcmp(a->options, b->options, sizeof(a->options)) == 0;
+	bool same = a->mode == like->mode;
+
+	for (enum item item = 0; item < ITEM_COUNT && same; item++) {
+		size_t dimension;
+		const struct extra *extra =
+			a->options[item] == OPTION_UNIFORM
+				? space_uniform(space, a->mode, item, &dimension)
+				: NULL;
+
+		same = extra != NULL ? extra_find(extra, like->options[item]) < extra->count
+				     : a->options[item] == like->options[item];
+	}
+	return same;
+}
+
+/* What operators say of a config, and which dimensions they have said. */
+struct said {
+	uint16_t *choices;
+	bool *known;
+};
+
+static void take_uniform(const struct space *space, const struct choice *choice,
+			 const struct choice *like, const struct json_at *at, struct said *said)
+{
+	for (enum item item = 0; space->uniform_count > 0 && item < ITEM_COUNT; item++) {
+		const struct item_name *name = &item_names[item];
+		const struct extra *extra;
+		size_t dimension = 0;
+		uint16_t value;
+
+		if (choice->options[item] != OPTION_UNIFORM) {
+			continue;
+		}
+		extra = space_uniform(space, choice->mode, item, &dimension);
+		value = extra_find(extra, like->options[item]);
+		if (said->known[dimension] && said->choices[dimension] != value) {
+			(void)json_fault(at,
+					 "the %s %s has one value for all operators in %s, and "
+					 "another one has %s",
+					 name->weight ? "weight" : "activation", name->name,
+					 mode_names[choice->mode],
+					 space_atom(space, extra->atoms[said->choices[dimension]]));
+		}
+		said->choices[dimension] =
+			said->known[dimension] ? said->choices[dimension] : value;
+		said->known[dimension] = true;
+	}
 }
 
 static uint16_t read_choice(const struct space *space, const struct space_member *member,
-			    const struct json_at *at)
+			    const struct json_at *at, struct said *said)
 {
 	static const char *const members[] = {"type", "mode", "weight", "activation", NULL};
 	const struct kind *kind = space_kind(space, member->op);
@@ -93,7 +141,8 @@ static uint16_t read_choice(const struct space *space, const struct space_member
 	read_attribute(space, at, true, &like);
 	read_attribute(space, at, false, &like);
 	for (uint16_t c = 0; c < kind->count && at->err->fault_count == faults; c++) {
-		if (same_choice(&kind->choices[c], &like)) {
+		if (same_choice(space, &kind->choices[c], &like)) {
+			take_uniform(space, &kind->choices[c], &like, at, said);
 			return c;
 		}
 	}
@@ -105,29 +154,29 @@ static uint16_t read_choice(const struct space *space, const struct space_member
 
 /* Of tied operators one may stand for all; those that are there must agree. */
 static void take_choice(const struct space *space, const struct space_member *member,
-			const struct json_at *at, uint16_t *choices, bool *taken)
+			const struct json_at *at, struct said *said)
 {
-	uint16_t choice = read_choice(space, member, at);
+	uint16_t choice = read_choice(space, member, at, said);
 
-	if (taken[member->op] && choices[member->op] != choice) {
+	if (said->known[member->op] && said->choices[member->op] != choice) {
 		(void)json_fault(at, "the operator is tied to \"%s\" and has another choice here",
 				 space->ops[member->op].name);
 	}
-	choices[member->op] = choice;
-	taken[member->op] = true;
+	said->choices[member->op] = said->known[member->op] ? said->choices[member->op] : choice;
+	said->known[member->op] = true;
 }
 
 static void read_ops(const struct space *space, const struct map *ops, const struct json_at *at,
 		     uint16_t *choices)
 {
-	bool *taken;
+	struct said said = {.choices = choices};
 	const char *name;
 	json_t *value;
 
 	if (at->value == NULL || !json_is_object_at(at)) {
 		return;
 	}
-	taken = mem_new(space->op_count, sizeof(*taken));
+	said.known = mem_new(space->dimension_count, sizeof(*said.known));
 	json_object_foreach(at->value, name, value) {
 		struct json_at member = json_member(at, name);
 		intptr_t m = map_get(ops, name, -1);
@@ -135,10 +184,10 @@ static void read_ops(const struct space *space, const struct map *ops, const str
 		if (m < 0) {
 			(void)json_fault(&member, "the space has no operator of this name");
 		} else {
-			take_choice(space, &space->members[m], &member, choices, taken);
+			take_choice(space, &space->members[m], &member, &said);
 		}
 	}
-	free(taken);
+	free(said.known);
 }
 
 static uint16_t read_extra(const struct extra *extra, const struct json_at *at)

@@ -1,6 +1,7 @@
 #include "job/spec/codec_shared.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -77,4 +78,58 @@ void codec_tied_read(const struct json_at *at, const struct map *names,
 		read_group(&item, names, g, group_of, &capability->tied[g]);
 	}
 	free(group_of);
+}
+
+/* ITEM_COUNT for what is no path. */
+static enum item item_of(const char *path)
+{
+	enum item item = 0;
+
+	for (; item < ITEM_COUNT; item++) {
+		const char *attribute = item_names[item].weight ? "weight." : "activation.";
+		size_t length = strlen(attribute);
+
+		if (strncmp(path, attribute, length) == 0 &&
+		    strcmp(path + length, item_names[item].name) == 0) {
+			break;
+		}
+	}
+	return item;
+}
+
+static void read_path(const struct json_at *at, struct capability *c)
+{
+	const char *path = json_string_in(at, NULL, LIMIT_NAME_BYTES);
+	enum item item = path != NULL ? item_of(path) : ITEM_COUNT;
+	char pointer[ERR_POINTER_MAX];
+
+	if (path == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < c->uniform_count; i++) {
+		if (c->uniform[i].item == item) {
+			(void)json_fault(at, "the option is in this list already");
+			return;
+		}
+	}
+	if (item == ITEM_COUNT) {
+		(void)json_fault(at, "unknown option: \"weight.\" or \"activation.\" and one of "
+				     "dtype, scheme, algorithm, granularity, of weights bits and "
+				     "group_size too, of activations compute_dtype");
+		return;
+	}
+	c->uniform = mem_grow(c->uniform, c->uniform_count + 1, sizeof(*c->uniform));
+	c->uniform[c->uniform_count++] = (struct uniform){item, mem_dup(json_pointer(at, pointer))};
+}
+
+void codec_uniform_read(const struct json_at *at, struct capability *capability)
+{
+	if (!json_is_array_at(at, ITEM_COUNT)) {
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(at->value); i++) {
+		struct json_at item = json_item(at, i);
+
+		read_path(&item, capability);
+	}
 }

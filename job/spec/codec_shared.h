@@ -12,5 +12,7 @@
 /* `names` has each operator's index plus one. Groups are left ascending. */
 void codec_tied_read(const struct json_at *at, const struct map *names,
 		     struct capability *capability);
+/* Paths such as "activation.algorithm". */
+void codec_uniform_read(const struct json_at *at, struct capability *capability);
 
 #endif

@@ -50,17 +50,17 @@ static bool choice_is_quantized(const struct space *space, size_t op, uint16_t c
 	return mode_is_quantized(choice_of(space, op, choice)->mode);
 }
 
-static const char *choice_option(const struct space *space, size_t op, uint16_t choice,
+static const char *choice_option(const struct space *space, size_t op, const uint16_t *choices,
 				 const char *attribute, const char *option)
 {
+	size_t dimension = op_dimension(space, op);
+	struct choice choice = space_resolve(space, dimension, choices[dimension], choices);
 	bool weight = strcmp(attribute, "weight") == 0;
 
 	for (int i = 0; i < ITEM_COUNT; i++) {
-		uint16_t atom = choice_of(space, op, choice)->options[i];
-
-		if (atom != 0 && item_names[i].weight == weight &&
+		if (choice.options[i] != 0 && item_names[i].weight == weight &&
 		    strcmp(item_names[i].name, option) == 0) {
-			return space_atom(space, atom);
+			return space_atom(space, choice.options[i]);
 		}
 	}
 	return NULL;

@@ -62,6 +62,9 @@ double distance_of(const struct distance *distance, size_t digit, uint16_t a, ui
 	const double *places = trials_places(trials, digit);
 	double step;
 
+	if (places == NULL && trials->product.dimensions[digit] >= space->op_count) {
+		return a != b; /* an option of all operators */
+	}
 	if (places == NULL) {
 		return quarter *
 		       quarters(space_kind(space, trials->product.dimensions[digit]), a, b);
@@ -75,9 +78,9 @@ void distance_add(const struct distance *distance, size_t digit, uint16_t choice
 {
 	const struct product *product = &distance->trials->product;
 	const uint16_t *column = trials_column(distance->trials, digit);
-	bool ordered = trials_places(distance->trials, digit) != NULL;
-	uint32_t kind = ordered ? 0 : product->space->ops[product->dimensions[digit]].kind;
-	const uint8_t *table = ordered ? NULL : distance->tables[kind];
+	bool of_op = product->dimensions[digit] < product->space->op_count;
+	uint32_t kind = of_op ? product->space->ops[product->dimensions[digit]].kind : 0;
+	const uint8_t *table = of_op ? distance->tables[kind] : NULL;
 
 	if (table == NULL) {
 		for (size_t i = 0; i < count; i++) {

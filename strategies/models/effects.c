@@ -66,7 +66,7 @@ static double factor_of(const struct effects *effects, enum item item, uint16_t 
 {
 	double factor = option_factor(space_atom(effects->space, atom)), number, before;
 
-	if (effects->first_rules || usual == 0) {
+	if (effects->first_rules || usual == 0 || usual == OPTION_UNIFORM) {
 		return factor;
 	}
 	number = number_at_end(space_atom(effects->space, atom));
@@ -85,7 +85,8 @@ static double bits_of(const struct effects *effects, const struct choice *choice
 	uint16_t bits = choice->options[ITEM_WEIGHT_BITS];
 	uint16_t atom = bits != 0 ? bits : choice->options[ITEM_WEIGHT_DTYPE];
 
-	return atom != 0 ? number_at_end(space_atom(effects->space, atom)) : 0;
+	return atom != 0 && atom != OPTION_UNIFORM ? number_at_end(space_atom(effects->space, atom))
+						   : 0;
 }
 
 /* How much is gained by fewer bits, as against the operator's default. */
@@ -128,7 +129,7 @@ static void describe(struct effects *effects, const struct kind *kind, size_t op
 	for (int item = 0; item < ITEM_COUNT && mode_is_quantized(choice->mode); item++) {
 		uint16_t atom = choice->options[item];
 
-		if (atom != 0 && atom != kind->choices[0].options[item]) {
+		if (atom != 0 && atom != OPTION_UNIFORM && atom != kind->choices[0].options[item]) {
 			effects->tags[place] |= UINT32_C(1)
 						<< intern_tag(effects, (enum item)item, atom);
 			effects->factors[place] *= factor_of(effects, (enum item)item, atom,
@@ -390,8 +391,8 @@ struct config *effects_config(const struct effects *effects, const uint16_t *opt
 	struct config *config;
 
 	memcpy(choices, options, effects->op_count * sizeof(*choices));
-	if (effects->alpha > 0) {
-		choices[space_alpha_dimension(effects->space)] = effects->alpha;
+	for (size_t i = 1; effects->extras != NULL && i < effects->space->extra_count; i++) {
+		choices[effects->space->op_count + i] = effects->extras[i];
 	}
 	config = config_create(effects->space, choices);
 	free(choices);

@@ -32,7 +32,7 @@ struct effects {
 	double *latencies; /* expected of an option, relative to the baseline's */
 	bool timed;        /* whether those are more than a guess */
 	bool first_rules;  /* those of the job: beliefs are as they were under rules 1 */
-	uint16_t alpha;    /* the choice of smooth quant's alpha that configs are made with */
+	const uint16_t *extras; /* what configs are made with, by extra; borrowed; NULL: defaults */
 };
 
 void effects_init(struct effects *effects, const struct problem *problem);

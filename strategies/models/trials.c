@@ -317,7 +317,10 @@ const double *trials_places(const struct trials *trials, size_t digit)
 	if (dimension < space->op_count) {
 		return NULL;
 	}
-	return dimension == space_size_dimension(space) ? trials->sizes : trials->alphas;
+	if (dimension == space_size_dimension(space)) {
+		return trials->sizes;
+	}
+	return dimension < space->dimension_count - space->uniform_count ? trials->alphas : NULL;
 }
 
 bool trials_ordered(const struct trials *trials, size_t digit)

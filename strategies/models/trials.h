@@ -73,7 +73,8 @@ struct config *trials_begin(const struct trials *trials, size_t draws, struct rn
 			    const char **ret_stage);
 /* The index of what was measured to miss the criterion least, or SIZE_MAX. */
 size_t trials_closest(const struct trials *trials);
-/* Where the digit's choices lie between 0 and 1; NULL for an operator's, which have no order. */
+/* Where the digit's choices lie between 0 and 1; NULL for what has no order: an operator's, and those of
+ * an option that is uniform. */
 const double *trials_places(const struct trials *trials, size_t digit);
 /* Whether the digit is that of the calibration sizes. */
 bool trials_ordered(const struct trials *trials, size_t digit);

@@ -44,11 +44,30 @@ static uint16_t made_dynamic(const struct kind *kind, uint16_t choice)
 	return found >= 0 ? (uint16_t)found : kind->first[MODE_DYNAMIC];
 }
 
+/* What is uniform in both modes is kept, too. */
+static void keep_uniform(const struct space *space, uint16_t *choices)
+{
+	for (size_t i = space->extra_count - space->uniform_count; i < space->extra_count; i++) {
+		const struct extra *from = &space->extras[i], *to;
+		size_t dimension;
+
+		to = from->mode == MODE_STATIC
+			     ? space_uniform(space, MODE_DYNAMIC, from->item, &dimension)
+			     : NULL;
+		if (to != NULL) {
+			uint16_t value = extra_find(to, from->atoms[choices[space->op_count + i]]);
+
+			choices[dimension] = value < to->count ? value : choices[dimension];
+		}
+	}
+}
+
 static void ask(const struct plan *plan, uint64_t index, struct question *out)
 {
 	uint16_t *choices = plan_copy(plan, plan->current);
 
 	(void)index;
+	keep_uniform(plan->space, choices);
 	for (size_t op = 0; op < plan->space->op_count; op++) {
 		const struct kind *kind = space_kind(plan->space, op);
 

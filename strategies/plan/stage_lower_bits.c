@@ -4,7 +4,7 @@
 
 static bool is_int4(const struct space *space, uint16_t atom)
 {
-	const char *text = atom != 0 ? space_atom(space, atom) : "";
+	const char *text = atom != 0 && atom != OPTION_UNIFORM ? space_atom(space, atom) : "";
 
 	return strcmp(text, "int4") == 0 || strcmp(text, "uint4") == 0;
 }

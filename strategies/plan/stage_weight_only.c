@@ -18,20 +18,27 @@ static void enter(struct plan *plan)
 	plan->length = plan->space->tunes_algorithms ? sizeof(settings) / sizeof(settings[0]) : 0;
 }
 
-/* The choice that is nearest to this one with the item changed; itself when nothing has it. */
-static uint16_t with_option(const struct space *space, const struct kind *kind, uint16_t choice,
-			    enum item item, const char *text)
+/* The choice that is nearest to the operator's with the item changed; itself when nothing has it. What
+ * is uniform changes for all. */
+static void set_option(const struct space *space, size_t op, enum item item, const char *text,
+		       uint16_t *choices)
 {
-	struct choice like = kind->choices[choice];
+	const struct kind *kind = space_kind(space, op);
+	struct choice like = kind->choices[choices[op]];
 	uint16_t atom = atoms_find(&space->capability.atoms, text);
+	size_t dimension;
 	int found;
 
-	if (atom == 0) {
-		return choice;
+	if (atom != 0 && like.options[item] == OPTION_UNIFORM) {
+		const struct extra *extra = space_uniform(space, like.mode, item, &dimension);
+		uint16_t value = extra_find(extra, atom);
+
+		choices[dimension] = value < extra->count ? value : choices[dimension];
+	} else if (atom != 0) {
+		like.options[item] = atom;
+		found = kind_find(kind, &like);
+		choices[op] = found >= 0 ? (uint16_t)found : choices[op];
 	}
-	like.options[item] = atom;
-	found = kind_find(kind, &like);
-	return found >= 0 ? (uint16_t)found : choice;
 }
 
 static bool is_matmul(const struct space *space, size_t op)
@@ -61,15 +68,12 @@ static void ask(const struct plan *plan, uint64_t index, struct question *out)
 	uint16_t *choices = plan_copy(plan, plan->current);
 
 	for (size_t op = 0; op < space->op_count; op++) {
-		const struct kind *kind = space_kind(space, op);
-		uint16_t c = choices[op];
-
-		if (kind->choices[c].mode == MODE_WEIGHT_ONLY) {
-			c = with_option(space, kind, c, ITEM_WEIGHT_ALGORITHM,
-					settings[index].algorithm);
-			c = with_option(space, kind, c, ITEM_WEIGHT_GROUP_SIZE,
-					settings[index].group_size);
-			choices[op] = with_option(space, kind, c, ITEM_WEIGHT_SCHEME, "asym");
+		if (space_kind(space, op)->choices[choices[op]].mode == MODE_WEIGHT_ONLY) {
+			set_option(space, op, ITEM_WEIGHT_ALGORITHM, settings[index].algorithm,
+				   choices);
+			set_option(space, op, ITEM_WEIGHT_GROUP_SIZE, settings[index].group_size,
+				   choices);
+			set_option(space, op, ITEM_WEIGHT_SCHEME, "asym", choices);
 		}
 	}
 	if (settings[index].without_last) {

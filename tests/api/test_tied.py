@@ -193,7 +193,7 @@ class Tied(unittest.TestCase):
         document = finished(self.daemon, job)
         self.assertNotIn("not understood", str(document.get("warnings")))
         asked = [q for _, q, _ in evaluator.calls]
-        (score,) = [q for q in asked if q["question"] == "score"]
+        score = next(q for q in asked if q["question"] == "score")
         self.assertEqual(score["ops"], ["first", "q", "gate", "last"])
         self.assertEqual(score["tied"], {"q": ["k", "v"], "gate": ["up"]})
         after = asked[asked.index(score) + 1]["config"]["ops"]

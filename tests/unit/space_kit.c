@@ -143,6 +143,22 @@ static void tie(struct capability *capability, const struct kit_request *request
 	}
 }
 
+static void share(struct capability *capability, const char *paths)
+{
+	char *text = mem_dup(paths != NULL ? paths : "");
+	char *rest = NULL;
+
+	for (char *word = strtok_r(text, " ", &rest); word != NULL;
+	     word = strtok_r(NULL, " ", &rest)) {
+		capability->uniform = mem_grow(capability->uniform, capability->uniform_count + 1,
+					       sizeof(*capability->uniform));
+		capability->uniform[capability->uniform_count] = (struct uniform){
+			item_of(word), mem_printf("/uniform/%zu", capability->uniform_count)};
+		capability->uniform_count++;
+	}
+	free(text);
+}
+
 static struct restriction *make_restrictions(struct atoms *atoms, const struct kit_restriction *kit,
 					     size_t count)
 {
@@ -200,6 +216,7 @@ struct space *kit_space(const struct kit_op *ops, const struct kit_request *requ
 	}
 	fill_capability(&capability, ops);
 	tie(&capability, request);
+	share(&capability, request->uniform);
 	restrictions = make_restrictions(&capability.atoms, request->restrictions, count);
 	inner.restrictions = restrictions;
 	inner.restriction_count = count;
@@ -212,6 +229,7 @@ struct space *kit_space(const struct kit_op *ops, const struct kit_request *requ
 	return space;
 }
 
+/* What is uniform is a "*". */
 static void print_choice(FILE *out, const struct space *space, const struct choice *choice)
 {
 	char separator = ':';
@@ -224,7 +242,9 @@ static void print_choice(FILE *out, const struct space *space, const struct choi
 	for (int item = 0; item < ITEM_COUNT; item++) {
 		if (choice->options[item] != 0) {
 			(void)fprintf(out, "%c%s", separator,
-				      space_atom(space, choice->options[item]));
+				      choice->options[item] == OPTION_UNIFORM
+					      ? "*"
+					      : space_atom(space, choice->options[item]));
 			separator = '/';
 		}
 	}
@@ -240,8 +260,10 @@ char *kit_config_text(const struct space *space, const struct config *config)
 
 	config_expand(config, space, choices);
 	for (size_t op = 0; op < space->op_count; op++) {
+		const struct choice choice = space_resolve(space, op, choices[op], choices);
+
 		(void)fputs(op > 0 ? " " : "", out);
-		print_choice(out, space, &space_kind(space, op)->choices[choices[op]]);
+		print_choice(out, space, &choice);
 	}
 	if (sizes->count > 1) {
 		(void)fprintf(out, " @%s", sizes->values[choices[space_size_dimension(space)]]);

@@ -31,6 +31,7 @@ struct kit_request {
 	size_t alphas; /* of smooth quant, "auto" and numbers, under rules 2; at most 4 */
 	const uint32_t (*tied)[KIT_TIED]; /* groups of operators, ascending, filled up with 0 */
 	size_t tied_count;
+	const char *uniform; /* "a.algorithm w.bits", or NULL */
 };
 
 /* NULL with err when the space cannot be created; otherwise the caller destroys it. */
@@ -39,7 +40,7 @@ struct space *kit_space(const struct kit_op *ops, const struct kit_request *requ
 /* "S:asym/pc fp32 @200": the operators that have a dimension in order, quantized ones with their options in the order
  * of items, then the calibration size if there are several. The caller frees. */
 char *kit_config_text(const struct space *space, const struct config *config);
-/* All choices of an operator in the same notation. The caller frees. */
+/* All choices of an operator in the same notation, "*" for what is uniform. The caller frees. */
 char *kit_choices_text(const struct space *space, size_t op);
 
 #endif

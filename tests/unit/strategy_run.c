@@ -27,6 +27,12 @@ static const char *const mode_texts[] = {
 	"fp32",
 };
 
+/* All that have one of these share a value in each mode. */
+static const char *const uniform_texts[] = {"a.scheme a.algorithm w.granularity w.bits",
+					    "a.algorithm w.granularity w.group_size"};
+
+static const size_t first_kinds[] = {0, 2, 4, 5, 7}; /* of mode_texts, with the next */
+
 static const char *const type_names[] = {"Conv2d", "Linear", "MatMul"};
 
 /* Ties operators that are near each other and can be tied. Returns how many groups that made. */
@@ -63,6 +69,9 @@ static struct space *random_space(struct rng *rng, bool shares)
 	char names[MAX_OPS][32];
 	size_t count = 1 + rng_below(rng, MAX_OPS);
 	uint32_t groups[MAX_OPS][KIT_TIED] = {0};
+	/* Those that share are of two neighbouring kinds, or they would have little in common. */
+	size_t kinds = shares ? 2 : COUNT(mode_texts);
+	size_t first = shares ? first_kinds[rng_below(rng, COUNT(first_kinds))] : 0;
 	struct err err;
 	struct space *space;
 
@@ -70,11 +79,13 @@ static struct space *random_space(struct rng *rng, bool shares)
 		(void)snprintf(names[i], sizeof(names[i]), "op%zu", i);
 		ops[i].name = names[i];
 		ops[i].type = type_names[rng_below(rng, COUNT(type_names))];
-		ops[i].modes = mode_texts[rng_below(rng, COUNT(mode_texts))];
+		ops[i].modes = mode_texts[(first + rng_below(rng, kinds)) % COUNT(mode_texts)];
 	}
 	if (shares) {
+		request.approach = first == 7 ? APPROACH_WEIGHT_ONLY : APPROACH_AUTO;
 		request.tied_count = tie(rng, ops, count, groups);
 		request.tied = (const uint32_t(*)[KIT_TIED])groups;
+		request.uniform = uniform_texts[rng_below(rng, COUNT(uniform_texts))];
 	}
 	space = kit_space(ops, &request, &err);
 	cr_assert_not_null(space, "%s", err.message);

@@ -29,6 +29,13 @@ static void drop_space(void)
 
 TestSuite(host, .init = make_space, .fini = drop_space);
 
+static const char *option(uint16_t choice, const char *attribute, const char *name)
+{
+	const uint16_t choices[] = {choice, 0, 0};
+
+	return host->choice_option(space, 0, choices, attribute, name);
+}
+
 Test(host, reads_the_space)
 {
 	cr_expect_eq(host->op_count(space), 2);
@@ -42,11 +49,11 @@ Test(host, reads_the_space)
 	cr_expect_str_eq(host->choice_mode(space, 0, 2), "bf16");
 	cr_expect(host->choice_is_quantized(space, 0, 1));
 	cr_expect_not(host->choice_is_quantized(space, 0, 2));
-	cr_expect_str_eq(host->choice_option(space, 0, 0, "activation", "scheme"), "asym");
-	cr_expect_str_eq(host->choice_option(space, 0, 1, "activation", "scheme"), "sym");
-	cr_expect_str_eq(host->choice_option(space, 0, 1, "weight", "dtype"), "int8");
-	cr_expect_null(host->choice_option(space, 0, 1, "weight", "scheme"));
-	cr_expect_null(host->choice_option(space, 0, 2, "activation", "scheme"));
+	cr_expect_str_eq(option(0, "activation", "scheme"), "asym");
+	cr_expect_str_eq(option(1, "activation", "scheme"), "sym");
+	cr_expect_str_eq(option(1, "weight", "dtype"), "int8");
+	cr_expect_null(option(1, "weight", "scheme"));
+	cr_expect_null(option(2, "activation", "scheme"));
 }
 
 Test(host, says_what_is_known)

@@ -55,6 +55,22 @@ Test(strategies, tables_are_complete)
 	cr_expect_not_null(strategy_find("by_name"));
 }
 
+/* Spaces whose operators share choices and options are among those that follow. */
+Test(strategies, some_random_spaces_share)
+{
+	size_t tied = 0, uniform = 0;
+
+	for (uint64_t seed = SPACES_PER_MODEL; seed <= SPACES; seed += SPACES_PER_MODEL) {
+		struct run_case c = run_case_make(seed);
+
+		tied += c.space->op_count < c.space->member_count;
+		uniform += c.space->uniform_count > 0;
+		space_destroy(c.space);
+	}
+	cr_expect_geq(tied, 3);
+	cr_expect_geq(uniform, 3);
+}
+
 /* Calls `check` for every strategy on every space. */
 static void on_random_spaces(void (*check)(const struct run_case *c,
 					   const struct strategy_ops *ops))
