@@ -114,9 +114,10 @@ static void begin(struct call *call, const struct store_rows *rows, const struct
 	}
 }
 
-void beside_run(struct call *call, const struct store_rows *rows, beside_fn *fn, call_fn *next)
+void beside_run(struct call *call, const struct store_rows *rows, beside_fn *beside_work,
+		call_fn *next)
 {
-	const struct beside how = {.work = fn, .next = next};
+	const struct beside how = {.work = beside_work, .next = next};
 
 	begin(call, rows, &how);
 }

@@ -45,7 +45,7 @@ void loop_piece_end(struct loop *loop, uint64_t since, const char *name)
 		return;
 	}
 	us = (cpu_ns() - since) / 1000;
-	if (us > LOOP_PIECE_MS * 1000) {
+	if (us > UINT64_C(1000) * LOOP_PIECE_MS) {
 		loop->slow.count++;
 		loop->slow.total_us += us;
 		log_line(LOG_WARNING, "the loop was held up", LOG_TEXT("by", name),

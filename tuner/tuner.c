@@ -158,7 +158,7 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 	tuner->stopping = true;
 	for (size_t i = 0; i < tuner->runs.capacity; i++) {
 		if (tuner->runs.slots[i].key != NULL) {
-			struct run *run = (struct run *)tuner->runs.slots[i].value;
+			struct run *run = (struct run *)tuner->runs.slots[i].value; /* NOLINT */
 
 			atomic_store(&run->hurry, true);
 		}

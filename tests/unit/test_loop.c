@@ -276,7 +276,7 @@ struct both {
 
 static void burn_on_the_pool(void *arg)
 {
-	int64_t until_ms = cpu_ms() + 2 * LOOP_PIECE_MS;
+	int64_t until_ms = cpu_ms() + INT64_C(2) * LOOP_PIECE_MS;
 
 	(void)arg;
 	burn(&until_ms);
@@ -293,11 +293,11 @@ Test(loop, pieces_that_take_too_long_are_counted_and_others_are_not)
 	struct loop_task task = {0};
 	struct loop_job job;
 
-	both.until_ms = cpu_ms() + 2 * LOOP_PIECE_MS;
+	both.until_ms = cpu_ms() + INT64_C(2) * LOOP_PIECE_MS;
 	loop_defer(both.loop, &task, burn, &both.until_ms);
 	loop_work(both.loop, &job, burn_on_the_pool, close_both, &both);
 	loop_run(both.loop);
 	cr_assert_eq(loop_slow(both.loop).count, 1, "what a pool thread does holds nobody up");
-	cr_assert_geq(loop_slow(both.loop).total_us, LOOP_PIECE_MS * 1000);
+	cr_assert_geq(loop_slow(both.loop).total_us, UINT64_C(1000) * LOOP_PIECE_MS);
 	loop_destroy(both.loop);
 }
