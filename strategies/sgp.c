@@ -14,6 +14,7 @@
 #include "strategies/models/last_tests.h"
 #include "strategies/models/loss_model.h"
 #include "strategies/models/near_copy.h"
+#include "strategies/models/opening.h"
 #include "strategies/models/certainty.h"
 #include "strategies/models/repeats.h"
 
@@ -50,7 +51,7 @@ enum {
 	MOST_REPEATS = 7, /* of one config */
 };
 
-/* Only what meets the criterion with this probability is handed over. */
+/* What meets the criterion with this probability is handed over. */
 static const double sure = 0.99;
 /* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
  * sure costs trials. */
@@ -418,6 +419,13 @@ static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct
 	return false;
 }
 
+static bool open_with(const struct sgp *sgp, struct question *out)
+{
+	out->stage = "opening";
+	out->config = opening_make(&sgp->beliefs, sgp->problem);
+	return out->config != NULL;
+}
+
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct sgp *sgp = state;
@@ -437,6 +445,9 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		return STEP_WAIT;
 	}
 	out->kind = QUESTION_EVALUATE;
+	if (open_with(sgp, out)) {
+		return STEP_ASK;
+	}
 	out->stage = "safeguard";
 	out->config = safeguard(sgp);
 	if (out->config == NULL) {

@@ -48,7 +48,7 @@ void repeats_weigh(const struct trials *trials, const struct effects *effects,
 		   const struct criterion *criterion, double *noises)
 {
 	size_t levels = loss_model_noises(effects);
-	double logs[LOSS_NOISES], best = -INFINITY, sum = 0;
+	double logs[LOSS_NOISES] = {0}, best = -INFINITY, sum = 0;
 
 	for (size_t k = 0; k < levels; k++) {
 		logs[k] = log(noises[k]);

@@ -1,0 +1,17 @@
+/*
+ * How sgp opens: with configs that treat all operators alike, because options of real frameworks are
+ * often switches of the whole model, and every border between precisions costs a conversion.
+ */
+#ifndef NARROWD_STRATEGIES_MODELS_OPENING_H
+#define NARROWD_STRATEGIES_MODELS_OPENING_H
+
+#include "strategies/models/acquire.h"
+
+/*
+ * The next of them that is new: all operators in each other quantized mode; then, where the default ruins the
+ * accuracy or is no faster than the baseline, the heaviest types of operators alone. At most eight. NULL when that
+ * is over, the default's result is awaited, or under rules 1. The caller destroys it.
+ */
+struct config *opening_make(const struct beliefs *beliefs, const struct problem *problem);
+
+#endif
