@@ -118,7 +118,7 @@ static void fold_lists(const struct space *space, struct op_list *lists, size_t 
 static void fold_table(const struct space *space, double *table)
 {
 	for (size_t m = 0; table != NULL && m < space->member_count; m++) {
-		double *to = &table[space->members[m].op * MODE_COUNT];
+		double *to = &table[(size_t)space->members[m].op * MODE_COUNT];
 
 		for (size_t mode = 0; mode < MODE_COUNT; mode++) {
 			double value = table[m * MODE_COUNT + mode];

@@ -89,8 +89,8 @@ void near_copy_weigh(const struct linear *loss, const struct effects *effects,
 	double logs[LOSS_NOISES], best = -INFINITY, sum = 0;
 
 	memset(ret_told, 0, effects->op_count * sizeof(*ret_told));
-	for (size_t k = 0; k < loss_model_noises(effects); k++) {
-		logs[k] = log(noises[k]);
+	for (size_t k = 0; k < LOSS_NOISES; k++) {
+		logs[k] = k < loss_model_noises(effects) ? log(noises[k]) : -INFINITY;
 	}
 	for (size_t i = oldest + 1; i < data->count; i++) {
 		double expected;
