@@ -389,7 +389,8 @@ struct space *qp1_space(const struct qp1 *qp1, const struct qp1_hints *hints)
 	for (size_t i = 0; i < qp1->count; i++) {
 		uint32_t type = (uint32_t)qp1->ops[i].type;
 
-		c.ops[c.op_count++] = (struct capability_op){mem_printf("op%zu", i), type, type};
+		c.ops[c.op_count++] = (struct capability_op){
+			.name = mem_printf("op%zu", i), .type = type, .set = type};
 	}
 	c.calibration_sizes = mem_new(1, sizeof(*c.calibration_sizes));
 	c.calibration_sizes[c.calibration_size_count++] = 100;

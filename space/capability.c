@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "space/space.h"
 
 const char *const mode_names[] = {
 	[MODE_STATIC] = "static", [MODE_DYNAMIC] = "dynamic", [MODE_WEIGHT_ONLY] = "weight_only",
@@ -84,9 +85,53 @@ static void op_lists_finish(struct op_list *lists, size_t count)
 	free(lists);
 }
 
-double capability_known(const double *table, size_t op, enum mode mode)
+static bool fits(const struct fact_entry *entry, const struct choice *choice)
 {
-	return table != NULL ? table[op * MODE_COUNT + mode] : NAN;
+	for (enum item item = 0; item < ITEM_COUNT; item++) {
+		if (entry->options[item] != 0 && entry->options[item] != choice->options[item]) {
+			return false;
+		}
+	}
+	return !entry->of_mode || entry->mode == choice->mode;
+}
+
+static double find_fact(const struct capability *capability, uint32_t list, enum fact fact,
+			const struct choice *choice)
+{
+	const struct fact_list *facts = list > 0 ? &capability->facts[list - 1] : NULL;
+
+	for (size_t i = 0; facts != NULL && i < facts->count; i++) {
+		if (!isnan(facts->entries[i].values[fact]) && fits(&facts->entries[i], choice)) {
+			return facts->entries[i].values[fact];
+		}
+	}
+	return NAN;
+}
+
+double capability_fact(const struct capability *capability, enum fact fact, size_t op,
+		       const struct choice *choice)
+{
+	const double *const shorthands[FACT_COUNT] = {
+		[FACT_LATENCY_MS] = capability->latency_ms, [FACT_SCORE] = capability->score};
+	const struct capability_op *of = &capability->ops[op];
+	double value = find_fact(capability, of->own_facts, fact, choice);
+
+	if (isnan(value) && shorthands[fact] != NULL) {
+		value = shorthands[fact][op * MODE_COUNT + choice->mode];
+	}
+	return isnan(value) ? find_fact(capability, of->type_facts, fact, choice) : value;
+}
+
+bool capability_has_entries(const struct capability *capability, enum fact fact)
+{
+	for (size_t l = 0; l < capability->fact_count; l++) {
+		for (size_t i = 0; i < capability->facts[l].count; i++) {
+			if (!isnan(capability->facts[l].entries[i].values[fact])) {
+				return true;
+			}
+		}
+	}
+	return false;
 }
 
 void capability_finish(struct capability *capability)
@@ -110,6 +155,10 @@ void capability_finish(struct capability *capability)
 	free(capability->types);
 	free(capability->sets);
 	free(capability->ops);
+	for (size_t i = 0; i < capability->fact_count; i++) {
+		free(capability->facts[i].entries);
+	}
+	free(capability->facts);
 	free(capability->latency_ms);
 	free(capability->score);
 	free(capability->calibration_sizes);

@@ -102,11 +102,36 @@ struct uniform {
 	char *pointer; /* JSON Pointer of where that is said; owned */
 };
 
+/* What may be known beforehand of an operator in a choice. */
+enum fact {
+	FACT_LATENCY_MS,
+	FACT_SIZE_BYTES,
+	FACT_SCORE, /* how much it suffers */
+	FACT_COUNT,
+};
+
+/* What is known of the choices that fit. */
+struct fact_entry {
+	bool of_mode;
+	enum mode mode;
+	uint16_t options[ITEM_COUNT]; /* 0: any */
+	double values[FACT_COUNT];    /* NAN: not said */
+};
+
+struct fact_list {
+	struct fact_entry *entries; /* owned; the first that fits counts */
+	size_t count;
+};
+
 struct capability_op {
 	char *name; /* owned, unique */
 	uint32_t type;
 	uint32_t set;
+	/* Places plus one in `facts`, or 0: its own, and those of its type. */
+	uint32_t own_facts, type_facts;
 };
+
+struct choice;
 
 struct op_list {
 	char *name;    /* a recipe's name, the JSON Pointer of a tied group, or NULL */
@@ -122,10 +147,11 @@ struct capability {
 	size_t set_count;
 	struct capability_op *ops; /* graph order */
 	size_t op_count;
-	/* What is known beforehand, op_count x MODE_COUNT, NAN where it is not; NULL when nothing is.
-	 * Owned. */
-	double *latency_ms;     /* how long the operator takes in this mode */
-	double *score;          /* how much it suffers in this mode */
+	/* The shorthands of facts, op_count x MODE_COUNT, NAN where nothing is said; NULL when nothing
+	 * is. Owned. */
+	double *latency_ms, *score;
+	struct fact_list *facts;
+	size_t fact_count;
 	struct op_list *blocks; /* last layer first */
 	size_t block_count;
 	struct op_list *recipes; /* recipe -> the operators that it puts into high precision */
@@ -140,8 +166,12 @@ struct capability {
 
 void capability_init(struct capability *capability);
 void capability_finish(struct capability *capability);
-/* The known value of an operator in a mode, or NAN; `table` is latency_ms or score. */
-double capability_known(const double *table, size_t op, enum mode mode);
+/* What is known of an operator in a choice without uniform options, or NAN. Its own entries come
+ * first, then its shorthands, then the entries of its type; those that do not say it are passed over. */
+double capability_fact(const struct capability *capability, enum fact fact, size_t op,
+		       const struct choice *choice);
+/* Whether an entry says it; shorthands are none. */
+bool capability_has_entries(const struct capability *capability, enum fact fact);
 void mode_set_finish(struct mode_set *set);
 
 #endif

@@ -272,7 +272,7 @@ static void leave_op(struct builder *b, size_t index)
 	}
 	free(key);
 	b->left.set_of[index] = set;
-	b->space->ops[index] = (struct space_op){op->name, op->type, 0};
+	b->space->ops[index] = (struct space_op){.name = op->name, .type = op->type};
 }
 
 static int make_kinds(struct builder *b)

@@ -74,6 +74,7 @@ struct space_op {
 	const char *name;
 	uint32_t type;
 	uint32_t kind;
+	uint32_t member; /* itself among the members */
 };
 
 /* An operator of the model; its choice is that of ops[op]. */
@@ -81,6 +82,7 @@ struct space_member {
 	const char *name;
 	uint32_t type;
 	uint32_t op;
+	uint32_t next; /* who is tied to it next, or 0 */
 };
 
 /* A dimension that is not an operator. Its values are JSON texts; the first is the default. */
@@ -180,6 +182,11 @@ uint16_t extra_find(const struct extra *extra, uint16_t atom);
  * uniform are filled in. Without `choices` they have their defaults. */
 struct choice space_resolve(const struct space *space, size_t op, uint16_t choice,
 			    const uint16_t *choices);
+/* What is known of an operator in a choice that space_resolve() made: of all that are tied to it
+ * together. NAN when nothing is. */
+double space_fact(const struct space *space, enum fact fact, size_t op,
+		  const struct choice *choice);
+bool space_knows(const struct space *space, enum fact fact);
 /* Whether operators that are quantized by default are so in this mode. */
 bool space_defaults_to(const struct space *space, enum mode mode);
 /* How many calibration sizes are worth trying: one when no operator is quantized. */

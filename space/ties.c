@@ -115,21 +115,28 @@ static void fold_lists(const struct space *space, struct op_list *lists, size_t 
 }
 
 /* Who knows a group as one may say it at any of its operators. */
-static void fold_table(const struct space *space, double *table)
+double space_fact(const struct space *space, enum fact fact, size_t op, const struct choice *choice)
 {
-	for (size_t m = 0; table != NULL && m < space->member_count; m++) {
-		double *to = &table[(size_t)space->members[m].op * MODE_COUNT];
+	uint32_t m = space->ops[op].member;
+	double sum = NAN;
 
-		for (size_t mode = 0; mode < MODE_COUNT; mode++) {
-			double value = table[m * MODE_COUNT + mode];
+	do {
+		double value = capability_fact(&space->capability, fact, m, choice);
 
-			if (!space_follows(space, m)) {
-				to[mode] = value;
-			} else if (!isnan(value)) {
-				to[mode] = isnan(to[mode]) ? value : to[mode] + value;
-			}
+		if (!isnan(value)) {
+			sum = isnan(sum) ? value : sum + value;
 		}
-	}
+		m = space->members[m].next;
+	} while (m > 0);
+	return sum;
+}
+
+bool space_knows(const struct space *space, enum fact fact)
+{
+	const struct capability *c = &space->capability;
+
+	return (fact == FACT_LATENCY_MS && c->latency_ms != NULL) ||
+	       (fact == FACT_SCORE && c->score != NULL) || capability_has_entries(c, fact);
 }
 
 int ties_fold(struct space *space, struct err *reterr)
@@ -154,15 +161,20 @@ int ties_fold(struct space *space, struct err *reterr)
 			.op = leads ? (uint32_t)space->op_count : space->members[lead[m]].op,
 		};
 		if (leads) {
-			space->ops[space->op_count++] = space->ops[m];
+			space->ops[space->op_count] = space->ops[m];
+			space->ops[space->op_count++].member = (uint32_t)m;
+		}
+	}
+	for (size_t g = 0; g < capability->tied_count; g++) {
+		for (size_t i = 1; i < capability->tied[g].count; i++) {
+			space->members[capability->tied[g].ops[i - 1]].next =
+				capability->tied[g].ops[i];
 		}
 	}
 	free(lead);
 	if (space->op_count < space->member_count) {
 		fold_lists(space, capability->blocks, capability->block_count);
 		fold_lists(space, capability->recipes, capability->recipe_count);
-		fold_table(space, capability->latency_ms);
-		fold_table(space, capability->score);
 	}
 	return 0;
 }

@@ -8,8 +8,7 @@
 
 /*
  * Makes the members of a space whose `ops` are still all operators of the capability, and leaves in
- * `ops` those that lead. Lists of operators, and what is known of them, become the leaders'; what
- * is known of a group adds up. ERR_INVALID_FIELD with a fault at each group whose operators differ.
+ * `ops` those that lead. Lists of operators become the leaders'. ERR_INVALID_FIELD with a fault at each group whose operators differ.
  */
 int ties_fold(struct space *space, struct err *reterr);
 

@@ -41,7 +41,7 @@ struct bisect {
 /* The better of the two orders that the evaluator can give, unless the capability has one. */
 static const struct plan_step *scoring(const struct problem *problem)
 {
-	if (problem->space->capability.score != NULL && problem->objective->rules >= 2) {
+	if (space_knows(problem->space, FACT_SCORE) && problem->objective->rules >= 2) {
 		return steps_known;
 	}
 	if (problem_answers(problem, "score:hawq_v2")) {

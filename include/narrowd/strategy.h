@@ -155,9 +155,10 @@ struct strategy_host {
 	 * dimension: options that are uniform follow from others than the operator's. */
 	const char *(*choice_option)(const struct space *space, size_t op, const uint16_t *choices,
 				     const char *attribute, const char *option);
-	/* What the capability says of the operator in the mode of the choice, or of all that are tied to
-	 * it together; NAN when nothing. */
+	/* What the capability says of the operator in the choice, or of all that are tied to it together;
+	 * NAN when nothing. Options that are uniform are as in the default. */
 	double (*known_latency_ms)(const struct space *space, size_t op, uint16_t choice);
+	double (*known_size_bytes)(const struct space *space, size_t op, uint16_t choice);
 	double (*known_score)(const struct space *space, size_t op, uint16_t choice);
 	/* From one choice for every dimension; NULL when one is outside of the space. The config
 	 * belongs to the caller, who gives it away in a question or destroys it. */

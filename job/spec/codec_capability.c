@@ -1,12 +1,12 @@
 #include "job/spec/codec_capability.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "job/spec/codec_facts.h"
 #include "job/spec/codec_modules.h"
 #include "job/spec/codec_shared.h"
 
@@ -25,10 +25,11 @@ static const char *const capability_members[] = {
 	"metrics",
 	NULL,
 };
-static const char *const op_members[] = {"name", "type", "modes", "latency_ms", "score", NULL};
+static const char *const op_members[] = {"name",  "type",  "modes", "latency_ms",
+					 "score", "known", NULL};
 static const char *const description_members[] = {"weight", "activation", NULL};
 
-static uint16_t read_option(const struct json_at *at, struct atoms *atoms)
+uint16_t codec_option_read(const struct json_at *at, struct atoms *atoms)
 {
 	char number[32];
 	int64_t whole;
@@ -48,7 +49,7 @@ static uint16_t read_option(const struct json_at *at, struct atoms *atoms)
 
 static void add_option(const struct json_at *at, struct atoms *atoms, struct options *options)
 {
-	uint16_t atom = read_option(at, atoms);
+	uint16_t atom = codec_option_read(at, atoms);
 
 	for (size_t i = 0; i < options->count; i++) {
 		if (options->atoms[i] == atom) {
@@ -148,7 +149,8 @@ static void drop_partial_weights(struct mode_set *set)
 	}
 }
 
-static uint32_t read_modes(const struct json_at *at, struct capability *capability)
+/* Those of a type have what is known of it beside them. */
+static uint32_t read_modes(const struct json_at *at, bool of_type, struct capability *capability)
 {
 	struct mode_set set = {0};
 	const char *key;
@@ -163,7 +165,9 @@ static uint32_t read_modes(const struct json_at *at, struct capability *capabili
 				mode++;
 			}
 			if (mode == MODE_COUNT) {
-				(void)json_fault(&member, "unknown mode");
+				if (!of_type || strcmp(key, "known") != 0) {
+					(void)json_fault(&member, "unknown mode");
+				}
 				continue;
 			}
 			if (!json_is_array(member.value)) {
@@ -186,10 +190,11 @@ static uint32_t read_modes(const struct json_at *at, struct capability *capabili
 
 struct op_reader {
 	struct capability *capability;
-	struct map types;     /* type -> index + 1 */
-	struct map type_sets; /* type -> set + 1 */
-	struct map names;     /* operator -> index + 1 */
-	size_t op_room;       /* how many operators there will be at most */
+	struct map types;      /* type -> index + 1 */
+	struct map type_sets;  /* type -> set + 1 */
+	struct map type_facts; /* type -> list of facts + 1 */
+	struct map names;      /* operator -> index + 1 */
+	size_t op_room;        /* how many operators there will be at most */
 };
 
 static void read_types(struct op_reader *r, const struct json_at *at)
@@ -202,8 +207,10 @@ static void read_types(struct op_reader *r, const struct json_at *at)
 	}
 	json_object_foreach(at->value, key, value) {
 		struct json_at member = json_member(at, key);
+		struct json_at known = json_member(&member, "known");
 
-		map_set(&r->type_sets, key, (intptr_t)read_modes(&member, r->capability) + 1);
+		map_set(&r->type_sets, key, (intptr_t)read_modes(&member, true, r->capability) + 1);
+		map_set(&r->type_facts, key, (intptr_t)codec_facts_read(&known, r->capability));
 	}
 }
 
@@ -221,37 +228,6 @@ static uint32_t intern_type(struct op_reader *r, const char *name)
 	return (uint32_t)index - 1;
 }
 
-/* {"static": 1.1, "fp32": 3.9}, the values of the operator that is read next. */
-static void read_known(struct op_reader *r, const struct json_at *at, double min, double **table)
-{
-	size_t op = r->capability->op_count, cells = r->op_room * MODE_COUNT;
-	const char *key;
-	json_t *value;
-
-	if (at->value == NULL || !json_is_object_at(at)) {
-		return;
-	}
-	json_only(at, mode_names);
-	if (*table == NULL) {
-		*table = mem_new(cells, sizeof(**table));
-		for (size_t i = 0; i < cells; i++) {
-			(*table)[i] = NAN;
-		}
-	}
-	json_object_foreach(at->value, key, value) {
-		struct json_at member = json_member(at, key);
-		int mode = 0;
-
-		while (mode_names[mode] != NULL && strcmp(mode_names[mode], key) != 0) {
-			mode++;
-		}
-		if (mode < MODE_COUNT && json_required(&member)) {
-			(*table)[op * MODE_COUNT + (size_t)mode] =
-				json_real_in(&member, 0, min, 1e12);
-		}
-	}
-}
-
 static void read_op(struct op_reader *r, const struct json_at *at)
 {
 	struct json_at name_at = json_member(at, "name");
@@ -259,6 +235,7 @@ static void read_op(struct op_reader *r, const struct json_at *at)
 	struct json_at modes = json_member(at, "modes");
 	struct json_at latency = json_member(at, "latency_ms");
 	struct json_at score = json_member(at, "score");
+	struct json_at known = json_member(at, "known");
 	const char *name, *type;
 	uint32_t set;
 
@@ -278,16 +255,22 @@ static void read_op(struct op_reader *r, const struct json_at *at)
 		(void)json_fault(&name_at, "another operator has this name");
 		return;
 	}
-	set = modes.value != NULL ? read_modes(&modes, r->capability) + 1
+	set = modes.value != NULL ? read_modes(&modes, false, r->capability) + 1
 				  : (uint32_t)map_get(&r->type_sets, type, 0);
 	if (set == 0) {
 		(void)json_fault(&type_at, "neither this operator nor op_types says its modes");
 		return;
 	}
-	read_known(r, &latency, 0, &r->capability->latency_ms);
-	read_known(r, &score, -1e12, &r->capability->score);
+	codec_shorthand_read(&latency, 0, r->capability->op_count, r->op_room,
+			     &r->capability->latency_ms);
+	codec_shorthand_read(&score, -1e12, r->capability->op_count, r->op_room,
+			     &r->capability->score);
 	r->capability->ops[r->capability->op_count++] =
-		(struct capability_op){mem_dup(name), intern_type(r, type), set - 1};
+		(struct capability_op){.name = mem_dup(name),
+				       .type = intern_type(r, type),
+				       .set = set - 1,
+				       .own_facts = codec_facts_read(&known, r->capability),
+				       .type_facts = (uint32_t)map_get(&r->type_facts, type, 0)};
 	map_set(&r->names, name, (intptr_t)r->capability->op_count);
 }
 
@@ -410,6 +393,7 @@ void codec_capability_read(const struct json_at *at, struct capability *ret)
 	json_only(at, capability_members);
 	map_init(&r.types);
 	map_init(&r.type_sets);
+	map_init(&r.type_facts);
 	map_init(&r.names);
 	read_types(&r, &types);
 	read_ops(&r, &ops);
@@ -419,6 +403,7 @@ void codec_capability_read(const struct json_at *at, struct capability *ret)
 	check_names(&metrics);
 	map_finish(&r.types);
 	map_finish(&r.type_sets);
+	map_finish(&r.type_facts);
 	map_finish(&r.names);
 }
 

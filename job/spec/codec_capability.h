@@ -10,6 +10,8 @@
 /* Fills `ret`, which is to be finished either way; faults are in at->err. */
 void codec_capability_read(const struct json_at *at, struct capability *ret);
 
+/* A string or an integer as an atom, or 0 and a fault. */
+uint16_t codec_option_read(const struct json_at *at, struct atoms *atoms);
 /* One attribute map {"scheme": ["sym"], ...} of a description or of a user's restriction: options
  * as atoms. An option may be given alone instead of as a list of one. */
 void codec_attribute_read(const struct json_at *at, bool weight, struct atoms *atoms,

@@ -66,16 +66,27 @@ static const char *choice_option(const struct space *space, size_t op, const uin
 	return NULL;
 }
 
+static double known(const struct space *space, enum fact fact, size_t op, uint16_t choice)
+{
+	size_t dimension = op_dimension(space, op);
+	struct choice resolved = space_resolve(space, dimension, choice, NULL);
+
+	return space_fact(space, fact, dimension, &resolved);
+}
+
 static double known_latency_ms(const struct space *space, size_t op, uint16_t choice)
 {
-	return capability_known(space->capability.latency_ms, space->members[op].op,
-				choice_of(space, op, choice)->mode);
+	return known(space, FACT_LATENCY_MS, op, choice);
+}
+
+static double known_size_bytes(const struct space *space, size_t op, uint16_t choice)
+{
+	return known(space, FACT_SIZE_BYTES, op, choice);
 }
 
 static double known_score(const struct space *space, size_t op, uint16_t choice)
 {
-	return capability_known(space->capability.score, space->members[op].op,
-				choice_of(space, op, choice)->mode);
+	return known(space, FACT_SCORE, op, choice);
 }
 
 static struct config *create(const struct space *space, const uint16_t *choices)
@@ -110,6 +121,7 @@ const struct strategy_host host_functions = {
 	.choice_is_quantized = choice_is_quantized,
 	.choice_option = choice_option,
 	.known_latency_ms = known_latency_ms,
+	.known_size_bytes = known_size_bytes,
 	.known_score = known_score,
 	.config_create = create,
 	.config_destroy = config_destroy,

@@ -160,36 +160,40 @@ static void list_options(struct effects *effects)
 	}
 }
 
-static double known_latency(const struct effects *effects, size_t op, enum mode mode)
+static struct choice choice_at(const struct effects *effects, size_t op, uint32_t option)
 {
-	return effects->timed ? capability_known(effects->space->capability.latency_ms, op, mode)
-			      : NAN;
+	return space_resolve(effects->space, op, (uint16_t)option, NULL);
+}
+
+static double known_cost(const struct effects *effects, size_t op, const struct choice *choice)
+{
+	return effects->timed ? space_fact(effects->space, effects->cost, op, choice) : NAN;
 }
 
 /* Shares add up to 1; where nothing is known all take the same time in any mode. */
 static void time_options(struct effects *effects)
 {
+	static const struct choice fp32 = {.mode = MODE_FP32};
 	size_t known = 0;
 	double sum = 0;
 
 	for (size_t i = 0; i < effects->op_count; i++) {
-		double latency = known_latency(effects, i, MODE_FP32);
+		double latency = known_cost(effects, i, &fp32);
 
 		known += latency >= 0;
 		sum += latency >= 0 ? latency : 0;
 	}
 	for (size_t i = 0; i < effects->op_count; i++) {
-		double latency = known_latency(effects, i, MODE_FP32);
+		double latency = known_cost(effects, i, &fp32);
 		double mean = known > 0 ? sum / (double)known : 1;
 		double all = mean * (double)effects->op_count;
 
 		all += sum - mean * (double)known;
 		effects->shares[i] = (latency >= 0 ? latency : mean) / all;
 		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
-			const struct kind *kind = space_kind(effects->space, i);
+			struct choice choice = choice_at(effects, i, o - effects->first[i]);
 
-			latency = known_latency(effects, i,
-						kind->choices[o - effects->first[i]].mode);
+			latency = known_cost(effects, i, &choice);
 			effects->latencies[o] = latency >= 0 ? latency / all : effects->shares[i];
 		}
 	}
@@ -207,14 +211,69 @@ static void normalize(struct effects *effects)
 	}
 }
 
+/*
+ * Makes factors of the operator's scores relative to their mean over what is quantized, which is
+ * returned. Nothing is known to be better than the floor, and fp32 loses nothing.
+ */
+static double take_options(struct effects *effects, size_t op, const double *scores)
+{
+	uint32_t first = effects->first[op], count = effects->first[op + 1] - first;
+	uint32_t quantized = 0;
+	double sum = 0, mean;
+
+	for (uint32_t k = 0; k < count; k++) {
+		bool counts = effects->classes[first + k] == CLASS_QUANTIZED;
+
+		quantized += counts;
+		sum += counts ? fmax(scores[k], 0) : 0;
+	}
+	mean = quantized > 0 ? sum / quantized : 0;
+	for (uint32_t k = 0; k < count && mean > 0; k++) {
+		double floor = least_score * fmin(effects->factors[first + k], 1);
+
+		effects->factors[first + k] = effects->classes[first + k] == CLASS_FP32
+						      ? 0
+						      : fmax(scores[k] / mean, floor);
+	}
+	return mean;
+}
+
+/* What is known of the option; where nothing is, the guess, as against the default. */
+static double known_score(const struct effects *effects, size_t op, uint32_t option)
+{
+	struct choice choice = choice_at(effects, op, option), usual = choice_at(effects, op, 0);
+	double score = space_fact(effects->space, FACT_SCORE, op, &choice);
+
+	return isnan(score) ? space_fact(effects->space, FACT_SCORE, op, &usual) *
+				      effects->factors[effects->first[op] + option] /
+				      effects->factors[effects->first[op]]
+			    : score;
+}
+
+/* Shorthands say nothing of options, and take no part. Returns NAN when nothing is known. */
+static double take_known(struct effects *effects, size_t op)
+{
+	uint32_t count = effects->first[op + 1] - effects->first[op];
+	double *scores = mem_new(count, sizeof(*scores));
+	double score = known_score(effects, op, 0);
+
+	if (!isnan(score) && effects->entries &&
+	    effects->classes[effects->first[op]] == CLASS_QUANTIZED) {
+		for (uint32_t k = 0; k < count; k++) {
+			scores[k] = known_score(effects, op, k);
+		}
+		score = take_options(effects, op, scores);
+	}
+	free(scores);
+	return score;
+}
+
 static void guess_scores(struct effects *effects)
 {
-	const double *known = effects->space->capability.score;
 	size_t last = effects->op_count - 1;
 
 	for (size_t i = 0; i < effects->op_count; i++) {
-		double score =
-			capability_known(known, i, space_kind(effects->space, i)->choices[0].mode);
+		double score = take_known(effects, i);
 
 		effects->scored = effects->scored || !isnan(score);
 		effects->scores[i] = !isnan(score) ? score : (i == 0 || i == last ? end_score : 1);
@@ -222,17 +281,34 @@ static void guess_scores(struct effects *effects)
 	normalize(effects);
 }
 
+/* The fact that the objective is about; FACT_COUNT for any other. */
+static enum fact cost_of(const struct objective *objective)
+{
+	static const struct {
+		const char *name;
+		enum fact fact;
+	} costs[] = {{"latency_ms", FACT_LATENCY_MS},
+		     {"model_size_bytes", FACT_SIZE_BYTES},
+		     {"size_bytes", FACT_SIZE_BYTES}};
+	const char *name = objective->metrics[0].name;
+
+	for (size_t i = 0; objective->count == 1 && i < sizeof(costs) / sizeof(costs[0]); i++) {
+		if (name == NULL || strcmp(name, costs[i].name) == 0) {
+			return costs[i].fact;
+		}
+	}
+	return FACT_COUNT;
+}
+
 void effects_init(struct effects *effects, const struct problem *problem)
 {
-	const struct objective *objective = problem->objective;
-
 	memset(effects, 0, sizeof(*effects));
 	effects->space = problem->space;
 	effects->first_rules = problem->objective->rules < 2;
 	effects->op_count = problem->space->op_count;
-	effects->timed = problem->space->capability.latency_ms != NULL && objective->count == 1 &&
-			 (objective->metrics[0].name == NULL ||
-			  strcmp(objective->metrics[0].name, "latency_ms") == 0);
+	effects->cost = cost_of(problem->objective);
+	effects->timed = effects->cost != FACT_COUNT && space_knows(problem->space, effects->cost);
+	effects->entries = capability_has_entries(&problem->space->capability, FACT_SCORE);
 	list_options(effects);
 	effects->scores = mem_new(effects->op_count, sizeof(*effects->scores));
 	effects->shares = mem_new(effects->op_count, sizeof(*effects->shares));
@@ -312,33 +388,6 @@ void effects_ask_scores(const struct effects *effects, const struct problem *pro
 	out->config = config_from_changes(effects->space, NULL, 0);
 	out->ops = mem_new(effects->op_count, sizeof(*out->ops));
 	out->op_count = quantizable(effects, out->ops);
-}
-
-/*
- * Makes factors of the operator's scores relative to their mean over what is quantized, which is
- * returned. Nothing is known to be better than the floor, and fp32 loses nothing.
- */
-static double take_options(struct effects *effects, size_t op, const double *scores)
-{
-	uint32_t first = effects->first[op], count = effects->first[op + 1] - first;
-	uint32_t quantized = 0;
-	double sum = 0, mean;
-
-	for (uint32_t k = 0; k < count; k++) {
-		bool counts = effects->classes[first + k] == CLASS_QUANTIZED;
-
-		quantized += counts;
-		sum += counts ? fmax(scores[k], 0) : 0;
-	}
-	mean = quantized > 0 ? sum / quantized : 0;
-	for (uint32_t k = 0; k < count && mean > 0; k++) {
-		double floor = least_score * fmin(effects->factors[first + k], 1);
-
-		effects->factors[first + k] = effects->classes[first + k] == CLASS_FP32
-						      ? 0
-						      : fmax(scores[k] / mean, floor);
-	}
-	return mean;
 }
 
 void effects_take_scores(struct effects *effects, const double *scores, const double *options)

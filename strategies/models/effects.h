@@ -31,6 +31,8 @@ struct effects {
 	double *shares;    /* of an operator in the latency of the baseline */
 	double *latencies; /* expected of an option, relative to the baseline's */
 	bool timed;        /* whether those are more than a guess */
+	enum fact cost;    /* ... what they are then: of a size it is no time */
+	bool entries;      /* whether scores of options are known */
 	bool first_rules;  /* those of the job: beliefs are as they were under rules 1 */
 	const uint16_t *extras; /* what configs are made with, by extra; borrowed; NULL: defaults */
 };

@@ -45,18 +45,18 @@ const struct stage stage_score = {
 /* What is not known is expected to suffer as the others do on average. */
 static void enter_known(struct plan *plan)
 {
-	const double *table = plan->space->capability.score;
+	const struct space *space = plan->space;
 	size_t known = 0;
 	double sum = 0;
 
-	for (size_t i = 0; i < plan->space->op_count; i++) {
-		const struct kind *kind = space_kind(plan->space, i);
+	for (size_t i = 0; i < space->op_count; i++) {
+		struct choice choice = space_resolve(space, i, plan->base[i], plan->base);
 
-		plan->scores[i] = capability_known(table, i, kind->choices[0].mode);
+		plan->scores[i] = space_fact(space, FACT_SCORE, i, &choice);
 		known += !isnan(plan->scores[i]);
 		sum += !isnan(plan->scores[i]) ? plan->scores[i] : 0;
 	}
-	for (size_t i = 0; i < plan->space->op_count; i++) {
+	for (size_t i = 0; i < space->op_count; i++) {
 		if (isnan(plan->scores[i])) {
 			plan->scores[i] = known > 0 ? sum / (double)known : 0;
 		}

@@ -1,6 +1,9 @@
 /* What is expected of options once the evaluator scored operators, or each of their options. */
 #include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "space_kit.h"
 #include "strategies/models/effects.h"
 
@@ -158,4 +161,56 @@ Test(effects, larger_groups_lose_more)
 	static const double sizes[] = {1, 0.659753955386447};
 
 	expect_factors("weight_only w.group_size=128,32; fp32", APPROACH_WEIGHT_ONLY, 2, sizes, 2);
+}
+
+static void know(struct capability *capability, const struct fact_entry *entries, size_t count)
+{
+	capability->facts = mem_new(1, sizeof(*capability->facts));
+	capability->fact_count = 1;
+	capability->facts[0].entries = mem_new(count, sizeof(*entries));
+	capability->facts[0].count = count;
+	memcpy(capability->facts[0].entries, entries, count * sizeof(*entries));
+	capability->ops[0].own_facts = 1;
+	capability->ops[1].type_facts = 1;
+}
+
+/* What is known of options takes the place of an evaluator's scores, and of guessed latencies. */
+Test(effects, what_is_known_of_options_is_believed)
+{
+	struct kit_request request = {0};
+	struct err err;
+	struct space *space = kit_space(ops, &request, &err);
+	uint16_t sym = atoms_find(&space->capability.atoms, "sym");
+	const struct fact_entry entries[] = {
+		{.options = {[ITEM_ACTIVATION_SCHEME] = sym}, .values = {1, 10, 0.4}},
+		{.of_mode = true, .mode = MODE_STATIC, .values = {2, NAN, 0.1}},
+		{.values = {8, 40, 0}},
+	};
+	struct objective objective = {.count = 1, .rules = 2};
+	struct problem problem = {.space = space,
+				  .objective = &objective,
+				  .answers = (const char *[]){"evaluate", NULL}};
+	struct effects effects;
+
+	know(&space->capability, entries, 3);
+	effects_init(&effects, &problem);
+	effects_expect(&effects, 1, 1);
+	cr_expect(effects.scored);
+	cr_expect(effects.timed);
+	for (uint32_t i = 0; i < 2; i++) {
+		const double *losses = &effects.losses[effects.first[i]];
+		const double *costs = &effects.latencies[effects.first[i]];
+
+		cr_expect_float_eq(losses[1], 4 * losses[0], 1e-12);
+		cr_expect_eq(losses[2], 0);
+		cr_expect_float_eq(costs[2], 4 * costs[0], 1e-12);
+		cr_expect_float_eq(costs[0], 2 * costs[1], 1e-12);
+	}
+	effects_finish(&effects);
+	objective.metrics[0].name = "model_size_bytes";
+	effects_init(&effects, &problem);
+	cr_expect_float_eq(effects.latencies[2], 4 * effects.latencies[1], 1e-12);
+	cr_expect_float_eq(effects.latencies[2], effects.latencies[0], 1e-12, "not said: the next");
+	effects_finish(&effects);
+	space_destroy(space);
 }

@@ -66,6 +66,7 @@ Test(host, says_what_is_known)
 	space->capability.score[MODE_STATIC] = 0.25;
 	cr_expect_eq(host->known_latency_ms(space, 0, 2), 1.5);
 	cr_expect_eq(host->known_score(space, 0, 1), 0.25);
+	cr_expect(isnan(host->known_size_bytes(space, 0, 1)));
 }
 
 /* A plug-in sees all operators, and which dimension has their choice. */

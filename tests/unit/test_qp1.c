@@ -206,6 +206,13 @@ Test(qp1, is_the_problem_that_it_should_be)
 }
 
 /* What strategies see is the same problem: every choice is one option, the first the first. */
+static double fact_of(const struct space *space, enum fact fact, size_t op, enum mode mode)
+{
+	const struct choice choice = {.mode = mode};
+
+	return space_fact(space, fact, op, &choice);
+}
+
 Test(qp1, as_a_space)
 {
 	struct qp1 qp1;
@@ -227,10 +234,9 @@ Test(qp1, as_a_space)
 		}
 		cr_expect_eq(seen, (1u << qp1.ops[i].options) - 1);
 		choices[i] = 0;
-		cr_expect_eq(capability_known(space->capability.latency_ms, i, MODE_FP32),
+		cr_expect_eq(fact_of(space, FACT_LATENCY_MS, i, MODE_FP32),
 			     qp1.ops[i].latencies[qp1.ops[i].options - 1]);
-		cr_expect_eq(capability_known(space->capability.score, i, MODE_STATIC),
-			     qp1.ops[i].hessian);
+		cr_expect_eq(fact_of(space, FACT_SCORE, i, MODE_STATIC), qp1.ops[i].hessian);
 	}
 	space_destroy(space);
 	qp1_finish(&qp1);
