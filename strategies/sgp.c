@@ -45,9 +45,8 @@ enum {
 	MOST_DRAWN_FIRST = 500, /* the same, under rules 1 */
 	COPY_EVERY = 5, /* questions, while it is in doubt whether the best meets the criterion */
 	TEST_EVERY = 3,
-	DOUBT_AFTER = 5, /* trials */
-	REPEAT_EVERY =
-		3, /* questions; the first is asked at once: it says whether there is noise */
+	DOUBT_AFTER = 5,  /* trials */
+	REPEAT_EVERY = 3, /* questions; the first at once: it says whether there is noise */
 	MOST_REPEATS = 7, /* of one config */
 };
 
