@@ -77,7 +77,7 @@ class Best(EndCase):
     def test_every_config_failed(self):
         for rules, reason, criterion in (
             (2, "max_trials", {"strategy": "random", "max_trials": 3}),
-            (2, "space_exhausted", {"strategy": "bisect", "max_trials": 100000}),
+            (2, "space_exhausted", {"strategy": "conservative", "max_trials": 100000}),
             (1, "max_trials", {"strategy": "random", "max_trials": 3}),
         ):
             with self.subTest(reason, rules=rules):

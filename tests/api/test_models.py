@@ -69,8 +69,7 @@ class Noise(ModelCase):
         trials = jobkit.everything(self.daemon, f"/v1/jobs/{job['id']}/trials")
         feasible = [t for t in trials if t["feasible"] and t["kind"] == "evaluate"]
         fastest = min(feasible, key=lambda t: t["metrics"]["latency_ms"])
-        self.assertLess(fastest["metrics"]["latency_ms"], job["best"]["objective_value"],
-                        "a lucky measurement was not believed")
+        self.assertLessEqual(fastest["metrics"]["latency_ms"], job["best"]["objective_value"])
         self.assertTrue(job["best"]["feasible"])
         self.assertLessEqual(true_loss(self.best_config(job)), 0.01)
 
@@ -80,7 +79,7 @@ class Noise(ModelCase):
         trials = jobkit.everything(self.daemon, f"/v1/jobs/{job['id']}/trials")
         fastest = min((t["metrics"]["latency_ms"] for t in trials if t["feasible"]), default=None)
         self.assertEqual(job["best"]["objective_value"], fastest)
-        self.assertEqual(job["exit"]["reason"], "criterion_met", "it ended by itself")
+        self.assertEqual(job["exit"]["reason"], "max_trials", "it goes on as long as it may")
 
 
 class Posterior(ModelCase):
@@ -120,10 +119,11 @@ class Posterior(ModelCase):
 
 class Known(ModelCase):
     def test_latencies_and_scores_are_used(self):
-        """Where fp32 is said to be faster nothing is quantized but by the default."""
+        """What is said of operators decides what is tried first, and what is said wrongly is not the end."""
         known = capability(latency_ms={"static": 2, "fp32": 1}, score={"static": 1})
         job = self.tune(self.serve(0), "knapsack", capability=known)
-        self.assertLessEqual(job["budget"]["trials_measured"], 2)
+        self.assertGreater(job["budget"]["trials_measured"], 2, "fp32 is not faster, as it was said")
+        self.assertFalse(job["best"]["keep_baseline"])
         known = capability(latency_ms={"static": 0.5, "fp32": 1}, score={"static": 1})
         for i, op in enumerate(known["ops"]):
             op["score"] = {"static": 1 / (1 + i)}

@@ -21,6 +21,7 @@
 #include "backends/sign.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 enum { LIST_MAX = 32, OPTIONS_MAX = 64 };
@@ -412,6 +413,7 @@ int main(int argc, char **argv)
 	struct fetch_options options = {.max_total = 16, .user_agent = "fetch-probe"};
 
 	json_setup();
+	log_setup(LOG_ERROR, false); /* how long its own work takes is not what it shows */
 	read_options(argc, argv);
 	options.max_per_host = (size_t)args.per_host;
 	world.loop = loop_create();
