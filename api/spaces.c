@@ -20,6 +20,7 @@ struct rehearsal {
 	struct spec *spec;
 	struct strategy strategy;
 	struct question *asked;
+	double **scores; /* of each; strategies may look at them as long as they live */
 	size_t count;
 	json_t *shown;
 	json_t *stages; /* name -> how many were shown */
@@ -27,7 +28,6 @@ struct rehearsal {
 
 static void tell(struct rehearsal *r, const struct question *question)
 {
-	double *scores = mem_new(question->op_count, sizeof(*scores));
 	struct event event = {.type = EVENT_ASKED,
 			      .trial = (int64_t)r->count,
 			      .kind = question->kind,
@@ -36,12 +36,11 @@ static void tell(struct rehearsal *r, const struct question *question)
 			      .op_count = question->op_count,
 			      .margin = -1,
 			      .objective = 1,
-			      .scores = scores};
+			      .scores = r->scores[r->count - 1]};
 
 	strategy_apply(&r->strategy, &event);
 	event.type = EVENT_TOLD;
 	strategy_apply(&r->strategy, &event);
-	free(scores);
 }
 
 /* Whether nobody would be asked, since the config is the baseline. */
@@ -75,6 +74,8 @@ static void rehearse(struct rehearsal *r)
 	       strategy_next(&r->strategy, &question) == STEP_ASK &&
 	       !question_is_advice(question.kind)) {
 		r->asked = mem_grow(r->asked, r->count + 1, sizeof(*r->asked));
+		r->scores = mem_grow(r->scores, r->count + 1, sizeof(*r->scores));
+		r->scores[r->count] = mem_new(question.op_count, sizeof(**r->scores));
 		r->asked[r->count++] = question;
 		show(r, &question);
 		tell(r, &question);
@@ -99,8 +100,10 @@ static json_t *first_configs(struct spec *spec)
 	}
 	while (r.count > 0) {
 		question_finish(&r.asked[--r.count]);
+		free(r.scores[r.count]);
 	}
 	free(r.asked);
+	free(r.scores);
 	json_decref(r.stages);
 	return r.shown;
 }
