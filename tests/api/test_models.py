@@ -64,12 +64,15 @@ class Noise(ModelCase):
         self.assertEqual(best["config"], trial["config"])
         return trial["config"]
 
-    def test_what_is_handed_over_holds_although_faster_ones_were_measured_to(self):
+    def test_what_is_handed_over_holds(self):
+        """Noise lets configs that lose too much seem to meet the criterion."""
         job = self.tune(self.serve(0.008), "sgp", max_failed_trials=0)
-        trials = jobkit.everything(self.daemon, f"/v1/jobs/{job['id']}/trials")
-        feasible = [t for t in trials if t["feasible"] and t["kind"] == "evaluate"]
-        fastest = min(feasible, key=lambda t: t["metrics"]["latency_ms"])
-        self.assertLessEqual(fastest["metrics"]["latency_ms"], job["best"]["objective_value"])
+        path = f"/v1/jobs/{job['id']}/trials"
+        feasible = [t["number"] for t in jobkit.everything(self.daemon, path)
+                    if t["feasible"] and t["kind"] == "evaluate"]
+        configs = [get(self.daemon, f"{path}/{n}?config=full")["config"] for n in feasible]
+        lucky = [config for config in configs if true_loss(config) > 0.01]
+        self.assertNotEqual(lucky, [], "else there is nothing to resist")
         self.assertTrue(job["best"]["feasible"])
         self.assertLessEqual(true_loss(self.best_config(job)), 0.01)
 
