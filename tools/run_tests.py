@@ -66,19 +66,22 @@ int main(int count, char **args)
 	return args == 0 && big;
 }
 """
+# Of many variables: a single one can escape, when both threads touch it in the same instant.
 RACE = """
 #include <pthread.h>
-static int n;
+static int n[1000];
 static void *add(void *arg)
 {
-	n++;
+	for (int i = 0; i < 1000; i++) {
+		n[i]++;
+	}
 	return arg;
 }
 int main(void)
 {
 	pthread_t thread;
 	pthread_create(&thread, 0, add, 0);
-	n++;
+	add(0);
 	return pthread_join(thread, 0);
 }
 """

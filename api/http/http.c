@@ -98,9 +98,11 @@ static void stop_engines(struct http *http)
 			(void)MHD_run(engine->mhd);
 		}
 		if (engine->mhd != NULL) {
+			/* In this order: closing a handle asks the kernel for its descriptor once more,
+			   whose number may be another thread's as soon as it is closed. */
+			uv_close((uv_handle_t *)&engine->poll, on_engine_closed);
 			MHD_stop_daemon(engine->mhd);
 			engine->mhd = NULL;
-			uv_close((uv_handle_t *)&engine->poll, on_engine_closed);
 		}
 	}
 }
@@ -403,9 +405,8 @@ static void close_listeners(struct http *http)
 	for (size_t i = 0; i < http->listener_count; i++) {
 		struct http_listener *listener = &http->listeners[i];
 
-		(void)uv_poll_stop(&listener->poll);
-		http_socket_close(&listener->socket);
 		uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+		http_socket_close(&listener->socket);
 	}
 }
 
