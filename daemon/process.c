@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/control.h"
+#include "daemon/machine.h"
 #include "daemon/notify.h"
 #include "daemon/process.h"
 
@@ -38,6 +39,8 @@ struct process {
 	struct schedule schedule; /* of webhooks */
 	struct ledger *ledger;
 	struct server server;
+	struct machine machine; /* as the tuner has it */
+	struct tuner_io io;
 	uv_signal_t signals[SIGNALS];
 	uv_timer_t watchdog;
 	bool is_reachable;    /* by other machines */
@@ -337,9 +340,7 @@ static const char *callback_url(const struct process *p)
 static void make_tuner(struct process *p)
 {
 	const struct tuner_options options = {
-		.loop = p->loop,
-		.store = p->server.store,
-		.fetch = p->server.fetch,
+		.io = &p->io,
 		.guard = p->guard,
 		.callback_url = callback_url(p),
 		.lease_ttl_ms = (uint64_t)p->options->lease_ttl_s * 1000,
@@ -351,6 +352,8 @@ static void make_tuner(struct process *p)
 			  .trials_per_day = p->options->quota_trials_per_day},
 	};
 
+	p->machine = (struct machine){p->loop, p->server.store, p->server.fetch};
+	p->io = machine_io(&p->machine);
 	p->server.tuner = tuner_create(&options);
 }
 

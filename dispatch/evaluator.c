@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 struct evaluator *evaluator_create(const char *name)
@@ -27,15 +26,15 @@ bool evaluator_has_place(const struct evaluator *evaluator)
 }
 
 /* A time of the monotonic clock as people write it. New reference. */
-static json_t *wall_time(int64_t mono_ms)
+static json_t *wall_time(int64_t mono_ms, const struct clock *clock)
 {
-	int64_t age = clock_mono_ms() - mono_ms;
+	int64_t age = mono_of(clock) - mono_ms;
 	char text[CLOCK_TEXT_SIZE];
 
-	return mono_ms > 0 ? json_string(clock_format(clock_wall_ms() - age, text)) : json_null();
+	return mono_ms > 0 ? json_string(clock_format(wall_of(clock) - age, text)) : json_null();
 }
 
-json_t *evaluator_health(const struct evaluator *evaluator)
+json_t *evaluator_health(const struct evaluator *evaluator, const struct clock *clock)
 {
 	static const struct evaluator unknown;
 	const struct evaluator *e = evaluator != NULL ? evaluator : &unknown;
@@ -48,7 +47,7 @@ json_t *evaluator_health(const struct evaluator *evaluator)
 
 	return json_pack("{s:s, s:I, s:o, s:o, s:s?, s:o}", "state", breaker_state_names[b->state],
 			 "consecutive_failures", (json_int_t)b->failures, "down_since",
-			 b->state != BREAKER_CLOSED ? wall_time(b->opened_ms) : json_null(),
-			 "last_failed_at", wall_time(b->failed_ms), "last_error",
+			 b->state != BREAKER_CLOSED ? wall_time(b->opened_ms, clock) : json_null(),
+			 "last_failed_at", wall_time(b->failed_ms, clock), "last_error",
 			 b->failed_ms > 0 ? b->error : NULL, "statistics", statistics);
 }

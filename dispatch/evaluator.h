@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/given_clock.h"
 #include "base/list.h"
 #include "dispatch/breaker.h"
 #include "dispatch/turns.h"
@@ -31,6 +32,6 @@ void evaluator_destroy(struct evaluator *evaluator);
 bool evaluator_has_place(const struct evaluator *evaluator);
 /* {"state", "consecutive_failures", "down_since", "last_failed_at", "last_error", "statistics": {...}};
  * NULL is one that nobody asked. New reference. */
-json_t *evaluator_health(const struct evaluator *evaluator);
+json_t *evaluator_health(const struct evaluator *evaluator, const struct clock *clock);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 enum { HOURS = 24, BURST_S = 5 };
@@ -19,8 +18,9 @@ struct use {
 	int64_t hour; /* the latest that is counted */
 };
 
-void quota_init(struct quota *quota, const struct quota_limits *limits)
+void quota_init(struct quota *quota, const struct quota_limits *limits, const struct clock *clock)
 {
+	quota->clock = clock;
 	quota->limits = *limits;
 	map_init(&quota->by_owner);
 }
@@ -42,7 +42,7 @@ static struct use *use_of(struct quota *quota, const char *owner)
 	if (use == NULL) {
 		use = mem_new(1, sizeof(*use));
 		use->submits = (double)(BURST_S * quota->limits.submits_per_s);
-		use->submits_at_ms = clock_mono_ms();
+		use->submits_at_ms = mono_of(quota->clock);
 		use->hour = use->submits_at_ms / hour_ms;
 		map_set(&quota->by_owner, owner, (intptr_t)use);
 	}
@@ -65,9 +65,9 @@ void quota_close(struct quota *quota, const char *owner, int64_t bytes)
 	use->open_bytes -= bytes;
 }
 
-static void move_on(struct use *use)
+static void move_on(const struct quota *quota, struct use *use)
 {
-	int64_t hour = clock_mono_ms() / hour_ms;
+	int64_t hour = mono_of(quota->clock) / hour_ms;
 
 	if (hour - use->hour >= HOURS) {
 		memset(use->by_hour, 0, sizeof(use->by_hour));
@@ -82,15 +82,15 @@ void quota_asked(struct quota *quota, const char *owner)
 {
 	struct use *use = use_of(quota, owner);
 
-	move_on(use);
+	move_on(quota, use);
 	use->by_hour[use->hour % HOURS]++;
 }
 
-static int64_t asked_today(struct use *use)
+static int64_t asked_today(const struct quota *quota, struct use *use)
 {
 	int64_t sum = 0;
 
-	move_on(use);
+	move_on(quota, use);
 	for (int i = 0; i < HOURS; i++) {
 		sum += use->by_hour[i];
 	}
@@ -100,7 +100,7 @@ static int64_t asked_today(struct use *use)
 /* A bucket that fills with the rate and holds five seconds of it. */
 static bool take_submit(struct quota *quota, struct use *use)
 {
-	int64_t now = clock_mono_ms(), rate = quota->limits.submits_per_s;
+	int64_t now = mono_of(quota->clock), rate = quota->limits.submits_per_s;
 	double full = (double)(BURST_S * rate);
 
 	if (rate == 0) {
@@ -137,11 +137,12 @@ static int check_open(const struct quota *quota, struct use *use, int64_t bytes,
 			       "wait for one to end",
 			       (long long)(use->open_bytes + bytes), (long long)limits->open_bytes);
 	}
-	if (is_over(asked_today(use) + 1, limits->trials_per_day)) {
+	if (is_over(asked_today(quota, use) + 1, limits->trials_per_day)) {
 		return err_set(reterr, ERR_TOO_MANY,
 			       "%lld questions were asked for this owner within 24 hours, at most "
 			       "%lld: submit it later",
-			       (long long)asked_today(use), (long long)limits->trials_per_day);
+			       (long long)asked_today(quota, use),
+			       (long long)limits->trials_per_day);
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/given_clock.h"
 #include "base/map.h"
 
 /* 0: no limit. */
@@ -23,10 +24,12 @@ struct quota_limits {
 
 struct quota {
 	struct quota_limits limits;
+	const struct clock *clock;
 	struct map by_owner; /* -> struct use *, owned */
 };
 
-void quota_init(struct quota *quota, const struct quota_limits *limits);
+/* `clock` is borrowed. */
+void quota_init(struct quota *quota, const struct quota_limits *limits, const struct clock *clock);
 void quota_finish(struct quota *quota);
 /* A job of the owner is open, and is no more. */
 void quota_open(struct quota *quota, const char *owner, int64_t bytes);

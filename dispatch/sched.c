@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -23,9 +22,9 @@ static struct evaluator *find(const struct sched *sched, const char *name)
 	return (struct evaluator *)map_get(&sched->by_name, name, 0); /* NOLINT */
 }
 
-void sched_init(struct sched *sched)
+void sched_init(struct sched *sched, const struct clock *clock)
 {
-	*sched = (struct sched){.waiting = 0};
+	*sched = (struct sched){.clock = clock};
 	map_init(&sched->by_name);
 }
 
@@ -84,7 +83,7 @@ static void leave_queues(struct sched_seat *seat)
 
 static bool is_left_out(const struct sched_stool *stool)
 {
-	return stool->out_until_ms > clock_mono_ms();
+	return stool->out_until_ms > mono_of(stool->seat->sched->clock);
 }
 
 static void join_queues(struct sched_seat *seat)
@@ -292,17 +291,16 @@ void sched_well(struct sched *sched, const char *name)
 	}
 }
 
-void sched_failed(struct sched_seat *seat, int offer, const char *error, bool broken,
-		  int64_t now_ms)
+void sched_failed(struct sched_seat *seat, int offer, const char *error, bool broken)
 {
 	struct evaluator *evaluator = seat->stools[offer].evaluator;
 
 	evaluator->failed++;
 	if (!broken) {
 		is_well(seat->sched, evaluator);
-	} else if (breaker_failed(&evaluator->breaker, error, now_ms)) {
+	} else if (breaker_failed(&evaluator->breaker, error, mono_of(seat->sched->clock))) {
 		seat->sched->down++;
-		evaluator->down_wall_ms = clock_wall_ms();
+		evaluator->down_wall_ms = wall_of(seat->sched->clock);
 		log_line(LOG_WARNING, "an evaluator is down: its questions wait",
 			 LOG_TEXT("evaluator", evaluator->name), LOG_TEXT("error", error));
 	}
@@ -335,7 +333,7 @@ int sched_down(const struct sched_seat *seat)
 	return last;
 }
 
-int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error)
+int64_t sched_down_ms(const struct sched_seat *seat, const char **ret_error)
 {
 	int last = sched_down(seat);
 
@@ -343,7 +341,7 @@ int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char 
 		return -1;
 	}
 	*ret_error = sched_offered(seat, last)->breaker.error;
-	return breaker_down_ms(&sched_offered(seat, last)->breaker, now_ms);
+	return breaker_down_ms(&sched_offered(seat, last)->breaker, mono_of(seat->sched->clock));
 }
 
 static bool call(void *arg, struct list *node)

@@ -13,11 +13,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/given_clock.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "dispatch/evaluator.h"
 
 struct sched {
+	const struct clock *clock;
 	struct map by_name; /* -> struct evaluator * */
 	size_t waiting;
 	size_t down; /* evaluators that are not well */
@@ -42,7 +44,8 @@ struct sched_offer {
 	size_t places;
 };
 
-void sched_init(struct sched *sched);
+/* `clock` is borrowed. */
+void sched_init(struct sched *sched, const struct clock *clock);
 void sched_finish(struct sched *sched);
 /* `turn` is called when a place is reserved, and from time to time while none can be because nobody
  * is well; it must then take or leave soon. */
@@ -76,8 +79,7 @@ void sched_accepted(struct sched_seat *seat, int offer);
 /* ... an answer came after so many seconds, */
 void sched_answered(struct sched_seat *seat, int offer, double seconds);
 /* ... what came is no answer, which may mean that the evaluator is `broken`. */
-void sched_failed(struct sched_seat *seat, int offer, const char *error, bool broken,
-		  int64_t now_ms);
+void sched_failed(struct sched_seat *seat, int offer, const char *error, bool broken);
 /* Whether the evaluator is well. */
 bool sched_is_well(const struct sched_seat *seat, int offer);
 /* The offer whose evaluator went down last when none that the seat may ask is well; -1 otherwise. */
@@ -85,7 +87,7 @@ int sched_down(const struct sched_seat *seat);
 const struct evaluator *sched_offered(const struct sched_seat *seat, int offer);
 /* For how long nobody that the seat may ask has been well, and what the last of them said; -1 when
  * somebody is. */
-int64_t sched_down_ms(const struct sched_seat *seat, int64_t now_ms, const char **ret_error);
+int64_t sched_down_ms(const struct sched_seat *seat, const char **ret_error);
 /* Lets one question out to each evaluator that is not well, to see how it is. */
 void sched_probe(struct sched *sched);
 /* NULL for one that no job may ask and that never was asked. */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -43,8 +42,9 @@ static void destroy(struct worker *worker)
 	free(worker);
 }
 
-void workers_init(struct workers *workers)
+void workers_init(struct workers *workers, const struct clock *clock)
 {
+	workers->clock = clock;
 	map_init(&workers->by_name);
 }
 
@@ -106,8 +106,8 @@ static struct worker *seen(struct workers *workers, const char *pool, const char
 		memcpy(worker->key, key, sizeof(key));
 		map_set(&workers->by_name, key, (intptr_t)worker);
 	}
-	worker->seen_mono_ms = clock_mono_ms();
-	worker->seen_wall_ms = clock_wall_ms();
+	worker->seen_mono_ms = mono_of(workers->clock);
+	worker->seen_wall_ms = wall_of(workers->clock);
 	move_on(worker, worker->seen_mono_ms / minute_ms);
 	return worker;
 }
@@ -137,7 +137,7 @@ void workers_leave_out(struct workers *workers, const char *pool, const char *na
 	struct absence *absence;
 
 	for (size_t i = 0; i < worker->absence_count; i++) {
-		if (worker->absences[i].until_ms > clock_mono_ms()) {
+		if (worker->absences[i].until_ms > mono_of(workers->clock)) {
 			worker->absences[kept++] = worker->absences[i];
 		}
 	}
@@ -158,7 +158,7 @@ bool workers_may(const struct workers *workers, const char *pool, const char *na
 	for (size_t i = 0; worker != NULL && i < worker->absence_count; i++) {
 		const struct absence *absence = &worker->absences[i];
 
-		if (absence->until_ms > clock_mono_ms() &&
+		if (absence->until_ms > mono_of(workers->clock) &&
 		    (absence->job[0] == '\0' || strcmp(absence->job, job) == 0)) {
 			return false;
 		}
@@ -176,7 +176,7 @@ bool workers_misjudged(struct workers *workers, const char *pool, const char *na
 		return false;
 	}
 	worker->faults = 0;
-	workers_leave_out(workers, pool, name, NULL, clock_mono_ms() + probe_ms);
+	workers_leave_out(workers, pool, name, NULL, mono_of(workers->clock) + probe_ms);
 	return true;
 }
 
@@ -190,7 +190,7 @@ bool workers_has_other(const struct workers *workers, const char *pool, const ch
 
 		if (other != NULL && strncmp(other->key, pool, length) == 0 &&
 		    other->key[length] == '/' && strcmp(other->key + length + 1, name) != 0 &&
-		    clock_mono_ms() - other->seen_mono_ms < minute_ms &&
+		    mono_of(workers->clock) - other->seen_mono_ms < minute_ms &&
 		    workers_may(workers, pool, other->key + length + 1, "")) {
 			return true;
 		}
@@ -223,7 +223,7 @@ static int by_key(const void *a, const void *b)
 static struct worker **list(struct workers *workers, size_t *ret_count)
 {
 	struct worker **all = mem_new(workers->by_name.count, sizeof(struct worker *));
-	int64_t now = clock_mono_ms();
+	int64_t now = mono_of(workers->clock);
 	size_t count = 0, kept = 0;
 
 	for (size_t i = 0; i < workers->by_name.capacity; i++) {
@@ -256,7 +256,7 @@ json_t *workers_json(struct workers *workers, const char *owner,
 		if (owner != NULL && strcmp(owner, all[i]->owner) != 0) {
 			continue;
 		}
-		move_on(all[i], clock_mono_ms() / minute_ms);
+		move_on(all[i], mono_of(workers->clock) / minute_ms);
 		item = worker_json(all[i]);
 		(void)json_array_append_new(items, item);
 		(void)json_object_set(by_name, all[i]->key, json_object_get(item, "leases"));

@@ -9,13 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/given_clock.h"
 #include "base/map.h"
 
 struct workers {
+	const struct clock *clock;
 	struct map by_name; /* "pool/name" -> struct worker * */
 };
 
-void workers_init(struct workers *workers);
+/* `clock` is borrowed. */
+void workers_init(struct workers *workers, const struct clock *clock);
 void workers_finish(struct workers *workers);
 /* Until then (monotonic ms) the worker is not asked anything of this job, NULL: of any. */
 void workers_leave_out(struct workers *workers, const char *pool, const char *name, const char *job,

@@ -16,7 +16,7 @@ const char *const job_state_names[] = {
 	[JOB_CANCELLED] = "cancelled", NULL,
 };
 
-struct job *job_create(const char *id, struct spec *spec, int64_t (*clock)(void))
+struct job *job_create(const char *id, struct spec *spec, const struct clock *clock)
 {
 	struct job *job = mem_new(1, sizeof(*job));
 
@@ -86,7 +86,7 @@ void job_record(struct job *job, enum logged type, int64_t trial, json_t *data)
 	int rc;
 
 	job->rows = mem_grow(job->rows, job->row_count + 1, sizeof(*job->rows));
-	job->now_ms = job->clock();
+	job->now_ms = wall_of(job->clock);
 	job->rows[job->row_count++] = (struct row){type, trial, job->now_ms, object};
 	rc = job_fold(job, type, trial, object, &why);
 	assert(rc == 0);

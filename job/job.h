@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "backends/answer.h"
+#include "base/given_clock.h"
 #include "base/id.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -127,10 +128,9 @@ struct job {
 	bool content;        /* ... and says that what was found is enough */
 	bool starved;        /* the strategy waits for results */
 	enum job_state state;
-	int64_t version; /* events so far */
-	int64_t (*clock)(
-		void);  /* wall clock in ms, for what is recorded; the job itself has none */
-	int64_t now_ms; /* when the event that is applied happened, wall clock */
+	int64_t version;           /* events so far */
+	const struct clock *clock; /* for what is recorded; the job itself has none */
+	int64_t now_ms;            /* when the event that is applied happened, wall clock */
 	double active_s;
 	struct trial **trials; /* owned */
 	int64_t trial_count;
@@ -165,8 +165,8 @@ struct job {
 	size_t row_count;
 };
 
-/* Takes over `spec`; `clock` says when what is recorded happens. */
-struct job *job_create(const char *id, struct spec *spec, int64_t (*clock)(void));
+/* Takes over `spec`; `clock`, borrowed, says when what is recorded happens. */
+struct job *job_create(const char *id, struct spec *spec, const struct clock *clock);
 void job_destroy(struct job *job);
 
 /* Appends an event: applies it and queues the row for the store. Takes over `data` (may be NULL

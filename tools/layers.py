@@ -89,6 +89,8 @@ PURE = ["space", "strategies/interface", "strategies/models", "strategies/plan",
 HIDDEN = {folder: WORLD for folder in PURE} | {
     folder: [header for header in WORLD if header != "jansson.h"] for folder in ("job", "job/spec")
 }
+# Whose time it is, is given to these: a test may make it up.
+HIDDEN |= {"dispatch": ["time.h", "base/clock.h", "base/loop.h", "uv.h"], "tuner": ["time.h", "base/clock.h"]}
 
 SYSTEM = set(
     """
@@ -221,6 +223,8 @@ BAD = [
     ("strategies/x.c", "#include <time.h>\n", "sees <time.h>"),
     ("job/x.c", '#include "base/clock.h"\n', "sees <base/clock.h>"),
     ("job/x.c", '#include "store/store.c"\n', "must not include from store"),
+    ("dispatch/x.c", '#include "base/clock.h"\n', "sees <base/clock.h>"),
+    ("tuner/x.c", '#include "base/clock.h"\n', "sees <base/clock.h>"),
     ("dispatch/x.c", '#include "job/y.h"\n', "must not include from job"),
     ("space/x.c", '#include "base/clock.h"\n', "sees <base/clock.h>"),
     ("strategies/x.c", '#include "base/loop.h"\n', "sees <uv.h> through base/loop.h"),

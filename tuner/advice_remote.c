@@ -146,14 +146,16 @@ static void ask(struct advice *advice)
 	json_decref(body);
 	question.body = text;
 	question.length = strlen(text);
-	remote->call = endpoint_ask_json(run->tuner->options.fetch, &remote->endpoint, &question,
-					 on_result, advice);
+	remote->call =
+		run->io->ask_json(run->io->world, &remote->endpoint, &question, on_result, advice);
 	free(text);
 }
 
 static void cancel(struct advice *advice)
 {
-	endpoint_cancel(((struct remote *)advice)->call);
+	const struct tuner_io *io = advice->run->io;
+
+	io->cancel_call(io->world, ((struct remote *)advice)->call);
 }
 
 const struct advice_ops advice_remote = {

@@ -64,8 +64,7 @@ static bool check(struct suggester *s, const struct sigopt_reply *reply)
 static void request(struct suggester *s, const char *method, const char *path, json_t *body,
 		    sigopt_fn fn)
 {
-	s->call = sigopt_send(s->advice.run->tuner->options.fetch, &s->sigopt, method, path, body,
-			      fn, s);
+	s->call = sigopt_send(s->advice.run->io->fetch, &s->sigopt, method, path, body, fn, s);
 	json_decref(body);
 }
 

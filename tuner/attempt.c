@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -106,8 +105,9 @@ static double patience_ms(const struct flight *flight)
 	double limit_s = flight->run->job->spec->busy_s;
 	int64_t since = flight->trial->busy_ms;
 
-	return limit_s > 0 && since > 0 ? 1000 * limit_s - (double)(clock_wall_ms() - since)
-					: INFINITY;
+	return limit_s > 0 && since > 0
+		       ? 1000 * limit_s - (double)(io_wall_ms(flight->run->io) - since)
+		       : INFINITY;
 }
 
 static bool is_spent(const struct flight *flight, const struct attempt_end *why, bool costs)
@@ -153,7 +153,8 @@ static void blame_evaluator(struct flight *flight, const struct attempt_end *why
 	struct run *run = flight->run;
 	int64_t probe_ms = (int64_t)run->tuner->options.evaluator_probe_ms;
 	char *who = mem_dup(flight_who(flight));
-	bool others = sched_leave_out(&run->seat, flight->place, clock_mono_ms() + probe_ms);
+	bool others =
+		sched_leave_out(&run->seat, flight->place, io_mono_ms(flight->run->io) + probe_ms);
 
 	note_attempt(flight, why, json_pack("{s:b, s:b}", "counts", 0, "waits", 1));
 	flight_end(flight);
@@ -208,8 +209,8 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 		(void)json_object_set_new(data, "retry_in_ms", json_integer((json_int_t)delay));
 		note_attempt(flight, why, data);
 		delay = (uint64_t)fmin((double)delay, fmax(patience_ms(flight), 0));
-		flight->next_try_ms = clock_wall_ms() + (int64_t)delay;
-		loop_timer_start(&flight->timer, delay);
+		flight->next_try_ms = io_wall_ms(flight->run->io) + (int64_t)delay;
+		io_timer_start(flight->run->io, &flight->timer, delay);
 	} else {
 		(void)json_object_set_new(data, "waits", json_true());
 		note_attempt(flight, why, data);

@@ -38,7 +38,7 @@ void tuner_reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn
 	reply->done = done;
 	reply->arg = arg;
 	reply->err = *err;
-	loop_defer(tuner->options.loop, &reply->task, on_reply, reply);
+	io_defer(tuner->io, &reply->task, on_reply, reply);
 }
 
 /* A job that has ended is in memory until that is on disk. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 /* Questions to an evaluator that is called. One delivery is one attempt. */
 
 static const char *const paths[] = {
@@ -18,8 +16,7 @@ static void on_failed(struct flight *flight, const struct endpoint_result *resul
 {
 	struct run *run = flight->run;
 
-	sched_failed(&run->seat, flight->place, result->err->message, result->broken,
-		     clock_mono_ms());
+	sched_failed(&run->seat, flight->place, result->err->message, result->broken);
 	tuner_watch_health(run->tuner);
 	flight_fail_attempt(flight,
 			    &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
@@ -87,9 +84,9 @@ void flight_deliver(struct flight *flight)
 	question.body = text;
 	question.length = strlen(text);
 	sched_asked(&run->seat, flight->place);
-	flight->asked_ms = clock_mono_ms();
-	flight->call = endpoint_ask(run->tuner->options.fetch, &flight->endpoint, &question,
-				    on_result, flight);
+	flight->asked_ms = io_mono_ms(run->io);
+	flight->call =
+		run->io->ask(run->io->world, &flight->endpoint, &question, on_result, flight);
 	wire_forget(&keep, &flight->endpoint);
 	free(text);
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "store/query.h"
 
@@ -82,7 +81,8 @@ static struct job *without_log(struct final *final)
 {
 	struct spec *spec = spec_load(final->cells[0], final->cells[1], final->cells[2],
 				      final->cells[3], &final->err);
-	struct job *job = spec != NULL ? job_create(final->id, spec, clock_wall_ms) : NULL;
+	struct job *job =
+		spec != NULL ? job_create(final->id, spec, &final->tuner->io->clock) : NULL;
 
 	json_t *document;
 
@@ -101,8 +101,7 @@ static void read_whole(struct final *final)
 {
 	struct err why;
 
-	final->job = reload_read(final->tuner->options.store, store_query_apart, final->id,
-				 final->cells, &why);
+	final->job = reload_read(final->tuner->io, true, final->id, final->cells, &why);
 	if (final->job == NULL) {
 		(void)err_set(&final->err, ERR_WRONG_STATE,
 			      "the job's log cannot be read again: %s", why.message);
@@ -114,10 +113,10 @@ static void read_whole(struct final *final)
 static void work_read(void *arg)
 {
 	struct final *final = arg;
-	struct store *store = final->tuner->options.store;
+	const struct tuner_io *io = final->tuner->io;
 	struct store_value id = {.text = final->id};
 
-	if (store_query_apart(store, QUERY_JOB, &id, 1, on_job, final, &final->err) != 0) {
+	if (io->query_apart(io->world, QUERY_JOB, &id, 1, on_job, final, &final->err) != 0) {
 		return;
 	}
 	if (final->cells[0] == NULL) {
@@ -167,8 +166,8 @@ static void after_reading(void *arg)
 		return;
 	}
 	events = run_events(job);
-	store_append(final->tuner->options.store, job->id, job->version - (int64_t)count, events,
-		     count, final->key, on_stored, final);
+	final->tuner->io->append(final->tuner->io->world, job->id, job->version - (int64_t)count,
+				 events, count, final->key, on_stored, final);
 	run_events_free(job, events);
 }
 
@@ -176,7 +175,7 @@ static void read_again(struct final *final)
 {
 	drop(final);
 	err_init(&final->err);
-	loop_work(final->tuner->options.loop, &final->work, work_read, after_reading, final);
+	io_work(final->tuner->io, &final->work, work_read, after_reading, final);
 }
 
 void final_change(struct tuner *tuner, const char *job, bool whole, final_fn *change, void *arg,

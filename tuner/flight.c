@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "job/early.h"
@@ -75,7 +74,7 @@ void flight_end(struct flight *flight)
 	struct run *run = flight->run;
 
 	if (flight->call != NULL) {
-		endpoint_cancel(flight->call);
+		run->io->cancel_call(run->io->world, flight->call);
 	}
 	advice_cancel(flight->advice);
 	pool_withdraw(flight);
@@ -87,8 +86,8 @@ void flight_end(struct flight *flight)
 		sched_give_back(&run->seat, flight->place);
 	}
 	flight->open_timers = 2;
-	loop_timer_close(&flight->timer, on_timer_closed);
-	loop_timer_close(&flight->limit, on_timer_closed);
+	io_timer_close(run->io, &flight->timer, on_timer_closed);
+	io_timer_close(run->io, &flight->limit, on_timer_closed);
 	tuner_check_stopped(run->tuner);
 }
 
@@ -126,10 +125,10 @@ struct flight *flight_of_lease(const struct tuner *tuner, const char *lease)
 static void limit(struct flight *flight, int64_t since_ms)
 {
 	double limit_ms = 1000 * flight->run->job->spec->max_question_s;
-	double left = limit_ms - (double)(clock_wall_ms() - since_ms);
+	double left = limit_ms - (double)(io_wall_ms(flight->run->io) - since_ms);
 
 	if (limit_ms > 0 && !is_advice(flight)) {
-		loop_timer_start(&flight->limit, left > 0 ? (uint64_t)left : 0);
+		io_timer_start(flight->run->io, &flight->limit, left > 0 ? (uint64_t)left : 0);
 	}
 }
 
@@ -140,13 +139,13 @@ static void lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 	struct trial *trial = flight->trial;
 	char id[ID_SIZE];
 
-	id_make(id, "lse_");
-	flight->expires_at = clock_wall_ms() + ttl_ms;
+	run->io->make_id(run->io->world, id, "lse_");
+	flight->expires_at = io_wall_ms(run->io) + ttl_ms;
 	(void)json_object_update_new(more, json_pack("{s:s, s:I, s:I}", "lease", id, "attempt",
 						     (json_int_t)(trial->attempts + 1),
 						     "expires_at", (json_int_t)flight->expires_at));
 	job_record(run->job, LOGGED_QUESTION_LEASED, trial->number, more);
-	limit(flight, clock_wall_ms());
+	limit(flight, io_wall_ms(run->io));
 	if (!is_advice(flight)) {
 		map_set(&run->tuner->leases, trial->lease, (intptr_t)trial);
 	}
@@ -157,13 +156,13 @@ void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms)
 	lease(flight, ttl_ms,
 	      json_pack("{s:s, s:s, s:I}", "pool", flight_target(flight)->pool, "worker", worker,
 			"ttl_ms", (json_int_t)ttl_ms));
-	loop_timer_start(&flight->timer, (uint64_t)ttl_ms);
+	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
 }
 
 void flight_extend(struct flight *flight, int64_t ttl_ms)
 {
-	flight->expires_at = clock_wall_ms() + ttl_ms;
-	loop_timer_start(&flight->timer, (uint64_t)ttl_ms);
+	flight->expires_at = io_wall_ms(flight->run->io) + ttl_ms;
+	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
 }
 
 /* An attempt begins: at once, or when a worker comes. */
@@ -188,14 +187,14 @@ void flight_give_back(struct flight *flight, json_t *data)
 {
 	struct run *run = flight->run;
 
-	loop_timer_stop(&flight->timer);
+	io_timer_stop(run->io, &flight->timer);
 	(void)json_object_set_new(data, "lease", json_string(flight->trial->lease));
 	job_record(run->job, LOGGED_LEASE_RETURNED, flight->trial->number, data);
 	if (flight_is_pooled(flight)) {
 		pool_offer(flight);
 	} else {
-		flight->next_try_ms = clock_wall_ms() + GIVEN_BACK_MS;
-		loop_timer_start(&flight->timer, GIVEN_BACK_MS);
+		flight->next_try_ms = io_wall_ms(run->io) + GIVEN_BACK_MS;
+		io_timer_start(run->io, &flight->timer, GIVEN_BACK_MS);
 	}
 	run_wake(run);
 }
@@ -281,11 +280,11 @@ static struct flight *create(struct run *run, struct trial *trial, int place)
 	flight->run = run;
 	flight->trial = trial;
 	flight->place = place;
-	flight->asked_ms = clock_mono_ms();
+	flight->asked_ms = io_mono_ms(run->io);
 	list_init(&flight->due);
 	list_append(&run->flights, &flight->node);
-	loop_timer_init(run->tuner->options.loop, &flight->timer, on_timer, flight);
-	loop_timer_init(run->tuner->options.loop, &flight->limit, on_limit, flight);
+	io_timer_init(run->io, &flight->timer, on_timer, flight);
+	io_timer_init(run->io, &flight->limit, on_limit, flight);
 	run->tuner->stats.flights++;
 	run->tuner->awaited += !flight_is_pooled(flight);
 	return flight;
@@ -296,7 +295,7 @@ void flight_start(struct run *run, struct trial *trial, int place)
 	struct flight *flight = create(run, trial, place);
 
 	if (is_known(flight)) {
-		loop_timer_start(&flight->timer, 0);
+		io_timer_start(run->io, &flight->timer, 0);
 	} else {
 		if (!question_is_advice(trial->kind)) {
 			quota_asked(&run->tuner->quota, run->owner);
@@ -358,7 +357,7 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, cons
 
 	if (!flight_is_pooled(flight)) {
 		sched_answered(seat, flight->place,
-			       (double)(clock_mono_ms() - flight->asked_ms) / 1000);
+			       (double)(io_mono_ms(flight->run->io) - flight->asked_ms) / 1000);
 		tuner_watch_health(flight->run->tuner);
 	}
 	if (answer->failed) {

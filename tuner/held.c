@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/query.h"
@@ -59,8 +58,8 @@ static void append(struct held *held, struct log_event *events, size_t count,
 {
 	change->held = held;
 	change->events = count;
-	store_append(held->tuner->options.store, held->job, held->version, events, count, key,
-		     on_stored, change);
+	held->tuner->io->append(held->tuner->io->world, held->job, held->version, events, count,
+				key, on_stored, change);
 	for (size_t i = 0; i < count; i++) {
 		free((char *)events[i].data);
 	}
@@ -94,7 +93,7 @@ void held_keep(struct tuner *tuner, const char *job, int64_t version, const char
 	}
 	event = mem_new(1, sizeof(*event));
 	*event = (struct log_event){
-		LOGGED_STATE_CHANGED, clock_wall_ms(), -1,
+		LOGGED_STATE_CHANGED, io_wall_ms(held->tuner->io), -1,
 		taken_text(json_pack("{s:s, s:{s:s, s:s, s:n}}", "state", "paused", "pause",
 				     "reason", now, "detail", why->message, "by"))};
 	append(held, event, 1, NULL, mem_new(1, sizeof(struct change)));
@@ -120,8 +119,8 @@ static int cancel(struct held *held, const struct store_key *key, tuner_done_fn 
 	struct numbers out = {0};
 	struct log_event *events;
 	struct change *change;
-	int rc = store_query_now(held->tuner->options.store, QUERY_UNANSWERED, &id, 1, on_number,
-				 &out, reterr);
+	int rc = held->tuner->io->query_now(held->tuner->io->world, QUERY_UNANSWERED, &id, 1,
+					    on_number, &out, reterr);
 
 	if (rc != 0) {
 		free(out.list);
@@ -129,11 +128,11 @@ static int cancel(struct held *held, const struct store_key *key, tuner_done_fn 
 	}
 	events = mem_new(out.count + 1, sizeof(*events));
 	for (size_t i = 0; i < out.count; i++) {
-		events[i] = (struct log_event){LOGGED_TRIAL_CANCELLED, clock_wall_ms(), out.list[i],
-					       mem_dup("{}")};
+		events[i] = (struct log_event){LOGGED_TRIAL_CANCELLED, io_wall_ms(held->tuner->io),
+					       out.list[i], mem_dup("{}")};
 	}
 	events[out.count] = (struct log_event){
-		LOGGED_STATE_CHANGED, clock_wall_ms(), -1,
+		LOGGED_STATE_CHANGED, io_wall_ms(held->tuner->io), -1,
 		taken_text(json_pack("{s:s, s:{s:s, s:s}}", "state", "cancelled", "exit", "reason",
 				     "cancelled", "detail", "cancelled by request"))};
 	change = mem_new(1, sizeof(*change));

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "tuner/run.h"
 
@@ -76,11 +75,12 @@ void idle_turn(struct run *run)
 	bool waits = run->ask == NULL && waits_for(run) > 0;
 	double places = (double)job->parallel;
 
-	idle_note(&run->idle, waits ? (places - (double)job->out) / places : 0, clock_mono_ms());
+	idle_note(&run->idle, waits ? (places - (double)job->out) / places : 0,
+		  io_mono_ms(run->io));
 	if (!waits) {
 		run->idle.since_wall_ms = 0;
 	} else if (run->idle.since_wall_ms == 0) {
-		run->idle.since_wall_ms = clock_wall_ms();
+		run->idle.since_wall_ms = io_wall_ms(run->io);
 	}
 	if (idle_share(&run->idle) > too_much && !job->waits_known &&
 	    !job_state_is_final(job->state)) {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/query.h"
@@ -32,7 +31,7 @@ static void extend(struct flight *flight)
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);
 	} else {
-		flight->expires_at = clock_wall_ms() + ttl_ms;
+		flight->expires_at = io_wall_ms(tuner->io) + ttl_ms;
 	}
 }
 
@@ -185,7 +184,7 @@ int lease_return(struct tuner *tuner, const char *lease_id, json_t *body, struct
 	if (which == 1 && flight_is_pooled(flight)) {
 		workers_leave_out(&tuner->workers, flight_target(flight)->pool,
 				  flight->trial->worker, flight->run->job->id,
-				  clock_mono_ms() + probe_ms);
+				  io_mono_ms(tuner->io) + probe_ms);
 	}
 	*ret_run = flight->run;
 	flight_give_back(flight, data);
@@ -272,7 +271,7 @@ static void read_lease(void *arg, int rc, const struct err *err)
 		on_lease(late, rc, NULL, err);
 		return;
 	}
-	(void)store_query(late->tuner->options.store, QUERY_LEASE, &id, 1, on_lease, late);
+	(void)late->tuner->io->query(late->tuner->io->world, QUERY_LEASE, &id, 1, on_lease, late);
 }
 
 /* The store knows of every lease, once what the job has recorded by now is there. */

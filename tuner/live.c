@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "tuner/flight.h"
 
 static json_t *time_json(int64_t wall_ms)
@@ -114,7 +113,7 @@ void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *doc
 		return;
 	}
 	elapsed = run->job->active_s +
-		  (runs ? (double)(clock_mono_ms() - run->active_since) / 1000 : 0);
+		  (runs ? (double)(io_mono_ms(run->io) - run->active_since) / 1000 : 0);
 	(void)json_object_set_new(progress, "out", all_out(run));
 	(void)json_object_set_new(progress, "waiting", waiting_json(run));
 	(void)json_object_set_new(progress, "waits_for", idle_json(run));

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "job/endgame.h"
 #include "dispatch/turns.h"
@@ -58,7 +57,7 @@ struct pool *pool_join(struct tuner *tuner, const char *name)
 		turns_init(&pool->runs);
 		list_init(&pool->polls);
 		list_init(&pool->task.node);
-		loop_timer_init(tuner->options.loop, &pool->kept, on_kept, pool);
+		io_timer_init(tuner->io, &pool->kept, on_kept, pool);
 		map_set(&tuner->pools, name, (intptr_t)pool);
 	}
 	pool->users++;
@@ -79,9 +78,9 @@ void pool_release(struct pool *pool)
 	if (pool == NULL || --pool->users > 0) {
 		return;
 	}
-	loop_cancel(pool->tuner->options.loop, &pool->task);
+	io_cancel(pool->tuner->io, &pool->task);
 	map_remove(&pool->tuner->pools, pool->name);
-	loop_timer_close(&pool->kept, on_pool_closed);
+	io_timer_close(pool->tuner->io, &pool->kept, on_pool_closed);
 }
 
 static void on_poll_closed(void *arg)
@@ -98,7 +97,7 @@ static void stop_waiting(struct poll *poll)
 	list_remove(&poll->node);
 	pool_release(poll->pool);
 	poll->pool = NULL;
-	loop_timer_stop(&poll->timer);
+	io_timer_stop(poll->tuner->io, &poll->timer);
 }
 
 static bool tell_worker(const struct poll *poll)
@@ -117,7 +116,7 @@ static void answer(struct poll *poll)
 			flight_give_back(flight, json_object()); /* the worker never heard of it */
 		}
 	}
-	loop_timer_close(&poll->timer, on_poll_closed);
+	io_timer_close(poll->tuner->io, &poll->timer, on_poll_closed);
 }
 
 static void on_granted(void *arg, int rc, const struct err *err)
@@ -139,7 +138,7 @@ static bool may_take(void *arg, struct list *node)
 	const struct run *run = list_entry(node, struct run, in_pool);
 	const struct pool *pool = run->pool;
 	const struct flight *next = list_entry(run->due.next, struct flight, due);
-	bool kept = next->kept_until > clock_mono_ms();
+	bool kept = next->kept_until > io_mono_ms(pool->tuner->io);
 
 	return (poll->owner[0] == '\0' || strcmp(poll->owner, run->owner) == 0) &&
 	       workers_may(&pool->tuner->workers, pool->name, poll->worker, run->job->id) &&
@@ -227,7 +226,7 @@ static bool look_at_kept(void *arg, struct list *node)
 	const struct flight *next = list_entry(run->due.next, struct flight, due);
 	int64_t *first = arg;
 
-	if (next->kept_until > clock_mono_ms() && next->kept_until < *first) {
+	if (next->kept_until > io_mono_ms(run->io) && next->kept_until < *first) {
 		*first = next->kept_until;
 	}
 	return false;
@@ -240,9 +239,10 @@ static void watch_kept(struct pool *pool)
 
 	(void)turns_next(&pool->runs, look_at_kept, &first);
 	if (first != INT64_MAX) {
-		int64_t now = clock_mono_ms();
+		int64_t now = io_mono_ms(pool->tuner->io);
 
-		loop_timer_start(&pool->kept, first > now ? (uint64_t)(first - now) : 0);
+		io_timer_start(pool->tuner->io, &pool->kept,
+			       first > now ? (uint64_t)(first - now) : 0);
 	}
 }
 
@@ -270,7 +270,7 @@ static void serve_soon(struct pool *pool)
 {
 	if (!pool->task_queued && !list_empty(&pool->polls)) {
 		pool->task_queued = true;
-		loop_defer(pool->tuner->options.loop, &pool->task, on_task, pool);
+		io_defer(pool->tuner->io, &pool->task, on_task, pool);
 	}
 }
 
@@ -295,7 +295,7 @@ static int64_t kept_until(const struct flight *flight)
 	    !workers_may(&tuner->workers, run->pool->name, worker, run->job->id)) {
 		return 0;
 	}
-	return clock_mono_ms() + (int64_t)tuner->options.lease_ttl_ms;
+	return io_mono_ms(tuner->io) + (int64_t)tuner->options.lease_ttl_ms;
 }
 
 void pool_offer(struct flight *flight)
@@ -354,8 +354,8 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	(void)snprintf(poll->owner, sizeof(poll->owner), "%s",
 		       request->every_owner ? "" : request->owner);
 	workers_seen(&tuner->workers, request->pool, request->worker, request->owner);
-	loop_timer_init(tuner->options.loop, &poll->timer, on_poll_timer, poll);
-	loop_timer_start(&poll->timer, tuner->stopping ? 0 : request->wait_ms);
+	io_timer_init(tuner->io, &poll->timer, on_poll_timer, poll);
+	io_timer_start(tuner->io, &poll->timer, tuner->stopping ? 0 : request->wait_ms);
 	list_append(&poll->pool->polls, &poll->node);
 	serve(poll->pool);
 	return poll;
@@ -435,7 +435,8 @@ void pools_stop(struct tuner *tuner)
 			list_remove(node);
 		}
 		for (node = pool->polls.next; node != &pool->polls; node = node->next) {
-			loop_timer_start(&list_entry(node, struct poll, node)->timer, 0);
+			io_timer_start(pool->tuner->io, &list_entry(node, struct poll, node)->timer,
+				       0);
 		}
 	}
 }

@@ -60,12 +60,12 @@ void tuner_prepare_cancel(struct preparation *p)
 		return;
 	}
 	if (p->query != NULL) {
-		store_query_cancel(p->query);
+		p->tuner->io->query_cancel(p->tuner->io->world, p->query);
 	}
 	if (p->call != NULL) {
-		endpoint_cancel(p->call);
+		p->tuner->io->cancel_call(p->tuner->io->world, p->call);
 	}
-	loop_cancel(p->tuner->options.loop, &p->task);
+	io_cancel(p->tuner->io, &p->task);
 	spec_targets_destroy(p->targets, p->target_count);
 	json_decref(p->documents);
 	prepared_destroy(p->prepared);
@@ -86,7 +86,7 @@ static void deliver(void *arg)
 
 static void finish_later(struct preparation *p)
 {
-	loop_defer(p->tuner->options.loop, &p->task, deliver, p);
+	io_defer(p->tuner->io, &p->task, deliver, p);
 }
 
 static struct store_value only_value(const struct preparation *p)
@@ -160,7 +160,7 @@ static void on_source(void *arg, int rc, const struct store_rows *rows, const st
 		finish_later(p);
 		return;
 	}
-	p->query = store_query(p->tuner->options.store, QUERY_ANSWERED, &id, 1, on_history, p);
+	p->query = p->tuner->io->query(p->tuner->io->world, QUERY_ANSWERED, &id, 1, on_history, p);
 }
 
 static void work_spec(void *arg)
@@ -189,14 +189,14 @@ static void after_spec(void *arg)
 		return;
 	}
 	values[0].text = prepared->spec->warm_start;
-	p->query = store_query(p->tuner->options.store, QUERY_JOB, values, 2, on_source, p);
+	p->query = p->tuner->io->query(p->tuner->io->world, QUERY_JOB, values, 2, on_source, p);
 }
 
 /* Reading a job of many operators, and matching their names, takes a while. */
 static void make_spec(struct preparation *p)
 {
 	p->away = true;
-	loop_work(p->tuner->options.loop, &p->job, work_spec, after_spec, p);
+	io_work(p->tuner->io, &p->job, work_spec, after_spec, p);
 }
 
 static void on_capability(void *arg, json_t *capability, const struct err *err)
@@ -262,8 +262,8 @@ static void ask_capability(struct preparation *p)
 	if (wire_endpoint(first, &keep, &p->endpoint, &p->err) != 0) {
 		finish_later(p);
 	} else {
-		p->call = endpoint_capability(p->tuner->options.fetch, &p->endpoint, on_capability,
-					      p);
+		p->call = p->tuner->io->capability(p->tuner->io->world, &p->endpoint, on_capability,
+						   p);
 	}
 	wire_forget(&keep, &p->endpoint);
 }
@@ -384,8 +384,8 @@ static void find_target(struct preparation *p, const struct json_at *at, size_t 
 		json_only(at, id_only);
 		values[0].text = json_string_in(&id, NULL, ID_SIZE);
 		if (values[0].text != NULL) {
-			p->query = store_query(p->tuner->options.store, QUERY_EVALUATOR, values, 2,
-					       on_evaluator, p);
+			p->query = p->tuner->io->query(p->tuner->io->world, QUERY_EVALUATOR, values,
+						       2, on_evaluator, p);
 		}
 	} else if (json_object_get(at->value, "pool") == NULL && guard != NULL &&
 		   guard_policy_of(guard) == GUARD_REGISTERED) {

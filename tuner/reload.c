@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/query.h"
@@ -49,8 +48,7 @@ static void on_row(void *arg, char *const *cells)
 	json_decref(data);
 }
 
-static int read_log(struct store *store, reload_query_fn *query, struct job *job,
-		    struct err *reterr)
+static int read_log(const struct tuner_io *io, bool apart, struct job *job, struct err *reterr)
 {
 	struct replay replay = {.job = job, .err = reterr};
 	int rc;
@@ -60,7 +58,8 @@ static int read_log(struct store *store, reload_query_fn *query, struct job *job
 			{.text = job->id}, {.integer = replay.last}, {.integer = LOG_PAGE}};
 
 		replay.rows = 0;
-		rc = query(store, QUERY_LOG, values, 3, on_row, &replay, reterr);
+		rc = (apart ? io->query_apart : io->query_now)(io->world, QUERY_LOG, values, 3,
+							       on_row, &replay, reterr);
 	} while (rc == 0 && replay.rc == 0 && replay.rows == LOG_PAGE);
 	return rc != 0 ? rc : replay.rc;
 }
@@ -103,8 +102,8 @@ static void relaunch(struct run *run)
 	}
 }
 
-struct job *reload_read(struct store *store, reload_query_fn *query, const char *id,
-			char *const *cells, struct err *reterr)
+struct job *reload_read(const struct tuner_io *io, bool apart, const char *id, char *const *cells,
+			struct err *reterr)
 {
 	struct spec *spec = spec_load(cells[0], cells[1], cells[2], cells[3], reterr);
 	struct job *job;
@@ -120,8 +119,8 @@ struct job *reload_read(struct store *store, reload_query_fn *query, const char 
 			"with another strategy and warm_start goes on with what was measured");
 		return NULL;
 	}
-	job = job_create(id, spec, clock_wall_ms);
-	if (read_log(store, query, job, reterr) != 0) {
+	job = job_create(id, spec, &io->clock);
+	if (read_log(io, apart, job, reterr) != 0) {
 		job_destroy(job);
 		return NULL;
 	}
@@ -134,7 +133,7 @@ enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_WHOLE, OPEN_OWNER, OPEN_CELLS
 
 static int reload_job(struct tuner *tuner, const char *id, char *const *cells, struct err *reterr)
 {
-	struct job *job = reload_read(tuner->options.store, store_query_now, id, cells, reterr);
+	struct job *job = reload_read(tuner->io, false, id, cells, reterr);
 	struct run *run;
 	int64_t bytes;
 
@@ -211,8 +210,8 @@ static void take_up(struct tuner *tuner, const struct open_job *job)
 static int load(struct tuner *tuner, const char *only, struct err *reterr)
 {
 	struct open_jobs jobs = {.only = only};
-	int rc = store_query_now(tuner->options.store, QUERY_OPEN_JOBS, NULL, 0, on_open_job, &jobs,
-				 reterr);
+	int rc = tuner->io->query_now(tuner->io->world, QUERY_OPEN_JOBS, NULL, 0, on_open_job,
+				      &jobs, reterr);
 
 	for (size_t i = 0; i < jobs.count; i++) {
 		if (rc == 0) {
@@ -235,9 +234,9 @@ static void on_reload_timer(void *arg)
 	while (!tuner->stopping && (node = list_pop(&tuner->broken)) != NULL) {
 		struct reload *reload = list_entry(node, struct reload, node);
 
-		if (!store_writable(tuner->options.store) || load(tuner, reload->job, &err) != 0) {
+		if (!tuner->io->writable(tuner->io->world) || load(tuner, reload->job, &err) != 0) {
 			list_append(&tuner->broken, node);
-			loop_timer_start(&tuner->reload_timer, RELOAD_AFTER_MS);
+			io_timer_start(tuner->io, &tuner->reload_timer, RELOAD_AFTER_MS);
 			return;
 		}
 		free(reload);
@@ -251,14 +250,14 @@ void reload_later(struct tuner *tuner, const char *job)
 	(void)snprintf(reload->job, sizeof(reload->job), "%s", job);
 	list_append(&tuner->broken, &reload->node);
 	if (!tuner->stopping) {
-		loop_timer_start(&tuner->reload_timer, RELOAD_AFTER_MS);
+		io_timer_start(tuner->io, &tuner->reload_timer, RELOAD_AFTER_MS);
 	}
 }
 
 void reload_init(struct tuner *tuner)
 {
 	list_init(&tuner->broken);
-	loop_timer_init(tuner->options.loop, &tuner->reload_timer, on_reload_timer, tuner);
+	io_timer_init(tuner->io, &tuner->reload_timer, on_reload_timer, tuner);
 }
 
 void reload_finish(struct tuner *tuner)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "tuner/pool.h"
@@ -26,7 +25,7 @@ struct watch {
 	struct loop_task task;
 	loop_fn fn;
 	void *arg;
-	struct loop *loop;
+	const struct tuner_io *io;
 };
 
 void run_ref(struct run *run)
@@ -89,6 +88,7 @@ struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, 
 	struct run *run = mem_new(1, sizeof(*run));
 
 	run->tuner = tuner;
+	run->io = tuner->io;
 	run->job = job;
 	run->bytes = bytes;
 	(void)snprintf(run->owner, sizeof(run->owner), "%s", owner);
@@ -103,7 +103,7 @@ struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, 
 	list_init(&run->task.node);
 	spec_needs_init(&run->needs, job->spec);
 	sit(run);
-	loop_timer_init(tuner->options.loop, &run->deadline, on_deadline, run);
+	io_timer_init(tuner->io, &run->deadline, on_deadline, run);
 	map_set(&tuner->runs, job->id, (intptr_t)run);
 	tuner->alive++;
 	return run;
@@ -128,7 +128,7 @@ void run_wake(struct run *run)
 {
 	if (!run->task_queued && !run->closed) {
 		run->task_queued = true;
-		loop_defer(run->tuner->options.loop, &run->task, on_task, run);
+		io_defer(run->io, &run->task, on_task, run);
 	}
 }
 
@@ -158,9 +158,9 @@ void run_close(struct run *run)
 	}
 	flight_end_all(run);
 	sched_leave(&run->seat);
-	loop_cancel(run->tuner->options.loop, &run->task);
+	io_cancel(run->io, &run->task);
 	run_wake_watches(run);
-	loop_timer_close(&run->deadline, on_deadline_closed);
+	io_timer_close(run->io, &run->deadline, on_deadline_closed);
 }
 
 static bool clock_runs(const struct run *run)
@@ -170,13 +170,13 @@ static bool clock_runs(const struct run *run)
 
 json_t *run_active(struct run *run)
 {
-	int64_t now = clock_mono_ms();
+	int64_t now = io_mono_ms(run->io);
 	double active = run->job->active_s;
 
 	if (run->active_since >= 0) {
 		active += (double)(now - run->active_since) / 1000;
 		run->active_since = now;
-		run->active_wall_ms = clock_wall_ms();
+		run->active_wall_ms = io_wall_ms(run->io);
 	}
 	return json_pack("{s:f}", "active_s", active);
 }
@@ -188,16 +188,16 @@ void run_clock(struct run *run)
 
 	if (!clock_runs(run)) {
 		run->active_since = -1;
-		loop_timer_stop(&run->deadline);
+		io_timer_stop(run->io, &run->deadline);
 		return;
 	}
 	if (run->active_since < 0) {
-		run->active_since = clock_mono_ms();
-		run->active_wall_ms = clock_wall_ms();
+		run->active_since = io_mono_ms(run->io);
+		run->active_wall_ms = io_wall_ms(run->io);
 	}
-	loop_timer_stop(&run->deadline);
+	io_timer_stop(run->io, &run->deadline);
 	if (run->job->timeout_s > 0) {
-		loop_timer_start(&run->deadline, left > 0 ? (uint64_t)(left * 1000) : 0);
+		io_timer_start(run->io, &run->deadline, left > 0 ? (uint64_t)(left * 1000) : 0);
 	}
 }
 
@@ -357,8 +357,8 @@ void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done,
 		note_send(batch, &job->rows[i]);
 	}
 	run_ref(run);
-	store_append(run->tuner->options.store, job->id, job->version - (int64_t)count, events,
-		     count, key, on_stored, batch);
+	run->io->append(run->io->world, job->id, job->version - (int64_t)count, events, count, key,
+			on_stored, batch);
 	run_events_free(job, events);
 }
 
@@ -380,7 +380,7 @@ void run_wake_watches(struct run *run)
 	while ((node = list_pop(&run->watches)) != NULL) {
 		struct watch *watch = list_entry(node, struct watch, node);
 
-		loop_defer(watch->loop, &watch->task, on_watch, watch);
+		io_defer(watch->io, &watch->task, on_watch, watch);
 	}
 }
 
@@ -392,13 +392,13 @@ struct watch *tuner_watch(struct tuner *tuner, const char *job, int64_t version,
 
 	watch->fn = fn;
 	watch->arg = arg;
-	watch->loop = tuner->options.loop;
+	watch->io = tuner->io;
 	list_init(&watch->node);
 	list_init(&watch->task.node);
 	if (run != NULL && run->durable == version) {
 		list_append(&run->watches, &watch->node);
 	} else {
-		loop_defer(watch->loop, &watch->task, on_watch, watch);
+		io_defer(watch->io, &watch->task, on_watch, watch);
 	}
 	return watch;
 }
@@ -407,7 +407,7 @@ void tuner_unwatch(struct watch *watch)
 {
 	if (watch != NULL) {
 		list_remove(&watch->node);
-		loop_cancel(watch->loop, &watch->task);
+		io_cancel(watch->io, &watch->task);
 		free(watch);
 	}
 }

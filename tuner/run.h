@@ -18,6 +18,7 @@
 
 struct tuner {
 	struct tuner_options options;
+	const struct tuner_io *io;
 	char *callback_url; /* owned */
 	struct sched sched;
 	struct quota quota;
@@ -34,6 +35,7 @@ struct tuner {
 	struct loop_timer probe_timer; /* while some evaluator is not well */
 	bool stopping;
 	struct loop_timer stop_timer;
+	bool stop_closed; /* the last of its timers is being closed */
 	loop_fn stopped;
 	void *stopped_arg;
 	struct tuner_stats stats;
@@ -47,6 +49,7 @@ struct completion {
 
 struct run {
 	struct tuner *tuner;
+	const struct tuner_io *io; /* the tuner's */
 	struct job *job;
 	char owner[LIMIT_OWNER_BYTES + 1];
 	int64_t bytes; /* that it has of its owner's quota */
@@ -118,14 +121,10 @@ void flight_end_all(struct run *run);
 void reload_later(struct tuner *tuner, const char *job);
 void reload_init(struct tuner *tuner);
 void reload_finish(struct tuner *tuner);
-/* store_query_now() or store_query_apart() */
-typedef int reload_query_fn(struct store *store, int query, const struct store_value *values,
-			    size_t count, void (*row)(void *arg, char *const *cells), void *arg,
-			    struct err *reterr);
 /* The job as its log leaves it; `cells` are its spec, capability and evaluator. NULL when they cannot
- * be read, or the strategy is not there any more. */
-struct job *reload_read(struct store *store, reload_query_fn *query, const char *id,
-			char *const *cells, struct err *reterr);
+ * be read, or the strategy is not there any more. With `apart` on any thread. */
+struct job *reload_read(const struct tuner_io *io, bool apart, const char *id, char *const *cells,
+			struct err *reterr);
 
 /* final.c: edits of jobs that are over. */
 /* Records a change, or says why not; may be called several times. Loop thread. */

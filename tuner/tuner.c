@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "tuner/held.h"
@@ -35,14 +34,15 @@ void tuner_watch_health(struct tuner *tuner)
 		tuner->down_told = tuner->sched.down;
 		wake_all_watches(tuner);
 	}
-	if (tuner->sched.down > 0 && !tuner->stopping && !loop_timer_active(&tuner->probe_timer)) {
-		loop_timer_start(&tuner->probe_timer, tuner->options.evaluator_probe_ms);
+	if (tuner->sched.down > 0 && !tuner->stopping &&
+	    !io_timer_active(tuner->io, &tuner->probe_timer)) {
+		io_timer_start(tuner->io, &tuner->probe_timer, tuner->options.evaluator_probe_ms);
 	}
 }
 
 json_t *tuner_evaluator_health(const struct tuner *tuner, const char *url)
 {
-	return evaluator_health(sched_evaluator(&tuner->sched, url));
+	return evaluator_health(sched_evaluator(&tuner->sched, url), &tuner->io->clock);
 }
 
 void tuner_evaluator_is_well(struct tuner *tuner, const char *url)
@@ -56,16 +56,17 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	struct tuner *tuner = mem_new(1, sizeof(*tuner));
 
 	tuner->options = *options;
+	tuner->io = options->io;
 	tuner->callback_url = mem_dup(options->callback_url);
-	sched_init(&tuner->sched);
-	quota_init(&tuner->quota, &options->quota);
+	sched_init(&tuner->sched, &tuner->io->clock);
+	quota_init(&tuner->quota, &options->quota, &tuner->io->clock);
 	map_init(&tuner->runs);
 	map_init(&tuner->leases);
 	map_init(&tuner->pools);
 	map_init(&tuner->held);
-	workers_init(&tuner->workers);
+	workers_init(&tuner->workers, &tuner->io->clock);
 	reload_init(tuner);
-	loop_timer_init(options->loop, &tuner->probe_timer, on_probe_timer, tuner);
+	io_timer_init(options->io, &tuner->probe_timer, on_probe_timer, tuner);
 	return tuner;
 }
 
@@ -143,13 +144,13 @@ void tuner_check_stopped(struct tuner *tuner)
 		return;
 	}
 	if (tuner->awaited == 0 && tuner->runs.count > 0) {
-		loop_timer_start(&tuner->stop_timer, 0);
+		io_timer_start(tuner->io, &tuner->stop_timer, 0);
 	}
-	if (tuner->alive == 0 && tuner->runs.count == 0 &&
-	    !uv_is_closing((uv_handle_t *)&tuner->stop_timer.uv)) {
-		loop_timer_close(&tuner->reload_timer, NULL);
-		loop_timer_close(&tuner->probe_timer, NULL);
-		loop_timer_close(&tuner->stop_timer, on_timers_closed);
+	if (tuner->alive == 0 && tuner->runs.count == 0 && !tuner->stop_closed) {
+		tuner->stop_closed = true;
+		io_timer_close(tuner->io, &tuner->reload_timer, NULL);
+		io_timer_close(tuner->io, &tuner->probe_timer, NULL);
+		io_timer_close(tuner->io, &tuner->stop_timer, on_timers_closed);
 	}
 }
 
@@ -165,8 +166,8 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 	}
 	tuner->stopped = done;
 	tuner->stopped_arg = arg;
-	loop_timer_init(tuner->options.loop, &tuner->stop_timer, on_stop_timer, tuner);
-	loop_timer_start(&tuner->stop_timer, deadline_ms);
+	io_timer_init(tuner->io, &tuner->stop_timer, on_stop_timer, tuner);
+	io_timer_start(tuner->io, &tuner->stop_timer, deadline_ms);
 	pools_stop(tuner);
 	tuner_check_stopped(tuner);
 }
@@ -231,15 +232,14 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	s->tuner = tuner;
 	s->done = done;
 	s->arg = arg;
-	s->job = job_create(id, prepared->spec, clock_wall_ms);
+	s->job = job_create(id, prepared->spec, &tuner->io->clock);
 	prepared->spec = NULL;
 	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, job_submitted_data(s->job));
 	import_copy(s->job, prepared->history, &history);
 	import_record(s->job, &history);
 	import_finish(&history);
 	events = run_events(s->job);
-	store_job_insert(tuner->options.store, &job, events, s->job->row_count, key, on_inserted,
-			 s);
+	tuner->io->insert(tuner->io->world, &job, events, s->job->row_count, key, on_inserted, s);
 	run_events_free(s->job, events);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		free(texts[i]);

@@ -14,21 +14,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backends/endpoint.h"
-#include "backends/fetch.h"
 #include "backends/guard.h"
 #include "base/limits.h"
-#include "base/loop.h"
 #include "dispatch/quota.h"
-#include "store/store.h"
 #include "job/spec/spec.h"
+#include "tuner/io.h"
 
 struct tuner;
 
 struct tuner_options {
-	struct loop *loop;
-	struct store *store;
-	struct fetch *fetch;
+	const struct tuner_io *io; /* borrowed */
 	const struct guard *guard;
 	const char *callback_url; /* where evaluators reach this daemon: "http://127.0.0.1:8585" */
 	uint64_t lease_ttl_ms;    /* of an accepted (202) question between heartbeats */

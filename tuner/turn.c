@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "job/endgame.h"
@@ -198,7 +197,7 @@ static void lend_strategy(struct run *run, int place)
 	ask->place = place;
 	run->ask = ask;
 	run_ref(run);
-	loop_work(run->tuner->options.loop, &ask->work, work_ask, after_ask, ask);
+	io_work(run->io, &ask->work, work_ask, after_ask, ask);
 }
 
 static void ask_strategy(struct run *run)
@@ -399,7 +398,7 @@ static const char *why_down(const struct run *run)
 	const char *error = NULL;
 
 	return run->job->state != JOB_PAUSED && !run->tuner->stopping && limit_ms > 0 &&
-			       sched_down_ms(&run->seat, clock_mono_ms(), &error) >= limit_ms
+			       sched_down_ms(&run->seat, &error) >= limit_ms
 		       ? error
 		       : NULL;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dispatch/sched.h"
+#include "set_clock.h"
 
 static struct breaker failed(int times)
 {
@@ -80,7 +81,7 @@ static void sit(struct sched *sched, struct job *job, size_t offers)
 static void bring_down(struct sched_seat *seat, int offer)
 {
 	for (int i = 0; i < BREAKER_LIMIT; i++) {
-		sched_failed(seat, offer, "refused", true, 1000);
+		sched_failed(seat, offer, "refused", true);
 	}
 }
 
@@ -90,7 +91,7 @@ Test(several, the_one_with_most_room_is_asked_and_then_whoever_gets_free)
 	struct sched sched;
 	struct job job;
 
-	sched_init(&sched);
+	sched_init(&sched, &set_clock);
 	sit(&sched, &job, 2);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		cr_assert_eq(sched_take(&job.seat), expected[i], "question %zu", i);
@@ -113,15 +114,16 @@ Test(several, who_is_down_is_left_out)
 	struct job job, other;
 	const char *error = NULL;
 
-	sched_init(&sched);
+	sched_init(&sched, &set_clock);
 	sit(&sched, &job, 2);
 	sit(&sched, &other, 1);
 	bring_down(&job.seat, 0);
 	cr_assert_eq(sched.down, 1);
 	cr_assert_eq(sched_take(&job.seat), 1);
 	cr_assert_eq(sched_take(&other.seat), -1);
-	cr_assert_eq(sched_down_ms(&job.seat, 3000, &error), -1);
-	cr_assert_eq(sched_down_ms(&other.seat, 3000, &error), 2000);
+	set_clock_ms += 2000;
+	cr_assert_eq(sched_down_ms(&job.seat, &error), -1);
+	cr_assert_eq(sched_down_ms(&other.seat, &error), 2000);
 	cr_assert_str_eq(error, "refused");
 	sched_probe(&sched);
 	cr_assert_geq(other.turns, 1);
@@ -143,10 +145,10 @@ Test(several, failures_that_are_the_questions_do_not_count)
 	struct sched sched;
 	struct job job;
 
-	sched_init(&sched);
+	sched_init(&sched, &set_clock);
 	sit(&sched, &job, 1);
 	for (int i = 0; i < 3 * BREAKER_LIMIT; i++) {
-		sched_failed(&job.seat, 0, "500", false, 1000);
+		sched_failed(&job.seat, 0, "500", false);
 	}
 	cr_assert(sched_is_well(&job.seat, 0));
 	cr_assert_eq(sched_evaluator(&sched, "http://a")->failed, 3 * BREAKER_LIMIT);

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "job/job.h"
+#include "set_clock.h"
 
 /* Rows as the store would have kept them. */
 struct log_row {
@@ -77,7 +77,7 @@ static void start(struct fixture *f, const char *extra, double accuracy)
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 
 	memset(f, 0, sizeof(*f));
-	f->job = job_create("job_TEST", make_spec(extra), clock_wall_ms);
+	f->job = job_create("job_TEST", make_spec(extra), &set_clock);
 	record(f, LOGGED_JOB_SUBMITTED, -1, NULL);
 	record(f, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "baseline"));
 	record(f, LOGGED_QUESTION_ASKED, 0, job_asked_data(f->job, &baseline, -1, false));
@@ -119,7 +119,7 @@ static void settle(struct fixture *f)
 /* Replays the rows into a fresh job and compares what decides the future. */
 static void check_replay(struct fixture *f, const char *extra)
 {
-	struct job *again = job_create("job_TEST", make_spec(extra), clock_wall_ms);
+	struct job *again = job_create("job_TEST", make_spec(extra), &set_clock);
 	struct question a, b;
 	struct err err;
 
@@ -381,7 +381,7 @@ Test(job, imports_before_the_baseline_are_judged_when_it_is_known)
 	const char *extra = ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", "
 			    "\"stop_on\": \"budget\"}";
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
-	struct fixture f = {.job = job_create("job_TEST", make_spec(extra), clock_wall_ms)};
+	struct fixture f = {.job = job_create("job_TEST", make_spec(extra), &set_clock)};
 
 	record(&f, LOGGED_JOB_SUBMITTED, -1, NULL);
 	import(&f, 0, 0.9, 70);
@@ -456,7 +456,7 @@ Test(job, an_import_answers_for_a_config_that_failed_here)
 
 Test(job, a_log_that_does_not_fit_is_refused)
 {
-	struct job *job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), clock_wall_ms);
+	struct job *job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), &set_clock);
 	json_t *data = json_pack("{s:s}", "state", "running");
 	struct err err;
 
@@ -475,7 +475,7 @@ Test(job, relative_criterion_with_baseline_zero_is_explained)
 {
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 	struct fixture f = {
-		.job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), clock_wall_ms)};
+		.job = job_create("job_TEST", make_spec(", \"quant_level\": 1"), &set_clock)};
 	struct err err;
 
 	record(&f, LOGGED_QUESTION_ASKED, 0, job_asked_data(f.job, &baseline, -1, false));

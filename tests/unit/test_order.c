@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "space/product.h"
 #include "strategies/registry.h"
 #include "job/spec/codec_config.h"
 #include "job/job.h"
+#include "set_clock.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -105,7 +105,7 @@ static void restart(struct world *w)
 	struct err err;
 
 	job_destroy(w->job);
-	w->job = job_create("job_TEST", make_spec(w), clock_wall_ms);
+	w->job = job_create("job_TEST", make_spec(w), &set_clock);
 	for (size_t i = 0; i < w->count; i++) {
 		const struct log_row *row = &w->rows[i];
 
@@ -287,7 +287,7 @@ static void run(struct world *w)
 	struct question baseline = {.kind = QUESTION_BASELINE, .stage = "baseline"};
 
 	w->rng = rng_make(7, RNG_TIMING, (uint64_t)w->parallel);
-	w->job = job_create("job_TEST", make_spec(w), clock_wall_ms);
+	w->job = job_create("job_TEST", make_spec(w), &set_clock);
 	record(w, LOGGED_JOB_SUBMITTED, -1, NULL);
 	record(w, LOGGED_STATE_CHANGED, -1, json_pack("{s:s}", "state", "baseline"));
 	record(w, LOGGED_QUESTION_ASKED, 0, job_asked_data(w->job, &baseline, -1, false));

@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "dispatch/sched.h"
+#include "set_clock.h"
 
 enum {
 	EVALUATORS = 5,
@@ -126,7 +127,7 @@ static void open_world(uint64_t seed)
 
 	memset(&world, 0, sizeof(world));
 	world.rng = rng_make(seed, RNG_TIMING, 0);
-	sched_init(&world.sched);
+	sched_init(&world.sched, &set_clock);
 	for (int e = 0; e < EVALUATORS; e++) {
 		for (int i = 0; i < SEATS; i++) {
 			struct client *client = &world.desks[e].clients[i];
@@ -223,7 +224,7 @@ Test(sched, a_place_that_is_not_wanted_goes_to_the_next)
 	struct client first = {0}, second = {0}, third = {0};
 	struct sched sched;
 
-	sched_init(&sched);
+	sched_init(&sched, &set_clock);
 	sit(&sched, &first, "a", "http://a", 1);
 	sit(&sched, &second, "a", "http://a", 1);
 	sit(&sched, &third, "a", "http://a", 1);
@@ -256,7 +257,7 @@ Test(sched, who_has_many_jobs_gets_no_more_than_who_has_one)
 	int counts[OWNERS] = {0}, jobs[JOBS] = {0}, now = -1;
 
 	memset(clients, 0, sizeof(clients));
-	sched_init(&sched);
+	sched_init(&sched, &set_clock);
 	for (int i = 0; i < JOBS; i++) {
 		sit(&sched, &clients[i], names[i < OWNERS ? i : OWNERS - 1], "http://a", 1);
 	}
