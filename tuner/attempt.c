@@ -91,12 +91,14 @@ static void note_attempt(const struct flight *flight, const struct attempt_end *
 		 LOG_TEXT("worker", who), LOG_TEXT("error", why->error));
 }
 
-/* What has nothing to do with the question costs its trial nothing. Only a job that has not begun
- * yet rather fails at once than waits, unless everybody knows that the evaluator is down. */
+/* What has nothing to do with the question costs its trial nothing. Only a job that has not begun yet
+ * rather fails at once than waits for somebody who refuses and will go on refusing: a wrong path, a
+ * wrong credential. */
 static bool counts(const struct flight *flight, const struct attempt_end *why, bool well)
 {
-	return !why->later &&
-	       (!why->blameless || (flight->trial->kind == QUESTION_BASELINE && well));
+	bool for_good = flight->trial->kind == QUESTION_BASELINE && well && !why->retryable;
+
+	return !why->later && (!why->blameless || for_good);
 }
 
 /* How much longer the question may be put off, in ms; below 0 when it has been for too long. */

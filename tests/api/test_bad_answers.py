@@ -173,9 +173,13 @@ class Answers(Bad):
         """E001"""
         evaluator = jobkit.Evaluator()
         evaluator.close()
-        document, trials = self.ended(jobkit.submit(self.daemon, self.job(evaluator.url)))
-        self.assertEqual(document["exit"]["reason"], "baseline_failed", document["exit"])
-        self.check_trial("trial_retry", trials[0])
+        job = jobkit.submit(self.daemon, self.job(evaluator.url))
+        waiting = jobkit.wait_until(
+            lambda: jobkit.get(self.daemon, f"/v1/jobs/{job}")["progress"]["waiting"])
+        self.assertEqual(waiting["reason"], "evaluator_down")
+        document = jobkit.get(self.daemon, f"/v1/jobs/{job}")
+        self.assertEqual((document["state"], document["exit"]), ("baseline", None))
+        self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/cancel")[0], 200)
 
     def test_numbers_that_mean_nothing(self):
         """E118 and E121: a baseline of zero, and all trials alike."""

@@ -45,6 +45,10 @@ class Health(unittest.TestCase):
         more = {"tuning_criterion": BUDGET, "confirm": 0, **more}
         return submit(self.daemon, body(None, **{"evaluator": {"id": evaluator}, **more}))
 
+    def post(self, path):
+        status, _, document = self.daemon.request("POST", path)
+        self.assertEqual(status, 200, document)
+
     def health(self, evaluator):
         return get(self.daemon, f"/v1/evaluators/{evaluator}/health")
 
@@ -94,6 +98,27 @@ class Health(unittest.TestCase):
         events = everything(self.daemon, f"/v1/jobs/{job}/events?limit=1000")
         free = [e for e in events if e["data"].get("counts") is False]
         self.assertTrue(free, "attempts that cost nothing are in the log")
+
+    def test_an_evaluator_that_comes_after_its_job(self):
+        """The first baseline is no exception: who is not there yet is waited for, also after a pause."""
+        self.start()
+        absent = self.evaluator()
+        absent.close()
+        known = self.register(absent.url)
+        jobs = [self.submit(known) for _ in range(2)]
+        self.post(f"/v1/jobs/{jobs[1]}/pause")
+        self.down(known)
+        self.post(f"/v1/jobs/{jobs[1]}/resume")
+        for job in jobs:
+            waiting = wait_until(
+                lambda job=job: get(self.daemon, f"/v1/jobs/{job}")["progress"]["waiting"])
+            self.assertEqual(waiting["reason"], "evaluator_down")
+        self.evaluator(port=urllib.parse.urlsplit(absent.url).port)
+        for job in jobs:
+            self.check_complete(job)
+            charged = [e for e in everything(self.daemon, f"/v1/jobs/{job}/events?limit=1000")
+                       if e["type"] == "attempt_failed" and e["data"].get("counts") is not False]
+            self.assertEqual(charged, [])
 
     def test_while_it_is_down_one_question_asks_for_all(self):
         self.start()
