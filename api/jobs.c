@@ -305,7 +305,7 @@ static void on_final(struct call *call, const struct store_rows *rows)
 	}
 }
 
-static void on_changed(void *arg, int rc, const struct err *err)
+void jobs_on_changed(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
 	struct store_value id = {.text = call->params[0]};
@@ -332,7 +332,7 @@ static void control(struct call *call)
 		if (strcmp(actions[i].name, name) == 0) {
 			call_ref(call);
 			tuner_control(call->server->tuner, call->params[0], actions[i].action,
-				      idempotency_key(call, 200, NULL), on_changed, call);
+				      idempotency_key(call, 200, NULL), jobs_on_changed, call);
 		}
 	}
 }
@@ -346,34 +346,8 @@ void jobs_control(struct call *call)
 	}
 }
 
-typedef void trial_fn(struct tuner *tuner, const char *job, int64_t number,
-		      const struct store_key *key, tuner_done_fn done, void *arg);
-
-static void change_trial(struct call *call)
-{
-	trial_fn *change = strcmp(strrchr(call->route->path, '/'), "/retry") == 0 ? tuner_retry
-										  : tuner_give_up;
-	int64_t number;
-
-	if (document_trial(call, &number)) {
-		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
-		call_ref(call);
-		change(call->server->tuner, call->params[0], number,
-		       idempotency_key(call, 200, NULL), on_changed, call);
-	}
-}
-
-void jobs_change_trial(struct call *call)
-{
-	static const char *const no_members[] = {NULL};
-
-	if (call_body_has_only(call, no_members)) {
-		idempotency_run(call, change_trial);
-	}
-}
-
 /* What may be done to a job that has ended: other versions of it are remembered no more. */
-static void on_edited(void *arg, int rc, const struct err *err)
+void jobs_on_edited(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
 
@@ -381,47 +355,6 @@ static void on_edited(void *arg, int rc, const struct err *err)
 		document_forget(call->server, call->params[0]);
 	}
 	on_written(arg, rc, err);
-}
-
-static void exclude(struct call *call)
-{
-	int64_t number;
-
-	if (document_trial(call, &number)) {
-		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
-		call_ref(call);
-		tuner_exclude(call->server->tuner, call->params[0], number, call->state,
-			      idempotency_key(call, 200, NULL), on_edited, call);
-	}
-}
-
-void jobs_exclude(struct call *call)
-{
-	static const char *const members[] = {"reason", NULL};
-	struct json_at at, reason;
-	struct err err;
-
-	err_init(&err);
-	at = json_root(call->body, &err);
-	reason = json_member(&at, "reason");
-	json_only(&at, members);
-	if (json_required(&reason)) {
-		call->state = (char *)json_string_in(&reason, NULL, LIMIT_REASON_BYTES);
-	}
-	if (err.code != ERR_OK) {
-		call_fail(call, &err);
-	} else {
-		idempotency_run(call, exclude);
-	}
-}
-
-void jobs_include(struct call *call)
-{
-	static const char *const no_members[] = {NULL};
-
-	if (call_body_has_only(call, no_members)) {
-		idempotency_run(call, exclude);
-	}
 }
 
 static void patch(struct call *call, int64_t version)
@@ -436,7 +369,7 @@ static void patch(struct call *call, int64_t version)
 	(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);
 	call_ref(call);
 	tuner_edit(call->server->tuner, call->params[0], matters ? version : -1, call->body, merge,
-		   on_edited, call);
+		   jobs_on_edited, call);
 }
 
 static void patch_final(struct call *call, const struct store_rows *rows)

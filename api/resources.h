@@ -7,8 +7,14 @@
 #include "api/call.h"
 
 /* jobs.c */
-call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_change_trial,
-	jobs_exclude, jobs_include, jobs_spec, jobs_clone;
+call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_spec,
+	jobs_clone;
+/* A change of an open job, or one of any job, is on disk: the answer is the job. `arg` is the call, with
+ * the job's id in call->id; for handlers of other files. */
+void jobs_on_changed(void *arg, int rc, const struct err *err);
+void jobs_on_edited(void *arg, int rc, const struct err *err);
+/* trial_changes.c: what people do to trials */
+call_fn trials_retry, trials_give_up, trials_exclude, trials_include;
 /* trials.c */
 call_fn trials_list, trials_get, trials_import;
 /* results.c: what a job has found */

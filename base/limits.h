@@ -27,6 +27,7 @@ enum {
 	LIMIT_CHOICES_PER_OP = 16384,
 	LIMIT_LABELS = 64,
 	LIMIT_TRIALS = 100000,
+	LIMIT_TRIALS_CHANGED = 2500, /* in one call */
 	LIMIT_PARALLEL = 256,
 	LIMIT_METRICS = 16,
 	LIMIT_SAMPLES = 1000, /* of one metric in one answer */

@@ -5,7 +5,6 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "tuner/flight.h"
 #include "tuner/held.h"
 #include "job/import.h"
 #include "tuner/pool.h"
@@ -53,7 +52,7 @@ static struct run *known_run(struct tuner *tuner, const char *job, struct err *r
 	return run;
 }
 
-static struct run *open_run(struct tuner *tuner, const char *job, struct err *reterr)
+struct run *control_open(struct tuner *tuner, const char *job, struct err *reterr)
 {
 	struct run *run = known_run(tuner, job, reterr);
 
@@ -86,8 +85,8 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 		   const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run =
-		action == TUNER_CANCEL ? known_run(tuner, job, &err) : open_run(tuner, job, &err);
+	struct run *run = action == TUNER_CANCEL ? known_run(tuner, job, &err)
+						 : control_open(tuner, job, &err);
 
 	if (held_control(tuner, job, action, key, done, arg)) {
 		return;
@@ -107,110 +106,6 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 	}
 	run_flush(run, key, done, arg);
 	run_wake(run);
-}
-
-/* The open job's trial of this number; NULL with err. */
-static struct trial *open_trial(struct run *run, int64_t number, struct err *reterr)
-{
-	if (run != NULL && (number < 0 || number >= run->job->trial_count)) {
-		(void)err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
-			      (long long)number);
-	}
-	return reterr->code == ERR_OK ? run->job->trials[number] : NULL;
-}
-
-void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
-		 tuner_done_fn done, void *arg)
-{
-	struct err err;
-	struct run *run = open_run(tuner, job, &err);
-	struct trial *trial = open_trial(run, number, &err);
-
-	if (trial == NULL || job_check_retry(run->job, trial, &err) != 0) {
-		tuner_reply_later(tuner, &err, done, arg);
-		return;
-	}
-	job_retry(run->job, trial);
-	run_flush(run, key, done, arg);
-	run_wake(run);
-}
-
-void tuner_give_up(struct tuner *tuner, const char *job, int64_t number,
-		   const struct store_key *key, tuner_done_fn done, void *arg)
-{
-	struct err err;
-	struct run *run = open_run(tuner, job, &err);
-	struct trial *trial = open_trial(run, number, &err);
-
-	if (trial == NULL || job_check_give_up(trial, &err) != 0) {
-		tuner_reply_later(tuner, &err, done, arg);
-		return;
-	}
-	flight_give_up(run, trial);
-	run_flush(run, key, done, arg);
-	run_wake(run);
-}
-
-struct exclusion {
-	int64_t trial;
-	char *reason; /* owned; NULL: the trial is included again */
-};
-
-static void forget_exclusion(void *arg)
-{
-	struct exclusion *exclusion = arg;
-
-	free(exclusion->reason);
-	free(exclusion);
-}
-
-static int exclude(struct job *job, void *arg, struct err *reterr)
-{
-	const struct exclusion *it = arg;
-	struct trial *trial =
-		it->trial >= 0 && it->trial < job->trial_count ? job->trials[it->trial] : NULL;
-	int rc;
-
-	if (trial == NULL || trial->question == NULL) {
-		return err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
-			       (long long)it->trial);
-	}
-	rc = it->reason != NULL ? job_check_exclude(job, trial, reterr)
-				: job_check_include(job, trial, reterr);
-	if (rc == 0 && it->reason != NULL) {
-		job_exclude(job, trial, it->reason);
-	} else if (rc == 0) {
-		job_include(job, trial);
-	}
-	return rc;
-}
-
-void tuner_exclude(struct tuner *tuner, const char *job, int64_t number, const char *reason,
-		   const struct store_key *key, tuner_done_fn done, void *arg)
-{
-	struct run *run = run_find(tuner, job);
-	struct exclusion *exclusion = mem_new(1, sizeof(*exclusion));
-	struct err err;
-
-	err_init(&err);
-	*exclusion = (struct exclusion){number, reason != NULL ? mem_dup(reason) : NULL};
-	if (run == NULL) {
-		final_change(tuner, job, true, exclude, exclusion, forget_exclusion, key, done,
-			     arg);
-		return;
-	}
-	if (job_state_is_final(run->job->state)) {
-		(void)err_set(&err, ERR_OVERLOADED, "the job is ending: try again in a second");
-	} else {
-		(void)exclude(run->job, exclusion, &err);
-	}
-	if (err.code != ERR_OK) {
-		tuner_reply_later(tuner, &err, done, arg);
-	} else {
-		run_flush(run, key, done, arg);
-		run_wake(run);
-	}
-	forget_exclusion(exclusion);
 }
 
 /* The labels after the edit, or NULL when it leaves them alone. New reference. */
@@ -401,7 +296,7 @@ void tuner_import(struct tuner *tuner, const char *job, json_t *body, const stru
 		  json_t **ret_receipt, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run = open_run(tuner, job, &err);
+	struct run *run = control_open(tuner, job, &err);
 	struct store_key kept;
 	struct import import = {0};
 	char *text;

@@ -140,6 +140,8 @@ void final_change(struct tuner *tuner, const char *job, bool whole, final_fn *ch
 
 /* control.c: `err` through the callback, in a later turn of the loop. */
 void tuner_reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn done, void *arg);
+/* The run of a job that has not ended; NULL with err, which it sets anew. */
+struct run *control_open(struct tuner *tuner, const char *job, struct err *reterr);
 
 /* tuner.c */
 void tuner_check_stopped(struct tuner *tuner);

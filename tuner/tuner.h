@@ -90,17 +90,24 @@ enum tuner_action { TUNER_PAUSE, TUNER_RESUME, TUNER_CANCEL };
  * cancelling what is ending by itself. */
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
 		   const struct store_key *key, tuner_done_fn done, void *arg);
-/* A trial that failed or was excluded is measured again. ERR_NOT_FOUND when the job is not open or
- * has no such trial, ERR_WRONG_STATE when its result counts. */
-void tuner_retry(struct tuner *tuner, const char *job, int64_t number, const struct store_key *key,
-		 tuner_done_fn done, void *arg);
+/* Which trials of a job something is done to. Borrowed for the call. */
+struct tuner_trials {
+	const int64_t *numbers;
+	size_t count;
+};
+/* Trials that failed or were excluded are measured again, all of these or none; NULL: all that failed and
+ * do not share another one's result. ERR_NOT_FOUND when the job is not open or has no such trial,
+ * ERR_WRONG_STATE when a result counts. */
+void tuner_retry(struct tuner *tuner, const char *job, const struct tuner_trials *trials,
+		 const struct store_key *key, tuner_done_fn done, void *arg);
 /* The question of a trial is given up: it has failed. The errors of tuner_retry(). */
 void tuner_give_up(struct tuner *tuner, const char *job, int64_t number,
 		   const struct store_key *key, tuner_done_fn done, void *arg);
-/* Takes a trial's measurement out of what counts, or in again when `reason` is NULL; of a job that
- * has ended, too. Repeating it is no error. ERR_NOT_FOUND, ERR_WRONG_STATE: see job_check_exclude(). */
-void tuner_exclude(struct tuner *tuner, const char *job, int64_t number, const char *reason,
-		   const struct store_key *key, tuner_done_fn done, void *arg);
+/* Takes trials' measurements out of what counts, or in again when `reason` is NULL, all of these or none;
+ * of a job that has ended, too. Repeating it is no error. ERR_NOT_FOUND, ERR_WRONG_STATE: see
+ * job_check_exclude(). */
+void tuner_exclude(struct tuner *tuner, const char *job, const struct tuner_trials *trials,
+		   const char *reason, const struct store_key *key, tuner_done_fn done, void *arg);
 /* PATCH: name, labels, parallel, max_trials, timeout; of a job that has ended the first two:
  * ERR_WRONG_STATE for the others, and ERR_PRECONDITION when it has not `version`, unless that is -1.
  * Labels take the place of those that there are, or are merged with them (RFC 7396: null removes)

@@ -33,10 +33,9 @@ ROUTES = {
     "GET /v1/jobs/{id}/trials": ("read", "job"),
     "POST /v1/jobs/{id}/trials": ("submit", "job"),
     "GET /v1/jobs/{id}/trials/{n}": ("read", "job"),
-    "POST /v1/jobs/{id}/trials/{n}/retry": ("submit", "job"),
-    "POST /v1/jobs/{id}/trials/{n}/cancel": ("submit", "job"),
-    "POST /v1/jobs/{id}/trials/{n}/exclude": ("submit", "job"),
-    "POST /v1/jobs/{id}/trials/{n}/include": ("submit", "job"),
+    **{f"POST /v1/jobs/{{id}}/{what}": ("submit", "job") for what in ("retry", "exclude", "include")},
+    **{f"POST /v1/jobs/{{id}}/trials/{{n}}/{what}": ("submit", "job")
+       for what in ("retry", "cancel", "exclude", "include")},
     "GET /v1/jobs/{id}/events": ("read", "job"),
     "GET /v1/jobs/{id}/charts/history": ("read", "job"),
     "GET /v1/jobs/{id}/charts/scatter": ("read", "job"),

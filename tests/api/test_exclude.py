@@ -138,6 +138,27 @@ class Ended(ExcludeCase):
         self.assertEqual(*answers)
         self.exclude(job, 3, 422, reason={"reason": "x"}, **key)
 
+    def test_several_at_once(self):
+        job, document = self.ended()
+        path = f"/v1/jobs/{job}/exclude"
+        self.ask("POST", path, 404, {"trials": [2, 99], **REASON})
+        self.ask("POST", path, 409, {"trials": [2, 0], **REASON})
+        for bad in ({"trials": [2]}, REASON, {"trials": [], **REASON}):
+            self.ask("POST", path, 422, bad)
+        self.assertEqual(self.best_of(job), 2, "all or none")
+        key = {"Idempotency-Key": "several"}
+        answers = [self.ask("POST", path, 200, {"trials": [2, 4, 2], **REASON}, **key)[1]
+                   for _ in range(2)]
+        self.assertEqual(*answers)
+        self.assertEqual([self.trial(job, n)["excluded"] is None for n in range(1, 6)],
+                         [True, False, True, False, True])
+        self.assertEqual(self.best_of(job), 3)
+        self.unchanged_by_a_crash(job)
+        self.ask("POST", f"/v1/jobs/{job}/include", 422, {"trials": [2], **REASON})
+        back = self.ask("POST", f"/v1/jobs/{job}/include", 200, {"trials": [2, 4]})[1]
+        self.assertEqual(back["best"], document["best"])
+        self.ask("POST", "/v1/jobs/job_none/exclude", 404, {"trials": [2], **REASON})
+
     def test_what_is_not_best_changes_nothing(self):
         job, document = self.ended()
         for number in (1, 3):

@@ -33,8 +33,8 @@ class Retry(unittest.TestCase):
             self.gate.wait()
         return {"accuracy": 0.9, "latency_ms": 100 - question["trial"] * 10}
 
-    def post(self, path, expected, **headers):
-        status, _, document = self.daemon.request("POST", path, None, headers)
+    def post(self, path, expected, body=None, **headers):
+        status, _, document = self.daemon.request("POST", path, body, headers)
         self.assertEqual(status, expected, document)
         return document
 
@@ -54,6 +54,38 @@ class Retry(unittest.TestCase):
     def types(self, job, trial):
         events = everything(self.daemon, f"/v1/jobs/{job}/events?limit=1000")
         return [e["type"] for e in events if e["trial"] == trial]
+
+    def test_all_failures_at_once(self):
+        self.broken = {1, 2}
+        job = self.start()
+        path = f"/v1/jobs/{job}/retry"
+        self.broken = set()
+        for bad in ({"trials": []}, {"trials": ["1"]}, {"trials": 1}, {"trials": [-1]}, {"trial": [1]},
+                    {"trials": [1] * 2501}):
+            self.assertTrue(self.post(path, 422, bad)["errors"], bad)
+        self.post(path, 404, {"trials": [1, 99]})
+        self.assertIn("trial 3", self.post(path, 409, {"trials": [1, 3]})["detail"])
+        self.assertEqual([self.state(job, n) for n in (1, 2)], ["failed"] * 2, "all or none")
+        first = self.post(path, 200, **{"Idempotency-Key": "all"})
+        self.assertEqual(first["progress"]["failed"], 0)
+        self.assertEqual(self.post(path, 200, **{"Idempotency-Key": "all"}), first)
+        self.assertEqual(self.post(path, 200)["progress"]["failed"], 0, "nothing is left to retry")
+        self.gate.set()
+        finished(self.daemon, job)
+        self.assertEqual([self.asked(n) for n in (1, 2)], [[1, 2]] * 2)
+        self.post(path, 409)
+        self.post("/v1/jobs/job_none/retry", 404)
+
+    def test_some_failures_at_once(self):
+        self.broken = {1, 2}
+        job = self.start()
+        self.broken = set()
+        document = self.post(f"/v1/jobs/{job}/retry", 200, {"trials": [2, 2]})
+        self.assertEqual(document["progress"]["failed"], 1)
+        self.gate.set()
+        finished(self.daemon, job)
+        self.assertEqual([self.asked(n) for n in (1, 2)], [[1], [1, 2]])
+        self.assertEqual(self.types(job, 2).count("trial_retried"), 1)
 
     def test_the_result_replaces_the_failure(self):
         job = self.start()
