@@ -28,6 +28,7 @@ struct job *job_create(const char *id, struct spec *spec, const struct clock *cl
 	job->timeout_s = spec->timeout_s;
 	job->labels = json_incref(spec->labels);
 	job->last_failed = -1;
+	job->active_since = -1;
 	job->problem = spec_problem(spec);
 	map_init(&job->by_config);
 	job->strangers = json_array();

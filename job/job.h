@@ -107,6 +107,7 @@ struct trial {
 	bool retried;      /* to be asked again by the next turn that finds a place for it */
 	bool by_hand;      /* it failed because somebody gave it up */
 	bool late;         /* told after its failure was settled: to be shown again */
+	bool flies;        /* somebody sees to its answer; no event says so */
 	int64_t confirmed; /* how many confirmations were told; rules 1 */
 	int64_t round;     /* of the end game, in which it was asked */
 };
@@ -131,8 +132,10 @@ struct job {
 	int64_t version;           /* events so far */
 	const struct clock *clock; /* for what is recorded; the job itself has none */
 	int64_t now_ms;            /* when the event that is applied happened, wall clock */
-	double active_s;
-	struct trial **trials; /* owned */
+	double active_s;           /* as the log has it */
+	int64_t active_since; /* monotonic ms of `clock`, or -1 while the job's own stands still */
+	int64_t active_wall_ms; /* the same moment of the wall clock */
+	struct trial **trials;  /* owned */
 	int64_t trial_count;
 	struct map by_config; /* hash -> first trial with it */
 	int64_t *results;     /* trials with a result, in the order of the log */

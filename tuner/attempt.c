@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "job/active.h"
+#include "job/next.h"
 
 /* What becomes of an attempt that ended without an answer: who is to blame, what it costs, whether another one
  * follows. */
@@ -32,11 +34,20 @@ static uint64_t backoff_ms(const struct flight *flight, const struct attempt_end
 
 static json_t *failure_data(struct run *run, const struct trial *trial, const char *error)
 {
-	json_t *data = run_active(run);
+	json_t *data = job_active(run->job);
 
 	(void)json_object_set_new(data, "error", json_string(error));
 	(void)json_object_set_new(data, "attempts", json_integer(trial->attempts));
 	return data;
+}
+
+/* The trial has failed, and its flight is over. */
+static void lost(struct run *run, struct trial *trial, const char *error)
+{
+	run->tuner->stats.trials_failed++;
+	job_after_failure(run->job, trial, error);
+	run_follow(run);
+	run_wake(run);
 }
 
 static void fail(struct flight *flight, const struct attempt_end *why)
@@ -52,7 +63,7 @@ static void fail(struct flight *flight, const struct attempt_end *why)
 	}
 	job_record(run->job, LOGGED_TRIAL_FAILED, trial->number, data);
 	flight_end(flight);
-	turn_failed(run, trial, error);
+	lost(run, trial, error);
 	free(error);
 }
 
@@ -67,7 +78,7 @@ void flight_give_up(struct run *run, struct trial *trial)
 	if (flight != NULL) {
 		flight_end(flight);
 	}
-	turn_failed(run, trial, error);
+	lost(run, trial, error);
 }
 
 static void note_attempt(const struct flight *flight, const struct attempt_end *why, json_t *data)
@@ -145,7 +156,8 @@ void flight_accuse(struct run *run, const char *who, const char *error, bool oth
 	if (others && run->job->strategy_ready) {
 		warn_left_out(run, who, error);
 	} else {
-		run_pause(run, "evaluator_broken", error, who);
+		job_pause(run->job, "evaluator_broken", error, who);
+		run_follow(run);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/held.h"
+#include "job/active.h"
 #include "job/import.h"
 #include "tuner/pool.h"
 
@@ -64,23 +65,6 @@ struct run *control_open(struct tuner *tuner, const char *job, struct err *reter
 	return run;
 }
 
-static void move(struct run *run, enum job_state state)
-{
-	json_t *data = run_active(run);
-
-	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
-	job_record(run->job, LOGGED_STATE_CHANGED, -1, data);
-	run_clock(run);
-}
-
-static enum job_state resumed_state(const struct job *job)
-{
-	if (job->strategy_ready) {
-		return JOB_RUNNING;
-	}
-	return job_has_baseline(job) ? JOB_BASELINE : JOB_QUEUED;
-}
-
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
 		   const struct store_key *key, tuner_done_fn done, void *arg)
 {
@@ -96,14 +80,15 @@ void tuner_control(struct tuner *tuner, const char *job, enum tuner_action actio
 		return;
 	}
 	if (action == TUNER_CANCEL && !job_state_is_final(run->job->state)) {
-		run_finish(run, JOB_CANCELLED, "cancelled", "cancelled by request");
+		job_end(run->job, JOB_CANCELLED, "cancelled", "cancelled by request");
 	} else if (action == TUNER_PAUSE && run->job->state != JOB_PAUSED) {
-		run_pause(run, "requested", "paused by request", NULL);
+		job_pause(run->job, "requested", "paused by request", NULL);
 	} else if (action == TUNER_RESUME && run->job->state == JOB_PAUSED) {
 		sched_readmit(&run->seat);
-		move(run, resumed_state(run->job));
+		job_resume(run->job);
 		pool_resume(run);
 	}
+	run_follow(run);
 	run_flush(run, key, done, arg);
 	run_wake(run);
 }
@@ -275,7 +260,7 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 	if (change(run->job, edit, &err) != 0) {
 		tuner_reply_later(tuner, &err, done, arg);
 	} else {
-		run_clock(run);
+		run_follow(run);
 		run_flush(run, NULL, done, arg);
 		run_wake(run);
 	}

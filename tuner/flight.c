@@ -5,7 +5,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/active.h"
 #include "job/early.h"
+#include "job/next.h"
 #include "tuner/pool.h"
 #include "job/remark.h"
 
@@ -81,6 +83,7 @@ void flight_end(struct flight *flight)
 	run->tuner->awaited -= !flight_is_pooled(flight);
 	run->tuner->stats.flights--;
 	list_remove(&flight->node);
+	flight->trial->flies = false;
 	flight->run = NULL;
 	if (flight->place >= 0) {
 		sched_give_back(&run->seat, flight->place);
@@ -281,6 +284,7 @@ static struct flight *create(struct run *run, struct trial *trial, int place)
 	flight->trial = trial;
 	flight->place = place;
 	flight->asked_ms = io_mono_ms(run->io);
+	trial->flies = true;
 	list_init(&flight->due);
 	list_append(&run->flights, &flight->node);
 	io_timer_init(run->io, &flight->timer, on_timer, flight);
@@ -319,7 +323,7 @@ static json_t *result_data(const struct flight *flight, json_t *data)
 	struct run *run = flight->run;
 	const char *who = flight_who(flight);
 
-	(void)json_object_update_new(data, run_active(run));
+	(void)json_object_update_new(data, job_active(run->job));
 	if (who != NULL && flight_is_pooled(flight)) {
 		workers_answered(&run->tuner->workers, flight_target(flight)->pool, who);
 	}
@@ -329,6 +333,15 @@ static json_t *result_data(const struct flight *flight, json_t *data)
 	return data;
 }
 
+/* The trial has a result, and its flight is over. */
+static void landed(struct run *run, struct trial *trial)
+{
+	run->tuner->stats.trials_told++;
+	job_after_result(run->job, trial);
+	run_follow(run);
+	run_wake(run);
+}
+
 static void tell(struct flight *flight, json_t *data)
 {
 	struct run *run = flight->run;
@@ -336,7 +349,7 @@ static void tell(struct flight *flight, json_t *data)
 
 	job_record(run->job, LOGGED_TRIAL_TOLD, trial->number, result_data(flight, data));
 	flight_end(flight);
-	turn_told(run, trial);
+	landed(run, trial);
 }
 
 void flight_prune(struct flight *flight, const struct early *early)
@@ -347,7 +360,7 @@ void flight_prune(struct flight *flight, const struct early *early)
 	job_record(run->job, LOGGED_TRIAL_PRUNED, trial->number,
 		   result_data(flight, early_json(early)));
 	flight_end(flight);
-	turn_told(run, trial);
+	landed(run, trial);
 }
 
 void flight_take_answer(struct flight *flight, const struct answer *answer, const char *hash)

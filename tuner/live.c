@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "job/active.h"
 #include "tuner/flight.h"
 
 static json_t *time_json(int64_t wall_ms)
@@ -106,22 +107,19 @@ void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *doc
 	const struct run *run = run_find(tuner, id);
 	json_t *progress = json_object_get(document, "progress");
 	json_t *budget = json_object_get(document, "budget");
-	bool runs = run != NULL && run->active_since >= 0;
-	double elapsed;
+	bool runs = run != NULL && run->job->active_since >= 0;
 
 	if (run == NULL) {
 		return;
 	}
-	elapsed = run->job->active_s +
-		  (runs ? (double)(io_mono_ms(run->io) - run->active_since) / 1000 : 0);
 	(void)json_object_set_new(progress, "out", all_out(run));
 	(void)json_object_set_new(progress, "waiting", waiting_json(run));
 	(void)json_object_set_new(progress, "waits_for", idle_json(run));
 	(void)json_object_set_new(document, "clock",
 				  json_pack("{s:f, s:o}", "active_s", run->job->active_s,
 					    "running_since",
-					    time_json(runs ? run->active_wall_ms : 0)));
+					    time_json(runs ? run->job->active_wall_ms : 0)));
 	if (now) {
-		(void)json_object_set_new(budget, "elapsed_s", json_real(elapsed));
+		(void)json_object_set_new(budget, "elapsed_s", json_real(job_active_s(run->job)));
 	}
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/active.h"
 #include "store/query.h"
 #include "tuner/held.h"
 
@@ -147,7 +148,8 @@ static int reload_job(struct tuner *tuner, const char *id, char *const *cells, s
 	bytes = (int64_t)(strlen(cells[0]) + strlen(cells[1]));
 	quota_open(&tuner->quota, cells[OPEN_OWNER], bytes);
 	run = run_create(tuner, job, cells[OPEN_OWNER], bytes);
-	run_clock(run);
+	job_clock(job);
+	run_follow(run);
 	relaunch(run);
 	run_wake(run);
 	log_line(LOG_INFO, "job goes on", LOG_TEXT("job", id), LOG_INT("trials", job->trial_count));

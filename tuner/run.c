@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/active.h"
+#include "job/next.h"
 #include "tuner/pool.h"
 
 /* What goes with one write to the store and is due when it is on disk. */
@@ -53,8 +55,9 @@ static void on_deadline(void *arg)
 	struct run *run = arg;
 
 	if (!run->closed && !job_state_is_final(run->job->state)) {
-		job_record(run->job, LOGGED_TIMEOUT, -1, NULL);
-		run_finish(run, JOB_COMPLETED, "timeout", "the job's time is over");
+		job_time_out(run->job);
+		run_follow(run);
+		run_flush(run, NULL, NULL, NULL);
 	}
 }
 
@@ -93,7 +96,7 @@ struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, 
 	run->bytes = bytes;
 	(void)snprintf(run->owner, sizeof(run->owner), "%s", owner);
 	run->refs = 1;
-	run->active_since = -1;
+	run->state = job->state;
 	run->durable = job->version;
 	list_init(&run->flights);
 	list_init(&run->in_pool);
@@ -163,82 +166,55 @@ void run_close(struct run *run)
 	io_timer_close(run->io, &run->deadline, on_deadline_closed);
 }
 
-static bool clock_runs(const struct run *run)
+/* Why it is paused or over, as the event says that is being stored: {"reason", "detail", "by"}. Borrowed. */
+static const json_t *why_it_changed(const struct job *job)
 {
-	return run->job->state == JOB_BASELINE || run->job->state == JOB_RUNNING;
-}
+	for (size_t i = job->row_count; i > 0; i--) {
+		const struct row *row = &job->rows[i - 1];
 
-json_t *run_active(struct run *run)
-{
-	int64_t now = io_mono_ms(run->io);
-	double active = run->job->active_s;
-
-	if (run->active_since >= 0) {
-		active += (double)(now - run->active_since) / 1000;
-		run->active_since = now;
-		run->active_wall_ms = io_wall_ms(run->io);
-	}
-	return json_pack("{s:f}", "active_s", active);
-}
-
-/* Starts or stops the job's clock and the timer of its time limit after a change of state. */
-void run_clock(struct run *run)
-{
-	double left = run->job->timeout_s - run->job->active_s;
-
-	if (!clock_runs(run)) {
-		run->active_since = -1;
-		io_timer_stop(run->io, &run->deadline);
-		return;
-	}
-	if (run->active_since < 0) {
-		run->active_since = io_mono_ms(run->io);
-		run->active_wall_ms = io_wall_ms(run->io);
-	}
-	io_timer_stop(run->io, &run->deadline);
-	if (run->job->timeout_s > 0) {
-		io_timer_start(run->io, &run->deadline, left > 0 ? (uint64_t)(left * 1000) : 0);
-	}
-}
-
-void run_pause(struct run *run, const char *reason, const char *detail, const char *by)
-{
-	json_t *data = run_active(run);
-
-	(void)json_object_update_new(data, json_pack("{s:s, s:{s:s, s:s, s:s?}}", "state", "paused",
-						     "pause", "reason", reason, "detail", detail,
-						     "by", by));
-	job_record(run->job, LOGGED_STATE_CHANGED, -1, data);
-	run_clock(run);
-	if (run->pool != NULL) {
-		pool_leave(run);
-	}
-	log_line(LOG_INFO, "job paused", LOG_TEXT("job", run->job->id), LOG_TEXT("reason", reason),
-		 LOG_TEXT("detail", detail), LOG_TEXT("by", by));
-}
-
-void run_finish(struct run *run, enum job_state state, const char *reason, const char *detail)
-{
-	struct job *job = run->job;
-	json_t *data;
-
-	for (int64_t i = 0; i < job->trial_count; i++) {
-		if (job->trials[i]->state < TRIAL_TOLD && job->trials[i]->question != NULL) {
-			job_record(job, LOGGED_TRIAL_CANCELLED, i, NULL);
+		if (row->type == LOGGED_STATE_CHANGED) {
+			return json_object_get(row->data,
+					       job->state == JOB_PAUSED ? "pause" : "exit");
 		}
 	}
-	flight_end_all(run);
-	sched_leave(&run->seat);
-	data = run_active(run);
-	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
-	(void)json_object_set_new(data, "seen", json_integer(job->settled));
-	(void)json_object_set_new(data, "exit",
-				  json_pack("{s:s, s:s}", "reason", reason, "detail", detail));
-	job_record(job, LOGGED_STATE_CHANGED, -1, data);
-	run_clock(run);
-	log_line(LOG_INFO, "job ended", LOG_TEXT("job", job->id), LOG_TEXT("reason", reason),
-		 LOG_TEXT("detail", detail), LOG_INT("trials", job->trial_count));
-	run_flush(run, NULL, NULL, NULL);
+	return NULL;
+}
+
+static void log_change(const struct run *run)
+{
+	const json_t *why = why_it_changed(run->job);
+
+	log_line(LOG_INFO, run->state == JOB_PAUSED ? "job paused" : "job ended",
+		 LOG_TEXT("job", run->job->id),
+		 LOG_TEXT("reason", json_string_value(json_object_get(why, "reason"))),
+		 LOG_TEXT("detail", json_string_value(json_object_get(why, "detail"))),
+		 LOG_TEXT("by", json_string_value(json_object_get(why, "by"))),
+		 LOG_INT("trials", run->job->trial_count));
+}
+
+void run_follow(struct run *run)
+{
+	const struct job *job = run->job;
+	int64_t left = job_left_ms(job);
+
+	io_timer_stop(run->io, &run->deadline);
+	if (left >= 0) {
+		io_timer_start(run->io, &run->deadline, (uint64_t)left);
+	}
+	if (run->state == job->state) {
+		return;
+	}
+	run->state = job->state;
+	if (job_state_is_final(job->state)) {
+		flight_end_all(run);
+		sched_leave(&run->seat);
+		log_change(run);
+	} else if (job->state == JOB_PAUSED) {
+		if (run->pool != NULL) {
+			pool_leave(run);
+		}
+		log_change(run);
+	}
 }
 
 static void complete_all(struct list *completions, int rc, const struct err *err)

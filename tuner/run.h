@@ -63,9 +63,8 @@ struct run {
 	struct loop_task task;
 	bool task_queued;
 	struct loop_timer deadline;
-	int64_t active_since;   /* monotonic ms, or -1 while the clock of the job stands still */
-	int64_t active_wall_ms; /* the same moment of the wall clock */
-	int64_t durable;        /* version on disk */
+	enum job_state state; /* of the job, as far as the run has followed it */
+	int64_t durable;      /* version on disk */
 	struct idle idle;
 	struct list watches;
 	struct list completions; /* to be called when what is recorded now is on disk */
@@ -90,21 +89,14 @@ void run_events_free(struct job *job, struct log_event *events);
 void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg);
 /* Takes the run out of the tuner; nothing is recorded. */
 void run_close(struct run *run);
-/* Records that the job is paused, and who is to blame: a name, or NULL. */
-void run_pause(struct run *run, const char *reason, const char *detail, const char *by);
-/* Records the end of the job. */
-void run_finish(struct run *run, enum job_state state, const char *reason, const char *detail);
-/* {"active_s": n} and what else the caller packs in; restarts the clock's interval. */
-json_t *run_active(struct run *run);
-void run_clock(struct run *run);
+/* The job may have another state, or another limit, than before: what has ended flies no more, what is paused gives
+ * nothing to workers, and the timer of its time is set. After whatever can change a state, at once. */
+void run_follow(struct run *run);
 struct run *run_find(const struct tuner *tuner, const char *job);
 void run_wake_watches(struct run *run);
 
 /* turn.c: what to do next. */
 void turn_take(struct run *run);
-/* A result came in: records what follows from it. */
-void turn_told(struct run *run, struct trial *trial);
-void turn_failed(struct run *run, struct trial *trial, const char *error);
 
 /* flight.c: questions that are out. */
 /* Makes the trial fly: with a lease, sent once that is on disk, or waiting for a worker. `place` was

@@ -1,0 +1,98 @@
+/* Records the states of a job, with the time that it has been active. */
+#include "job/active.h"
+
+static bool clock_runs(const struct job *job)
+{
+	return job->state == JOB_BASELINE || job->state == JOB_RUNNING;
+}
+
+double job_active_s(const struct job *job)
+{
+	return job->active_since < 0
+		       ? job->active_s
+		       : job->active_s + (double)(mono_of(job->clock) - job->active_since) / 1000;
+}
+
+json_t *job_active(struct job *job)
+{
+	double active = job_active_s(job);
+
+	if (job->active_since >= 0) {
+		job->active_since = mono_of(job->clock);
+		job->active_wall_ms = wall_of(job->clock);
+	}
+	return json_pack("{s:f}", "active_s", active);
+}
+
+void job_clock(struct job *job)
+{
+	if (!clock_runs(job)) {
+		job->active_since = -1;
+	} else if (job->active_since < 0) {
+		job->active_since = mono_of(job->clock);
+		job->active_wall_ms = wall_of(job->clock);
+	}
+}
+
+int64_t job_left_ms(const struct job *job)
+{
+	double left = job->timeout_s - job_active_s(job);
+
+	if (!clock_runs(job) || job->timeout_s <= 0) {
+		return -1;
+	}
+	return left > 0 ? (int64_t)(left * 1000) : 0;
+}
+
+static json_t *state_data(struct job *job, enum job_state state)
+{
+	json_t *data = job_active(job);
+
+	(void)json_object_set_new(data, "state", json_string(job_state_names[state]));
+	return data;
+}
+
+/* Takes over `data`. */
+static void change(struct job *job, json_t *data)
+{
+	job_record(job, LOGGED_STATE_CHANGED, -1, data);
+	job_clock(job);
+}
+
+void job_move(struct job *job, enum job_state state)
+{
+	change(job, state_data(job, state));
+}
+
+void job_pause(struct job *job, const char *reason, const char *detail, const char *by)
+{
+	json_t *data = state_data(job, JOB_PAUSED);
+
+	(void)json_object_set_new(
+		data, "pause",
+		json_pack("{s:s, s:s, s:s?}", "reason", reason, "detail", detail, "by", by));
+	change(job, data);
+}
+
+void job_resume(struct job *job)
+{
+	enum job_state before = job_has_baseline(job) ? JOB_BASELINE : JOB_QUEUED;
+
+	job_move(job, job->strategy_ready ? JOB_RUNNING : before);
+}
+
+void job_end(struct job *job, enum job_state state, const char *reason, const char *detail)
+{
+	json_t *data;
+
+	for (int64_t i = 0; i < job->trial_count; i++) {
+		if (job->trials[i]->state < TRIAL_TOLD && job->trials[i]->question != NULL) {
+			job_record(job, LOGGED_TRIAL_CANCELLED, i, NULL);
+		}
+	}
+	data = state_data(job, state);
+	(void)json_object_set_new(data, "seen", json_integer(job->settled));
+	(void)json_object_set_new(data, "exit",
+				  json_pack("{s:s, s:s}", "reason", reason, "detail", detail));
+	change(job, data);
+}
