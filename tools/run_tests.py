@@ -29,6 +29,7 @@ ASAN, TSAN, FUZZ, COVERAGE = (ROOT / f"build-{name}" for name in ("asan", "tsan"
 KILL_POINTS, MANY_KILL_POINTS = 300, 3000
 CHAOS_SECONDS, LONG_CHAOS_SECONDS = 15, 600
 LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
+SCRIPT_KILLS, MANY_SCRIPT_KILLS = 6, 100
 FUZZ_SECONDS = 120
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
@@ -267,6 +268,16 @@ def stage_page(stage):
     stage.result(passed, failed, "\n".join(shown[:60]) if failed else "")
 
 
+def run_python(stage, kills):
+    build_asan(stage)
+    meson_test(stage, ASAN, "python", NARROWD_SCRIPT_KILLS=str(kills))
+
+
+def stage_python(stage):
+    """The Python package, with nothing but the standard library."""
+    run_python(stage, SCRIPT_KILLS)
+
+
 def stage_tidy(stage):
     """The static checks again, and clang-tidy on files that have not changed either."""
     stage_check(stage, "--tidy-all")
@@ -283,6 +294,10 @@ def stage_other_debian(stage):
 
 def stage_long_crash(stage):
     run_crash(stage, MANY_KILL_POINTS, LONG_CHAOS_SECONDS, LONG_LEASES_SECONDS)
+
+
+def stage_long_python(stage):
+    run_python(stage, MANY_SCRIPT_KILLS)
 
 
 def stage_published(stage):
@@ -341,11 +356,13 @@ STAGES = {
     "crash": stage_crash,
     "races": stage_races,
     "page": stage_page,
+    "python": stage_python,
 }
 LONG_STAGES = {
     "tidy": stage_tidy,
     "other-debian": stage_other_debian,
     "long-crash": stage_long_crash,
+    "long-python": stage_long_python,
     "published": stage_published,
     "fuzz": stage_fuzz,
     "coverage": stage_coverage,

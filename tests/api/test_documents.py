@@ -49,7 +49,7 @@ curl -s --retry 60 --retry-delay 1 --retry-connrefused localhost:8585/readyz loc
 
 
 def pages():
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+    found = [path for below in ("*.md", "docs/**/*.md", "examples/**/*.md", "clients/**/*.md") for path in ROOT.glob(below)]
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
@@ -77,7 +77,8 @@ class Documents(unittest.TestCase):
         for name in ("etc/narrowd", "var/backups", "var/lib/narrowd", "tmp"):
             (scratch / name).mkdir(parents=True)
         (scratch / "build").symlink_to(BUILD)
-        (scratch / "examples").symlink_to(ROOT / "examples")
+        for name in ("clients", "examples"):
+            (scratch / name).symlink_to(ROOT / name)
         return scratch
 
     def script(self, texts, scratch, ports):
@@ -98,6 +99,8 @@ class Documents(unittest.TestCase):
             "NARROWD_DATA_DIR": str(scratch / "var/lib/narrowd"),
             "NARROWD_URL": f"http://127.0.0.1:{ports[8585]}",
             "TMPDIR": str(scratch / "tmp"),
+            "XDG_CACHE_HOME": str(scratch / "tmp"),
+            "PYTHONDONTWRITEBYTECODE": "1",
             "PATH": f"{BUILD}/daemon:{BUILD}/cli:{os.environ['PATH']}",
         }
         shell = subprocess.Popen(

@@ -1,0 +1,104 @@
+"""A whole search in one call, which can be killed and called again."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .client import Client, FINAL, Job, check_pause
+from .errors import NarrowdError
+from .evaluator import Evaluator
+from .journal import Journal
+from .progress import Progress
+from .server import home
+from .working import work
+
+CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
+TTL_S = 300  # a lease that its killed worker does not come back for
+WAIT_S = 1
+
+
+def identity_of(*things: Any) -> str:
+    """A digest of JSON values and bytes."""
+    digest = hashlib.sha256()
+    for thing in things:
+        part = thing if isinstance(thing, bytes) else json.dumps(thing, sort_keys=True).encode()
+        digest.update(b"%d:" % len(part) + part)
+    return digest.hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def alone(path: str) -> Iterator[None]:
+    """Holds the lock of a call; the kernel lets go of it whatever ends this process."""
+    with open(path, "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NarrowdError("the same call runs already in another process") from None
+        yield
+
+
+def open_job(client: Client, body: dict[str, Any], call: str) -> Job:
+    """The job of a call that has not come to its end, or a new one."""
+    for document in client.jobs(labels={CALL: call}):
+        if DONE not in document["labels"] and document["state"] not in ("failed", "cancelled"):
+            job = client.job(document["id"])
+            if document["state"] == "paused":
+                job.resume()
+            return job
+    return client.submit({**body, "labels": {**body.get("labels", {}), CALL: call}})
+
+
+def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", client: Client | None = None,
+           progress: bool = True, finish: Callable[[Job], object] | None = None) -> Job:
+    """Runs a job with `evaluator` in this process and returns it when it has completed.
+
+    `job` is a job's body without `evaluator` and, unless it has one, `capability`. When this process is killed,
+    with kill -9 or by the machine's end, the same call goes on with the very trial that it was at, and
+    what was measured is not measured again. The same call is one with the same body, the same text of the
+    function that measures, and the same `identity`: put into that what else matters, such as a digest of
+    the data. A call that came to its end, with
+    `finish(job)` where that is given, begins anew.
+    """
+    body = {"capability": evaluator.what_it_can_do(), **job}
+    call = identity_of(body, identity, evaluator.source())
+    body["evaluator"] = {"pool": f"call-{call}"}
+    folder = home() / "calls"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = str(folder / call)
+    own, kept = client or Client(), evaluator.journal
+    try:
+        with alone(place + ".lock"):
+            evaluator.journal = Journal(place + ".answers")
+            found = open_job(own, body, call)
+            run(evaluator, own, found, call, progress)
+            if finish is not None:
+                finish(found)
+            labels = found.get()["labels"]
+            found.edit(labels={**labels, DONE: "yes"})
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place + ".answers")
+            return found
+    finally:
+        evaluator.journal = kept
+        if client is None:
+            own.close()
+
+
+def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: bool) -> None:
+    """Answers the questions of a job until it has ended; raises when it fails or pauses itself."""
+    with Progress(progress) as shown:
+        def ended() -> bool:
+            document = job.get()
+            shown.update(document)
+            check_pause(document)
+            return document["state"] in FINAL
+
+        work(evaluator, client, f"call-{call}", worker=call, ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True)
+    document = job.get()
+    if document["state"] != "completed":
+        reason = document["exit"] or {"reason": document["state"], "detail": ""}
+        raise NarrowdError(f"{job.id} {document['state']} ({reason['reason']}): {reason['detail']}")

@@ -1,0 +1,164 @@
+"""The evaluator kit: a function of a config that returns numbers; everything else is done here."""
+
+import inspect
+import math
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from .errors import CannotRun, NotWanted
+from .journal import Journal, key_of
+from .types import Answer, Config, Question
+
+Report = Callable[[dict[str, Any]], bool]  # progress in, whether the result is still wanted out
+
+
+def takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function wants the whole question beside the config."""
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in inspect.signature(function).parameters.values()
+              if p.kind in plain and p.default is inspect.Parameter.empty]
+    return len(needed) >= 2
+
+
+def answer_of(result: Any) -> Answer:
+    """What a function returned as an answer: a number is an accuracy, what has no place of its own a metric."""
+    if isinstance(result, dict):
+        own = {"accuracy", "latency_ms", "metrics", "failed", "error", "retryable", "scores", "cached"}
+        answer = {name: value for name, value in result.items() if name in own}
+        metrics = {**answer.pop("metrics", {}), **{n: v for n, v in result.items() if n not in own}}
+        return plain({**answer, "metrics": metrics} if metrics else answer)
+    return {"accuracy": plain(result)}
+
+
+def plain(value: Any) -> Any:
+    """Numbers of numpy and torch as Python's, tuples and arrays as lists."""
+    if isinstance(value, dict):
+        return {str(name): plain(member) for name, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # the config ruins the model; null says so in any JSON
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    raise TypeError(f"an answer has numbers, texts and lists of them, no {type(value).__name__}")
+
+
+class Evaluator:
+    """Answers questions by the functions that it is given:
+
+        evaluator = Evaluator(capability={...})
+
+        @evaluator.evaluate
+        def evaluate(config):           # or evaluate(config, question)
+            return {"accuracy": 0.98, "latency_ms": [4.1, 4.2, 4.1]}
+
+    One question is measured at a time. An exception is the cause that the trial's `error` shows; CannotRun
+    says that another attempt would fail as well.
+    """
+
+    def __init__(self, capability: dict[str, Any] | None = None, journal: Journal | None = None):
+        self.journal = journal or Journal()
+        self._capability: Callable[[], dict[str, Any]] | None = (lambda: capability) if capability else None
+        self._evaluate: Callable[..., Any] | None = None
+        self._scores: dict[str, Callable[[Question], Any]] = {}
+        self._measuring = threading.Lock()
+        self._report: Report | None = None
+
+    def evaluate(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Measures a config, in which every operator is in fp32 when the baseline is asked for."""
+        self._evaluate = function
+        return function
+
+    def capability(self, function: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+        """Says what can be done to each operator; docs/capability.md."""
+        self._capability = function
+        return function
+
+    def score(self, *methods: str) -> Callable[[Callable[[Question], Any]], Callable[[Question], Any]]:
+        """Answers score questions of these methods, "mse", "mse_v2", "hawq_v2" or one of them with ":options"."""
+        def register(function: Callable[[Question], Any]) -> Callable[[Question], Any]:
+            self._scores.update(dict.fromkeys(methods, function))
+            return function
+
+        return register
+
+    def what_it_can_do(self) -> dict[str, Any]:
+        """The capability, with the questions that are answered here."""
+        if self._capability is None:
+            raise CannotRun("this evaluator has no capability: use Evaluator(capability=...) or @evaluator.capability")
+        answers = ["evaluate", *(f"score:{method}" for method in self._scores)]
+        return {"answers": answers, **plain(self._capability())}
+
+    def progress(self, **numbers: Any) -> None:
+        """To be called while measuring, with `seen`, `correct` and `total`. Raises NotWanted when that is enough."""
+        if self._report is not None and not self._report(numbers):
+            raise NotWanted
+
+    def source(self) -> str:
+        """The text of the function that measures, where Python finds it."""
+        try:
+            return inspect.getsource(self._evaluate) if self._evaluate is not None else ""
+        except (OSError, TypeError):
+            return ""
+
+    def answer(self, question: Question, report: Report | None = None) -> Answer:
+        """Measures, unless the journal has the answer. Waits while another question is measured.
+
+        Raises NotWanted when `report` said so; everything else that a function raises is an answer.
+        """
+        if question["question"] == "capability":
+            return self.what_it_can_do()
+        key = key_of(question)
+        with self._measuring:
+            known = self.journal.get(key)
+            if known is not None:
+                return known
+            self._report = report
+            try:
+                answer = self._ask(question)
+            except NotWanted:
+                raise
+            except Exception as error:
+                traceback.print_exc(file=sys.stderr)
+                return {"failed": True, "error": f"{type(error).__name__}: {error}"[:1000],
+                        "retryable": not isinstance(error, CannotRun)}
+            finally:
+                self._report = None
+            self.journal.put(key, answer)
+            return answer
+
+    def _ask(self, question: Question) -> Answer:
+        if question["question"] == "score":
+            method = question.get("method", "mse") + (":options" if "options" in question else "")
+            function = self._scores.get(method)
+            if function is None:
+                raise CannotRun(f"scores by {method} are not answered here")
+            return {"scores": plain(function(question))}
+        if self._evaluate is None:
+            raise CannotRun("this evaluator measures nothing: use @evaluator.evaluate")
+        config: Config = question.get("config") or {"ops": {}}
+        arguments = (config, question) if takes_two(self._evaluate) else (config,)
+        return answer_of(self._evaluate(*arguments))
+
+    def serve(self, host: str = "127.0.0.1", port: int = 9001, **settings: Any) -> None:
+        """Answers over HTTP until it is interrupted; settings as of narrowd.serving.server."""
+        from .serving import server
+
+        with server(self, host, port, **settings) as http:
+            print(f"listening on http://{host}:{http.server_address[1]}", flush=True)
+            try:
+                http.serve_forever()
+            except KeyboardInterrupt:
+                pass
+
+    def work(self, pool: str, client: Any = None, **settings: Any) -> int:
+        """Takes questions of a pool and answers them; settings as of narrowd.working.work."""
+        from .client import Client
+        from .working import work
+
+        return work(self, client or Client(), pool, **settings)
