@@ -31,6 +31,8 @@ void call_unref(struct call *call)
 	if (call->state_destroy != NULL) {
 		call->state_destroy(call->state);
 	}
+	store_release(&call->hold);
+	store_release(&call->source);
 	spec_destroy(call->spec);
 	free(call->made);
 	target_finish(&call->target);

@@ -64,6 +64,8 @@ struct call {
 	struct endpoint_call *probe;
 	struct webhook_call *test;
 	struct poll *poll;
+	struct store_hold hold;   /* of the job that the path names */
+	struct store_hold source; /* of one to start warm from, whose name is the body's */
 	struct endpoint endpoint;
 	struct target target;
 	struct watch *watch;

@@ -40,8 +40,10 @@ static void remember_final(struct call *call, const struct store_rows *rows)
 		(intptr_t)strtoll(rows->cells[JOB_VERSION], NULL, 10));
 }
 
-void document_forget(struct server *server, const char *job)
+void document_forget(void *arg, const char *job)
 {
+	struct server *server = arg;
+
 	server->deletions++;
 	map_remove(&server->finals, job);
 }

@@ -24,7 +24,7 @@ bool document_is_final(const char *state);
 bool document_matches(struct call *call, int64_t version);
 
 /* A job was deleted, or edited, perhaps after its end: nothing of it is remembered. */
-void document_forget(struct server *server, const char *job);
+void document_forget(void *server, const char *job);
 
 /* Answers for a job that is not open, given its row if there is one: 409 or 404. */
 void document_not_open(struct call *call, const struct store_rows *rows);

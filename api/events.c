@@ -39,6 +39,7 @@ struct feed {
 	int64_t sent_ms; /* the last time that something was */
 	struct buf pending;
 	size_t written;
+	struct store_hold hold; /* of all jobs: what is not read yet */
 };
 
 static void read_events(struct call *call);
@@ -47,6 +48,7 @@ static void destroy_feed(void *state)
 {
 	struct feed *feed = state;
 
+	store_release(&feed->hold);
 	buf_finish(&feed->pending);
 	free(feed->types);
 	free(feed->labels);
@@ -147,6 +149,7 @@ static void read_events(struct call *call)
 {
 	struct feed *feed = call->state;
 
+	feed->hold.after = feed->seq;
 	if (feed->all) {
 		call_listen(call, STORE_JOBS);
 		call_query(call, QUERY_LAST_EVENT, NULL, 0, on_head);
@@ -170,6 +173,36 @@ static void start_stream(struct call *call)
 	request_stream_begin(call->request, 200, "text/event-stream");
 	(void)request_stream_write(call->request, retry, strlen(retry));
 	read_events(call);
+}
+
+static void on_pruned(struct call *call, const struct store_rows *rows)
+{
+	const struct feed *feed = call->state;
+	int64_t pruned = strtoll(rows->cells[0], NULL, 10);
+
+	if (feed->seq < pruned) {
+		call_error(call, ERR_GONE,
+			   "events behind %lld, up to %lld, were deleted with their jobs: go on "
+			   "with after=%lld for what is left of them",
+			   (long long)feed->seq, (long long)pruned, (long long)feed->seq);
+	} else {
+		start_stream(call);
+	}
+}
+
+/* Who was away is told that something was deleted meanwhile, unless somebody has asked for that. */
+static void stream_of_all(struct call *call)
+{
+	struct feed *feed = call->state;
+	struct store_value owner = call_only(call);
+
+	feed->hold.after = feed->seq;
+	(void)store_hold(call->server->store, &feed->hold);
+	if (request_header(call->request, "Last-Event-ID") == NULL) {
+		start_stream(call);
+	} else {
+		call_query(call, QUERY_PRUNED, &owner, 1, on_pruned);
+	}
 }
 
 static void on_page(struct call *call, const struct store_rows *rows)
@@ -300,5 +333,5 @@ void events_all(struct call *call)
 	if (!stream) {
 		call_may_wait(call, STORE_JOBS);
 	}
-	begin(call, true, stream, stream ? start_stream : page_of_all);
+	begin(call, true, stream, stream ? stream_of_all : page_of_all);
 }

@@ -108,6 +108,17 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 		     on_submitted, call);
 }
 
+/* Its measurements are read in several steps. One that is just being deleted is not found. */
+static void hold_source(struct call *call)
+{
+	const json_t *warm = json_object_get(call->body, "warm_start");
+
+	call->source.job = json_string_value(json_object_get(warm, "job"));
+	if (call->source.job != NULL) {
+		(void)store_hold(call->server->store, &call->source);
+	}
+}
+
 static void submit(struct call *call)
 {
 	const struct prepare_request request = {
@@ -116,6 +127,7 @@ static void submit(struct call *call)
 	if (!call_may_submit(call, false)) {
 		return;
 	}
+	hold_source(call);
 	call->preparation = tuner_prepare(call->server->tuner, &request, on_prepared, call);
 }
 
@@ -397,9 +409,6 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
 
-	if (rc == 0) {
-		document_forget(call->server, call->params[0]);
-	}
 	if (call->request != NULL && rc != 0) {
 		call_fail(call, err);
 	} else if (call->request != NULL) {

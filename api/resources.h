@@ -7,8 +7,8 @@
 #include "api/call.h"
 
 /* jobs.c */
-call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_control, jobs_spec,
-	jobs_clone;
+call_fn jobs_submit, jobs_list, jobs_get, jobs_patch, jobs_delete, jobs_delete_many, jobs_control,
+	jobs_spec, jobs_clone;
 /* A change of an open job, or one of any job, is on disk: the answer is the job. `arg` is the call, with
  * the job's id in call->id; for handlers of other files. */
 void jobs_on_changed(void *arg, int rc, const struct err *err);

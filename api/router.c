@@ -224,9 +224,23 @@ static void read_body(struct call *call)
 	}
 }
 
+/* The job stays as long as the call does, unless it is what the call deletes. */
+static bool holds_job(struct call *call)
+{
+	enum route_owned owned = call->route->owned;
+
+	call->hold.job = call->params[0];
+	if ((owned == A_JOB || owned == AN_EXPERIMENT) &&
+	    !store_hold(call->server->store, &call->hold)) {
+		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		return false;
+	}
+	return true;
+}
+
 static void carry_out(struct call *call)
 {
-	if (query_is_known(call) && answer_is_acceptable(call)) {
+	if (holds_job(call) && query_is_known(call) && answer_is_acceptable(call)) {
 		read_body(call);
 	}
 }

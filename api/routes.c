@@ -23,6 +23,7 @@ const struct route router_table[] = {
 	{"GET", "/v1/jobs", SCOPE_READ, NOTHING, jobs_list, NO_BODY, job_page, json},
 	{"GET", "/v1/jobs/{id}", SCOPE_READ, A_JOB, jobs_get, NO_BODY, NULL, json},
 	{"PATCH", "/v1/jobs/{id}", SCOPE_SUBMIT, A_JOB, jobs_patch, BODY, NULL, json},
+	{"POST", "/v1/jobs/delete", SCOPE_SUBMIT, NOTHING, jobs_delete_many, BODY, NULL, json},
 	{"DELETE", "/v1/jobs/{id}", SCOPE_SUBMIT, A_JOB, jobs_delete, NO_BODY, NULL, json},
 	{"POST", "/v1/jobs/{id}/pause", SCOPE_SUBMIT, A_JOB, jobs_control, MAYBE_BODY, NULL, json},
 	{"POST", "/v1/jobs/{id}/resume", SCOPE_SUBMIT, A_JOB, jobs_control, MAYBE_BODY, NULL, json},

@@ -40,6 +40,8 @@ struct settings {
 	int64_t webhook_timeout_s;
 	int64_t max_connections;
 	int64_t quota_open_jobs, quota_open_bytes, quota_submits_per_s, quota_trials_per_day;
+	int64_t retain_days, retain_jobs, retain_bytes, retain_deliveries_days;
+	int64_t database_max_bytes;
 	bool unsafe_sync;
 };
 

@@ -59,6 +59,17 @@ const struct setting options_table[OPTIONS_MAX] = {
 	{"quota_trials_per_day", OPTION_INTEGER, AT(quota_trials_per_day), "100000", 0, INT64_MAX,
 	 "questions about configs of one owner in 24 hours, after which it submits no more; 0: any "
 	 "number"},
+	{"retain_days", OPTION_INTEGER, AT(retain_days), "0", 0, 36500,
+	 "days that jobs are kept after their end, with all that is known of them; 0: for ever; "
+	 "label keep=true keeps one in any case"},
+	{"retain_jobs", OPTION_INTEGER, AT(retain_jobs), "0", 0, 100000000,
+	 "jobs of one owner that are kept when they have ended, the newest; 0: any number"},
+	{"retain_bytes", OPTION_INTEGER, AT(retain_bytes), "0", 0, INT64_MAX,
+	 "bytes in the database above which the jobs that ended first are deleted; 0: any number"},
+	{"retain_deliveries_days", OPTION_INTEGER, AT(retain_deliveries_days), "30", 0, 36500,
+	 "days that webhooks' deliveries are listed when they are over; 0: as long as their job"},
+	{"database_max_bytes", OPTION_INTEGER, AT(database_max_bytes), "0", 0, INT64_MAX,
+	 "size of the database at which it counts as full; 0: as large as the disk"},
 	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
 	 "let a power loss take the last commits, for speed"},
 };

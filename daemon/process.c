@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/document.h"
 #include "api/http/http_socket.h"
 #include "api/http/http_tls.h"
 #include "api/router.h"
@@ -16,6 +17,7 @@
 #include "daemon/machine.h"
 #include "daemon/notify.h"
 #include "daemon/process.h"
+#include "daemon/setup.h"
 
 /*
  * The process: what is started in which order, and stopped in the reverse one.
@@ -35,113 +37,18 @@ enum {
 struct process {
 	struct settings *options;
 	struct loop *loop;
-	struct guard *guard;
-	struct schedule schedule; /* of webhooks */
+	struct setup setup;
 	struct ledger *ledger;
 	struct server server;
 	struct machine machine; /* as the tuner has it */
 	struct tuner_io io;
 	uv_signal_t signals[SIGNALS];
 	uv_timer_t watchdog;
-	bool is_reachable;    /* by other machines */
-	bool is_token_wanted; /* on loopback, too */
 	bool stopping;
 	struct err failure; /* why it stops by itself, if it does */
 };
 
 static struct process process;
-
-/* Both files, or neither. */
-static int load_tls(const struct settings *options, struct err *reterr)
-{
-	bool cert = options->tls_cert[0] != '\0', key = options->tls_key[0] != '\0';
-
-	if (cert != key) {
-		return err_set(reterr, ERR_CONFIG,
-			       "tls_cert and tls_key go together: %s is missing",
-			       cert ? "tls_key" : "tls_cert");
-	}
-	return cert ? http_tls_load(options->tls_cert, options->tls_key, reterr) : 0;
-}
-
-/* What other machines can reach has to be encrypted, or somebody has to have said that it need not. */
-static int check_listener(struct process *p, const char *text, struct err *reterr)
-{
-	struct http_socket parsed;
-	int rc = http_socket_parse(&parsed, text, http_tls_is_loaded(), reterr);
-
-	if (rc != 0) {
-		return rc;
-	}
-	if (parsed.is_tls && !http_tls_is_loaded()) {
-		return err_set(reterr, ERR_CONFIG, "%s needs tls_cert and tls_key", text);
-	}
-	if (parsed.is_unix || parsed.is_loopback) {
-		return 0;
-	}
-	p->is_reachable = true;
-	if (!parsed.is_tls && !p->options->allow_cleartext) {
-		return err_set(reterr, ERR_CONFIG,
-			       "other machines can reach %s: give tls_cert and tls_key, or "
-			       "allow_cleartext = true where something else encrypts",
-			       text);
-	}
-	return 0;
-}
-
-static int check_listeners(struct process *p, struct err *reterr)
-{
-	int rc = load_tls(p->options, reterr);
-
-	if (rc == 0 && p->options->listen.count == 0) {
-		rc = err_set(reterr, ERR_CONFIG, "listen is empty");
-	}
-	for (size_t i = 0; rc == 0 && i < p->options->listen.count; i++) {
-		rc = check_listener(p, p->options->listen.items[i], reterr);
-	}
-	return rc;
-}
-
-static int read_choice(const char *what, const char *text, const char *const *names,
-		       struct err *reterr)
-{
-	for (int i = 0; names[i] != NULL; i++) {
-		if (strcmp(names[i], text) == 0) {
-			return i;
-		}
-	}
-	return err_set(reterr, ERR_CONFIG, "%s cannot be \"%s\"", what, text);
-}
-
-static int set_up_log(const struct settings *options, struct err *reterr)
-{
-	static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
-	static const char *const formats[] = {"text", "json", NULL};
-	int level = read_choice("log_level", options->log_level, levels, reterr);
-	int format = level >= 0 ? read_choice("log_format", options->log_format, formats, reterr)
-				: level;
-
-	if (format >= 0) {
-		log_setup((enum log_level)level, format == 1);
-	}
-	return format < 0 ? format : 0;
-}
-
-static int make_guard(struct process *p, struct err *reterr)
-{
-	const char *name = p->options->evaluator_policy;
-	int policy = name[0] != '\0'
-			     ? read_choice("evaluator_policy", name, guard_policy_names, reterr)
-		     : p->is_reachable ? GUARD_ALLOWLIST
-				       : GUARD_LAN;
-
-	if (policy < 0) {
-		return policy;
-	}
-	p->guard = guard_create((enum guard_policy)policy,
-				(const char *const *)p->options->evaluator_allow.items, reterr);
-	return p->guard != NULL ? 0 : -(int)reterr->code;
-}
 
 static char *settings(void)
 {
@@ -218,7 +125,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	(void)number;
 	if (!http_tls_is_loaded()) {
 		log_line(LOG_INFO, "SIGHUP is ignored: settings are read at the start alone");
-	} else if (load_tls(p->options, &err) == 0) {
+	} else if (setup_load_tls(p->options, &err) == 0) {
 		log_line(LOG_INFO, "SIGHUP: certificate and key were read again");
 	} else {
 		log_line(LOG_ERROR, "SIGHUP: the old certificate and key stay",
@@ -254,10 +161,25 @@ static void watch_signals(struct process *p)
 static int open_store(struct process *p, struct err *reterr)
 {
 	const struct store_options options = {.directory = p->options->data_dir,
-					      .unsafe_sync = p->options->unsafe_sync};
+					      .unsafe_sync = p->options->unsafe_sync,
+					      .max_bytes = p->options->database_max_bytes};
 
 	p->server.store = store_open(p->loop, &options, reterr);
 	return p->server.store != NULL ? 0 : -(int)reterr->code;
+}
+
+static void set_retention(struct process *p)
+{
+	static const int64_t day_ms = INT64_C(86400) * 1000;
+	const struct settings *options = p->options;
+	const struct store_retention retention = {
+		.job_ms = options->retain_days * day_ms,
+		.jobs = options->retain_jobs,
+		.bytes = options->retain_bytes,
+		.delivery_ms = options->retain_deliveries_days * day_ms,
+	};
+
+	store_retain(p->server.store, &retention);
 }
 
 static int open_ledger(struct process *p, struct err *reterr)
@@ -266,8 +188,8 @@ static int open_ledger(struct process *p, struct err *reterr)
 	if (p->ledger == NULL) {
 		return -(int)reterr->code;
 	}
-	access_init(&p->server.access, p->ledger, p->is_token_wanted);
-	if (p->is_reachable && ledger_count(p->ledger) == 0) {
+	access_init(&p->server.access, p->ledger, p->setup.is_token_wanted);
+	if (p->setup.is_reachable && ledger_count(p->ledger) == 0) {
 		return err_set(
 			reterr, ERR_CONFIG,
 			"other machines can reach this daemon and there is no token: make one with "
@@ -311,17 +233,17 @@ static void guard_ourselves(struct process *p)
 		if (sscanf(strchr(url, ':'), "://[%63[^]]]:%u", host, &port) == 2 &&
 		    inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
 			v6.sin6_port = htons((uint16_t)port);
-			guard_add_own(p->guard, (struct sockaddr *)&v6);
+			guard_add_own(p->setup.guard, (struct sockaddr *)&v6);
 		} else if (sscanf(strchr(url, ':'), "://%63[^:]:%u", host, &port) == 2 &&
 			   inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
 			v4.sin_port = htons((uint16_t)port);
-			guard_add_own(p->guard, (struct sockaddr *)&v4);
+			guard_add_own(p->setup.guard, (struct sockaddr *)&v4);
 		}
 	}
-	if (guard_never_entries(p->guard) > 0) {
+	if (guard_never_entries(p->setup.guard) > 0) {
 		log_line(LOG_WARNING,
 			 "evaluator_allow opens addresses that are never called otherwise",
-			 LOG_INT("entries", (int64_t)guard_never_entries(p->guard)));
+			 LOG_INT("entries", (int64_t)guard_never_entries(p->setup.guard)));
 	}
 }
 
@@ -341,7 +263,7 @@ static void make_tuner(struct process *p)
 {
 	const struct tuner_options options = {
 		.io = &p->io,
-		.guard = p->guard,
+		.guard = p->setup.guard,
 		.callback_url = callback_url(p),
 		.lease_ttl_ms = (uint64_t)p->options->lease_ttl_s * 1000,
 		.evaluator_probe_ms = (uint64_t)p->options->evaluator_probe_s * 1000,
@@ -364,7 +286,7 @@ static void make_courier(struct process *p)
 		.store = p->server.store,
 		.fetch = p->server.fetch,
 		.timeout_ms = (uint64_t)p->options->webhook_timeout_s * 1000,
-		.schedule = p->schedule,
+		.schedule = p->setup.schedule,
 	};
 
 	p->server.courier = courier_create(&options);
@@ -390,10 +312,10 @@ static int start(struct process *p, struct err *reterr)
 	map_init(&p->server.finals);
 	list_init(&p->server.large);
 	p->server.loop = p->loop;
-	p->server.guard = p->guard;
+	p->server.guard = p->setup.guard;
 	p->server.settings = settings;
 	p->server.started_ms = clock_mono_ms();
-	p->server.fetch = fetch_create(p->loop, p->guard, &fetch_options, reterr);
+	p->server.fetch = fetch_create(p->loop, p->setup.guard, &fetch_options, reterr);
 	rc = p->server.fetch != NULL ? credential_open_directory(secrets_directory(p), reterr)
 				     : -(int)reterr->code;
 	if (rc == 0) {
@@ -412,6 +334,8 @@ static int start(struct process *p, struct err *reterr)
 	}
 	if (rc == 0) {
 		make_courier(p);
+		store_on_gone(p->server.store, document_forget, &p->server);
+		set_retention(p);
 	}
 	return rc;
 }
@@ -447,40 +371,13 @@ int process_serve(struct err *reterr)
 	return -(int)p->failure.code;
 }
 
-static int read_schedule(struct process *p, struct err *reterr)
-{
-	const char *const *waits = (const char *const *)p->options->webhook_schedule_s.items;
-
-	return schedule_read(waits, &p->schedule, reterr) == 0
-		       ? 0
-		       : err_prefix(reterr, "webhook_schedule_s");
-}
-
 int process_check(struct settings *options, struct err *reterr)
 {
-	struct process *p = &process;
-	int rc = set_up_log(options, reterr);
-
-	p->options = options;
-
-	if (rc == 0) {
-		rc = check_listeners(p, reterr);
-	}
-	if (rc == 0) {
-		static const char *const modes[] = {"auto", "always", NULL};
-		int mode = read_choice("auth", options->auth, modes, reterr);
-
-		p->is_token_wanted = p->is_reachable || mode == 1;
-		rc = mode < 0 ? mode : 0;
-	}
-	if (rc == 0) {
-		rc = read_schedule(p, reterr);
-	}
-	return rc == 0 ? make_guard(p, reterr) : rc;
+	process.options = options;
+	return setup_check(&process.setup, options, reterr);
 }
 
 void process_finish(void)
 {
-	guard_destroy(process.guard);
-	http_tls_forget();
+	setup_finish(&process.setup);
 }

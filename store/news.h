@@ -12,6 +12,8 @@ struct news {
 	struct list waiting[STORE_TOPICS_];
 	loop_fn on_deliveries; /* or NULL */
 	void *arg;
+	void (*on_gone)(void *arg, const char *job); /* or NULL */
+	void *on_gone_arg;
 };
 
 void news_init(struct news *news, struct loop *loop);

@@ -9,7 +9,6 @@
 #include "store/query.h"
 #include "store/sum.h"
 
-#define KEY_LIFE_MS   "172800000"  /* 48 h */
 #define TOKEN_KEPT_MS "2592000000" /* 30 days */
 
 static const char *const statements[OP_STATEMENTS_] = {
@@ -29,7 +28,6 @@ static const char *const statements[OP_STATEMENTS_] = {
 	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data, sum)"
 		   " SELECT *, narrowd_sum(" SUM_OF_EVENT ") FROM (SELECT ?1 AS job, ?2 AS n,"
 		   " ?3 AS type, ?4 AS at_ms, ?5 AS trial, json(?6) AS data)",
-	[OP_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
 	[OP_PUT_EVALUATOR] = "INSERT INTO evaluator (id, document, secrets, owner)"
 			     " VALUES (?1, json(?2), ?3, coalesce(?4, '" STORE_LOCAL "'))"
 			     " ON CONFLICT (id) DO UPDATE SET document = excluded.document,"
@@ -41,16 +39,7 @@ static const char *const statements[OP_STATEMENTS_] = {
 		" ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint,"
 		" status = excluded.status, location = excluded.location,"
 		" body = excluded.body, at_ms = excluded.at_ms"
-		" WHERE at_ms < excluded.at_ms - " KEY_LIFE_MS,
-	/* More than one for each new key, so that old ones cannot pile up. */
-	[OP_EXPIRE_KEYS] = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
-			   " WHERE at_ms < ?1 - " KEY_LIFE_MS " LIMIT 4)",
-	/* The same with leases that are over, when one is given. */
-	[OP_EXPIRE_LEASES] =
-		"DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE at_ms < ?1 "
-		"- " KEY_LIFE_MS " AND NOT EXISTS (SELECT 1 FROM trial WHERE trial.job = lease.job"
-		" AND trial.number = lease.trial AND trial.state = 'leased')"
-		" ORDER BY at_ms LIMIT 4)",
+		" WHERE at_ms < excluded.at_ms - " FORGET_KEY_MS,
 	[OP_READ_JOB] = NULL, /* QUERY_JOB's */
 	[OP_PUT_TOKEN] =
 		"INSERT INTO token (id, digest, name, owner, scopes, pools, created_at, expires_at)"
@@ -112,7 +101,7 @@ static bool is_urgent(const struct op *op)
 	}
 	return op->kind == OP_JOB_DELETE || op->kind == OP_EVALUATOR_DELETE ||
 	       op->kind == OP_WEBHOOK_DELETE || op->kind == OP_DELIVERY_END ||
-	       op->kind == OP_TOKEN_END;
+	       op->kind == OP_TOKEN_END || op->kind == OP_FORGET;
 }
 
 struct op *op_create(enum op_kind kind, const char *const *texts, const struct log_event *events,
@@ -167,6 +156,9 @@ static void tell(const struct op *op)
 	} else if (op->kind <= OP_EVALUATOR_DELETE) {
 		news_tell(news, STORE_EVALUATORS);
 	}
+	if (op->kind == OP_JOB_DELETE && news->on_gone != NULL) {
+		news->on_gone(news->on_gone_arg, op->texts[0]);
+	}
 	if (op->posted || op->kind == OP_JOB_DELETE ||
 	    (op->kind >= OP_WEBHOOK_PUT && op->kind <= OP_DELIVERY_REPLAY)) {
 		news_tell(news, STORE_WEBHOOKS);
@@ -206,6 +198,9 @@ int op_runner_init(struct op_runner *runner, sqlite3 *db, struct err *reterr)
 	if (rc == 0) {
 		rc = outbox_init(&runner->outbox, db, reterr);
 	}
+	if (rc == 0) {
+		rc = forget_init(&runner->forget, db, reterr);
+	}
 	for (int i = 0; rc == 0 && i < OP_STATEMENTS_; i++) {
 		const char *sql = statements[i] != NULL ? statements[i] : query_sql(QUERY_JOB);
 
@@ -225,6 +220,7 @@ void op_runner_finish(struct op_runner *runner)
 	}
 	project_finish(&runner->project);
 	outbox_finish(&runner->outbox);
+	forget_finish(&runner->forget);
 }
 
 /* Runs a statement whose parameters are the op's first texts. */
@@ -237,13 +233,6 @@ static int run_texts(struct op_runner *runner, enum op_statement which, const st
 		db_bind_text(stmt, i + 1, op->texts[i]);
 	}
 	return db_run(stmt, reterr);
-}
-
-static int expire(struct op_runner *runner, enum op_statement which, int64_t now,
-		  struct err *reterr)
-{
-	(void)sqlite3_bind_int64(runner->statements[which], 1, now);
-	return db_run(runner->statements[which], reterr);
 }
 
 static int append(struct op_runner *runner, const struct op *op, int64_t version,
@@ -271,7 +260,7 @@ static int append(struct op_runner *runner, const struct op *op, int64_t version
 			rc = project_apply(&runner->project, &row, reterr);
 		}
 		if (rc == 0 && event->type == LOGGED_QUESTION_LEASED) {
-			rc = expire(runner, OP_EXPIRE_LEASES, event->at_ms, reterr);
+			rc = forget_leases(&runner->forget, event->at_ms, FORGET_FEW, reterr);
 		}
 		if (rc == 0) {
 			rc = outbox_post(&runner->outbox, &row, seq, &runner->posted, reterr);
@@ -338,7 +327,7 @@ static int run_job_delete(struct op_runner *runner, const struct op *op, struct 
 		return err_set(reterr, ERR_WRONG_STATE,
 			       "job %s is not final; cancel it before deleting it", op->texts[0]);
 	}
-	return run_texts(runner, OP_DELETE_SUBMISSION, op, reterr);
+	return forget_job(&runner->forget, op->texts[0], op->texts[1] != NULL, reterr);
 }
 
 static int run_evaluator_put(struct op_runner *runner, const struct op *op, struct err *reterr)
@@ -448,7 +437,13 @@ static int keep_key(struct op_runner *runner, const struct op *op, struct err *r
 	if (sqlite3_changes(runner->db) != 1) {
 		return err_set(reterr, ERR_CONFLICT, "this idempotency key was used before");
 	}
-	return expire(runner, OP_EXPIRE_KEYS, key->at_ms, reterr);
+	return forget_keys(&runner->forget, key->at_ms, FORGET_FEW, reterr);
+}
+
+static int run_forget(struct op_runner *runner, const struct op *op, struct err *reterr)
+{
+	return forget_stale(&runner->forget, strtoll(op->texts[0], NULL, 10),
+			    strtoll(op->texts[1], NULL, 10), reterr);
 }
 
 static int (*const runs[])(struct op_runner *, const struct op *, struct err *) = {
@@ -466,6 +461,7 @@ static int (*const runs[])(struct op_runner *, const struct op *, struct err *) 
 	[OP_TOKEN_END] = run_token_end,
 	[OP_TOKEN_USED] = run_token_used,
 	[OP_KEY_PUT] = NULL, /* the key is all there is to it */
+	[OP_FORGET] = run_forget,
 };
 
 int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)

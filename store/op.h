@@ -7,6 +7,7 @@
 #ifndef NARROWD_STORE_OP_H
 #define NARROWD_STORE_OP_H
 
+#include "store/forget.h"
 #include "store/news.h"
 #include "store/outbox.h"
 #include "store/project.h"
@@ -27,6 +28,7 @@ enum op_kind {
 	OP_TOKEN_END,
 	OP_TOKEN_USED,
 	OP_KEY_PUT,
+	OP_FORGET,
 };
 
 enum { OP_TEXTS = 7 };
@@ -67,12 +69,9 @@ enum op_statement {
 	OP_SUBMIT,
 	OP_FIND_JOB,
 	OP_LOG,
-	OP_DELETE_SUBMISSION,
 	OP_PUT_EVALUATOR,
 	OP_DROP_EVALUATOR,
 	OP_KEEP_KEY,
-	OP_EXPIRE_KEYS,
-	OP_EXPIRE_LEASES,
 	OP_READ_JOB,
 	OP_PUT_TOKEN,
 	OP_DROP_TOKENS,
@@ -87,6 +86,7 @@ struct op_runner {
 	sqlite3_stmt *statements[OP_STATEMENTS_];
 	struct project project;
 	struct outbox outbox;
+	struct forget forget;
 	bool posted;      /* by the newest op */
 	int64_t seq;      /* of the newest event, also of an op that fails */
 	int64_t last_seq; /* of the newest event since the owner made it 0 */

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "store/forget.h"
 #include "store/sum.h"
 
 /* SQL is laid out by its clauses. */
@@ -40,6 +41,9 @@
 	" 'exit', json(exit), 'pause', json(pause), 'warnings', json(warnings), 'evaluator', head -> '$.evaluator'," \
 	" 'owner', owner)"
 #define FROM_JOB " FROM job JOIN submission ON submission.id = job.id"
+
+#define IS_KEPT "coalesce(labels ->> '$.keep' = 'true', 0)"
+#define LAST_SEQ(job_id) "(SELECT max(seq) FROM event WHERE event.job = " job_id ")"
 
 #define TRIAL_MEMBERS \
 	"'job', trial.job, 'number', number, 'kind', kind, 'stage', stage, 'state', state," \
@@ -254,6 +258,29 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_OWNER_OF_LEASE] =
 		"SELECT owner, evaluator ->> 'pool' FROM lease"
 		" JOIN submission ON submission.id = lease.job WHERE lease.id = ?1",
+	[QUERY_PRUNED] =
+		"SELECT coalesce(max(seq), 0) FROM pruned WHERE " OWNED_BY("?1"),
+	[QUERY_PRUNABLE] =
+		"SELECT id, " LAST_SEQ("over.id") " FROM (SELECT job.id, finished_at, row_number() OVER"
+		" (PARTITION BY owner ORDER BY finished_at DESC, job.id DESC) AS nth" FROM_JOB
+		" WHERE finished_at IS NOT NULL AND NOT " IS_KEPT ") AS over"
+		" WHERE (finished_at < ?1 OR nth > ?2 OR ?3) AND NOT EXISTS (SELECT 1 FROM webhook"
+		" CROSS JOIN delivery INDEXED BY delivery_queue ON delivery.webhook = webhook.id"
+		" WHERE delivery.job = over.id AND delivery.state = 'pending')"
+		" ORDER BY finished_at, id LIMIT ?4",
+	[QUERY_STALE] =
+		"SELECT EXISTS (SELECT 1 FROM idempotency WHERE at_ms < ?1 - " FORGET_KEY_MS ")"
+		" OR EXISTS (SELECT 1 FROM lease WHERE at_ms < ?1 - " FORGET_KEY_MS
+		" AND " FORGET_LEASE_IS_OVER ")"
+		" OR EXISTS (SELECT 1 FROM delivery WHERE state <> 'pending' AND queued_at < ?2)",
+	[QUERY_DELETABLE] =
+		"WITH chosen AS MATERIALIZED (SELECT job.id, finished_at IS NOT NULL AND NOT " IS_KEPT
+		" AS may" FROM_JOB " WHERE " AMONG("state", "?1") " AND (?2 IS NULL OR name = ?2)"
+		" AND (?3 IS NULL OR " HAS_LABELS("?3") ")"
+		" AND (?4 IS NULL OR finished_at < ?4) AND " OWNED_BY("?6") ")"
+		" SELECT NULL, count(*) FROM chosen WHERE NOT may UNION ALL"
+		" SELECT * FROM (SELECT id, " LAST_SEQ("chosen.id") " FROM chosen WHERE may"
+		" ORDER BY id LIMIT ?5)",
 	[QUERY_JOB_COUNTS] =
 		"SELECT state, count(*) FROM job GROUP BY state ORDER BY state",
 };

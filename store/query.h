@@ -84,6 +84,18 @@ enum store_query {
 	QUERY_OWNER_OF_WEBHOOK,
 	/* (lease) -> owner of its job, the pool whose workers the job asks|null */
 	QUERY_OWNER_OF_LEASE,
+	/* (owner|null) -> seq up to which there may have been events of jobs that were deleted by themselves,
+	 * or 0 */
+	QUERY_PRUNED,
+	/* (ended before|null, how many of one owner stay|null, 1 for all, limit) -> id, seq of its last event,
+	 * of jobs that have ended, oldest end first; not of those that are kept or about which something is
+	 * still to be delivered */
+	QUERY_PRUNABLE,
+	/* (now, deliveries that were queued before) -> 1 when there is something that OP_FORGET takes */
+	QUERY_STALE,
+	/* (states|null, name|null, labels|null, ended before|null, limit, owner|null) -> first (null, how many
+	 * of those that match have not ended or are kept), then of the others id, seq of its last event */
+	QUERY_DELETABLE,
 	/* () -> state, count */
 	QUERY_JOB_COUNTS,
 	QUERY_COUNT_,

@@ -3,16 +3,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/backup.h"
 #include "store/db.h"
 
 /* store/schema/NNNN.sql, embedded by the build. */
 extern const char schema_0001[], schema_0002[], schema_0003[], schema_0004[], schema_0005[],
-	schema_0006[], schema_0007[];
+	schema_0006[], schema_0007[], schema_0008[];
 
 const char *const schema_steps[] = {schema_0001, schema_0002, schema_0003, schema_0004,
-				    schema_0005, schema_0006, schema_0007};
+				    schema_0005, schema_0006, schema_0007, schema_0008};
 const size_t schema_step_count = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int run_step(sqlite3 *db, const char *step, size_t version, struct err *reterr)
@@ -74,6 +75,20 @@ static int examine(sqlite3 *db, const char *path, size_t count, int64_t *ret_ver
 	return 0;
 }
 
+/* A file that keeps what deleted rows took can shrink once it was written anew. */
+static void make_shrinkable(sqlite3 *db, const char *path)
+{
+	int64_t mode = 0;
+	struct err err;
+
+	if (db_integer(db, "PRAGMA auto_vacuum", &mode, &err) == 0 && mode == 0) {
+		if (db_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", &err) != 0) {
+			log_line(LOG_WARNING, "the database stays one that cannot shrink",
+				 LOG_TEXT("path", path), LOG_TEXT("error", err.message));
+		}
+	}
+}
+
 int schema_upgrade(sqlite3 *db, const char *path, const char *const *steps, size_t count,
 		   struct err *reterr)
 {
@@ -85,6 +100,9 @@ int schema_upgrade(sqlite3 *db, const char *path, const char *const *steps, size
 	}
 	for (size_t i = (size_t)version; rc == 0 && i < count; i++) {
 		rc = run_step(db, steps[i], i + 1, reterr);
+	}
+	if (rc == 0) {
+		make_shrinkable(db, path);
 	}
 	return rc;
 }

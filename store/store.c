@@ -11,6 +11,7 @@
 #include "store/directory.h"
 #include "store/op.h"
 #include "store/reader.h"
+#include "store/retain.h"
 #include "store/schema.h"
 #include "store/shape.h"
 #include "store/verify.h"
@@ -22,6 +23,7 @@ struct store {
 	struct conn conn; /* of the loop thread, for store_query_now() */
 	struct reader *reader;
 	struct writer *writer;
+	struct retain retain;
 	loop_fn done;
 	void *arg;
 };
@@ -98,6 +100,7 @@ struct store *store_open(struct loop *loop, const struct store_options *options,
 	if (store->reader == NULL) {
 		goto fail;
 	}
+	retain_init(&store->retain, loop, store->reader, store->writer);
 	return store;
 fail:
 	store_destroy(store);
@@ -122,6 +125,7 @@ void store_stop(struct store *store, loop_fn done, void *arg)
 {
 	store->done = done;
 	store->arg = arg;
+	retain_stop(&store->retain);
 	writer_stop(store->writer, on_writer_stopped, store);
 }
 
@@ -131,6 +135,7 @@ void store_destroy(struct store *store)
 	if (store == NULL) {
 		return;
 	}
+	retain_finish(&store->retain);
 	reader_destroy(store->reader);
 	conn_finish(&store->conn);
 	writer_destroy(store->writer);
@@ -174,6 +179,30 @@ void store_job_delete(struct store *store, const char *job, store_done_fn done, 
 	const char *texts[OP_TEXTS] = {job};
 
 	writer_push(store->writer, op_create(OP_JOB_DELETE, texts, NULL, 0, NULL, done, arg));
+}
+
+void store_jobs_sweep(struct store *store, char *const *ids, const int64_t *last_seqs, size_t count,
+		      store_swept_fn fn, void *arg)
+{
+	retain_sweep(&store->retain, ids, last_seqs, count, fn, arg);
+}
+
+void store_on_gone(struct store *store, void (*fn)(void *arg, const char *job), void *arg)
+{
+	struct news *news = writer_news(store->writer);
+
+	news->on_gone = fn;
+	news->on_gone_arg = arg;
+}
+
+void store_retain(struct store *store, const struct store_retention *retention)
+{
+	retain_set(&store->retain, retention);
+}
+
+bool store_hold(struct store *store, struct store_hold *hold)
+{
+	return retain_hold(&store->retain, hold);
 }
 
 void store_evaluator_put(struct store *store, const char *id, const char *document,

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/list.h"
 #include "base/loop.h"
 #include "log/event.h"
 
@@ -90,6 +91,38 @@ void store_append(struct store *store, const char *job, int64_t version,
 		  store_done_fn done, void *arg);
 /* ERR_NOT_FOUND; ERR_WRONG_STATE unless the job is final. */
 void store_job_delete(struct store *store, const char *job, store_done_fn done, void *arg);
+/* `gone` are those that were deleted, borrowed; err->code is ERR_OK unless something is wrong with the
+ * disk, and then there may be others. */
+typedef void (*store_swept_fn)(void *arg, char *const *gone, size_t count, const struct err *err);
+/* Deletes those of the jobs that are final and nobody reads, one after the other. `last_seqs` are their
+ * newest events. */
+void store_jobs_sweep(struct store *store, char *const *ids, const int64_t *last_seqs, size_t count,
+		      store_swept_fn fn, void *arg);
+/* fn(arg, job) is called whenever a job is gone, whoever deleted it; NULL for nobody. */
+void store_on_gone(struct store *store, void (*fn)(void *arg, const char *job), void *arg);
+
+/* What is kept; 0 means: any amount. Label keep=true keeps a job whatever else is said. */
+struct store_retention {
+	int64_t job_ms;      /* how long, after its end */
+	int64_t jobs;        /* how many of one owner that have ended */
+	int64_t bytes;       /* of the database, above which the oldest that have ended go */
+	int64_t delivery_ms; /* how long, after its event, when nothing is due any more */
+};
+
+/* From now on what is beyond that is deleted; idempotency keys and leases of 48 hours ago in any case. */
+void store_retain(struct store *store, const struct store_retention *retention);
+
+/* Somebody reads a job, or events, in more than one query: what they have not read yet stays. */
+struct store_hold {
+	struct list node;
+	const char *job; /* borrowed while it holds; NULL: whatever has events behind `after` */
+	int64_t after;
+};
+
+/* False when the job is being deleted: it is as good as gone. To be released in either case. */
+bool store_hold(struct store *store, struct store_hold *hold);
+/* Harmless for one that is zeroed or released. */
+void store_release(struct store_hold *hold);
 /* An owner stays the one that it was when the evaluator was first put. */
 void store_evaluator_put(struct store *store, const char *id, const char *document,
 			 const char *secrets, const char *owner, const struct store_key *key,
@@ -209,6 +242,8 @@ struct store_stats {
 	uint64_t failures;
 	int64_t queued;
 	int64_t wal_bytes;
+	int64_t used_bytes; /* of the database's pages, without free ones */
+	int64_t file_bytes;
 };
 void store_stats(const struct store *store, struct store_stats *ret);
 

@@ -11,13 +11,11 @@
 #include "base/mem.h"
 #include "store/alone.h"
 #include "store/db.h"
+#include "store/room.h"
 #include "store/thread.h"
 
-enum {
-	PROBE_EVERY_MS = 1000,
-	/* Nobody else may hold the database, so that this is long. */
-	STRANGER_MS = 500,
-};
+/* Nobody else may hold the database, so that this is long. */
+enum { STRANGER_MS = 500 };
 
 struct writer {
 	struct loop *loop;
@@ -29,8 +27,7 @@ struct writer {
 	struct news news; /* used on the loop only */
 	sqlite3_stmt *begin;
 	sqlite3_stmt *commit;
-	int64_t max_pages; /* 0: no limit */
-	int64_t probe_at_ms;
+	struct room room;
 	struct alone alone;
 	int64_t look_at_ms; /* the next time at the files */
 	int64_t marked;
@@ -44,72 +41,10 @@ struct writer {
 	struct list queue;
 	int64_t queued;
 	bool stopping;
-	atomic_bool full;
 	atomic_uint_fast64_t commits;
 	atomic_uint_fast64_t operations;
 	atomic_uint_fast64_t failures;
 };
-
-static int64_t pragma(struct writer *writer, const char *sql)
-{
-	int64_t value = 0;
-
-	(void)db_integer(writer->db, sql, &value, NULL);
-	return value;
-}
-
-/* The file's limit has a reserve too, of the same size as the disk's. */
-static void limit_pages(struct writer *writer, int64_t reserve)
-{
-	char *sql;
-
-	if (writer->max_pages == 0) {
-		return;
-	}
-	sql = mem_printf("PRAGMA max_page_count = %lld", (long long)(writer->max_pages + reserve));
-	(void)pragma(writer, sql);
-	free(sql);
-}
-
-static int64_t reserve_pages(struct writer *writer)
-{
-	return DIRECTORY_RESERVE_BYTES / pragma(writer, "PRAGMA page_size");
-}
-
-static void enter_full(struct writer *writer, const char *why)
-{
-	log_line(LOG_ERROR, "no space for new data; only cancelling and deleting go on",
-		 LOG_TEXT("detail", why));
-	atomic_store(&writer->full, true);
-	writer->probe_at_ms = clock_mono_ms() + PROBE_EVERY_MS;
-	directory_drop_reserve(writer->directory);
-	limit_pages(writer, reserve_pages(writer));
-}
-
-static bool has_space(struct writer *writer)
-{
-	int64_t used =
-		pragma(writer, "PRAGMA page_count") - pragma(writer, "PRAGMA freelist_count");
-
-	if (writer->max_pages > 0 && used >= writer->max_pages) {
-		return false;
-	}
-	return directory_make_reserve(writer->directory, NULL) == 0;
-}
-
-static void probe(struct writer *writer)
-{
-	if (!atomic_load(&writer->full) || clock_mono_ms() < writer->probe_at_ms) {
-		return;
-	}
-	writer->probe_at_ms = clock_mono_ms() + PROBE_EVERY_MS;
-	if (!has_space(writer)) {
-		return;
-	}
-	limit_pages(writer, 0);
-	atomic_store(&writer->full, false);
-	log_line(LOG_INFO, "there is space for new data again");
-}
 
 /* One group of ops on its way to disk. */
 struct group {
@@ -129,18 +64,19 @@ static void post(struct writer *writer, struct group *group)
 	}
 }
 
-/* Waits for work; an empty group means that the writer is to stop. */
+/* Waits a while for work, unless there is some of the writer's own: then the group may be empty. */
 static void take(struct writer *writer, struct group *group)
 {
+	bool busy = room_is_sparse(&writer->room);
 	struct list *node;
 
 	group->count = group->events = 0;
 	(void)pthread_mutex_lock(&writer->lock);
-	while (list_empty(&writer->queue) && !writer->stopping) {
+	while (!busy && list_empty(&writer->queue) && !writer->stopping) {
 		struct timespec until;
 
 		(void)clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += PROBE_EVERY_MS / 1000;
+		until.tv_sec += ROOM_PROBE_MS / 1000;
 		if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) != 0) {
 			break;
 		}
@@ -183,7 +119,7 @@ static void fail_all(struct group *group, int rc, const struct err *err)
 /* Runs every op that may run. A failure that is no op's own sinks the group. */
 static int run_ops(struct writer *writer, struct group *group, struct err *reterr)
 {
-	bool full = atomic_load(&writer->full);
+	bool full = atomic_load(&writer->room.full);
 
 	for (size_t i = 0; i < group->count; i++) {
 		struct op *op = group->ops[i];
@@ -276,7 +212,7 @@ static void look_at_files(struct writer *writer)
 	struct err err;
 
 	if (clock_mono_ms() >= writer->look_at_ms) {
-		writer->look_at_ms = clock_mono_ms() + PROBE_EVERY_MS;
+		writer->look_at_ms = clock_mono_ms() + ROOM_PROBE_MS;
 		if (hold(writer, &err) == 0 && alone_check_files(&writer->alone, &err) != 0) {
 			(void)lose(writer, &err);
 		}
@@ -291,6 +227,7 @@ static int commit(struct writer *writer, struct err *reterr)
 	if (rc == 0) {
 		atomic_fetch_add(&writer->commits, 1);
 		mark(writer);
+		room_count(&writer->room);
 		return 0;
 	}
 	if (primary == SQLITE_IOERR) {
@@ -330,8 +267,8 @@ static void run_group(struct writer *writer, struct group *group)
 
 	err_init(&err);
 	rc = attempt(writer, group, &err);
-	if (rc == -(int)ERR_DISK_FULL && !atomic_load(&writer->full)) {
-		enter_full(writer, err.message);
+	if (rc == -(int)ERR_DISK_FULL && !atomic_load(&writer->room.full)) {
+		room_enter_full(&writer->room, err.message);
 		rc = attempt(writer, group, &err);
 	}
 	if (rc != 0) {
@@ -339,6 +276,30 @@ static void run_group(struct writer *writer, struct group *group)
 	}
 	(void)hold(writer, &err); /* the next group hears of a failure */
 	post(writer, group);
+}
+
+/* A shorter file is one only after a checkpoint, which wants that no transaction is open. */
+static void give_back(struct writer *writer)
+{
+	struct err err;
+	int rc;
+
+	err_init(&err);
+	rc = hold(writer, &err);
+	if (rc == 0) {
+		rc = room_give_back(&writer->room, &err);
+	}
+	if (rc == 0) {
+		rc = commit(writer, &err);
+	}
+	if (rc != 0) {
+		roll_back(writer);
+		room_rest(&writer->room);
+	} else if (!room_is_sparse(&writer->room)) {
+		(void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+						NULL);
+	}
+	(void)hold(writer, &err);
 }
 
 static void work(struct thread *thread)
@@ -350,9 +311,11 @@ static void work(struct thread *thread)
 		take(writer, &group);
 		if (group.count > 0) {
 			run_group(writer, &group);
+		} else if (room_is_sparse(&writer->room)) {
+			give_back(writer);
 		}
 		look_at_files(writer);
-		probe(writer);
+		room_probe(&writer->room);
 	}
 	roll_back(writer);
 	(void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -375,9 +338,8 @@ static int prepare(struct writer *writer, int64_t max_bytes, struct err *reterr)
 	if (rc == 0) {
 		rc = alone_init(&writer->alone, writer->db, writer->directory, reterr);
 	}
-	if (rc == 0 && max_bytes > 0) {
-		writer->max_pages = max_bytes / pragma(writer, "PRAGMA page_size");
-		limit_pages(writer, 0);
+	if (rc == 0) {
+		room_init(&writer->room, writer->db, writer->directory, max_bytes);
 	}
 	return rc;
 }
@@ -397,7 +359,6 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct direct
 			     int64_t max_bytes, struct err *reterr)
 {
 	struct writer *writer = mem_new(1, sizeof(*writer));
-	struct err err;
 
 	writer->loop = loop;
 	writer->db = db;
@@ -407,10 +368,6 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct direct
 	init_wait(writer);
 	if (prepare(writer, max_bytes, reterr) != 0) {
 		goto fail;
-	}
-	err_init(&err);
-	if (directory_make_reserve(directory, &err) != 0) {
-		enter_full(writer, err.message);
 	}
 	if (thread_start(&writer->thread, "store-writer", loop, work, writer, reterr) != 0) {
 		goto fail;
@@ -453,7 +410,7 @@ void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct er
 
 bool writer_writable(const struct writer *writer)
 {
-	return !atomic_load(&writer->full);
+	return !atomic_load(&writer->room.full);
 }
 
 void writer_stats(struct writer *writer, struct store_stats *ret)
@@ -461,6 +418,8 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 	ret->commits = atomic_load(&writer->commits);
 	ret->operations = atomic_load(&writer->operations);
 	ret->failures = atomic_load(&writer->failures);
+	ret->used_bytes = atomic_load(&writer->room.used);
+	ret->file_bytes = atomic_load(&writer->room.whole);
 	(void)pthread_mutex_lock(&writer->lock);
 	ret->queued = writer->queued;
 	(void)pthread_mutex_unlock(&writer->lock);

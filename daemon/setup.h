@@ -1,0 +1,24 @@
+/*
+ * What the settings mean: whether they fit each other and this machine, and what is made of them.
+ */
+#ifndef NARROWD_DAEMON_SETUP_H
+#define NARROWD_DAEMON_SETUP_H
+
+#include "backends/guard.h"
+#include "courier/schedule.h"
+#include "daemon/options.h"
+
+struct setup {
+	struct guard *guard;
+	struct schedule schedule; /* of webhooks */
+	bool is_reachable;        /* by other machines */
+	bool is_token_wanted;     /* on loopback, too */
+};
+
+/* Also sets up the log and loads the certificate. setup_finish() in either case. ERR_CONFIG. */
+int setup_check(struct setup *setup, const struct settings *options, struct err *reterr);
+void setup_finish(struct setup *setup);
+/* The certificate and its key: both files, or neither. */
+int setup_load_tls(const struct settings *options, struct err *reterr);
+
+#endif
