@@ -228,8 +228,12 @@ void document_not_open(struct call *call, const struct store_rows *rows)
 	if (rows->count > 0) {
 		const char *pause = rows->cells[JOB_PAUSE];
 
-		call_error(call, ERR_WRONG_STATE, "the job is %s%s%s", rows->cells[JOB_STATE],
-			   pause != NULL ? ": " : "", pause != NULL ? pause : "");
+		if (pause != NULL) {
+			call_error(call, ERR_WRONG_STATE, "the job is %s: %s",
+				   rows->cells[JOB_STATE], pause);
+		} else {
+			call_error(call, ERR_WRONG_STATE, TUNER_IS_OVER, rows->cells[JOB_STATE]);
+		}
 	} else {
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 	}

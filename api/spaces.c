@@ -119,6 +119,7 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 		return;
 	}
 	document = codec_space_json(prepared->spec);
+	(void)json_object_set_new(document, "job", spec_plan(prepared->spec, prepared->body));
 	(void)json_object_set_new(document, "first", first_configs(prepared->spec));
 	prepared_destroy(prepared);
 	call_reply_json(call, 200, document);

@@ -46,8 +46,7 @@ static int by_count(const void *a, const void *b)
 	return strcmp(x->mode, y->mode);
 }
 
-/* "static 9, fp32 3" */
-static char *modes_text(json_t *ops)
+char *best_modes(json_t *ops)
 {
 	struct mode_count modes[MODES_MAX];
 	size_t count = 0;
@@ -197,7 +196,7 @@ static void print_best(const json_t *job, const json_t *best)
 	table_pair(&table, "accuracy", accuracy_text(job, best));
 	table_pair(&table, "objective", objective_text(job, best));
 	if (json_is_object(ops)) {
-		table_pair(&table, "operators", modes_text(ops));
+		table_pair(&table, "operators", best_modes(ops));
 		add_names(&table, ops);
 	}
 	table_print(&table);
@@ -208,18 +207,98 @@ static void print_best(const json_t *job, const json_t *best)
 	free(verdict);
 }
 
+/* Whether a value of the objective is better than another one, where it is one number. */
+static bool is_better(const json_t *job, const json_t *value, const json_t *than)
+{
+	const json_t *terms = json_object_get(job, "objective");
+	const char *direction =
+		json_string_value(json_object_get(json_array_get(terms, 0), "direction"));
+	double a = json_number_value(value), b = json_number_value(than);
+
+	return json_array_size(terms) == 1 && json_is_number(value) && json_is_number(than) &&
+	       (direction != NULL && strcmp(direction, "max") == 0 ? a > b : a < b);
+}
+
+char *best_passed_over(const json_t *job, const json_t *trial)
+{
+	const json_t *best = json_object_get(job, "best");
+	const json_t *number = json_object_get(trial, "trial");
+	const json_t *value = json_object_get(trial, "objective_value");
+	const json_t *better = json_object_get(best, "objective_value");
+	const char *strategy = json_string_value(json_object_get(job, "strategy"));
+	bool sure = strategy != NULL && strcmp(strategy, "sgp") == 0;
+	bool again = json_integer_value(json_object_get(best, "measurements")) > 1;
+	char *name, *was, *is, *its, *text;
+
+	if (!json_is_true(json_object_get(best, "feasible")) ||
+	    !json_is_true(json_object_get(trial, "feasible")) ||
+	    json_equal(number, json_object_get(best, "trial")) || !is_better(job, value, better)) {
+		return NULL;
+	}
+	name = job_objective(job);
+	was = text_number(value);
+	is = text_number(better);
+	its = text_number(json_object_get(best, "trial"));
+	text = mem_printf(
+		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s",
+		(long long)json_integer_value(number), name, was, its, is,
+		sure ? "sgp hands over only what meets the criterion with a certainty of 99 % by "
+		       "everything that was measured"
+		: again ? "a single measurement may be lucky, so what is handed over was measured "
+			  "again"
+			: "the other was excluded or measured again");
+	free(name);
+	free(was);
+	free(is);
+	free(its);
+	return text;
+}
+
+struct rival {
+	const json_t *job;
+	json_t *trial; /* as a best reads; NULL for none; owned */
+};
+
+static void add_rival(void *arg, const json_t *trial)
+{
+	struct rival *rival = arg;
+	const json_t *value = json_object_get(trial, "objective_value");
+	const char *kind = json_string_value(json_object_get(trial, "kind"));
+
+	if (kind == NULL || strcmp(kind, "evaluate") != 0 || !json_is_number(value) ||
+	    json_is_object(json_object_get(trial, "excluded")) ||
+	    (rival->trial != NULL &&
+	     !is_better(rival->job, value, json_object_get(rival->trial, "objective_value")))) {
+		return;
+	}
+	json_decref(rival->trial);
+	rival->trial = json_pack("{s:O, s:O, s:b}", "trial", json_object_get(trial, "number"),
+				 "objective_value", value, "feasible", 1);
+}
+
+/* Says why what measured best is not the best, if so. */
+static void print_rival(struct cli *cli, const json_t *job)
+{
+	struct rival rival = {.job = job};
+	char *path = cli_job_path(cli, "/trials?limit=1000&feasible=true"), *why;
+
+	if (cli_each(cli, path, add_rival, &rival) == CLI_OK && rival.trial != NULL) {
+		why = best_passed_over(job, rival.trial);
+		if (why != NULL) {
+			printf("%s\n", why);
+		}
+		free(why);
+	}
+	json_decref(rival.trial);
+	free(path);
+}
+
 /* The job's own document says whether it has ended, and what the baseline was. */
 static enum cli_exit read_job(struct cli *cli, json_t **ret_job)
 {
 	char *path = cli_job_path(cli, "");
-	struct client_reply reply;
-	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
+	enum cli_exit code = cli_get(cli, path, ret_job);
 
-	*ret_job = NULL;
-	if (code == CLI_OK) {
-		code = cli_parse(&reply, ret_job);
-		client_reply_finish(&reply);
-	}
 	free(path);
 	return code;
 }
@@ -235,6 +314,9 @@ enum cli_exit best_show(struct cli *cli)
 	}
 	if (best != NULL) {
 		print_best(job, best);
+		if (job_is_met(job)) {
+			print_rival(cli, job);
+		}
 	}
 	if (code == CLI_OK && job_is_final(job)) {
 		code = job_exit(job, cli->options[OPTION_OK_KEEP] != NULL);

@@ -189,13 +189,41 @@ static char *set_one(json_t *object, const char *at)
 	return wrong;
 }
 
+bool body_set(const struct cli *cli, json_t *body)
+{
+	char *wrong = NULL;
+
+	for (size_t i = 0; i < cli->set_count && wrong == NULL; i++) {
+		wrong = set_one(body, cli->sets[i]);
+		if (wrong != NULL) {
+			(void)fprintf(stderr, "narrow: --set %s: %s\n", cli->sets[i], wrong);
+			free(wrong);
+			return false;
+		}
+	}
+	return true;
+}
+
+void body_copy_set(const struct cli *cli, const json_t *from, json_t *to)
+{
+	for (size_t i = 0; i < cli->set_count; i++) {
+		const char *at = cli->sets[i];
+		char *name = next_name(&at);
+
+		if (name != NULL) {
+			(void)json_object_set(to, name, json_object_get(from, name));
+		}
+		free(name);
+	}
+}
+
 /* The text with everything set; takes it over. NULL when something was wrong, which has been said then. */
 static char *set_all(const struct cli *cli, const char *name, char *text)
 {
 	bool is_input = strcmp(name, "-") == 0;
 	struct err err;
 	json_t *body;
-	char *changed = NULL, *wrong = NULL;
+	char *changed;
 
 	err_init(&err);
 	body = json_parse(text, strlen(text), &limits, &err);
@@ -205,16 +233,7 @@ static char *set_all(const struct cli *cli, const char *name, char *text)
 			      err.message);
 		return NULL;
 	}
-	for (size_t i = 0; i < cli->set_count && wrong == NULL; i++) {
-		wrong = set_one(body, cli->sets[i]);
-		if (wrong != NULL) {
-			(void)fprintf(stderr, "narrow: --set %s: %s\n", cli->sets[i], wrong);
-		}
-	}
-	if (wrong == NULL) {
-		changed = json_text(body);
-	}
-	free(wrong);
+	changed = body_set(cli, body) ? json_text(body) : NULL;
 	json_decref(body);
 	return changed;
 }

@@ -125,6 +125,19 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, co
 	return code;
 }
 
+enum cli_exit cli_get(struct cli *cli, const char *path, json_t **ret_answer)
+{
+	struct client_reply reply;
+	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
+
+	*ret_answer = NULL;
+	if (code == CLI_OK) {
+		code = cli_parse(&reply, ret_answer);
+		client_reply_finish(&reply);
+	}
+	return code;
+}
+
 enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
 		      json_t **ret_answer)
 {

@@ -41,6 +41,7 @@ enum cli_option {
 	OPTION_PERSISTENT,
 	OPTION_TRIAL,
 	OPTION_REASON,
+	OPTION_DRY_RUN,
 	OPTION_COUNT,
 };
 
@@ -60,6 +61,8 @@ struct cli {
  */
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, const char *body,
 		       struct client_reply *ret_reply);
+/* GETs a JSON document, whatever --json says: a new reference, NULL unless CLI_OK. */
+enum cli_exit cli_get(struct cli *cli, const char *path, json_t **ret_answer);
 /* The same for a JSON answer, a new reference; NULL with CLI_OK means that --json was given and the
  * answer has been printed as it came. */
 enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,

@@ -19,13 +19,6 @@ static const json_t *path2(const json_t *object, const char *first, const char *
 	return json_object_get(json_object_get(object, first), second);
 }
 
-/* Adds "BEFORE TEXT AFTER" and frees the text. */
-static void add_owned(struct buf *buf, const char *before, char *text, const char *after)
-{
-	buf_printf(buf, "%s%s%s", before, text, after);
-	free(text);
-}
-
 bool job_is_final(const json_t *job)
 {
 	static const char *const finals[] = {"completed", "failed", "cancelled"};
@@ -65,40 +58,6 @@ bool job_gains_nothing(const json_t *job)
 {
 	return json_is_string(path2(job, "progress", "hint")) &&
 	       json_is_true(path2(job, "best", "keep_baseline"));
-}
-
-/* The server's time when it made the document; NaN when that cannot be told. */
-static double made_at_s(const json_t *job)
-{
-	double active = json_number_value(path2(job, "clock", "active_s"));
-	double elapsed = json_number_value(path2(job, "budget", "elapsed_s"));
-
-	return text_epoch_s(json_string_value(path2(job, "clock", "running_since"))) + elapsed -
-	       active;
-}
-
-const json_t *job_scoring(const json_t *job)
-{
-	size_t i;
-	json_t *out;
-
-	/* They are ordered by trial, and asked in that order. */
-	json_array_foreach(path2(job, "progress", "out"), i, out) {
-		const char *kind = json_string_value(json_object_get(out, "kind"));
-
-		if (kind != NULL && strcmp(kind, "score") == 0) {
-			return out;
-		}
-	}
-	return NULL;
-}
-
-double job_out_s(const json_t *job, const json_t *question)
-{
-	const char *since = json_string_value(json_object_get(question, "since"));
-
-	/* fmax() drops what is not a number. */
-	return fmax(made_at_s(job) - text_epoch_s(since), 0);
 }
 
 char *job_verdict(const json_t *best)
@@ -172,9 +131,9 @@ char *job_objective(const json_t *job)
 	}
 	buf_init(&buf, TEXT_MAX);
 	json_array_foreach(terms, i, term) {
-		add_owned(&buf, i > 0 ? " + " : "", text_number(json_object_get(term, "weight")),
-			  " ");
-		add_owned(&buf, "", text_member(term, "metric"), "");
+		text_add(&buf, i > 0 ? " + " : "", text_number(json_object_get(term, "weight")),
+			 " ");
+		text_add(&buf, "", text_member(term, "metric"), "");
 	}
 	buf_text(&buf, buf.length == 0 ? "objective" : "");
 	return buf_take(&buf, NULL);
@@ -207,13 +166,13 @@ char *job_criterion(const json_t *job)
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "", text_member(criterion, "criterion"), " loss of at most ");
-	add_owned(&buf, "", job_loss(job, json_object_get(criterion, "tolerable_loss")), "");
+	text_add(&buf, "", text_member(criterion, "criterion"), " loss of at most ");
+	text_add(&buf, "", job_loss(job, json_object_get(criterion, "tolerable_loss")), "");
 	if (bound != NULL && !json_is_null(bound)) {
 		bool higher = !json_is_false(json_object_get(criterion, "higher_is_better"));
 
-		add_owned(&buf, higher ? ": accuracy at least " : ": accuracy at most ",
-			  text_number(bound), "");
+		text_add(&buf, higher ? ": accuracy at least " : ": accuracy at most ",
+			 text_number(bound), "");
 	}
 	return buf_take(&buf, NULL);
 }
@@ -279,9 +238,9 @@ static void add_accuracy(struct buf *buf, const json_t *job, const json_t *best)
 {
 	const json_t *loss = json_object_get(best, "accuracy_loss");
 
-	add_owned(buf, "accuracy ", text_number(json_object_get(best, "accuracy")), "");
+	text_add(buf, "accuracy ", text_number(json_object_get(best, "accuracy")), "");
 	if (json_is_number(loss)) {
-		add_owned(buf, " (loss ", job_loss(job, loss), ")");
+		text_add(buf, " (loss ", job_loss(job, loss), ")");
 	}
 }
 
@@ -291,12 +250,12 @@ static void add_value(struct buf *buf, const json_t *job, const json_t *best,
 	const json_t *value = json_object_get(best, "objective_value");
 
 	if (size == JOB_BEST_VALUE && json_is_number(value)) {
-		add_owned(buf, "", text_rough(json_number_value(value)), "");
+		text_add(buf, "", text_rough(json_number_value(value)), "");
 	} else if (size == JOB_BEST_SHORT) {
-		add_owned(buf, ", ", text_number(value), "");
+		text_add(buf, ", ", text_number(value), "");
 	} else if (json_is_number(value)) {
-		add_owned(buf, ", ", job_objective(job), " ");
-		add_owned(buf, "", text_number(value), "");
+		text_add(buf, ", ", job_objective(job), " ");
+		text_add(buf, "", text_number(value), "");
 	}
 }
 
@@ -311,7 +270,7 @@ char *job_best(const json_t *job, enum job_best_size size)
 	}
 	buf_init(&buf, TEXT_MAX);
 	if (size != JOB_BEST_VALUE) {
-		add_owned(&buf, "trial ", text_number(json_object_get(best, "trial")), "");
+		text_add(&buf, "trial ", text_number(json_object_get(best, "trial")), "");
 	}
 	if (size == JOB_BEST_WHOLE) {
 		buf_text(&buf, ", ");
@@ -329,70 +288,6 @@ char *job_best(const json_t *job, enum job_best_size size)
 	return buf_take(&buf, NULL);
 }
 
-char *job_waiting(const json_t *job)
-{
-	const json_t *waiting = path2(job, "progress", "waiting");
-	const char *reason = json_string_value(json_object_get(waiting, "reason"));
-	struct buf buf;
-
-	if (reason == NULL) {
-		return mem_dup("-");
-	}
-	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "", text_member(waiting, "reason"), "");
-	for (char *c = buf.bytes; *c != '\0'; c++) {
-		if (*c == '_') {
-			*c = ' ';
-		}
-	}
-	add_owned(&buf, " since ", text_time(json_string_value(json_object_get(waiting, "since"))),
-		  "");
-	add_owned(&buf, ": ", text_member(waiting, "detail"), "");
-	return buf_take(&buf, NULL);
-}
-
-char *job_waits_for(const json_t *job)
-{
-	const json_t *trial = path2(job, "progress", "waits_for");
-	struct buf buf;
-
-	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "trial ", text_number(json_object_get(trial, "trial")), "");
-	if (json_is_string(json_object_get(trial, "worker"))) {
-		add_owned(&buf, " at ", text_member(trial, "worker"), "");
-	}
-	add_owned(&buf, ", places idle since ",
-		  text_time(json_string_value(json_object_get(trial, "since"))), "");
-	return buf_take(&buf, NULL);
-}
-
-char *job_question_out(const json_t *job, const json_t *question)
-{
-	const char *member = json_object_get(question, "worker") != NULL ? "worker" : "evaluator";
-	const char *next = json_string_value(json_object_get(question, "next_try_at"));
-	struct buf buf;
-
-	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "trial ", text_number(json_object_get(question, "trial")), "");
-	add_owned(&buf, " (", text_member(question, "kind"), ")");
-	if (json_is_string(json_object_get(question, member))) {
-		add_owned(&buf, " at ", text_member(question, member), "");
-	}
-	add_owned(&buf, " since ", text_time(json_string_value(json_object_get(question, "since"))),
-		  "");
-	if (job_out_s(job, question) > 0) {
-		add_owned(&buf, " (", text_duration(job_out_s(job, question)), ")");
-	}
-	add_owned(&buf, ", attempt ", text_number(json_object_get(question, "attempt")), "");
-	if (json_is_string(json_object_get(question, "last_error"))) {
-		add_owned(&buf, ", after: ", text_member(question, "last_error"), "");
-	}
-	if (next != NULL) {
-		add_owned(&buf, ", next try at ", text_time(next), "");
-	}
-	return buf_take(&buf, NULL);
-}
-
 char *job_remedy(const json_t *job)
 {
 	char *id = text_member(job, "id");
@@ -402,6 +297,40 @@ char *job_remedy(const json_t *job)
 	return text;
 }
 
+char *job_way_on(const json_t *job)
+{
+	char *id = text_member(job, "id"), *max = text_number(path2(job, "budget", "max_trials"));
+	char *text = mem_printf("to go on from what it measured: narrow clone %s --warm-start; for "
+				"other than %s more trials: --set tuning_criterion.max_trials=N",
+				id, max);
+
+	free(id);
+	free(max);
+	return text;
+}
+
+bool job_is_short(const json_t *job)
+{
+	const char *reason = json_string_value(path2(job, "exit", "reason"));
+
+	return reason != NULL && job_exit(job, false) != CLI_OK &&
+	       (strcmp(reason, "max_trials") == 0 || strcmp(reason, "timeout") == 0);
+}
+
+char *job_verdict_word(const json_t *job)
+{
+	const json_t *best = json_object_get(job, "best");
+
+	if (!json_is_object(best)) {
+		return mem_dup("-");
+	}
+	if (!job_is_met(job)) {
+		return mem_dup("criterion missed");
+	}
+	return mem_dup(json_is_true(json_object_get(best, "keep_baseline")) ? "keep baseline"
+									    : "ship");
+}
+
 char *job_end(const json_t *job)
 {
 	const json_t *end = json_object_get(job, job_is_final(job) ? "exit" : "pause");
@@ -409,10 +338,14 @@ char *job_end(const json_t *job)
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
-	add_owned(&buf, "", text_member(job, "state"), "");
-	add_owned(&buf, ": ", text_member(end, "reason"), "");
+	text_add(&buf, "", text_member(job, "state"), "");
+	if (job_is_final(job)) {
+		text_add(&buf, " after ", text_number(path2(job, "budget", "trials_measured")), "");
+		text_add(&buf, " of ", text_number(path2(job, "budget", "max_trials")), " trials");
+	}
+	text_add(&buf, ": ", text_member(end, "reason"), "");
 	if (detail != NULL && detail[0] != '\0') {
-		add_owned(&buf, " (", text_clean(detail), ")");
+		text_add(&buf, " (", text_clean(detail), ")");
 	}
 	return buf_take(&buf, NULL);
 }

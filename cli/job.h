@@ -22,10 +22,6 @@ bool job_is_stuck(const json_t *job);
 enum cli_exit job_exit(const json_t *job, bool ok_keep);
 /* Whether the daemon has found that nothing gains so far, and nothing has since. */
 bool job_gains_nothing(const json_t *job);
-/* The score question that has been out longest, or NULL. */
-const json_t *job_scoring(const json_t *job);
-/* How long a question had been out when the document was made; 0 when that cannot be told. */
-double job_out_s(const json_t *job, const json_t *question);
 /* The verdict on a best (of a job's document or its own), or NULL. Jobs from before there were any say less. */
 char *job_verdict(const json_t *best);
 /* "baseline" is a state that nobody can be in: "measuring the baseline"; the others as they are. */
@@ -57,15 +53,15 @@ enum job_best_size {
 };
 /* Its best so far in as many words; "-" before there is one. */
 char *job_best(const json_t *job, enum job_best_size size);
-/* "evaluator down since 2026-03-02 09:00:00: connection refused"; "-" when nothing keeps it waiting. */
-char *job_waiting(const json_t *job);
-/* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00 (1m02s), attempt 2, after: no kernel" */
-char *job_question_out(const json_t *job, const json_t *question);
-/* The trial that is waited for while places are idle; there is one. */
-char *job_waits_for(const json_t *job);
 /* What to do about a job that is stuck: "mend it, then: narrow resume job_..." */
 char *job_remedy(const json_t *job);
-/* "completed: criterion_met (...)", "paused: evaluator_broken (...)" */
+/* How a job that has ended can go on: "narrow clone job_... --warm-start goes on from what it measured". */
+char *job_way_on(const json_t *job);
+/* Whether it ended because it might not ask more, without anything worth shipping. */
+bool job_is_short(const json_t *job);
+/* "completed after 21 of 100 trials: criterion_met (...)", "paused: evaluator_broken (...)" */
 char *job_end(const json_t *job);
+/* What of the verdict goes into a column: "ship", "keep baseline", "criterion missed" or "-". */
+char *job_verdict_word(const json_t *job);
 
 #endif

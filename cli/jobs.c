@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "cli/body.h"
 #include "cli/job.h"
+#include "cli/out.h"
+#include "cli/space.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/watch.h"
@@ -55,28 +57,74 @@ static enum cli_exit submit(struct cli *cli, const char *path, const char *body)
 enum cli_exit jobs_submit(struct cli *cli)
 {
 	char *body = body_read(cli, cli->argument);
-	enum cli_exit code = body != NULL ? submit(cli, "/v1/jobs", body) : CLI_USAGE;
+	enum cli_exit code = CLI_USAGE;
 
+	if (body != NULL) {
+		code = cli->options[OPTION_DRY_RUN] != NULL ? space_dry_run(cli, body)
+							    : submit(cli, "/v1/jobs", body);
+	}
 	free(body);
 	return code;
 }
 
-enum cli_exit jobs_clone(struct cli *cli)
+static enum cli_exit read_job(struct cli *cli, const char *rest, json_t **ret_document)
 {
-	char *path = cli_job_path(cli, "/clone");
-	bool warm = cli->options[OPTION_WARM_START] != NULL;
-	enum cli_exit code = submit(cli, path, warm ? "{\"warm_start\":true}" : "{}");
+	char *path = cli_job_path(cli, rest);
+	enum cli_exit code = cli_get(cli, path, ret_document);
 
 	free(path);
 	return code;
 }
 
+/* What is to be other than in the first job. The API replaces whole members: so what is set within one is set in
+ * what the first job says of it. */
+static enum cli_exit clone_body(struct cli *cli, char **ret_body)
+{
+	bool warm = cli->options[OPTION_WARM_START] != NULL;
+	json_t *body = warm ? json_pack("{s:b}", "warm_start", 1) : json_object(), *spec = NULL;
+	enum cli_exit code = CLI_OK;
+
+	*ret_body = NULL;
+	if (cli->set_count > 0) {
+		code = read_job(cli, "/spec", &spec);
+	}
+	if (code == CLI_OK && !body_set(cli, spec)) {
+		code = CLI_USAGE;
+	}
+	if (code == CLI_OK) {
+		body_copy_set(cli, spec, body);
+		*ret_body = json_text(body);
+	}
+	json_decref(spec);
+	json_decref(body);
+	return code;
+}
+
+enum cli_exit jobs_clone(struct cli *cli)
+{
+	char *path = cli_job_path(cli, "/clone"), *body;
+	enum cli_exit code = clone_body(cli, &body);
+
+	if (code == CLI_OK) {
+		code = submit(cli, path, body);
+	}
+	free(body);
+	free(path);
+	return code;
+}
+
+/* The verdict, or what keeps the job waiting. */
+static char *note_of(const json_t *job)
+{
+	char *note = job_is_final(job) ? NULL : out_note(job, 0, false);
+
+	return note != NULL ? note : job_verdict_word(job);
+}
+
 static void add_job(void *arg, const json_t *job)
 {
 	const json_t *best = json_object_get(job, "best");
-	const json_t *speedup = json_object_get(best, "speedup");
 	size_t warnings = json_array_size(json_object_get(job, "warnings"));
-	char *verdict = job_verdict(best); /* the table's */
 	struct table *table = arg;
 
 	table_member(table, job, "id");
@@ -86,26 +134,27 @@ static void add_job(void *arg, const json_t *job)
 	table_add(table, job_trials(job));
 	table_number(table, json_object_get(best, "accuracy"));
 	table_number(table, json_object_get(best, "objective_value"));
-	table_add(table, json_is_number(speedup) ? text_rough(json_number_value(speedup))
-						 : job_gain(best));
-	table_text(table, json_is_object(best) ? (job_is_met(job) ? "yes" : "no") : "-");
+	table_add(table, job_improvement(best));
 	table_add(table, warnings > 0 ? mem_printf("%zu", warnings) : mem_dup("-"));
 	table_add(table, text_time(json_string_value(json_object_get(job, "created_at"))));
-	table_add(table, verdict != NULL ? verdict : mem_dup("-"));
+	table_add(table, note_of(job));
 }
 
 enum cli_exit jobs_list(struct cli *cli)
 {
-	static const char *const heads[] = {
-		"JOB",      "NAME", "STATE",    "STRATEGY",      "TRIALS",  "ACCURACY", "OBJECTIVE",
-		"SPEED-UP", "MET",  "WARNINGS", "CREATED (UTC)", "VERDICT", NULL};
+	static const char *const heads[] = {"JOB",      "NAME",          "STATE",     "STRATEGY",
+					    "TRIALS",   "ACCURACY",      "OBJECTIVE", "SPEED-UP",
+					    "WARNINGS", "CREATED (UTC)", "VERDICT",   NULL};
+	static const char *const drop[] = {"CREATED (UTC)", "STRATEGY", "ACCURACY", "OBJECTIVE",
+					   "WARNINGS",      "SPEED-UP", "NAME",     NULL};
 	const char *state = cli->options[OPTION_STATE];
 	char *value = client_escape(state != NULL ? state : "");
 	char *path = mem_printf("/v1/jobs?limit=1000%s%s", state != NULL ? "&state=" : "", value);
 	struct table table;
 	enum cli_exit code;
 
-	table_init(&table, "llllrrrrlrll", heads);
+	table_init(&table, "llllrrrrrll", heads);
+	table.drop = drop;
 	code = cli_pages(cli, path, add_job, &table);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&table);
@@ -123,14 +172,12 @@ static void add_out(struct table *table, const json_t *job)
 	size_t i;
 	json_t *question;
 
-	if (json_is_object(json_object_get(progress, "waiting"))) {
-		table_pair(table, "waiting", job_waiting(job));
-	}
+	table_pair(table, "waiting", out_waiting(job));
 	if (json_is_object(json_object_get(progress, "waits_for"))) {
-		table_pair(table, "waits for", job_waits_for(job));
+		table_pair(table, "waits for", out_waits_for(job));
 	}
 	json_array_foreach(json_object_get(progress, "out"), i, question) {
-		table_pair(table, i == 0 ? "out" : "", job_question_out(job, question));
+		table_pair(table, i == 0 ? "out" : "", out_question(job, question));
 	}
 }
 
@@ -224,12 +271,29 @@ enum cli_exit jobs_show(struct cli *cli)
 	return code;
 }
 
+/* To somebody who would resume what has ended. */
+static void say_way_on(struct cli *cli)
+{
+	json_t *job = NULL;
+
+	if (read_job(cli, "", &job) == CLI_OK && job_is_final(job)) {
+		char *way = job_way_on(job);
+
+		(void)fprintf(stderr, "narrow: %s\n", way);
+		free(way);
+	}
+	json_decref(job);
+}
+
 enum cli_exit jobs_control(struct cli *cli)
 {
 	char *rest = mem_printf("/%s", cli->command), *path = cli_job_path(cli, rest);
 	json_t *job;
 	enum cli_exit code = cli_ask(cli, "POST", path, NULL, &job);
 
+	if (code == CLI_REFUSED && strcmp(cli->command, "resume") == 0) {
+		say_way_on(cli);
+	}
 	if (job != NULL) {
 		char *id = text_member(job, "id"), *state = job_state(job);
 

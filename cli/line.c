@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cli/job.h"
+#include "cli/out.h"
 #include "cli/text.h"
 
 enum {
@@ -143,40 +144,16 @@ static void add_best(const json_t *job, enum job_best_size size, struct buf *buf
 	free(best);
 }
 
-/* "scoring for 1m02s", or since when: that stays the same. */
-static char *scoring_text(const struct line *line, bool whole)
-{
-	const json_t *question = job_scoring(line->job);
-	char *time, *text;
-
-	if (question == NULL) {
-		return NULL;
-	}
-	time = whole ? text_time(json_string_value(json_object_get(question, "since")))
-		     : text_duration(job_out_s(line->job, question) + line->age_s);
-	text = mem_printf("scoring %s %s", whole ? "since" : "for", time);
-	free(time);
-	return text;
-}
-
-/* Why nothing moves, or nothing comes of it; NULL when all is well. */
+/* Why nothing moves, what is unusual, or that nothing comes of it; NULL when all is well. */
 static char *note_of(const struct line *line, bool whole)
 {
-	char *waiting = job_waiting(line->job), *since = strstr(waiting, " since "), *scoring;
+	char *note;
 
-	if (!whole && since != NULL) {
-		*since = '\0';
-	}
-	if (strcmp(waiting, "-") != 0 && !line->away) {
-		return waiting;
-	}
-	free(waiting);
 	if (line->away) {
 		return mem_dup("waiting for the daemon");
 	}
-	scoring = scoring_text(line, whole);
-	return scoring != NULL || !job_gains_nothing(line->job) ? scoring
-								: mem_dup("no gain so far");
+	note = out_note(line->job, line->age_s, whole);
+	return note != NULL || !job_gains_nothing(line->job) ? note : mem_dup("no gain so far");
 }
 
 static char *line_of(const struct line *line, const struct look *look)

@@ -52,7 +52,7 @@ static char *note_of(const json_t *trial)
 		free(clean);
 	}
 	if (attempts > 1) {
-		buf_printf(&buf, "%s%lld attempts", buf.length > 0 ? ", " : "",
+		buf_printf(&buf, "%sasked %lld times", buf.length > 0 ? ", " : "",
 			   (long long)attempts);
 	}
 	return buf_take(&buf, NULL);

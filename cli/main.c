@@ -17,6 +17,7 @@
 #include "cli/jobs.h"
 #include "cli/lists.h"
 #include "cli/probe.h"
+#include "cli/space.h"
 #include "cli/watch.h"
 #include "cli/worker.h"
 
@@ -47,7 +48,8 @@ struct option {
 static const struct command commands[] = {
 	{"init", "URL|ID", BIT(OPTION_OUTPUT), "write a job for an evaluator, with comments",
 	 init_run},
-	{"submit", "FILE|-", BIT(OPTION_SET) | BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP),
+	{"submit", "FILE|-",
+	 BIT(OPTION_SET) | BIT(OPTION_DRY_RUN) | BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP),
 	 "submit a job, print its id", jobs_submit},
 	{"jobs", NULL, BIT(OPTION_STATE), "list jobs, the newest first", jobs_list},
 	{"show", JOB, 0, "show a job", jobs_show},
@@ -58,7 +60,9 @@ static const struct command commands[] = {
 	{"best", JOB, BIT(OPTION_OK_KEEP), "show the best configuration and what it gains",
 	 best_show},
 	{"sensitivity", JOB, 0, "show what is known of each operator", lists_sensitivity},
-	{"clone", JOB, BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP) | BIT(OPTION_WARM_START),
+	{"space", JOB, 0, "show what a job may try, and what was dropped of it", space_show},
+	{"clone", JOB,
+	 BIT(OPTION_SET) | BIT(OPTION_WARM_START) | BIT(OPTION_WATCH) | BIT(OPTION_OK_KEEP),
 	 "submit a job again, print the new one's id", jobs_clone},
 	{"pause", JOB, 0, "ask no more questions until it is resumed", jobs_control},
 	{"resume", JOB, 0, "go on with a paused job", jobs_control},
@@ -103,6 +107,7 @@ static const struct option options[OPTION_COUNT] = {
 			       "one process for all questions, a line for each"},
 	[OPTION_TRIAL] = {"trial", "NUMBER", "which one"},
 	[OPTION_REASON] = {"reason", "TEXT", "why, for people"},
+	[OPTION_DRY_RUN] = {"dry-run", NULL, "show what the job would try; submit nothing"},
 };
 
 static const unsigned global_options = BIT(OPTION_SERVER) | BIT(OPTION_TOKEN) |

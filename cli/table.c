@@ -1,5 +1,7 @@
 #include "cli/table.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,30 +71,72 @@ static size_t column_width(const struct table *table, size_t column)
 	return width;
 }
 
+static bool is_shown(const size_t *widths, size_t column)
+{
+	return widths[column] != SIZE_MAX;
+}
+
+/* With the gaps between its columns. */
+static size_t table_width(const size_t *widths, size_t columns)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < columns; i++) {
+		width += is_shown(widths, i) ? widths[i] + (width > 0 ? GAP : 0) : 0;
+	}
+	return width;
+}
+
+/* Marks columns as not shown, while the terminal is too narrow and there are some that may go. */
+static void drop_columns(const struct table *table, size_t *widths, size_t columns)
+{
+	size_t room = text_columns();
+
+	for (size_t d = 0; room > 0 && table->drop != NULL && table->drop[d] != NULL &&
+			   table_width(widths, columns) > room;
+	     d++) {
+		for (size_t i = 0; i < columns && i < table->count; i++) {
+			if (strcmp(table->cells[i], table->drop[d]) == 0) {
+				widths[i] = SIZE_MAX;
+			}
+		}
+	}
+}
+
+/* Blanks are written when something follows them. */
+static void print_row(const struct table *table, char *const *cells, const size_t *widths,
+		      size_t columns)
+{
+	int blanks = 0;
+
+	for (size_t i = 0; i < columns; i++) {
+		int pad;
+
+		if (!is_shown(widths, i)) {
+			continue;
+		}
+		pad = (int)(widths[i] - text_width(cells[i]));
+		blanks += table->align[i] == 'r' ? pad : 0;
+		if (cells[i][0] != '\0') {
+			printf("%*s%s", blanks, "", cells[i]);
+			blanks = 0;
+		}
+		blanks += (table->align[i] == 'l' ? pad : 0) + GAP;
+	}
+	(void)putchar('\n');
+}
+
 void table_print(const struct table *table)
 {
 	size_t columns = strlen(table->align) > 0 ? strlen(table->align) : 1;
 	size_t *widths = mem_new(columns, sizeof(*widths));
-	int blanks = 0;
 
 	for (size_t column = 0; column < columns; column++) {
 		widths[column] = column_width(table, column);
 	}
-	for (size_t i = 0; i < table->count; i++) {
-		const char *cell = table->cells[i];
-		size_t column = i % columns;
-		int pad = (int)(widths[column] - text_width(cell));
-
-		blanks += table->align[column] == 'r' ? pad : 0;
-		if (cell[0] != '\0') {
-			printf("%*s%s", blanks, "", cell);
-			blanks = 0;
-		}
-		blanks += (table->align[column] == 'l' ? pad : 0) + GAP;
-		if (column + 1 == columns) {
-			(void)putchar('\n');
-			blanks = 0;
-		}
+	drop_columns(table, widths, columns);
+	for (size_t i = 0; i + columns <= table->count; i += columns) {
+		print_row(table, &table->cells[i], widths, columns);
 	}
 	free(widths);
 }

@@ -1,5 +1,5 @@
 /*
- * Tables for people: columns as wide as their content.
+ * Tables for people: columns as wide as their content, and on a terminal as many as it has room for.
  */
 #ifndef NARROWD_CLI_TABLE_H
 #define NARROWD_CLI_TABLE_H
@@ -9,7 +9,10 @@
 
 struct table {
 	const char *align; /* one letter for each column: "l" or "r"; borrowed */
-	char **cells;      /* row by row; owned */
+	const char *const *
+		drop; /* heads of columns that a narrow terminal does not show, the first one first; NULL-terminated,
+				  * or NULL; borrowed */
+	char **cells; /* row by row; owned */
 	size_t count;
 	size_t capacity;
 };

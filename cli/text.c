@@ -4,24 +4,61 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { NUMBERS_MAX = 4096, DIGITS = 5, ROUGH_DIGITS = 3, TIME_DATE = 10, TIME_SECONDS = 19 };
+enum {
+	COLUMNS_DEFAULT = 80,
+	NUMBERS_MAX = 4096,
+	DIGITS = 5,
+	ROUGH_DIGITS = 3,
+	TIME_DATE = 10,
+	TIME_SECONDS = 19
+};
 enum { MINUTE_S = 60, HOUR_S = 60 * MINUTE_S, DAY_S = 24 * HOUR_S };
+
+/* The bytes of the control character that begins here; 0 when none does. */
+static size_t control_length(const unsigned char *at)
+{
+	static const struct {
+		unsigned char first, second, from, to;
+	} wide[] = {
+		{0xe2, 0x80, 0x8e, 0x8f}, /* U+200E, U+200F: marks of direction */
+		{0xe2, 0x80, 0xa8,
+		 0xae}, /* U+2028 to U+202E: ends of lines, embeddings, overrides */
+		{0xe2, 0x81, 0xa6, 0xa9}, /* U+2066 to U+2069: isolates */
+	};
+
+	if (*at < ' ' || *at == 0x7f) {
+		return 1;
+	}
+	/* U+0080 to U+009F, and U+061C, the Arabic mark of direction. */
+	if ((at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) || (at[0] == 0xd8 && at[1] == 0x9c)) {
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		if (at[0] == wide[i].first && at[1] == wide[i].second && at[2] >= wide[i].from &&
+		    at[2] <= wide[i].to) {
+			return 3;
+		}
+	}
+	return 0;
+}
 
 char *text_clean(const char *text)
 {
 	char *copy = mem_dup(text != NULL ? text : "-");
 
 	for (unsigned char *at = (unsigned char *)copy; *at != '\0'; at++) {
-		/* U+0080 to U+009F are control characters too. */
-		if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) {
-			at[0] = at[1] = '?';
-		} else if (*at < ' ' || *at == 0x7f) {
-			*at = '?';
+		size_t length = control_length(at);
+
+		if (length > 0) {
+			memset(at, '?', length);
+			at += length - 1;
 		}
 	}
 	return copy;
@@ -145,4 +182,21 @@ void text_clip(char *text, size_t columns)
 			return;
 		}
 	}
+}
+
+size_t text_columns(void)
+{
+	struct winsize size;
+
+	if (isatty(STDOUT_FILENO) != 1) {
+		return 0;
+	}
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+									       : COLUMNS_DEFAULT;
+}
+
+void text_add(struct buf *buf, const char *before, char *text, const char *after)
+{
+	buf_printf(buf, "%s%s%s", before, text, after);
+	free(text);
 }

@@ -10,7 +10,10 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* A copy in which control characters are "?": a name must not move the cursor. NULL gives "-". */
+#include "base/buf.h"
+
+/* A copy in which control characters, those that turn the direction of writing among them, are "?": a name must
+ * neither move the cursor nor read as another one. NULL gives "-". */
 char *text_clean(const char *text);
 /* The member's string, cleaned; "-" when there is none. */
 char *text_member(const json_t *object, const char *key);
@@ -28,5 +31,9 @@ double text_epoch_s(const char *rfc3339);
 size_t text_width(const char *text);
 /* Cuts the text after that many columns, in place. */
 void text_clip(char *text, size_t columns);
+/* How many columns standard output has; 0 when it is no terminal. */
+size_t text_columns(void);
+/* Adds "BEFORE TEXT AFTER" without blanks between them, and frees the text. */
+void text_add(struct buf *buf, const char *before, char *text, const char *after);
 
 #endif

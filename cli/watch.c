@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/best.h"
 #include "cli/job.h"
 #include "cli/line.h"
 #include "cli/text.h"
@@ -18,7 +18,6 @@ enum {
 	PATIENCE_MS = 15 * 1000, /* how long the daemon may be away, for a restart */
 	PAUSE_MS = 500,
 	PAUSE_MAX_MS = 5 * 1000,
-	COLUMNS_DEFAULT = 80,
 	FAREWELL_BYTES = 512,
 	OK = 200,
 	NOT_MODIFIED = 304,
@@ -38,16 +37,6 @@ struct watch {
 	char *shown; /* the last line that was printed; never NULL */
 };
 
-static size_t terminal_columns(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
-		return COLUMNS_DEFAULT;
-	}
-	return size.ws_col;
-}
-
 static struct line line_of(const struct watch *watch)
 {
 	return (struct line){
@@ -57,6 +46,13 @@ static struct line line_of(const struct watch *watch)
 	};
 }
 
+/* A sentence that stays, above the line that is drawn anew. */
+static void say(const struct watch *watch, const char *before, const char *text)
+{
+	printf("%s%s%s%s\n", watch->terminal ? "\r" : "", before, text,
+	       watch->terminal ? "\033[K" : "");
+}
+
 /* The daemon's words on a job that gains nothing, once. */
 static void draw_hint(struct watch *watch)
 {
@@ -64,16 +60,26 @@ static void draw_hint(struct watch *watch)
 		char *hint = text_member(json_object_get(watch->job, "progress"), "hint");
 
 		watch->hinted = true;
-		printf("%sno gain so far: %s%s\n", watch->terminal ? "\r" : "", hint,
-		       watch->terminal ? "\033[K" : "");
+		say(watch, "no gain so far: ", hint);
 		free(hint);
 	}
+}
+
+/* Why the best became another one that measured worse, when it did. */
+static void draw_step_back(const struct watch *watch, const json_t *before)
+{
+	char *why = best_passed_over(watch->job, json_object_get(before, "best"));
+
+	if (why != NULL && !watch->json && !watch->quiet) {
+		say(watch, "", why);
+	}
+	free(why);
 }
 
 static void draw_terminal(struct watch *watch)
 {
 	struct line line = line_of(watch);
-	char *text = line_fitting(&line, terminal_columns() - 1);
+	char *text = line_fitting(&line, text_columns() - 1);
 
 	draw_hint(watch);
 	printf("\r%s\033[K", text);
@@ -150,15 +156,17 @@ static bool is_patient(struct watch *watch, int64_t retry_after_ms)
 
 static enum cli_exit take(struct watch *watch, const struct client_reply *reply)
 {
-	json_t *job;
+	json_t *job, *before;
 	enum cli_exit code = cli_parse(reply, &job);
 
 	if (code != CLI_OK) {
 		return code;
 	}
-	json_decref(watch->job);
+	before = watch->job;
 	watch->job = job;
 	watch->job_at = clock_mono_ms();
+	draw_step_back(watch, before);
+	json_decref(before);
 	watch->away_since = -1;
 	free(watch->etag);
 	watch->etag = mem_dup(reply->etag);
@@ -221,11 +229,12 @@ static void print_end(const struct watch *watch)
 	if (verdict != NULL) {
 		printf("%s\n", verdict);
 	}
-	if (job_is_stuck(watch->job)) {
-		char *remedy = job_remedy(watch->job);
+	if (job_is_stuck(watch->job) || job_is_short(watch->job)) {
+		char *way =
+			job_is_stuck(watch->job) ? job_remedy(watch->job) : job_way_on(watch->job);
 
-		printf("%s\n", remedy);
-		free(remedy);
+		printf("%s\n", way);
+		free(way);
 	}
 	free(end);
 	free(best);

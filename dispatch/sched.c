@@ -99,6 +99,7 @@ static void join_queues(struct sched_seat *seat)
 	}
 	seat->sched->waiting++;
 	seat->waits = true;
+	seat->waits_since_ms = wall_of(seat->sched->clock);
 }
 
 static void take(struct evaluator *evaluator)

@@ -34,6 +34,7 @@ struct sched_seat {
 	struct sched_stool *stools; /* one at each evaluator; owned */
 	size_t count;
 	bool waits;
+	int64_t waits_since_ms; /* wall clock; when it joined the queues last */
 	int reserved; /* the evaluator where a place was kept for it when its turn came, or -1 */
 	void (*turn)(void *arg);
 	void *arg;

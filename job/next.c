@@ -21,31 +21,6 @@ static bool confirmation_is_out(const struct job *job)
 	return false;
 }
 
-/* For people; the caller frees. */
-static char *exit_detail(const struct job *job, const char *reason)
-{
-	bool failed = strcmp(reason, "too_many_failures") == 0;
-	const char *text = failed ? "more trials failed than max_failed_trials allows"
-				  : "no config could be measured";
-
-	if (!failed && job->best != NULL && job->best->number == 0) {
-		return mem_dup("nothing but the baseline itself meets the criterion");
-	}
-	if (!failed && job->best == NULL && job->charged == 0) {
-		return mem_dup("there is no config to measure but the baseline itself");
-	}
-	if (!failed && job->best != NULL) {
-		return mem_dup(job->best->candidate.feasible ? "the best config meets the criterion"
-							     : "no config met the criterion");
-	}
-	if (!failed && !job_measured_nothing(job)) {
-		return mem_dup("no measurement that counts meets the criterion");
-	}
-	return job->last_error != NULL ? mem_printf("%s; trial %lld was the last: %s", text,
-						    (long long)job->last_failed, job->last_error)
-				       : mem_dup(text);
-}
-
 /* Says what is handed over, if that is another one than the best of single measurements, or if the end
  * game has found out more about it. */
 static void choose(struct job *job, const struct trial *choice, bool ended)
@@ -66,7 +41,7 @@ static void choose(struct job *job, const struct trial *choice, bool ended)
 
 static struct next end(struct job *job, const char *reason)
 {
-	char *detail = exit_detail(job, reason);
+	char *detail = words_exit(job, reason);
 	bool nothing = job->spec->rules >= 2 && job_measured_nothing(job);
 	bool failed = nothing || strcmp(reason, "too_many_failures") == 0;
 

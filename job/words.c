@@ -313,3 +313,39 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 	figures_finish(&f);
 	return data;
 }
+
+/* Why a job completes that has handed over a config, met the criterion or not. */
+static const char *completed_because(const struct job *job, const char *reason)
+{
+	if (job->best->number == 0) {
+		return "nothing but the baseline itself meets the criterion";
+	}
+	if (!job->best->candidate.feasible) {
+		return "no config met the criterion";
+	}
+	if (strcmp(reason, "criterion_met") == 0 && job->spec->stop_on == STOP_BUDGET) {
+		return "the strategy expects nothing better than the best config, which meets the "
+		       "criterion";
+	}
+	return "the best config meets the criterion";
+}
+
+char *words_exit(const struct job *job, const char *reason)
+{
+	bool failed = strcmp(reason, "too_many_failures") == 0;
+	const char *text = failed ? "more trials failed than max_failed_trials allows"
+				  : "no config could be measured";
+
+	if (!failed && job->best != NULL) {
+		return mem_dup(completed_because(job, reason));
+	}
+	if (!failed && job->charged == 0) {
+		return mem_dup("there is no config to measure but the baseline itself");
+	}
+	if (!failed && !job_measured_nothing(job)) {
+		return mem_dup("no measurement that counts meets the criterion");
+	}
+	return job->last_error != NULL ? mem_printf("%s; trial %lld was the last: %s", text,
+						    (long long)job->last_failed, job->last_error)
+				       : mem_dup(text);
+}

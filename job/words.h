@@ -19,4 +19,7 @@ char *words_verdict(const struct job *job, const struct trial *trial, const stru
  * fp32. */
 const char *words_format(const struct space *space, size_t op, const uint16_t *choices);
 
+/* Why a job ends for `reason`, one of those of job_exit_reason(), in words. The caller frees. */
+char *words_exit(const struct job *job, const char *reason);
+
 #endif

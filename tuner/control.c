@@ -58,7 +58,7 @@ struct run *control_open(struct tuner *tuner, const char *job, struct err *reter
 	struct run *run = known_run(tuner, job, reterr);
 
 	if (run != NULL && job_state_is_final(run->job->state)) {
-		(void)err_set(reterr, ERR_WRONG_STATE, "the job is %s",
+		(void)err_set(reterr, ERR_WRONG_STATE, TUNER_IS_OVER,
 			      job_state_names[run->job->state]);
 		return NULL;
 	}
@@ -228,7 +228,7 @@ static int change(struct job *job, void *arg, struct err *reterr)
 	if (job_state_is_final(job->state) && decides(data)) {
 		json_decref(data);
 		return err_set(reterr, ERR_WRONG_STATE,
-			       "the job is %s: only its name and its labels can be changed",
+			       TUNER_IS_OVER "; of this one only name and labels can be changed",
 			       job_state_names[job->state]);
 	}
 	if (decides(data)) {

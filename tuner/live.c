@@ -1,8 +1,10 @@
 /* What a job's document says of this very moment: what is out, what is waited for, how far the clock is. */
 #include "tuner/live.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "job/active.h"
 #include "tuner/flight.h"
 
@@ -50,6 +52,10 @@ static json_t *out_json(const struct run *run, const struct trial *trial)
 		time_json(flight != NULL ? flight->next_try_ms : 0));
 
 	add_who(run, trial, item);
+	if (trial->kind == QUESTION_CONFIRM) {
+		(void)json_object_set_new(item, "subject", json_integer((json_int_t)trial->twin));
+		(void)json_object_set_new(item, "round", json_integer((json_int_t)trial->round));
+	}
 	return item;
 }
 
@@ -80,13 +86,42 @@ static const struct evaluator *who_is_down(const struct run *run, int *ret_offer
 	return *ret_offer >= 0 ? sched_offered(&run->seat, *ret_offer) : NULL;
 }
 
+/* Whether it has not begun because others have all places of its evaluators. */
+static bool is_queued_up(const struct run *run)
+{
+	return run->job->state == JOB_QUEUED && run->seat.waits;
+}
+
+static json_t *queue_json(const struct run *run)
+{
+	const char *name = name_of(&run->job->spec->targets[0]);
+	size_t places = 0;
+	char *detail;
+	json_t *waiting;
+
+	for (size_t i = 0; i < run->seat.count; i++) {
+		places += sched_offered(&run->seat, (int)i)->limit;
+	}
+	detail = mem_printf("%s takes %zu at once (max_concurrency), and other jobs' questions "
+			    "are there",
+			    run->seat.count > 1 ? "all evaluators of the job together"
+			    : run->pool != NULL ? "the pool"
+						: "the evaluator",
+			    places);
+	waiting =
+		json_pack("{s:s, s:o, s:s, s:s?}", "reason", "places_taken", "since",
+			  time_json(run->seat.waits_since_ms), "detail", detail, "evaluator", name);
+	free(detail);
+	return waiting;
+}
+
 static json_t *waiting_json(const struct run *run)
 {
 	int offer;
 	const struct evaluator *evaluator = who_is_down(run, &offer);
 
 	if (evaluator == NULL) {
-		return json_null();
+		return is_queued_up(run) ? queue_json(run) : json_null();
 	}
 	return json_pack("{s:s, s:o, s:s, s:s?}", "reason", "evaluator_down", "since",
 			 time_json(evaluator->down_wall_ms), "detail", evaluator->breaker.error,
@@ -99,7 +134,10 @@ int64_t tuner_waits_since(const struct tuner *tuner, const char *job)
 	int offer;
 	const struct evaluator *evaluator = run != NULL ? who_is_down(run, &offer) : NULL;
 
-	return evaluator != NULL ? evaluator->breaker.opened_ms : 0;
+	if (evaluator != NULL) {
+		return evaluator->breaker.opened_ms;
+	}
+	return run != NULL && is_queued_up(run) ? run->seat.waits_since_ms : 0;
 }
 
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document)

@@ -13,7 +13,8 @@
 /* Fills in progress.out, .waiting and .waits_for and clock of an open job's document; with `now` budget.elapsed_s, too, which
  * never stands still. */
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document);
-/* Since when all its evaluators have been down (monotonic ms), 0 while one is well: a change wakes who watches. */
+/* A number that tells how long it has waited for evaluators that are down, or for a place before it begins; 0 while it
+ * waits for neither: a change wakes who watches. */
 int64_t tuner_waits_since(const struct tuner *tuner, const char *job);
 
 #endif

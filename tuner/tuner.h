@@ -40,6 +40,12 @@ int tuner_resume(struct tuner *tuner, struct err *reterr);
 void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg);
 void tuner_destroy(struct tuner *tuner);
 
+/* What is said of a job, by its state, to whom that is too late: the way on. */
+#define TUNER_IS_OVER                                                                              \
+	"the job is %s and does not go on: a clone of it can, with \"warm_start\": true from "     \
+	"what "                                                                                    \
+	"was measured"
+
 /* rc is 0 or a negative err_code with err (borrowed) saying more. */
 typedef void (*tuner_done_fn)(void *arg, int rc, const struct err *err);
 

@@ -35,6 +35,8 @@ static void ask_baseline(struct run *run, const struct next *next)
 	(void)next;
 	if (place >= 0) {
 		flight_start(run, job_ask_baseline(run->job), place);
+	} else {
+		run_wake_watches(run); /* what it waits for is no event */
 	}
 }
 

@@ -121,5 +121,7 @@ struct answer_expect spec_needs_expect(const struct spec_needs *needs);
 
 /* What the job document shows and no event changes, as the store wants it. New reference. */
 json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target);
+/* How a job of this spec would be tuned: what of the above a dry run says. New reference. */
+json_t *spec_plan(const struct spec *spec, const json_t *body);
 
 #endif

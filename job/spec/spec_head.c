@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "job/spec/spec_adviser.h"
+#include "job/spec/spec_read.h"
 
 /* A job has 100 warnings at most (store/project.c), and those that come while it runs count more. */
 enum { WARNINGS_SHOWN = 50 };
@@ -84,11 +85,29 @@ static json_t *level_head(const char *level)
 	return strcmp(level, "auto") == 0 ? json_string(level) : json_integer(level[0] - '0');
 }
 
-json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target)
+/* In seconds, as it was written. */
+static json_t *timeout_head(const json_t *body)
 {
 	const json_t *criterion = json_object_get(body, "tuning_criterion");
 	const json_t *timeout = json_object_get(criterion, "timeout");
 
+	return timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0);
+}
+
+json_t *spec_plan(const struct spec *spec, const json_t *body)
+{
+	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:f}", "approach",
+			 spec_approach_name(spec->space->approach), "strategy",
+			 spec->strategy->name, "quant_level", level_head(spec->quant_level),
+			 "stop_on", spec_stop_names[spec->stop_on], "criterion",
+			 criterion_head(&spec->criterion), "objective",
+			 objective_head(&spec->objective), "parallel", (json_int_t)spec->parallel,
+			 "max_trials", (json_int_t)spec->max_trials, "timeout", timeout_head(body),
+			 "min_gain", spec->min_gain);
+}
+
+json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target)
+{
 	return json_pack(
 		"{s:I, s:s?, s:O, s:s, s:o, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:f}",
 		"rules", (json_int_t)spec->rules, "name", spec->name, "labels", spec->labels,
@@ -98,6 +117,5 @@ json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *tar
 		"objective", objective_head(&spec->objective), "evaluator",
 		spec_target_head(target), "warnings", warnings_head(spec->space), "parallel",
 		(json_int_t)spec->parallel, "max_trials", (json_int_t)spec->max_trials, "timeout",
-		timeout != NULL ? json_copy((json_t *)timeout) : json_integer(0), "min_gain",
-		spec->min_gain);
+		timeout_head(body), "min_gain", spec->min_gain);
 }

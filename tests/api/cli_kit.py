@@ -3,9 +3,14 @@
 NARROW_BIN names the program.
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
+import termios
 import unittest
 
 from patience import PATIENCE_S
@@ -103,3 +108,23 @@ class CliTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.out), (code, ""), done.errors)
         self.assertTrue(done.errors.startswith("narrow: "), done.errors)
         return done.errors
+
+    def on_terminal(self, server, columns, *arguments, seen=lambda output, process: None, **environment):
+        """Runs it on a terminal of that width; returns (exit code, what was written).
+
+        `seen` is told meanwhile what has been written so far.
+        """
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(
+            [NARROW, *arguments], stdin=slave, stdout=slave, stderr=slave,
+            env=self.environment(server, **environment),
+        )
+        os.close(slave)
+        output = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(master, 65536):
+                output += part
+                seen(output.decode(errors="replace"), process)
+        os.close(master)
+        return process.wait(PATIENCE_S), output.decode()

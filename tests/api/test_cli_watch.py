@@ -1,23 +1,15 @@
 """The command line: following a job, on terminals and elsewhere."""
 
-import contextlib
-import fcntl
 import itertools
 import json
-import os
-import pty
 import re
 import signal
-import struct
-import subprocess
-import termios
 import threading
 import unittest
 
 from cli_kit import (
     JOB,
     KEEP,
-    NARROW,
     NOT_MET,
     OK,
     REFUSED,
@@ -51,7 +43,7 @@ class Watch(CliTest):
         )
         lines = self.runs(OK, server, "watch", JOB).splitlines()
         self.assertEqual([line.split()[0] for line in lines], [
-            "baseline", "running", "running", "completed", "completed:", "best:",
+            "baseline", "running", "running", "completed", "completed", "best:",
         ])
         self.assertRegex(
             lines[1], r"^running  fallback  10/100 trials  30\.\d s, at most 4m05s left$"
@@ -92,6 +84,56 @@ class Watch(CliTest):
             ] if ends else text.splitlines())
             self.assertEqual("mend it" in text, ends)
 
+    def test_attempts_and_rounds(self):
+        """What is unusual about the question that is out, as it is drawn and as it is printed."""
+        usual = {"trial": 7, "kind": "evaluate", "since": "2026-03-02T09:01:00.000Z", "attempt": 1,
+                 "evaluator": "http://h", "last_error": None, "next_try_at": None}
+        confirm = {**usual, "kind": "confirm", "subject": 23, "round": 2}
+        busy = {**usual, "attempt": 2, "last_error": "no\u202e memory",
+                "next_try_at": "2026-03-02T09:01:12.000Z"}
+        clock = {"active_s": 0, "running_since": "2026-03-02T09:00:30.000Z"}  # made at 09:01:00
+        for question, drawn, printed in (
+            (usual, None, None), ({**usual, "attempt": 3}, "trial 7: attempt 3", "trial 7: attempt 3"),
+            (busy, r"trial 7: next try in (12\.0|11\.\d) s",
+             r"trial 7: next try at 2026-03-02 09:01:12, after: no\?+ memory"),
+            (confirm, "round 2 of the proof: trial 23 again", "round 2 of the proof: trial 23 again"),
+            ({**confirm, "round": 1, "subject": 0}, "round 1 of the proof: the baseline again", "the baseline again"),
+            ({**confirm, "round": 0}, "choice of the best: trial 23 again", "choice of the best: trial 23"),
+        ):
+            document = job(measured=10, clock=clock)
+            document["progress"]["out"] = [question]
+            replies = [self.tagged(1, document), self.tagged(2, job("completed", 10, best_trial(True)))]
+            _, output = self.on_terminal(self.serve_in_turn(*replies), 160)
+            lines = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB)
+            with self.subTest(question):
+                self.assertEqual("(" in drawn_lines(output)[0], drawn is not None)
+                self.assertRegex(drawn_lines(output)[0], rf"\({drawn}\)" if drawn else "trials")
+                self.assertRegex(lines.splitlines()[0], printed or "trials")
+
+    def test_a_queued_job_says_what_it_waits_for(self):
+        waiting = {"reason": "places_taken", "since": "2026-03-02T09:00:00.000Z",
+                   "detail": "the evaluator takes 1 at once", "evaluator": "http://h"}
+        queued = job("queued")
+        queued["progress"]["waiting"] = waiting
+        replies = [self.tagged(1, queued), self.tagged(2, job("completed", 10, best_trial(True)))]
+        _, output = self.on_terminal(self.serve_in_turn(*replies), 80)
+        self.assertIn("(places taken)", drawn_lines(output)[0])
+        text = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB)
+        self.assertIn("(places taken since 2026-03-02 09:00:00: the evaluator takes 1 at once)", text)
+
+    def test_why_the_best_became_a_slower_one(self):
+        fast = {**best_trial(True), "trial": 7, "objective_value": 9.5}
+        why = "trial 7 had latency_ms 9.5, trial 23 has 12.3 and is the best all the same: sgp"
+        for first, strategy, said in ((fast, "sgp", True), (best_trial(True), "sgp", False),
+                                      ({**fast, "feasible": False}, "sgp", False),
+                                      ({**fast, "objective_value": 20.5}, "sgp", False)):
+            replies = [self.tagged(1, job(measured=10, best=first, strategy=strategy)),
+                       self.tagged(2, job("completed", 10, best_trial(True), strategy=strategy))]
+            text = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB)
+            self.assertEqual(why in text, said, text)
+            _, output = self.on_terminal(self.serve_in_turn(*replies), 80)
+            self.assertEqual(why in output, said)
+
     def test_submit_and_watch(self):
         server = self.serve_in_turn(
             Reply(201, job("queued")), self.tagged(1, job("completed", 3, best_trial(False)))
@@ -131,25 +173,8 @@ class Watch(CliTest):
         self.assertEqual(done.returncode, REFUSED)
         self.assertIn("no such job", done.errors)
 
-    def on_terminal(self, server, columns, seen=lambda output, process: None, **environment):
-        """Runs watch on a terminal of that width; returns (exit code, what was written).
-
-        `seen` is told meanwhile what has been written so far.
-        """
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = subprocess.Popen(
-            [NARROW, "watch", JOB], stdin=slave, stdout=slave, stderr=slave,
-            env=self.environment(server, **environment),
-        )
-        os.close(slave)
-        output = b""
-        with contextlib.suppress(OSError):
-            while part := os.read(master, 65536):
-                output += part
-                seen(output.decode(errors="replace"), process)
-        os.close(master)
-        return process.wait(PATIENCE_S), output.decode()
+    def on_terminal(self, server, columns, **more):
+        return super().on_terminal(server, columns, "watch", JOB, **more)
 
     def first_line(self, columns, **members):
         """What a terminal of that width shows first."""
@@ -249,7 +274,7 @@ class Watch(CliTest):
             if "1/100" in output and "goes on" not in output:
                 process.send_signal(signal.SIGINT)
 
-        code, output = self.on_terminal(self.serve(answer), 80, interrupt)
+        code, output = self.on_terminal(self.serve(answer), 80, seen=interrupt)
         self.assertEqual(code, -signal.SIGINT)
         self.assertIn(f"the job goes on; to come back: narrow watch {JOB}; to end it: narrow cancel",
                       output)
@@ -300,7 +325,7 @@ class Watch(CliTest):
             redrawn.wait(PATIENCE_S)
             return self.tagged(2, job("completed", 1, best_trial(True)))
 
-        _, output = self.on_terminal(self.serve(answer), 200, seen)
+        _, output = self.on_terminal(self.serve(answer), 200, seen=seen)
         self.assertEqual(times(output)[0], "3.0")
         self.assertTrue(redrawn.is_set(), "the elapsed time was redrawn")
 

@@ -1,0 +1,25 @@
+/*
+ * What a job has out and what it waits for, in words.
+ *
+ * Every function returns memory that the caller frees.
+ */
+#ifndef NARROWD_CLI_OUT_H
+#define NARROWD_CLI_OUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* "evaluator down since 2026-03-02 09:00:00: connection refused", "no worker of pool gpu has come for its
+ * questions"; NULL when nothing
+ * keeps it waiting. */
+char *out_waiting(const json_t *job);
+/* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00 (1m02s), attempt 2, after: no kernel" */
+char *out_question(const json_t *job, const json_t *question);
+/* The trial that is waited for while places are idle; there is one. */
+char *out_waits_for(const json_t *job);
+/* What `watch` says of all this: why nothing moves, else what is unusual about the oldest question that is out; NULL when
+ * nothing is. `age_s` seconds have passed since the document came. `whole`: with reasons, and with times of the clock,
+ * which stay the same. */
+char *out_note(const json_t *job, double age_s, bool whole);
+
+#endif
