@@ -87,6 +87,7 @@ struct call {
 	int64_t deletions;  /* when the job was asked for */
 	int64_t limit;      /* of a page */
 	int64_t started_ms; /* of a probe */
+	int64_t asked_s;    /* when a suggestion was asked for, Unix time */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
 	call_fn *then;     /* after something beside the loop */

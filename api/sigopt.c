@@ -168,7 +168,7 @@ static json_t *suggestion(const struct call *call, const json_t *question)
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:O?}", "object", "suggestion", "id", id,
 			 "experiment", call->params[0], "state", "open", "assignments",
 			 sigopt_experiment_assignments(call->state, config), "created",
-			 (json_int_t)(clock_wall_ms() / 1000), "metadata",
+			 (json_int_t)call->asked_s, "metadata",
 			 json_object_get(call->body, "metadata"));
 }
 
@@ -251,6 +251,7 @@ static void suggest(struct call *call, const struct store_rows *rows)
 	} else {
 		request.wait_ms = request_may_wait(call->request) ? PATIENCE_MS : 0;
 		request.key = idempotency_key(call, OK, NULL);
+		call->asked_s = clock_wall_ms() / 1000; /* the answer and its copy say the same */
 		name_pool(call->params[0], pool);
 		call->poll = tuner_lease_poll(call->server->tuner, &request, on_leases, call);
 	}
