@@ -73,14 +73,16 @@ static void on_question(struct run *run, const struct ask *ask)
 	}
 }
 
+/* While the strategy was away the job may have got less room, or a reason to end: then it is asked again, and says the
+ * same, when there is more. */
 static void on_step(struct run *run, const struct ask *ask)
 {
-	if (ask->step == STEP_ASK) {
+	if (ask->step == STEP_ASK && job_may_ask(run->job)) {
 		on_question(run, ask);
 		return;
 	}
 	sched_give_back(&run->seat, ask->place);
-	if (!job_ask_nothing(run->job, ask->step)) {
+	if (ask->step != STEP_ASK && !job_ask_nothing(run->job, ask->step)) {
 		log_line(LOG_ERROR, "a strategy waits for nothing", LOG_TEXT("job", run->job->id),
 			 LOG_TEXT("strategy", run->job->strategy.ops->name));
 	}
