@@ -24,12 +24,15 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build-logs"
-ASAN, TSAN, FUZZ, COVERAGE = (ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov"))
+ASAN, TSAN, FUZZ, COVERAGE, SIM = (
+    ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov", "sim"))
 
 KILL_POINTS, MANY_KILL_POINTS = 300, 3000
 CHAOS_SECONDS, LONG_CHAOS_SECONDS = 15, 600
 LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
 SCRIPT_KILLS, MANY_SCRIPT_KILLS = 6, 100
+WORLDS, MANY_WORLDS = 8000, 1_000_000
+ASAN_WORLDS, MANY_ASAN_WORLDS = 300, 20_000
 FUZZ_SECONDS = 120
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
@@ -251,6 +254,34 @@ def stage_races(stage):
     meson_test(stage, TSAN, "races")
 
 
+def run_worlds(stage, folder, seeds, first):
+    """So many made-up worlds; says which number to run again when a promise is broken in one."""
+    stage.must("ninja", "-C", folder, "tests/sim")
+    sim = folder / "tests" / "sim"
+    for options in (["--regressions", ROOT / "tests/sim/regressions"],
+                    ["--seeds", str(seeds), "--from", str(first), "--jobs", str(os.cpu_count() or 1)]):
+        code, output = stage.run(sim, *options)
+        stage.result(code == 0, code != 0, output[-4000:] if code else "")
+
+
+def run_simulation(stage, worlds, asan_worlds, first):
+    build_asan(stage)
+    run_worlds(stage, ASAN, asan_worlds, first)
+    if not SIM.exists():
+        stage.must("meson", "setup", SIM, "-Dbuildtype=debugoptimized", "-Dtests=false")
+    run_worlds(stage, SIM, worlds, first)
+
+
+def stage_simulation(stage):
+    run_simulation(stage, WORLDS, ASAN_WORLDS, 1)
+
+
+def stage_long_simulation(stage):
+    """Worlds that nobody has seen: another commit has others."""
+    commit = stage.must("git", "rev-parse", "HEAD").strip()
+    run_simulation(stage, MANY_WORLDS, MANY_ASAN_WORLDS, 1_000_000 + int(commit[:8], 16))
+
+
 def stage_page(stage):
     """The pages in a real browser, served by the daemon with sanitizers."""
     build_asan(stage)
@@ -355,6 +386,7 @@ STAGES = {
     "api": stage_api,
     "crash": stage_crash,
     "races": stage_races,
+    "simulation": stage_simulation,
     "page": stage_page,
     "python": stage_python,
 }
@@ -363,6 +395,7 @@ LONG_STAGES = {
     "other-debian": stage_other_debian,
     "long-crash": stage_long_crash,
     "long-python": stage_long_python,
+    "long-simulation": stage_long_simulation,
     "published": stage_published,
     "fuzz": stage_fuzz,
     "coverage": stage_coverage,

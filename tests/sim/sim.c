@@ -1,0 +1,188 @@
+/*
+ * Runs worlds: tests/sim/world.h says what they are.
+ *
+ *	sim --seeds 1000 [--from N] [--jobs N]   that many, on that many processors
+ *	sim --seed N [--tell]                    one, and what happens in it
+ *	sim --regressions FILE                   those in which something was found
+ */
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tests/sim/judge.h"
+#include "tests/sim/world.h"
+
+enum {
+	WORLDS_A_PROCESS = 250,   /* what a daemon that died had in memory is given back with it */
+	HAPPENINGS_BAD = 4000,    /* at most so many while things go wrong */
+	HAPPENINGS_GOOD = 400000, /* a world in which jobs have not ended by then never ends */
+};
+
+static void choose_faults(struct world *world)
+{
+	for (int i = 0; i < FAULTS_; i++) {
+		world->has[i] = draw(world, 3) == 0;
+	}
+	world->often = draw_unit(world);
+	world->wall_offset_ms = INT64_C(1700000000000);
+}
+
+static void perhaps_die(struct world *world)
+{
+	if (world->tuner == NULL || world->stopping) {
+		return;
+	}
+	if (goes_wrong(world, FAULT_CRASH, 0.02)) {
+		world_crash(world);
+	} else if (goes_wrong(world, FAULT_STOP, 0.005)) {
+		world_stop(world);
+	} else if (goes_wrong(world, FAULT_WALL_JUMPS, 0.01)) {
+		world->wall_offset_ms += draw(world, 2) == 0
+						 ? draw_in(world, -315360000000, 315360000000)
+						 : draw_in(world, -5000, 5000);
+	}
+}
+
+static void live(struct world *world)
+{
+	uint64_t bad = draw(world, HAPPENINGS_BAD), until;
+
+	while (world->happened < bad &&
+	       !(people_are_done(world->people) && judge_all_over(world->judge))) {
+		(void)world_step(world);
+		perhaps_die(world);
+	}
+	tell(world, "all is well from now on");
+	world->healed = true;
+	until = world->happened + HAPPENINGS_GOOD;
+	while (!people_are_done(world->people) || !judge_all_over(world->judge) ||
+	       world->tuner == NULL) {
+		(void)world_step(world);
+		if (world->happened > until) {
+			broken(world, "all is well, and a job does not end");
+		}
+	}
+}
+
+static void run_world(uint64_t seed, bool tells)
+{
+	struct world world = {.seed = seed, .rng = rng_make(seed, RNG_TIMING, 0), .tells = tells};
+
+	list_init(&world.deferred);
+	world.life = 1;
+	world.mono_ms = 1000;
+	choose_faults(&world);
+	world.judge = judge_create(&world);
+	world.disk = disk_create(&world);
+	world.net = net_create(&world);
+	world.people = people_create(&world);
+	world_start(&world);
+	live(&world);
+	judge_end(world.judge);
+	if (seed % 50 == 0) {
+		disk_verify(world.disk);
+	}
+	tell(&world, "over: %llu happenings, %lld deaths", (unsigned long long)world.happened,
+	     (long long)world.deaths);
+	people_destroy(world.people);
+	net_destroy(world.net);
+	disk_destroy(world.disk);
+	judge_destroy(world.judge);
+	free(world.heap);
+}
+
+/* The next numbers, in a process of their own: its exit status. */
+static pid_t run_some(uint64_t from, uint64_t to)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (uint64_t seed = from; seed < to; seed++) {
+			run_world(seed, false);
+		}
+		_exit(0);
+	}
+	return pid;
+}
+
+static int run_all(uint64_t from, uint64_t count, int jobs)
+{
+	uint64_t next = from, end = from + count;
+	int running = 0, failed = 0, status;
+
+	while (next < end || running > 0) {
+		while (running < jobs && next < end) {
+			uint64_t to = next + WORLDS_A_PROCESS < end ? next + WORLDS_A_PROCESS : end;
+
+			running += run_some(next, to) > 0;
+			next = to;
+		}
+		if (wait(&status) > 0) {
+			running--;
+			failed += status != 0;
+		}
+	}
+	(void)printf("sim: worlds %llu to %llu, %s\n", (unsigned long long)from,
+		     (unsigned long long)(end - 1),
+		     failed == 0 ? "every promise held" : "see above");
+	return failed == 0 ? 0 : 1;
+}
+
+/* Its lines begin with a number, or with '#'. */
+static int run_regressions(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	int count = 0;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		if (line[0] != '#') {
+			run_world(strtoull(line, NULL, 10), false);
+			count++;
+		}
+	}
+	if (file == NULL || count == 0) {
+		(void)fprintf(stderr, "%s: nothing to run\n", path);
+		return 1;
+	}
+	(void)fclose(file);
+	(void)printf("sim: %d worlds again, every promise held\n", count);
+	return 0;
+}
+
+static bool option(int argc, char **argv, const char *name, uint64_t *ret)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], name) == 0) {
+			*ret = i + 1 < argc ? strtoull(argv[i + 1], NULL, 10) : 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = 0, from = 1, count = 1000, jobs = 1, tells = 0;
+
+	/* Worlds come and go: what one has used the next one uses again. */
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	(void)mallopt(M_TOP_PAD, 16 << 20);
+	if (argc == 3 && strcmp(argv[1], "--regressions") == 0) {
+		return run_regressions(argv[2]);
+	}
+	(void)option(argc, argv, "--from", &from);
+	(void)option(argc, argv, "--seeds", &count);
+	(void)option(argc, argv, "--jobs", &jobs);
+	if (option(argc, argv, "--seed", &seed)) {
+		run_world(seed, option(argc, argv, "--tell", &tells));
+		return 0;
+	}
+	return run_all(from, count, (int)jobs);
+}
