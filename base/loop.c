@@ -22,7 +22,12 @@ struct loop {
 	struct list posted;
 	int depth; /* of pieces */
 	struct loop_slow slow;
+	uv_timer_t tick;
+	uint64_t tick_due_ns;
+	struct histogram lag;
 };
+
+enum { TICK_MS = 1000 };
 
 static uint64_t cpu_ns(void)
 {
@@ -108,20 +113,46 @@ static void on_async(uv_async_t *handle)
 	(void)pthread_mutex_unlock(&loop->lock);
 }
 
+struct histogram loop_lag(const struct loop *loop)
+{
+	return loop->lag;
+}
+
+static void on_tick(uv_timer_t *handle);
+
+static void start_tick(struct loop *loop)
+{
+	uv_update_time(&loop->uv);
+	loop->tick_due_ns = uv_hrtime() + UINT64_C(1000000) * TICK_MS;
+	(void)uv_timer_start(&loop->tick, on_tick, TICK_MS, 0);
+}
+
+static void on_tick(uv_timer_t *handle)
+{
+	struct loop *loop = handle->data;
+	uint64_t now = uv_hrtime();
+
+	histogram_add(&loop->lag,
+		      now > loop->tick_due_ns ? (double)(now - loop->tick_due_ns) / 1e9 : 0);
+	start_tick(loop);
+}
+
 struct loop *loop_create(void)
 {
 	struct loop *loop = mem_new(1, sizeof(*loop));
 
 	if (uv_loop_init(&loop->uv) != 0 || uv_prepare_init(&loop->uv, &loop->prepare) != 0 ||
 	    uv_idle_init(&loop->uv, &loop->idle) != 0 ||
-	    uv_async_init(&loop->uv, &loop->async, on_async) != 0) {
+	    uv_async_init(&loop->uv, &loop->async, on_async) != 0 ||
+	    uv_timer_init(&loop->uv, &loop->tick) != 0) {
 		abort();
 	}
-	loop->prepare.data = loop->idle.data = loop->async.data = loop;
+	loop->prepare.data = loop->idle.data = loop->async.data = loop->tick.data = loop;
 	list_init(&loop->deferred);
 	list_init(&loop->posted);
 	(void)pthread_mutex_init(&loop->lock, NULL);
 	(void)uv_prepare_start(&loop->prepare, on_prepare);
+	start_tick(loop);
 	return loop;
 }
 
@@ -185,6 +216,7 @@ void loop_close(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_close((uv_handle_t *)&loop->async, NULL);
+	uv_close((uv_handle_t *)&loop->tick, NULL);
 }
 
 static void on_work(uv_work_t *work)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/histogram.h"
 #include "base/list.h"
 
 struct loop;
@@ -96,6 +97,8 @@ void loop_work_named(struct loop *loop, struct loop_job *job, loop_fn work, loop
 uint64_t loop_piece_begin(struct loop *loop);
 void loop_piece_end(struct loop *loop, uint64_t since, const char *name);
 struct loop_slow loop_slow(const struct loop *loop);
+/* How late the loop came to what was due: asked of it once a second, by the wall clock. */
+struct histogram loop_lag(const struct loop *loop);
 /* Closes the loop's own handles; deferred tasks run no more once loop_run() has returned. */
 void loop_close(struct loop *loop);
 

@@ -34,6 +34,7 @@ struct settings {
 	bool allow_cleartext;
 	char *callback_url; /* "" means: the first listener's */
 	char *log_format, *log_level;
+	char *access_log; /* "" means: none */
 	int64_t drain_timeout_s;
 	int64_t lease_ttl_s;
 	int64_t evaluator_probe_s, evaluator_down_s;

@@ -35,6 +35,9 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "where evaluators reach this daemon (default: the first listener)"},
 	{"log_format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json or text"},
 	{"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "error, warning, info or debug"},
+	{"access_log", OPTION_TEXT, AT(access_log), "", 0, 0,
+	 "file that gets a JSON line for each request, - for standard error; opened anew on "
+	 "SIGHUP"},
 	{"drain_timeout_s", OPTION_INTEGER, AT(drain_timeout_s), "30", 0, 3600,
 	 "seconds that open questions get to be answered when stopping"},
 	{"lease_ttl_s", OPTION_INTEGER, AT(lease_ttl_s), "60", 5, 3600,

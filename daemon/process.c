@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/access_log.h"
 #include "api/document.h"
 #include "api/http/http_socket.h"
 #include "api/http/http_tls.h"
@@ -123,6 +124,10 @@ static void on_hangup(uv_signal_t *handle, int number)
 	struct err err;
 
 	(void)number;
+	if (access_log_open(p->options->access_log, &err) != 0) {
+		log_line(LOG_ERROR, "SIGHUP: the old access log stays",
+			 LOG_TEXT("error", err.message));
+	}
 	if (!http_tls_is_loaded()) {
 		log_line(LOG_INFO, "SIGHUP is ignored: settings are read at the start alone");
 	} else if (setup_load_tls(p->options, &err) == 0) {
@@ -207,6 +212,7 @@ static int open_http(struct process *p, struct err *reterr)
 		.listen = (const char *const *)p->options->listen.items,
 		.allowed_hosts = (const char *const *)p->options->allowed_hosts.items,
 		.max_body = LIMIT_BODY_BYTES,
+		.over = access_log_note,
 		.max_connections = (unsigned)p->options->max_connections,
 		.max_connections_per_ip = LIMIT_CONNECTIONS_PER_IP,
 		.header_timeout_ms = 10000,
@@ -316,8 +322,11 @@ static int start(struct process *p, struct err *reterr)
 	p->server.settings = settings;
 	p->server.started_ms = clock_mono_ms();
 	p->server.fetch = fetch_create(p->loop, p->setup.guard, &fetch_options, reterr);
-	rc = p->server.fetch != NULL ? credential_open_directory(secrets_directory(p), reterr)
+	rc = p->server.fetch != NULL ? access_log_open(p->options->access_log, reterr)
 				     : -(int)reterr->code;
+	if (rc == 0) {
+		rc = credential_open_directory(secrets_directory(p), reterr);
+	}
 	if (rc == 0) {
 		rc = open_store(p, reterr);
 	}
@@ -380,4 +389,5 @@ int process_check(struct settings *options, struct err *reterr)
 void process_finish(void)
 {
 	setup_finish(&process.setup);
+	access_log_close();
 }

@@ -21,6 +21,7 @@ struct absence {
 
 struct worker {
 	char key[KEY_SIZE]; /* "pool/name" */
+	char pool[LIMIT_POOL_BYTES + 1];
 	char owner[LIMIT_OWNER_BYTES + 1];
 	int64_t seen_mono_ms, seen_wall_ms, answers;
 	/* Answers in each of the latest minutes; the slot of minute m is m % MINUTES. */
@@ -104,12 +105,25 @@ static struct worker *seen(struct workers *workers, const char *pool, const char
 		}
 		worker = mem_new(1, sizeof(*worker));
 		memcpy(worker->key, key, sizeof(key));
+		(void)snprintf(worker->pool, sizeof(worker->pool), "%s", pool);
 		map_set(&workers->by_name, key, (intptr_t)worker);
 	}
 	worker->seen_mono_ms = mono_of(workers->clock);
 	worker->seen_wall_ms = wall_of(workers->clock);
 	move_on(worker, worker->seen_mono_ms / minute_ms);
 	return worker;
+}
+
+void workers_each(const struct workers *workers,
+		  void (*fn)(void *arg, const char *pool, int64_t silent_ms), void *arg)
+{
+	int64_t now = mono_of(workers->clock);
+
+	for (size_t i = 0; i < workers->by_name.capacity; i++) {
+		if (workers->by_name.slots[i].key != NULL) {
+			fn(arg, at(workers, i)->pool, now - at(workers, i)->seen_mono_ms);
+		}
+	}
 }
 
 void workers_seen(struct workers *workers, const char *pool, const char *name, const char *owner)

@@ -22,6 +22,7 @@ void directory_init(struct directory *directory, const char *path)
 	directory->reserve = mem_printf("%s/narrowd.reserve", path);
 	directory->wal = mem_printf("%s-wal", directory->database);
 	directory->shm = mem_printf("%s-shm", directory->database);
+	directory->backup = mem_printf("%s/narrowd.backed-up", path);
 	directory->lock_fd = directory->fd = -1;
 }
 
@@ -38,6 +39,7 @@ void directory_finish(struct directory *directory)
 	free(directory->reserve);
 	free(directory->wal);
 	free(directory->shm);
+	free(directory->backup);
 	*directory = (struct directory){.lock_fd = -1, .fd = -1};
 }
 
@@ -177,6 +179,28 @@ int64_t directory_marked(const struct directory *directory)
 
 	return pread(directory->lock_fd, text, sizeof(text) - 1, 0) > 0 ? strtoll(text, NULL, 10)
 									: 0;
+}
+
+void directory_note_backup(const struct directory *directory)
+{
+	int fd = open(directory->backup, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, DB_FILE_MODE);
+
+	if (fd < 0 || futimens(fd, NULL) != 0) {
+		log_line(LOG_WARNING, "the backup is complete, but its time cannot be noted",
+			 LOG_TEXT("path", directory->backup), LOG_TEXT("detail", strerror(errno)));
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+}
+
+int64_t directory_backup_at_ms(const struct directory *directory)
+{
+	struct stat status;
+
+	return lstat(directory->backup, &status) == 0
+		       ? (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000
+		       : 0;
 }
 
 int directory_make_reserve(const struct directory *directory, struct err *reterr)

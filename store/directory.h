@@ -20,8 +20,9 @@ struct directory {
 	char *reserve;
 	char *wal; /* SQLite's, beside the database */
 	char *shm;
-	int lock_fd; /* -1 when not held */
-	int fd;      /* of the directory itself, likewise */
+	char *backup; /* an empty file: its time is that of the last backup */
+	int lock_fd;  /* -1 when not held */
+	int fd;       /* of the directory itself, likewise */
 };
 
 /* Names only; touches nothing. */
@@ -43,6 +44,11 @@ int directory_take(struct directory *directory, const char *path, struct err *re
  */
 void directory_mark(const struct directory *directory, int64_t seq);
 int64_t directory_marked(const struct directory *directory);
+
+/* A backup is complete at this moment; that it cannot be noted is logged. */
+void directory_note_backup(const struct directory *directory);
+/* When the last one was, in ms of the wall clock; 0: never. */
+int64_t directory_backup_at_ms(const struct directory *directory);
 
 /* Makes the reserve unless it is there. ERR_DISK_FULL when there is no space for it. */
 int directory_make_reserve(const struct directory *directory, struct err *reterr);

@@ -391,10 +391,18 @@ int store_backup(const char *directory, const char *destination, struct err *ret
 	rc = db_open(names.database, DB_READER, &db, reterr);
 	if (rc == 0) {
 		rc = backup_copy(db, destination, reterr);
+		if (rc == 0) {
+			directory_note_backup(&names);
+		}
 		(void)sqlite3_close(db);
 	}
 	directory_finish(&names);
 	return rc;
+}
+
+const char *store_engine_version(void)
+{
+	return sqlite3_libversion();
 }
 
 void store_stats(const struct store *store, struct store_stats *ret)
@@ -403,4 +411,5 @@ void store_stats(const struct store *store, struct store_stats *ret)
 
 	writer_stats(store->writer, ret);
 	ret->wal_bytes = stat(store->directory.wal, &status) == 0 ? (int64_t)status.st_size : 0;
+	ret->backup_at_ms = directory_backup_at_ms(&store->directory);
 }

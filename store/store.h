@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "log/event.h"
@@ -233,6 +234,8 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 /* Recomputes every projection from the log into fresh tables and compares: 0, or ERR_CORRUPT and
  * the first difference. For tests and `narrowd check`. Opens its own connection to `directory`. */
 int store_verify(const char *directory, struct err *reterr);
+/* Of SQLite, as it runs. */
+const char *store_engine_version(void);
 /* Online copy of the database in `directory` to the file `destination`, which must not exist. */
 int store_backup(const char *directory, const char *destination, struct err *reterr);
 
@@ -241,9 +244,11 @@ struct store_stats {
 	uint64_t operations;
 	uint64_t failures;
 	int64_t queued;
+	struct histogram commit_time; /* of group commits, the flush of the disk included */
 	int64_t wal_bytes;
 	int64_t used_bytes; /* of the database's pages, without free ones */
 	int64_t file_bytes;
+	int64_t backup_at_ms; /* wall clock; when the last backup was complete, or 0 */
 };
 void store_stats(const struct store *store, struct store_stats *ret);
 

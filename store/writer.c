@@ -36,11 +36,12 @@ struct writer {
 	struct loop_task alarm;
 	void (*on_lost)(void *arg, const struct err *why); /* used on the loop only */
 	void *on_lost_arg;
-	pthread_mutex_t lock; /* guards the next four */
+	pthread_mutex_t lock; /* guards the next five */
 	pthread_cond_t wake;
 	struct list queue;
 	int64_t queued;
 	bool stopping;
+	struct histogram commit_time;
 	atomic_uint_fast64_t commits;
 	atomic_uint_fast64_t operations;
 	atomic_uint_fast64_t failures;
@@ -219,12 +220,21 @@ static void look_at_files(struct writer *writer)
 	}
 }
 
+static void note_commit(struct writer *writer, double seconds)
+{
+	(void)pthread_mutex_lock(&writer->lock);
+	histogram_add(&writer->commit_time, seconds);
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
 static int commit(struct writer *writer, struct err *reterr)
 {
+	uint64_t since = uv_hrtime();
 	int rc = db_run(writer->commit, reterr);
 	int primary = sqlite3_errcode(writer->db) & 0xFF;
 
 	if (rc == 0) {
+		note_commit(writer, (double)(uv_hrtime() - since) / 1e9);
 		atomic_fetch_add(&writer->commits, 1);
 		mark(writer);
 		room_count(&writer->room);
@@ -422,6 +432,7 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 	ret->file_bytes = atomic_load(&writer->room.whole);
 	(void)pthread_mutex_lock(&writer->lock);
 	ret->queued = writer->queued;
+	ret->commit_time = writer->commit_time;
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 

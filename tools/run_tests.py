@@ -3,7 +3,7 @@
 
 tools/test            everything that a change must pass
 tools/test --all      also the other release of Debian, thousands of kill points, ten minutes
-                      of chaos, published clients, fuzzing and the coverage gate
+                      of chaos, published clients, what is shipped, fuzzing and the coverage gate
 tools/test STAGE...   some stages only; --list names them
 
 No verdict comes from how long something takes on the clock: the machine may be busy with other
@@ -337,6 +337,13 @@ def stage_published(stage):
     meson_test(stage, ASAN, "published")
 
 
+def stage_packaging(stage):
+    """What is shipped, made and used with the tools of those who will."""
+    stage.must("tools/setup", "--all")
+    build_asan(stage)
+    meson_test(stage, ASAN, "packaging")
+
+
 def stage_fuzz(stage):
     build(
         stage,
@@ -397,6 +404,7 @@ LONG_STAGES = {
     "long-python": stage_long_python,
     "long-simulation": stage_long_simulation,
     "published": stage_published,
+    "packaging": stage_packaging,
     "fuzz": stage_fuzz,
     "coverage": stage_coverage,
 }

@@ -203,6 +203,7 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	uint64_t delay = why->at_once ? 0 : backoff_ms(flight, why);
 	json_t *data;
 
+	flight_note_time(flight, false);
 	if (flight_blames_evaluator(flight, why->fault)) {
 		blame_evaluator(flight, why);
 		return;

@@ -156,10 +156,26 @@ static void lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms)
 {
+	flight->asked_ms = io_mono_ms(flight->run->io);
 	lease(flight, ttl_ms,
 	      json_pack("{s:s, s:s, s:I}", "pool", flight_target(flight)->pool, "worker", worker,
 			"ttl_ms", (json_int_t)ttl_ms));
 	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
+}
+
+/* Whoever made the job said what its baseline is. */
+static bool is_known(const struct flight *flight)
+{
+	return flight->trial->kind == QUESTION_BASELINE && flight_target(flight)->baseline != NULL;
+}
+
+void flight_note_time(const struct flight *flight, bool fine)
+{
+	if (!is_known(flight) && !is_advice(flight)) {
+		histogram_add(
+			&flight->run->tuner->stats.answer_time[flight_is_pooled(flight)][!fine],
+			(double)(io_mono_ms(flight->run->io) - flight->asked_ms) / 1000);
+	}
 }
 
 void flight_extend(struct flight *flight, int64_t ttl_ms)
@@ -200,12 +216,6 @@ void flight_give_back(struct flight *flight, json_t *data)
 		io_timer_start(run->io, &flight->timer, GIVEN_BACK_MS);
 	}
 	run_wake(run);
-}
-
-/* Whoever made the job said what its baseline is. */
-static bool is_known(const struct flight *flight)
-{
-	return flight->trial->kind == QUESTION_BASELINE && flight_target(flight)->baseline != NULL;
 }
 
 static void answer_known(struct flight *flight)
@@ -381,6 +391,7 @@ void flight_take_answer(struct flight *flight, const struct answer *answer, cons
 								  .hash = hash});
 		return;
 	}
+	flight_note_time(flight, true);
 	data = job_told_data(flight->run->job, flight->trial, answer);
 	remark_answer(flight->run->job, flight->trial, answer, data);
 	if (hash != NULL) {

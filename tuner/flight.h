@@ -73,6 +73,8 @@ void flight_end(struct flight *flight);
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
 /* Whoever has it will not answer: the question goes back, and that was no attempt. `data` says why; taken over. */
 void flight_give_back(struct flight *flight, json_t *data);
+/* Its answer came and could be used or not: for /metrics. Nothing where nobody was asked. */
+void flight_note_time(const struct flight *flight, bool fine);
 /* From now on the lease lasts `ttl_ms`. */
 void flight_extend(struct flight *flight, int64_t ttl_ms);
 /* attempt.c: the attempt is over: another one follows, or the trial has failed. When the evaluator is not well

@@ -51,6 +51,14 @@ void tuner_evaluator_is_well(struct tuner *tuner, const char *url)
 	tuner_watch_health(tuner);
 }
 
+static void init_stats(struct tuner_stats *stats)
+{
+	for (int pooled = 0; pooled < 2; pooled++) {
+		stats->answer_time[pooled][0].ladder = HISTOGRAM_LONG;
+		stats->answer_time[pooled][1].ladder = HISTOGRAM_LONG;
+	}
+}
+
 struct tuner *tuner_create(const struct tuner_options *options)
 {
 	struct tuner *tuner = mem_new(1, sizeof(*tuner));
@@ -65,6 +73,7 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	map_init(&tuner->pools);
 	map_init(&tuner->held);
 	workers_init(&tuner->workers, &tuner->io->clock);
+	init_stats(&tuner->stats);
 	reload_init(tuner);
 	io_timer_init(options->io, &tuner->probe_timer, on_probe_timer, tuner);
 	return tuner;

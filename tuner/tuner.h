@@ -200,7 +200,20 @@ struct tuner_stats {
 	uint64_t trials_told;
 	uint64_t trials_failed;
 	uint64_t attempts;
+	/* From the question's departure to its answer: [workers'][that could not be used], else evaluators'. */
+	struct histogram answer_time[2][2];
 };
+
+/* How a pool is, for /metrics. */
+struct pool_stats {
+	char name[LIMIT_POOL_BYTES + 1]; /* "" in the sum of several */
+	uint64_t waiting, leased;        /* questions */
+	uint64_t workers;                /* that came within a minute */
+};
+
+/* The busiest pools, at most `max`, busiest first; the sum of all others goes to `rest`. Returns their number. */
+size_t tuner_pools(const struct tuner *tuner, struct pool_stats *ret, size_t max,
+		   struct pool_stats *ret_rest);
 void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret);
 
 #endif

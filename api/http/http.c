@@ -191,6 +191,7 @@ static bool accept_one(struct http_listener *listener)
 		return errno == EINTR || errno == ECONNABORTED;
 	}
 	if (!http_conn_admit(http, (struct sockaddr *)&peer)) {
+		http->stats.refused++;
 		(void)close(fd);
 		return true;
 	}
@@ -385,6 +386,11 @@ size_t http_waiting_count(const struct http *http)
 size_t http_reply_bytes(const struct http *http)
 {
 	return http->reply_bytes;
+}
+
+void http_stats(const struct http *http, struct http_stats *ret)
+{
+	*ret = http->stats;
 }
 
 size_t http_connection_count(const struct http *http)

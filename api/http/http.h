@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/loop.h"
 
 /* The media types of bodies of PATCH, as in Accept-Patch (RFC 5789); of others the first alone. */
@@ -24,6 +25,17 @@ struct http;
 struct request;
 
 enum { HTTP_ADDRESS_SIZE = 48 };
+
+/* What there is to be said of a request that is over. */
+struct http_over {
+	const char *method; /* "HEAD", too; NULL for what was refused unread, as is `path` */
+	const char *path;   /* percent-decoded, without the query */
+	int status;         /* of the answer; 0 when there was none */
+	size_t received;    /* bytes of its body */
+	size_t answered;    /* bytes of the answer's */
+	double seconds;     /* from its first line to the end of its answer */
+	bool complete;      /* the answer was taken to its end */
+};
 
 struct http_options {
 	/* NULL-terminated: see http_socket_parse(); port 0 picks one. With a pair of http_tls_load() what
@@ -38,6 +50,8 @@ struct http_options {
 	size_t max_body;
 	unsigned max_connections;
 	unsigned max_connections_per_ip;
+	/* Called when a request is over, in whatever way: see http_over. NULL: nobody wants to know. */
+	void (*over)(const struct request *request, const struct http_over *over, void *arg);
 	uint64_t header_timeout_ms; /* whole request line and headers */
 	uint64_t body_timeout_ms;
 	uint64_t idle_timeout_ms;
@@ -62,7 +76,21 @@ const char *http_url(const struct http *http, size_t index);
 void http_stop(struct http *http, uint64_t deadline_ms, loop_fn done, void *arg);
 /* After done() of http_stop(). */
 void http_destroy(struct http *http);
-/* Open connections and requests being answered, for /metrics. */
+enum { HTTP_CLASSES = 4 };
+
+/* For /metrics. */
+struct http_stats {
+	/* From a complete request to the head of its answer, by the first digit of its status less two; what asks for
+	 * news, and may have waited for them, is not in it. */
+	struct histogram answer_time[HTTP_CLASSES];
+	uint64_t waits;   /* requests that asked for news */
+	uint64_t refused; /* connections that were turned away or gave way to others */
+	uint64_t cut;     /* requests that ended without an answer, or before it was taken */
+};
+/* Of libmicrohttpd, as it runs. */
+const char *http_engine_version(void);
+void http_stats(const struct http *http, struct http_stats *ret);
+/* Open connections and requests being answered. */
 size_t http_connection_count(const struct http *http);
 /* Bytes of long answers that clients have not taken yet. */
 size_t http_reply_bytes(const struct http *http);
@@ -104,9 +132,9 @@ void *request_context(const struct request *request);
 
 /*
  * Whether a handler may keep this request waiting (a long poll, a stream): false once half of the
- * connections wait already, and while stopping. Answer ERR_OVERLOADED then.
+ * connections wait already, and while stopping. Answer ERR_OVERLOADED then. Says that it asks for news.
  */
-bool request_may_wait(const struct request *request);
+bool request_may_wait(struct request *request);
 
 /* Whether the client has closed its side: what is answered now reaches nobody. */
 bool request_left(const struct request *request);

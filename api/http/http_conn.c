@@ -129,6 +129,7 @@ static bool make_room(struct http *http)
 		return true;
 	}
 	if (oldest != NULL) {
+		http->stats.refused++;
 		http_conn_drop(oldest);
 	}
 	return oldest != NULL;
@@ -181,6 +182,7 @@ void http_conn_refuse(struct http_conn *conn, const struct err *err)
 	} else {
 		(void)send(conn->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
+	conn->request->status = err_http_status(err->code);
 	free(text);
 	free(body);
 	http_conn_drop(conn);

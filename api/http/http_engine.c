@@ -26,6 +26,11 @@ enum {
 #define MHD_ONE_THREAD 0
 #endif
 
+const char *http_engine_version(void)
+{
+	return MHD_get_version();
+}
+
 int http_engine_start(struct http *http, enum http_engine_kind kind, struct err *reterr)
 {
 	const struct MHD_OptionItem tls[] = {

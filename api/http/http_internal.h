@@ -70,6 +70,7 @@ struct http {
 	size_t body_bytes;
 	size_t reply_bytes; /* of long answers that are not taken yet */
 	int64_t refused_at; /* when one more was too much; 0 */
+	struct http_stats stats;
 	uint64_t id_counter;
 	char id_prefix[ID_SIZE];
 
@@ -118,6 +119,12 @@ struct request {
 	const char *path;
 	const char *target_end; /* of the raw target, for comparison only */
 	char id[REQUEST_ID_SIZE];
+
+	bool waits;          /* it asks for news, and may have to wait for them */
+	uint64_t begun_ns;   /* when its first line was there */
+	uint64_t handled_ns; /* when it went to the handler, or 0 */
+	size_t received;
+	size_t streamed; /* bytes of a stream that MHD has taken */
 
 	char *body;
 	size_t body_length;

@@ -59,6 +59,21 @@ static void add_headers(struct request *request, const char *content_type)
 	(void)MHD_add_response_header(response, "X-Request-Id", request_id(request));
 }
 
+static void note_answer(const struct request *request)
+{
+	struct http_stats *stats = &request->http->stats;
+	int class = request->status / 100 - 2;
+
+	if (request->waits) {
+		stats->waits++;
+	} else if (class >= 0 && class < HTTP_CLASSES) {
+		histogram_add(&stats->answer_time[class],
+			      request->handled_ns > 0
+				      ? (double)(uv_hrtime() - request->handled_ns) / 1e9
+				      : 0);
+	}
+}
+
 /* The answer is there: MHD gets it when the access callback returns, or comes back for it. */
 static void answer(struct request *request, int status, const char *content_type,
 		   struct MHD_Response *response)
@@ -67,6 +82,7 @@ static void answer(struct request *request, int status, const char *content_type
 	request->status = status;
 	request->response = response;
 	request->state = REQUEST_ANSWERED;
+	note_answer(request);
 	add_headers(request, content_type);
 	http_request_resume(request);
 }
@@ -261,6 +277,7 @@ static ssize_t read_stream(void *arg, uint64_t position, char *to, size_t max)
 	length = length < max ? length : max;
 	memcpy(to, request->queue.bytes + request->queue_start, length);
 	request->queue_start += length;
+	request->streamed += length;
 	if (stream_unread(request) == 0) {
 		buf_clear(&request->queue);
 		request->queue_start = 0;

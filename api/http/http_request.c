@@ -46,6 +46,7 @@ void *http_request_begin(void *owner, const char *target, struct MHD_Connection 
 	struct err err;
 
 	request->http = http;
+	request->begun_ns = uv_hrtime();
 	request->conn = http_conn_of(mhd);
 	request->mhd = mhd;
 	request->target_end = target + strlen(target);
@@ -82,6 +83,27 @@ static void free_body(struct request *request)
 	request->body = NULL;
 }
 
+static void tell_over(const struct request *request, bool complete)
+{
+	struct http *http = request->http;
+	const struct http_over over = {
+		.method = request->head ? MHD_HTTP_METHOD_HEAD : request->method,
+		.path = request->path,
+		.status = request->status,
+		.received = request->received,
+		.answered = request->streaming ? request->streamed
+			    : request->head    ? 0
+					       : request->reply_length,
+		.seconds = (double)(uv_hrtime() - request->begun_ns) / 1e9,
+		.complete = complete,
+	};
+
+	http->stats.cut += !complete;
+	if (http->options.over != NULL) {
+		http->options.over(request, &over, http->arg);
+	}
+}
+
 void http_request_completed(void *owner, struct MHD_Connection *mhd, void **context,
 			    enum MHD_RequestTerminationCode code)
 {
@@ -92,10 +114,7 @@ void http_request_completed(void *owner, struct MHD_Connection *mhd, void **cont
 	if (request == NULL) {
 		return;
 	}
-	if (log_enabled(LOG_DEBUG)) {
-		log_line(LOG_DEBUG, "request is over", LOG_TEXT("request_id", request_id(request)),
-			 LOG_INT("status", request->status), LOG_INT("termination", code));
-	}
+	tell_over(request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	*context = NULL;
 	request->state = REQUEST_GONE;
 	http_request_release(request);
@@ -264,6 +283,7 @@ static enum MHD_Result on_data(struct request *request, const char *data, size_t
 	struct err err;
 
 	request->conn->deadline += (int64_t)(length / SLOWEST_BYTES_PER_MS);
+	request->received += length;
 	if (request->response == NULL) {
 		if (grow_body(request, length, &err) == 0) {
 			memcpy(request->body + request->body_length, data, length);
@@ -293,6 +313,7 @@ static enum MHD_Result on_complete(struct request *request)
 		return http_reply_queue(request);
 	}
 	request->state = REQUEST_HANDLING;
+	request->handled_ns = uv_hrtime();
 	http_conn_enter(request->conn, HTTP_NO_DEADLINE);
 	since = loop_piece_begin(loop);
 	request->http->handler(request, request->http->arg);
@@ -396,9 +417,10 @@ void *request_context(const struct request *request)
 	return request->context;
 }
 
-bool request_may_wait(const struct request *request)
+bool request_may_wait(struct request *request)
 {
 	const struct http *http = request->http;
 
+	request->waits = true;
 	return !http->stopping && http->waiting_count < http->options.max_connections / 2;
 }
