@@ -1,12 +1,14 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "api/router.h"
 #include "base/json.h"
 #include "daemon/arguments.h"
+#include "daemon/demo.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
 #include "daemon/process.h"
@@ -117,6 +119,10 @@ int main(int argc, char **argv)
 
 	if (print_text(&argc, argv)) {
 		return 0;
+	}
+	if (argc > 1 && strcmp(argv[1], "demo") == 0) {
+		(void)demo_run(argv + 2, &err);
+		return fail(&err);
 	}
 	json_setup();
 	rc = take_wish(&argc, argv, &wish, &err);
