@@ -13,6 +13,8 @@ enum { TEXT_MAX = 8192 };
 
 /* Numbers are shown with three digits where they are compared. */
 #define SAME_SHARE 1e-3
+/* A mean of equal numbers may differ from them by so much of them. */
+#define ROUNDING 1e-12
 
 static const json_t *path2(const json_t *object, const char *first, const char *second)
 {
@@ -148,12 +150,13 @@ static bool is_relative(const json_t *job)
 
 char *job_loss(const json_t *job, const json_t *loss)
 {
+	double share = json_number_value(loss);
 	char *number, *text;
 
 	if (!json_is_number(loss) || !is_relative(job)) {
 		return text_number(loss);
 	}
-	number = text_rough(json_number_value(loss) * 100);
+	number = text_rough(fabs(share) < ROUNDING ? 0 : share * 100);
 	text = mem_printf("%s %%", number);
 	free(number);
 	return text;

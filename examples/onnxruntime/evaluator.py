@@ -26,12 +26,12 @@ RETRY_AFTER_S = 5
 
 
 class Evaluator:
-    def __init__(self, model, data, method, offers_scores=False):
+    def __init__(self, model, data, offers_scores=False):
         self.offers_scores = offers_scores
         self.data, self.scratch = dict(np.load(data)), tempfile.TemporaryDirectory()
         self.tuned = os.path.join(self.scratch.name, "tuned.onnx")
         prepared = os.path.join(self.scratch.name, "prepared.onnx")
-        self.quantizer = Quantizer(model, prepared, self.data["calibration"], method)
+        self.quantizer = Quantizer(model, prepared, self.data["calibration"])
 
     def answer(self, question):
         if question["question"] == "capability":
@@ -143,14 +143,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("data", help=".npz with calibration, inputs, labels")
-    parser.add_argument("--calibrate", metavar="METHOD", default="MinMax")
     parser.add_argument("--port", type=int, default=9001)
     parser.add_argument("--answer", action="store_true")
     parser.add_argument("--scores", action="store_true", help="offer scores: one build per operator and option")
     parser.add_argument("--build", nargs=2, metavar=("BEST", "OUT"))
     args = parser.parse_args()
     logging.disable(logging.WARNING)  # "please consider pre-processing": it is done
-    evaluator = Evaluator(args.model, args.data, args.calibrate, args.scores)
+    evaluator = Evaluator(args.model, args.data, args.scores)
     if args.build:
         with open(args.build[0], encoding="utf-8") as file:
             evaluator.quantizer.build(json.load(file)["config"], args.build[1])

@@ -11,9 +11,11 @@ import onnxruntime as ort
 from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-# One option for whatever ONNX Runtime has for a whole call only. What it has for a tensor may be chosen.
+# What ONNX Runtime has for a tensor may be chosen for each operator, what it has for a whole call for all (UNIFORM) or not.
 DYNAMIC = {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}
-STATIC = {**DYNAMIC, "weight": {"dtype": ["int8"], "granularity": ["per_tensor", "per_channel"]}}
+STATIC = {"weight": {"dtype": ["int8"], "granularity": ["per_tensor", "per_channel"]},
+          "activation": {"dtype": ["uint8"], "algorithm": ["MinMax", "Percentile"]}}  # and "Entropy"
+UNIFORM = ["activation.algorithm"]  # calibrate_method
 MODES = {"Conv": {"static": STATIC}, "MatMul": {"static": STATIC, "dynamic": DYNAMIC}}
 # These have no choice: they are in int8 when what they read is.
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose"}
@@ -25,10 +27,8 @@ def name_nodes(nodes):
 
 
 class Quantizer:
-    def __init__(self, path, prepared, calibration, method="MinMax"):
-        """`prepared` is the file that configs are applied to."""
-        self.prepared, self.calibration = prepared, calibration
-        self.method = CalibrationMethod[method]
+    def __init__(self, path, prepared, calibration):
+        self.prepared, self.calibration = prepared, calibration  # `prepared`: the file that configs are applied to
         model = onnx.load(path)
         if any(o.domain in ("", "ai.onnx") and o.version < 13 for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, 13)  # the first with scales per channel
@@ -54,7 +54,7 @@ class Quantizer:
 
     def capability(self):
         return {
-            "framework": "onnxruntime", "op_types": MODES,
+            "framework": "onnxruntime", "op_types": MODES, "uniform": UNIFORM,
             "ops": [{"name": name, "type": node.op_type} for name, node in self.ops.items()],
             "calibration_sampling_sizes": [len(self.calibration)],
         }
@@ -75,13 +75,13 @@ class Quantizer:
                     weight = self.ops[name].input[1]
                     axis = 0 if self.ops[name].op_type == "Conv" else self.rank[weight] - 1
                     axes[weight] = [{"axis": axis}]
-            images = self.calibration[:config["calibration_sampling_size"]]
-            feeds = iter([{self.input: image[np.newaxis]} for image in images])
+            size = config["calibration_sampling_size"]
+            feeds = iter([{self.input: image[np.newaxis]} for image in self.calibration[:size]])
             quantize_static(
                 path, path, types.SimpleNamespace(get_next=lambda: next(feeds, None)),
-                nodes_to_quantize=static + self.followers, calibrate_method=self.method,
-                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                extra_options={"TensorQuantOverrides": axes})
+                nodes_to_quantize=static + self.followers,
+                calibrate_method=CalibrationMethod[chosen[static[0]]["activation"]["algorithm"]],  # uniform: as all
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, extra_options={"TensorQuantOverrides": axes})
 
     def rename(self, path):
         """What quantize_dynamic adds has the very names that quantize_static gives to its own."""

@@ -196,6 +196,11 @@ class Best(CliTest):
         self.assertEqual(pairs["operators"], "static 3, bf16 1, fp32 1")
         self.assertEqual(pairs["high precision"], "conv2 (fp32), fc (bf16); the other 3 quantized")
 
+    def test_a_loss_of_rounding_is_none(self):
+        for loss, shown in ((-1.1e-16, "0 %"), (1.1e-16, "0 %"), (-0.001, "-0.1 %"), (1e-6, "0.0001 %")):
+            document = job("completed", 40, {**best_trial(True), "accuracy_loss": loss})
+            self.assertIn(f"(loss {shown})", self.runs(OK, self.serve(document), "show", JOB))
+
     def test_the_baseline_is_the_one_that_the_speedup_is_against(self):
         """The end game measures it again: its first figure says something else then."""
         server = self.serve_best("completed", True, objective_value=12.3, speedup=2.0)

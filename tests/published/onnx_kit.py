@@ -96,7 +96,7 @@ def gate(example, model, data):
             go.wait()
             return super().measure(*question)
 
-    server = evaluator.serve(Slow(model, data, "MinMax"), 0)
+    server = evaluator.serve(Slow(model, data), 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def ask(method, path, key):

@@ -28,7 +28,7 @@ EXAMPLE = ROOT / "examples/onnxruntime"
 PACKAGES = ("onnxruntime==1.32.0", "onnx==1.23.2")
 DATA_SEGMENTS_IN = 152  # where struct tcp_info has how many segments with data came
 CONV, MATMUL = 10, 2  # of the network
-STATIC = {"mode": "static", "weight": {"dtype": "int8", "granularity": "per_channel"}, "activation": {"dtype": "uint8"}}
+STATIC = {"mode": "static", "weight": {"dtype": "int8", "granularity": "per_channel"}, "activation": {"dtype": "uint8", "algorithm": "MinMax"}}
 DYNAMIC = {"mode": "dynamic", "weight": {"dtype": "int8"}, "activation": {"dtype": "uint8"}}
 
 
@@ -138,6 +138,21 @@ class Example(unittest.TestCase):
         self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "mixed.json", "mixed.onnx")
         self.check_file(config, "mixed.onnx", self.ask(port, "evaluate", config=config)["accuracy"])
 
+    def test_the_calibration_is_one_choice_for_all(self):
+        port = self.evaluator("digits.onnx", "digits.npz")
+        with Daemon(self.place / "uniform") as daemon:
+            space = daemon.request("POST", "/v1/spaces", {"evaluator": {"url": f"http://127.0.0.1:{port}"}})[2]
+        self.assertEqual(space["uniform"], [
+            {"mode": "static", "option": "activation.algorithm", "values": ["MinMax", "Percentile"]}])
+        scales = {}
+        for method in ("MinMax", "Percentile"):
+            activation = {"dtype": "uint8", "algorithm": method}
+            config = self.config({name: {**STATIC, "activation": activation} for name in self.operators(port)})
+            (self.place / "all.json").write_text(json.dumps({"config": config}))
+            self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "all.json", "all.onnx")
+            scales[method] = (self.place / "all.onnx").read_bytes()
+        self.assertNotEqual(scales["MinMax"], scales["Percentile"])
+
     def test_what_operators_share(self):
         self.kit("twins", "twins.onnx", "twins.npz")
         port = self.evaluator("twins.onnx", "twins.npz", "--scores")
@@ -164,7 +179,7 @@ class Example(unittest.TestCase):
             again = self.ask(port, "baseline", key, repeat=repeat)
             self.assertEqual(again["accuracy"], first["accuracy"])
             self.assertNotEqual(again["latency_ms"], first["latency_ms"], "measured anew")
-        wrong = self.config({self.operators(port)[0]: {"mode": "static", "weight": {"granularity": "per_channel"}}})
+        wrong = self.config({self.operators(port)[0]: STATIC})
         del wrong["calibration_sampling_size"]
         failed = self.ask(port, "evaluate", '"job.9"', config=wrong, repeat=0)
         self.assertEqual((failed["failed"], failed["retryable"]), (True, False))
@@ -239,7 +254,7 @@ class Example(unittest.TestCase):
         job = (EXAMPLE / "job.json").read_text().replace("9001", port)
         script = "set -eu -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n" + "".join(blocks[1:])
         script = script.replace("examples/onnxruntime/job.json", "job.json").replace(
-            "digits.npz --scores &\n", f"digits.npz --scores --port {port} &\n").replace("9001", port)
+            "digits.npz --scores >", f"digits.npz --scores --port {port} >").replace("9001", port)
         (scratch / "job.json").write_text(job)
         with Daemon(self.place / "page-data") as daemon:
             done = subprocess.run(
