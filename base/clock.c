@@ -19,3 +19,8 @@ int64_t clock_wall_ms(void)
 {
 	return now_ms(CLOCK_REALTIME);
 }
+
+int64_t clock_thread_cpu_ms(void)
+{
+	return now_ms(CLOCK_THREAD_CPUTIME_ID);
+}

@@ -12,5 +12,7 @@
 int64_t clock_mono_ms(void);
 /* Milliseconds since the epoch, UTC; may jump. */
 int64_t clock_wall_ms(void);
+/* Milliseconds of CPU that the calling thread has used: what work takes whatever else the machine does. */
+int64_t clock_thread_cpu_ms(void);
 
 #endif

@@ -17,7 +17,7 @@ static int is_late(void *arg)
 {
 	const struct conn *conn = arg;
 
-	return clock_mono_ms() > conn->deadline_ms;
+	return clock_thread_cpu_ms() > conn->limit_ms;
 }
 
 int conn_init(struct conn *conn, const char *path, struct err *reterr)
@@ -92,7 +92,7 @@ static int run(struct conn *conn, sqlite3_stmt *stmt, conn_row_fn row, void *arg
 		return err_set(reterr, ERR_INTERNAL, "a query of %zu columns, at most %d", columns,
 			       MAX_COLUMNS);
 	}
-	conn->deadline_ms = clock_mono_ms() + CONN_QUERY_MS;
+	conn->limit_ms = clock_thread_cpu_ms() + CONN_QUERY_MS;
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW) {
 		char *cells[MAX_COLUMNS];
 

@@ -1,8 +1,8 @@
 /*
  * A read-only connection with its prepared queries.
  *
- * Belongs to one thread at a time. A query that runs longer than CONN_QUERY_MS is broken off, so
- * that no reader keeps the log from being checkpointed.
+ * Belongs to one thread at a time. A query that takes more than CONN_QUERY_MS of its thread's
+ * CPU is broken off, so that no reader keeps the log from being checkpointed.
  */
 #ifndef NARROWD_STORE_CONN_H
 #define NARROWD_STORE_CONN_H
@@ -19,7 +19,7 @@ enum { CONN_QUERY_MS = 5000 };
 struct conn {
 	sqlite3 *db;
 	sqlite3_stmt *statements[QUERY_STATEMENTS]; /* prepared at first use */
-	int64_t deadline_ms;
+	int64_t limit_ms; /* of the thread's CPU, for the query that runs */
 };
 
 /* `cells` are borrowed for the call. */

@@ -36,6 +36,7 @@ export class Process {
     this.child = spawn(path.join(BUILD, program), args, { stdio: ["ignore", "pipe", "pipe"] });
     this.errors = "";
     this.child.stderr.on("data", (data) => (this.errors += data));
+    process.on("exit", () => this.child.kill("SIGKILL"));
     this.ended = new Promise((resolve) => this.child.on("exit", (code) => resolve(code)));
     this.url = firstLine(this.child, program);
   }
@@ -129,6 +130,7 @@ export async function scripted(answer) {
     });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  server.unref(); // a test that failed before stop() must not keep the others from ending
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     stop: () => {
