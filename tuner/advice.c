@@ -1,3 +1,4 @@
+/* Asks the adviser of a strategy, whichever it has. */
 #include "tuner/advice.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef NARROWD_TUNER_ADVICE_H
 #define NARROWD_TUNER_ADVICE_H
 
-#include "tuner/run.h"
+#include "tuner/parts.h"
 
 struct advice_result;
 typedef void (*advice_fn)(void *arg, const struct advice_result *result);

@@ -1,3 +1,4 @@
+/* Asks a strategy over HTTP. */
 #include "tuner/advice.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Asks SigOpt's API for suggestions. */
 #include "tuner/advice.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-#include "tuner/flight.h"
+/* Decides what becomes of an attempt that ended without an answer: who is to blame, what it costs, what follows. */
+#include "tuner/attempt.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include "base/rng.h"
 #include "job/active.h"
 #include "job/next.h"
+#include "tuner/flight.h"
+#include "tuner/run.h"
 
 /* What becomes of an attempt that ended without an answer: who is to blame, what it costs, whether another one
  * follows. */
@@ -67,7 +70,7 @@ static void fail(struct flight *flight, const struct attempt_end *why)
 	free(error);
 }
 
-void flight_give_up(struct run *run, struct trial *trial)
+void attempt_give_up(struct run *run, struct trial *trial)
 {
 	static const char error[] = "given up by request";
 	struct flight *flight = flight_find(run, trial);
@@ -129,7 +132,7 @@ static bool is_spent(const struct flight *flight, const struct attempt_end *why,
 			 flight->trial->failures + 1 >= flight->run->job->spec->max_attempts);
 }
 
-bool flight_blames_evaluator(const struct flight *flight, enum answer_fault fault)
+bool attempt_blames(const struct flight *flight, enum answer_fault fault)
 {
 	bool asked_alike =
 		flight->trial->kind == QUESTION_BASELINE || flight->trial->config != NULL;
@@ -148,7 +151,7 @@ static void warn_left_out(struct run *run, const char *who, const char *error)
 	free(detail);
 }
 
-void flight_accuse(struct run *run, const char *who, const char *error, bool others)
+void attempt_accuse(struct run *run, const char *who, const char *error, bool others)
 {
 	if (run->job->state == JOB_PAUSED) {
 		return;
@@ -172,12 +175,12 @@ static void blame_evaluator(struct flight *flight, const struct attempt_end *why
 
 	note_attempt(flight, why, json_pack("{s:b, s:b}", "counts", 0, "waits", 1));
 	flight_end(flight);
-	flight_accuse(run, who, why->error, others);
+	attempt_accuse(run, who, why->error, others);
 	free(who);
 	run_wake(run);
 }
 
-bool flight_lost_patience(struct flight *flight)
+bool attempt_lost_patience(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
 	struct run *run = flight->run;
@@ -195,7 +198,7 @@ bool flight_lost_patience(struct flight *flight)
 	return true;
 }
 
-void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
+void attempt_fail(struct flight *flight, const struct attempt_end *why)
 {
 	struct run *run = flight->run;
 	bool well = !why->broken || sched_is_well(&run->seat, flight->place);
@@ -204,7 +207,7 @@ void flight_fail_attempt(struct flight *flight, const struct attempt_end *why)
 	json_t *data;
 
 	flight_note_time(flight, false);
-	if (flight_blames_evaluator(flight, why->fault)) {
+	if (attempt_blames(flight, why->fault)) {
 		blame_evaluator(flight, why);
 		return;
 	}

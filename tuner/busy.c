@@ -1,4 +1,5 @@
-#include "tuner/run.h"
+/* Counts which pools are busiest. */
+#include "tuner/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What people do to a job while it runs. */
 #include "tuner/run.h"
 
 #include <stdlib.h>
@@ -8,75 +9,28 @@
 #include "tuner/held.h"
 #include "job/active.h"
 #include "job/import.h"
+#include "tuner/final.h"
+#include "tuner/lease.h"
 #include "tuner/pool.h"
+#include "tuner/reply.h"
 
 /*
  * What people do to a job while it runs. Each call records what it changes and hands it to the
  * store with the caller's completion, so that the answer leaves when the change is on disk.
  */
 
-/* A completion that needs no write: it still comes from the loop, never from inside the call. */
-struct reply {
-	struct loop_task task;
-	tuner_done_fn done;
-	void *arg;
-	struct err err;
-};
-
-static void on_reply(void *arg)
-{
-	struct reply *reply = arg;
-
-	reply->done(reply->arg, -(int)reply->err.code, &reply->err);
-	free(reply);
-}
-
-void tuner_reply_later(struct tuner *tuner, const struct err *err, tuner_done_fn done, void *arg)
-{
-	struct reply *reply = mem_new(1, sizeof(*reply));
-
-	reply->done = done;
-	reply->arg = arg;
-	reply->err = *err;
-	io_defer(tuner->io, &reply->task, on_reply, reply);
-}
-
-/* A job that has ended is in memory until that is on disk. */
-static struct run *known_run(struct tuner *tuner, const char *job, struct err *reterr)
-{
-	struct run *run = run_find(tuner, job);
-
-	err_init(reterr);
-	if (run == NULL) {
-		(void)err_set(reterr, ERR_NOT_FOUND, "no open job has this id");
-	}
-	return run;
-}
-
-struct run *control_open(struct tuner *tuner, const char *job, struct err *reterr)
-{
-	struct run *run = known_run(tuner, job, reterr);
-
-	if (run != NULL && job_state_is_final(run->job->state)) {
-		(void)err_set(reterr, ERR_WRONG_STATE, TUNER_IS_OVER,
-			      job_state_names[run->job->state]);
-		return NULL;
-	}
-	return run;
-}
-
 void tuner_control(struct tuner *tuner, const char *job, enum tuner_action action,
 		   const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run = action == TUNER_CANCEL ? known_run(tuner, job, &err)
-						 : control_open(tuner, job, &err);
+	struct run *run =
+		action == TUNER_CANCEL ? run_known(tuner, job, &err) : run_open(tuner, job, &err);
 
 	if (held_control(tuner, job, action, key, done, arg)) {
 		return;
 	}
 	if (run == NULL) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 		return;
 	}
 	if (action == TUNER_CANCEL && !job_state_is_final(run->job->state)) {
@@ -258,7 +212,7 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 	}
 	edit->version = -1; /* what is on its way to the disk comes first */
 	if (change(run->job, edit, &err) != 0) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 	} else {
 		run_follow(run);
 		run_flush(run, NULL, done, arg);
@@ -281,7 +235,7 @@ void tuner_import(struct tuner *tuner, const char *job, json_t *body, const stru
 		  json_t **ret_receipt, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run = control_open(tuner, job, &err);
+	struct run *run = run_open(tuner, job, &err);
 	struct store_key kept;
 	struct import import = {0};
 	char *text;
@@ -289,7 +243,7 @@ void tuner_import(struct tuner *tuner, const char *job, json_t *body, const stru
 	*ret_receipt = NULL;
 	if (run == NULL || import_read(run->job, body, &import, &err) != 0) {
 		import_finish(&import);
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 		return;
 	}
 	import_record(run->job, &import);
@@ -323,7 +277,7 @@ void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body,
 		*ret_expires_at_ms = beat.expires_at_ms;
 	}
 	if (rc != 0 || beat.run == NULL) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 		return;
 	}
 	run_flush(beat.run, NULL, done, arg);
@@ -348,7 +302,7 @@ static void end_lease(struct tuner *tuner, const char *lease, lease_fn *fn, json
 		return;
 	}
 	if (rc != 0) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 		return;
 	}
 	run_flush(run, key, done, arg);

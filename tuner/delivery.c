@@ -1,10 +1,17 @@
-#include "tuner/flight.h"
+/* Calls evaluators, and says what their answers mean for the attempt. */
+#include "tuner/delivery.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Questions to an evaluator that is called. One delivery is one attempt. */
+#include "tuner/asking.h"
+#include "tuner/attempt.h"
+#include "tuner/flight.h"
+#include "tuner/health.h"
+#include "tuner/landing.h"
+#include "tuner/run.h"
+#include "tuner/wire.h"
 
 static const char *const paths[] = {
 	[QUESTION_BASELINE] = "/baseline",
@@ -17,16 +24,15 @@ static void on_failed(struct flight *flight, const struct endpoint_result *resul
 	struct run *run = flight->run;
 
 	sched_failed(&run->seat, flight->place, result->err->message, result->broken);
-	tuner_watch_health(run->tuner);
-	flight_fail_attempt(flight,
-			    &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
-						  .error = result->err->message,
-						  .retryable = result->retryable,
-						  .later = result->later,
-						  .fault = result->fault,
-						  .broken = result->broken,
-						  .blameless = result->blameless,
-						  .retry_after_ms = result->retry_after_ms});
+	health_watch(run->tuner);
+	attempt_fail(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
+						   .error = result->err->message,
+						   .retryable = result->retryable,
+						   .later = result->later,
+						   .fault = result->fault,
+						   .broken = result->broken,
+						   .blameless = result->blameless,
+						   .retry_after_ms = result->retry_after_ms});
 }
 
 static void on_result(void *arg, const struct endpoint_result *result)
@@ -37,11 +43,11 @@ static void on_result(void *arg, const struct endpoint_result *result)
 	flight->call = NULL;
 	switch (result->outcome) {
 	case ENDPOINT_ANSWERED:
-		flight_take_answer(flight, result->answer, NULL);
+		landing_take(flight, result->answer, NULL);
 		return;
 	case ENDPOINT_ACCEPTED:
 		sched_accepted(&run->seat, flight->place);
-		tuner_watch_health(run->tuner);
+		health_watch(run->tuner);
 		job_record(run->job, LOGGED_LEASE_ACCEPTED, flight->trial->number,
 			   json_pack("{s:s}", "lease", flight->trial->lease));
 		flight_extend(flight, (int64_t)run->tuner->options.lease_ttl_ms);
@@ -53,14 +59,14 @@ static void on_result(void *arg, const struct endpoint_result *result)
 	}
 }
 
-void flight_deliver(struct flight *flight)
+void delivery_send(struct flight *flight)
 {
 	struct run *run = flight->run;
 	char key[ID_SIZE + 24];
 	struct endpoint_question question = {
-		.path = paths[flight_asks(flight->trial)],
+		.path = paths[asking_kind(flight->trial)],
 		.idempotency_key = key,
-		.expect = flight_expectation(flight),
+		.expect = asking_expectation(flight),
 	};
 	struct wire keep;
 	struct err err;
@@ -68,7 +74,7 @@ void flight_deliver(struct flight *flight)
 	char *text;
 
 	err_init(&err);
-	if (flight_endpoint(flight, &keep, &flight->endpoint, &err) != 0) {
+	if (wire_endpoint(flight_target(flight), &keep, &flight->endpoint, &err) != 0) {
 		wire_forget(&keep, &flight->endpoint);
 		on_failed(flight, &(struct endpoint_result){.err = &err,
 							    .broken = true,
@@ -76,7 +82,7 @@ void flight_deliver(struct flight *flight)
 							    .retry_after_ms = -1});
 		return;
 	}
-	body = flight_document(flight);
+	body = asking_document(flight);
 	text = json_text(body);
 
 	json_decref(body);

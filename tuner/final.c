@@ -1,10 +1,14 @@
-#include "tuner/run.h"
+/* Edits jobs that are over. */
+#include "tuner/final.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "store/query.h"
+#include "tuner/reload.h"
+#include "tuner/run.h"
+#include "tuner/stop.h"
 
 /*
  * Edits of jobs that are over. Such a job is not in memory: it is read from its log, changed, what
@@ -56,7 +60,7 @@ static void finish(struct final *final, int rc, const struct err *err)
 	free(final->id);
 	free(final);
 	tuner->alive--;
-	tuner_check_stopped(tuner);
+	stop_check(tuner);
 }
 
 static void on_job(void *arg, char *const *cells)

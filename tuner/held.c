@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/query.h"
-#include "tuner/run.h"
+#include "tuner/parts.h"
+#include "tuner/reply.h"
 
 struct held {
 	struct tuner *tuner;
@@ -157,7 +158,7 @@ bool held_control(struct tuner *tuner, const char *job, enum tuner_action action
 	} else if (action == TUNER_CANCEL && cancel(held, key, done, arg, &err) == 0) {
 		return true;
 	}
-	tuner_reply_later(tuner, &err, done, arg);
+	reply_later(tuner, &err, done, arg);
 	return true;
 }
 

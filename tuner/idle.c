@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "tuner/run.h"
+#include "tuner/parts.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 

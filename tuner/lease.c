@@ -1,4 +1,5 @@
-#include "tuner/flight.h"
+/* Takes what comes in under a lease: signs of life, answers, questions that come back. */
+#include "tuner/lease.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,11 @@
 #include "job/early.h"
 #include "job/remark.h"
 #include "dispatch/workers.h"
+#include "tuner/asking.h"
+#include "tuner/attempt.h"
+#include "tuner/flight.h"
+#include "tuner/landing.h"
+#include "tuner/run.h"
 
 /*
  * What comes in by a lease: signs of life, and answers. A lease is in force from the moment it is
@@ -57,7 +63,7 @@ int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct b
 	*ret = (struct beat){.go_on = true, .expires_at_ms = flight->expires_at};
 	rc = early_read(body, flight->trial, &early, reterr);
 	if (rc == 0 && early.verdict != VERDICT_OPEN) {
-		flight_prune(flight, &early);
+		landing_prune(flight, &early);
 		ret->go_on = false;
 		ret->run = run;
 	}
@@ -93,14 +99,14 @@ static void misjudged(struct flight *flight, const char *error)
 					     (int64_t)run->tuner->options.evaluator_probe_ms);
 	}
 	if (first || left_out) {
-		flight_accuse(run, who, error, left_out && workers_has_other(workers, pool, who));
+		attempt_accuse(run, who, error, left_out && workers_has_other(workers, pool, who));
 		run_flush(run, NULL, NULL, NULL);
 	}
 }
 
 static int take(struct flight *flight, json_t *body, const char *hash, struct err *reterr)
 {
-	struct answer_expect expect = flight_expectation(flight);
+	struct answer_expect expect = asking_expectation(flight);
 	struct answer answer;
 	int rc = answer_parse(body, &expect, &answer, reterr);
 
@@ -109,15 +115,15 @@ static int take(struct flight *flight, json_t *body, const char *hash, struct er
 					flight_who(flight), true, 0);
 	}
 	if (rc == 0) {
-		flight_take_answer(flight, &answer, hash);
+		landing_take(flight, &answer, hash);
 	} else if (answer.fault == ANSWER_NO_NUMBER) {
-		flight_fail_attempt(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
-								  .error = reterr->message,
-								  .hash = hash,
-								  .retry_after_ms = -1});
+		attempt_fail(flight, &(struct attempt_end){.type = LOGGED_ATTEMPT_FAILED,
+							   .error = reterr->message,
+							   .hash = hash,
+							   .retry_after_ms = -1});
 		err_init(reterr);
 		rc = 0;
-	} else if (flight_blames_evaluator(flight, answer.fault)) {
+	} else if (attempt_blames(flight, answer.fault)) {
 		misjudged(flight, reterr->message);
 	}
 	if (rc != 0 && answer.fault == ANSWER_MISPLACED) {

@@ -1,4 +1,5 @@
-#include "tuner/run.h"
+/* Makes a job body ready to be submitted. */
+#include "tuner/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

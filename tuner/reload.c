@@ -1,4 +1,5 @@
-#include "tuner/run.h"
+/* Reads jobs back from their logs. */
+#include "tuner/reload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "job/active.h"
 #include "store/query.h"
 #include "tuner/held.h"
+#include "tuner/launch.h"
+#include "tuner/run.h"
 
 /*
  * Reading a job back from its log: at start for every job that is not final, and while running
@@ -96,9 +99,9 @@ static void relaunch(struct run *run)
 			sched_force(&run->seat, place);
 		}
 		if (trial->accepted || (trial->state == TRIAL_LEASED && trial->worker != NULL)) {
-			flight_wait(run, trial, place);
+			launch_wait(run, trial, place);
 		} else {
-			flight_start(run, trial, place);
+			launch_start(run, trial, place);
 		}
 	}
 }

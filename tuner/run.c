@@ -1,3 +1,4 @@
+/* Keeps an open job together with what moves it, and hands what it records to the store. */
 #include "tuner/run.h"
 
 #include <stdio.h>
@@ -8,7 +9,15 @@
 #include "base/mem.h"
 #include "job/active.h"
 #include "job/next.h"
+#include "tuner/flight.h"
 #include "tuner/pool.h"
+#include "tuner/stop.h"
+
+struct completion {
+	struct list node;
+	tuner_done_fn done;
+	void *arg;
+};
 
 /* What goes with one write to the store and is due when it is on disk. */
 struct batch {
@@ -47,7 +56,7 @@ void run_unref(struct run *run)
 	job_destroy(run->job);
 	free(run);
 	tuner->alive--;
-	tuner_check_stopped(tuner);
+	stop_check(tuner);
 }
 
 static void on_deadline(void *arg)
@@ -112,18 +121,13 @@ struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, 
 	return run;
 }
 
-struct run *run_find(const struct tuner *tuner, const char *job)
-{
-	return (struct run *)map_get(&tuner->runs, job, 0); /* NOLINT */
-}
-
 static void on_task(void *arg)
 {
 	struct run *run = arg;
 
 	run->task_queued = false;
 	if (!run->closed) {
-		turn_take(run);
+		run->tuner->up->turn(run);
 	}
 }
 
@@ -238,7 +242,7 @@ static void on_stored(void *arg, int rc, const struct err *err)
 		log_line(LOG_ERROR, "events were not stored", LOG_TEXT("job", run->job->id),
 			 LOG_TEXT("error", err->message));
 		run->failure = *err;
-		reload_later(run->tuner, run->job->id);
+		run->tuner->up->lost(run->tuner, run->job->id);
 		run_close(run);
 	} else if (rc == -(int)ERR_CONFLICT && run->failure.code != ERR_OK) {
 		/* What came after a batch that failed does not fit for that reason alone. */
@@ -248,7 +252,7 @@ static void on_stored(void *arg, int rc, const struct err *err)
 	if (rc == 0 && !run->closed) {
 		run->durable = batch->version;
 		for (size_t i = 0; i < batch->send_count; i++) {
-			flight_send(run, batch->sends[i].trial, batch->sends[i].lease);
+			run->tuner->up->leased(run, batch->sends[i].trial, batch->sends[i].lease);
 		}
 		run_wake_watches(run);
 		if (job_state_is_final(run->job->state)) {
@@ -386,4 +390,28 @@ void tuner_unwatch(struct watch *watch)
 		io_cancel(watch->io, &watch->task);
 		free(watch);
 	}
+}
+
+/* A job that has ended is in memory until that is on disk. */
+struct run *run_known(struct tuner *tuner, const char *job, struct err *reterr)
+{
+	struct run *run = run_find(tuner, job);
+
+	err_init(reterr);
+	if (run == NULL) {
+		(void)err_set(reterr, ERR_NOT_FOUND, "no open job has this id");
+	}
+	return run;
+}
+
+struct run *run_open(struct tuner *tuner, const char *job, struct err *reterr)
+{
+	struct run *run = run_known(tuner, job, reterr);
+
+	if (run != NULL && job_state_is_final(run->job->state)) {
+		(void)err_set(reterr, ERR_WRONG_STATE, TUNER_IS_OVER,
+			      job_state_names[run->job->state]);
+		return NULL;
+	}
+	return run;
 }

@@ -1,3 +1,4 @@
+/* Says which operators cost accuracy. */
 #include "tuner/sensitivity.h"
 
 #include <math.h>

@@ -1,10 +1,12 @@
-#include "tuner/run.h"
-
+/* What people do to trials: they are measured again, given up, taken out of what counts or in again. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "tuner/flight.h"
+#include "tuner/attempt.h"
+#include "tuner/final.h"
+#include "tuner/reply.h"
+#include "tuner/run.h"
 
 /*
  * What people do to trials of a job: one or several of them are measured again, given up, taken out of
@@ -73,7 +75,7 @@ void tuner_retry(struct tuner *tuner, const char *job, const struct tuner_trials
 		 const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run = control_open(tuner, job, &err);
+	struct run *run = run_open(tuner, job, &err);
 
 	if (run != NULL && trials == NULL) {
 		retry_failures(run->job);
@@ -81,7 +83,7 @@ void tuner_retry(struct tuner *tuner, const char *job, const struct tuner_trials
 		(void)change_all(run->job, trials, job_check_retry, retry, NULL, &err);
 	}
 	if (err.code != ERR_OK) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 		return;
 	}
 	run_flush(run, key, done, arg);
@@ -92,14 +94,14 @@ void tuner_give_up(struct tuner *tuner, const char *job, int64_t number,
 		   const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct err err;
-	struct run *run = control_open(tuner, job, &err);
+	struct run *run = run_open(tuner, job, &err);
 	struct trial *trial = run != NULL ? find_trial(run->job, number, &err) : NULL;
 
 	if (trial == NULL || job_check_give_up(trial, &err) != 0) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 		return;
 	}
-	flight_give_up(run, trial);
+	attempt_give_up(run, trial);
 	run_flush(run, key, done, arg);
 	run_wake(run);
 }
@@ -178,7 +180,7 @@ void tuner_exclude(struct tuner *tuner, const char *job, const struct tuner_tria
 		(void)exclude(run->job, exclusion, &err);
 	}
 	if (err.code != ERR_OK) {
-		tuner_reply_later(tuner, &err, done, arg);
+		reply_later(tuner, &err, done, arg);
 	} else {
 		run_flush(run, key, done, arg);
 		run_wake(run);

@@ -1,3 +1,4 @@
+/* Begins and ends the tuner, and the jobs that are submitted to it. */
 #include "tuner/tuner.h"
 
 #include <stdlib.h>
@@ -7,49 +8,14 @@
 #include "base/mem.h"
 #include "tuner/held.h"
 #include "job/import.h"
-#include "tuner/pool.h"
+#include "tuner/health.h"
+#include "tuner/launch.h"
+#include "tuner/poll.h"
+#include "tuner/reload.h"
 #include "tuner/run.h"
+#include "tuner/stop.h"
+#include "tuner/turn.h"
 #include "job/spec/spec_adviser.h"
-
-static void on_probe_timer(void *arg)
-{
-	struct tuner *tuner = arg;
-
-	sched_probe(&tuner->sched);
-	tuner_watch_health(tuner);
-}
-
-static void wake_all_watches(struct tuner *tuner)
-{
-	for (size_t i = 0; i < tuner->runs.capacity; i++) {
-		if (tuner->runs.slots[i].key != NULL) {
-			run_wake_watches((struct run *)tuner->runs.slots[i].value); /* NOLINT */
-		}
-	}
-}
-
-void tuner_watch_health(struct tuner *tuner)
-{
-	if (tuner->down_told != tuner->sched.down) {
-		tuner->down_told = tuner->sched.down;
-		wake_all_watches(tuner);
-	}
-	if (tuner->sched.down > 0 && !tuner->stopping &&
-	    !io_timer_active(tuner->io, &tuner->probe_timer)) {
-		io_timer_start(tuner->io, &tuner->probe_timer, tuner->options.evaluator_probe_ms);
-	}
-}
-
-json_t *tuner_evaluator_health(const struct tuner *tuner, const char *url)
-{
-	return evaluator_health(sched_evaluator(&tuner->sched, url), &tuner->io->clock);
-}
-
-void tuner_evaluator_is_well(struct tuner *tuner, const char *url)
-{
-	sched_well(&tuner->sched, url);
-	tuner_watch_health(tuner);
-}
 
 static void init_stats(struct tuner_stats *stats)
 {
@@ -59,12 +25,15 @@ static void init_stats(struct tuner_stats *stats)
 	}
 }
 
+static const struct tuner_up up = {turn_take, launch_send, reload_later, poll_serve};
+
 struct tuner *tuner_create(const struct tuner_options *options)
 {
 	struct tuner *tuner = mem_new(1, sizeof(*tuner));
 
 	tuner->options = *options;
 	tuner->io = options->io;
+	tuner->up = &up;
 	tuner->callback_url = mem_dup(options->callback_url);
 	sched_init(&tuner->sched, &tuner->io->clock);
 	quota_init(&tuner->quota, &options->quota, &tuner->io->clock);
@@ -75,7 +44,7 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	workers_init(&tuner->workers, &tuner->io->clock);
 	init_stats(&tuner->stats);
 	reload_init(tuner);
-	io_timer_init(options->io, &tuner->probe_timer, on_probe_timer, tuner);
+	health_init(tuner);
 	return tuner;
 }
 
@@ -121,13 +90,6 @@ static struct run *any_run(const struct tuner *tuner)
 	return NULL;
 }
 
-static void on_timers_closed(void *arg)
-{
-	struct tuner *tuner = arg;
-
-	tuner->stopped(tuner->stopped_arg);
-}
-
 static void close_runs(struct tuner *tuner)
 {
 	struct run *run;
@@ -143,24 +105,7 @@ static void on_stop_timer(void *arg)
 	struct tuner *tuner = arg;
 
 	close_runs(tuner);
-	tuner_check_stopped(tuner);
-}
-
-/* Once nothing flies every run is closed; once the last one is gone the tuner has stopped. */
-void tuner_check_stopped(struct tuner *tuner)
-{
-	if (!tuner->stopping || tuner->stopped == NULL) {
-		return;
-	}
-	if (tuner->awaited == 0 && tuner->runs.count > 0) {
-		io_timer_start(tuner->io, &tuner->stop_timer, 0);
-	}
-	if (tuner->alive == 0 && tuner->runs.count == 0 && !tuner->stop_closed) {
-		tuner->stop_closed = true;
-		io_timer_close(tuner->io, &tuner->reload_timer, NULL);
-		io_timer_close(tuner->io, &tuner->probe_timer, NULL);
-		io_timer_close(tuner->io, &tuner->stop_timer, on_timers_closed);
-	}
+	stop_check(tuner);
 }
 
 void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg)
@@ -177,8 +122,8 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 	tuner->stopped_arg = arg;
 	io_timer_init(tuner->io, &tuner->stop_timer, on_stop_timer, tuner);
 	io_timer_start(tuner->io, &tuner->stop_timer, deadline_ms);
-	pools_stop(tuner);
-	tuner_check_stopped(tuner);
+	poll_stop_all(tuner);
+	stop_check(tuner);
 }
 
 int tuner_may_submit(struct tuner *tuner, const char *owner, size_t bytes, bool dry,

@@ -1,11 +1,13 @@
-#include "tuner/run.h"
+/* Carries out what jobs decide. */
+#include "tuner/turn.h"
 
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "job/next.h"
-#include "tuner/flight.h"
+#include "tuner/launch.h"
+#include "tuner/run.h"
 
 /*
  * A turn: what the job decides is carried out, and what it has recorded is handed to the store. It is
@@ -34,7 +36,7 @@ static void ask_baseline(struct run *run, const struct next *next)
 
 	(void)next;
 	if (place >= 0) {
-		flight_start(run, job_ask_baseline(run->job), place);
+		launch_start(run, job_ask_baseline(run->job), place);
 	} else {
 		run_wake_watches(run); /* what it waits for is no event */
 	}
@@ -45,7 +47,7 @@ static void retry(struct run *run, const struct next *next)
 	int place = sched_take(&run->seat);
 
 	if (place >= 0) {
-		flight_start(run, run->job->trials[next->trial], place);
+		launch_start(run, run->job->trials[next->trial], place);
 		run_wake(run);
 	}
 }
@@ -55,7 +57,7 @@ static void confirm(struct run *run, const struct next *next)
 	int place = sched_take_at(&run->seat, next->where);
 
 	if (place >= 0) {
-		flight_start(run, job_ask_again(run->job, next), place);
+		launch_start(run, job_ask_again(run->job, next), place);
 	}
 }
 
@@ -69,7 +71,7 @@ static void on_question(struct run *run, const struct ask *ask)
 		sched_give_back(&run->seat, ask->place);
 	}
 	if (trial != NULL) {
-		flight_start(run, trial, advice ? -1 : ask->place);
+		launch_start(run, trial, advice ? -1 : ask->place);
 	}
 }
 

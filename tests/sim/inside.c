@@ -2,8 +2,7 @@
 #include "tests/sim/judge.h"
 
 #include "dispatch/sched.h"
-#include "tuner/flight.h"
-#include "tuner/run.h"
+#include "tuner/parts.h"
 
 struct count {
 	size_t flights, held, asks;

@@ -1,4 +1,5 @@
-#include "tuner/flight.h"
+/* Writes questions, the same for all who measure. */
+#include "tuner/asking.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +8,6 @@
 #include "job/spec/codec_config.h"
 #include "job/remark.h"
 #include "job/spec/spec_read.h"
-
-/* What whoever measures is asked, and what the answer may hold: the same for all of them. */
 
 static const char *const question_names[] = {
 	[QUESTION_BASELINE] = "baseline",
@@ -152,7 +151,7 @@ static void add_circumstances(json_t *body, const struct trial *trial)
 	}
 }
 
-json_t *flight_document(struct flight *flight)
+json_t *asking_document(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
 	const struct run *run = flight->run;
@@ -164,7 +163,7 @@ json_t *flight_document(struct flight *flight)
 	body = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s, s:s}", "job", run->job->id, "lease",
 			 trial->lease, "trial", (json_int_t)trial->number, "attempt",
 			 (json_int_t)trial->attempts, "question",
-			 question_names[flight_asks(trial)], "config",
+			 question_names[asking_kind(trial)], "config",
 			 codec_config_json(run->job->spec, trial->config, false), "callback",
 			 callback, "expires_at", clock_format(flight->expires_at, expires));
 	add_circumstances(body, trial);
@@ -177,7 +176,7 @@ json_t *flight_document(struct flight *flight)
 	return body;
 }
 
-struct answer_expect flight_expectation(struct flight *flight)
+struct answer_expect asking_expectation(struct flight *flight)
 {
 	const struct trial *trial = flight->trial;
 	struct answer_expect expect = spec_needs_expect(&flight->run->needs);

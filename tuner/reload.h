@@ -1,0 +1,16 @@
+/* Jobs are read back from their logs: at start, and when what was recorded could not be stored; private to the tuner. */
+#ifndef NARROWD_TUNER_RELOAD_H
+#define NARROWD_TUNER_RELOAD_H
+
+#include "tuner/parts.h"
+
+/* Reads the job again from the store, now or as soon as that works. */
+void reload_later(struct tuner *tuner, const char *job);
+void reload_init(struct tuner *tuner);
+void reload_finish(struct tuner *tuner);
+/* The job as its log leaves it; `cells` are its spec, capability and evaluator. NULL when they cannot
+ * be read, or the strategy is not there any more. With `apart` on any thread. */
+struct job *reload_read(const struct tuner_io *io, bool apart, const char *id, char *const *cells,
+			struct err *reterr);
+
+#endif
