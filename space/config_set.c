@@ -58,7 +58,7 @@ bool config_set_has(const struct config_set *set, const struct config *config)
 static struct config *scan(const struct config_set *set, const struct product *product,
 			   struct rng *rng)
 {
-	uint64_t size = product->size;
+	uint64_t size = product_count(product);
 	uint64_t first = rng_below(rng, size);
 
 	for (uint64_t i = 0; i < size; i++) {

@@ -19,6 +19,7 @@ static void add_dimension(struct product *product, size_t dimension, uint16_t ch
 static void init(struct product *product, const struct space *space, bool full)
 {
 	product->space = space;
+	product->bans = NULL;
 	product->dimensions = mem_new(space->dimension_count, sizeof(*product->dimensions));
 	product->choices = mem_new(space->dimension_count, sizeof(*product->choices));
 	product->dimension_count = 0;
@@ -55,34 +56,94 @@ void product_finish(struct product *product)
 
 struct config *product_config(const struct product *product, const uint16_t *digits)
 {
-	struct config_change *changes = mem_new(product->dimension_count, sizeof(*changes));
+	const struct space *space = product->space;
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
 	struct config *config;
-	size_t count = 0;
 
 	for (size_t i = 0; i < product->dimension_count; i++) {
-		if (digits[i] != 0) {
-			changes[count++] =
-				(struct config_change){product->dimensions[i], digits[i]};
-		}
+		choices[product->dimensions[i]] = digits[i];
 	}
-	config = config_from_changes(product->space, changes, count);
-	free(changes);
+	if (product->bans != NULL) {
+		bans_apply(product->bans, space, choices);
+	}
+	config = config_create(space, choices);
+	free(choices);
 	return config;
+}
+
+/* NULL when the operator can be in the mode of the choice. */
+static const struct ban *find_ban(const struct product *product, size_t op, uint16_t choice)
+{
+	enum mode mode = space_kind(product->space, op)->choices[choice].mode;
+
+	return product->bans != NULL ? bans_find(product->bans, op, mode) : NULL;
+}
+
+/* Whether a choice stands in for the operator's default. */
+static bool stands_in(const struct product *product, size_t dimension, uint16_t choice)
+{
+	const struct ban *ban =
+		dimension < product->space->op_count ? find_ban(product, dimension, 0) : NULL;
+
+	return ban != NULL && ban->instead == choice;
 }
 
 bool product_digits(const struct product *product, const struct config *config,
 		    uint16_t *ret_digits)
 {
-	size_t found = 0;
+	const struct space *space = product->space;
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+	bool inside = true;
 
+	config_expand(config, space, choices);
 	for (size_t i = 0; i < product->dimension_count; i++) {
-		ret_digits[i] = config_choice(config, product->dimensions[i]);
-		if (ret_digits[i] >= product->choices[i]) {
-			return false;
-		}
-		found += ret_digits[i] != 0;
+		uint16_t *choice = &choices[product->dimensions[i]];
+
+		ret_digits[i] = *choice < product->choices[i] ? *choice : 0;
+		*choice -= ret_digits[i];
 	}
-	return found == config->count;
+	for (size_t d = 0; d < space->dimension_count && inside; d++) {
+		inside = choices[d] == 0 || stands_in(product, d, choices[d]);
+	}
+	free(choices);
+	return inside;
+}
+
+/* The digits that make different configs, in order; their number. */
+static uint16_t list_digits(const struct product *product, size_t i, uint16_t *ret)
+{
+	uint32_t dimension = product->dimensions[i];
+	bool of_op = dimension < product->space->op_count;
+	uint16_t count = 0;
+
+	for (uint16_t digit = 0; digit < product->choices[i]; digit++) {
+		if (!of_op || find_ban(product, dimension, digit) == NULL) {
+			ret[count++] = digit;
+		}
+	}
+	if (count == 0) {
+		ret[count++] = 0;
+	}
+	return count;
+}
+
+uint64_t product_count(const struct product *product)
+{
+	uint64_t count = 1;
+
+	if (product->bans == NULL || product->bans->count == 0) {
+		return product->size;
+	}
+	for (size_t i = 0; i < product->dimension_count; i++) {
+		uint16_t *digits = mem_new(product->choices[i], sizeof(*digits));
+
+		if (__builtin_mul_overflow(count, (uint64_t)list_digits(product, i, digits),
+					   &count)) {
+			count = UINT64_MAX;
+		}
+		free(digits);
+	}
+	return count;
 }
 
 struct config *product_at(const struct product *product, uint64_t number)
@@ -91,8 +152,12 @@ struct config *product_at(const struct product *product, uint64_t number)
 	struct config *config;
 
 	for (size_t i = product->dimension_count; i-- > 0;) {
-		digits[i] = (uint16_t)(number % product->choices[i]);
-		number /= product->choices[i];
+		uint16_t *list = mem_new(product->choices[i], sizeof(*list));
+		uint16_t count = list_digits(product, i, list);
+
+		digits[i] = list[number % count];
+		number /= count;
+		free(list);
 	}
 	config = product_config(product, digits);
 	free(digits);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "space/bans.h"
 #include "space/config.h"
 #include "space/space.h"
 
@@ -23,13 +24,18 @@ struct product {
 	uint16_t *choices;         /* how many each of them has */
 	size_t dimension_count;
 	uint64_t size; /* UINT64_MAX when there are more */
+	/* What operators cannot be in, borrowed, or NULL. Digits stay what they are, and configs have what stands
+	 * in instead, also where that lies outside of the product. */
+	const struct bans *bans;
 };
 
 void product_init(struct product *product, const struct space *space);
 /* With every choice of every operator: fallback to high precision too. */
 void product_init_full(struct product *product, const struct space *space);
 void product_finish(struct product *product);
-/* Config number `number` < size; the caller destroys it. */
+/* How many configs there are, without those that are the same for what stands in; `size` without bans. */
+uint64_t product_count(const struct product *product);
+/* Config number `number` < product_count(); the caller destroys it. */
 struct config *product_at(const struct product *product, uint64_t number);
 /* One uniform choice for each dimension, drawn in order; the caller destroys it. */
 struct config *product_draw(const struct product *product, struct rng *rng);

@@ -59,6 +59,7 @@ static struct config *config_under(const struct alphas *alphas, size_t extra, ui
 
 		choices[op] = kind->per_mode[mode] > 0 ? kind->first[mode] : 0;
 	}
+	bans_apply(&alphas->trials->culprit.bans, space, choices);
 	for (size_t i = 1; i < space->extra_count; i++) {
 		choices[space->op_count + i] = i == extra ? value : alphas->chosen[i];
 	}
@@ -88,7 +89,7 @@ bool alphas_ask(const struct alphas *alphas, struct question *out)
 
 	out->kind = QUESTION_EVALUATE;
 	out->stage = "default";
-	out->config = config_from_changes(space, NULL, 0);
+	out->config = alphas->settled ? alphas_default(alphas) : trials_default(alphas->trials);
 	if (is_new(alphas, out)) {
 		return true;
 	}

@@ -104,7 +104,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	(void)reterr;
 	bayesian->ucb = strcmp(args->texts[ARG_ACQUISITION], "ucb") == 0;
 	bayesian->startup = (size_t)args->numbers[ARG_STARTUP];
-	trials_init(&bayesian->trials, problem->space, args->numbers[ARG_FALLBACK] != 0);
+	trials_init(&bayesian->trials, problem, args->numbers[ARG_FALLBACK] != 0);
 	distance_init(&bayesian->distance, &bayesian->trials);
 	gp_init(&bayesian->margin, &bayesian->distance, matern);
 	gp_init(&bayesian->objective, &bayesian->distance, matern);
@@ -463,7 +463,11 @@ static struct config *suggest(const struct bayesian *bayesian, struct rng *rng)
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct bayesian *bayesian = state;
+	enum step step = culprit_next(&bayesian->trials.culprit, &bayesian->trials.seen, out);
 
+	if (step != STEP_DONE) {
+		return step;
+	}
 	out->config = trials_begin(&bayesian->trials, bayesian->startup, &rng, &out->stage);
 	if (out->config == NULL) {
 		out->config = suggest(bayesian, &rng);
@@ -476,7 +480,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops bayesian_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 3,
+	.version = 4,
 	.name = "bayesian",
 	.summary = "Fits Gaussian processes to what was measured and asks where most is to be "
 		   "gained.",

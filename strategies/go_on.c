@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "strategies/registry.h"
-#include "strategies/sgp.h"
+#include "strategies/sgp_state.h"
 
 void go_on_init(struct go_on *go_on, const struct problem *problem)
 {
@@ -28,7 +28,7 @@ static void begin(struct go_on *go_on)
 	args_init(&args, sgp_strategy.params);
 	go_on->state = mem_new(1, sgp_strategy.state_size(go_on->problem));
 	(void)sgp_strategy.init(go_on->state, go_on->problem, &args, &err); /* cannot fail */
-	sgp_catch_up(go_on->state, go_on->events, go_on->count);
+	sgp_state_apply(go_on->state, go_on->events, go_on->count);
 	free(go_on->events);
 	go_on->events = NULL;
 }

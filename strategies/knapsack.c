@@ -18,6 +18,8 @@
 
 enum { MOST_BUDGETS = 12, RETRIES = 40 };
 
+/* Of a default that cannot be run. */
+static const double guessed_loss = 2;
 static const double first_budget = 0.7, target = 0.9, narrow = 1.05;
 
 /* Of the time in fp32, where nobody says how long operators take: quantized, bf16, fp16, fp32. */
@@ -35,6 +37,7 @@ struct knapsack {
 	bool score_asked, score_told;
 	bool started, met; /* whether the default was told; whether anything met the criterion */
 	int64_t out;       /* the trial that is without an answer, or 0 */
+	bool testing;      /* ... which is a group test, and of no budget */
 	int budgets;       /* tried */
 	double low, high;  /* budgets: met with the one, missed with the other; 0 and INFINITY */
 	double fails_from, fails_to; /* between them: what could not be run; 0 without any */
@@ -61,10 +64,11 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	k->problem = problem;
 	k->high = INFINITY;
 	k->budget = first_budget;
-	trials_init(&k->trials, problem->space, true);
+	trials_init(&k->trials, problem, true);
 	alphas_init(&k->alphas, &k->trials, true);
 	effects_init(&k->effects, problem);
 	k->effects.extras = k->alphas.chosen;
+	k->effects.bans = &k->trials.culprit.bans;
 	k->wants_scores = effects_wants_scores(&k->effects, problem);
 	k->costs = mem_new(k->effects.option_count, sizeof(*k->costs));
 	k->borders = mem_new(k->effects.op_count, sizeof(*k->borders));
@@ -99,9 +103,11 @@ static void calibrate(struct knapsack *k, double loss)
 	double expected;
 
 	effects_expect(&k->effects, 1, 1);
+	bans_apply(k->effects.bans, k->effects.space, options);
 	expected = effects_loss(&k->effects, options);
 	k->default_loss = fmax(loss, 0.2);
 	effects_expect(&k->effects, 1, expected > 0 ? k->default_loss / expected : 1);
+	effects_ban(&k->effects, k->effects.losses);
 	k->started = true;
 	free(options);
 }
@@ -138,9 +144,13 @@ static void leave_failures(struct knapsack *k)
 	}
 }
 
-static void note_failure(struct knapsack *k)
+/* Where somebody is to blame the same budget gives another config, without the culprit. */
+static void note_failure(struct knapsack *k, const struct config *config)
 {
-	k->budgets++;
+	k->budgets += k->started;
+	if (!k->started || culprit_blames(&k->trials.culprit, config)) {
+		return;
+	}
 	k->fails_from = k->fails_to > 0 ? fmin(k->fails_from, k->budget) : k->budget;
 	k->fails_to = fmax(k->fails_to, k->budget);
 	leave_failures(k);
@@ -169,6 +179,17 @@ static bool is_default(const struct knapsack *k, const struct config *config)
 	return same;
 }
 
+/* Whether it is what is asked to find out who is to blame. */
+static bool is_test(const struct knapsack *k, const struct config *config)
+{
+	struct question test = {0};
+	enum step step = culprit_next(&k->trials.culprit, &k->trials.seen, &test);
+	bool same = step == STEP_ASK && config_equal(test.config, config);
+
+	question_finish(&test);
+	return same;
+}
+
 static void take(struct knapsack *k, const struct event *event)
 {
 	bool asked = event->type == EVENT_ASKED;
@@ -185,8 +206,13 @@ static void take(struct knapsack *k, const struct event *event)
 	if (event->kind != QUESTION_EVALUATE) {
 		return;
 	}
+	if (asked) {
+		k->testing = is_test(k, event->config);
+	}
 	(void)trials_apply(&k->trials, event);
 	alphas_apply(&k->alphas);
+	effects_ban(&k->effects, k->costs);
+	effects_ban(&k->effects, k->effects.losses);
 	if (!config_set_has(&k->seen, event->config)) {
 		config_set_add(&k->seen, event->config);
 	}
@@ -200,17 +226,18 @@ static void take(struct knapsack *k, const struct event *event)
 		return;
 	}
 	k->out = 0;
-	loss = event->type == EVENT_TOLD
-		       ? effects_measured_loss(k->problem->criterion, event->margin)
-		       : 2;
-	if (!k->started) {
-		if (is_default(k, event->config)) {
-			calibrate(k, loss);
-		}
-	} else if (event->type != EVENT_TOLD) {
-		note_failure(k);
-	} else {
+	if (k->testing) {
+		return;
+	}
+	if (event->type != EVENT_TOLD) {
+		note_failure(k, event->config);
+		return;
+	}
+	loss = effects_measured_loss(k->problem->criterion, event->margin);
+	if (k->started) {
 		move_budget(k, event->feasible, loss);
+	} else if (is_default(k, event->config)) {
+		calibrate(k, loss);
 	}
 }
 
@@ -253,11 +280,27 @@ static struct config *propose(const struct knapsack *k)
 	return k->budgets < MOST_BUDGETS && !narrow_enough ? solve(k) : NULL;
 }
 
+/* It cannot be run, and nobody is left to be blamed for it: what it loses is guessed. */
+static void give_default_up(struct knapsack *k)
+{
+	struct question test = {0};
+	struct config *usual = alphas_default(&k->alphas);
+	bool asked = k->alphas.settled && config_set_has(&k->seen, usual);
+
+	if (!k->started && k->out == 0 && asked &&
+	    culprit_next(&k->trials.culprit, &k->trials.seen, &test) == STEP_DONE) {
+		calibrate(k, guessed_loss);
+	}
+	question_finish(&test);
+	config_destroy(usual);
+}
+
 static void apply(void *state, const struct event *event)
 {
 	struct knapsack *k = state;
 
 	take(k, event);
+	give_default_up(k);
 	if (k->started && k->out == 0 && !k->over && k->rest.problem != NULL) {
 		struct config *config = propose(k);
 
@@ -281,6 +324,9 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	if (k->out > 0 || (k->score_asked && !k->score_told)) {
 		return STEP_WAIT;
 	}
+	if (culprit_next(&k->trials.culprit, &k->trials.seen, out) == STEP_ASK) {
+		return STEP_ASK;
+	}
 	out->kind = QUESTION_EVALUATE;
 	out->stage = k->started ? "knapsack" : "default";
 	if (!k->started && !k->alphas.settled && alphas_ask(&k->alphas, out)) {
@@ -295,7 +341,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops knapsack_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 4,
+	.version = 5,
 	.name = "knapsack",
 	.summary =
 		"Takes the fastest config whose expected loss stays within a budget, and bisects "

@@ -114,7 +114,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	tpe->candidates = (size_t)args->numbers[ARG_CANDIDATES];
 	tpe->startup = (size_t)args->numbers[ARG_STARTUP];
 	tpe->share = args->numbers[ARG_SHARE];
-	trials_init(&tpe->trials, problem->space, args->numbers[ARG_FALLBACK] != 0);
+	trials_init(&tpe->trials, problem, args->numbers[ARG_FALLBACK] != 0);
 	parzen_init(&tpe->parzen, &tpe->trials, args->numbers[ARG_BANDWIDTH]);
 	return 0;
 }
@@ -397,7 +397,11 @@ static struct config *suggest(const struct tpe *tpe, struct rng *rng)
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct tpe *tpe = state;
+	enum step step = culprit_next(&tpe->trials.culprit, &tpe->trials.seen, out);
 
+	if (step != STEP_DONE) {
+		return step;
+	}
 	out->config = trials_begin(&tpe->trials, tpe->startup, &rng, &out->stage);
 	if (out->config == NULL) {
 		out->config = suggest(tpe, &rng);
@@ -410,7 +414,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops tpe_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 2,
+	.version = 3,
 	.name = "tpe",
 	.summary = "Draws configs that resemble the good trials more than the others.",
 	.when = "For spaces of any size when nothing is known of the operators and a hundred "

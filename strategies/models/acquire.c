@@ -61,6 +61,12 @@ static void costs_finish(struct costs *costs)
 	free(costs->borders);
 }
 
+static void costs_ban(struct costs *costs, const struct effects *effects)
+{
+	effects_ban(effects, costs->losses);
+	effects_ban(effects, costs->latencies);
+}
+
 static void selection_init(struct selection *selection, const struct effects *effects)
 {
 	selection->options = mem_new(effects->space->dimension_count, sizeof(uint16_t));
@@ -101,6 +107,7 @@ static void search_init(struct search *search, const struct beliefs *beliefs)
 	}
 	latency_model_options(effects, beliefs->latency.weights, search->means.latencies,
 			      search->means.borders);
+	costs_ban(&search->means, effects);
 }
 
 static void search_finish(struct search *search)
@@ -208,15 +215,20 @@ static void consider(struct search *search)
 {
 	struct selection *at_hand = &search->at_hand;
 	bool first = search->best.config == NULL;
+	const struct effects *effects = &search->beliefs->effects;
 	struct spreads spreads = {0};
-	double score = score_at_hand(search, &spreads);
+	double score;
 
+	if (effects->bans != NULL) {
+		bans_apply(effects->bans, effects->space, at_hand->options);
+	}
+	score = score_at_hand(search, &spreads);
 	search->most.loss = fmax(search->most.loss, wider * spreads.loss);
 	search->most.latency = fmax(search->most.latency, wider * spreads.latency);
 	if (score <= search->score && !first) {
 		return;
 	}
-	at_hand->config = effects_config(&search->beliefs->effects, at_hand->options);
+	at_hand->config = effects_config(effects, at_hand->options);
 	if (!config_set_has(&search->beliefs->trials.seen, at_hand->config)) {
 		struct selection was = search->best;
 
@@ -273,6 +285,7 @@ static void draw(struct search *search, struct rng *rng)
 	linear_sample(&beliefs->latency, rng, search->latency_draw);
 	latency_model_options(&beliefs->effects, search->latency_draw, search->drawn.latencies,
 			      search->drawn.borders);
+	costs_ban(&search->drawn, &beliefs->effects);
 }
 
 /* Starts from a selection of operators and changes some of them. */

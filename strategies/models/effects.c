@@ -30,6 +30,8 @@ static const double least_score = 0.02;
 
 /* What a bit less makes of a loss, and the power of a group's size that it grows with. */
 static const double per_bit = 4, of_group_size = 0.3;
+/* Of the tag of a quantized mode that is not the operator's default: its number takes the place of the atom. */
+static const enum item mode_item = ITEM_COUNT;
 /* What precision gains are against. */
 static const double high_bits = 16;
 
@@ -126,6 +128,11 @@ static void describe(struct effects *effects, const struct kind *kind, size_t op
 	effects->factors[place] = mode_factors[choice->mode];
 	effects->paces[place] =
 		mode_is_quantized(choice->mode) ? pace_of(effects, kind, option) : 1;
+	if (!effects->first_rules && mode_is_quantized(choice->mode) &&
+	    choice->mode != kind->choices[0].mode) {
+		effects->tags[place] |= UINT32_C(1)
+					<< intern_tag(effects, mode_item, (uint16_t)choice->mode);
+	}
 	for (int item = 0; item < ITEM_COUNT && mode_is_quantized(choice->mode); item++) {
 		uint16_t atom = choice->options[item];
 
@@ -422,10 +429,12 @@ void effects_expect(struct effects *effects, double exponent, double scale)
 	}
 }
 
-bool effects_tag_is_width(const struct effects *effects, size_t tag)
+bool effects_tag_is_coarse(const struct effects *effects, size_t tag)
 {
-	return !effects->first_rules && tag < effects->tag_count &&
-	       is_width((enum item)effects->tag_items[tag]);
+	bool used = !effects->first_rules && tag < effects->tag_count;
+
+	return used && (effects->tag_items[tag] == mode_item ||
+			is_width((enum item)effects->tag_items[tag]));
 }
 
 void effects_options(const struct effects *effects, const struct config *config,
@@ -434,12 +443,28 @@ void effects_options(const struct effects *effects, const struct config *config,
 	config_expand(config, effects->space, ret_options);
 }
 
+void effects_ban(const struct effects *effects, double *of_options)
+{
+	for (size_t i = 0; effects->bans != NULL && i < effects->bans->count; i++) {
+		const struct ban *ban = &effects->bans->list[i];
+		const struct kind *kind = space_kind(effects->space, ban->op);
+		double *of_op = of_options + effects->first[ban->op];
+
+		for (uint16_t k = 0; k < kind->per_mode[ban->mode]; k++) {
+			of_op[kind->first[ban->mode] + k] = of_op[ban->instead];
+		}
+	}
+}
+
 struct config *effects_config(const struct effects *effects, const uint16_t *options)
 {
 	uint16_t *choices = mem_new(effects->space->dimension_count, sizeof(*choices));
 	struct config *config;
 
 	memcpy(choices, options, effects->op_count * sizeof(*choices));
+	if (effects->bans != NULL) {
+		bans_apply(effects->bans, effects->space, choices);
+	}
 	for (size_t i = 1; effects->extras != NULL && i < effects->space->extra_count; i++) {
 		choices[effects->space->op_count + i] = effects->extras[i];
 	}

@@ -9,6 +9,7 @@
 #ifndef NARROWD_STRATEGIES_MODELS_EFFECTS_H
 #define NARROWD_STRATEGIES_MODELS_EFFECTS_H
 
+#include "space/bans.h"
 #include "strategies/models/chain.h"
 #include "strategies/interface/strategy.h"
 
@@ -34,6 +35,7 @@ struct effects {
 	enum fact cost;    /* ... what they are then: of a size it is no time */
 	bool entries;      /* whether scores of options are known */
 	bool first_rules;  /* those of the job: beliefs are as they were under rules 1 */
+	const struct bans *bans; /* no config has what they ban; borrowed; NULL: nothing is */
 	const uint16_t *extras; /* what configs are made with, by extra; borrowed; NULL: defaults */
 };
 
@@ -52,13 +54,15 @@ void effects_expect(struct effects *effects, double exponent, double scale);
 /* The selection that a config is; `ret_options` has space->dimension_count elements. */
 void effects_options(const struct effects *effects, const struct config *config,
 		     uint16_t *ret_options);
+/* Makes what is banned worth as much as what stands in for it: `of_options` has a number for each option. */
+void effects_ban(const struct effects *effects, double *of_options);
 struct config *effects_config(const struct effects *effects, const uint16_t *options);
 /* How many measurements a model can take in without becoming slow. */
 size_t effects_most_rows(const struct effects *effects);
 /* How many a model can take in again and again to choose its hyperparameters. */
 size_t effects_learnt_rows(const struct effects *effects);
-/* Whether a tag is about how many bits there are, of which gains depend. */
-bool effects_tag_is_width(const struct effects *effects, size_t tag);
+/* Whether a tag is about how many bits there are, or of a mode: gains depend on those most. */
+bool effects_tag_is_coarse(const struct effects *effects, size_t tag);
 /* Sum of the expected losses. */
 double effects_loss(const struct effects *effects, const uint16_t *options);
 

@@ -12,7 +12,7 @@ enum {
 	GROUP_TAG,
 	GROUP_BORDERS,
 	GROUP_BORDER,
-	GROUP_WIDTH,
+	GROUP_COARSE,
 	CLASSES = CLASS_FP32, /* fp32 is what gains are against */
 };
 
@@ -49,10 +49,10 @@ void latency_model_init(struct linear *model, const struct effects *effects)
 	model->variances[GROUP_OP] = effects->timed ? 0.01 : 0.5;
 	for (size_t t = 0; t < EFFECTS_TAGS; t++) {
 		model->groups[l.tags + t] =
-			effects_tag_is_width(effects, t) ? GROUP_WIDTH : GROUP_TAG;
+			effects_tag_is_coarse(effects, t) ? GROUP_COARSE : GROUP_TAG;
 	}
 	model->variances[GROUP_TAG] = 0.0025;
-	model->variances[GROUP_WIDTH] = 0.04;
+	model->variances[GROUP_COARSE] = 0.04;
 	model->variances[GROUP_BORDERS] = 0.1;
 	model->variances[GROUP_BORDER] = 0.1;
 	model->noise = 0.005;

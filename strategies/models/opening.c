@@ -104,7 +104,7 @@ static struct config *heaviest_alone(const struct beliefs *beliefs, uint16_t *op
 static const struct known *find_default(const struct beliefs *beliefs)
 {
 	const struct trials *trials = &beliefs->trials;
-	struct config *config = config_from_changes(trials->product.space, NULL, 0);
+	struct config *config = trials_default(trials);
 	const struct known *found = NULL;
 
 	for (size_t i = 0; i < trials->count && found == NULL; i++) {

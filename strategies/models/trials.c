@@ -36,10 +36,14 @@ static double *places_of(const struct extra *extra, double (*place)(const char *
 	return places;
 }
 
-void trials_init(struct trials *trials, const struct space *space, bool full)
+void trials_init(struct trials *trials, const struct problem *problem, bool full)
 {
+	const struct space *space = problem->space;
+
 	memset(trials, 0, sizeof(*trials));
 	(full ? product_init_full : product_init)(&trials->product, space);
+	culprit_init(&trials->culprit, problem);
+	trials->product.bans = &trials->culprit.bans;
 	if (space_sizes(space) > 1) {
 		trials->sizes = places_of(&space->extras[0], place_of_size);
 	}
@@ -51,6 +55,7 @@ void trials_init(struct trials *trials, const struct space *space, bool full)
 void trials_finish(struct trials *trials)
 {
 	product_finish(&trials->product);
+	culprit_finish(&trials->culprit);
 	config_set_finish(&trials->seen);
 	config_destroy(trials->baseline);
 	free(trials->list);
@@ -74,6 +79,18 @@ static void grow(struct trials *trials)
 	trials->columns = columns;
 	trials->list = mem_grow(trials->list, capacity, sizeof(*trials->list));
 	trials->capacity = capacity;
+}
+
+struct config *trials_default(const struct trials *trials)
+{
+	const struct space *space = trials->product.space;
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+	struct config *config;
+
+	bans_apply(&trials->culprit.bans, space, choices);
+	config = config_create(space, choices);
+	free(choices);
+	return config;
 }
 
 /* Later trials are more often asked for. */
@@ -198,6 +215,7 @@ int trials_apply(struct trials *trials, const struct event *event)
 	struct known *trial;
 	int index;
 
+	culprit_apply(&trials->culprit, event);
 	if (event->kind == QUESTION_BASELINE && event->type == EVENT_TOLD) {
 		index = add_baseline(trials, event);
 	} else if (event->kind == QUESTION_EVALUATE) {
@@ -274,7 +292,7 @@ static struct config *between(const struct trials *trials, double share, struct 
 struct config *trials_begin(const struct trials *trials, size_t draws, struct rng *rng,
 			    const char **ret_stage)
 {
-	struct config *config = config_from_changes(trials->product.space, NULL, 0);
+	struct config *config = trials_default(trials);
 
 	*ret_stage = "default";
 	if (!config_set_has(&trials->seen, config)) {

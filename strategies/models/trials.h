@@ -10,6 +10,7 @@
 
 #include "space/config_set.h"
 #include "space/product.h"
+#include "strategies/models/culprit.h"
 #include "strategies/interface/strategy.h"
 
 enum {
@@ -41,7 +42,8 @@ struct repeat {
 struct trials {
 	struct product product;
 	struct config_set seen;
-	struct known *list; /* oldest first */
+	struct culprit culprit; /* what it bans no config of the product has */
+	struct known *list;     /* oldest first */
 	size_t count, capacity;
 	size_t told;
 	struct repeat *repeats; /* that were asked for, oldest first; owned */
@@ -55,8 +57,10 @@ struct trials {
 };
 
 /* `full`: the product has every choice, not only those of the default mode. */
-void trials_init(struct trials *trials, const struct space *space, bool full);
+void trials_init(struct trials *trials, const struct problem *problem, bool full);
 void trials_finish(struct trials *trials);
+/* The space's default, but for what is banned; the caller destroys it. */
+struct config *trials_default(const struct trials *trials);
 /* Returns the trial that the event is about, or TRIALS_NONE when it says nothing of the product. */
 int trials_apply(struct trials *trials, const struct event *event);
 static inline const uint16_t *trials_column(const struct trials *trials, size_t digit)

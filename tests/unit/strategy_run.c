@@ -100,6 +100,7 @@ struct run_case run_case_make(uint64_t seed)
 
 	return (struct run_case){
 		.seed = seed,
+		.rules = 1 + (int64_t)(seed / 12 % 2),
 		.space = random_space(&rng, seed % 3 == 0),
 		.failure_rate = failure_rates[rng_below(&rng, COUNT(failure_rates))],
 		.levels = levels[rng_below(&rng, COUNT(levels))],
@@ -144,6 +145,7 @@ void run_init(struct run *run, const struct run_case *c, const struct strategy_o
 	memset(run, 0, sizeof(*run));
 	run->c = c;
 	run->ops = ops;
+	run->criterion.rules = run->objective.rules = c->rules;
 	run->criterion.metric_count = 1;
 	run->criterion.metrics[0].higher_is_better = true;
 	run->criterion.metrics[0].tolerable_loss = 0.01;

@@ -16,6 +16,7 @@ size_t run_limit(const struct strategy_ops *ops);
 struct run_case {
 	uint64_t seed;
 	struct space *space;
+	int64_t rules; /* of the job; 0 is 1 */
 	double failure_rate;
 	int levels; /* how many different merits there are: few mean many ties */
 };

@@ -5,6 +5,8 @@
 #include "space_kit.h"
 #include "strategies/models/gp.h"
 
+static const struct objective no_objective;
+
 static struct space *space_of(size_t count)
 {
 	static const char *const modes = "static a.scheme=x,y; bf16; fp32";
@@ -54,7 +56,7 @@ Test(bayesian, a_process_goes_through_what_it_knows)
 	struct gp gp;
 	struct gp_fit fit;
 
-	trials_init(&trials, space, true);
+	trials_init(&trials, &(struct problem){.space = space, .objective = &no_objective}, true);
 	tell_all(&trials, configs, values, COUNT);
 	distance_init(&distance, &trials);
 	for (int matern = 0; matern < 2; matern++) {

@@ -20,6 +20,8 @@ static struct space *space_of(const struct kit_op *ops, size_t sizes)
 	return space;
 }
 
+static const struct objective no_objective;
+
 static struct space *small_space(void)
 {
 	static const struct kit_op ops[] = {{"a", "Conv2d", "static a.scheme=x,y; bf16; fp32"},
@@ -77,7 +79,8 @@ static void world_init(struct world *world)
 		.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true, .objective = 1};
 
 	*world = (struct world){.space = small_space()};
-	trials_init(&world->trials, world->space, true);
+	trials_init(&world->trials,
+		    &(struct problem){.space = world->space, .objective = &no_objective}, true);
 	cr_assert_eq(world->trials.product.size, 3 * 4 * 3);
 	cr_assert_eq(trials_apply(&world->trials, &baseline), 0);
 }
@@ -297,7 +300,7 @@ Test(tpe, effects_are_learnt_from_the_latest_measurements)
 	struct additive additive;
 	struct trials trials;
 
-	trials_init(&trials, space, true);
+	trials_init(&trials, &(struct problem){.space = space, .objective = &no_objective}, true);
 	for (uint64_t i = 0; i < COUNT; i++) {
 		tell(&trials, configs, i, EVENT_TOLD, 1, i < 44 ? 1000 : 2);
 		tell(&trials, configs, i, i == 100 ? EVENT_FAILED : EVENT_TOLD, 1,

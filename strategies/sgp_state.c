@@ -1,0 +1,278 @@
+#include "strategies/sgp_state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "strategies/models/certainty.h"
+#include "strategies/models/latency_model.h"
+#include "strategies/models/near_copy.h"
+#include "strategies/models/repeats.h"
+#include "strategies/rows.h"
+
+enum {
+	LEARN_UNTIL = 12, /* known trials: anew at each; then as they double by half */
+	LEARN_IN_DOUBT = 3,
+	MOST_DRAWN = 2000,      /* operators */
+	MOST_DRAWN_FIRST = 500, /* the same, under rules 1 */
+	DOUBT_AFTER = 5,        /* trials */
+	MOST_REPEATS = 7,       /* of one config */
+};
+
+/* What meets the criterion with this probability is handed over. */
+static const double sure = 0.99;
+/* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
+ * sure costs trials. */
+static const double probable = 0.5;
+/* Of an objective that is not taken for exact, relative to the baseline's. */
+static const double least_jitter = 1e-4;
+
+static void expect_some_loss(struct sgp *sgp)
+{
+	uint16_t *options = mem_new(sgp->beliefs.effects.op_count, sizeof(*options));
+	double loss = effects_loss(&sgp->beliefs.effects, options);
+
+	effects_expect(&sgp->beliefs.effects, 1, loss > 0 ? 3 / loss : 1);
+	free(options);
+}
+
+void sgp_state_init(struct sgp *sgp, const struct problem *problem)
+{
+	sgp->problem = problem;
+	sgp->beliefs.best = 1;
+	sgp->evidence[0] = 1;
+	sgp->jitter = NAN;
+	sgp->accepted = sgp->candidate = sgp->doubted = SIZE_MAX;
+	sgp->beliefs.incumbent = SIZE_MAX;
+	trials_init(&sgp->beliefs.trials, problem, true);
+	alphas_init(&sgp->alphas, &sgp->beliefs.trials, false);
+	effects_init(&sgp->beliefs.effects, problem);
+	sgp->beliefs.effects.extras = sgp->alphas.chosen;
+	sgp->beliefs.effects.bans = &sgp->beliefs.trials.culprit.bans;
+	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
+	expect_some_loss(sgp);
+	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
+	draws_init(&sgp->beliefs.draws, &sgp->beliefs.effects);
+	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
+	sgp->beliefs.told_noise = mem_new(sgp->beliefs.effects.op_count, sizeof(bool));
+}
+
+void sgp_state_finish(struct sgp *sgp)
+{
+	trials_finish(&sgp->beliefs.trials);
+	alphas_finish(&sgp->alphas);
+	effects_finish(&sgp->beliefs.effects);
+	linear_finish(&sgp->beliefs.loss);
+	linear_finish(&sgp->beliefs.latency);
+	draws_finish(&sgp->beliefs.draws);
+	free(sgp->beliefs.told_noise);
+}
+
+static double relative(const struct sgp *sgp, double objective)
+{
+	return objective_relative(sgp->problem->objective, objective,
+				  sgp->beliefs.trials.baseline_objective);
+}
+
+/*
+ * Of a trial; that of the baseline for SIZE_MAX. Where the objective is noisy the fastest of many is the luckiest,
+ * so that the model says how fast it is.
+ */
+static double objective_at(const struct sgp *sgp, size_t index)
+{
+	const struct beliefs *beliefs = &sgp->beliefs;
+	struct linear_row row = {0};
+	uint16_t *options;
+	double mean;
+
+	if (index == SIZE_MAX || !(sgp->jitter > least_jitter)) {
+		return index != SIZE_MAX ? relative(sgp, beliefs->trials.list[index].objective) : 1;
+	}
+	options = rows_options(&beliefs->effects, beliefs->trials.list[index].config);
+	mean = latency_model_row(&beliefs->effects, options, &row);
+	mean += linear_mean(&beliefs->latency, &row);
+	linear_row_finish(&row);
+	free(options);
+	return mean;
+}
+
+/* With scores there is little to tell operators apart, and with many draws cost too much. */
+static void draw(struct sgp *sgp, const struct measured *losses)
+{
+	const struct effects *effects = &sgp->beliefs.effects;
+	size_t most = effects->first_rules ? MOST_DRAWN_FIRST : MOST_DRAWN;
+	bool awaited = sgp->wants_scores && !sgp->score_told;
+
+	if (awaited || effects->scored || effects->op_count > most) {
+		return;
+	}
+	draws_update(&sgp->beliefs.draws, &sgp->beliefs.loss, losses,
+		     rng_make(sgp->problem->seed, RNG_BELIEF, losses->count));
+	sgp->beliefs.drawn = sgp->met || (!effects->first_rules && draws_ruined(losses));
+}
+
+bool sgp_state_doubts(const struct sgp *sgp)
+{
+	return sgp->candidate != sgp->accepted;
+}
+
+static bool is_time_to_learn(const struct sgp *sgp)
+{
+	return sgp->told > 2 &&
+	       (sgp->told <= LEARN_UNTIL || 2 * sgp->told >= 3 * sgp->learnt ||
+		(sgp_state_doubts(sgp) && sgp->told >= sgp->learnt + LEARN_IN_DOUBT));
+}
+
+/* How noisy measurements are, by the model and by what tells better. */
+static void weigh_noises(struct sgp *sgp, const struct measured *losses)
+{
+	struct beliefs *beliefs = &sgp->beliefs;
+	size_t best = 0;
+
+	memcpy(sgp->noises, sgp->evidence, sizeof(sgp->noises));
+	if (beliefs->effects.first_rules) {
+		near_copy_weigh(&beliefs->loss, &beliefs->effects, losses, sgp->noises,
+				beliefs->told_noise);
+		return;
+	}
+	if (beliefs->trials.repeat_count > 0) {
+		repeats_weigh(&beliefs->trials, &beliefs->effects, sgp->problem->criterion,
+			      sgp->noises);
+		for (size_t k = 1; k < loss_model_noises(&beliefs->effects); k++) {
+			best = sgp->noises[k] > sgp->noises[best] ? k : best;
+		}
+		beliefs->loss.noise = loss_noises[best];
+		linear_fit(&beliefs->loss);
+		sgp->jitter = repeats_jitter(&beliefs->trials);
+	}
+}
+
+static void fit(struct sgp *sgp)
+{
+	struct beliefs *beliefs = &sgp->beliefs;
+	bool learn = is_time_to_learn(sgp);
+	struct measured losses, latencies;
+	struct rows rows;
+
+	rows_init(&rows, &beliefs->trials, &beliefs->effects, sgp->problem, &sgp->alphas);
+	losses = (struct measured){rows.options, rows.losses, rows.count};
+	latencies = (struct measured){rows.timed, rows.latencies, rows.timed_count};
+	loss_model_fit(&beliefs->loss, &beliefs->effects, &losses, learn || sgp->told == 1,
+		       sgp->evidence);
+	weigh_noises(sgp, &losses);
+	draw(sgp, &losses);
+	latency_model_fit(&beliefs->latency, &beliefs->effects, &latencies, learn, sgp->jitter);
+	sgp->learnt = learn ? sgp->told : sgp->learnt;
+	rows_finish(&rows);
+}
+
+/* The index of the fastest that meets the criterion with this probability at least, or SIZE_MAX. */
+static size_t fastest(const struct sgp *sgp, const double *certainties, double least)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < trials->count; i++) {
+		if (certainty_is_candidate(&trials->list[i]) && certainties[i] >= least &&
+		    objective_at(sgp, i) < objective_at(sgp, found)) {
+			found = i;
+		}
+	}
+	return found;
+}
+
+/* What to be sure of would gain most, by how certain it is already; SIZE_MAX when nothing would. */
+static size_t most_worth(const struct sgp *sgp, const double *certainties, double to_beat)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	size_t found = SIZE_MAX;
+	double most = 0;
+
+	for (size_t i = 0; i < trials->count; i++) {
+		const struct known *trial = &trials->list[i];
+		double worth = certainty_is_candidate(trial) && trial->repeats < MOST_REPEATS
+				       ? certainties[i] * (to_beat - objective_at(sgp, i))
+				       : 0;
+
+		if (worth > most) {
+			most = worth;
+			found = i;
+		}
+	}
+	return found;
+}
+
+size_t sgp_state_doubts_from(const struct sgp *sgp)
+{
+	return DOUBT_AFTER + (size_t)log2((double)sgp->beliefs.effects.op_count);
+}
+
+/* The best so far: to beat, to hand over, and to look around. */
+static void find_best(struct sgp *sgp)
+{
+	struct beliefs *beliefs = &sgp->beliefs;
+	double *certainties = mem_new(beliefs->trials.count, sizeof(*certainties));
+	bool hopes = !beliefs->effects.first_rules && sgp->told < sgp_state_doubts_from(sgp);
+	size_t accepted, to_beat;
+
+	certainty_find(beliefs, sgp->noises, certainties);
+	accepted = fastest(sgp, certainties, sure);
+	sgp->candidate = fastest(sgp, certainties, probable);
+	to_beat = sgp->noises[0] > probable || hopes ? sgp->candidate : accepted;
+	if (objective_at(sgp, to_beat) < beliefs->best ||
+	    objective_at(sgp, accepted) < objective_at(sgp, sgp->accepted)) {
+		sgp->improved_at = sgp->told;
+	}
+	sgp->accepted = accepted;
+	sgp->doubted = beliefs->effects.first_rules
+			       ? SIZE_MAX
+			       : most_worth(sgp, certainties, objective_at(sgp, accepted));
+	beliefs->best = objective_at(sgp, to_beat);
+	beliefs->incumbent = to_beat != SIZE_MAX ? to_beat : trials_closest(&beliefs->trials);
+	free(certainties);
+}
+
+static void apply_score(struct sgp *sgp, const struct event *event)
+{
+	sgp->score_asked = true;
+	sgp->score_told = event->type != EVENT_ASKED;
+	if (event->type == EVENT_TOLD) {
+		effects_take_scores(&sgp->beliefs.effects, event->scores, event->option_scores);
+		expect_some_loss(sgp);
+	}
+}
+
+/* Whether it is to be thought about. */
+static bool take(struct sgp *sgp, const struct event *event)
+{
+	int index;
+
+	if (event->kind == QUESTION_SCORE) {
+		apply_score(sgp, event);
+		return false;
+	}
+	index = trials_apply(&sgp->beliefs.trials, event);
+	alphas_apply(&sgp->alphas);
+	if (event->type != EVENT_TOLD) {
+		return false;
+	}
+	if (event->kind == QUESTION_EVALUATE && index != TRIALS_NONE) {
+		sgp->told++;
+		sgp->met = sgp->met || event->feasible;
+	}
+	return true;
+}
+
+void sgp_state_apply(struct sgp *sgp, const struct event *events, size_t count)
+{
+	bool news = false;
+
+	for (size_t i = 0; i < count; i++) {
+		news = take(sgp, &events[i]) || news;
+	}
+	if (news) {
+		fit(sgp);
+		find_best(sgp);
+	}
+}
