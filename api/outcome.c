@@ -168,6 +168,16 @@ static void add_judgement(const struct outcome *outcome, const json_t *trial, js
 					: json_string("no config has been measured yet"));
 }
 
+json_t *outcome_complete(const struct outcome *outcome, json_t *best, const json_t *trial,
+			 const json_t *changes)
+{
+	if (!json_is_string(json_object_get(best, "verdict"))) {
+		add_judgement(outcome, trial, best);
+	}
+	(void)json_object_set_new(best, "config", outcome_config(outcome, changes));
+	return best;
+}
+
 json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
 {
 	const json_t *known = json_object_get(outcome->job, "best");
@@ -176,10 +186,7 @@ json_t *outcome_best(const struct outcome *outcome, const struct store_rows *row
 	json_t *best =
 		json_is_object(known) ? json_copy((json_t *)known) : baseline_best(outcome, trial);
 
-	if (!json_is_string(json_object_get(best, "verdict"))) {
-		add_judgement(outcome, trial, best);
-	}
-	(void)json_object_set_new(best, "config", outcome_config(outcome, changes));
+	(void)outcome_complete(outcome, best, trial, changes);
 	json_decref(trial);
 	json_decref(changes);
 	return best;

@@ -8,7 +8,8 @@
 
 struct outcome {
 	struct spec *spec;
-	json_t *job; /* its document */
+	struct criterion criterion; /* for whom asks about another one; names are the spec's */
+	json_t *job;                /* its document */
 	char *job_text, *spec_text, *capability_text, *evaluator_text;
 	char *text; /* of an answer in the making */
 	call_fn *next;
@@ -24,6 +25,9 @@ void outcome_finish(struct outcome *outcome);
 bool outcome_read_best(struct call *call, void (*next)(struct call *, const struct store_rows *));
 /* Answers that there is no best config, not even the baseline. */
 void outcome_no_best(struct call *call);
+/* Adds to `best`, which it returns, what the trial says of it, its judgement and its config. */
+json_t *outcome_complete(const struct outcome *outcome, json_t *best, const json_t *trial,
+			 const json_t *changes);
 /* The document of GET .../best, made of the best trial's row. New reference. */
 json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows);
 /* The config of changes as the log keeps them; NULL is the baseline's. New reference. */

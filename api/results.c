@@ -1,6 +1,7 @@
 #include "api/beside.h"
 #include "api/outcome.h"
 #include "api/resources.h"
+#include "api/tolerance.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +48,9 @@ static void on_best_trial(struct call *call, const struct store_rows *rows)
 
 static void read_best(struct call *call)
 {
-	if (!outcome_read_best(call, on_best_trial)) {
+	if (request_query(call->request, "tolerable_loss") != NULL) {
+		tolerance_reply(call);
+	} else if (!outcome_read_best(call, on_best_trial)) {
 		outcome_no_best(call);
 	}
 }

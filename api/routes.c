@@ -9,6 +9,7 @@ static const char *const event_page[] = {"limit", "cursor", "type", "after", NUL
 static const char *const all_events[] = {"limit", "cursor", "type", "after", "label.", NULL};
 static const char *const delivery_page[] = {"limit", "cursor", "state", NULL};
 static const char *const one_trial[] = {"config", NULL};
+static const char *const tolerance[] = {"tolerable_loss", NULL};
 static const char *const formats[] = {"format", NULL};
 
 static const char *const json[] = {"application/json", NULL};
@@ -34,7 +35,7 @@ const struct route router_table[] = {
 	{"POST", "/v1/jobs/{id}/include", SCOPE_SUBMIT, A_JOB, trials_include, BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/spec", SCOPE_READ, A_JOB, jobs_spec, NO_BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/space", SCOPE_READ, A_JOB, results_space, NO_BODY, NULL, json},
-	{"GET", "/v1/jobs/{id}/best", SCOPE_READ, A_JOB, results_best, NO_BODY, NULL, json},
+	{"GET", "/v1/jobs/{id}/best", SCOPE_READ, A_JOB, results_best, NO_BODY, tolerance, json},
 	{"GET", "/v1/jobs/{id}/pareto", SCOPE_READ, A_JOB, results_pareto, NO_BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/sensitivity", SCOPE_READ, A_JOB, results_sensitivity, NO_BODY, NULL,
 	 json},

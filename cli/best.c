@@ -303,23 +303,51 @@ static enum cli_exit read_job(struct cli *cli, json_t **ret_job)
 	return code;
 }
 
+static char *best_path(const struct cli *cli, const char *loss)
+{
+	char *escaped = loss != NULL ? client_escape(loss) : NULL;
+	char *query = loss != NULL ? mem_printf("/best?tolerable_loss=%s", escaped) : NULL;
+	char *path = cli_job_path(cli, query != NULL ? query : "/best");
+
+	free(escaped);
+	free(query);
+	return path;
+}
+
+/* Another loss than the job's is tolerable: its own bound says nothing, and neither does its end. */
+static enum cli_exit expect_other(json_t *job, const json_t *best, bool ok_keep)
+{
+	json_t *criterion = json_object_get(job, "criterion");
+
+	(void)json_object_set(criterion, "tolerable_loss", json_object_get(best, "tolerable_loss"));
+	(void)json_object_set_new(criterion, "bound", json_null());
+	if (!json_is_true(json_object_get(best, "feasible"))) {
+		return CLI_NOT_MET;
+	}
+	return json_is_true(json_object_get(best, "keep_baseline")) && !ok_keep ? CLI_KEEP : CLI_OK;
+}
+
 enum cli_exit best_show(struct cli *cli)
 {
-	char *path = cli_job_path(cli, "/best");
+	const char *loss = cli->options[OPTION_TOLERABLE_LOSS];
+	bool ok_keep = cli->options[OPTION_OK_KEEP] != NULL;
+	char *path = best_path(cli, loss);
 	json_t *job, *best = NULL;
 	enum cli_exit code = read_job(cli, &job);
 
 	if (code == CLI_OK) {
 		code = cli_ask(cli, "GET", path, NULL, &best);
 	}
+	if (code == CLI_OK && loss != NULL && best != NULL) {
+		code = expect_other(job, best, ok_keep);
+	} else if (code == CLI_OK && loss == NULL && job_is_final(job)) {
+		code = job_exit(job, ok_keep);
+	}
 	if (best != NULL) {
 		print_best(job, best);
 		if (job_is_met(job)) {
 			print_rival(cli, job);
 		}
-	}
-	if (code == CLI_OK && job_is_final(job)) {
-		code = job_exit(job, cli->options[OPTION_OK_KEEP] != NULL);
 	}
 	json_decref(job);
 	json_decref(best);

@@ -57,8 +57,8 @@ static const struct command commands[] = {
 	{"wait", JOB, BIT(OPTION_OK_KEEP), "wait until a job ends, print what came of it",
 	 watch_wait},
 	{"trials", JOB, 0, "list the trials of a job", lists_trials},
-	{"best", JOB, BIT(OPTION_OK_KEEP), "show the best configuration and what it gains",
-	 best_show},
+	{"best", JOB, BIT(OPTION_OK_KEEP) | BIT(OPTION_TOLERABLE_LOSS),
+	 "show the best configuration and what it gains", best_show},
 	{"sensitivity", JOB, 0, "show what is known of each operator", lists_sensitivity},
 	{"space", JOB, 0, "show what a job may try, and what was dropped of it", space_show},
 	{"clone", JOB,
@@ -108,6 +108,8 @@ static const struct option options[OPTION_COUNT] = {
 	[OPTION_TRIAL] = {"trial", "NUMBER", "which one"},
 	[OPTION_REASON] = {"reason", "TEXT", "why, for people"},
 	[OPTION_DRY_RUN] = {"dry-run", NULL, "show what the job would try; submit nothing"},
+	[OPTION_TOLERABLE_LOSS] = {"tolerable-loss", "NUMBER",
+				   "the best if so much could be lost, from what was measured"},
 };
 
 static const unsigned global_options = BIT(OPTION_SERVER) | BIT(OPTION_TOKEN) |

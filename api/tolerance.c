@@ -1,0 +1,324 @@
+#include "api/tolerance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/beside.h"
+#include "base/mem.h"
+#include "job/spec/codec_config.h"
+#include "job/job.h"
+
+enum { VERDICT_MAX = 512 };
+
+/* A config, or the baseline, and the sums of all that was measured of it. */
+struct measured {
+	json_t *trial;   /* the first measurement; owned */
+	json_t *changes; /* its config as the log keeps it; owned, NULL is the baseline's */
+	bool idle;       /* nothing is lowered in it: it is the baseline again */
+	double accuracy[LIMIT_METRICS], values[LIMIT_METRICS];
+	size_t count;
+	struct candidate candidate;
+};
+
+/* All that is chosen among; [0] is the baseline. */
+struct front {
+	const struct spec *spec;
+	struct criterion criterion; /* the job's, with another tolerable loss; names are borrowed */
+	struct measured *list;      /* owned */
+	size_t count;
+};
+
+static void front_finish(struct front *front)
+{
+	for (size_t i = 0; i < front->count; i++) {
+		json_decref(front->list[i].trial);
+		json_decref(front->list[i].changes);
+	}
+	free(front->list);
+}
+
+static const char *text_of(const json_t *trial, const char *member)
+{
+	const char *text = json_string_value(json_object_get(trial, member));
+
+	return text != NULL ? text : "";
+}
+
+/* Of the same config as an earlier one, or NULL. Trials of the baseline have no hash. */
+static struct measured *find(const struct front *front, const json_t *trial)
+{
+	const char *hash = text_of(trial, "hash");
+
+	for (size_t i = front->count; i-- > 0;) {
+		if (strcmp(text_of(front->list[i].trial, "hash"), hash) == 0) {
+			return &front->list[i];
+		}
+	}
+	return NULL;
+}
+
+static void add(struct measured *of, const struct spec *spec, const json_t *trial)
+{
+	double accuracy[LIMIT_METRICS] = {0}, values[LIMIT_METRICS] = {0};
+
+	job_read_measurement(spec, trial, accuracy, values);
+	for (size_t i = 0; i < spec->criterion.metric_count; i++) {
+		of->accuracy[i] += accuracy[i];
+	}
+	for (size_t i = 0; i < spec->objective.count; i++) {
+		of->values[i] += values[i];
+	}
+	of->count++;
+}
+
+static bool is_idle(const struct space *space, const json_t *changes)
+{
+	struct config *config = codec_changes_read(space, changes);
+	bool idle = config != NULL && config_is_baseline(config, space);
+
+	config_destroy(config);
+	return idle;
+}
+
+/* A repeat of what was excluded says nothing, and what was not measured anew nothing more. */
+static void take(struct front *front, const char *document, const char *changes)
+{
+	json_t *trial = json_loads(document, 0, NULL);
+	struct measured *of = find(front, trial);
+	bool again = strcmp(text_of(trial, "kind"), "confirm") == 0;
+	bool cached = strcmp(text_of(trial, "source"), "cache") == 0;
+
+	if (of != NULL && !cached) {
+		add(of, front->spec, trial);
+	} else if (of == NULL && !again) {
+		of = &front->list[front->count++];
+		of->trial = json_incref(trial);
+		of->changes = changes != NULL ? json_loads(changes, 0, NULL) : NULL;
+		of->idle = of->changes != NULL && is_idle(front->spec->space, of->changes);
+		add(of, front->spec, trial);
+	}
+	json_decref(trial);
+}
+
+static void judge(struct front *front, struct measured *of)
+{
+	const struct spec *spec = front->spec;
+
+	for (size_t i = 0; i < spec->criterion.metric_count; i++) {
+		of->accuracy[i] /= (double)of->count;
+	}
+	for (size_t i = 0; i < spec->objective.count; i++) {
+		of->values[i] /= (double)of->count;
+	}
+	of->candidate = (struct candidate){
+		.feasible = criterion_meets(&front->criterion, of->accuracy),
+		.objective = objective_value(&spec->objective, of->values, front->list[0].values),
+		.merit = criterion_merit(&front->criterion, of->accuracy),
+		.margin = criterion_margin(&front->criterion, of->accuracy),
+		.number = json_integer_value(json_object_get(of->trial, "number")),
+	};
+}
+
+/* Several objectives are weighed against each other over all that was measured. */
+static const struct measured *weigh(const struct front *front)
+{
+	struct objective_row *rows = mem_new(front->count, sizeof(*rows));
+	double *values = mem_new(front->count, sizeof(*values));
+	size_t chosen;
+
+	for (size_t i = 0; i < front->count; i++) {
+		rows[i] = (struct objective_row){front->list[i].accuracy, front->list[i].values,
+						 front->list[i].candidate.feasible &&
+							 !front->list[i].idle};
+	}
+	chosen = 1 + objective_choose(&front->spec->objective, &front->criterion, &rows[0],
+				      &rows[1], front->count - 1, values);
+	free(values);
+	free(rows);
+	return &front->list[chosen];
+}
+
+/* NULL when nothing but the baseline was measured. */
+static const struct measured *choose(const struct front *front)
+{
+	const struct measured *best = NULL;
+
+	for (size_t i = 1; i < front->count; i++) {
+		const struct measured *of = &front->list[i];
+
+		if (!of->idle &&
+		    (best == NULL || candidate_better(&of->candidate, &best->candidate))) {
+			best = of;
+		}
+	}
+	return best != NULL && best->candidate.feasible && front->spec->objective.count > 1
+		       ? weigh(front)
+		       : best;
+}
+
+static json_t *accuracy_json(const struct criterion *criterion, const double *accuracy)
+{
+	json_t *values;
+
+	if (criterion->metrics[0].name == NULL) {
+		return json_real(accuracy[0]);
+	}
+	values = json_object();
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		(void)json_object_set_new(values, criterion->metrics[i].name,
+					  json_real(accuracy[i]));
+	}
+	return values;
+}
+
+static json_t *number_or_null(double x)
+{
+	return isfinite(x) ? json_real(x) : json_null();
+}
+
+/* The document of a best config before its config and its judgement are added. */
+static json_t *figures_of(const struct front *front, const struct measured *of)
+{
+	const struct spec *spec = front->spec;
+	double value = spec->objective.count == 1 ? of->values[0] : of->candidate.objective;
+	double loss = criterion_loss(&front->criterion, of->accuracy);
+	json_t *best =
+		json_pack("{s:I, s:b, s:o, s:o, s:o, s:I}", "trial",
+			  (json_int_t)of->candidate.number, "feasible", of->candidate.feasible,
+			  "accuracy", accuracy_json(&front->criterion, of->accuracy),
+			  "accuracy_loss", number_or_null(loss), "objective_value",
+			  number_or_null(value), "measurements", (json_int_t)of->count);
+
+	job_add_gain(spec, of->values, front->list[0].values, best);
+	return best;
+}
+
+/* The trial with the means in place of its own numbers, and the margin to the other bound. */
+static json_t *trial_of(const struct front *front, const struct measured *of)
+{
+	json_t *trial = json_deep_copy(of->trial), *metrics = json_object_get(trial, "metrics");
+
+	for (size_t i = 0; i < front->spec->objective.count; i++) {
+		const char *name = front->spec->objective.metrics[i].name;
+
+		if (json_is_number(json_object_get(metrics, name))) {
+			(void)json_object_set_new(metrics, name, json_real(of->values[i]));
+		}
+	}
+	(void)json_object_set_new(trial, "margin", number_or_null(of->candidate.margin));
+	return trial;
+}
+
+static json_t *verdict_of(const struct front *front, const json_t *best)
+{
+	double tolerable = front->criterion.metrics[0].tolerable_loss;
+	bool keep = json_is_true(json_object_get(best, "keep_baseline"));
+	struct buf text;
+	char *sentence;
+	json_t *verdict;
+
+	buf_init(&text, VERDICT_MAX);
+	if (!keep) {
+		buf_printf(&text, "trial %lld is best",
+			   (long long)json_integer_value(json_object_get(best, "trial")));
+	} else {
+		buf_text(&text, "keep fp32");
+	}
+	buf_printf(&text,
+		   " where %g may be lost, of %zu configs that were measured; a job with this "
+		   "criterion would look for more",
+		   tolerable, front->count - 1);
+	sentence = buf_take(&text, NULL);
+	verdict = json_string(sentence);
+	free(sentence);
+	return verdict;
+}
+
+static json_t *make(struct call *call, const struct store_rows *rows)
+{
+	struct outcome *outcome = call->state;
+	struct front front = {.spec = outcome->spec,
+			      .criterion = outcome->criterion,
+			      .list = mem_new(rows->count, sizeof(struct measured))};
+	const struct measured *of;
+	json_t *best, *trial;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		take(&front, rows->cells[i * rows->columns], rows->cells[i * rows->columns + 1]);
+	}
+	for (size_t i = 0; i < front.count; i++) {
+		judge(&front, &front.list[i]);
+	}
+	of = choose(&front);
+	if (of == NULL) {
+		of = &front.list[0];
+	}
+	trial = trial_of(&front, of);
+	best = outcome_complete(outcome, figures_of(&front, of), trial, of->changes);
+	(void)json_object_set_new(best, "tolerable_loss",
+				  json_real(front.criterion.metrics[0].tolerable_loss));
+	(void)json_object_set_new(best, "verdict", verdict_of(&front, best));
+	json_decref(trial);
+	front_finish(&front);
+	return best;
+}
+
+static void on_measured(struct call *call, const struct store_rows *rows)
+{
+	beside_reply(call, rows, make);
+}
+
+/* NAN when the text is no number that a tolerable loss may be. */
+static double read_loss(const char *text)
+{
+	char *end;
+	double loss = strtod(text, &end);
+
+	return end != text && *end == '\0' && loss >= 0 && isfinite(loss) ? loss : NAN;
+}
+
+static void read_accuracies(const struct criterion *criterion, const json_t *baseline, double *ret)
+{
+	const json_t *accuracy = json_object_get(baseline, "accuracy");
+
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		const char *name = criterion->metrics[i].name;
+
+		ret[i] = json_number_value(name != NULL ? json_object_get(accuracy, name)
+							: accuracy);
+	}
+}
+
+void tolerance_reply(struct call *call)
+{
+	struct outcome *outcome = call->state;
+	double loss = read_loss(request_query(call->request, "tolerable_loss"));
+	const json_t *baseline = json_object_get(outcome->job, "baseline");
+	struct store_value id = {.text = call->params[0]};
+	struct criterion *criterion = &outcome->criterion;
+	double accuracy[LIMIT_METRICS] = {0};
+	struct err err;
+
+	*criterion = outcome->spec->criterion;
+	if (isnan(loss)) {
+		call_error(call, ERR_BAD_REQUEST,
+			   "tolerable_loss must be a number that is not negative");
+	} else if (criterion->metric_count > 1 && !criterion->weighted) {
+		call_error(call, ERR_INVALID_FIELD,
+			   "the job has several accuracies that must each hold, so one tolerable "
+			   "loss does not say what may be lost of each");
+	} else if (!json_is_object(baseline)) {
+		outcome_no_best(call);
+	} else {
+		for (size_t i = 0; i < criterion->metric_count; i++) {
+			criterion->metrics[i].tolerable_loss = loss;
+		}
+		read_accuracies(criterion, baseline, accuracy);
+		if (criterion_fix(criterion, accuracy, &err) != 0) {
+			call_error(call, ERR_BAD_REQUEST, "tolerable_loss: %s", err.message);
+			return;
+		}
+		call_query(call, QUERY_MEASURED, &id, 1, on_measured);
+	}
+}
