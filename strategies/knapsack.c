@@ -9,6 +9,7 @@
 #include "strategies/alphas.h"
 #include "strategies/go_on.h"
 #include "strategies/models/effects.h"
+#include "strategies/models/score_question.h"
 
 /*
  * Expected losses from scores, expected latencies from the capability, and a knapsack that takes
@@ -69,7 +70,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	effects_init(&k->effects, problem);
 	k->effects.extras = k->alphas.chosen;
 	k->effects.bans = &k->trials.culprit.bans;
-	k->wants_scores = effects_wants_scores(&k->effects, problem);
+	k->wants_scores = score_question_wanted(&k->effects, problem);
 	k->costs = mem_new(k->effects.option_count, sizeof(*k->costs));
 	k->borders = mem_new(k->effects.op_count, sizeof(*k->borders));
 	for (size_t i = 0; i < k->effects.op_count; i++) {
@@ -315,7 +316,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	const struct knapsack *k = state;
 
 	if (k->wants_scores && !k->score_asked) {
-		effects_ask_scores(&k->effects, k->problem, out);
+		score_question_ask(&k->effects, k->problem, out);
 		return STEP_ASK;
 	}
 	if (k->over) {

@@ -7,6 +7,7 @@
 #include "strategies/models/near_copy.h"
 #include "strategies/models/opening.h"
 #include "strategies/sgp_state.h"
+#include "strategies/models/score_question.h"
 
 /*
  * Two structured models, of the loss and of the latency, say for any config how likely it meets the
@@ -140,17 +141,44 @@ static bool open_with(const struct sgp *sgp, struct question *out)
 	return out->config != NULL;
 }
 
+/* Whose turn it is says what to ask; what is expected of it, in logarithms, or INFINITY. */
+static double think(const struct sgp *sgp, struct rng *rng, struct question *out)
+{
+	double score = INFINITY;
+
+	out->stage = "safeguard";
+	out->config = safeguard(sgp);
+	if (out->config == NULL) {
+		out->stage = "repeat";
+		out->config = repeat(sgp);
+		out->again = out->config != NULL;
+	}
+	if (out->config == NULL) {
+		out->stage = "near_copy";
+		out->config = near_copy(sgp);
+	}
+	if (out->config == NULL) {
+		out->stage = "sgp";
+		out->config = acquire_config(&sgp->beliefs, rng, &score);
+	}
+	if (out->config == NULL) {
+		out->config = config_set_draw_other(&sgp->beliefs.trials.seen,
+						    &sgp->beliefs.trials.product, rng);
+	}
+	return score;
+}
+
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct sgp *sgp = state;
-	double score = INFINITY;
 	enum step step;
+	double score;
 
 	if (sgp->score_asked && !sgp->score_told) {
 		return STEP_WAIT;
 	}
 	if (sgp->wants_scores && !sgp->score_asked) {
-		effects_ask_scores(&sgp->beliefs.effects, sgp->problem, out);
+		score_question_ask(&sgp->beliefs.effects, sgp->problem, out);
 		return STEP_ASK;
 	}
 	step = culprit_next(&sgp->beliefs.trials.culprit, &sgp->beliefs.trials.seen, out);
@@ -167,25 +195,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	if (open_with(sgp, out)) {
 		return STEP_ASK;
 	}
-	out->stage = "safeguard";
-	out->config = safeguard(sgp);
-	if (out->config == NULL) {
-		out->stage = "repeat";
-		out->config = repeat(sgp);
-		out->again = out->config != NULL;
-	}
-	if (out->config == NULL) {
-		out->stage = "near_copy";
-		out->config = near_copy(sgp);
-	}
-	if (out->config == NULL) {
-		out->stage = "sgp";
-		out->config = acquire_config(&sgp->beliefs, &rng, &score);
-	}
-	if (out->config == NULL) {
-		out->config = config_set_draw_other(&sgp->beliefs.trials.seen,
-						    &sgp->beliefs.trials.product, &rng);
-	}
+	score = think(sgp, &rng, out);
 	if (out->config != NULL && !is_over(sgp, score, &rng, out)) {
 		return STEP_ASK;
 	}

@@ -10,6 +10,7 @@
 #include "strategies/models/near_copy.h"
 #include "strategies/models/repeats.h"
 #include "strategies/rows.h"
+#include "strategies/models/score_question.h"
 
 enum {
 	LEARN_UNTIL = 12, /* known trials: anew at each; then as they double by half */
@@ -50,7 +51,7 @@ void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 	effects_init(&sgp->beliefs.effects, problem);
 	sgp->beliefs.effects.extras = sgp->alphas.chosen;
 	sgp->beliefs.effects.bans = &sgp->beliefs.trials.culprit.bans;
-	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
+	sgp->wants_scores = score_question_wanted(&sgp->beliefs.effects, problem);
 	expect_some_loss(sgp);
 	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
 	draws_init(&sgp->beliefs.draws, &sgp->beliefs.effects);

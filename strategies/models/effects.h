@@ -41,11 +41,8 @@ struct effects {
 
 void effects_init(struct effects *effects, const struct problem *problem);
 void effects_finish(struct effects *effects);
-/* Whether there are no scores yet and the evaluator has some. */
-bool effects_wants_scores(const struct effects *effects, const struct problem *problem);
-/* A question for the scores of all operators that can be quantized, and its answer. */
-void effects_ask_scores(const struct effects *effects, const struct problem *problem,
-			struct question *out);
+/* Lists the operators that can be quantized, in order; their number. */
+size_t effects_quantizable(const struct effects *effects, uint32_t *ret);
 /* `options` has the scores of all their options, and takes the place of the factors; or NULL. */
 void effects_take_scores(struct effects *effects, const double *scores, const double *options);
 /* Sets the expected losses: scale * (score^exponent * factor), with a floor. */

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "space_kit.h"
 #include "strategies/models/effects.h"
+#include "strategies/models/score_question.h"
 
 enum { OPTIONS = 3 };
 
@@ -101,8 +102,8 @@ static bool asks_for_options(const char *const *answers, const char *method)
 	bool per_option;
 
 	world_init(&world, answers);
-	cr_assert(effects_wants_scores(&world.effects, &world.problem));
-	effects_ask_scores(&world.effects, &world.problem, &question);
+	cr_assert(score_question_wanted(&world.effects, &world.problem));
+	score_question_ask(&world.effects, &world.problem, &question);
 	cr_assert_str_eq(question.method, method);
 	cr_expect_eq(question.op_count, 2, "c cannot be quantized");
 	per_option = question.per_option;
