@@ -345,7 +345,7 @@ enum cli_exit best_show(struct cli *cli)
 	}
 	if (best != NULL) {
 		print_best(job, best);
-		if (job_is_met(job)) {
+		if (loss == NULL && job_is_met(job)) {
 			print_rival(cli, job);
 		}
 	}

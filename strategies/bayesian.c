@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "strategies/models/gp.h"
 #include "strategies/models/normal.h"
+#include "strategies/models/start_up.h"
 #include "strategies/models/trials.h"
 
 enum {
@@ -56,10 +57,10 @@ static const struct param params[] = {
 
 struct bayesian {
 	struct trials trials;
+	struct start_up start_up;
 	struct distance distance;
 	struct gp margin, objective;
 	size_t fitted; /* trials known when the hyperparameters were learnt */
-	size_t startup;
 	bool ucb;
 };
 
@@ -103,8 +104,10 @@ static int init(void *state, const struct problem *problem, const struct args *a
 
 	(void)reterr;
 	bayesian->ucb = strcmp(args->texts[ARG_ACQUISITION], "ucb") == 0;
-	bayesian->startup = (size_t)args->numbers[ARG_STARTUP];
 	trials_init(&bayesian->trials, problem, args->numbers[ARG_FALLBACK] != 0);
+	start_up_init(&bayesian->start_up, problem, &bayesian->trials,
+		      args->numbers[ARG_FALLBACK] != 0 && !bayesian->ucb,
+		      (size_t)args->numbers[ARG_STARTUP]);
 	distance_init(&bayesian->distance, &bayesian->trials);
 	gp_init(&bayesian->margin, &bayesian->distance, matern);
 	gp_init(&bayesian->objective, &bayesian->distance, matern);
@@ -115,6 +118,7 @@ static void finish(void *state)
 {
 	struct bayesian *bayesian = state;
 
+	start_up_finish(&bayesian->start_up);
 	gp_finish(&bayesian->margin);
 	gp_finish(&bayesian->objective);
 	distance_finish(&bayesian->distance);
@@ -463,24 +467,21 @@ static struct config *suggest(const struct bayesian *bayesian, struct rng *rng)
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct bayesian *bayesian = state;
-	enum step step = culprit_next(&bayesian->trials.culprit, &bayesian->trials.seen, out);
+	enum step step;
 
+	out->whole = true; /* its model of the objective takes every trial */
+	step = start_up_next(&bayesian->start_up, &rng, out);
 	if (step != STEP_DONE) {
 		return step;
 	}
-	out->config = trials_begin(&bayesian->trials, bayesian->startup, &rng, &out->stage);
-	if (out->config == NULL) {
-		out->config = suggest(bayesian, &rng);
-		out->stage = "bayesian";
-	}
-	out->kind = QUESTION_EVALUATE;
-	out->whole = true; /* its model of the objective takes every trial */
+	out->config = suggest(bayesian, &rng);
+	out->stage = "bayesian";
 	return out->config != NULL ? STEP_ASK : STEP_DONE;
 }
 
 const struct strategy_ops bayesian_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 4,
+	.version = 5,
 	.name = "bayesian",
 	.summary = "Fits Gaussian processes to what was measured and asks where most is to be "
 		   "gained.",

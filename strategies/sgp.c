@@ -137,7 +137,7 @@ static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct
 static bool open_with(const struct sgp *sgp, struct question *out)
 {
 	out->stage = "opening";
-	out->config = opening_make(&sgp->beliefs, sgp->problem);
+	out->config = opening_make(&sgp->beliefs.effects, &sgp->beliefs.trials, sgp->problem);
 	return out->config != NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "strategies/models/parzen.h"
 #include "strategies/models/promise.h"
 #include "strategies/models/split.h"
+#include "strategies/models/start_up.h"
 #include "strategies/models/trials.h"
 
 enum {
@@ -89,9 +90,10 @@ static const struct param params[] = {
 struct tpe {
 	struct trials trials;
 	struct parzen parzen;
+	struct start_up start_up;
 	const struct problem *problem;
 	bool joint, inc_loss, by_effects;
-	size_t candidates, startup;
+	size_t candidates;
 	double share;
 };
 
@@ -112,9 +114,11 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	tpe->inc_loss = strcmp(args->texts[ARG_LOSS], "inc") == 0;
 	tpe->by_effects = !tpe->inc_loss && strcmp(args->texts[ARG_RANK], "effects") == 0;
 	tpe->candidates = (size_t)args->numbers[ARG_CANDIDATES];
-	tpe->startup = (size_t)args->numbers[ARG_STARTUP];
 	tpe->share = args->numbers[ARG_SHARE];
 	trials_init(&tpe->trials, problem, args->numbers[ARG_FALLBACK] != 0);
+	start_up_init(&tpe->start_up, problem, &tpe->trials,
+		      args->numbers[ARG_FALLBACK] != 0 && !tpe->inc_loss,
+		      (size_t)args->numbers[ARG_STARTUP]);
 	parzen_init(&tpe->parzen, &tpe->trials, args->numbers[ARG_BANDWIDTH]);
 	return 0;
 }
@@ -124,6 +128,7 @@ static void finish(void *state)
 	struct tpe *tpe = state;
 
 	parzen_finish(&tpe->parzen);
+	start_up_finish(&tpe->start_up);
 	trials_finish(&tpe->trials);
 }
 
@@ -397,24 +402,21 @@ static struct config *suggest(const struct tpe *tpe, struct rng *rng)
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct tpe *tpe = state;
-	enum step step = culprit_next(&tpe->trials.culprit, &tpe->trials.seen, out);
+	enum step step;
 
+	out->whole = tpe->inc_loss;
+	step = start_up_next(&tpe->start_up, &rng, out);
 	if (step != STEP_DONE) {
 		return step;
 	}
-	out->config = trials_begin(&tpe->trials, tpe->startup, &rng, &out->stage);
-	if (out->config == NULL) {
-		out->config = suggest(tpe, &rng);
-		out->stage = "tpe";
-	}
-	out->kind = QUESTION_EVALUATE;
-	out->whole = tpe->inc_loss;
+	out->config = suggest(tpe, &rng);
+	out->stage = "tpe";
 	return out->config != NULL ? STEP_ASK : STEP_DONE;
 }
 
 const struct strategy_ops tpe_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 3,
+	.version = 4,
 	.name = "tpe",
 	.summary = "Draws configs that resemble the good trials more than the others.",
 	.when = "For spaces of any size when nothing is known of the operators and a hundred "

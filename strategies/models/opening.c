@@ -11,12 +11,18 @@ enum {
 	HEAVIEST = 2,
 };
 
-/* NULL when it was asked. */
-static struct config *new_config(const struct beliefs *beliefs, const uint16_t *options)
-{
-	struct config *config = effects_config(&beliefs->effects, options);
+/* What openings are made of. */
+struct scene {
+	const struct effects *effects;
+	const struct trials *trials;
+};
 
-	if (config_set_has(&beliefs->trials.seen, config)) {
+/* NULL when it was asked. */
+static struct config *new_config(const struct scene *scene, const uint16_t *options)
+{
+	struct config *config = effects_config(scene->effects, options);
+
+	if (config_set_has(&scene->trials->seen, config)) {
 		config_destroy(config);
 		return NULL;
 	}
@@ -24,9 +30,9 @@ static struct config *new_config(const struct beliefs *beliefs, const uint16_t *
 }
 
 /* All operators that have the mode in it; NULL when few have, or it is what they begin with. */
-static struct config *all_in(const struct beliefs *beliefs, enum mode mode, uint16_t *options)
+static struct config *all_in(const struct scene *scene, enum mode mode, uint16_t *options)
 {
-	const struct effects *effects = &beliefs->effects;
+	const struct effects *effects = scene->effects;
 	size_t moved = 0;
 
 	for (size_t i = 0; i < effects->op_count; i++) {
@@ -36,7 +42,7 @@ static struct config *all_in(const struct beliefs *beliefs, enum mode mode, uint
 		options[i] = has ? kind->first[mode] : 0;
 		moved += has;
 	}
-	return 2 * moved >= effects->op_count ? new_config(beliefs, options) : NULL;
+	return 2 * moved >= effects->op_count ? new_config(scene, options) : NULL;
 }
 
 /* The types of operators that can be quantized, those first that take most of the time; their number. */
@@ -68,10 +74,10 @@ static size_t rank_types(const struct effects *effects, uint32_t *ret)
 }
 
 /* Operators of one or two types as in the default, the others in their highest precision. */
-static struct config *types_alone(const struct beliefs *beliefs, uint32_t a, uint32_t b,
+static struct config *types_alone(const struct scene *scene, uint32_t a, uint32_t b,
 				  uint16_t *options)
 {
-	const struct effects *effects = &beliefs->effects;
+	const struct effects *effects = scene->effects;
 
 	for (size_t i = 0; i < effects->op_count; i++) {
 		uint32_t type = effects->space->ops[i].type;
@@ -79,31 +85,71 @@ static struct config *types_alone(const struct beliefs *beliefs, uint32_t a, uin
 
 		options[i] = type == a || type == b ? 0 : (uint16_t)last;
 	}
-	return new_config(beliefs, options);
+	return new_config(scene, options);
 }
 
-static struct config *heaviest_alone(const struct beliefs *beliefs, uint16_t *options)
+static struct config *heaviest_alone(const struct scene *scene, uint16_t *options)
 {
-	const struct effects *effects = &beliefs->effects;
+	const struct effects *effects = scene->effects;
 	uint32_t *types = mem_new(effects->space->capability.type_count, sizeof(*types));
 	struct config *config = NULL;
 
 	if (rank_types(effects, types) >= LEAST_TYPES) {
 		for (size_t i = 0; i < HEAVIEST && config == NULL; i++) {
-			config = types_alone(beliefs, types[i], types[i], options);
+			config = types_alone(scene, types[i], types[i], options);
 		}
 		if (config == NULL) {
-			config = types_alone(beliefs, types[0], types[1], options);
+			config = types_alone(scene, types[0], types[1], options);
 		}
 	}
 	free(types);
 	return config;
 }
 
-/* NULL while it is out. */
-static const struct known *find_default(const struct beliefs *beliefs)
+/* As the default under one value of an option that all operators share, or NULL; every operator that can be is
+ * in the mode that the option is of. */
+static struct config *all_with(const struct scene *scene, size_t extra, uint16_t value)
 {
-	const struct trials *trials = &beliefs->trials;
+	const struct space *space = scene->trials->product.space;
+	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+	enum mode mode = space->extras[extra].mode;
+	struct config *config;
+
+	for (size_t op = 0; op < space->op_count; op++) {
+		const struct kind *kind = space_kind(space, op);
+
+		choices[op] = kind->per_mode[mode] > 0 ? kind->first[mode] : 0;
+	}
+	bans_apply(&scene->trials->culprit.bans, space, choices);
+	choices[space->op_count + extra] = value;
+	config = config_create(space, choices);
+	free(choices);
+	if (config_set_has(&scene->trials->seen, config)) {
+		config_destroy(config);
+		return NULL;
+	}
+	return config;
+}
+
+/* Who has no values of those options chosen yet. */
+static struct config *next_option(const struct scene *scene)
+{
+	const struct space *space = scene->trials->product.space;
+	struct config *config = NULL;
+
+	for (size_t i = space->extra_count - space->uniform_count; i < space->extra_count; i++) {
+		uint16_t count = scene->effects->extras == NULL ? space->extras[i].count : 0;
+
+		for (uint16_t value = 1; value < count && config == NULL; value++) {
+			config = all_with(scene, i, value);
+		}
+	}
+	return config;
+}
+
+/* NULL while it is out. */
+static const struct known *find_default(const struct trials *trials)
+{
 	struct config *config = trials_default(trials);
 	const struct known *found = NULL;
 
@@ -117,27 +163,31 @@ static const struct known *find_default(const struct beliefs *beliefs)
 	return found;
 }
 
-struct config *opening_make(const struct beliefs *beliefs, const struct problem *problem)
+struct config *opening_make(const struct effects *effects, const struct trials *trials,
+			    const struct problem *problem)
 {
-	const struct trials *trials = &beliefs->trials;
-	const struct known *usual = find_default(beliefs);
+	const struct scene scene = {effects, trials};
+	const struct known *usual = find_default(trials);
 	struct config *config = NULL;
 	uint16_t *options;
 	bool slow, ruins;
 
-	if (usual == NULL || trials->told > MOST_OPENINGS || beliefs->effects.first_rules) {
+	if (usual == NULL || trials->told > MOST_OPENINGS || effects->first_rules) {
 		return NULL;
 	}
-	options = mem_new(beliefs->effects.space->dimension_count, sizeof(*options));
+	options = mem_new(effects->space->dimension_count, sizeof(*options));
 	slow = usual->objective >= trials->baseline_objective;
 	ruins = effects_measured_loss(problem->criterion, usual->margin) > walk_ruined;
 	for (int mode = 0; mode < MODE_COUNT && config == NULL; mode++) {
 		config = mode_is_quantized((enum mode)mode)
-				 ? all_in(beliefs, (enum mode)mode, options)
+				 ? all_in(&scene, (enum mode)mode, options)
 				 : NULL;
 	}
+	if (config == NULL) {
+		config = next_option(&scene);
+	}
 	if (config == NULL && (slow || ruins)) {
-		config = heaviest_alone(beliefs, options);
+		config = heaviest_alone(&scene, options);
 	}
 	free(options);
 	return config;
