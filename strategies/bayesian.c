@@ -476,7 +476,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	}
 	out->config = suggest(bayesian, &rng);
 	out->stage = "bayesian";
-	return out->config != NULL ? STEP_ASK : STEP_DONE;
+	return out->config != NULL ? STEP_ASK : culprit_end(&bayesian->trials.culprit);
 }
 
 const struct strategy_ops bayesian_strategy = {

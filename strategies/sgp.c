@@ -196,6 +196,9 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		return STEP_ASK;
 	}
 	score = think(sgp, &rng, out);
+	if (out->config == NULL && culprit_end(&sgp->beliefs.trials.culprit) == STEP_WAIT) {
+		return STEP_WAIT;
+	}
 	if (out->config != NULL && !is_over(sgp, score, &rng, out)) {
 		return STEP_ASK;
 	}

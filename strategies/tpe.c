@@ -411,7 +411,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 	}
 	out->config = suggest(tpe, &rng);
 	out->stage = "tpe";
-	return out->config != NULL ? STEP_ASK : STEP_DONE;
+	return out->config != NULL ? STEP_ASK : culprit_end(&tpe->trials.culprit);
 }
 
 const struct strategy_ops tpe_strategy = {

@@ -330,6 +330,11 @@ static struct config *ask_another(const struct culprit *culprit, const struct co
 	return config;
 }
 
+enum step culprit_end(const struct culprit *culprit)
+{
+	return culprit->out_count > 0 ? STEP_WAIT : STEP_DONE;
+}
+
 enum step culprit_next(const struct culprit *culprit, const struct config_set *seen,
 		       struct question *out)
 {
@@ -358,7 +363,7 @@ enum step culprit_next(const struct culprit *culprit, const struct config_set *s
 	if (out->config != NULL) {
 		return STEP_ASK;
 	}
-	return like != NULL && culprit->out_count > 0 ? STEP_WAIT : STEP_DONE;
+	return like != NULL ? culprit_end(culprit) : STEP_DONE;
 }
 
 bool culprit_blames(const struct culprit *culprit, const struct config *config)

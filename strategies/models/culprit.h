@@ -51,6 +51,8 @@ void culprit_apply(struct culprit *culprit, const struct event *event);
  * STEP_DONE when there is nobody to be found. */
 enum step culprit_next(const struct culprit *culprit, const struct config_set *seen,
 		       struct question *out);
+/* STEP_DONE for who has nothing more to ask; STEP_WAIT while a failure may change that. */
+enum step culprit_end(const struct culprit *culprit);
 /* Whether a config has a culprit, or somebody who may be one: its failure says nothing of the rest. */
 bool culprit_blames(const struct culprit *culprit, const struct config *config);
 

@@ -236,6 +236,29 @@ Test(culprit, when_everything_fails_it_does_not_hang)
 	}
 }
 
+/* Nothing else is in the space than the config that is out: whether there is more to ask its failure says. */
+Test(culprit, it_does_not_end_before_a_failure_is_in)
+{
+	static const char *const names[] = {"bayesian", "tpe", "sgp"};
+
+	for (size_t s = 0; s < COUNT(names); s++) {
+		bool small = strcmp(names[s], "bayesian") == 0;
+		struct space *space = space_of(small ? OPS : 1, 1, "static; fp32");
+		struct question question = {0};
+		struct search search;
+		struct event event;
+
+		search_init(&search, space, names[s], 1, NULL);
+		cr_assert(search_ask(&search));
+		cr_expect_eq(strategy_next(&search.strategy, &question), STEP_WAIT, "%s", names[s]);
+		question_finish(&question);
+		strategy_apply(&search.strategy, of_trial(&event, &search, 1, EVENT_FAILED));
+		cr_expect_eq(search_ask(&search), small, "%s", names[s]);
+		search_finish(&search);
+		space_destroy(space);
+	}
+}
+
 /* With questions out at once a half and the other half are tested, then it waits. */
 Test(culprit, both_halves_are_tested_at_once)
 {
