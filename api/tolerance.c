@@ -13,9 +13,9 @@ enum { VERDICT_MAX = 512 };
 
 /* A config, or the baseline, and the sums of all that was measured of it. */
 struct measured {
-	json_t *trial;   /* the first measurement; owned */
-	json_t *changes; /* its config as the log keeps it; owned, NULL is the baseline's */
-	bool idle;       /* nothing is lowered in it: it is the baseline again */
+	json_t *trial;         /* the first measurement; owned */
+	struct config *config; /* owned, NULL is the baseline's */
+	bool idle;             /* nothing is lowered in it: it is the baseline again */
 	double accuracy[LIMIT_METRICS], values[LIMIT_METRICS];
 	size_t count;
 	struct candidate candidate;
@@ -33,7 +33,7 @@ static void front_finish(struct front *front)
 {
 	for (size_t i = 0; i < front->count; i++) {
 		json_decref(front->list[i].trial);
-		json_decref(front->list[i].changes);
+		config_destroy(front->list[i].config);
 	}
 	free(front->list);
 }
@@ -72,15 +72,6 @@ static void add(struct measured *of, const struct spec *spec, const json_t *tria
 	of->count++;
 }
 
-static bool is_idle(const struct space *space, const json_t *changes)
-{
-	struct config *config = codec_changes_read(space, changes);
-	bool idle = config != NULL && config_is_baseline(config, space);
-
-	config_destroy(config);
-	return idle;
-}
-
 /* A repeat of what was excluded says nothing, and what was not measured anew nothing more. */
 static void take(struct front *front, const char *document, const char *changes)
 {
@@ -94,8 +85,10 @@ static void take(struct front *front, const char *document, const char *changes)
 	} else if (of == NULL && !again) {
 		of = &front->list[front->count++];
 		of->trial = json_incref(trial);
-		of->changes = changes != NULL ? json_loads(changes, 0, NULL) : NULL;
-		of->idle = of->changes != NULL && is_idle(front->spec->space, of->changes);
+		of->config = changes != NULL ? codec_changes_parse(front->spec->space, changes)
+					     : NULL;
+		of->idle = of->config != NULL &&
+			   config_is_baseline(of->config, front->spec->space);
 		add(of, front->spec, trial);
 	}
 	json_decref(trial);
@@ -235,7 +228,7 @@ static json_t *verdict_of(const struct front *front, const json_t *best)
 	return verdict;
 }
 
-static json_t *make(struct call *call, const struct store_rows *rows)
+static char *make(struct call *call, const struct store_rows *rows)
 {
 	struct outcome *outcome = call->state;
 	struct front front = {.spec = outcome->spec,
@@ -243,6 +236,7 @@ static json_t *make(struct call *call, const struct store_rows *rows)
 			      .list = mem_new(rows->count, sizeof(struct measured))};
 	const struct measured *of;
 	json_t *best, *trial;
+	char *text;
 
 	for (size_t i = 0; i < rows->count; i++) {
 		take(&front, rows->cells[i * rows->columns], rows->cells[i * rows->columns + 1]);
@@ -255,13 +249,16 @@ static json_t *make(struct call *call, const struct store_rows *rows)
 		of = &front.list[0];
 	}
 	trial = trial_of(&front, of);
-	best = outcome_complete(outcome, figures_of(&front, of), trial, of->changes);
+	best = figures_of(&front, of);
+	outcome_judge(outcome, trial, best);
 	(void)json_object_set_new(best, "tolerable_loss",
 				  json_real(front.criterion.metrics[0].tolerable_loss));
 	(void)json_object_set_new(best, "verdict", verdict_of(&front, best));
+	text = outcome_text(best, outcome->spec, of->config, false);
+	json_decref(best);
 	json_decref(trial);
 	front_finish(&front);
-	return best;
+	return text;
 }
 
 static void on_measured(struct call *call, const struct store_rows *rows)
