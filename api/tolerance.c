@@ -6,7 +6,7 @@
 
 #include "api/beside.h"
 #include "base/mem.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 #include "job/job.h"
 
 enum { VERDICT_MAX = 512 };

@@ -28,7 +28,7 @@ static void begin(struct go_on *go_on)
 	args_init(&args, sgp_strategy.params);
 	go_on->state = mem_new(1, sgp_strategy.state_size(go_on->problem));
 	(void)sgp_strategy.init(go_on->state, go_on->problem, &args, &err); /* cannot fail */
-	sgp_state_apply(go_on->state, go_on->events, go_on->count);
+	sgp_state_catch_up(go_on->state, go_on->events, go_on->count);
 	free(go_on->events);
 	go_on->events = NULL;
 }

@@ -27,7 +27,6 @@
  */
 
 enum {
-	SAFEGUARD_AFTER = 4, /* trials without a feasible one */
 	PATIENCE = 5, /* trials without improvement before it may stop; in doubt twice as many */
 	LEAST_TRIALS = 10,
 	COPY_EVERY = 5, /* questions, while it is in doubt whether the best meets the criterion */
@@ -60,7 +59,7 @@ static void finish(void *state)
 
 static void apply(void *state, const struct event *event)
 {
-	sgp_state_apply(state, event, 1);
+	sgp_state_apply(state, event);
 }
 
 /* Again, to find out how sure it is; NULL when nothing is in doubt. */
@@ -85,24 +84,6 @@ static struct config *near_copy(const struct sgp *sgp)
 	return sgp->beliefs.trials.count % COPY_EVERY == 0 && sgp_state_doubts(sgp)
 		       ? near_copy_make(&sgp->beliefs, sgp->candidate)
 		       : NULL;
-}
-
-/* NULL when it is not its turn, or was asked. */
-static struct config *safeguard(const struct sgp *sgp)
-{
-	size_t late = sgp->told >= SAFEGUARD_AFTER ? sgp->told - SAFEGUARD_AFTER : 1;
-	struct config *config;
-
-	if (sgp->met || late % 2 != 0 || late / 2 > 20) {
-		return NULL;
-	}
-	config = fall_back_config(&sgp->beliefs.effects, &sgp->beliefs.loss,
-				  (size_t)1 << (late / 2));
-	if (config_set_has(&sgp->beliefs.trials.seen, config)) {
-		config_destroy(config);
-		config = NULL;
-	}
-	return config;
 }
 
 /*
@@ -147,7 +128,7 @@ static double think(const struct sgp *sgp, struct rng *rng, struct question *out
 	double score = INFINITY;
 
 	out->stage = "safeguard";
-	out->config = safeguard(sgp);
+	out->config = fall_back_late(&sgp->beliefs, sgp->told, sgp->met);
 	if (out->config == NULL) {
 		out->stage = "repeat";
 		out->config = repeat(sgp);
@@ -170,7 +151,7 @@ static double think(const struct sgp *sgp, struct rng *rng, struct question *out
 
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
-	const struct sgp *sgp = state;
+	const struct sgp *sgp = sgp_state_think((void *)state);
 	enum step step;
 	double score;
 
@@ -209,7 +190,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 static int64_t choose(const void *state)
 {
-	const struct sgp *sgp = state;
+	const struct sgp *sgp = sgp_state_think((void *)state);
 
 	return sgp->accepted != SIZE_MAX ? sgp->beliefs.trials.list[sgp->accepted].trial : 0;
 }

@@ -29,15 +29,6 @@ static const double probable = 0.5;
 /* Of an objective that is not taken for exact, relative to the baseline's. */
 static const double least_jitter = 1e-4;
 
-static void expect_some_loss(struct sgp *sgp)
-{
-	uint16_t *options = mem_new(sgp->beliefs.effects.op_count, sizeof(*options));
-	double loss = effects_loss(&sgp->beliefs.effects, options);
-
-	effects_expect(&sgp->beliefs.effects, 1, loss > 0 ? 3 / loss : 1);
-	free(options);
-}
-
 void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 {
 	sgp->problem = problem;
@@ -52,7 +43,7 @@ void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 	sgp->beliefs.effects.extras = sgp->alphas.chosen;
 	sgp->beliefs.effects.bans = &sgp->beliefs.trials.culprit.bans;
 	sgp->wants_scores = score_question_wanted(&sgp->beliefs.effects, problem);
-	expect_some_loss(sgp);
+	effects_expect_some(&sgp->beliefs.effects);
 	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
 	draws_init(&sgp->beliefs.draws, &sgp->beliefs.effects);
 	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
@@ -165,6 +156,7 @@ static void fit(struct sgp *sgp)
 	draw(sgp, &losses);
 	latency_model_fit(&beliefs->latency, &beliefs->effects, &latencies, learn, sgp->jitter);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
+	sgp->fits++;
 	rows_finish(&rows);
 }
 
@@ -234,13 +226,13 @@ static void find_best(struct sgp *sgp)
 	free(certainties);
 }
 
-static void apply_score(struct sgp *sgp, const struct event *event)
+static void take_score(struct sgp *sgp, const struct event *event)
 {
 	sgp->score_asked = true;
 	sgp->score_told = event->type != EVENT_ASKED;
 	if (event->type == EVENT_TOLD) {
 		effects_take_scores(&sgp->beliefs.effects, event->scores, event->option_scores);
-		expect_some_loss(sgp);
+		effects_expect_some(&sgp->beliefs.effects);
 	}
 }
 
@@ -250,7 +242,7 @@ static bool take(struct sgp *sgp, const struct event *event)
 	int index;
 
 	if (event->kind == QUESTION_SCORE) {
-		apply_score(sgp, event);
+		take_score(sgp, event);
 		return false;
 	}
 	index = trials_apply(&sgp->beliefs.trials, event);
@@ -265,15 +257,36 @@ static bool take(struct sgp *sgp, const struct event *event)
 	return true;
 }
 
-void sgp_state_apply(struct sgp *sgp, const struct event *events, size_t count)
+const struct sgp *sgp_state_think(void *state)
 {
-	bool news = false;
+	struct sgp *sgp = state;
 
-	for (size_t i = 0; i < count; i++) {
-		news = take(sgp, &events[i]) || news;
-	}
-	if (news) {
+	if (sgp->news) {
+		sgp->news = false;
 		fit(sgp);
 		find_best(sgp);
 	}
+	return sgp;
+}
+
+/* Measurements from elsewhere come by the hundred, and nobody asks in between. */
+void sgp_state_apply(struct sgp *sgp, const struct event *event)
+{
+	bool awaited = trials_awaits(&sgp->beliefs.trials, event);
+
+	if (event->type == EVENT_ASKED) {
+		(void)sgp_state_think(sgp);
+	}
+	sgp->news = take(sgp, event) || sgp->news;
+	if (event->type == EVENT_TOLD && awaited) {
+		(void)sgp_state_think(sgp);
+	}
+}
+
+void sgp_state_catch_up(struct sgp *sgp, const struct event *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		sgp->news = take(sgp, &events[i]) || sgp->news;
+	}
+	(void)sgp_state_think(sgp);
 }

@@ -13,6 +13,8 @@ struct sgp {
 	struct beliefs beliefs;
 	bool wants_scores;
 	bool score_asked, score_told;
+	bool news;                    /* that was not thought about yet */
+	size_t fits;                  /* of the models so far, which is what sgp's time goes into */
 	size_t learnt;                /* known trials at the last learning */
 	size_t told;                  /* trials that were measured, without the baseline */
 	size_t improved_at;           /* told, when one of the two below became better */
@@ -30,8 +32,12 @@ struct sgp {
 /* `sgp` is zeroed, and stays where it is. */
 void sgp_state_init(struct sgp *sgp, const struct problem *problem);
 void sgp_state_finish(struct sgp *sgp);
+void sgp_state_apply(struct sgp *sgp, const struct event *event);
 /* Of one event after the other, but thinks about all of them at once. */
-void sgp_state_apply(struct sgp *sgp, const struct event *events, size_t count);
+void sgp_state_catch_up(struct sgp *sgp, const struct event *events, size_t count);
+/* Of all that was told since the last time. Also for who may only look: what is thought follows from what was told,
+ * whenever that is. */
+const struct sgp *sgp_state_think(void *state);
 /* Whether it is open that the fastest that was measured to meet the criterion does. */
 bool sgp_state_doubts(const struct sgp *sgp);
 /* The trial from which on that is settled by repeats: there is little to be doubted while one operator that
