@@ -15,6 +15,20 @@ bool arguments_flag(int *argc, char **argv, const char *flag)
 	return false;
 }
 
+const char *arguments_value(int *argc, char **argv, const char *option)
+{
+	for (int i = 1; i + 1 < *argc; i++) {
+		const char *value = argv[i + 1];
+
+		if (strcmp(argv[i], option) == 0) {
+			memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 1) * sizeof(*argv));
+			*argc -= 2;
+			return value;
+		}
+	}
+	return NULL;
+}
+
 const char *arguments_command(int *argc, char **argv, const char *name, int words)
 {
 	bool first = *argc > words && strcmp(argv[1], name) == 0;

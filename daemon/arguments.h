@@ -8,6 +8,8 @@
 
 /* Takes `flag` out of the arguments. */
 bool arguments_flag(int *argc, char **argv, const char *flag);
+/* Takes `option` and the argument behind it out. Returns the latter; NULL when it is not there. */
+const char *arguments_value(int *argc, char **argv, const char *option);
 /* Takes a command of so many words, its name being the first, out of the arguments, from either end.
  * Returns its last word; NULL when it is not there. */
 const char *arguments_command(int *argc, char **argv, const char *name, int words);

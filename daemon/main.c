@@ -8,6 +8,7 @@
 #include "api/router.h"
 #include "base/json.h"
 #include "daemon/arguments.h"
+#include "daemon/backup.h"
 #include "daemon/demo.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
@@ -76,17 +77,18 @@ static bool print_text(int *argc, char **argv)
 /* What the arguments ask for besides settings. */
 struct wish {
 	bool check_config, print_config, check_database;
-	const char *destination; /* of a backup, or NULL */
+	struct backup_command backup;
 	struct token_command token;
 };
 
 static int take_wish(int *argc, char **argv, struct wish *ret, struct err *reterr)
 {
+	int rc = backup_take(argc, argv, &ret->backup, reterr);
+
 	ret->check_config = arguments_flag(argc, argv, "--check-config");
 	ret->print_config = arguments_flag(argc, argv, "--print-config");
-	ret->destination = arguments_command(argc, argv, "backup", 2);
 	ret->check_database = arguments_command(argc, argv, "check", 1) != NULL;
-	return token_take(argc, argv, &ret->token, reterr);
+	return rc == 0 ? token_take(argc, argv, &ret->token, reterr) : rc;
 }
 
 static int fulfil(const struct wish *wish, const struct settings *options, struct err *reterr)
@@ -97,8 +99,8 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 		options_print(options, stdout);
 		return 0;
 	}
-	if (wish->destination != NULL) {
-		return store_backup(options->data_dir, wish->destination, reterr);
+	if (wish->backup.destination != NULL || wish->backup.source != NULL) {
+		return backup_run(&wish->backup, options->data_dir, reterr);
 	}
 	if (wish->check_database) {
 		return check_database(options->data_dir, reterr);
@@ -113,7 +115,7 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 int main(int argc, char **argv)
 {
 	struct settings options = {0};
-	struct wish wish;
+	struct wish wish = {0};
 	struct err err;
 	int rc;
 

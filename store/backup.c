@@ -37,7 +37,7 @@ static int copy_pages(sqlite3 *source, sqlite3 *copy, struct err *reterr)
 	return db_exec(copy, "PRAGMA journal_mode = DELETE", reterr);
 }
 
-static int sync_directory_of(const char *path, struct err *reterr)
+int backup_sync_folder(const char *path, struct err *reterr)
 {
 	const char *slash = strrchr(path, '/');
 	char *directory =
@@ -70,7 +70,7 @@ int backup_copy(sqlite3 *source, const char *destination, struct err *reterr)
 		(void)sqlite3_close(copy);
 	}
 	if (rc == 0) {
-		rc = sync_directory_of(destination, reterr);
+		rc = backup_sync_folder(destination, reterr);
 	}
 	if (rc != 0) {
 		(void)unlink(destination);

@@ -13,5 +13,7 @@
  * when the file exists; after any other failure it does not.
  */
 int backup_copy(sqlite3 *source, const char *destination, struct err *reterr);
+/* What was made, moved or removed in the folder of `path` stays so, whatever happens to the power. */
+int backup_sync_folder(const char *path, struct err *reterr);
 
 #endif

@@ -133,9 +133,8 @@ static int lock_directory(struct directory *directory, const char *path, struct 
 	return rc;
 }
 
-int directory_take(struct directory *directory, const char *path, struct err *reterr)
+int directory_lock(struct directory *directory, const char *path, struct err *reterr)
 {
-	int fd;
 	int rc;
 
 	if (mkdir(path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
@@ -152,6 +151,14 @@ int directory_take(struct directory *directory, const char *path, struct err *re
 	if (rc == 0) {
 		rc = lock(directory->lock_fd, path, directory->lock, reterr);
 	}
+	return rc;
+}
+
+int directory_take(struct directory *directory, const char *path, struct err *reterr)
+{
+	int fd;
+	int rc = directory_lock(directory, path, reterr);
+
 	if (rc == 0) {
 		rc = open_or_create(directory->database, &fd, reterr);
 	}

@@ -37,6 +37,8 @@ void directory_finish(struct directory *directory);
  * than the owner may use.
  */
 int directory_take(struct directory *directory, const char *path, struct err *reterr);
+/* The same without the database file. */
+int directory_lock(struct directory *directory, const char *path, struct err *reterr);
 
 /*
  * The number of the newest event on disk stands in the lock file, too: a write-ahead log that was

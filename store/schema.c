@@ -47,7 +47,7 @@ static int copy_old(sqlite3 *db, const char *path, size_t count, struct err *ret
 	return rc;
 }
 
-static int examine(sqlite3 *db, const char *path, size_t count, int64_t *ret_version,
+int schema_examine(sqlite3 *db, const char *path, size_t count, int64_t *ret_version,
 		   struct err *reterr)
 {
 	int64_t application = 0;
@@ -93,7 +93,7 @@ int schema_upgrade(sqlite3 *db, const char *path, const char *const *steps, size
 		   struct err *reterr)
 {
 	int64_t version;
-	int rc = examine(db, path, count, &version, reterr);
+	int rc = schema_examine(db, path, count, &version, reterr);
 
 	if (rc == 0 && version > 0 && version < (int64_t)count) {
 		rc = copy_old(db, path, count, reterr);

@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -22,6 +23,9 @@ extern const size_t schema_step_count;
  * that, ERR_CORRUPT when it is not narrowd's.
  */
 int schema_upgrade(sqlite3 *db, const char *path, const char *const *steps, size_t count,
+		   struct err *reterr);
+/* Whether a database is narrowd's and not beyond version `count`; both faults as above. */
+int schema_examine(sqlite3 *db, const char *path, size_t count, int64_t *ret_version,
 		   struct err *reterr);
 /* ERR_CORRUPT and what is wrong, unless every page of the file is as it must be. */
 int schema_check(sqlite3 *db, struct err *reterr);

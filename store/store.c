@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/backup.h"
 #include "store/conn.h"
 #include "store/db.h"
 #include "store/directory.h"
@@ -14,7 +13,6 @@
 #include "store/retain.h"
 #include "store/schema.h"
 #include "store/shape.h"
-#include "store/verify.h"
 #include "store/writer.h"
 
 struct store {
@@ -362,41 +360,6 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 		rc = conn_query(&conn, query, values, count, call_row, &call, reterr);
 		conn_finish(&conn);
 	}
-	return rc;
-}
-
-int store_verify(const char *directory, struct err *reterr)
-{
-	struct directory names;
-	sqlite3 *db;
-	int rc;
-
-	directory_init(&names, directory);
-	rc = db_open(names.database, DB_REBUILD, &db, reterr);
-	if (rc == 0) {
-		rc = verify_run(db, reterr);
-		(void)sqlite3_close(db);
-	}
-	directory_finish(&names);
-	return rc;
-}
-
-int store_backup(const char *directory, const char *destination, struct err *reterr)
-{
-	struct directory names;
-	sqlite3 *db;
-	int rc;
-
-	directory_init(&names, directory);
-	rc = db_open(names.database, DB_READER, &db, reterr);
-	if (rc == 0) {
-		rc = backup_copy(db, destination, reterr);
-		if (rc == 0) {
-			directory_note_backup(&names);
-		}
-		(void)sqlite3_close(db);
-	}
-	directory_finish(&names);
 	return rc;
 }
 

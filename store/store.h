@@ -236,8 +236,16 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 int store_verify(const char *directory, struct err *reterr);
 /* Of SQLite, as it runs. */
 const char *store_engine_version(void);
-/* Online copy of the database in `directory` to the file `destination`, which must not exist. */
+/* Online copy of the database in `directory` to the file `destination`, which must not exist: it is there
+ * when it was verified as above, and not before. */
 int store_backup(const char *directory, const char *destination, struct err *reterr);
+/*
+ * Puts the backup `source` in the place of the database in `directory`, which no daemon may use (ERR_BUSY).
+ * It is looked at first: ERR_CORRUPT, ERR_NEWER_SCHEMA; one of an older schema is upgraded by the next
+ * start. What was there stays beside it; *ret_old is its path, or NULL, owned by the caller. A kill leaves
+ * either database.
+ */
+int store_restore(const char *directory, const char *source, char **ret_old, struct err *reterr);
 
 struct store_stats {
 	uint64_t commits;
