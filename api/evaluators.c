@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "tuner/wire.h"
 
 /* One that is shared may be used by every owner; only admins share. False after answering. */
@@ -89,18 +90,13 @@ static void on_stored(void *arg, int rc, const struct err *err)
 /* Stores `document` (with its secret still in it) under call->id. */
 static void put(struct call *call, json_t *document, const char *created_at, const char *owner)
 {
-	const json_t *secret = json_object_get(document, "secret");
-	char *secrets = NULL, *kept;
+	json_t *hidden = spec_target_hidden(document);
+	char *secrets = hidden != NULL ? json_text(hidden) : NULL, *kept;
 	json_t *shown = spec_target_redacted(document);
 	const struct store_key *key;
 	char location[2 * CALL_PARAM_SIZE];
 
-	if (json_is_string(secret)) {
-		json_t *secret_only = json_pack("{s:O}", "secret", secret);
-
-		secrets = json_text(secret_only);
-		json_decref(secret_only);
-	}
+	json_decref(hidden);
 	(void)json_object_set_new(shown, "id", json_string(call->id));
 	(void)json_object_set_new(shown, "created_at", json_string(created_at));
 	kept = json_text(shown);
@@ -192,6 +188,19 @@ void evaluators_get(struct call *call)
 	find(call, reply);
 }
 
+/* The stored members with what is hidden put back. New reference. */
+static json_t *whole(const struct store_rows *rows)
+{
+	json_t *document = json_loads(rows->cells[0], 0, NULL);
+	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
+
+	if (secrets != NULL) {
+		(void)json_object_update(document, secrets);
+	}
+	json_decref(secrets);
+	return document;
+}
+
 static void health(struct call *call, const struct store_rows *rows)
 {
 	json_t *document;
@@ -199,7 +208,7 @@ static void health(struct call *call, const struct store_rows *rows)
 	if (!found(call, rows)) {
 		return;
 	}
-	document = json_loads(rows->cells[0], 0, NULL);
+	document = whole(rows);
 	call_reply_json(
 		call, 200,
 		tuner_evaluator_health(call->server->tuner,
@@ -212,18 +221,16 @@ void evaluators_health(struct call *call)
 	find(call, health);
 }
 
-/* The stored members with the secret put back. New reference. */
-static json_t *whole(const struct store_rows *rows)
+/* A URL as it was shown, sent back, is no other one. */
+static void forget_shown_url(json_t *body, const json_t *document)
 {
-	json_t *document = json_loads(rows->cells[0], 0, NULL);
-	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
-	json_t *secret = json_object_get(secrets, "secret");
+	const char *given = json_string_value(json_object_get(body, "url"));
+	char *shown = url_shown(json_string_value(json_object_get(document, "url")));
 
-	if (secret != NULL) {
-		(void)json_object_set(document, "secret", secret);
+	if (given != NULL && strcmp(given, shown) == 0) {
+		(void)json_object_del(body, "url");
 	}
-	json_decref(secrets);
-	return document;
+	free(shown);
 }
 
 static void patch(struct call *call, const struct store_rows *rows)
@@ -242,6 +249,7 @@ static void patch(struct call *call, const struct store_rows *rows)
 	(void)json_object_del(document, "created_at");
 	(void)json_object_del(document, "owner");
 	(void)json_object_del(document, "id");
+	forget_shown_url(call->body, document);
 	(void)json_object_update(document, call->body);
 	if (check(call, document, call->body)) {
 		(void)snprintf(call->id, sizeof(call->id), "%s", call->params[0]);

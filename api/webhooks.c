@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "job/job.h"
 
 static const char *const members[] = {"name", "url", "events", "secret", "job", "labels", NULL};
@@ -139,14 +140,28 @@ static json_t *make_document(const struct call *call)
 	const struct json_at at = json_root(call->body, &err);
 	const struct json_at labels = json_member(&at, "labels");
 	char created_at[CLOCK_TEXT_SIZE];
+	char *url = url_shown(json_string_value(json_object_get(call->body, "url")));
+	json_t *document;
 
-	return json_pack("{s:s, s:O?, s:O, s:O, s:O?, s:o, s:{s:b}, s:s}", "id", call->id, "name",
-			 json_object_get(call->body, "name"), "url",
-			 json_object_get(call->body, "url"), "events",
-			 json_object_get(call->body, "events"), "job",
-			 json_object_get(call->body, "job"), "labels",
-			 spec_labels_read(&labels, RULES_NEWEST), "secret", "set", 1, "created_at",
-			 clock_format(clock_wall_ms(), created_at));
+	document = json_pack("{s:s, s:O?, s:s, s:O, s:O?, s:o, s:{s:b}, s:s}", "id", call->id,
+			     "name", json_object_get(call->body, "name"), "url", url, "events",
+			     json_object_get(call->body, "events"), "job",
+			     json_object_get(call->body, "job"), "labels",
+			     spec_labels_read(&labels, RULES_NEWEST), "secret", "set", 1,
+			     "created_at", clock_format(clock_wall_ms(), created_at));
+	free(url);
+	return document;
+}
+
+/* What is kept and not shown. The caller frees. */
+static char *make_secrets(const struct call *call, const char *secret)
+{
+	json_t *secrets = json_pack("{s:s, s:O}", "secret", secret, "url",
+				    json_object_get(call->body, "url"));
+	char *text = json_text(secrets);
+
+	json_decref(secrets);
+	return text;
 }
 
 /* A secret that was made up is in the answer, and nowhere else. */
@@ -157,7 +172,7 @@ static void create(struct call *call)
 	char location[2 * CALL_PARAM_SIZE];
 	const struct store_key *key;
 	json_t *document;
-	char *kept;
+	char *kept, *secrets;
 
 	id_make(call->id, "whk_");
 	document = make_document(call);
@@ -176,8 +191,10 @@ static void create(struct call *call)
 	key = idempotency_key(call, 201, location);
 	call->stored.body = call->state;
 	call_ref(call);
-	store_webhook_put(call->server->store, call->id, kept, given != NULL ? given : made,
-			  call->who.owner, key, on_created, call);
+	secrets = make_secrets(call, given != NULL ? given : made);
+	store_webhook_put(call->server->store, call->id, kept, secrets, call->who.owner, key,
+			  on_created, call);
+	free(secrets);
 	free(kept);
 }
 

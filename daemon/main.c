@@ -106,7 +106,7 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 		return check_database(options->data_dir, reterr);
 	}
 	if (wish->token.verb != TOKEN_NONE) {
-		return token_run(&wish->token, options->data_dir, reterr);
+		return token_run(&wish->token, options, reterr);
 	}
 	rc = plugins_load(options->plugin_dir, reterr);
 	return rc == 0 && !wish->check_config ? process_serve(reterr) : rc;

@@ -16,6 +16,9 @@ const struct setting options_table[OPTIONS_MAX] = {
 	{"secrets_dir", OPTION_TEXT, AT(secrets_dir), "", 0, 0,
 	 "directory of secrets that evaluators are registered with by name (default: "
 	 "$CREDENTIALS_DIRECTORY)"},
+	{"key_file", OPTION_TEXT, AT(key_file), "", 0, 0,
+	 "key that secrets in the database are sealed with, made when there is none yet (default: "
+	 "narrowd.key in data_dir)"},
 	{"evaluator_policy", OPTION_TEXT, AT(evaluator_policy), "", 0, 0,
 	 "lan, public, allowlist, registered or off: which addresses may be called "
 	 "(default: lan on loopback, else allowlist)"},

@@ -17,7 +17,7 @@ struct setting {
 	const char *help;
 };
 
-enum { OPTIONS_MAX = 48 };
+enum { OPTIONS_MAX = 64 };
 
 /* The one behind the last has no name. */
 extern const struct setting options_table[OPTIONS_MAX];

@@ -334,10 +334,11 @@ static void list_offline(struct work *work)
 	end_work(work, rc, &err);
 }
 
-static int begin_offline(struct work *work, const char *data_dir)
+static int begin_offline(struct work *work, const struct settings *settings)
 {
 	const struct token_command *command = work->command;
-	const struct store_options options = {.directory = data_dir};
+	const struct store_options options = {.directory = settings->data_dir,
+					      .key_file = settings->key_file};
 
 	work->store = store_open(work->loop, &options, work->err);
 	if (work->store == NULL) {
@@ -357,9 +358,10 @@ static int begin_offline(struct work *work, const char *data_dir)
 	return 0;
 }
 
-int token_run(const struct token_command *command, const char *data_dir, struct err *reterr)
+int token_run(const struct token_command *command, const struct settings *settings,
+	      struct err *reterr)
 {
-	char *socket = control_path(data_dir);
+	char *socket = control_path(settings->data_dir);
 	struct work work = {.command = command, .socket = socket, .err = reterr};
 	int rc = command->verb == TOKEN_CREATE ? ledger_check(command->body, reterr) : 0;
 
@@ -369,7 +371,7 @@ int token_run(const struct token_command *command, const char *data_dir, struct 
 		}
 		err_init(reterr);
 		work.loop = loop_create();
-		rc = control_is_up(socket) ? begin_online(&work) : begin_offline(&work, data_dir);
+		rc = control_is_up(socket) ? begin_online(&work) : begin_offline(&work, settings);
 		if (rc != 0 && work.store != NULL) {
 			store_stop(work.store, on_closed, &work);
 		} else if (rc != 0) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "daemon/options.h"
 
 enum token_verb { TOKEN_NONE, TOKEN_CREATE, TOKEN_LIST, TOKEN_REVOKE };
 
@@ -21,6 +22,7 @@ struct token_command {
 /* Takes the command and its own options out of the arguments; settings stay. `verb` is TOKEN_NONE when
  * it is another command. 0 or -ERR_USAGE. */
 int token_take(int *argc, char **argv, struct token_command *ret, struct err *reterr);
-int token_run(const struct token_command *command, const char *data_dir, struct err *reterr);
+int token_run(const struct token_command *command, const struct settings *settings,
+	      struct err *reterr);
 
 #endif

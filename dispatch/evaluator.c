@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/url.h"
 
 struct evaluator *evaluator_create(const char *name)
 {
 	struct evaluator *evaluator = mem_new(1, sizeof(*evaluator));
 
 	evaluator->name = mem_dup(name);
+	evaluator->shown = url_shown(name);
 	turns_init(&evaluator->queue);
 	return evaluator;
 }
@@ -17,6 +19,7 @@ void evaluator_destroy(struct evaluator *evaluator)
 {
 	turns_finish(&evaluator->queue);
 	free(evaluator->name);
+	free(evaluator->shown);
 	free(evaluator);
 }
 

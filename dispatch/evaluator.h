@@ -16,6 +16,7 @@
 
 struct evaluator {
 	char *name;         /* its URL, or that of a pool; owned */
+	char *shown;        /* the same, for people; owned */
 	size_t used, limit; /* places */
 	size_t seats;       /* jobs that may ask it */
 	struct turns queue; /* of those that wait for a place */

@@ -264,7 +264,7 @@ static void is_well(struct sched *sched, struct evaluator *evaluator)
 	if (breaker_answered(&evaluator->breaker)) {
 		sched->down--;
 		log_line(LOG_INFO, "an evaluator is well again",
-			 LOG_TEXT("evaluator", evaluator->name));
+			 LOG_TEXT("evaluator", evaluator->shown));
 		serve(evaluator);
 	}
 }
@@ -303,7 +303,7 @@ void sched_failed(struct sched_seat *seat, int offer, const char *error, bool br
 		seat->sched->down++;
 		evaluator->down_wall_ms = wall_of(seat->sched->clock);
 		log_line(LOG_WARNING, "an evaluator is down: its questions wait",
-			 LOG_TEXT("evaluator", evaluator->name), LOG_TEXT("error", error));
+			 LOG_TEXT("evaluator", evaluator->shown), LOG_TEXT("error", error));
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "store/db.h"
 
+#include "store/seal.h"
 #include "store/sum.h"
 
 static const char common_pragmas[] = "PRAGMA trusted_schema = OFF;"
@@ -69,6 +70,9 @@ static int configure(sqlite3 *db, enum db_mode mode, struct err *reterr)
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	rc = sum_register(db, reterr);
+	if (rc == 0) {
+		rc = seal_register(db, reterr);
+	}
 	if (rc == 0) {
 		rc = db_exec(db, common_pragmas, reterr);
 	}

@@ -19,6 +19,7 @@ void directory_init(struct directory *directory, const char *path)
 {
 	directory->database = mem_printf("%s/narrowd.db", path);
 	directory->lock = mem_printf("%s/narrowd.lock", path);
+	directory->key = mem_printf("%s/narrowd.key", path);
 	directory->reserve = mem_printf("%s/narrowd.reserve", path);
 	directory->wal = mem_printf("%s-wal", directory->database);
 	directory->shm = mem_printf("%s-shm", directory->database);
@@ -36,6 +37,7 @@ void directory_finish(struct directory *directory)
 	}
 	free(directory->database);
 	free(directory->lock);
+	free(directory->key);
 	free(directory->reserve);
 	free(directory->wal);
 	free(directory->shm);

@@ -17,6 +17,7 @@ enum { DIRECTORY_RESERVE_BYTES = 16 * 1024 * 1024 };
 struct directory {
 	char *database; /* paths, owned */
 	char *lock;
+	char *key; /* of what is sealed, unless somebody keeps it elsewhere */
 	char *reserve;
 	char *wal; /* SQLite's, beside the database */
 	char *shm;

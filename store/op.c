@@ -16,26 +16,28 @@ static const char *const statements[OP_STATEMENTS_] = {
 	[OP_RELEASE] = "RELEASE op",
 	[OP_ROLL_BACK] = "ROLLBACK TO op",
 	[OP_SUBMIT] =
-		"INSERT INTO submission (id, spec, capability, head, evaluator, matched, owner,"
-		" sum)"
-		" SELECT *, narrowd_sum(" SUM_OF_SUBMISSION
-		") FROM (SELECT ?1 AS id, json(?2) AS spec,"
-		" json(?3) AS capability, json(?4) AS head, json(?5) AS evaluator,"
-		" json(?6) AS matched,"
-		" coalesce(?7, '" STORE_LOCAL "') AS owner)",
+		/* Sealed once: another time it is another text. */
+	"WITH given AS MATERIALIZED (SELECT ?1 AS id, json(?2) AS spec,"
+	" json(?3) AS capability, json(?4) AS head,"
+	" narrowd_seal(json(?5), ?1) AS evaluator, json(?6) AS matched,"
+	" coalesce(?7, '" STORE_LOCAL "') AS owner)"
+	" INSERT INTO submission (id, spec, capability, head, evaluator, matched, owner,"
+	" sum)"
+	" SELECT *, narrowd_sum(" SUM_OF_SUBMISSION ") FROM given",
 	[OP_FIND_JOB] = "SELECT version, state IN ('completed', 'failed', 'cancelled') FROM job"
 			" WHERE id = ?1",
 	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data, sum)"
 		   " SELECT *, narrowd_sum(" SUM_OF_EVENT ") FROM (SELECT ?1 AS job, ?2 AS n,"
 		   " ?3 AS type, ?4 AS at_ms, ?5 AS trial, json(?6) AS data)",
-	[OP_PUT_EVALUATOR] = "INSERT INTO evaluator (id, document, secrets, owner)"
-			     " VALUES (?1, json(?2), ?3, coalesce(?4, '" STORE_LOCAL "'))"
-			     " ON CONFLICT (id) DO UPDATE SET document = excluded.document,"
-			     " secrets = excluded.secrets",
+	[OP_PUT_EVALUATOR] =
+		"INSERT INTO evaluator (id, document, secrets, owner)"
+		" VALUES (?1, json(?2), narrowd_seal(?3, ?1), coalesce(?4, '" STORE_LOCAL "'))"
+		" ON CONFLICT (id) DO UPDATE SET document = excluded.document,"
+		" secrets = excluded.secrets",
 	[OP_DROP_EVALUATOR] = "DELETE FROM evaluator WHERE id = ?1",
 	[OP_KEEP_KEY] =
 		"INSERT INTO idempotency (scope, key, fingerprint, status, location, body,"
-		" at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" at_ms) VALUES (?1, ?2, ?3, ?4, ?5, narrowd_seal(?6, ?2), ?7)"
 		" ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint,"
 		" status = excluded.status, location = excluded.location,"
 		" body = excluded.body, at_ms = excluded.at_ms"

@@ -17,7 +17,7 @@
 static const char *const statements[OUTBOX_STATEMENTS_] = {
 	[OUTBOX_PUT] =
 		"INSERT INTO webhook (id, document, secret, owner)"
-		" SELECT ?1, json(?2), ?3, coalesce(?4, '" STORE_LOCAL "')"
+		" SELECT ?1, json(?2), narrowd_seal(?3, ?1), coalesce(?4, '" STORE_LOCAL "')"
 		" WHERE (SELECT count(*) FROM webhook) < ?5",
 	[OUTBOX_SUBSCRIBE] =
 		"INSERT INTO subscription (type, webhook)"

@@ -123,7 +123,7 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
 		"SELECT " JOB_DOCUMENT ", version, state, CASE WHEN ?3 THEN NULL ELSE " SUM_SUBMISSION " END,"
 		" CASE WHEN ?3 THEN NULL ELSE capability END, head, best_trial,"
-		" evaluator, CASE WHEN ?3 THEN NULL ELSE matched END, (SELECT " SUM_EVENT("event") " ->> 'space' FROM event WHERE event.job = job.id"
+		" narrowd_open(evaluator, job.id), CASE WHEN ?3 THEN NULL ELSE matched END, (SELECT " SUM_EVENT("event") " ->> 'space' FROM event WHERE event.job = job.id"
 		" AND n = 1), pause ->> 'detail'" FROM_JOB " WHERE job.id = ?1 AND " OWNED_BY("?2"),
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB
@@ -132,7 +132,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		" AND (?4 IS NULL OR job.id < ?4) AND " OWNED_BY("?6")
 		" ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
-		"SELECT job.id, spec, capability, evaluator, matched, version, pause ->> 'reason',"
+		"SELECT job.id, spec, capability, narrowd_open(evaluator, job.id), matched, version, pause ->> 'reason',"
 		" submission.sum IS NULL OR submission.sum = narrowd_sum(" SUM_VALUES_OF_SUBMISSION "), owner" FROM_JOB
 		" WHERE " NOT_FINAL " ORDER BY job.id",
 	[QUERY_UNANSWERED] =
@@ -216,13 +216,13 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT " EVALUATOR_DOCUMENT ", id FROM evaluator"
 		" WHERE (?1 IS NULL OR id > ?1) AND " OWNED_BY("?3") " ORDER BY id LIMIT ?2",
 	[QUERY_EVALUATOR] =
-		"SELECT " EVALUATOR_DOCUMENT ", secrets FROM evaluator WHERE id = ?1"
+		"SELECT " EVALUATOR_DOCUMENT ", narrowd_open(secrets, id) FROM evaluator WHERE id = ?1"
 		" AND (" OWNED_BY("?2") " OR document -> 'shared' = 'true')",
 	[QUERY_WEBHOOKS] =
 		"SELECT " WEBHOOK_DOCUMENT ", id FROM webhook"
 		" WHERE (?1 IS NULL OR id > ?1) AND " OWNED_BY("?3") " ORDER BY id LIMIT ?2",
 	[QUERY_WEBHOOK] =
-		"SELECT " WEBHOOK_DOCUMENT ", document ->> 'url', secret, disabled"
+		"SELECT " WEBHOOK_DOCUMENT ", narrowd_open(secret, id) ->> 'url', narrowd_open(secret, id) ->> 'secret', disabled"
 		" FROM webhook WHERE id = ?1",
 	[QUERY_DELIVERIES] =
 		"SELECT " DELIVERY_DOCUMENT ", event FROM delivery"
@@ -238,13 +238,13 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT min((SELECT min(due_at) FROM delivery"
 		" WHERE webhook = webhook.id AND due_at > ?1)) FROM webhook",
 	[QUERY_MESSAGE] =
-		"SELECT document ->> 'url', secret, attempts, queued_at, " MESSAGE_ID ","
+		"SELECT narrowd_open(secret, webhook.id) ->> 'url', narrowd_open(secret, webhook.id) ->> 'secret', attempts, queued_at, " MESSAGE_ID ","
 		" (SELECT json_object('type', delivery.type, 'timestamp', " TIME("at_ms") ","
 		" 'data', " EVENT_DOCUMENT ") FROM event WHERE seq = delivery.event)"
 		" FROM delivery JOIN webhook ON webhook.id = delivery.webhook"
 		" WHERE delivery.webhook = ?1 AND event = ?2 AND due_at <= ?3",
 	[QUERY_KEY] =
-		"SELECT fingerprint, status, location, body, at_ms FROM idempotency"
+		"SELECT fingerprint, status, location, narrowd_open(body, key), at_ms FROM idempotency"
 		" WHERE scope = ?1 AND key = ?2",
 	[QUERY_LEASE] =
 		"SELECT answer FROM lease WHERE id = ?1",
@@ -262,7 +262,7 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_OWNER_OF_WEBHOOK] =
 		"SELECT owner FROM webhook WHERE id = ?1",
 	[QUERY_OWNER_OF_LEASE] =
-		"SELECT owner, evaluator ->> 'pool' FROM lease"
+		"SELECT owner, narrowd_open(evaluator, submission.id) ->> 'pool' FROM lease"
 		" JOIN submission ON submission.id = lease.job WHERE lease.id = ?1",
 	[QUERY_PRUNED] =
 		"SELECT coalesce(max(seq), 0) FROM pruned WHERE " OWNED_BY("?1"),

@@ -12,6 +12,7 @@
 #include "store/reader.h"
 #include "store/retain.h"
 #include "store/schema.h"
+#include "store/seal.h"
 #include "store/shape.h"
 #include "store/writer.h"
 
@@ -47,6 +48,14 @@ static int compare_mark(const struct store *store, sqlite3 *db, struct err *rete
 	return rc;
 }
 
+static int take_key(const struct store *store, const struct store_options *options, sqlite3 *db,
+		    struct err *reterr)
+{
+	bool given = options->key_file != NULL && options->key_file[0] != '\0';
+
+	return seal_take_key(db, given ? options->key_file : store->directory.key, reterr);
+}
+
 /* Opens the only connection that writes, on a database of the newest schema. */
 static int open_writer(const struct store *store, const struct store_options *options,
 		       sqlite3 **ret_db, struct err *reterr)
@@ -57,7 +66,13 @@ static int open_writer(const struct store *store, const struct store_options *op
 	if (rc != 0) {
 		return rc;
 	}
-	rc = schema_upgrade(*ret_db, path, schema_steps, schema_step_count, reterr);
+	rc = take_key(store, options, *ret_db, reterr);
+	if (rc == 0) {
+		rc = schema_upgrade(*ret_db, path, schema_steps, schema_step_count, reterr);
+	}
+	if (rc == 0) {
+		rc = seal_prove(*ret_db, reterr);
+	}
 	if (rc == 0) {
 		rc = schema_check(*ret_db, reterr);
 	}

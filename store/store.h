@@ -60,7 +60,9 @@ struct store_job {
 struct store_options {
 	const char *directory; /* created 0700 when missing */
 	bool unsafe_sync;      /* synchronous=NORMAL: a power loss may take the last commits */
-	int64_t max_bytes;     /* of the database file; there it counts as full; 0: no limit */
+	const char *
+		key_file; /* of what is sealed (seal.h); NULL or "": narrowd.key in the directory */
+	int64_t max_bytes; /* of the database file; there it counts as full; 0: no limit */
 };
 
 /* Takes the directory's lock, migrates, checks, starts the threads. Blocks; call before serving. */
@@ -130,12 +132,12 @@ void store_evaluator_put(struct store *store, const char *id, const char *docume
 			 store_done_fn done, void *arg);
 void store_evaluator_delete(struct store *store, const char *id, store_done_fn done, void *arg);
 /*
- * Webhooks. `document` has "events", and "job" and "labels" where they narrow what is told; secrets are
- * no part of it. From now on every such event is stored together with a delivery, which the courier
+ * Webhooks. `document` has "events", and "job" and "labels" where they narrow what is told; what nobody is
+ * shown is in `secrets`: its "secret" and whole "url". From now on every such event is stored together with a delivery, which the courier
  * (courier/courier.h) is to make; only of jobs of its owner. ERR_CONFLICT when there are LIMIT_WEBHOOKS.
  */
 void store_webhook_put(struct store *store, const char *id, const char *document,
-		       const char *secret, const char *owner, const struct store_key *key,
+		       const char *secrets, const char *owner, const struct store_key *key,
 		       store_done_fn done, void *arg);
 /* Its deliveries go with it. ERR_NOT_FOUND. */
 void store_webhook_delete(struct store *store, const char *id, store_done_fn done, void *arg);

@@ -41,7 +41,7 @@ const char *flight_who(const struct flight *flight)
 	if (target->pool != NULL || flight_is_advice(flight)) {
 		return flight->trial->worker;
 	}
-	return target->id != NULL ? target->id : target->url;
+	return target->id != NULL ? target->id : target->shown;
 }
 
 char *flight_named(const struct flight *flight, const char *error)

@@ -17,7 +17,7 @@ static json_t *time_json(int64_t wall_ms)
 
 static const char *name_of(const struct target *target)
 {
-	return target->id != NULL ? target->id : target->url;
+	return target->id != NULL ? target->id : target->shown;
 }
 
 /* Between two attempts nobody has it, and of a pool nobody is known before. */

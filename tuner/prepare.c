@@ -310,10 +310,11 @@ static json_t *registered_document(const struct store_rows *rows)
 			(void)json_object_set(target, kept[i], value);
 		}
 	}
-	if (json_object_get(secrets, "secret") != NULL) {
-		(void)json_object_set(target, "secret", json_object_get(secrets, "secret"));
-	} else if (spec_secret_is_named(document)) {
+	if (spec_secret_is_named(document)) {
 		(void)json_object_set(target, "secret", json_object_get(document, "secret"));
+	}
+	if (secrets != NULL) {
+		(void)json_object_update(target, secrets);
 	}
 	json_decref(document);
 	json_decref(secrets);

@@ -58,7 +58,10 @@ static void check_headers(const struct json_at *at, const struct target *target,
 		struct secret *value = &keep->values[i];
 		struct err why;
 
-		if (credential_text(header->credential, CREDENTIAL_BYTES, value, &why) != 0) {
+		if (header->credential == NULL) {
+			secret_init(value, header->value.bytes, header->value.length);
+		} else if (credential_text(header->credential, CREDENTIAL_BYTES, value, &why) !=
+			   0) {
 			(void)json_fault(&name, "%s", why.message);
 		} else if (has_controls((const char *)value->bytes)) {
 			(void)json_fault(&name,

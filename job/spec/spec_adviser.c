@@ -1,10 +1,12 @@
 #include "job/spec/spec_adviser.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/sign.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "strategies/advised.h"
 #include "space/product.h"
 
@@ -96,6 +98,31 @@ static json_t *copy_to_kwargs(const json_t *body, json_t **ret_kwargs)
 	return copy;
 }
 
+/* Whether it is the adviser's URL, and says more than people may see. */
+static bool has_query(const struct strategy_ops *strategy, const struct param *param,
+		      const json_t *value)
+{
+	return strategy->adviser != ADVISER_NONE && param == &strategy->params[ADVISED_URL] &&
+	       strchr(json_string_value(value), '?') != NULL;
+}
+
+/* What to show of such an argument. New reference. */
+static json_t *shown_argument(const struct strategy_ops *strategy, const char *name,
+			      const json_t *value)
+{
+	json_t *shown;
+	char *url;
+
+	if (strategy->adviser == ADVISER_NONE ||
+	    strcmp(name, strategy->params[ADVISED_URL].name) != 0) {
+		return json_pack("{s:b}", "set", 1);
+	}
+	url = url_shown(json_string_value(value));
+	shown = json_string(url);
+	free(url);
+	return shown;
+}
+
 /* The strategy's secrets in the body, or NULL. New reference. */
 static json_t *secrets_in(const struct spec *spec, const json_t *body)
 {
@@ -104,9 +131,9 @@ static json_t *secrets_in(const struct spec *spec, const json_t *body)
 	json_t *secrets = NULL;
 
 	for (const struct param *p = named->params; p != NULL && p->name != NULL; p++) {
-		json_t *value = p->secret ? json_object_get(kwargs_of(body), p->name) : NULL;
+		json_t *value = json_object_get(kwargs_of(body), p->name);
 
-		if (json_is_string(value)) {
+		if (json_is_string(value) && (p->secret || has_query(named, p, value))) {
 			secrets = secrets != NULL ? secrets : json_object();
 			(void)json_object_set(secrets, p->name, value);
 		}
@@ -116,6 +143,8 @@ static json_t *secrets_in(const struct spec *spec, const json_t *body)
 
 json_t *spec_redacted(const struct spec *spec, const json_t *body)
 {
+	const struct strategy_ops *named =
+		spec->outranked != NULL ? spec->outranked : spec->strategy;
 	json_t *secrets = secrets_in(spec, body);
 	json_t *kwargs = NULL;
 	json_t *copy = secrets != NULL ? copy_to_kwargs(body, &kwargs) : json_copy((json_t *)body);
@@ -123,7 +152,7 @@ json_t *spec_redacted(const struct spec *spec, const json_t *body)
 	json_t *value;
 
 	json_object_foreach(secrets, name, value) {
-		(void)json_object_set_new(kwargs, name, json_pack("{s:b}", "set", 1));
+		(void)json_object_set_new(kwargs, name, shown_argument(named, name, value));
 	}
 	json_decref(secrets);
 	(void)json_object_set_new(copy, "evaluator",

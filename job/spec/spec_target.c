@@ -7,6 +7,7 @@
 #include "backends/sign.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "job/spec/spec_wire.h"
 
 #define SEVERAL "several"
@@ -22,6 +23,7 @@ void target_finish(struct target *target)
 	free(target->pool);
 	free(target->id);
 	free(target->url);
+	free(target->shown);
 	secret_finish(&target->secret);
 	free(target->credential);
 	json_decref(target->baseline);
@@ -90,6 +92,7 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 	ret->id = text != NULL ? mem_dup(text) : NULL;
 	text = json_required(&url) ? json_string_in(&url, NULL, LIMIT_URL_BYTES) : NULL;
 	ret->url = text != NULL ? mem_dup(text) : NULL;
+	ret->shown = text != NULL ? url_shown(text) : NULL;
 	(void)json_string_in(&name, NULL, LIMIT_NAME_BYTES);
 	read_secret(&secret, ret);
 	spec_wire_read(at, ret);
@@ -152,16 +155,60 @@ void spec_targets_destroy(struct target *targets, size_t count)
 	free(targets);
 }
 
+/* Values that are texts, and not the names of credentials. */
+static void redact_headers(json_t *copy)
+{
+	json_t *headers = json_copy(json_object_get(copy, "headers"));
+	const char *name;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(headers, next, name, value)
+	{
+		if (json_is_string(value)) {
+			(void)json_object_set_new(headers, name, json_pack("{s:b}", "set", 1));
+		}
+	}
+	if (headers != NULL) {
+		(void)json_object_set_new(copy, "headers", headers);
+	}
+}
+
 static json_t *redacted(const json_t *target)
 {
 	json_t *copy = json_copy((json_t *)target);
+	const char *url = json_string_value(json_object_get(target, "url"));
 
 	if (json_object_get(copy, "secret") != NULL && !spec_secret_is_named(copy)) {
 		(void)json_object_set_new(copy, "secret", json_pack("{s:b}", "set", 1));
 	}
+	redact_headers(copy);
+	if (url != NULL) {
+		char *shown = url_shown(url);
+
+		(void)json_object_set_new(copy, "url", json_string(shown));
+		free(shown);
+	}
 	(void)json_object_del(copy, "baseline");
 	(void)json_object_del(copy, "experiment");
 	return copy;
+}
+
+json_t *spec_target_hidden(const json_t *target)
+{
+	static const char *const members[] = {"secret", "headers", "url"};
+	json_t *shown = redacted(target), *hidden = NULL;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		json_t *value = json_object_get(target, members[i]);
+
+		if (value != NULL && !json_equal(value, json_object_get(shown, members[i]))) {
+			hidden = hidden != NULL ? hidden : json_object();
+			(void)json_object_set(hidden, members[i], value);
+		}
+	}
+	json_decref(shown);
+	return hidden;
 }
 
 json_t *spec_target_redacted(const json_t *target)

@@ -14,14 +14,16 @@
 #include "base/secret.h"
 
 struct target_header {
-	char *name;       /* owned */
-	char *credential; /* where its value is; owned */
+	char *name;          /* owned */
+	char *credential;    /* where its value is; owned, or NULL ... */
+	struct secret value; /* ... and it is this, with a NUL behind it */
 };
 
 struct target {
-	char *pool; /* its name; NULL for an evaluator, and then the rest counts; owned */
-	char *id;   /* "evl_..." or NULL when given inline; owned */
-	char *url;  /* owned */
+	char *pool;  /* its name; NULL for an evaluator, and then the rest counts; owned */
+	char *id;    /* "evl_..." or NULL when given inline; owned */
+	char *url;   /* owned */
+	char *shown; /* the same, for people; owned */
 	struct secret secret;
 	char *credential;    /* where the secret is, instead; owned, or NULL */
 	char *ca;            /* PEM; owned, or NULL */
@@ -57,6 +59,8 @@ void spec_targets_destroy(struct target *targets, size_t count);
 json_t *spec_target_redacted(const json_t *target);
 /* The same, but certificates are only said to be set: jobs come in long lists. New reference. */
 json_t *spec_target_head(const json_t *target);
+/* Of a document the members that people may not see, as they are; NULL when there are none. New reference. */
+json_t *spec_target_hidden(const json_t *target);
 /* What the body said of its evaluators, with the secrets that the document has. New reference. */
 json_t *spec_target_restored(json_t *given, json_t *document);
 

@@ -84,13 +84,17 @@ static void read_header(const struct json_at *at, struct target *ret)
 			return;
 		}
 	}
-	if (!json_is_object(at->value)) {
-		(void)json_fault(at, "{\"credential\": NAME} is expected: a text would be stored "
-				     "as it is");
-		return;
+	if (json_is_string(at->value)) {
+		const char *text = json_string_in(at, NULL, LIMIT_EVALUATOR_HEADER_BYTES);
+
+		secret_init(&header->value, text != NULL ? text : "",
+			    text != NULL ? strlen(text) + 1 : 1);
+	} else if (json_is_object(at->value)) {
+		header->credential = read_name(at);
+	} else {
+		(void)json_fault(at, "a text or {\"credential\": NAME} is expected");
 	}
-	header->credential = read_name(at);
-	if (header->credential != NULL) {
+	if (header->credential != NULL || secret_is_set(&header->value)) {
 		header->name = mem_dup(at->key);
 		ret->header_count++;
 	}
@@ -124,6 +128,7 @@ void spec_wire_finish(struct target *target)
 	for (size_t i = 0; i < target->header_count; i++) {
 		free(target->headers[i].name);
 		free(target->headers[i].credential);
+		secret_finish(&target->headers[i].value);
 	}
 }
 

@@ -414,7 +414,7 @@ class Listeners(unittest.TestCase):
             got = subprocess.run([NARROWD, *arguments, "--data-dir", self.directory] if len(arguments) > 1 else
                                  [NARROWD, *arguments], capture_output=True, text=True, timeout=PATIENCE_S)
             self.assertEqual(got.returncode, status, (arguments, got.stderr))
-            self.assertTrue(got.stderr.startswith("narrowd: "), got.stderr)
+            self.assertTrue(got.stderr.splitlines()[-1].startswith("narrowd: "), got.stderr)
 
 
 LIMIT = 20

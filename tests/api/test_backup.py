@@ -122,6 +122,34 @@ class Backup(unittest.TestCase):
         self.daemon.start()
         self.assertEqual(self.ids(), [job])
 
+    def test_without_its_key_it_does_not_start(self):
+        key = self.data / "narrowd.key"
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        hook = {"url": "http://127.0.0.1:9000/x?key=1", "events": ["job.completed"], "secret": "a-secret-of-a-hook"}
+        self.assertEqual(self.daemon.request("POST", "/v1/webhooks", hook)[0], 201)
+        self.daemon.stop()
+        kept, content = key.read_text(), (self.data / "narrowd.db").read_bytes()
+        start = [NARROWD, "--listen=127.0.0.1:0", "--data-dir", self.data]
+        for other, word in ((None, "is not at"), ("A" * 43 + "=\n", "is not the one"), ("short\n", "is no key"), ("", "is no key")):
+            with self.subTest(word):
+                key.unlink(missing_ok=True)
+                if other is not None:
+                    key.write_text(other)
+                done = subprocess.run(start, capture_output=True, text=True, timeout=PATIENCE_S)
+                self.assertEqual(done.returncode, 78, done.stderr)
+                self.assertIn(word, done.stderr)
+                self.assertIn(str(key), done.stderr)
+        self.assertEqual((self.data / "narrowd.db").read_bytes(), content)
+        self.run_narrowd("check")
+        elsewhere = self.folder / "elsewhere.key"
+        elsewhere.write_text(kept)
+        elsewhere.chmod(0o600)
+        key.unlink()
+        self.daemon.arguments = (f"--key-file={elsewhere}",)
+        self.daemon.start()
+        self.assertEqual([hook["url"] for hook in everything(self.daemon, "/v1/webhooks")], ["http://127.0.0.1:9000/x?..."])
+        self.assertFalse(key.exists())
+
     def test_killed_in_the_middle(self):
         first = submit(self.daemon, body())
         copy = self.folder / "copy.db"

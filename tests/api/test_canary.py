@@ -18,9 +18,36 @@ import jobkit
 from daemon import Daemon
 from patience import PATIENCE_S
 from receiver import Receiver
+from scripted import Reply
 from test_access import NARROWD, bearer, new_token, token_command
 
 EVALUATOR, WEBHOOK = "canary-evaluator-7f3a", "canary-webhook-91bc"
+HEADER, QUERY, HOOK_QUERY, ADVISER_QUERY = "canary-header-55d0", "canary-query-0c1e", "canary-hook-query-ee02", "canary-adviser-query-4b77"
+GIVEN = (EVALUATOR, WEBHOOK, HEADER, QUERY, HOOK_QUERY, ADVISER_QUERY)
+
+
+class Keyed(jobkit.Evaluator):
+    """Remembers with which key it was asked for what."""
+
+    def __init__(self):
+        self.asked = []
+        super().__init__()
+
+    def dispatch(self, request):
+        self.asked.append((request.query["key"], request.headers))
+        if request.query["key"] == ADVISER_QUERY:
+            return Reply(200, {"done": True})
+        return super().dispatch(request)
+
+
+class KeyedReceiver(Receiver):
+    def __init__(self):
+        self.keys = []
+        super().__init__()
+
+    def receive(self, request):
+        self.keys.append(request.query["key"])
+        return super().receive(request)
 
 
 class Canary(unittest.TestCase):
@@ -34,7 +61,7 @@ class Canary(unittest.TestCase):
         self.daemon = Daemon(self.data, "--auth", "always", "--log-level", "debug")
         self.daemon.start()
         self.addCleanup(self.stop)
-        self.evaluator = jobkit.Evaluator()
+        self.evaluator = Keyed()
         self.addCleanup(self.evaluator.close)
 
     def stop(self):
@@ -59,23 +86,28 @@ class Canary(unittest.TestCase):
         made = self.ask("POST", "/v1/tokens", {"scopes": ["read"]}, headers={"Idempotency-Key": "made"})[1]
         self.said.pop()  # the one answer that has it
         self.assertIsNone(self.ask("POST", "/v1/tokens", {"scopes": ["read"]}, headers={"Idempotency-Key": "made"})[1]["token"])
-        url = self.evaluator.url
-        evaluator = self.ask("POST", "/v1/evaluators", {"url": url, "secret": EVALUATOR},
+        url = f"{self.evaluator.url}?key={QUERY}"
+        hidden = {"secret": EVALUATOR, "headers": {"X-Key": HEADER}}
+        evaluator = self.ask("POST", "/v1/evaluators", {"url": url, **hidden},
                              headers={"Idempotency-Key": "evaluator"})[1]["id"]
-        receiver = Receiver()
+        receiver = self.receiver = KeyedReceiver()
         receiver.secret = WEBHOOK
         self.addCleanup(receiver.stop)
-        webhook = self.ask("POST", "/v1/webhooks", {"url": receiver.url, "secret": WEBHOOK,
+        webhook = self.ask("POST", "/v1/webhooks", {"url": f"{receiver.url}?key={HOOK_QUERY}", "secret": WEBHOOK,
                                                     "events": ["job.completed"]})[1]["id"]
         jobs = []
-        for number, named in enumerate(({"id": evaluator}, {"url": url, "secret": EVALUATOR})):
+        for number, named in enumerate(({"id": evaluator}, {"url": url, **hidden})):
             job = jobkit.body(url, confirm=0)
             status, job = self.ask("POST", "/v1/jobs", {**job, "evaluator": named}, headers={"Idempotency-Key": f"job-{number}"})
             self.assertEqual(status, 201, job)
             jobs.append(job["id"])
             jobkit.wait_until(lambda: self.ask("GET", f"/v1/jobs/{job['id']}")[1]["state"] == "completed")
-        jobs.append(self.ask("POST", f"/v1/jobs/{jobs[0]}/clone", {})[1]["id"])
-        self.ask("POST", "/v1/spaces", {**jobkit.body(url), "evaluator": {"url": url, "secret": EVALUATOR, "no": 1}})
+        jobs += [self.ask("POST", f"/v1/jobs/{job}/clone", {})[1]["id"] for job in jobs]
+        remote = {"strategy": "remote", "strategy_kwargs": {"url": f"{url[:url.index('?')]}?key={ADVISER_QUERY}"}}
+        jobs.append(self.ask("POST", "/v1/jobs", {**jobkit.body(url, tuning_criterion=remote), "evaluator": {"url": url, **hidden}})[1]["id"])
+        for job in jobs:
+            jobkit.wait_until(lambda: self.ask("GET", f"/v1/jobs/{job}")[1]["exit"])
+        self.ask("POST", "/v1/spaces", {**jobkit.body(url), "evaluator": {"url": url, **hidden, "no": 1}})
         for path in (f"/v1/evaluators/{evaluator}", "/v1/evaluators", f"/v1/webhooks/{webhook}", "/v1/webhooks",
                      f"/v1/webhooks/{webhook}/deliveries", "/v1/jobs", "/v1/events?limit=1000", "/v1/tokens", "/v1/session",
                      "/v1/workers", "/v1/config", "/metrics", "/", f"/v1/jobs?token={made['token']}"):
@@ -84,7 +116,9 @@ class Canary(unittest.TestCase):
             for rest in ("", "/spec", "/space", "/best", "/events", "/export", "/export?format=csv", "/trials", "/sensitivity"):
                 self.ask("GET", f"/v1/jobs/{job}{rest}")
             self.ask("GET", f"/jobs/{job}", headers={"Accept": "text/html"})
-        self.ask("PATCH", f"/v1/evaluators/{evaluator}", {"secret": EVALUATOR + "-2"})
+        shown = self.ask("GET", f"/v1/evaluators/{evaluator}")[1]["url"]
+        self.assertEqual(shown, f"{self.evaluator.url}?...")
+        self.ask("PATCH", f"/v1/evaluators/{evaluator}", {"url": shown, "secret": EVALUATOR + "-2"})
         self.ask("POST", f"/v1/evaluators/{evaluator}/probe", {})
         self.ask("POST", f"/v1/webhooks/{webhook}/test", {})
         self.ask("GET", "/v1/jobs", token=made["token"] + "x")
@@ -123,18 +157,19 @@ class Canary(unittest.TestCase):
         found = [f"{secret} in {where}" for where, content in written
                  for secret in tokens if secret.encode() in content or secret[4:].encode() in content]
         self.assertEqual(found, [], "what was written")
-        # What the daemon has to sign with is in the database, as docs/operating.md says, and nowhere else.
-        found = {where.split()[0].split("-")[0] for where, content in written
-                 for secret in (EVALUATOR, WEBHOOK) if secret.encode() in content}
-        self.assertEqual(found, {"narrowd.db", "backup"})
-        found = [f"{secret} in {where}" for where, text in self.said
-                 for secret in (*tokens, EVALUATOR, WEBHOOK) if secret in text]
+        found = [f"{secret} in {where}" for where, content in written for secret in GIVEN if secret.encode() in content]
+        self.assertEqual(found, [], "what was written of what was given")
+        found = [f"{secret} in {where}" for where, text in self.said for secret in (*tokens, *GIVEN) if secret in text]
         self.assertEqual(found, [], "what was said")
         log = self.daemon.log()
-        self.assertEqual([secret for secret in (EVALUATOR, WEBHOOK) if secret in log], [], "what was logged")
+        self.assertEqual([secret for secret in GIVEN if secret in log], [], "what was logged")
         self.assertGreater(len(self.said), 60)
         self.assertGreater(len(log), 10000, "the log says little: is it all?")
-        self.assertTrue(all("webhook-signature" in headers for _, _, headers in self.evaluator.calls), "it was used")
+        asked = {key: [headers for given, headers in self.evaluator.asked if given == key] for key in (QUERY, ADVISER_QUERY)}
+        self.assertGreater(len(asked[QUERY]), 20)
+        self.assertGreater(len(asked[ADVISER_QUERY]), 0)
+        self.assertTrue(all("webhook-signature" in headers and headers["X-Key"] == HEADER for headers in asked[QUERY]), "they were used")
+        self.assertIn(HOOK_QUERY, self.receiver.keys)
 
 
 if __name__ == "__main__":

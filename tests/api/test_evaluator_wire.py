@@ -187,7 +187,7 @@ class Headers(Wire):
         for headers, pointer, word in (
             ([], "/headers", "object"),
             ({f"x{i}": named for i in range(17)}, "/headers", "16"),
-            ({"X-A": "text"}, "/headers/X-A", "credential"),
+            ({"X-A": "two\nlines"}, "/headers/X-A", "control"),
             ({"X-A": None}, "/headers/X-A", "credential"),
             ({"X-A": {"credential": "none"}}, "/headers/X-A/credential", "cannot be read"),
             ({"X-A": {"credential": "empty"}}, "/headers/X-A/credential", "empty"),

@@ -233,7 +233,7 @@ class Life(ProcessTest):
             self.assertNotEqual(again.returncode, 0, "an existing file is not overwritten")
         with sqlite3.connect(copy) as database:
             self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
-        with Daemon(self.path("copy")) as daemon:
+        with Daemon(self.path("copy"), "--key-file", self.path("d/narrowd.key")) as daemon:
             self.assertEqual(jobkit.everything(daemon, f"/v1/jobs/{job}/events"), log)
 
     def test_config_is_shown(self):

@@ -86,6 +86,7 @@ class Upgrade(unittest.TestCase):
         """A data directory with the database of that schema."""
         data = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         shutil.copy(self.path(version), data / "narrowd.db")
+        shutil.copy(self.folder / "narrowd.key", data)
         return data
 
     def serves(self, data):
@@ -112,6 +113,30 @@ class Upgrade(unittest.TestCase):
                 self.assertEqual(before.exists(), version < NEWEST)
                 if before.exists():
                     self.assertEqual(version_of(before), version, "the way back")
+
+    def test_secrets_are_sealed(self):
+        """What an older version stored as it was given is sealed, and used as before."""
+        data = self.place(FIXTURE + 1)
+        document = {"id": "evl_00000000000000000000000000", "url": "http://127.0.0.1:9/x?key=query-canary", "created_at": "2026-01-01T00:00:00.000Z"}
+        hook = {"id": "whk_00000000000000000000000000", "name": None, "url": "http://127.0.0.1:9/h?key=query-canary", "events": ["job.completed"], "job": None,
+                "labels": {}, "secret": {"set": True}, "created_at": "2026-01-01T00:00:00.000Z"}
+        with sqlite3.connect(data / "narrowd.db") as database:
+            database.execute("INSERT INTO evaluator (id, document, secrets) VALUES ('evl_00000000000000000000000000', ?, ?)",
+                             (json.dumps(document), json.dumps({"secret": "secret-canary"})))
+            database.execute("INSERT INTO webhook (id, document, secret) VALUES ('whk_00000000000000000000000000', ?, 'secret-canary')", (json.dumps(hook),))
+            database.execute("INSERT INTO idempotency VALUES ('api', 'k', 'f', 201, NULL, '\"secret-canary\"', 0)")
+        database.close()
+        self.assertIn(b"canary", (data / "narrowd.db").read_bytes())
+        self.serves(data)
+        (data / f"narrowd.db.before-{NEWEST}").unlink()
+        with sqlite3.connect(data / "narrowd.db") as database:
+            kept = database.execute("SELECT DISTINCT substr(evaluator, 1, 9) FROM submission").fetchall()
+        database.close()
+        self.assertEqual(kept, [("sealed:1:",)])
+        self.assertEqual([path.name for path in data.iterdir() if b"canary" in path.read_bytes()], [])
+        with Daemon(data, "--evaluator-policy=off") as daemon:
+            self.assertEqual(daemon.request("GET", "/v1/evaluators/evl_00000000000000000000000000")[2]["url"], "http://127.0.0.1:9/x?...")
+            self.assertEqual(daemon.request("GET", "/v1/webhooks/whk_00000000000000000000000000")[2]["url"], "http://127.0.0.1:9/h?...")
 
     def test_killed_in_the_middle(self):
         whole = self.place(1)

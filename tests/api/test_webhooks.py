@@ -77,7 +77,7 @@ class Resource(WebhookTest):
         self.assertEqual(len(base64.b64decode(re.fullmatch("whsec_(.+)", made["secret"])[1])), 32)
         status, sent, again = daemon.request("POST", "/v1/webhooks", body, key)
         self.assertEqual((status, sent["idempotency-replayed"], again), (201, "true", made))
-        expected = {**made, **body, "secret": {"set": True}}
+        expected = {**made, **body, "url": "http://127.0.0.1:9000/x?...", "secret": {"set": True}}
         path = f"/v1/webhooks/{made['id']}"
         self.assertEqual(jobkit.get(daemon, path), expected)
         self.assertEqual(jobkit.get(daemon, "/v1/webhooks"), {"items": [expected], "next": None})

@@ -5,9 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "store/db.h"
 #include "store/schema.h"
+#include "store/seal.h"
 
 enum { STEPS = 50 };
 
@@ -34,6 +37,14 @@ int main(int argc, char **argv)
 	}
 	end = argc > 3 ? strtol(argv[3], NULL, 10) : 0;
 	rc = db_open(argv[1], DB_WRITER, &db, &err);
+	if (rc == 0) {
+		const char *slash = strrchr(argv[1], '/');
+		char *key = mem_printf("%.*snarrowd.key",
+				       slash != NULL ? (int)(slash + 1 - argv[1]) : 0, argv[1]);
+
+		rc = seal_take_key(db, key, &err);
+		free(key);
+	}
 	if (rc == 0) {
 		sqlite3_progress_handler(db, STEPS, on_progress, NULL);
 		rc = schema_upgrade(db, argv[1], schema_steps, strtoul(argv[2], NULL, 10), &err);

@@ -27,7 +27,8 @@ static int put(struct world *world, const char *id, const char *text)
 	char *document = json_of(text);
 
 	world->waiting++;
-	store_webhook_put(world->store, id, document, "s", NULL, NULL, world_done, world);
+	store_webhook_put(world->store, id, document, "{\"secret\":\"s\"}", NULL, NULL, world_done,
+			  world);
 	world_wait(world);
 	free(document);
 	return world->rc;

@@ -256,10 +256,12 @@ Test(store_safety, a_backup_of_a_running_store_is_a_whole_database)
 	struct world world;
 	struct err err;
 	char *directory;
-	char *copy;
+	char *copy, *key, *its_key;
 
 	world_start(&world, 0);
 	world_insert_with_life(&world, "job_a");
+	key = world_path(&world, "narrowd.key");
+	its_key = world_path(&world, "backup/narrowd.key");
 	directory = world_path(&world, "backup");
 	copy = world_path(&world, "backup/narrowd.db");
 	cr_assert_eq(mkdir(directory, 0700), 0);
@@ -267,6 +269,7 @@ Test(store_safety, a_backup_of_a_running_store_is_a_whole_database)
 	cr_assert_eq(store_backup(world.directory, copy, &err), -ERR_CONFLICT);
 	cr_assert_eq(store_verify(directory, &err), 0, "%s", err.message);
 	world_close(&world);
+	cr_assert_eq(link(key, its_key), 0);
 	strcat(world.directory, "/backup");
 	world_open(&world, 0);
 	cr_assert_eq(QUERY(&world, QUERY_LOG, TEXT("job_a"), NUMBER(0), NUMBER(99)),
@@ -275,6 +278,8 @@ Test(store_safety, a_backup_of_a_running_store_is_a_whole_database)
 	*strrchr(world.directory, '/') = '\0';
 	free(directory);
 	free(copy);
+	free(key);
+	free(its_key);
 	world_finish(&world);
 }
 
