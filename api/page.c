@@ -249,17 +249,27 @@ static void add_link(struct call *call, const char *next)
 
 void page_reply(struct call *call, const struct store_rows *rows, int first, int second)
 {
+	page_reply_kept(call, rows, NULL, first, second);
+}
+
+void page_reply_kept(struct call *call, const struct store_rows *rows, const bool *kept, int first,
+		     int second)
+{
 	size_t limit = (size_t)call->limit;
 	bool more = rows->count > limit;
 	size_t count = more ? limit : rows->count;
 	struct buf text;
+	const char *separator = "";
 	char *next = NULL;
 
 	buf_init(&text, SIZE_MAX / 2);
 	buf_text(&text, "{\"items\":[");
 	for (size_t i = 0; i < count; i++) {
-		buf_text(&text, i > 0 ? "," : "");
-		buf_text(&text, rows->cells[i * rows->columns]);
+		if (kept == NULL || kept[i]) {
+			buf_text(&text, separator);
+			buf_text(&text, rows->cells[i * rows->columns]);
+			separator = ",";
+		}
 	}
 	if (more) {
 		/* The limit is at least 1, so where more follows something went before. */

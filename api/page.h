@@ -31,5 +31,8 @@ bool page_choice(struct call *call, const char *parameter, const char *const *ch
  * item that make the next cursor; second may be -1.
  */
 void page_reply(struct call *call, const struct store_rows *rows, int first, int second);
+/* The same with those rows only of which `kept` is true: a page may have fewer items than its limit. */
+void page_reply_kept(struct call *call, const struct store_rows *rows, const bool *kept, int first,
+		     int second);
 
 #endif

@@ -4,7 +4,7 @@
 static const char *const page[] = {"limit", "cursor", NULL};
 static const char *const job_page[] = {"limit", "cursor", "state", "name", "label.", NULL};
 static const char *const trial_page[] = {"limit",  "cursor",   "state", "stage", "kind",
-					 "source", "feasible", "order", NULL};
+					 "source", "feasible", "order", "op.",   NULL};
 static const char *const event_page[] = {"limit", "cursor", "type", "after", NULL};
 static const char *const all_events[] = {"limit", "cursor", "type", "after", "label.", NULL};
 static const char *const delivery_page[] = {"limit", "cursor", "state", NULL};

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "strategies/interface/strategy.h"
 #include "job/spec/codec_changes.h"
+#include "job/words.h"
 
 static const char *const orders[] = {"number",     "-number",     "accuracy", "-accuracy",
 				     "latency_ms", "-latency_ms", NULL};
@@ -38,11 +40,107 @@ static const struct {
 	       {"kind", question_kind_names, 8},
 	       {"source", sources, 9}};
 
-enum { FILTERS = sizeof(filters) / sizeof(filters[0]) };
+enum { FILTERS = sizeof(filters) / sizeof(filters[0]), TRIAL_VALUES = 11, CONFIG_CELL = 3 };
+
+/* What operators must be lowered to in the configs of the trials that are listed; state of the call. */
+struct lowered {
+	const struct space *space;
+	struct wanted {
+		size_t op;
+		const char *format; /* of the request */
+	} *wanted;                  /* owned */
+	size_t count;
+	const char *unknown; /* the first operator that the job does not have */
+	struct store_rows rows;
+	bool *kept; /* owned; of the rows */
+};
+
+static void destroy_lowered(void *arg)
+{
+	struct lowered *lowered = arg;
+
+	store_rows_free(&lowered->rows);
+	free(lowered->wanted);
+	free(lowered->kept);
+	free(lowered);
+}
+
+/* op.NAME=FORMAT */
+static bool add_wanted(void *arg, const char *parameter, const char *value)
+{
+	struct lowered *lowered = arg;
+	const struct space *space = lowered->space;
+	const char *name = parameter + strlen("op.");
+	size_t m = 0;
+
+	if (strncmp(parameter, "op.", strlen("op.")) != 0) {
+		return true;
+	}
+	while (m < space->member_count && strcmp(space->members[m].name, name) != 0) {
+		m++;
+	}
+	if (m == space->member_count) {
+		lowered->unknown = name;
+		return false;
+	}
+	lowered->wanted = mem_grow(lowered->wanted, lowered->count + 1, sizeof(*lowered->wanted));
+	lowered->wanted[lowered->count++] = (struct wanted){space->members[m].op, value};
+	return true;
+}
+
+static bool is_lowered(const struct lowered *lowered, const char *changes_text)
+{
+	struct config *config = changes_text != NULL
+					? codec_changes_parse(lowered->space, changes_text)
+					: NULL;
+	uint16_t *choices = mem_new(lowered->space->dimension_count, sizeof(*choices));
+	bool all = config != NULL;
+
+	if (config != NULL) {
+		config_expand(config, lowered->space, choices);
+	}
+	for (size_t i = 0; all && i < lowered->count; i++) {
+		const struct wanted *wanted = &lowered->wanted[i];
+		const char *format = words_format(lowered->space, wanted->op, choices);
+
+		all = strcmp(format != NULL ? format : "fp32", wanted->format) == 0;
+	}
+	free(choices);
+	config_destroy(config);
+	return all;
+}
+
+/* On a thread of the pool: a page may have a thousand configs. */
+static void look_at_configs(struct call *call, const struct store_rows *none)
+{
+	struct lowered *lowered = call->state;
+	const struct store_rows *rows = &lowered->rows;
+
+	(void)none;
+	lowered->kept = mem_new(rows->count + 1, sizeof(*lowered->kept));
+	for (size_t i = 0; i < rows->count; i++) {
+		lowered->kept[i] =
+			is_lowered(lowered, rows->cells[i * rows->columns + CONFIG_CELL]);
+	}
+}
+
+static void reply_lowered(struct call *call)
+{
+	struct lowered *lowered = call->state;
+
+	page_reply_kept(call, &lowered->rows, lowered->kept, 2, 1);
+}
 
 static void on_trials(struct call *call, const struct store_rows *rows)
 {
-	page_reply(call, rows, 2, 1);
+	struct lowered *lowered = call->state;
+
+	if (lowered == NULL) {
+		page_reply(call, rows, 2, 1);
+		return;
+	}
+	store_rows_take(rows, &lowered->rows);
+	beside_run(call, NULL, look_at_configs, reply_lowered);
 }
 
 /* False after answering 400; the texts are the caller's to free in either case. */
@@ -78,12 +176,13 @@ static void put_query(struct call *call, struct store_value *values)
 	values[6] = (struct store_value){.integer = strtoll(number, NULL, 10),
 					 .is_null = number[0] == '\0'};
 	values[7].integer = call->limit + 1;
-	call_query(call, QUERY_TRIALS, values, 10, on_trials);
+	values[10].integer = call->state != NULL;
+	call_query(call, QUERY_TRIALS, values, TRIAL_VALUES, on_trials);
 }
 
 static void with_filters(struct call *call, void (*go)(struct call *, struct store_value *))
 {
-	struct store_value values[10] = {{0}};
+	struct store_value values[TRIAL_VALUES] = {{0}};
 
 	if (read_filters(call, values)) {
 		go(call, values);
@@ -93,10 +192,45 @@ static void with_filters(struct call *call, void (*go)(struct call *, struct sto
 	}
 }
 
+static void list_all(struct call *call)
+{
+	with_filters(call, put_query);
+}
+
+static void list_lowered(struct call *call)
+{
+	struct lowered *lowered = mem_new(1, sizeof(*lowered));
+
+	lowered->space = call->spec->space;
+	call->state = lowered;
+	call->state_destroy = destroy_lowered;
+	request_each_query(call->request, add_wanted, lowered);
+	if (lowered->unknown != NULL) {
+		call_error(call, ERR_BAD_REQUEST, "the job has no operator %s", lowered->unknown);
+		return;
+	}
+	list_all(call);
+}
+
+static bool look_for_operators(void *arg, const char *name, const char *value)
+{
+	bool *about_operators = arg;
+
+	(void)value;
+	*about_operators = *about_operators || strncmp(name, "op.", strlen("op.")) == 0;
+	return true;
+}
+
 static void list(struct call *call, const struct store_rows *rows)
 {
-	(void)rows;
-	with_filters(call, put_query);
+	bool about_operators = false;
+
+	request_each_query(call->request, look_for_operators, &about_operators);
+	if (about_operators) {
+		document_with_spec(call, rows, list_lowered);
+	} else {
+		list_all(call);
+	}
 }
 
 static void list_if_changed(struct call *call, struct store_value *values)

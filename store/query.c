@@ -87,8 +87,10 @@
 	" AND (?4 IS NULL OR feasible = CAST(?4 AS INTEGER))" \
 	" AND " AMONG("kind", "?9") " AND " AMONG("source", "?10")
 
+#define WANTED_CONFIG "CASE WHEN ?11 THEN " OF_EVENT("asked_n", "config") " END"
+
 #define TRIALS_BY_NUMBER(compare, beyond, direction) \
-	"SELECT " TRIAL_DOCUMENT ", number, NULL FROM trial" TRIAL_FILTER \
+	"SELECT " TRIAL_DOCUMENT ", number, NULL, " WANTED_CONFIG " FROM trial" TRIAL_FILTER \
 	" AND number " compare " coalesce(?7, " beyond ") ORDER BY number " direction " LIMIT ?8"
 
 /* The last row's own key decides, because its text may have lost a digit on its way to the client
@@ -96,7 +98,7 @@
 #define LAST_KEY(key) \
 	"coalesce((SELECT " key " FROM trial WHERE job = ?1 AND number = ?7), CAST(?6 AS REAL))"
 #define TRIALS_BY_KEY(key, compare, direction) \
-	"SELECT " TRIAL_DOCUMENT ", trial.number, trial." key " FROM (SELECT number AS chosen" \
+	"SELECT " TRIAL_DOCUMENT ", trial.number, trial." key ", " WANTED_CONFIG " FROM (SELECT number AS chosen" \
 	" FROM trial" TRIAL_FILTER " AND CASE WHEN ?7 IS NULL THEN 1" \
 	" WHEN ?6 IS NULL THEN " key " IS NULL AND number > ?7" \
 	" WHEN " key " = " LAST_KEY(key) " THEN number > ?7" \

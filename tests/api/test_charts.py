@@ -38,6 +38,31 @@ class Charts(Case):
         trials = everything(self.daemon, f"/v1/jobs/{job}/trials?state=told")
         return [trial for trial in trials if trial["kind"] in kinds]
 
+    def test_trials_by_what_an_operator_is_lowered_to(self):
+        job = submit(self.daemon, body(self.evaluator.url, tuning_criterion={
+            "strategy": "tpe", "objective": "latency_ms", "max_trials": 30, "stop_on": "budget"}, confirm=0))
+        finished(self.daemon, job)
+        lowered = {}
+        for trial in everything(self.daemon, f"/v1/jobs/{job}/trials"):
+            ops = get(self.daemon, f"/v1/jobs/{job}/trials/{trial['number']}")["config"]["ops"]
+            lowered[trial["number"]] = {
+                name: op.get("weight", {}).get("dtype", op["mode"]) for name, op in ops.items()}
+        lowered.pop(0)  # the baseline is no config of the space
+        values = {name: {trial[name] for trial in lowered.values()} for name in lowered[1]}
+        first, second = [name for name, several in values.items() if len(several) > 1][:2]
+        one, other = sorted(values[first])[:2]
+        for wanted in ({first: one}, {first: other}, {first: "int2"},
+                       {first: one, second: min(values[second])}):
+            query = "&".join(f"op.{name}={value}" for name, value in wanted.items())
+            path = f"/v1/jobs/{job}/trials?limit=7&order=-accuracy&kind=evaluate&{query}"
+            found = everything(self.daemon, path)
+            self.assertEqual({t["number"] for t in found},
+                             {n for n, ops in lowered.items() if wanted.items() <= ops.items()}, query)
+            accuracies = [t["accuracy"] for t in found]
+            self.assertEqual(accuracies, sorted(accuracies, reverse=True))
+        status, _, problem = self.daemon.request("GET", f"/v1/jobs/{job}/trials?op.none=int8")
+        self.assertEqual((status, problem["detail"]), (400, "the job has no operator none"))
+
     def test_of_few_trials_every_one_is_there(self):
         job = submit(self.daemon, body(self.evaluator.url, tuning_criterion={
             "strategy": "random", "objective": "latency_ms", "max_trials": 30, "stop_on": "budget"}))
