@@ -221,3 +221,32 @@ export class Browser {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
+
+/** A job with so many trials of so many operators; `more` adds trials, `stop` ends its evaluator. */
+export async function large(daemon, trials, operators) {
+  const busy = await scripted((path, question) =>
+    path.endsWith("/capability") ? capability(operators)
+    : question.question === "baseline" ? { accuracy: 0.9, latency_ms: 100 }
+    : [503, {}, { "Retry-After": "100000" }]);
+  const names = capability(operators).ops.map((op) => op.name);
+  const id = await daemon.submit(job(busy.url, { name: "large", strategy: "random", max_trials: 2 * trials }));
+  await until(async () => (await daemon.get(`/v1/jobs/${id}`)).state === "running");
+  let made = 0;
+  const one = (n) => {
+    const lowered = names.filter((_, op) => (op * 7 + n * 13) % 101 < 4);
+    return {
+      config: { ops: Object.fromEntries(lowered.map((name) => [name, { mode: "bf16" }])) },
+      accuracy: 0.9 - 0.02 * (((n * 7919) % 997) / 997),
+      latency_ms: 100 - lowered.length / 4 - 10 * (((n * 104729) % 991) / 991),
+    };
+  };
+  const more = async (count) => {
+    for (const end = made + count; made < end; ) {
+      const some = Array.from({ length: Math.min(1000, end - made) }, (_, i) => one(made + i));
+      await daemon.ask("POST", `/v1/jobs/${id}/trials`, { trials: some });
+      made += some.length;
+    }
+  };
+  await more(trials);
+  return { id, more, stop: () => busy.stop() };
+}

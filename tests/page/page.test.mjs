@@ -1,7 +1,7 @@
 // The pages in a real browser: live, through a crash of the daemon, for everybody, and for 10,000 trials.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Browser, Daemon, capability, digits, job, scripted, until } from "./kit.mjs";
+import { Browser, Daemon, capability, digits, job, large, scripted, until } from "./kit.mjs";
 
 let daemon, browser, evaluator, done;
 
@@ -233,39 +233,41 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
 });
 
 test("10,000 trials of 200 operators are few points and few rows", async () => {
-  const busy = await scripted((path, question) =>
-    path.endsWith("/capability") ? capability(200)
-    : question.question === "baseline" ? { accuracy: 0.9, latency_ms: 100 }
-    : [503, {}, { "Retry-After": "100000" }]);
-  const id = await daemon.submit(job(busy.url, { strategy: "random", max_trials: 20000 }));
-  await until(async () => (await daemon.get(`/v1/jobs/${id}`)).state === "running");
-  const names = capability(200).ops.map((op) => op.name);
-  for (let start = 0; start < 10000; start += 1000) {
-    const trials = Array.from({ length: 1000 }, (_, i) => {
-      const n = start + i;
-      const lowered = names.filter((_, op) => (op * 7 + n * 13) % 101 < 4);
-      return {
-        config: { ops: Object.fromEntries(lowered.map((name) => [name, { mode: "bf16" }])) },
-        accuracy: 0.9 - 0.02 * ((n * 7919) % 997 / 997),
-        latency_ms: 100 - lowered.length / 4 - 10 * ((n * 104729) % 991 / 991),
-      };
-    });
-    await daemon.ask("POST", `/v1/jobs/${id}/trials`, { trials });
-  }
-  await looking(`/jobs/${id}`, async (view) => {
+  const big = await large(daemon, 10_000, 200);
+  await looking(`/jobs/${big.id}`, async (view) => {
     let bytes = 0;
     const client = await view.page.context().newCDPSession(view.page);
     await client.send("Network.enable");
     client.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
     await view.page.reload();
     await view.see("of 10000 trials stand for all");
-    await view.get("row", "block0.conv0").waitFor();
-    const marks = await view.page.locator("svg.chart .mark").count();
-    assert.ok(marks > 300 && marks <= 1001, `${marks} marks`);
+    await view.page.locator("#precision").getByText("block0.conv0").first().waitFor({ state: "attached" });
+    await view.page.getByRole("status").filter({ hasText: /^1000\d trials$/ }).waitFor();
+    const marks = await view.page.locator("svg.chart .marks").evaluateAll((all) => all.map((one) => Number(one.dataset.count)));
+    assert.equal(marks.length, 2);
+    for (const count of marks) assert.ok(count > 150 && count <= 500, `${marks} marks`);
     assert.ok(bytes < 1_000_000, `${bytes} bytes`);
-    const nodes = await view.page.evaluate(() => document.querySelectorAll("*").length);
-    assert.ok(nodes < 15_000, `${nodes} nodes`);
+    const nodes = () => view.page.evaluate(() => document.querySelectorAll("*").length);
+    const before = await nodes();
+    assert.ok(before < 2500, `${before} nodes`);
+    // To the other end and back by keyboard: the rows are others, and not more.
+    await view.page.locator("#trials button.row").first().focus();
+    await view.page.keyboard.press("End");
+    await view.get("button", "Trial 0").waitFor();
+    assert.equal(await view.page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Trial 0");
+    assert.ok((await nodes()) < before + 100);
+    const filter = view.get("combobox", "Filter");
+    await filter.fill("op:block0.conv0=bf16 loss<1%");
+    const some = [];
+    for (let next = ""; next !== null; ) {
+      const page = await daemon.get(`/v1/jobs/${big.id}/trials?op.block0.conv0=bf16&limit=1000${next && `&cursor=${next}`}`);
+      some.push(...page.items);
+      next = page.next;
+    }
+    const wanted = some.filter((t) => t.accuracy > 0.9 * 0.99);
+    assert.ok(wanted.length > 50 && wanted.length < some.length);
+    await view.page.getByRole("status").filter({ hasText: `${wanted.length} of 1000` }).waitFor();
   });
-  await daemon.ask("POST", `/v1/jobs/${id}/cancel`);
-  busy.stop();
+  await daemon.ask("POST", `/v1/jobs/${big.id}/cancel`);
+  big.stop();
 });

@@ -1,6 +1,7 @@
 /** The first screen of a job: may I ship it, what does it cost, should I go on? */
 import type { ComponentChildren } from "preact";
 import { type Best, FINAL, type Job, type Points, type Sensitivity } from "./api";
+import { useNow } from "./live";
 import { type OpCost, costOf } from "./operators";
 import { accuracyText, ago, baselineObjective, clock, duration, format, left, lossText, number, objectiveName, plural } from "./words";
 
@@ -166,7 +167,8 @@ function still(points: Points | undefined): string | null {
     : `The best has not changed for ${plural(since, "trial")}; the last step was trial ${last.trial}${step}.`;
 }
 
-function GoOn({ job, history, now }: { job: Job; history: Points | undefined; now: number }) {
+function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
+  const now = useNow(!FINAL.includes(job.state));
   const question = "Should I go on?";
   const { waiting, waits_for, out, hint } = job.progress;
   if (FINAL.includes(job.state)) {
@@ -218,12 +220,12 @@ function GoOn({ job, history, now }: { job: Job; history: Points | undefined; no
   );
 }
 
-export function Answers(props: { job: Job; best: Best | undefined; sensitivity: Sensitivity | undefined; history: Points | undefined; now: number }) {
+export function Answers(props: { job: Job; best: Best | undefined; sensitivity: Sensitivity | undefined; history: Points | undefined }) {
   return (
     <div class="answers">
       <Ship job={props.job} best={props.best} />
       <Cost best={props.best} sensitivity={props.sensitivity} />
-      <GoOn job={props.job} history={props.history} now={props.now} />
+      <GoOn job={props.job} history={props.history} />
     </div>
   );
 }

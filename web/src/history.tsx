@@ -1,6 +1,6 @@
 /** The search over time: every trial's objective and the best so far. */
 import type { Job, Points } from "./api";
-import { Axes, Drawing, MARGIN, Mark, scale } from "./svg";
+import { Axes, Drawing, MARGIN, Marks, scale } from "./svg";
 import { Figure } from "./ui";
 import { accuracyText, baselineObjective, number, objectiveName, objectiveSign, plural } from "./words";
 
@@ -34,17 +34,18 @@ export function History({ job, points, onTrial }: { job: Job; points: Points | u
             </text>
           </g>
         )}
-        {items.map((p) => (
-          <Mark
-            key={p.trial}
-            x={x(p.trial)}
-            y={y(p.objective_value as number)}
-            kind={p.kind}
-            feasible={p.feasible}
-            onClick={() => onTrial(p.trial)}
-            title={`trial ${p.trial}: ${name} ${number(p.objective_value)}, accuracy ${accuracyText(p.accuracy)}`}
-          />
-        ))}
+        <Marks
+          width={width}
+          onTrial={onTrial}
+          dots={items.map((p) => ({
+            x: x(p.trial),
+            y: y(p.objective_value as number),
+            trial: p.trial,
+            kind: p.kind,
+            feasible: p.feasible,
+            title: `trial ${p.trial}: ${name} ${number(p.objective_value)}, accuracy ${accuracyText(p.accuracy)}`,
+          }))}
+        />
         <path class="best-line" d={path} />
       </>
     );

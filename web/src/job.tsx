@@ -1,5 +1,5 @@
 /** The page of one job. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import {
   type Best,
   FINAL,
@@ -17,16 +17,18 @@ import {
 } from "./api";
 import { Answers } from "./answers";
 import { History } from "./history";
-import { type JobEvent, useEvents, useNow, useTick } from "./live";
+import { type JobEvent, useEvents, useTick } from "./live";
 import { MapOfPrecision, SensitivityBars } from "./operators";
 import { Scatter } from "./scatter";
 import { LogOut, useMayChange } from "./session";
 import { Timeline } from "./timeline";
-import { Drawer, Trials } from "./trials";
+import { Drawer } from "./drawer";
+import { Touched } from "./rows";
+import { Trials } from "./trials";
 import { Act, Budget, Dialog, Menu, State, Table, Top, Trouble } from "./ui";
-import { duration, plural } from "./words";
+import { duration, plural, timeOfDay } from "./words";
 
-const EVENTS_KEPT = 200;
+const EVENTS_KEPT = 60;
 
 function CloneDialog(props: { job: Job; loss: number | null; onClose: () => void }) {
   const { job } = props;
@@ -245,6 +247,7 @@ function Head(props: { job: Job; onChange: () => void; onClone: () => void }) {
 }
 
 function SpacePanel({ job, space }: { job: Job; space: Space | undefined }) {
+  const [open, setOpen] = useState(false);
   const warnings = [...(space?.warnings ?? []), ...job.warnings].map((w) => (typeof w === "string" ? w : JSON.stringify(w)));
   return (
     <section class="card" id="space" aria-labelledby="space-title">
@@ -265,9 +268,9 @@ function SpacePanel({ job, space }: { job: Job; space: Space | undefined }) {
               ))}
             </ul>
           )}
-          <details>
+          <details onToggle={(event) => setOpen(event.currentTarget.open)}>
             <summary>Choices of each operator</summary>
-            <Table
+            {open && <Table
               caption="Choices of each operator"
               hideCaption
               rows={space.ops}
@@ -278,7 +281,7 @@ function SpacePanel({ job, space }: { job: Job; space: Space | undefined }) {
                 { head: "modes", cell: (op) => Object.keys(op.modes).join(", ") },
                 { head: "choices", number: true, cell: (op) => op.choices ?? "–" },
               ]}
-            />
+            />}
           </details>
         </>
       )}
@@ -312,7 +315,7 @@ function Log({ events }: { events: JobEvent[] }) {
         <ol class="log" tabIndex={0} aria-label="Events, newest first">
           {events.map((event) => (
             <li key={event.seq}>
-              <time dateTime={event.at}>{new Date(event.at).toLocaleTimeString()}</time> {event.type.replaceAll("_", " ")}
+              <time dateTime={event.at}>{timeOfDay(event.at)}</time> {event.type.replaceAll("_", " ")}
               {event.trial !== null && ` ${event.trial}`} <span class="note">{said(event)}</span>
             </li>
           ))}
@@ -322,23 +325,45 @@ function Log({ events }: { events: JobEvent[] }) {
   );
 }
 
+/** The value as it was when what `of` says of it changed last. */
+function useSteady<T>(value: T | undefined, of: (value: T) => string): T | undefined {
+  const kept = useRef<{ value: T; said: string } | undefined>(undefined);
+  const seen = useRef<T | undefined>(undefined);
+  if (value !== undefined && value !== seen.current) {
+    seen.current = value;
+    const said = of(value);
+    if (kept.current?.said !== said) kept.current = { value, said };
+  }
+  return kept.current?.value;
+}
+
 export function JobPage({ id }: { id: string }) {
   const path = `/v1/jobs/${encodeURIComponent(id)}`;
   const [tick, bump] = useTick(150);
-  const [events, setEvents] = useState<JobEvent[]>([]);
+  const events = useRef<JobEvent[]>([]);
   const [trial, setTrial] = useState<number | null>(null);
   const [clone, setClone] = useState<{ loss: number | null } | null>(null);
   const { value: job, problem } = useData<Job>(path, tick);
   const final = job !== undefined && FINAL.includes(job.state);
+  const touched = useRef(new Touched()).current;
   const link = useEvents(
     job === undefined || final ? null : `${path}/events`,
     (event) => {
-      setEvents((old) => [event, ...old].slice(0, EVENTS_KEPT));
+      if (event.trial !== null) touched.trials.add(event.trial);
+      events.current.unshift(event);
+      events.current.length = Math.min(events.current.length, EVENTS_KEPT);
       bump();
     },
-    bump,
+    () => {
+      touched.all = true;
+      bump();
+    },
   );
-  const now = useNow(!final);
+  // Of a job that has ended no event comes.
+  const change = () => {
+    touched.all ||= final;
+    bump();
+  };
   const best = useData<Best>(job?.baseline ? `${path}/best` : null, tick).value;
   const history = useData<Points>(`${path}/charts/history`, tick).value;
   const scatter = useData<Points>(`${path}/charts/scatter`, tick).value;
@@ -346,14 +371,21 @@ export function JobPage({ id }: { id: string }) {
   const spans = useData<Spans>(`${path}/charts/timeline`, tick).value;
   const sensitivity = useData<Sensitivity>(`${path}/sensitivity`, tick).value;
   const space = useData<Space>(`${path}/space`, 0).value;
-  // What has not changed is not drawn again.
+  // What has not changed is not drawn again: of the job, figures show how it is judged and what is best.
+  const judged = useSteady(job, (it) => JSON.stringify([it.criterion, it.objective, it.baseline, it.best, it.min_gain]));
   const figures = [
-    useMemo(() => job && <Scatter job={job} points={scatter} onTrial={setTrial} onClone={(loss) => setClone({ loss })} />, [job, scatter]),
-    useMemo(() => job && <History job={job} points={history} onTrial={setTrial} />, [job, history]),
+    useMemo(() => judged && <Scatter job={judged} points={scatter} onTrial={setTrial} onClone={(loss) => setClone({ loss })} />, [judged, scatter]),
+    useMemo(() => judged && <History job={judged} points={history} onTrial={setTrial} />, [judged, history]),
     useMemo(() => <SensitivityBars data={sensitivity} />, [sensitivity]),
-    useMemo(() => job && <MapOfPrecision job={job} map={map} onTrial={setTrial} />, [job, map]),
+    useMemo(() => judged && <MapOfPrecision job={judged} map={map} onTrial={setTrial} />, [judged, map]),
     useMemo(() => <Timeline spans={spans} onTrial={setTrial} />, [spans]),
   ];
+  const head = useMemo(() => job && <Head job={job} onChange={bump} onClone={() => setClone({ loss: null })} />, [job]);
+  const table = useMemo(
+    () => job && <Trials job={job} space={space} touched={touched} tick={tick} selected={trial} onTrial={setTrial} onChange={change} />,
+    [job, space, tick, trial],
+  );
+  const panels = [useMemo(() => job && <SpacePanel job={job} space={space} />, [job, space]), useMemo(() => <Log events={events.current} />, [tick])];
   useEffect(() => {
     document.title = job ? `${job.name ?? job.id} ${job.state} · narrowd` : "narrowd";
   }, [job?.name, job?.state]);
@@ -372,15 +404,14 @@ export function JobPage({ id }: { id: string }) {
         )}
         {job && (
           <>
-            <Head job={job} onChange={bump} onClone={() => setClone({ loss: null })} />
-            <Answers job={job} best={best} sensitivity={sensitivity} history={history} now={now} />
+            {head}
+            <Answers job={job} best={best} sensitivity={sensitivity} history={history} />
             <div class="grid">
               {figures}
-              <Trials job={job} tick={tick} selected={trial} onTrial={setTrial} onChange={bump} />
-              <SpacePanel job={job} space={space} />
-              <Log events={events} />
+              {table}
+              {panels}
             </div>
-            {trial !== null && <Drawer job={job} number={trial} space={space} tick={tick} onClose={() => setTrial(null)} onChange={bump} />}
+            {trial !== null && <Drawer job={job} number={trial} space={space} tick={tick} onClose={() => setTrial(null)} onChange={change} />}
             {clone && <CloneDialog job={job} loss={clone.loss} onClose={() => setClone(null)} />}
           </>
         )}

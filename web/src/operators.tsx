@@ -1,7 +1,8 @@
 /** What each operator costs and gains, and what the best configs do to it. */
 import { useState } from "preact/hooks";
 import type { Job, OpSensitivity, PrecisionMap, Sensitivity } from "./api";
-import { Figure, Table } from "./ui";
+import { Drawing } from "./svg";
+import { Figure } from "./ui";
 import { format, number } from "./words";
 
 const FEW = 16;
@@ -18,8 +19,10 @@ export interface OpCost {
 
 /** Of its options in lower precision the one that is believed to lose least. */
 export function costOf(item: OpSensitivity): OpCost | undefined {
-  const lowered = (item.options ?? []).filter((option) => option.mode !== "fp32");
-  const [best] = lowered.sort((a, b) => a.loss.mean - b.loss.mean);
+  let best: NonNullable<OpSensitivity["options"]>[number] | undefined;
+  for (const option of item.options ?? []) {
+    if (option.mode !== "fp32" && (best === undefined || option.loss.mean < best.loss.mean)) best = option;
+  }
   if (best === undefined) return undefined;
   return {
     op: item.op,
@@ -32,15 +35,28 @@ export function costOf(item: OpSensitivity): OpCost | undefined {
   };
 }
 
-function Bar({ value, spread, most, tone }: { value: number; spread: number; most: number; tone: string }) {
-  const at = (v: number) => Math.max(0, Math.min(100, (100 * v) / most));
-  const [low, high] = [at(value - spread), at(value + spread)];
+/** The end of a long name says which operator it is. */
+function short(name: string, pixels: number): string {
+  const most = Math.max(4, Math.floor(pixels / 7.4));
+  return name.length > most ? `…${name.slice(1 - most)}` : name;
+}
+
+const LINE = 24;
+const TOP = 22;
+
+/** A bar from `from` on, its spread as a thin line, and its value as a number behind it. */
+function Bar(props: { value: number; spread: number; most: number; from: number; width: number; y: number; tone: string; text: string }) {
+  const at = (v: number) => props.from + Math.max(0, Math.min(1, v / props.most)) * props.width;
+  const [low, high] = [at(props.value - props.spread), at(props.value + props.spread)];
   return (
-    <svg class="bar" viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="track" y="3" width="100" height="8" />
-      <rect class={tone} y="3" width={at(value)} height="8" />
-      <rect class="spread" x={low} width={high - low} y="6" height="2" />
-    </svg>
+    <>
+      <rect class="track" x={props.from} width={props.width} y={props.y + 8} height="8" />
+      <rect class={props.tone} x={props.from} width={at(props.value) - props.from} y={props.y + 8} height="8" />
+      <rect class="spread" x={low} width={high - low} y={props.y + 11} height="2" />
+      <text x={props.from + props.width + 52} y={props.y + 16} text-anchor="end">
+        {props.text}
+      </text>
+    </>
   );
 }
 
@@ -53,8 +69,34 @@ export function SensitivityBars({ data }: { data: Sensitivity | undefined }) {
   const mostLoss = Math.min(3, Math.max(0.01, ...costs.map((c) => c.loss + c.lossSpread)));
   const mostSaved = Math.max(1e-9, ...costs.map((c) => (c.saved ?? 0) + c.savedSpread));
   const trials = data?.model?.trials;
+  const draw = (width: number) => {
+    const names = Math.min(260, width * 0.36);
+    const bar = (width - names) / 2 - 60;
+    const saves = names + bar + 62;
+    return (
+      <g class="bars">
+        <text class="axis-name" x={names} y="12">
+          loses, of 1 allowed
+        </text>
+        <text class="axis-name" x={saves} y="12">
+          saves, ms
+        </text>
+        {shown.map((c, i) => (
+          <g key={c.op}>
+            <text class="op" y={TOP + i * LINE + 16}>
+              {short(`${c.op} → ${c.into}`, names)}
+              <title>{`${c.op} to ${c.into}`}</title>
+            </text>
+            <Bar value={c.loss} spread={c.lossSpread} most={mostLoss} from={names} width={bar} y={TOP + i * LINE} tone="loss" text={c.loss > 0 ? number(c.loss, 2) : "nothing"} />
+            <Bar value={c.saved ?? 0} spread={c.savedSpread} most={mostSaved} from={saves} width={bar} y={TOP + i * LINE} tone="saved" text={number(c.saved, 2)} />
+          </g>
+        ))}
+      </g>
+    );
+  };
   return (
     <Figure
+      drawn
       id="sensitivity"
       title="Which operators hurt"
       say={
@@ -69,26 +111,7 @@ export function SensitivityBars({ data }: { data: Sensitivity | undefined }) {
         <p class="empty">Nothing is known yet.</p>
       ) : (
         <>
-          <Table
-            caption="Operators, the most harmful first"
-            hideCaption
-            rows={shown}
-            rowKey={(c) => c.op}
-            columns={[
-              {
-                head: "operator",
-                cell: (c) => (
-                  <>
-                    <span class="op">{c.op}</span> <span class="note">to {c.into}</span>
-                  </>
-                ),
-              },
-              { head: "loses", cell: (c) => <Bar value={c.loss} spread={c.lossSpread} most={mostLoss} tone="loss" /> },
-              { head: "of 1 allowed", number: true, cell: (c) => (c.loss > 0 ? number(c.loss, 2) : "nothing") },
-              { head: "saves", cell: (c) => <Bar value={c.saved ?? 0} spread={c.savedSpread} most={mostSaved} tone="saved" /> },
-              { head: "ms", number: true, cell: (c) => number(c.saved, 2) },
-            ]}
-          />
+          <Drawing height={TOP + shown.length * LINE} label={`What ${shown.length} operators lose and save, the most harmful first`} draw={draw} />
           {costs.length > FEW && (
             <button type="button" class="quiet" onClick={() => setAll(!all)}>
               {all ? "Only the most harmful" : `All ${costs.length} operators`}
@@ -101,20 +124,87 @@ export function SensitivityBars({ data }: { data: Sensitivity | undefined }) {
 }
 
 const SHORT = 40;
+const CELL_HEIGHT = 15;
+const LABELS = 46;
+const PATTERNS = 5;
+
+/** One for each format beyond fp32, so that none is told by its colour alone. */
+const STROKES = ["", "M-1 7L7-1M3 11L11 3M-5 3L3-5", "M0 2H8M0 6H8", "M2 0V8M6 0V8", "M-1 1L7 9M3-3L11 5M-5 5L3 13"];
+
+function Patterns() {
+  return (
+    <defs>
+      {STROKES.map((d, i) => (
+        <pattern key={d} id={`format-${i + 1}`} class={`format f${i + 1}`} width="8" height="8" patternUnits="userSpaceOnUse">
+          <rect width="8" height="8" />
+          <path d={d} />
+        </pattern>
+      ))}
+    </defs>
+  );
+}
+
+const fill = (format_: number) => (format_ === 0 ? "none" : `url(#format-${1 + ((format_ - 1) % PATTERNS)})`);
 
 export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: PrecisionMap | undefined; onTrial: (trial: number) => void }) {
   const [all, setAll] = useState(false);
   const rows = (map?.items ?? []).filter((row) => row.formats.length > 0);
   const ops = map?.ops ?? [];
+  const formats = map?.formats ?? [];
   const differs = (op: number) => rows.some((row) => row.formats[op] !== rows[0]?.formats[op]);
   const everyOp = ops.map((_, op) => op);
   const shown = all || ops.length <= SHORT ? everyOp : everyOp.filter(differs).slice(0, SHORT);
-  const name = (index: number | undefined) => map?.formats[index ?? 0] ?? "";
+  const name = (index: number | undefined) => formats[index ?? 0] ?? "";
+  const draw = (width: number) => {
+    const names = Math.min(240, width * 0.34);
+    const cell = Math.min(48, (width - names) / Math.max(1, rows.length));
+    const cells = (index: number) =>
+      rows
+        .flatMap((row, i) =>
+          shown.map((op, j) => (row.formats[op] === index ? `M${(names + i * cell + 1).toFixed(1)} ${LABELS + j * CELL_HEIGHT + 1}h${(cell - 2).toFixed(1)}v${CELL_HEIGHT - 2}h-${(cell - 2).toFixed(1)}z` : "")),
+        )
+        .join("");
+    return (
+      <g class="map">
+        <Patterns />
+        {rows.map((row, i) => {
+          const best = row.trial === job.best?.trial;
+          const x = names + (i + 0.5) * cell;
+          return (
+            <g
+              key={row.trial}
+              class={best ? "trial best" : "trial"}
+              role="button"
+              tabindex={0}
+              aria-label={`Trial ${row.trial}${best ? ", the best" : row.feasible ? "" : ", misses the criterion"}`}
+              onClick={() => onTrial(row.trial)}
+              onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), onTrial(row.trial))}
+            >
+              <rect x={x - cell / 2} y="0" width={cell} height={LABELS} />
+              <text transform={`translate(${x + 4} ${LABELS - 5}) rotate(-90)`}>
+                {row.trial}
+                {best ? " ★" : row.feasible ? "" : " ×"}
+              </text>
+            </g>
+          );
+        })}
+        {shown.map((op, j) => (
+          <text key={op} class="op" y={LABELS + j * CELL_HEIGHT + 11}>
+            {short(ops[op] ?? "", names)}
+            <title>{ops[op]}</title>
+          </text>
+        ))}
+        <path class="cells empty-cells" d={cells(0)} />
+        {formats.map((one, i) => i > 0 && <path key={one} class={`cells f${1 + ((i - 1) % PATTERNS)}`} fill={fill(i)} d={cells(i)} />)}
+      </g>
+    );
+  };
   return (
     <Figure
+      drawn
       id="precision"
       title="What the best configs do"
-      say="Operators in graph order, the best configs from left to right. A letter, a pattern and a colour say the format; fp32 is empty."
+      say="Operators in graph order, the best configs from left to right. A pattern and a colour say the format; fp32 is empty."
       head={["operator", ...rows.map((row) => `trial ${row.trial}`)]}
       rows={() => ops.map((op, i) => [op, ...rows.map((row) => name(row.formats[i]))])}
     >
@@ -123,45 +213,17 @@ export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: Precision
       ) : (
         <>
           <p class="legend">
-            {map?.formats.map((f, i) => (
+            {formats.map((f, i) => (
               <span key={f}>
-                <span class={`cell f${i % 6}`} aria-hidden="true">
-                  {i === 0 ? "" : i}
-                </span>{" "}
+                <svg class="cell" viewBox="0 0 24 16" width="24" height="16" aria-hidden="true">
+                  <rect class={i > 0 ? `cells f${1 + ((i - 1) % PATTERNS)}` : "cells empty-cells"} width="24" height="16" fill={fill(i)} />
+                </svg>{" "}
                 {f}
               </span>
             ))}
           </p>
-          <div class="scroll map" tabIndex={0} role="region" aria-label="Formats of operators in the best configs">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">operator</th>
-                  {rows.map((row) => (
-                    <th scope="col" key={row.trial} class={row.trial === job.best?.trial ? "chosen" : undefined}>
-                      <button type="button" class="bare" onClick={() => onTrial(row.trial)} aria-label={`Trial ${row.trial}${row.feasible ? "" : ", misses the criterion"}`}>
-                        {row.trial}
-                        {row.trial === job.best?.trial ? "★" : row.feasible ? "" : "×"}
-                      </button>
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {shown.map((op) => (
-                  <tr key={op}>
-                    <th scope="row">{ops[op]}</th>
-                    {rows.map((row) => (
-                      <td key={row.trial}>
-                        <span class={`cell f${(row.formats[op] ?? 0) % 6}`} role="img" aria-label={name(row.formats[op])} title={name(row.formats[op])}>
-                          {row.formats[op] || ""}
-                        </span>
-                      </td>
-                    ))}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+          <div class="scroll map-box" tabIndex={0} role="region" aria-label="Formats of operators in the best configs">
+            <Drawing height={LABELS + shown.length * CELL_HEIGHT + 4} label={`Formats of ${shown.length} operators in ${rows.length} configs`} draw={draw} />
           </div>
           {ops.length > SHORT && (
             <button type="button" class="quiet" onClick={() => setAll(!all)}>

@@ -60,6 +60,9 @@ function Everything() {
 
 const place = document.getElementById("page");
 if (place) {
-  place.replaceChildren();
-  render(<Everything />, place);
+  // In a task of its own: the script has just been compiled in this one.
+  setTimeout(() => {
+    place.replaceChildren();
+    render(<Everything />, place);
+  });
 }

@@ -1,7 +1,7 @@
 /** Accuracy against the objective, with the criterion as a line that can be moved. */
 import { useRef, useState } from "preact/hooks";
 import type { Job, Point, Points } from "./api";
-import { Axes, Drawing, MARGIN, Mark, type Scale, Star, scale } from "./svg";
+import { Axes, Drawing, MARGIN, Marks, type Scale, Star, scale } from "./svg";
 import { useMayChange } from "./session";
 import { Figure } from "./ui";
 import {
@@ -132,17 +132,18 @@ function Plot(props: { job: Job; points: Points; bound: number | null; chosen: P
       <>
         <Axes x={x} y={y} width={width} height={height} xName={name} yName="accuracy" />
         <polyline class="front" points={front.map((place) => `${x(place.x)},${y(place.y)}`).join(" ")} />
-        {all.map((place) => (
-          <Mark
-            key={place.point.trial}
-            x={x(place.x)}
-            y={inside(place)}
-            kind={place.point.kind}
-            feasible={place.point.feasible}
-            onClick={() => props.onTrial(place.point.trial)}
-            title={`${place.point.kind === "baseline" ? "baseline" : `trial ${place.point.trial}`}: ${name} ${number(place.x)}, accuracy ${number(place.y, 5)}`}
-          />
-        ))}
+        <Marks
+          width={width}
+          onTrial={props.onTrial}
+          dots={all.map((place) => ({
+            x: x(place.x),
+            y: inside(place),
+            trial: place.point.trial,
+            kind: place.point.kind,
+            feasible: place.point.feasible,
+            title: `${place.point.kind === "baseline" ? "baseline" : `trial ${place.point.trial}`}: ${name} ${number(place.x)}, accuracy ${number(place.y, 5)}`,
+          }))}
+        />
         <Whiskers job={job} x={x} y={y} />
         {bound === job.criterion.bound && best && best.objective_value !== null && bestY !== null ? (
           <Star x={x(best.objective_value)} y={y(Math.min(high, Math.max(low, bestY)))} />

@@ -90,25 +90,70 @@ export function Axes(props: { x: Scale; y: Scale; width: number; height: number;
   );
 }
 
-/** A mark whose shape says what its colour says: filled meets the criterion, hollow misses it. */
-export function Mark(props: { x: number; y: number; kind: string; feasible: boolean | null; title: string; onClick?: () => void }) {
-  const { x, y } = props;
-  const title = <title>{props.title}</title>;
-  if (props.kind === "baseline") {
-    return (
-      <rect class="mark baseline" x={x - 5} y={y - 5} width="10" height="10" onClick={props.onClick}>
-        {title}
-      </rect>
-    );
-  }
-  return props.feasible ? (
-    <circle class="mark meets" cx={x} cy={y} r="4.2" onClick={props.onClick}>
-      {title}
-    </circle>
-  ) : (
-    <path class="mark misses" d={`M${x - 3.5} ${y - 3.5}l7 7m0-7l-7 7`} onClick={props.onClick}>
-      {title}
-    </path>
+export interface Dot {
+  x: number;
+  y: number;
+  /** Whose trial it is. */
+  trial: number;
+  kind: string;
+  feasible: boolean | null;
+  title: string;
+}
+
+const CIRCLE = "m-4.2 0a4.2 4.2 0 1 0 8.4 0a4.2 4.2 0 1 0-8.4 0";
+const CROSS = "m-3.5-3.5l7 7m0-7l-7 7";
+const SQUARE = "m-5-5h10v10h-10z";
+const NEAR = 14;
+
+function shape(dots: Dot[], form: string): string {
+  return dots.map((dot) => `M${dot.x.toFixed(1)} ${dot.y.toFixed(1)}${form}`).join("");
+}
+
+/**
+ * Marks whose shape says what their colour says: filled meets the criterion, a cross misses it. Those of a kind
+ * are one path, because hundreds of elements take longer than a frame; the one that is pointed at is told by
+ * its distance.
+ */
+export function Marks({ dots, width, onTrial }: { dots: Dot[]; width: number; onTrial: (trial: number) => void }) {
+  const [at, setAt] = useState<Dot>();
+  const near = (event: PointerEvent | MouseEvent): Dot | undefined => {
+    const box = (event.currentTarget as SVGElement).ownerSVGElement?.getBoundingClientRect();
+    if (!box) return undefined;
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    let found: Dot | undefined;
+    let nearest = NEAR;
+    for (const dot of dots) {
+      const away = Math.hypot(dot.x - x, dot.y - y);
+      if (away < nearest) [found, nearest] = [dot, away];
+    }
+    return found;
+  };
+  const baseline = dots.filter((dot) => dot.kind === "baseline");
+  const others = dots.filter((dot) => dot.kind !== "baseline");
+  const right = at !== undefined && at.x > width / 2;
+  return (
+    <g
+      class="marks"
+      data-count={dots.length}
+      onPointerMove={(event) => setAt(near(event))}
+      onPointerLeave={() => setAt(undefined)}
+      onClick={(event) => {
+        const dot = near(event);
+        if (dot) onTrial(dot.trial);
+      }}
+    >
+      <path class="mark misses reach" d={shape(others.filter((dot) => !dot.feasible), CROSS)} />
+      <path class="mark meets" d={shape(others.filter((dot) => dot.feasible), CIRCLE)} />
+      <path class="mark baseline" d={shape(baseline, SQUARE)} />
+      {at && (
+        <g class="pointed" aria-hidden="true">
+          <circle cx={at.x} cy={at.y} r="8" />
+          <text x={at.x + (right ? -12 : 12)} y={Math.max(24, at.y - 10)} text-anchor={right ? "end" : "start"}>
+            {at.title}
+          </text>
+        </g>
+      )}
+    </g>
   );
 }
 

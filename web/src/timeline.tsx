@@ -1,10 +1,61 @@
 /** Who measured what, and when. */
 import type { Spans } from "./api";
-import { Drawing, MARGIN, scale } from "./svg";
+import { useState } from "preact/hooks";
+import { Drawing, MARGIN, type Scale, scale } from "./svg";
 import { Figure } from "./ui";
 import { clock, duration } from "./words";
 
 const LANE = 30;
+
+interface Bar {
+  x: number;
+  y: number;
+  width: number;
+  trial: number;
+  kind: string;
+  title: string;
+}
+
+/** Hundreds of questions as one path for each kind; the one that is pointed at is told by its place. */
+function Spans({ bars, width, onTrial }: { bars: Bar[]; width: number; onTrial: (trial: number) => void }) {
+  const [at, setAt] = useState<Bar>();
+  const under = (event: PointerEvent | MouseEvent): Bar | undefined => {
+    const box = (event.currentTarget as SVGElement).ownerSVGElement?.getBoundingClientRect();
+    const [x, y] = [event.clientX - (box?.left ?? 0), event.clientY - (box?.top ?? 0)];
+    return bars.find((bar) => x >= bar.x - 1 && x <= bar.x + bar.width + 1 && y >= bar.y && y <= bar.y + LANE - 16);
+  };
+  const kinds = [...new Set(bars.map((bar) => bar.kind))].sort();
+  const right = at !== undefined && at.x > width / 2;
+  return (
+    <g
+      data-count={bars.length}
+      onPointerMove={(event) => setAt(under(event))}
+      onPointerLeave={() => setAt(undefined)}
+      onClick={(event) => {
+        const bar = under(event);
+        if (bar) onTrial(bar.trial);
+      }}
+    >
+      {kinds.map((kind) => (
+        <path
+          key={kind}
+          class={`span ${kind}`}
+          d={bars
+            .filter((bar) => bar.kind === kind)
+            .map((bar) => `M${bar.x.toFixed(1)} ${bar.y}h${bar.width.toFixed(1)}v${LANE - 16}h-${bar.width.toFixed(1)}z`)
+            .join("")}
+        />
+      ))}
+      {at && (
+        <g class="pointed" aria-hidden="true">
+          <text x={right ? at.x + at.width : at.x} y={at.y - 4} text-anchor={right ? "end" : "start"}>
+            {at.title}
+          </text>
+        </g>
+      )}
+    </g>
+  );
+}
 
 export function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial: (trial: number) => void }) {
   const now = Date.now();
@@ -18,6 +69,15 @@ export function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial
   const height = MARGIN.top + lanes.length * LANE + 30;
   const start = Math.min(...items.map((s) => s.from));
   const end = Math.max(...items.map((s) => s.to), start + 1);
+  const bars = (x: Scale): Bar[] =>
+    items.map((s) => ({
+      x: x((s.from - start) / 1000),
+      y: MARGIN.top + lanes.indexOf(s.who) * LANE + 13,
+      width: Math.max(1.5, x((s.to - start) / 1000) - x((s.from - start) / 1000) - 1),
+      trial: s.trial,
+      kind: `${s.kind} ${s.state}`,
+      title: `trial ${s.trial}, ${s.kind}, ${s.state}: ${duration((s.to - s.from) / 1000)}`,
+    }));
   const draw = (width: number) => {
     const x = scale(0, (end - start) / 1000, 8, width - 8, width / 110);
     return (
@@ -31,28 +91,11 @@ export function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial
           </g>
         ))}
         {lanes.map((lane, i) => (
-          <g key={lane}>
-            {items
-              .filter((s) => s.who === lane)
-              .map((s) => (
-                <rect
-                  key={s.trial}
-                  class={`span ${s.kind} ${s.state}`}
-                  x={x((s.from - start) / 1000)}
-                  y={MARGIN.top + i * LANE + 13}
-                  width={Math.max(1.5, x((s.to - start) / 1000) - x((s.from - start) / 1000) - 1)}
-                  height={LANE - 16}
-                  rx="2"
-                  onClick={() => onTrial(s.trial)}
-                >
-                  <title>{`trial ${s.trial}, ${s.kind}, ${s.state}: ${duration((s.to - s.from) / 1000)}`}</title>
-                </rect>
-              ))}
-            <text class="lane" x="8" y={MARGIN.top + i * LANE + 9}>
-              {lane}
-            </text>
-          </g>
+          <text key={lane} class="lane" x="8" y={MARGIN.top + i * LANE + 9}>
+            {lane}
+          </text>
         ))}
+        <Spans bars={bars(x)} width={width} onTrial={onTrial} />
       </>
     );
   };

@@ -1,187 +1,398 @@
-/** The table of trials, and one of them in a drawer. */
-import { useEffect, useRef, useState } from "preact/hooks";
-import { type Config, FINAL, type Job, type Page, type Problem, type Space, type Trial, ask, askAll, useData } from "./api";
+/** The table of trials: all of them, of which those in sight are drawn; looked for by a language of filters, sorted, chosen, changed. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { FINAL, type Job, type Problem, type Space, type Trial, ask } from "./api";
+import { type Completion, complete, filterOf, lossOf, took } from "./filter";
+import { type Touched, useLowered, useTrials } from "./rows";
 import { useMayChange } from "./session";
-import { Act, Table, Trouble } from "./ui";
-import { accuracyText, changed, clock, duration, number, objectiveName } from "./words";
+import { Act, Dialog, Trouble } from "./ui";
+import { accuracyText, accuracyValue, duration, lossText, number, objectiveName, plural } from "./words";
 
-const ROWS = 50;
-const ORDERS: [string, string][] = [
-  ["-number", "newest first"],
-  ["number", "oldest first"],
-  ["-accuracy", "most accurate first"],
-  ["latency_ms", "fastest first"],
-];
-const FILTERS: [string, string][] = [
-  ["", "all"],
-  ["feasible=true", "meets the criterion"],
-  ["feasible=false", "misses the criterion"],
-  ["state=failed", "failed"],
-  ["state=asked,leased", "out now"],
-  ["kind=score", "scores"],
-  ["kind=confirm", "confirmations"],
-];
+/** Pixels; the sheet has the same number. */
+const ROW = 34;
+const BEYOND = 8;
+const MOST_CHANGED = 2500;
 
-/** What a config does otherwise than the space's default: each operator, and what is other. */
-function difference(config: Config, space: Space | undefined): [string, string][] {
-  const rows: [string, string][] = [];
-  for (const op of space?.ops ?? []) {
-    const own = config.ops[op.name];
-    const changes = own ? changed(own, op.default) : "";
-    if (changes !== "") rows.push([op.name, changes]);
-  }
-  for (const [name, value] of Object.entries(config.recipes ?? {})) rows.push([name, JSON.stringify(value)]);
-  return rows;
+type Key = string | number | null | undefined;
+
+interface Column {
+  head: string;
+  kind?: "number" | "cut";
+  key: (trial: Trial) => Key;
+  cell: (trial: Trial) => ComponentChildren;
 }
 
-export function Drawer(props: { job: Job; number: number; space: Space | undefined; tick: number; onClose: () => void; onChange: () => void }) {
-  const { job } = props;
-  const path = `/v1/jobs/${job.id}/trials/${props.number}`;
-  const { value: trial, problem } = useData<Trial>(path, props.tick);
-  const [trouble, setTrouble] = useState<Problem>();
-  const [reason, setReason] = useState("");
-  const mayChange = useMayChange();
-  const box = useRef<HTMLElement>(null);
-  const from = useRef(document.activeElement as HTMLElement | null);
-  useEffect(() => {
-    box.current?.focus();
-  }, [props.number]);
-  useEffect(() => () => from.current?.focus(), []);
-  const change = (what: string, body?: unknown) => async () => {
-    await ask("POST", `${path}/${what}`, body);
-    props.onChange();
+function columnsOf(job: Job): Column[] {
+  const only = job.objective.length === 1 ? job.objective[0]?.metric : undefined;
+  return [
+    { head: "stage", key: (t) => t.stage ?? t.kind, cell: (t) => (t.kind === "evaluate" ? (t.stage?.replaceAll("_", " ") ?? "–") : t.kind) },
+    {
+      head: "state",
+      key: (t) => t.state,
+      cell: (t) => t.state + (t.excluded ? ", excluded" : t.source === "cache" ? ", known" : t.attempts > 1 ? `, ${t.attempts} attempts` : ""),
+    },
+    { head: "accuracy", kind: "number", key: (t) => accuracyValue(t.accuracy), cell: (t) => accuracyText(t.accuracy) },
+    { head: "loss", kind: "number", key: (t) => lossOf(t, job), cell: (t) => lossText(job, lossOf(t, job)) },
+    ...(only === "accuracy" ? [] : [{ head: objectiveName(job), kind: "number" as const, key: (t: Trial) => t.objective_value, cell: (t: Trial) => number(t.objective_value) }]),
+    { head: "criterion", key: (t) => (t.feasible === null ? null : Number(t.feasible)), cell: (t) => (t.feasible === null ? "–" : t.feasible ? "✓ meets" : "✕ misses") },
+    { head: "took", kind: "number", key: took, cell: (t) => duration(took(t)) },
+    { head: "measured by", kind: "cut", key: (t) => t.worker, cell: (t) => t.worker ?? "–" },
+    { head: "error", kind: "cut", key: (t) => t.error, cell: (t) => <span class="error">{t.error ?? ""}</span> },
+  ];
+}
+
+/** A number for each trial by which it is sorted: of words, where they stand among all. Without a key: last. */
+function ranks(trials: Trial[], key: (trial: Trial) => Key, sign: number): Float64Array {
+  const keys = trials.map(key);
+  const words = [...new Set(keys)].filter((one) => typeof one === "string").sort();
+  const places = new Map<Key, number>(words.map((word, i) => [word, i]));
+  const rank = new Float64Array(keys.length);
+  keys.forEach((one, i) => {
+    rank[i] = one === null || one === undefined ? Infinity : sign * (typeof one === "number" ? one : (places.get(one) ?? 0));
+  });
+  return rank;
+}
+
+/** By plain numbers and loops, because ten thousand rows are sorted within a frame; of equals the newest first. */
+function sorted(trials: Trial[], key: (trial: Trial) => Key, down: boolean): Trial[] {
+  const rank = ranks(trials, key, down ? -1 : 1);
+  const order = new Uint32Array(trials.length);
+  for (let i = 0; i < order.length; i += 1) order[i] = i;
+  order.sort((a, b) => ((rank[a] as number) === (rank[b] as number) ? b - a : (rank[a] as number) < (rank[b] as number) ? -1 : 1));
+  const found: Trial[] = [];
+  for (const i of order) found.push(trials[i] as Trial);
+  return found;
+}
+
+/** The field of the filter, with what may come next below it. */
+function FilterField(props: { value: string; onChange: (text: string) => void; options: (caret: number) => Completion; faults: string[] }) {
+  const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  const [offer, setOffer] = useState<Completion>();
+  const [at, setAt] = useState(-1);
+  const open = offer !== undefined && offer.options.length > 0;
+  const look = (first = -1) => {
+    setOffer(props.options(input.current?.selectionStart ?? 0));
+    setAt(first);
   };
-  const differences = trial?.config ? difference(trial.config, props.space) : [];
-  const seconds = trial?.told_at ? (Date.parse(trial.told_at) - Date.parse(trial.asked_at)) / 1000 : null;
+  const take = (index: number) => {
+    const option = offer?.options[index];
+    if (!offer || !option) return;
+    const more = /[:<=]$/.test(option.text) ? "" : " ";
+    const text = props.value.slice(0, offer.from) + option.text + more + props.value.slice(offer.to).trimStart();
+    const caret = offer.from + option.text.length + more.length;
+    props.onChange(text);
+    setOffer(undefined);
+    requestAnimationFrame(() => {
+      input.current?.setSelectionRange(caret, caret);
+      if (more === "") look();
+    });
+  };
+  const key = (event: KeyboardEvent) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape" && open) setOffer(undefined);
+    else if (by !== undefined && open) setAt((at + by + offer.options.length) % offer.options.length);
+    else if (by !== undefined) look(0);
+    else if ((event.key === "Enter" || event.key === "Tab") && open && at >= 0) take(at);
+    else return;
+    event.preventDefault();
+  };
+  // Only what comes after the text was drawn knows the text.
+  useEffect(() => {
+    if (document.activeElement === input.current && props.value !== "") look();
+  }, [props.value]);
   return (
-    <aside
-      class="drawer"
-      ref={box}
-      tabIndex={-1}
-      aria-label={`Trial ${props.number}`}
-      onKeyDown={(event) => event.key === "Escape" && props.onClose()}
-    >
-      <div class="dialog-head">
-        <h2>Trial {props.number}</h2>
-        <button type="button" class="quiet" aria-label="Close the trial" onClick={props.onClose}>
-          ✕
-        </button>
-      </div>
-      <Trouble problem={problem ?? trouble} />
-      {trial && (
-        <>
-          <dl class="facts">
-            <div>
-              <dt>measured by</dt>
-              <dd>{trial.worker ?? (trial.source === "cache" ? "nobody: it was known" : "nobody yet")}</dd>
-            </div>
-            <div>
-              <dt>state</dt>
-              <dd>
-                {trial.kind}, {trial.state}
-                {trial.excluded && `, excluded: ${trial.excluded.reason}`}
-              </dd>
-            </div>
-            <div>
-              <dt>accuracy</dt>
-              <dd>
-                {accuracyText(trial.accuracy)}{" "}
-                {trial.feasible !== null && <span class="note">{trial.feasible ? "meets the criterion" : "misses the criterion"}</span>}
-              </dd>
-            </div>
-            {Object.entries(trial.metrics ?? {}).map(([name, value]) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{number(value, 6)}</dd>
-              </div>
-            ))}
-            <div>
-              <dt>asked</dt>
-              <dd>
-                {clock(trial.asked_at)}, {trial.attempts === 1 ? "once" : `${trial.attempts} times`}
-                {seconds !== null && `, took ${duration(seconds)}`}
-              </dd>
-            </div>
-            {trial.error && (
-              <div>
-                <dt>error</dt>
-                <dd class="error">{trial.error}</dd>
-              </div>
-            )}
-          </dl>
-          {trial.config && (
-            <Table
-              caption={`What is other than the default: ${differences.length} of ${props.space?.ops.length ?? 0} operators`}
-              rows={differences}
-              rowKey={(row) => row[0]}
-              columns={[
-                { head: "operator", cell: (row) => <span class="op">{row[0]}</span> },
-                { head: "here", cell: (row) => row[1] },
-              ]}
-            />
-          )}
-          <div class="buttons">
-            <a class="button" href={path}>
-              As JSON
-            </a>
-            {mayChange && trial.state === "failed" && !FINAL.includes(job.state) && (
-              <Act run={change("retry")} onProblem={setTrouble}>
-                Measure again
-              </Act>
-            )}
-            {mayChange && (trial.state === "asked" || trial.state === "leased") && (
-              <Act run={change("cancel")} onProblem={setTrouble}>
-                Give it up
-              </Act>
-            )}
-            {mayChange && trial.excluded && (
-              <Act run={change("include")} onProblem={setTrouble}>
-                Let it count again
-              </Act>
-            )}
-          </div>
-          {mayChange && trial.state === "told" && !trial.excluded && trial.number > 0 && (
-            <form class="inline" onSubmit={(event) => event.preventDefault()}>
-              <label>
-                Wrong measurement? Why{" "}
-                <input value={reason} maxLength={256} onInput={(event) => setReason(event.currentTarget.value)} />
-              </label>
-              <Act run={change("exclude", { reason })} onProblem={setTrouble} disabled={reason === ""}>
-                Exclude it
-              </Act>
-            </form>
-          )}
-        </>
+    <div class="search completed">
+      <label for={id}>Filter</label>
+      <input
+        id={id}
+        ref={input}
+        type="text"
+        role="combobox"
+        autocomplete="off"
+        spellcheck={false}
+        placeholder="state:failed  loss<1%  op:conv1=int8  words"
+        aria-expanded={open}
+        aria-controls={`${id}-list`}
+        aria-autocomplete="list"
+        aria-activedescendant={open && at >= 0 ? `${id}-${at}` : undefined}
+        aria-invalid={props.faults.length > 0}
+        aria-describedby={props.faults.length > 0 ? `${id}-faults` : undefined}
+        value={props.value}
+        onInput={(event) => props.onChange(event.currentTarget.value)}
+        onKeyDown={key}
+        onClick={() => look()}
+        onBlur={() => setOffer(undefined)}
+      />
+      <ul id={`${id}-list`} role="listbox" aria-label="What may come next" class="options" hidden={!open}>
+        {offer?.options.map((option, i) => (
+          <li
+            key={option.text}
+            id={`${id}-${i}`}
+            role="option"
+            aria-selected={i === at}
+            onMouseDown={(event) => {
+              event.preventDefault();
+              take(i);
+            }}
+          >
+            <code>{option.text}</code> <span class="note">{option.hint}</span>
+          </li>
+        ))}
+      </ul>
+      {props.faults.length > 0 && (
+        <p id={`${id}-faults`} class="error">
+          {props.faults.join("; ")}
+        </p>
       )}
-    </aside>
+    </div>
   );
 }
 
-export function Trials(props: { job: Job; tick: number; selected: number | null; onTrial: (trial: number) => void; onChange: () => void }) {
-  const { job } = props;
-  const [order, setOrder] = useState("-number");
-  const [filter, setFilter] = useState("");
-  const [rows, setRows] = useState(ROWS);
-  const [goto, setGoto] = useState("");
-  const mayChange = useMayChange();
+function ExcludeDialog(props: { numbers: number[]; onExclude: (reason: string) => Promise<void>; onClose: () => void }) {
+  const [reason, setReason] = useState("");
   const [trouble, setTrouble] = useState<Problem>();
-  const query = [`limit=${Math.min(1000, rows)}`, `order=${order}`, filter].filter(Boolean).join("&");
-  const { value, problem } = useData<Page<Trial>>(`/v1/jobs/${job.id}/trials?${query}`, props.tick);
-  const kept = useRef<Trial[]>([]);
-  if (value) kept.current = value.items;
-  const items = kept.current;
-  const body = useRef<HTMLTableSectionElement>(null);
-  const keys = (event: KeyboardEvent) => {
-    const by = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    const buttons = [...(body.current?.querySelectorAll<HTMLElement>("button.row") ?? [])];
-    const at = buttons.indexOf(document.activeElement as HTMLElement);
-    buttons[Math.max(0, Math.min(buttons.length - 1, at + by))]?.focus();
+  return (
+    <Dialog title={`Exclude ${plural(props.numbers.length, "measurement")}?`} onClose={props.onClose}>
+      <p>They are not the best any more, not on the front, and nothing that later jobs start from. This can be taken back.</p>
+      <div class="fields">
+        <label>
+          Why they are wrong
+          <input value={reason} maxLength={256} onInput={(event) => setReason(event.currentTarget.value)} />
+        </label>
+      </div>
+      <Trouble problem={trouble} />
+      <div class="buttons">
+        <Act kind="danger" run={() => props.onExclude(reason)} onProblem={setTrouble} disabled={reason === ""}>
+          Exclude them
+        </Act>
+      </div>
+    </Dialog>
+  );
+}
+
+/** What can be done to the trials that are chosen. */
+function Batch(props: { job: Job; chosen: Trial[]; onClear: () => void; onChange: () => void; onProblem: (problem: Problem | undefined) => void }) {
+  const { job, chosen } = props;
+  const [asking, setAsking] = useState(false);
+  const numbers = (test: (trial: Trial) => boolean) => chosen.filter((t) => t.source !== "cache" && test(t)).map((t) => t.number);
+  const open = !FINAL.includes(job.state);
+  const retry = open ? numbers((t) => t.state === "failed" || (t.excluded !== null && t.source !== "imported")) : [];
+  const exclude = numbers((t) => !t.excluded && t.number > 0 && ["evaluate", "score"].includes(t.kind) && ["told", "pruned"].includes(t.state));
+  const include = numbers((t) => t.excluded !== null);
+  const change = async (what: string, trials: number[], more: object = {}) => {
+    for (let from = 0; from < trials.length; from += MOST_CHANGED) {
+      await ask("POST", `/v1/jobs/${job.id}/${what}`, { trials: trials.slice(from, from + MOST_CHANGED), ...more });
+    }
+    props.onChange();
+    props.onClear();
   };
+  return (
+    <div class="batch" role="group" aria-label="What to do with the chosen trials">
+      <span>{plural(chosen.length, "trial")} chosen</span>
+      {retry.length > 0 && (
+        <Act run={() => change("retry", retry)} onProblem={props.onProblem}>
+          Measure {retry.length} again
+        </Act>
+      )}
+      {exclude.length > 0 && (
+        <button type="button" onClick={() => setAsking(true)}>
+          Exclude {exclude.length}
+        </button>
+      )}
+      {include.length > 0 && (
+        <Act run={() => change("include", include)} onProblem={props.onProblem}>
+          Let {include.length} count again
+        </Act>
+      )}
+      <button type="button" class="quiet" onClick={props.onClear}>
+        Choose none
+      </button>
+      {asking && <ExcludeDialog numbers={exclude} onExclude={(reason) => change("exclude", exclude, { reason })} onClose={() => setAsking(false)} />}
+    </div>
+  );
+}
+
+interface Shown {
+  job: Job;
+  trials: Trial[];
+  columns: Column[];
+  selected: number | null;
+  chosen: Set<number>;
+  sort: { head: string; down: boolean };
+  onSort: (head: string) => void;
+  onChoose: (numbers: number[], on: boolean) => void;
+  onTrial: (trial: number) => void;
+}
+
+/** As many rows as are in sight, and a few beyond. */
+function Rows(props: Shown) {
+  const { trials, columns, chosen } = props;
+  const mayChange = useMayChange();
+  const region = useRef<HTMLDivElement>(null);
+  const [window_, setWindow] = useState({ top: 0, height: 500 });
+  const [at, setAt] = useState(0);
+  const wanted = useRef(false);
+  const last = useRef<number | undefined>(undefined);
+  useLayoutEffect(() => {
+    const box = region.current;
+    if (!box) return;
+    let frame = 0;
+    const look = () => {
+      frame = 0;
+      setWindow({ top: box.scrollTop, height: box.clientHeight });
+    };
+    const later = () => (frame ||= requestAnimationFrame(look));
+    const observer = new ResizeObserver(later);
+    observer.observe(box);
+    box.addEventListener("scroll", later, { passive: true });
+    return () => {
+      cancelAnimationFrame(frame);
+      observer.disconnect();
+      box.removeEventListener("scroll", later);
+    };
+  }, []);
+  const first = Math.max(0, Math.min(trials.length - 1, Math.floor(window_.top / ROW) - BEYOND));
+  const end = Math.min(trials.length, Math.ceil((window_.top + window_.height) / ROW) + BEYOND);
+  const move = (to: number) => {
+    const box = region.current;
+    const index = Math.max(0, Math.min(trials.length - 1, to));
+    if (!box || trials.length === 0) return;
+    const head = box.querySelector("thead")?.clientHeight ?? ROW;
+    const top = index * ROW;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + ROW + head > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW + head - box.clientHeight;
+    wanted.current = true;
+    setAt(index);
+    setWindow({ top: box.scrollTop, height: box.clientHeight });
+  };
+  useLayoutEffect(() => {
+    if (!wanted.current) return;
+    const button = region.current?.querySelector<HTMLElement>(`button.row[data-index="${at}"]`);
+    button?.focus({ preventScroll: true });
+    wanted.current = button === null;
+  });
+  const page = Math.max(1, Math.floor(window_.height / ROW) - 2);
+  const keys = (event: KeyboardEvent) => {
+    const to: Record<string, number> = { j: at + 1, ArrowDown: at + 1, k: at - 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: trials.length - 1 };
+    const trial = trials[at];
+    if (event.key === "x" && trial && mayChange) props.onChoose([trial.number], !chosen.has(trial.number));
+    else if (to[event.key] !== undefined && !event.ctrlKey && !event.metaKey) move(to[event.key] as number);
+    else return;
+    event.preventDefault();
+  };
+  const choose = (index: number, on: boolean, range: boolean) => {
+    const from = range && last.current !== undefined ? last.current : index;
+    last.current = index;
+    props.onChoose(trials.slice(Math.min(from, index), Math.max(from, index) + 1).map((t) => t.number), on);
+  };
+  const all = trials.length > 0 && trials.every((t) => chosen.has(t.number));
+  const heading = (head: string, kind: Column["kind"]) => {
+    const sort = props.sort.head === head ? props.sort : undefined;
+    return (
+      <th key={head} scope="col" class={kind} aria-sort={sort ? (sort.down ? "descending" : "ascending") : "none"}>
+        <button type="button" class="bare" onClick={() => props.onSort(head)}>
+          {head}
+          <span aria-hidden="true">{sort ? (sort.down ? " ▼" : " ▲") : ""}</span>
+        </button>
+      </th>
+    );
+  };
+  const spacer = (rows: number) =>
+    rows > 0 && (
+      <tr aria-hidden="true" class="spacer">
+        <td colSpan={columns.length + 2} style={{ height: `${rows * ROW}px` }} />
+      </tr>
+    );
+  return (
+    <div class="scroll tall virtual" ref={region} tabIndex={0} role="region" aria-label="Table of trials" onKeyDown={keys}>
+      <table aria-rowcount={trials.length + 1}>
+        <caption class="hidden">Trials; j and k move, x chooses, Enter opens</caption>
+        <thead>
+          <tr aria-rowindex={1}>
+            {mayChange && (
+              <th scope="col" class="check">
+                <input type="checkbox" aria-label="Choose all that are shown" checked={all} onChange={(event) => props.onChoose(trials.map((t) => t.number), event.currentTarget.checked)} />
+              </th>
+            )}
+            {heading("trial", undefined)}
+            {columns.map((c) => heading(c.head, c.kind))}
+          </tr>
+        </thead>
+        <tbody>
+          {spacer(first)}
+          {trials.slice(first, end).map((trial, i) => (
+            <tr
+              key={trial.number}
+              aria-rowindex={first + i + 2}
+              class={`${trial.number === props.job.best?.trial ? "chosen " : ""}${trial.number === props.selected || chosen.has(trial.number) ? "selected" : ""}`}
+            >
+              {mayChange && (
+                <td class="check">
+                  <input
+                    type="checkbox"
+                    aria-label={`Choose trial ${trial.number}`}
+                    checked={chosen.has(trial.number)}
+                    onClick={(event) => choose(first + i, event.currentTarget.checked, event.shiftKey)}
+                  />
+                </td>
+              )}
+              <th scope="row">
+                <button type="button" class="bare row" data-index={first + i} onFocus={() => setAt(first + i)} onClick={() => props.onTrial(trial.number)} aria-label={`Trial ${trial.number}`}>
+                  {trial.number}
+                  {trial.number === props.job.best?.trial && " ★"}
+                </button>
+              </th>
+              {columns.map((c) => (
+                <td key={c.head} class={c.kind}>
+                  {c.cell(trial)}
+                </td>
+              ))}
+            </tr>
+          ))}
+          {spacer(trials.length - end)}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Trials(props: {
+  job: Job;
+  space: Space | undefined;
+  touched: Touched;
+  tick: number;
+  selected: number | null;
+  onTrial: (trial: number) => void;
+  onChange: () => void;
+}) {
+  const { job, space } = props;
+  const mayChange = useMayChange();
+  const [text, setText] = useState("");
+  const [sort, setSort] = useState({ head: "trial", down: true });
+  const [chosen, setChosen] = useState(new Set<number>());
+  const [goto, setGoto] = useState("");
+  const [trouble, setTrouble] = useState<Problem>();
+  const { trials, reading, problem } = useTrials(job.id, props.touched, props.tick);
+  const columns = useMemo(() => columnsOf(job), [job.baseline, job.objective]);
+  const metrics = useMemo(() => [...new Set(trials.slice(0, 50).flatMap((t) => Object.keys(t.metrics ?? {})))].sort(), [trials.length > 0]);
+  const filter = useMemo(() => filterOf(text, job, space, metrics), [text, job.baseline, space, metrics]);
+  const lowered = useLowered(job.id, filter.ops, props.tick);
+  const shown = useMemo(() => {
+    const { numbers } = lowered;
+    const found = trials.filter((t) => filter.test(t) && (numbers === undefined || numbers.has(t.number)));
+    if (sort.head === "trial") return sort.down ? found.reverse() : found;
+    const key = columns.find((c) => c.head === sort.head)?.key ?? ((t: Trial) => t.number);
+    return sorted(found, key, sort.down);
+  }, [trials, filter, lowered.numbers, sort, columns]);
+  const choose = (numbers: number[], on: boolean) =>
+    setChosen((old) => {
+      const now = new Set(old);
+      for (const one of numbers) if (on) now.add(one); else now.delete(one);
+      return now;
+    });
   const retryAll = async () => {
-    const failed = await askAll<Trial>(`/v1/jobs/${job.id}/trials?state=failed`, 1000);
-    for (const trial of failed) await ask("POST", `/v1/jobs/${job.id}/trials/${trial.number}/retry`);
+    await ask("POST", `/v1/jobs/${job.id}/retry`);
     props.onChange();
   };
   return (
@@ -205,85 +416,31 @@ export function Trials(props: { job: Job; tick: number; selected: number | null;
           if (/^\d+$/.test(goto)) props.onTrial(Number(goto));
         }}
       >
-        <label>
-          Show{" "}
-          <select value={filter} onChange={(event) => setFilter(event.currentTarget.value)}>
-            {FILTERS.map(([key, text]) => (
-              <option key={key} value={key}>
-                {text}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Order{" "}
-          <select value={order} onChange={(event) => setOrder(event.currentTarget.value)}>
-            {ORDERS.map(([key, text]) => (
-              <option key={key} value={key}>
-                {text}
-              </option>
-            ))}
-          </select>
-        </label>
+        <FilterField value={text} onChange={setText} options={(caret) => complete(text, caret, trials, space, metrics)} faults={filter.faults} />
         <label>
           Trial number <input class="short" inputMode="numeric" value={goto} onInput={(event) => setGoto(event.currentTarget.value)} />
         </label>
         <button type="submit">Show trial</button>
       </form>
-      <Trouble problem={problem ?? trouble} />
-      <div class="scroll tall" tabIndex={0} role="region" aria-label="Table of trials">
-        <table onKeyDown={keys}>
-          <caption class="hidden">Trials; j and k move, Enter opens</caption>
-          <thead>
-            <tr>
-              <th scope="col">trial</th>
-              <th scope="col">stage</th>
-              <th scope="col">state</th>
-              <th scope="col" class="number">
-                accuracy
-              </th>
-              <th scope="col" class="number">
-                {objectiveName(job)}
-              </th>
-              <th scope="col">criterion</th>
-              <th scope="col">measured by</th>
-              <th scope="col">error</th>
-            </tr>
-          </thead>
-          <tbody ref={body}>
-            {items.map((trial) => (
-              <tr key={trial.number} class={`${trial.number === job.best?.trial ? "chosen " : ""}${trial.number === props.selected ? "selected" : ""}`}>
-                <th scope="row">
-                  <button type="button" class="bare row" onClick={() => props.onTrial(trial.number)} aria-label={`Trial ${trial.number}`}>
-                    {trial.number}
-                    {trial.number === job.best?.trial && " ★"}
-                  </button>
-                </th>
-                <td>{trial.kind === "evaluate" ? (trial.stage ?? "–") : trial.kind}</td>
-                <td>
-                  {trial.state}
-                  {trial.excluded ? ", excluded" : trial.source === "cache" ? ", known" : ""}
-                </td>
-                <td class="number">{accuracyText(trial.accuracy)}</td>
-                <td class="number">{number(trial.objective_value)}</td>
-                <td>{trial.feasible === null ? "–" : trial.feasible ? "✓ meets" : "✕ misses"}</td>
-                <td class="cut">{trial.worker ?? "–"}</td>
-                <td class="cut error">{trial.error ?? ""}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {value?.next && rows < 1000 && (
-        <button type="button" class="quiet" onClick={() => setRows(rows * 2)}>
-          More trials
-        </button>
+      <p class="note" role="status">
+        {shown.length === trials.length ? plural(trials.length, "trial") : `${shown.length} of ${plural(trials.length, "trial")}`}
+        {reading && ", reading the rest"}
+      </p>
+      {chosen.size > 0 && (
+        <Batch job={job} chosen={trials.filter((t) => chosen.has(t.number))} onClear={() => setChosen(new Set())} onChange={props.onChange} onProblem={setTrouble} />
       )}
-      {value?.next && rows >= 1000 && (
-        <p class="note">
-          More than a thousand: <a href={`/v1/jobs/${job.id}/export?format=csv`}>all of them as CSV</a>.
-        </p>
-      )}
+      <Trouble problem={problem ?? lowered.problem ?? trouble} />
+      <Rows
+        job={job}
+        trials={shown}
+        columns={columns}
+        selected={props.selected}
+        chosen={chosen}
+        sort={sort}
+        onSort={(head) => setSort({ head, down: sort.head === head ? !sort.down : head === "trial" })}
+        onChoose={choose}
+        onTrial={props.onTrial}
+      />
     </section>
   );
 }
