@@ -27,6 +27,7 @@ NOT_RUN = {
     "docs/getting-started.md": 1,
     "docs/operating.md": 2,
     "docs/plugins.md": 1,
+    "docs/python.md": 2,  # tests/published/test_python_onnx.py does as much
     "examples/digits/README.md": 3,
     "examples/onnxruntime/README.md": 6,  # run by tests/published/test_onnxruntime.py
 }

@@ -23,6 +23,13 @@ def takes_two(function: Callable[..., Any]) -> bool:
     return len(needed) >= 2
 
 
+def source_of(function: Callable[..., Any] | None) -> str:
+    try:
+        return inspect.getsource(function) if function is not None else ""
+    except (OSError, TypeError):
+        return ""
+
+
 def answer_of(result: Any) -> Answer:
     """What a function returned as an answer: a number is an accuracy, what has no place of its own a metric."""
     if isinstance(result, dict):
@@ -101,10 +108,7 @@ class Evaluator:
 
     def source(self) -> str:
         """The text of the function that measures, where Python finds it."""
-        try:
-            return inspect.getsource(self._evaluate) if self._evaluate is not None else ""
-        except (OSError, TypeError):
-            return ""
+        return source_of(self._evaluate)
 
     def answer(self, question: Question, report: Report | None = None) -> Answer:
         """Measures, unless the journal has the answer. Waits while another question is measured.

@@ -1,0 +1,59 @@
+"""narrow-onnx: the same on a command line."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import NarrowdError
+
+EXIT_KEEP = 5  # as narrow's: the model as it came is the better one
+
+
+def function_of(text: str) -> Callable[..., Any]:
+    """module:function, with modules of the current folder."""
+    module, colon, name = text.partition(":")
+    if not (module and colon and name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not MODULE:FUNCTION")
+    sys.path.insert(0, os.getcwd())
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return function
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="narrow-onnx", description="Tunes models in ONNX for ONNX Runtime.")
+    tune = top.add_subparsers(dest="command", required=True).add_parser(
+        "tune", help="search for the best config of a model and write it as a file",
+        epilog=f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
+    tune.add_argument("model")
+    tune.add_argument("--calib", required=True, metavar="FILE.npz", help="an array of samples for each input of the model")
+    tune.add_argument("--eval", required=True, type=function_of, metavar="MODULE:FUNCTION",
+                      help="gets an onnxruntime.InferenceSession, returns its accuracy")
+    tune.add_argument("--out", metavar="FILE.onnx", help="default: MODEL.tuned.onnx")
+    tune.add_argument("--max-drop", type=float, default=0.01, help="share of the accuracy that may be lost (0.01)")
+    tune.add_argument("--objective", default="latency_ms", choices=["latency_ms", "model_size_bytes"])
+    tune.add_argument("--approach", default="auto", choices=["auto", "static", "dynamic", "weight_only"])
+    tune.add_argument("--max-trials", type=int, default=25)
+    tune.add_argument("--threads", type=int, help="of ONNX Runtime; default: its own")
+    tune.add_argument("--quiet", action="store_true", help="say nothing before the result")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    from .tune import tune
+
+    out = args.out or os.path.splitext(args.model)[0] + ".tuned.onnx"
+    try:
+        tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, objective=args.objective,
+                     approach=args.approach, max_trials=args.max_trials, threads=args.threads, progress=not args.quiet)
+    except (NarrowdError, OSError, ValueError) as error:
+        print(f"narrow-onnx: {error}", file=sys.stderr)
+        return 1
+    print(tuned)
+    return EXIT_KEEP if tuned.keep_fp32 else 0

@@ -1,0 +1,88 @@
+"""A model made ready for configs: every node has a name, what can be folded is folded, operators are known."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import onnx
+import onnx.version_converter
+import onnxruntime as ort
+from onnxruntime.quantization.onnx_model import ONNXModel
+
+# These have no choice: they are in int8 when what they read is.
+FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"}
+QUANTIZED = ("Conv", "MatMul")
+FIRST_WITH_CHANNELS = 13  # the opset that has scales per channel
+LAYER = re.compile(r"(.*?[./_](\d+))[./]")
+
+
+def name_nodes(nodes: Iterable[Any]) -> None:
+    """Nodes without a name are called by their type and first output: a config speaks of operators by name."""
+    taken: set[str] = set()
+    for node in nodes:
+        name = node.name or f"{node.op_type}:{node.output[0]}"
+        while name in taken:  # ONNX Runtime would quantize both
+            name += "'"
+        node.name = name
+        taken.add(name)
+
+
+class Graph:
+    """The prepared model is in `folder`; what is asked of it stands in the members.
+
+    `ops` are the operators that can be quantized, by name, in graph order; `known` are all names of nodes
+    and tensors.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], folder: str):
+        self.path = os.path.join(folder, "prepared.onnx")
+        model = onnx.load(path)
+        if any(o.domain in ("", "ai.onnx") and o.version < FIRST_WITH_CHANNELS for o in model.opset_import):
+            model = onnx.version_converter.convert_version(model, FIRST_WITH_CHANNELS)
+        name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
+        options = ort.SessionOptions()  # folds constants and batch normalisation
+        options.log_severity_level = 3
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = self.path
+        ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=["MatMulAddFusion"],
+                             providers=["CPUExecutionProvider"])
+        prepared = ONNXModel(onnx.load(self.path))
+        prepared.replace_gemm_with_matmul()  # as quantize_dynamic does, which gives them other names
+        prepared.topological_sort()
+        nodes = prepared.graph().node
+        name_nodes(nodes)
+        onnx.save(prepared.model, self.path)
+        weights = {weight.name: len(weight.dims) for weight in prepared.initializer()}
+        self.inputs = [value.name for value in prepared.graph().input if value.name not in weights]
+        self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
+        self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]
+        readers = Counter(name for node in nodes for name in node.input)
+        # Weights that several nodes read cannot be what each of them chose: these stay in fp32.
+        self.ops: dict[str, Any] = {
+            node.name: node for node in nodes if node.op_type in QUANTIZED
+            and len(node.input) > 1 and node.input[1] in weights and readers[node.input[1]] == 1}
+        self.rank = {name: weights[node.input[1]] for name, node in self.ops.items()}
+
+    def axis(self, name: str) -> int:
+        """Where the weight of an operator has its output channels."""
+        return 0 if self.ops[name].op_type == "Conv" else self.rank[name] - 1
+
+    def tied(self) -> list[list[str]]:
+        """MatMuls that read the same tensor, as Q, K and V, or gate and up: they share its quantization."""
+        readers: dict[str, list[str]] = defaultdict(list)
+        for name, node in self.ops.items():
+            if node.op_type == "MatMul" and self.rank[name] == 2:
+                readers[node.input[0]].append(name)
+        return [group for group in readers.values() if len(group) > 1]
+
+    def blocks(self) -> list[list[str]]:
+        """Operators whose names share a layer with a number, the last layer first; none when there is one layer."""
+        layers: dict[str, list[str]] = defaultdict(list)
+        for name in self.ops:
+            match = LAYER.match(name)
+            if match:
+                layers[match[1]].append(name)
+        several = [group for group in layers.values() if len(group) > 1]
+        return several[::-1] if len(several) > 1 else []

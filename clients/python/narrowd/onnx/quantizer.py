@@ -1,0 +1,164 @@
+"""What ONNX Runtime can do to a model, and a config made into a model file."""
+
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_dynamic, quantize_static
+
+from ..types import Config, OpConfig
+from .graph import Graph
+
+Feed = dict[str, np.ndarray]
+# Entropy is left out: with ONNX Runtime's own number of bins its ranges are those of MinMax, in every model that was tried.
+METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
+# Both are arguments of a whole call.
+UNIFORM = ["activation.scheme", "activation.algorithm"]
+STATIC = {
+    "weight": {"dtype": ["int8"], "granularity": ["per_tensor", "per_channel"]},
+    "activation": {"dtype": ["uint8"], "scheme": ["asym", "sym"], "algorithm": list(METHODS)},
+}
+DYNAMIC = {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}
+WEIGHT_ONLY = {"weight": {"dtype": ["int"], "bits": [4, 8], "group_size": [32, 128], "scheme": ["asym", "sym"]}}
+
+MODES: dict[str, dict[str, Any]] = {
+    "Conv": {"static": STATIC},
+    "MatMul": {"static": STATIC, "dynamic": DYNAMIC, "weight_only": WEIGHT_ONLY},
+}
+
+
+class Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, feeds: Sequence[Feed]):
+        self.feeds: Iterator[Feed] = iter(feeds)
+
+    def get_next(self) -> Feed | None:
+        return next(self.feeds, None)
+
+
+class Quantizer:
+    """Applies configs to one model. Ranges are calibrated once for each method, on the model in fp32."""
+
+    def __init__(self, graph: Graph, calibration: Sequence[Feed], folder: str):
+        self.graph, self.calibration, self.folder = graph, calibration, folder
+
+    def capability(self, approach: str) -> dict[str, Any]:
+        """The modes that an approach tries, for the operators that have one of them."""
+        tried = {"auto": ("static", "dynamic")}.get(approach, (approach,))
+        modes = {kind: {mode: what for mode, what in ways.items() if mode in tried} for kind, ways in MODES.items()}
+        ops = {name: node.op_type for name, node in self.graph.ops.items()
+               if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
+        if not ops:
+            raise ValueError(f"the model has no operator for the approach {approach}")
+        return {
+            "framework": "onnxruntime", "op_types": modes,
+            "ops": [{"name": name, "type": kind} for name, kind in ops.items()],
+            "uniform": UNIFORM if "static" in tried else [], "blocks": within(self.graph.blocks(), ops),
+            "tied": [group for group in within(self.graph.tied(), ops) if len(group) > 1],
+            "calibration_sampling_sizes": [len(self.calibration)],
+        }
+
+    def build(self, config: Config | None, path: str) -> None:
+        """Writes the model with a config, or none, applied to the letter. A name that it lacks is an error:
+        ONNX Runtime would ignore it."""
+        chosen = config["ops"] if config else {}
+        unknown = [name for name in chosen if name not in self.graph.ops]
+        if unknown:
+            raise ValueError(f"the model has no operator {unknown[0]!r} that could be quantized")
+        modes: dict[str, dict[str, OpConfig]] = defaultdict(dict)
+        for name, op in chosen.items():
+            modes[op["mode"]][name] = op
+        left = set(modes) - {"fp32", "static", "dynamic", "weight_only"}
+        if left:
+            raise ValueError(f"mode {left.pop()} is not for ONNX Runtime on a CPU")
+        shutil.copy(self.graph.path, path)
+        if modes["dynamic"]:  # an empty list would mean all
+            quantize_dynamic(path, path, nodes_to_quantize=list(modes["dynamic"]))
+            self._rename(path)
+        if modes["static"]:
+            self._static(modes["static"], path)
+        if modes["weight_only"]:
+            self._weight_only(modes["weight_only"], path)
+
+    def _static(self, ops: dict[str, OpConfig], path: str) -> None:
+        overrides = {}  # per_channel=True would mean all operators
+        for name, op in ops.items():
+            if op.get("weight", {}).get("granularity") == "per_channel":
+                overrides[self.graph.ops[name].input[1]] = [{"axis": self.graph.axis(name)}]
+        activation = next(iter(ops.values())).get("activation", {})
+        method = str(activation.get("algorithm", "minmax"))
+        self._quantize(path, path, method, nodes_to_quantize=[*ops, *self.graph.followers], extra_options={
+            "ActivationSymmetric": activation.get("scheme") == "sym", "TensorQuantOverrides": overrides})
+
+    def _quantize(self, source: str, path: str, method: str, **arguments: Any) -> None:
+        cache = os.path.join(self.folder, f"{method}.json")
+        if not os.path.exists(cache):
+            if source != self.graph.path:  # ranges are those of the model in fp32, whatever else is quantized
+                with tempfile.TemporaryDirectory() as place:
+                    self._quantize(self.graph.path, os.path.join(place, "all.onnx"), method)
+        quantize_static(source, path, Reader(self.calibration), calibrate_method=METHODS[method],
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                        calibration_cache_path=cache, **arguments)
+
+    def _weight_only(self, ops: dict[str, OpConfig], path: str) -> None:
+        from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
+
+        model = onnx.load(path)
+        alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+        for name, op in ops.items():
+            weight = op.get("weight", {})
+            alike[weight.get("bits", 4), weight.get("group_size", 32), weight.get("scheme")].append(name)
+        for (bits, size, scheme), names in alike.items():
+            how = DefaultWeightOnlyQuantConfig(block_size=size, is_symmetric=scheme == "sym", bits=bits)
+            # Not nodes_to_include, which takes all other MatMuls as well.
+            others = [node.name for node in model.graph.node if node.name not in names]
+            quantizer = MatMulNBitsQuantizer(model, algo_config=how, nodes_to_exclude=others)
+            quantizer.process()
+            model = quantizer.model.model
+        onnx.save(model, path)
+
+    def _rename(self, path: str) -> None:
+        """What quantize_dynamic adds has the very names that quantize_static gives to its own."""
+        model = onnx.load(path)
+
+        def own(name: str) -> str:
+            return name if name in self.graph.known else f"dynamic/{name}"
+
+        for thing in (*model.graph.node, *model.graph.initializer):
+            thing.name = own(thing.name)
+        for node in model.graph.node:
+            node.input[:] = map(own, node.input)
+            node.output[:] = map(own, node.output)
+        del model.graph.value_info[:]
+        onnx.save(model, path)
+
+
+def within(groups: list[list[str]], ops: Container[str]) -> list[list[str]]:
+    """Groups of operators without those that are not among `ops`."""
+    return [kept for group in groups if (kept := [name for name in group if name in ops])]
+
+
+def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:
+    """Calibration data as one feed a sample: a list of feeds, an array of samples for a model of one input, a
+    dictionary of arrays by input, or the path of an .npz file of these."""
+    if isinstance(calibration, (str, os.PathLike)):
+        with np.load(calibration) as file:
+            calibration = dict(file)
+    if isinstance(calibration, np.ndarray):
+        if len(inputs) != 1:
+            raise ValueError(f"the model has the inputs {inputs}: give a dictionary with an array for each")
+        calibration = {inputs[0]: calibration}
+    if isinstance(calibration, dict):
+        missing = [name for name in inputs if name not in calibration]
+        if missing:
+            raise ValueError(f"the calibration data has nothing for the input {missing[0]!r}")
+        count = min(len(calibration[name]) for name in inputs)
+        calibration = [{name: calibration[name][i:i + 1] for name in inputs} for i in range(count)]
+    feeds = list(calibration)
+    if not feeds:
+        raise ValueError("there is no calibration data")
+    return feeds

@@ -1,0 +1,205 @@
+"""From a model file to a tuned one: narrowd.onnx.tune."""
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from ..calls import identity_of, search
+from ..client import Client, Job
+from ..errors import CannotRun
+from ..evaluator import Evaluator, answer_of, source_of
+from ..measuring import compare, measure
+from ..types import Best, Config, Question
+from .graph import Graph
+from .quantizer import Feed, Quantizer, feeds_of
+
+Accuracy = Callable[[ort.InferenceSession], Any]
+SCORED_AT_MOST = 500  # builds of the model for one table of scores
+SCORED_ON = 8  # samples
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was written, and what was measured of that very file and of the model as it came."""
+
+    path: str
+    keep_fp32: bool  # then the file is the model as it came
+    verdict: str
+    accuracy: float
+    accuracy_before: float
+    latency_ms: float
+    latency_ms_before: float
+    speedup: float  # of both in turns
+    size_bytes: int
+    size_bytes_before: int
+    as_in_trial: bool  # whether the file's accuracy is to the last digit that of its trial
+    config: Config | None
+    job: str
+
+    def __str__(self) -> str:
+        what = "the model as it came" if self.keep_fp32 else f"{self.speedup:.2f} times as fast as before"
+        return (f"{self.verdict}\n{self.path}: {what}, accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
+                f"{self.latency_ms:.3f} ms (was {self.latency_ms_before:.3f}), "
+                f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})")
+
+
+class Tuner:
+    """One model, its data, and how both are measured."""
+
+    def __init__(self, model: Path, calibration: Any, evaluate: Accuracy, folder: str, threads: int | None,
+                 clock: Callable[[], float]):
+        self.model, self.evaluate, self.folder, self.clock = model, evaluate, folder, clock
+        self.threads = threads
+        self.graph = Graph(model, folder)
+        self.feeds = feeds_of(calibration, self.graph.inputs)
+        self.quantizer = Quantizer(self.graph, self.feeds, folder)
+        self.built = os.path.join(folder, "built.onnx")
+        self.fp32_outputs: list[list[np.ndarray]] | None = None
+
+    def session(self, path: str | Path) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        if self.threads is not None:
+            options.intra_op_num_threads = options.inter_op_num_threads = self.threads
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def build(self, config: Config | None, path: str) -> None:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # calibrators print there
+            self.quantizer.build(config, path)
+
+    def ready(self, config: Config | None) -> ort.InferenceSession:
+        try:
+            self.build(config, self.built)
+            return self.session(self.built)
+        except Exception as error:
+            raise CannotRun(f"{type(error).__name__}: {error}") from error
+
+    def measure(self, config: Config, question: Question) -> dict[str, Any]:
+        quantized = any(op["mode"] != "fp32" for op in config["ops"].values())
+        session = self.ready(config) if quantized else self.session(self.model)
+        timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
+        size = os.path.getsize(self.built if quantized else self.model)
+        return {"latency_ms": timing.samples, "model_size_bytes": size, **answer_of(self.evaluate(session))}
+
+    def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
+        return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
+
+    def scores(self, question: Question) -> dict[str, Any]:
+        """How far the outputs move when one operator, and who is tied to it, is quantized in each of its ways."""
+        config, tied = question["config"], question.get("tied", {})
+        if self.fp32_outputs is None:
+            self.fp32_outputs = self.outputs(self.ready(None))
+        options = question.get("options") or {name: [config["ops"][name]] for name in question["ops"]}
+
+        def moved(name: str, option: Any) -> float:
+            if option["mode"] == "fp32":
+                return 0.0
+            session = self.ready({**config, "ops": dict.fromkeys([name, *tied.get(name, [])], option)})
+            pairs = zip(self.outputs(session), self.fp32_outputs or [], strict=True)
+            return float(np.mean([apart(a, b) for new, old in pairs for a, b in zip(new, old, strict=True)]))
+
+        table = {name: [moved(name, option) for option in options[name]] for name in question["ops"]}
+        return table if "options" in question else {name: row[0] for name, row in table.items()}
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> float:
+    """The mean square of the difference; an output of other shape or without numbers says nothing."""
+    if a.shape != b.shape or not np.issubdtype(a.dtype, np.floating):
+        return 0.0
+    return float(np.square(a.astype(np.float64) - b).mean())
+
+
+def evaluator_of(tuner: Tuner, approach: str, scores: bool | None) -> Evaluator:
+    evaluator = Evaluator({**tuner.quantizer.capability(approach), "metrics": ["accuracy", "latency_ms", "model_size_bytes"]})
+    evaluator.evaluate(tuner.measure)
+    options = 8 if approach == "weight_only" else 3
+    if scores or scores is None and options * len(tuner.graph.ops) <= SCORED_AT_MOST:
+        evaluator.score("mse", "mse:options")(tuner.scores)
+    return evaluator
+
+
+def write(tuner: Tuner, job: Job, out: str | os.PathLike[str]) -> Tuned:
+    """Makes the winner a file and measures that file beside the model as it came."""
+    best, path = job.best(), os.fspath(out)
+    config = None if best["keep_baseline"] else best["config"]
+    draft = f"{path}.part"
+    if config is None:
+        shutil.copyfile(tuner.model, draft)
+    else:
+        tuner.build(config, draft)
+    os.replace(draft, path)
+    before, after = tuner.session(tuner.model), tuner.session(path)
+    both = compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
+    accuracy, accuracy_before = (number(tuner.evaluate(session)) for session in (after, before))
+    trial = job.trial(0 if config is None else best["trial"])
+    return Tuned(
+        path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
+        latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
+        size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
+        as_in_trial=trial["accuracy"] == accuracy, config=config, job=job.id)
+
+
+def words(best: Best) -> str:
+    return best["verdict"] or ""
+
+
+def number(result: Any) -> float:
+    return float(answer_of(result)["accuracy"])
+
+
+def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Any, evaluate: Accuracy, *,
+         max_drop: float = 0.01, criterion: str = "relative", higher_is_better: bool = True,
+         objective: Any = "latency_ms", approach: str = "auto", max_trials: int = 25, strategy: str = "sgp",
+         threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None,
+         job: dict[str, Any] | None = None, client: Client | None = None, progress: bool = True) -> Tuned:
+    """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
+
+    `calibration`: see feeds_of; its first sample is what latency is measured with. `evaluate(session)` returns
+    the accuracy of an onnxruntime.InferenceSession, or {"accuracy": ..., more metrics}. `max_drop` is the share
+    of it that may be lost, or an amount with `criterion="absolute"`. `approach`: "auto" (int8, static and dynamic)
+    or "weight_only" (4 and 8 bits for MatMul); `objective`: "latency_ms" or "model_size_bytes". `job` has members
+    of docs/jobs.md that win over all of these.
+
+    Where nothing is worth it, `out` is the model as it came. Killed and called again, it goes on where it was.
+    """
+    source = Path(model).resolve(strict=True)
+    logging.getLogger().addFilter(no_advice)
+    try:
+        with tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
+            tuner = Tuner(source, calibration, evaluate, folder, threads, clock)
+            body = {
+                "name": source.name, "approach": approach,
+                "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget",
+                                     "max_trials": max_trials},
+                "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
+                                       "higher_is_better": higher_is_better},
+                **(job or {}),
+            }
+            results: list[Tuned] = []
+            search(evaluator_of(tuner, approach, scores), body, identity=data_of(tuner, source_of(evaluate)), client=client,
+                   progress=progress, finish=lambda found: results.append(write(tuner, found, out)))
+            return results[0]
+    finally:
+        logging.getLogger().removeFilter(no_advice)
+
+
+def no_advice(record: logging.LogRecord) -> bool:
+    """quantize_static recommends what has been done."""
+    return "pre-processing before quantization" not in record.getMessage()
+
+
+def data_of(tuner: Tuner, evaluate: str) -> str:
+    """A digest of the model, the data and the versions: what makes two calls the same."""
+    samples: Sequence[Feed] = tuner.feeds
+    arrays = [part for feed in samples for name in sorted(feed) for part in (name.encode(), np.ascontiguousarray(feed[name]).tobytes())]
+    return identity_of(ort.__version__, str(tuner.threads), evaluate, tuner.model.read_bytes(), *arrays)

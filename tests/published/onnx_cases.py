@@ -1,0 +1,303 @@
+"""What test_python_onnx.py runs where ONNX Runtime is installed: models that are made here, and two of PP-OCR."""
+
+import contextlib
+import importlib.util
+import io
+import itertools
+import json
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import directions
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+import narrowd
+from narrowd.onnx import command, tune
+from narrowd.onnx.graph import Graph
+from narrowd.onnx.quantizer import Quantizer, feeds_of
+from narrowd.onnx.tune import Tuner
+
+NETWORKS = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent / "models"
+DIRECTION, RECOGNIZER = (NETWORKS / name for name in ("ch_ppocr_mobile_v2.0_cls_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"))
+PATIENCE_S, WIDTH = 600, 32
+STATIC = {"mode": "static", "weight": {"granularity": "per_tensor"}, "activation": {"scheme": "asym", "algorithm": "minmax"}}
+CHANNELS = {**STATIC, "weight": {"granularity": "per_channel"}}
+DYNAMIC, FP32 = {"mode": "dynamic"}, {"mode": "fp32"}
+
+
+def bits(number, size=32, scheme="asym"):
+    return {"mode": "weight_only", "weight": {"bits": number, "group_size": size, "scheme": scheme}}
+
+
+def attention(path, opset=17, named=True):
+    """Two layers of Q, K and V that read the same and a Gemm behind them; half of the names are missing or double."""
+    rng, nodes, weights, last = np.random.default_rng(3), [], [], "x"
+    for layer in range(2):
+        for part in "qkv":
+            weight = f"w_{layer}_{part}"
+            weights.append(numpy_helper.from_array(rng.normal(0, 0.3, (WIDTH, WIDTH)).astype(np.float32), weight))
+            nodes.append(helper.make_node("MatMul", [last, weight], [f"{layer}_{part}"], name=f"layer.{layer}.{part}" if named else "same"))
+        nodes.append(helper.make_node("Add", [f"{layer}_q", f"{layer}_k"], [f"{layer}_qk"]))
+        nodes.append(helper.make_node("Add", [f"{layer}_qk", f"{layer}_v"], [f"{layer}_sum"]))
+        nodes.append(helper.make_node("Tanh", [f"{layer}_sum"], [f"{layer}_out"]))
+        last = f"{layer}_out"
+    weights += [numpy_helper.from_array(rng.normal(0, 0.3, shape).astype(np.float32), name)
+                for name, shape in (("v", (WIDTH, WIDTH)), ("b", (WIDTH,)))]
+    nodes.append(helper.make_node("Gemm", [last, "v", "b"], ["y"], name="head" if named else ""))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in "xy"]
+    graph = helper.make_graph(nodes, "attention", ends[:1], ends[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
+
+
+def ways(path, graph):
+    """How each operator of a model is quantized in a file, seen from the file alone."""
+    model = onnx.load(path).graph
+    made = {output: node for node in model.node for output in node.output}
+    named = {node.name: node for node in model.node}
+    shapes = {weight.name: weight.dims for weight in model.initializer}
+    seen = {}
+    for name in graph.ops:
+        packed = named.get(f"{name}_Q4", named.get(f"{name}_Q8"))
+        if packed:
+            attributes = {a.name: a.i for a in packed.attribute}
+            seen[name] = ("bits", attributes["bits"], attributes["block_size"], len(packed.input) > 3 and packed.input[3] != "")
+        elif name in named:
+            weight = made.get(named[name].input[1])
+            scales = "fp32" if weight is None else "per_channel" if list(shapes[weight.input[1]]) not in ([], [1]) else "per_tensor"
+            seen[name] = (scales,)
+        else:
+            assert any(node.op_type == "MatMulInteger" and name in node.name for node in model.node), name
+            seen[name] = ("dynamic",)
+    return seen
+
+
+logging.disable(logging.WARNING)  # quantize_static recommends what has been done
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=str(self.place / "home")))
+
+    def quantizer(self, path, feeds=None):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        graph = Graph(path, folder)
+        samples = np.random.default_rng(0).normal(0, 1, (8, WIDTH)).astype(np.float32)
+        return Quantizer(graph, feeds or feeds_of(samples, graph.inputs), folder)
+
+    def written(self, quantizer, ops):
+        out = str(self.place / "out.onnx")
+        with contextlib.redirect_stdout(io.StringIO()):
+            quantizer.build({"ops": ops}, out)
+        session = ort.InferenceSession(out)
+        session.run(None, quantizer.calibration[0])
+        return ways(out, quantizer.graph)
+
+
+class Graphs(Case):
+    def test_every_node_has_a_name_of_its_own(self):
+        for opset in (12, 17):
+            path = self.place / "nameless.onnx"
+            attention(path, opset, named=False)
+            quantizer = self.quantizer(path)
+            self.assertEqual(list(quantizer.graph.ops)[:3], ["same", "same'", "same''"])
+            self.assertEqual(len(quantizer.graph.ops), 7)
+            seen = self.written(quantizer, {"same'": STATIC, "same''": CHANNELS})
+            self.assertEqual([seen[name] for name in list(seen)[:4]],
+                             [("fp32",), ("per_tensor",), ("per_channel",), ("fp32",)])
+
+    def test_what_is_tied_and_what_is_a_block(self):
+        attention(self.place / "a.onnx")
+        graph = self.quantizer(self.place / "a.onnx").graph
+        first, second = ([f"layer.{n}.{part}" for part in "qkv"] for n in (0, 1))
+        self.assertEqual((graph.tied(), graph.blocks()), ([first, second], [second, first]))
+        self.assertEqual(list(graph.ops)[-1], "head_MatMul")
+
+    def test_every_choice_is_applied_to_its_operator_alone(self):
+        attention(self.place / "a.onnx")
+        quantizer = self.quantizer(self.place / "a.onnx")
+        names = list(quantizer.graph.ops)
+        choices = [(STATIC, ("per_tensor",)), (DYNAMIC, ("dynamic",)), (CHANNELS, ("per_channel",)), (FP32, ("fp32",))]
+        for turn in range(len(choices)):
+            wanted = {name: choices[(i + turn) % len(choices)] for i, name in enumerate(names)}
+            seen = self.written(quantizer, {name: choice for name, (choice, _) in wanted.items()})
+            self.assertEqual(seen, {name: way for name, (_, way) in wanted.items()})
+        only = {names[0]: bits(4), names[1]: bits(8, 16, "sym"), names[2]: FP32}
+        seen = self.written(quantizer, only)
+        self.assertEqual([seen[name] for name in names[:4]],
+                         [("bits", 4, 32, True), ("bits", 8, 16, False), ("fp32",), ("fp32",)])
+
+    def test_what_the_model_lacks_is_an_error(self):
+        attention(self.place / "a.onnx")
+        quantizer = self.quantizer(self.place / "a.onnx")
+        for ops, words in (({"layer.9.q": STATIC}, "layer.9.q"), ({"layer.0.q": {"mode": "bf16"}}, "bf16")):
+            with self.assertRaises(ValueError) as error:
+                quantizer.build({"ops": ops}, str(self.place / "x.onnx"))
+            self.assertIn(words, str(error.exception))
+
+    def test_options_of_the_whole_call(self):
+        """Each gives another file, the same one each time, and ranges are calibrated once for a method."""
+        quantizer = self.quantizer(DIRECTION, feeds_of(directions.pictures(2, 4)[0], ["x"]))
+        files = {}
+        for scheme in ("asym", "sym", "asym"):
+            for algorithm in ("minmax", "percentile"):
+                op = {**STATIC, "activation": {"scheme": scheme, "algorithm": algorithm}}
+                seen = self.written(quantizer, dict.fromkeys(quantizer.graph.ops, op))
+                self.assertEqual(set(seen.values()), {("per_tensor",)})
+                text = (self.place / "out.onnx").read_bytes()
+                self.assertEqual(files.setdefault((scheme, algorithm), text), text)
+        self.assertEqual(len(set(files.values())), 4)
+        caches = sorted(os.listdir(quantizer.folder))
+        self.assertEqual(caches, ["minmax.json", "percentile.json", "prepared.onnx"])
+
+    def test_a_capability_is_for_an_approach(self):
+        attention(self.place / "a.onnx")
+        quantizer, network = self.quantizer(self.place / "a.onnx"), self.quantizer(DIRECTION)
+        with narrowd.Client() as client:
+            for one, approach in itertools.product((quantizer, network), ("auto", "static", "dynamic", "weight_only")):
+                space = client.dry_run({"capability": one.capability(approach), "approach": approach,
+                                        "tuning_criterion": {"strategy": "sgp"}})
+                self.assertEqual(space["warnings"], [])
+                self.assertGreater(int(space["size"]), 1)
+        self.assertEqual(quantizer.capability("dynamic")["tied"], quantizer.graph.tied())
+        with self.assertRaises(ValueError):
+            quantizer.capability("qat")
+
+    def test_calibration_data(self):
+        array = np.zeros((3, 2), np.float32)
+        np.savez(self.place / "d.npz", a=array, b=array)
+        for data in (str(self.place / "d.npz"), {"a": array, "b": array}, [{"a": array[:1], "b": array[:1]}] * 3):
+            feeds = feeds_of(data, ["a", "b"])
+            self.assertEqual([feed["b"].shape for feed in feeds], [(1, 2)] * 3)
+        for wrong, inputs in ((array, ["a", "b"]), ({"a": array}, ["a", "b"]), ([], ["a"])):
+            with self.assertRaises(ValueError):
+                feeds_of(wrong, inputs)
+
+
+class Tuning(Case):
+    def data(self):
+        np.savez(self.place / "data.npz", x=directions.pictures(2, directions.CALIBRATION)[0])
+        return self.place / "data.npz"
+
+    def test_a_network_that_was_never_seen_becomes_a_file(self):
+        """By size, which no neighbour of this machine changes, and against the library's own call."""
+        out, said = self.place / "out.onnx", io.StringIO()
+        with contextlib.redirect_stdout(said):
+            status = command.main(["tune", str(DIRECTION), "--calib", str(self.data()), "--eval", "directions:accuracy",
+                                   "--out", str(out), "--objective", "model_size_bytes", "--max-trials", "10", "--quiet"])
+        self.assertEqual(status, 0, said.getvalue())
+        before, after = (directions.accuracy(ort.InferenceSession(path)) for path in (DIRECTION, out))
+        self.assertGreaterEqual(after, before * 0.99)
+        self.assertIn(f"accuracy {after:.4f} (was {before:.4f})", said.getvalue())
+        with narrowd.Client() as client:
+            document, = client.jobs()
+            best = client.job(document["id"]).best()
+        self.assertEqual((document["state"], document["warnings"], best["accuracy"]), ("completed", [], after))
+        quantizer = self.quantizer(DIRECTION)
+        self.assertTrue(best["feasible"])
+        wanted = {name: (op["weight"]["granularity"] if op["mode"] == "static" else op["mode"],)
+                  for name, op in best["config"]["ops"].items()}
+        self.assertEqual(ways(out, quantizer.graph), wanted)
+        one_call = self.place / "one.onnx"
+        quantizer = self.quantizer(DIRECTION, feeds_of(self.data(), ["x"]))
+        quantizer.build({"ops": dict.fromkeys(quantizer.graph.ops, CHANNELS)}, str(one_call))
+        if directions.accuracy(ort.InferenceSession(one_call)) >= before * 0.99:
+            self.assertLessEqual(out.stat().st_size, one_call.stat().st_size)
+
+    def test_nothing_is_worth_it(self):
+        """A model that loses everything by any quantization stays as it came, and is said to."""
+        original = DIRECTION.read_bytes()
+
+        def evaluate(session):
+            return float(sum(node_count(session)) == sum(node_count(plain)))
+
+        plain = ort.InferenceSession(DIRECTION)
+
+        def node_count(session):
+            outputs = session.run(None, {"x": directions.IMAGES[:1]})[0]
+            return outputs.ravel() * 1e6 // 1
+
+        tuned = tune(DIRECTION, self.place / "out.onnx", str(self.data()), evaluate, max_trials=3, progress=False)
+        self.assertTrue(tuned.keep_fp32)
+        self.assertIn("keep fp32", str(tuned))
+        self.assertEqual((self.place / "out.onnx").read_bytes(), original)
+
+    def test_weights_alone(self):
+        """The recognizer, with its matrices in 4 and 8 bits; outputs that stay near count as accuracy."""
+        rng = np.random.default_rng(1)
+        images = rng.normal(0, 0.5, (2, 3, 48, 160)).astype(np.float32)
+        wanted = ort.InferenceSession(RECOGNIZER).run(None, {"x": images})[0].argmax(-1)
+
+        def evaluate(session):
+            return float((session.run(None, {"x": images})[0].argmax(-1) == wanted).mean())
+
+        tuned = tune(RECOGNIZER, self.place / "rec.onnx", images, evaluate, approach="weight_only", max_drop=0.05,
+                     objective="model_size_bytes", max_trials=6, scores=False, progress=False)
+        self.assertFalse(tuned.keep_fp32, tuned.verdict)
+        self.assertTrue(tuned.as_in_trial)
+        self.assertLess(tuned.size_bytes, tuned.size_bytes_before)
+        self.assertEqual(evaluate(ort.InferenceSession(tuned.path)), tuned.accuracy)
+
+    def test_scores(self):
+        attention(self.place / "a.onnx")
+        samples = np.random.default_rng(0).normal(0, 1, (8, WIDTH)).astype(np.float32)
+        with tempfile.TemporaryDirectory() as folder:
+            tuner = Tuner(self.place / "a.onnx", samples, lambda session: 1.0, folder, 1, None)
+            config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
+            question = {"config": config, "ops": ["layer.0.q", "head_MatMul"], "tied": {"layer.0.q": ["layer.0.k"]},
+                        "options": {"layer.0.q": [STATIC, FP32], "head_MatMul": [CHANNELS, DYNAMIC]}}
+            table = tuner.scores(question)
+            self.assertEqual(table["layer.0.q"][1], 0)
+            self.assertTrue(all(score > 0 for score in (table["layer.0.q"][0], *table["head_MatMul"])))
+            alone = tuner.scores({**question, "tied": {}})
+            self.assertNotEqual(alone["layer.0.q"][0], table["layer.0.q"][0], "who is tied goes along")
+            self.assertEqual(alone["head_MatMul"], table["head_MatMul"])
+            del question["options"]
+            self.assertEqual(tuner.scores(question)["head_MatMul"], table["head_MatMul"][0])
+
+    def test_kill_9_costs_nothing(self):
+        """Killed in the middle, once it has measured; the second call makes the file out of one job."""
+        command_line = [sys.executable, "-B", "-m", "narrowd.onnx", "tune", str(DIRECTION), "--calib", str(self.data()),
+                        "--eval", "directions:accuracy", "--out", str(self.place / "out.onnx"), "--objective", "model_size_bytes",
+                        "--max-trials", "6"]
+        process = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if line.startswith("narrowd: 2 of 6"):
+                process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE_S)
+        process.stderr.close()
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+        journal, = (self.place / "home/calls").glob("*.answers")
+        measured = {json.loads(line)["key"] for line in journal.read_bytes().splitlines() if line}
+        self.assertGreaterEqual(len(measured), 3)
+        again = subprocess.run([*command_line], text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, check=False)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertNotIn("narrowd: 0 of 6", again.stderr)
+        with narrowd.Client() as client:
+            document, = client.jobs()
+            events = [event["type"] for event in client.job(document["id"]).events()]
+        self.assertFalse({"lease_expired", "attempt_failed"} & set(events))
+
+    def test_mistakes_on_the_command_line(self):
+        for wrong in (["--eval", "directions"], ["--eval", "directions:nothing"], ["--eval", "no_module:x"]):
+            with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()):
+                command.main(["tune", str(DIRECTION), "--calib", "x.npz", *wrong])
+            self.assertEqual(left.exception.code, 2)
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            self.assertEqual(command.main(["tune", "nothing.onnx", "--calib", "x.npz", "--eval", "directions:accuracy"]), 1)
+        self.assertIn("nothing.onnx", said.getvalue())
+
+
+if __name__ == "__main__":
+    unittest.main()
