@@ -120,6 +120,8 @@ class Out(TypedDict):
     attempt: int
     last_error: str | None
     next_try_at: str | None
+    subject: NotRequired[int]
+    round: NotRequired[int]
 
 
 class WaitsFor(TypedDict):
