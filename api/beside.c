@@ -37,6 +37,8 @@ static void reply(struct beside *beside)
 {
 	if (beside->text != NULL) {
 		call_reply_text(beside->call, 200, "application/json", beside->text);
+	} else if (beside->call->refusal != NULL) {
+		call_fail(beside->call, beside->call->refusal);
 	} else {
 		call_error(beside->call, ERR_NO_MEMORY, "no memory for the answer");
 	}
@@ -124,4 +126,10 @@ void beside_reply(struct call *call, const struct store_rows *rows, beside_make_
 	const struct beside how = {.make = make};
 
 	begin(call, rows, &how);
+}
+
+void beside_refuse(struct call *call, const struct err *err)
+{
+	call->refusal = mem_new(1, sizeof(*err));
+	*call->refusal = *err;
 }

@@ -14,7 +14,10 @@ typedef char *beside_make_fn(struct call *call, const struct store_rows *rows);
  * over: whoever got them finds none any more. */
 void beside_run(struct call *call, const struct store_rows *rows, beside_fn *beside_work,
 		call_fn *next);
-/* Answers 200 with the JSON text that `make` returns, which is freed; NULL is answered with 503. */
+/* Answers 200 with the JSON text that `make` returns, which is freed; or with what it gave to beside_refuse() before
+ * it returned NULL, else NULL is answered with 503. */
 void beside_reply(struct call *call, const struct store_rows *rows, beside_make_fn *make);
+/* On a thread of the pool, at most once. */
+void beside_refuse(struct call *call, const struct err *err);
 
 #endif

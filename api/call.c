@@ -35,6 +35,7 @@ void call_unref(struct call *call)
 	store_release(&call->source);
 	spec_destroy(call->spec);
 	free(call->made);
+	free(call->refusal);
 	target_finish(&call->target);
 	identity_finish(&call->who);
 	json_decref(call->body);

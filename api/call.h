@@ -90,12 +90,13 @@ struct call {
 	int64_t asked_s;    /* when a suggestion was asked for, Unix time */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
-	call_fn *then;     /* after something beside the loop */
-	struct made *made; /* document.c: what comes of the making of the spec; owned */
-	struct spec *spec; /* of the job; a reference, or NULL */
-	bool wants_spec;   /* and nothing else of what was submitted */
-	bool older_rules;  /* of the job that is cloned */
-	call_fn *go;       /* after the key was looked up */
+	call_fn *then;       /* after something beside the loop */
+	struct made *made;   /* document.c: what comes of the making of the spec; owned */
+	struct err *refusal; /* beside.c: why there is no document, or NULL; owned */
+	struct spec *spec;   /* of the job; a reference, or NULL */
+	bool wants_spec;     /* and nothing else of what was submitted */
+	bool older_rules;    /* of the job that is cloned */
+	call_fn *go;         /* after the key was looked up */
 	void *state;
 	void (*state_destroy)(void *state);
 };

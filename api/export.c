@@ -21,6 +21,7 @@ enum { EXPORT_PAGE = 100, EXPORT_BYTES_MAX = 128 * 1024 * 1024 };
 struct export
 {
 	struct outcome outcome;
+	format_fn *make; /* of a file for a tool, or NULL */
 	char *best;      /* its document, or NULL */
 	json_t *configs; /* trial number -> the changes of its config, as the log has them */
 	struct buf events, trials;
@@ -335,40 +336,63 @@ static void export_csv(struct call *call)
 	read_trials(call, on_csv_trials);
 }
 
-static char *make_inc(struct call *call, const struct store_rows *rows)
-{
-	const struct outcome *outcome = call->state;
-	json_t *config = outcome_config(outcome, rows->count > 0 ? rows->cells[1] : NULL);
-	json_t *document = format_inc(outcome, config);
+static const struct {
+	const char *name;
+	call_fn *whole;  /* answers with the job, or */
+	format_fn *make; /* makes a file for a tool of the best config */
+} formats[] = {
+	{"json", export_json, NULL},
+	{"csv", export_csv, NULL},
+	{"inc", NULL, format_inc},
+	{"onnxruntime", NULL, format_onnxruntime},
+};
 
+enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
+
+/* The number of the format that a call asks for, the first one when it asks for none; -1 after a 400. */
+static int chosen_format(struct call *call)
+{
+	const char *asked = request_query(call->request, "format"), *names[FORMATS + 1] = {NULL};
+	int chosen = 0;
+
+	for (int i = 0; i < FORMATS; i++) {
+		names[i] = formats[i].name;
+		chosen = asked != NULL && strcmp(asked, names[i]) == 0 ? i : chosen;
+	}
+	return page_choice(call, "format", names) ? chosen : -1;
+}
+
+static char *make_file(struct call *call, const struct store_rows *rows)
+{
+	const struct export *export = call->state;
+	json_t *config = outcome_config(&export->outcome, rows->count > 0 ? rows->cells[1] : NULL);
+	json_t *document = NULL;
+	struct err err;
+
+	if (export->make(&export->outcome, config, &document, &err) != 0) {
+		beside_refuse(call, &err);
+	}
 	json_decref(config);
 	return json_text_last(document);
 }
 
-static void on_inc_best(struct call *call, const struct store_rows *rows)
+static void on_best_for_file(struct call *call, const struct store_rows *rows)
 {
-	beside_reply(call, rows, make_inc);
+	beside_reply(call, rows, make_file);
 }
-
-static void export_inc(struct call *call)
-{
-	if (!outcome_read_best(call, on_inc_best)) {
-		outcome_no_best(call);
-	}
-}
-
-static const char *const names[] = {"json", "csv", "inc", NULL};
-static call_fn *const formats[] = {export_json, export_csv, export_inc};
 
 static void choose_format(struct call *call)
 {
-	const char *format = request_query(call->request, "format");
-	int chosen = 0;
+	int chosen = chosen_format(call);
 
-	for (int i = 0; format != NULL && names[i] != NULL; i++) {
-		chosen = strcmp(names[i], format) == 0 ? i : chosen;
+	if (formats[chosen].whole != NULL) {
+		formats[chosen].whole(call);
+		return;
 	}
-	formats[chosen](call);
+	gather(call)->make = formats[chosen].make;
+	if (!outcome_read_best(call, on_best_for_file)) {
+		outcome_no_best(call);
+	}
 }
 
 static void export(struct call *call, const struct store_rows *rows)
@@ -378,7 +402,7 @@ static void export(struct call *call, const struct store_rows *rows)
 
 void export_job(struct call *call)
 {
-	if (page_choice(call, "format", names)) {
+	if (chosen_format(call) >= 0) {
 		document_of_job(call, export);
 	}
 }

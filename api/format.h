@@ -7,7 +7,11 @@
 
 #include "api/outcome.h"
 
-/* `config` is as outcome_config() makes it. New reference. */
-json_t *format_inc(const struct outcome *outcome, const json_t *config);
+/* `config` is as outcome_config() makes it, *ret a new reference. What a tool cannot be told is
+ * ERR_INVALID_FIELD with the operator and the option. Any thread. */
+typedef int format_fn(const struct outcome *outcome, const json_t *config, json_t **ret,
+		      struct err *reterr);
+
+format_fn format_inc, format_onnxruntime;
 
 #endif

@@ -116,7 +116,8 @@ static json_t *recipes_json(const json_t *recipes, const char *framework)
 	return result;
 }
 
-json_t *format_inc(const struct outcome *outcome, const json_t *config)
+int format_inc(const struct outcome *outcome, const json_t *config, json_t **ret,
+	       struct err *reterr)
 {
 	const struct space *space = outcome->spec->space;
 	json_t *capability = json_loads(outcome->capability_text, 0, NULL);
@@ -128,6 +129,7 @@ json_t *format_inc(const struct outcome *outcome, const json_t *config)
 	size_t place = 0;
 	const char *name;
 
+	(void)reterr;
 	json_object_foreach(json_object_get(config, "ops"), name, op) {
 		char *key = key_of(name, json_string_value(json_object_get(op, "type")));
 
@@ -137,6 +139,7 @@ json_t *format_inc(const struct outcome *outcome, const json_t *config)
 	}
 	json_decref(capability);
 	/* The iterations are those of batches of one sample. */
-	return json_pack("{s:o, s:O, s:O, s:o}", "op", ops, "calib_sampling_size", size,
+	*ret = json_pack("{s:o, s:O, s:O, s:o}", "op", ops, "calib_sampling_size", size,
 			 "calib_iteration", size, "recipe_cfgs", recipes);
+	return 0;
 }

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,12 @@ def ways(path, graph):
 
 
 logging.disable(logging.WARNING)  # quantize_static recommends what has been done
+
+
+def nearness(images):
+    """The share of the recognizer's characters that are those of the model as it came."""
+    wanted = ort.InferenceSession(RECOGNIZER).run(None, {"x": images})[0].argmax(-1)
+    return lambda session: float((session.run(None, {"x": images})[0].argmax(-1) == wanted).mean())
 
 
 class Case(unittest.TestCase):
@@ -247,6 +254,43 @@ class Tuning(Case):
         self.assertTrue(tuned.as_in_trial)
         self.assertLess(tuned.size_bytes, tuned.size_bytes_before)
         self.assertEqual(evaluate(ort.InferenceSession(tuned.path)), tuned.accuracy)
+
+    def test_an_export_is_what_was_measured(self):
+        """By ONNX Runtime's own functions, with the document as it comes: the accuracy is the trial's to the last digit."""
+        images = directions.pictures(2, directions.CALIBRATION)[0]
+        for approach, model, restriction, evaluate in (
+                ("static", DIRECTION, {"Conv|MatMul": {"weight": {"granularity": ["per_channel"]}}}, directions.accuracy),
+                ("static", DIRECTION, {"Conv|MatMul": {"weight": {"granularity": ["per_tensor"]}}}, directions.accuracy),
+                ("dynamic", RECOGNIZER, {}, nearness(images[:2])),
+                ("weight_only", RECOGNIZER, {"MatMul": {"weight": {"bits": [8], "group_size": [32], "scheme": ["sym"]}}},
+                 nearness(images[:2]))):
+            with self.subTest(f"{approach} {restriction}"), narrowd.Client() as client:
+                tuned = tune(model, self.place / "tuned.onnx", images, evaluate, approach=approach, max_trials=3, max_drop=0.2,
+                             objective="model_size_bytes", scores=False, progress=False, client=client,
+                             job={"op_type_dict": restriction, "confirm": 0})
+                self.assertFalse(tuned.keep_fp32, tuned.verdict)
+                job = client.job(tuned.job)
+                trial = job.trial(job.best()["trial"])
+                document = job.export("onnxruntime")
+                narrowd.onnx.quantize(model, document, self.place / "exported.onnx", images)
+                self.assertEqual(evaluate(ort.InferenceSession(self.place / "exported.onnx")), trial["accuracy"])
+                graph = self.quantizer(model).graph
+                self.assertEqual(ways(self.place / "exported.onnx", graph), ways(tuned.path, graph))
+                (_, arguments), = document.items()
+                arguments["nodes_to_exclude"].append("Conv@54")
+                with self.assertRaises(ValueError) as error:
+                    narrowd.onnx.quantize(model, document, self.place / "x.onnx", images)
+                self.assertIn("Conv@54", str(error.exception))
+
+    def test_types_that_an_export_may_name(self):
+        """api/format_onnxruntime.c knows which types the functions quantize; others they ignore in silence."""
+        from onnxruntime.quantization import registry
+        text = (pathlib.Path(__file__).parents[2] / "api/format_onnxruntime.c").read_text(encoding="utf-8")
+        lists = {name: re.findall(r'"(\w+)"', body) for name, body in
+                 re.findall(r"char \*const (\w+)_types\[\] = \{(.*?)\};", text, re.S)}
+        self.assertEqual(set(lists["static"]), {*registry.QDQRegistry, *registry.QLinearOpsRegistry})
+        self.assertLessEqual(set(lists["dynamic"]), {*registry.IntegerOpsRegistry, *registry.CommonOpsRegistry})
+        self.assertEqual(lists["weight"], ["MatMul"])
 
     def test_scores(self):
         attention(self.place / "a.onnx")

@@ -27,7 +27,13 @@ def function_of(text: str) -> Callable[..., Any]:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="narrow-onnx", description="Tunes models in ONNX for ONNX Runtime.")
-    tune = top.add_subparsers(dest="command", required=True).add_parser(
+    commands = top.add_subparsers(dest="command", required=True)
+    quantize = commands.add_parser("quantize", help="apply what `narrow export --format onnxruntime` printed")
+    quantize.add_argument("model")
+    quantize.add_argument("recipe", metavar="RECIPE.json")
+    quantize.add_argument("out")
+    quantize.add_argument("--calib", metavar="FILE.npz", help="for quantize_static")
+    tune = commands.add_parser(
         "tune", help="search for the best config of a model and write it as a file",
         epilog=f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
     tune.add_argument("model")
@@ -46,14 +52,25 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
-    from .tune import tune
-
-    out = args.out or os.path.splitext(args.model)[0] + ".tuned.onnx"
     try:
-        tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, objective=args.objective,
-                     approach=args.approach, max_trials=args.max_trials, threads=args.threads, progress=not args.quiet)
+        return {"tune": run_tune, "quantize": run_quantize}[args.command](args)
     except (NarrowdError, OSError, ValueError) as error:
         print(f"narrow-onnx: {error}", file=sys.stderr)
         return 1
+
+
+def run_quantize(args: argparse.Namespace) -> int:
+    from .recipe import quantize
+
+    quantize(args.model, args.recipe, args.out, args.calib)
+    return 0
+
+
+def run_tune(args: argparse.Namespace) -> int:
+    from .tune import tune
+
+    out = args.out or os.path.splitext(args.model)[0] + ".tuned.onnx"
+    tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, objective=args.objective,
+                 approach=args.approach, max_trials=args.max_trials, threads=args.threads, progress=not args.quiet)
     print(tuned)
     return EXIT_KEEP if tuned.keep_fp32 else 0

@@ -32,8 +32,8 @@ def name_nodes(nodes: Iterable[Any]) -> None:
 class Graph:
     """The prepared model is in `folder`; what is asked of it stands in the members.
 
-    `ops` are the operators that can be quantized, by name, in graph order; `known` are all names of nodes
-    and tensors.
+    `ops` are the operators that can be quantized, by name, in graph order; `types` are the types of all by
+    name; `known` are all names of nodes and tensors.
     """
 
     def __init__(self, path: str | os.PathLike[str], folder: str):
@@ -57,6 +57,7 @@ class Graph:
         weights = {weight.name: len(weight.dims) for weight in prepared.initializer()}
         self.inputs = [value.name for value in prepared.graph().input if value.name not in weights]
         self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
+        self.types: dict[str, str] = {node.name: node.op_type for node in nodes}
         self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]
         readers = Counter(name for node in nodes for name in node.input)
         # Weights that several nodes read cannot be what each of them chose: these stay in fp32.

@@ -54,9 +54,11 @@ class Quantizer:
                if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
         if not ops:
             raise ValueError(f"the model has no operator for the approach {approach}")
+        # Others of these types have no choice; an export has to name them all the same.
+        every = [{"name": name, "type": kind, **({} if name in ops else {"modes": {}})}
+                 for name, kind in self.graph.types.items() if kind in MODES]
         return {
-            "framework": "onnxruntime", "op_types": modes,
-            "ops": [{"name": name, "type": kind} for name, kind in ops.items()],
+            "framework": "onnxruntime", "op_types": modes, "ops": every,
             "uniform": UNIFORM if "static" in tried else [], "blocks": within(self.graph.blocks(), ops),
             "tied": [group for group in within(self.graph.tied(), ops) if len(group) > 1],
             "calibration_sampling_sizes": [len(self.calibration)],
@@ -66,7 +68,8 @@ class Quantizer:
         """Writes the model with a config, or none, applied to the letter. A name that it lacks is an error:
         ONNX Runtime would ignore it."""
         chosen = config["ops"] if config else {}
-        unknown = [name for name in chosen if name not in self.graph.ops]
+        unknown = [name for name, op in chosen.items()
+                   if name not in (self.graph.types if op["mode"] == "fp32" else self.graph.ops)]
         if unknown:
             raise ValueError(f"the model has no operator {unknown[0]!r} that could be quantized")
         modes: dict[str, dict[str, OpConfig]] = defaultdict(dict)
