@@ -343,5 +343,63 @@ class Tuning(Case):
         self.assertIn("nothing.onnx", said.getvalue())
 
 
+class Loader:
+    """As INC's dataloaders: batches of inputs and labels."""
+
+    batch_size = 4
+
+    def __iter__(self):
+        images, labels = directions.pictures(2, directions.CALIBRATION)
+        return ((images[i:i + 4], labels[i:i + 4]) for i in range(0, len(images), 4))
+
+
+class Inc(Case):
+    """A script of INC 2.x with another import line."""
+
+    def fit(self, evaluate, **more):
+        from narrowd.inc import AccuracyCriterion, PostTrainingQuantConfig, TuningCriterion, quantization
+
+        conf = PostTrainingQuantConfig(
+            approach="static", calibration_sampling_size=[8], op_name_dict={"Conv@0": {"weight": {"dtype": ["fp32"]},
+                                                                                      "activation": {"dtype": ["fp32"]}}},
+            accuracy_criterion=AccuracyCriterion(tolerable_loss=0.05), tuning_criterion=TuningCriterion(max_trials=3, **more))
+        with contextlib.redirect_stderr(io.StringIO()):
+            return quantization.fit(str(DIRECTION), conf, calib_dataloader=Loader(), eval_func=evaluate)
+
+    def test_a_script_of_inc(self):
+        def evaluate(model):
+            return directions.accuracy(ort.InferenceSession(model.SerializeToString()))
+
+        q_model = self.fit(evaluate)
+        q_model.save(self.place / "out.onnx")
+        after, before = (directions.accuracy(ort.InferenceSession(path)) for path in (self.place / "out.onnx", DIRECTION))
+        self.assertGreaterEqual(after, before * 0.95)
+        seen = ways(self.place / "out.onnx", self.quantizer(DIRECTION).graph)
+        self.assertEqual(seen["Conv@0"], ("fp32",))
+        self.assertGreater(len([way for way in seen.values() if way != ("fp32",)]), 10)
+        with narrowd.Client() as client:
+            document, = client.jobs()
+        self.assertEqual((document["strategy"], document["stop_on"], document["quant_level"]), ("auto", "first_feasible", "auto"))
+        self.assertEqual(document["budget"]["max_trials"], 3)
+
+    def test_nothing_meets_the_criterion(self):
+        def evaluate(model):
+            return float(not any(node.op_type == "QuantizeLinear" for node in model.graph.node))
+
+        self.assertIsNone(self.fit(evaluate))
+
+    def test_what_inc_has_and_this_does_not(self):
+        from narrowd.inc import PostTrainingQuantConfig, feeds_of_loader, quantization
+
+        with self.assertRaises(ValueError):
+            PostTrainingQuantConfig(device="gpu")
+        with self.assertRaises(ValueError):
+            quantization.fit("x.onnx", PostTrainingQuantConfig(), calib_dataloader=Loader(), eval_func=len, calib_func=len)
+        one, two = np.zeros((4, 2), np.float32), np.ones((4, 3), np.float32)
+        for batch in ({"a": one, "b": two}, ((one, two), [0] * 4), ({"a": one, "b": two}, [0] * 4)):
+            feeds = feeds_of_loader([batch] * 5, ["a", "b"], 8)
+            self.assertEqual([sorted(feed) for feed in feeds], [["a", "b"]] * 2)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -17,13 +17,13 @@ import onnxruntime as ort
 from ..calls import identity_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import Evaluator, answer_of, source_of
+from ..evaluator import Evaluator, answer_of, source_of, takes_two
 from ..measuring import compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph
 from .quantizer import Feed, Quantizer, feeds_of
 
-Accuracy = Callable[[ort.InferenceSession], Any]
+Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
 SCORED_ON = 8  # samples
 
@@ -86,10 +86,13 @@ class Tuner:
 
     def measure(self, config: Config, question: Question) -> dict[str, Any]:
         quantized = any(op["mode"] != "fp32" for op in config["ops"].values())
-        session = self.ready(config) if quantized else self.session(self.model)
+        path = self.built if quantized else self.model
+        session = self.ready(config) if quantized else self.session(path)
         timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
-        size = os.path.getsize(self.built if quantized else self.model)
-        return {"latency_ms": timing.samples, "model_size_bytes": size, **answer_of(self.evaluate(session))}
+        return {"latency_ms": timing.samples, "model_size_bytes": os.path.getsize(path), **self.judge(session, path)}
+
+    def judge(self, session: ort.InferenceSession, path: str | Path) -> dict[str, Any]:
+        return answer_of(self.evaluate(session, str(path)) if takes_two(self.evaluate) else self.evaluate(session))
 
     def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
         return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
@@ -128,10 +131,11 @@ def evaluator_of(tuner: Tuner, approach: str, scores: bool | None) -> Evaluator:
     return evaluator
 
 
-def write(tuner: Tuner, job: Job, out: str | os.PathLike[str]) -> Tuned:
+def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool) -> Tuned:
     """Makes the winner a file and measures that file beside the model as it came."""
     best, path = job.best(), os.fspath(out)
-    config = None if best["keep_baseline"] else best["config"]
+    worth_it = best["feasible"] and best["trial"] > 0 if insist else not best["keep_baseline"]
+    config = best["config"] if worth_it else None
     draft = f"{path}.part"
     if config is None:
         shutil.copyfile(tuner.model, draft)
@@ -140,7 +144,8 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str]) -> Tuned:
     os.replace(draft, path)
     before, after = tuner.session(tuner.model), tuner.session(path)
     both = compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
-    accuracy, accuracy_before = (number(tuner.evaluate(session)) for session in (after, before))
+    accuracy = number(tuner.judge(after, path))
+    accuracy_before = number(tuner.judge(before, tuner.model))
     trial = job.trial(0 if config is None else best["trial"])
     return Tuned(
         path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
@@ -153,24 +158,27 @@ def words(best: Best) -> str:
     return best["verdict"] or ""
 
 
-def number(result: Any) -> float:
-    return float(answer_of(result)["accuracy"])
+def number(answer: dict[str, Any]) -> float:
+    return float(answer["accuracy"])
 
 
 def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Any, evaluate: Accuracy, *,
          max_drop: float = 0.01, criterion: str = "relative", higher_is_better: bool = True,
          objective: Any = "latency_ms", approach: str = "auto", max_trials: int = 25, strategy: str = "sgp",
          threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None,
-         job: dict[str, Any] | None = None, client: Client | None = None, progress: bool = True) -> Tuned:
+         job: dict[str, Any] | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
+         client: Client | None = None, progress: bool = True) -> Tuned:
     """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
 
     `calibration`: see feeds_of; its first sample is what latency is measured with. `evaluate(session)` returns
-    the accuracy of an onnxruntime.InferenceSession, or {"accuracy": ..., more metrics}. `max_drop` is the share
+    the accuracy of an onnxruntime.InferenceSession, or {"accuracy": ..., more metrics}; with a second parameter
+    it is given the path of the file as well. `max_drop` is the share
     of it that may be lost, or an amount with `criterion="absolute"`. `approach`: "auto" (int8, static and dynamic)
     or "weight_only" (4 and 8 bits for MatMul); `objective`: "latency_ms" or "model_size_bytes". `job` has members
     of docs/jobs.md that win over all of these.
 
-    Where nothing is worth it, `out` is the model as it came. Killed and called again, it goes on where it was.
+    Where nothing is worth it, `out` is the model as it came; with `insist` only where nothing meets the criterion.
+    `evaluate_text` is the function whose text makes a call another one, where that is not `evaluate`. Killed and called again, it goes on where it was.
     """
     source = Path(model).resolve(strict=True)
     logging.getLogger().addFilter(no_advice)
@@ -186,8 +194,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                 **(job or {}),
             }
             results: list[Tuned] = []
-            search(evaluator_of(tuner, approach, scores), body, identity=data_of(tuner, source_of(evaluate)), client=client,
-                   progress=progress, finish=lambda found: results.append(write(tuner, found, out)))
+            search(evaluator_of(tuner, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate)), client=client,
+                   progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist)))
             return results[0]
     finally:
         logging.getLogger().removeFilter(no_advice)
