@@ -217,7 +217,8 @@ class Edit(EndCase):
         sent, before = self.ask("GET", path)
         for edits in ({"parallel": 2}, {"max_trials": 9}, {"timeout": 1}, {"name": "x", "timeout": 1}):
             problem = self.ask("PATCH", path, 409, edits)[1]
-            self.assertIn("completed: only its name and its labels", problem["detail"])
+            self.assertIn("is completed", problem["detail"])
+            self.assertIn("only name and labels can be changed", problem["detail"])
         for edits in ({"name": 1}, {"labels": []}, {"seed": 1}, {"name": "x", "parallel": 0}):
             self.ask("PATCH", path, 422, edits)
         self.ask("PATCH", path, 412, {"name": "x"}, **{"If-Match": '"1"'})
