@@ -22,15 +22,12 @@ struct beside {
 static void work(void *arg)
 {
 	struct beside *beside = arg;
-	json_t *document;
 
 	if (beside->make == NULL) {
 		beside->work(beside->call, &beside->rows);
 		return;
 	}
-	document = beside->make(beside->call, &beside->rows);
-	beside->text = json_text(document);
-	json_decref(document);
+	beside->text = beside->make(beside->call, &beside->rows);
 	if (beside->large) {
 		mem_give_back();
 	}

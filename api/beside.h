@@ -8,13 +8,13 @@
 
 /* On a thread of the pool. May use `state` and `spec` of the call, never its request. */
 typedef void beside_fn(struct call *call, const struct store_rows *rows);
-typedef json_t *beside_make_fn(struct call *call, const struct store_rows *rows);
+typedef char *beside_make_fn(struct call *call, const struct store_rows *rows);
 
 /* Runs beside_work(), then next(call) on the loop unless the client has left. The rows (may be NULL) are taken
  * over: whoever got them finds none any more. */
 void beside_run(struct call *call, const struct store_rows *rows, beside_fn *beside_work,
 		call_fn *next);
-/* Answers 200 with the document that `make` returns (a new reference). */
+/* Answers 200 with the JSON text that `make` returns, which is freed; NULL is answered with 503. */
 void beside_reply(struct call *call, const struct store_rows *rows, beside_make_fn *make);
 
 #endif

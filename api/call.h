@@ -93,6 +93,7 @@ struct call {
 	call_fn *then;     /* after something beside the loop */
 	struct made *made; /* document.c: what comes of the making of the spec; owned */
 	struct spec *spec; /* of the job; a reference, or NULL */
+	bool wants_spec;   /* and nothing else of what was submitted */
 	bool older_rules;  /* of the job that is cloned */
 	call_fn *go;       /* after the key was looked up */
 	void *state;

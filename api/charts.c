@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 #include "job/words.h"
 
 /*

@@ -50,10 +50,14 @@ void document_forget(void *arg, const char *job)
 
 static void read_job(struct call *call, make_fn *next)
 {
-	struct store_value id = {.text = call->params[0]};
+	struct store_value values[] = {{.text = call->params[0]}, {.is_null = true}, {0}};
 
+	if (call->wants_spec && call->spec == NULL) {
+		call->spec = shelf_find(&call->server->shelf, call->params[0]);
+	}
+	values[2].integer = call->wants_spec && call->spec != NULL;
 	call->deletions = call->server->deletions;
-	call_query(call, QUERY_JOB, &id, 1, next);
+	call_query(call, QUERY_JOB, values, 3, next);
 }
 
 static char *tag_of(const struct call *call, int64_t version, char *ret)
@@ -120,6 +124,12 @@ void document_of_job(struct call *call, make_fn *make)
 	}
 }
 
+void document_of_space(struct call *call, make_fn *make)
+{
+	call->wants_spec = true;
+	document_of_job(call, make);
+}
+
 /* Of the tags that a GET gave, only the version counts for a change, however weak they are. */
 static char *versions_of(const char *field)
 {
@@ -181,18 +191,16 @@ static void have_spec(struct call *call)
 		return;
 	}
 	shelf_put(&call->server->shelf, call->params[0], made->spec);
-	spec_destroy(call->spec);
 	call->spec = made->spec;
 	call->then(call);
 }
 
 void document_with_spec(struct call *call, const struct store_rows *rows, call_fn *next)
 {
-	struct spec *known = shelf_find(&call->server->shelf, call->params[0]);
-
-	if (known != NULL) {
-		spec_destroy(call->spec);
-		call->spec = known;
+	if (call->spec == NULL) {
+		call->spec = shelf_find(&call->server->shelf, call->params[0]);
+	}
+	if (call->spec != NULL) {
 		next(call);
 		return;
 	}

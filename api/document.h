@@ -14,6 +14,10 @@
 void document_of_job(struct call *call,
 		     void (*make)(struct call *call, const struct store_rows *rows));
 
+/* The same for who wants its spec alone: of what was submitted the row may have nothing. */
+void document_of_space(struct call *call,
+		       void (*make)(struct call *call, const struct store_rows *rows));
+
 /* Answers with the document of a job, and what is to be said of this moment. */
 void document_reply(struct call *call, int status, const char *text);
 

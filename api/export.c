@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 
 /*
@@ -20,7 +21,7 @@ enum { EXPORT_PAGE = 100, EXPORT_BYTES_MAX = 128 * 1024 * 1024 };
 struct export
 {
 	struct outcome outcome;
-	json_t *best;    /* or NULL */
+	char *best;      /* its document, or NULL */
 	json_t *configs; /* trial number -> the changes of its config, as the log has them */
 	struct buf events, trials;
 	size_t page;   /* how many the last page had */
@@ -32,7 +33,7 @@ static void destroy(void *state)
 	struct export *export = state;
 
 	outcome_finish(&export->outcome);
-	json_decref(export->best);
+	free(export->best);
 	json_decref(export->configs);
 	buf_finish(&export->events);
 	buf_finish(&export->trials);
@@ -82,18 +83,17 @@ static char *const *row_at(const struct store_rows *rows, size_t i)
 	return &rows->cells[i * rows->columns];
 }
 
-static void add_member(struct buf *text, const char *name, json_t *value)
+/* `json` may be NULL. */
+static void add_member(struct buf *text, const char *name, const char *json)
 {
-	char *json = value != NULL ? json_text(value) : mem_dup("null");
-
 	buf_printf(text, ",\"%s\":", name);
-	buf_text(text, json);
-	free(json);
+	buf_text(text, json != NULL ? json : "null");
 }
 
 static void make_json(struct call *call, const struct store_rows *rows)
 {
 	struct export *export = call->state;
+	char *baseline = json_text(json_object_get(export->outcome.job, "baseline"));
 	struct buf text;
 
 	(void)rows;
@@ -104,13 +104,14 @@ static void make_json(struct call *call, const struct store_rows *rows)
 	buf_text(&text, export->outcome.capability_text);
 	buf_text(&text, ",\"job\":");
 	buf_text(&text, export->outcome.job_text);
-	add_member(&text, "baseline", json_object_get(export->outcome.job, "baseline"));
+	add_member(&text, "baseline", baseline);
 	add_member(&text, "best", export->best);
 	buf_text(&text, ",\"trials\":[");
 	buf_add(&text, export->trials.bytes, export->trials.length);
 	buf_text(&text, "],\"events\":[");
 	buf_add(&text, export->events.bytes, export->events.length);
 	buf_text(&text, "]}");
+	free(baseline);
 	if (text.failed || export->trials.failed || export->events.failed) {
 		buf_finish(&text);
 	} else {
@@ -142,10 +143,13 @@ static void add_trial(struct export *export, char *const *cells)
 	buf_add(trials, cells[0], strlen(cells[0]) - 1);
 	/* What has no config is no question about one, except for the baseline. */
 	if (changes != NULL || baseline) {
-		json_t *config = outcome_config(&export->outcome, changes);
+		const struct spec *spec = export->outcome.spec;
+		struct config *config =
+			changes != NULL ? codec_changes_read(spec->space, changes) : NULL;
 
-		add_member(trials, "config", config);
-		json_decref(config);
+		buf_text(trials, ",\"config\":");
+		codec_config_write(spec, config, false, trials);
+		config_destroy(config);
 	}
 	buf_text(trials, "}");
 	export->after = strtoll(cells[1], NULL, 10);
@@ -239,7 +243,7 @@ static void read_events(struct call *call)
 
 static void make_best(struct call *call, const struct store_rows *rows)
 {
-	json_t *best = rows->count > 0 ? outcome_best(call->state, rows) : NULL;
+	char *best = rows->count > 0 ? outcome_best(call->state, rows) : NULL;
 
 	gather(call)->best = best;
 }
@@ -331,18 +335,14 @@ static void export_csv(struct call *call)
 	read_trials(call, on_csv_trials);
 }
 
-static json_t *make_inc(struct call *call, const struct store_rows *rows)
+static char *make_inc(struct call *call, const struct store_rows *rows)
 {
 	const struct outcome *outcome = call->state;
-	json_t *changes = rows->count > 0 && rows->cells[1] != NULL
-				  ? json_loads(rows->cells[1], 0, NULL)
-				  : NULL;
-	json_t *config = outcome_config(outcome, changes);
+	json_t *config = outcome_config(outcome, rows->count > 0 ? rows->cells[1] : NULL);
 	json_t *document = format_inc(outcome, config);
 
 	json_decref(config);
-	json_decref(changes);
-	return document;
+	return json_text_last(document);
 }
 
 static void on_inc_best(struct call *call, const struct store_rows *rows)

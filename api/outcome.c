@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 #include "job/job.h"
 
@@ -39,8 +40,10 @@ void outcome_keep(struct call *call, const struct store_rows *rows, call_fn *nex
 	outcome->next = next;
 	outcome->job = json_loads(rows->cells[JOB_DOCUMENT], 0, NULL);
 	outcome->job_text = mem_dup(rows->cells[JOB_DOCUMENT]);
-	outcome->spec_text = mem_dup(rows->cells[JOB_SPEC]);
-	outcome->capability_text = mem_dup(rows->cells[JOB_CAPABILITY]);
+	if (!call->wants_spec) {
+		outcome->spec_text = mem_dup(rows->cells[JOB_SPEC]);
+		outcome->capability_text = mem_dup(rows->cells[JOB_CAPABILITY]);
+	}
 	outcome->evaluator_text = mem_dup(rows->cells[JOB_EVALUATOR]);
 	call->state = outcome;
 	call->state_destroy = destroy;
@@ -80,14 +83,33 @@ void outcome_no_best(struct call *call)
 	}
 }
 
-json_t *outcome_config(const struct outcome *outcome, const json_t *changes)
+json_t *outcome_config(const struct outcome *outcome, const char *changes)
 {
 	struct config *config =
-		changes != NULL ? codec_changes_read(outcome->spec->space, changes) : NULL;
+		changes != NULL ? codec_changes_parse(outcome->spec->space, changes) : NULL;
 	json_t *document = codec_config_json(outcome->spec, config, false);
 
 	config_destroy(config);
 	return document;
+}
+
+char *outcome_text(const json_t *document, const struct spec *spec, const struct config *config,
+		   bool only_changes)
+{
+	char *head = json_text(document);
+	struct buf text;
+
+	buf_init(&text, SIZE_MAX / 2);
+	buf_add(&text, head, strlen(head) - 1);
+	buf_text(&text, ",\"config\":");
+	codec_config_write(spec, config, only_changes, &text);
+	buf_text(&text, "}");
+	free(head);
+	if (text.failed) {
+		buf_finish(&text);
+		return NULL;
+	}
+	return buf_take(&text, NULL);
 }
 
 /* Whether the objective is better than the baseline's by as much as the job asks for. A gain that
@@ -168,19 +190,23 @@ static void add_judgement(const struct outcome *outcome, const json_t *trial, js
 					: json_string("no config has been measured yet"));
 }
 
-json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
+char *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
 {
 	const json_t *known = json_object_get(outcome->job, "best");
 	json_t *trial = json_loads(rows->cells[0], 0, NULL);
-	json_t *changes = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
+	struct config *config = rows->cells[1] != NULL
+					? codec_changes_parse(outcome->spec->space, rows->cells[1])
+					: NULL;
 	json_t *best =
 		json_is_object(known) ? json_copy((json_t *)known) : baseline_best(outcome, trial);
+	char *text;
 
 	if (!json_is_string(json_object_get(best, "verdict"))) {
 		add_judgement(outcome, trial, best);
 	}
-	(void)json_object_set_new(best, "config", outcome_config(outcome, changes));
+	text = outcome_text(best, outcome->spec, config, false);
+	config_destroy(config);
 	json_decref(trial);
-	json_decref(changes);
-	return best;
+	json_decref(best);
+	return text;
 }

@@ -9,8 +9,9 @@
 struct outcome {
 	struct spec *spec;
 	json_t *job; /* its document */
-	char *job_text, *spec_text, *capability_text, *evaluator_text;
-	char *text; /* of an answer in the making */
+	char *job_text, *evaluator_text;
+	char *spec_text, *capability_text; /* NULL where only the spec was wanted */
+	char *text;                        /* of an answer in the making */
 	call_fn *next;
 };
 
@@ -24,9 +25,12 @@ void outcome_finish(struct outcome *outcome);
 bool outcome_read_best(struct call *call, void (*next)(struct call *, const struct store_rows *));
 /* Answers that there is no best config, not even the baseline. */
 void outcome_no_best(struct call *call);
-/* The document of GET .../best, made of the best trial's row. New reference. */
-json_t *outcome_best(const struct outcome *outcome, const struct store_rows *rows);
-/* The config of changes as the log keeps them; NULL is the baseline's. New reference. */
-json_t *outcome_config(const struct outcome *outcome, const json_t *changes);
+/* The document of GET .../best, made of the best trial's row, as text; the caller frees. NULL without memory. */
+char *outcome_best(const struct outcome *outcome, const struct store_rows *rows);
+/* A document with a config as its last member, as text; the caller frees. NULL without memory. */
+char *outcome_text(const json_t *document, const struct spec *spec, const struct config *config,
+		   bool only_changes);
+/* The config of changes as the log keeps them, as text; NULL is the baseline's. New reference. */
+json_t *outcome_config(const struct outcome *outcome, const char *changes);
 
 #endif

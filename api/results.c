@@ -10,10 +10,10 @@
 #include "job/spec/codec_config.h"
 #include "tuner/sensitivity.h"
 
-static json_t *make_space(struct call *call, const struct store_rows *rows)
+static char *make_space(struct call *call, const struct store_rows *rows)
 {
 	(void)rows;
-	return codec_space_json(call->spec);
+	return json_text_last(codec_space_json(call->spec));
 }
 
 static void reply_space(struct call *call)
@@ -28,10 +28,10 @@ static void space(struct call *call, const struct store_rows *rows)
 
 void results_space(struct call *call)
 {
-	document_of_job(call, space);
+	document_of_space(call, space);
 }
 
-static json_t *make_best(struct call *call, const struct store_rows *rows)
+static char *make_best(struct call *call, const struct store_rows *rows)
 {
 	return outcome_best(call->state, rows);
 }
@@ -59,7 +59,7 @@ static void best(struct call *call, const struct store_rows *rows)
 
 void results_best(struct call *call)
 {
-	document_of_job(call, best);
+	document_of_space(call, best);
 }
 
 /* A told trial; of every cost less is better. Accuracies come first. */
@@ -215,21 +215,21 @@ static void pareto(struct call *call, const struct store_rows *rows)
 
 void results_pareto(struct call *call)
 {
-	document_of_job(call, pareto);
+	document_of_space(call, pareto);
 }
 
 /* Fits models, and is long with many operators. */
-static json_t *make_sensitivity(struct call *call, const struct store_rows *rows)
+static char *make_sensitivity(struct call *call, const struct store_rows *rows)
 {
 	const struct outcome *outcome = call->state;
 	struct sensitivity *sensitivity =
 		sensitivity_create(outcome->spec, json_object_get(outcome->job, "baseline"), rows);
-	json_t *document;
+	char *text;
 
 	sensitivity_learn(sensitivity);
-	document = sensitivity_json(sensitivity);
+	text = json_text_last(sensitivity_json(sensitivity));
 	sensitivity_destroy(sensitivity);
-	return document;
+	return text;
 }
 
 static void on_answered(struct call *call, const struct store_rows *rows)
@@ -251,5 +251,5 @@ static void sensitivity(struct call *call, const struct store_rows *rows)
 
 void results_sensitivity(struct call *call)
 {
-	document_of_job(call, sensitivity);
+	document_of_space(call, sensitivity);
 }

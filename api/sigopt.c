@@ -344,8 +344,7 @@ static void on_best(struct call *call, const struct store_rows *rows)
 	json_t *evaluator = json_loads(outcome->evaluator_text, 0, NULL);
 	json_t *experiment = sigopt_experiment_of(evaluator);
 	json_t *trial = json_loads(rows->cells[0], 0, NULL);
-	json_t *changes = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
-	json_t *config = outcome_config(outcome, changes);
+	json_t *config = outcome_config(outcome, rows->cells[1]);
 
 	reply_best(call, json_pack("[{s:s, s:s, s:o, s:o}]", "object", "best_assignments", "id",
 				   call->params[0], "assignments",
@@ -353,7 +352,6 @@ static void on_best(struct call *call, const struct store_rows *rows)
 				   sigopt_experiment_values(experiment, trial)));
 	json_decref(evaluator);
 	json_decref(trial);
-	json_decref(changes);
 	json_decref(config);
 }
 

@@ -1,6 +1,7 @@
 #include "api/beside.h"
 #include "api/document.h"
 #include "api/idempotency.h"
+#include "api/outcome.h"
 #include "api/page.h"
 #include "api/resources.h"
 
@@ -8,7 +9,7 @@
 #include <string.h>
 
 #include "strategies/interface/strategy.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 
 static const char *const orders[] = {"number",     "-number",     "accuracy", "-accuracy",
 				     "latency_ms", "-latency_ms", NULL};
@@ -120,24 +121,23 @@ enum { FULL, DELTA, NONE };
 static const char *const forms[] = {"full", "delta", "none", NULL};
 
 /* `limit` of the call is the form of the config. */
-static json_t *make_trial(struct call *call, const struct store_rows *rows)
+static char *make_trial(struct call *call, const struct store_rows *rows)
 {
 	const struct spec *spec = call->spec;
 	const char *changes = rows->cells[1];
 	json_t *trial = json_loads(rows->cells[0], 0, NULL);
-	json_t *list_of_changes = changes != NULL ? json_loads(changes, 0, NULL) : NULL;
-	struct config *config =
-		list_of_changes != NULL ? codec_changes_read(spec->space, list_of_changes) : NULL;
-
+	struct config *config = changes != NULL ? codec_changes_parse(spec->space, changes) : NULL;
 	/* Trial 0 is the baseline; what else has no config is no question about one. */
-	if (call->limit != NONE &&
-	    (config != NULL || json_integer_value(json_object_get(trial, "number")) == 0)) {
-		(void)json_object_set_new(trial, "config",
-					  codec_config_json(spec, config, call->limit == DELTA));
-	}
+	bool has_config =
+		config != NULL || json_integer_value(json_object_get(trial, "number")) == 0;
+	char *text;
+
+	text = has_config && call->limit != NONE
+		       ? outcome_text(trial, spec, config, call->limit == DELTA)
+		       : json_text(trial);
 	config_destroy(config);
-	json_decref(list_of_changes);
-	return trial;
+	json_decref(trial);
+	return text;
 }
 
 static void on_trial(struct call *call, const struct store_rows *rows)
@@ -173,7 +173,7 @@ void trials_get(struct call *call)
 
 	if (page_choice(call, "config", forms)) {
 		call->limit = form != NULL ? index_of(forms, form) : FULL;
-		document_of_job(call, get);
+		document_of_space(call, get);
 	}
 }
 

@@ -117,6 +117,17 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 	return 0;
 }
 
+/* How many bytes from here on a JSON string has as they are; those of letters beyond ASCII not counted. */
+static size_t plain_length(const unsigned char *s, size_t left)
+{
+	size_t n = 0;
+
+	while (n < left && s[n] >= 0x20 && s[n] < 0x7F && s[n] != '"' && s[n] != '\\') {
+		n++;
+	}
+	return n;
+}
+
 void buf_json_string(struct buf *buf, const char *text, size_t length)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -124,10 +135,13 @@ void buf_json_string(struct buf *buf, const char *text, size_t length)
 
 	buf_add(buf, "\"", 1);
 	for (size_t i = 0; i < length; i += step) {
-		size_t valid = utf8_length(s + i, length - i);
+		size_t plain = plain_length(s + i, length - i);
+		size_t valid = plain > 0 ? plain : utf8_length(s + i, length - i);
 
 		step = valid > 0 ? valid : 1;
-		if (s[i] == '"' || s[i] == '\\') {
+		if (plain > 0) {
+			buf_add(buf, s + i, plain);
+		} else if (s[i] == '"' || s[i] == '\\') {
 			buf_printf(buf, "\\%c", s[i]);
 		} else if (s[i] < 0x20 || s[i] == 0x7F) {
 			buf_printf(buf, "\\u%04x", s[i]);

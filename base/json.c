@@ -165,68 +165,6 @@ json_t *json_parse(const char *text, size_t length, const struct json_limits *li
 	return value;
 }
 
-/* The fewest digits that read back as the same double, into `out`; returns its length. */
-static size_t shorten(const char *number, size_t length, char *out)
-{
-	double value = strtod(number, NULL);
-
-	for (int digits = 15; digits < 17; digits++) {
-		char text[32];
-		int n = snprintf(text, sizeof(text), "%.*g", digits, value);
-
-		if ((size_t)n < length && strtod(text, NULL) == value) {
-			bool is_real = strpbrk(text, ".e") != NULL;
-
-			memcpy(out, text, (size_t)n);
-			memcpy(out + n, ".0", is_real ? 0 : 2);
-			return (size_t)n + (is_real ? 0 : 2);
-		}
-	}
-	memmove(out, number, length);
-	return length;
-}
-
-/*
- * jansson prints 0.9 with 17 digits as 0.90000000000000002, exact but hard to read, and with 15
- * it loses bits. So long reals are shortened where they stand; `text` is changed in place.
- */
-static void shorten_reals(char *text)
-{
-	enum { SHORT = 17 };
-	char *out = text;
-	bool in_string = false;
-
-	for (const char *in = text; *in != '\0';) {
-		size_t length = in_string ? 0 : strspn(in, "-+.0123456789eE");
-
-		if (length > SHORT && strcspn(in, ".e") < length) {
-			out += shorten(in, length, out);
-			in += length;
-			continue;
-		}
-		if (in_string && *in == '\\') {
-			*out++ = *in++;
-		} else if (*in == '"') {
-			in_string = !in_string;
-		}
-		length = length > 0 ? length : 1;
-		memmove(out, in, length);
-		out += length;
-		in += length;
-	}
-	*out = '\0';
-}
-
-char *json_text(const json_t *value)
-{
-	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-
-	if (text != NULL) {
-		shorten_reals(text);
-	}
-	return text;
-}
-
 struct json_at json_root(json_t *value, struct err *err)
 {
 	return (struct json_at){.value = value, .err = err};

@@ -44,6 +44,8 @@ json_t *json_parse(const char *text, size_t length, const struct json_limits *li
 /* Compact text of `value`, reals with as many digits as they need to read back the same; the
  * caller frees. NULL when out of memory. */
 char *json_text(const json_t *value);
+/* The same, and drops the reference. */
+char *json_text_last(json_t *value);
 
 struct json_at json_root(json_t *value, struct err *err);
 /* The member, or an absent one (value NULL). JSON null counts as absent. */

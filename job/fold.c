@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 
 int job_corrupt(struct err *reterr, const char *what)
 {

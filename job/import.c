@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 
 /* What a trial's document has. Only the config and the measurement are used. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 #include "job/fold.h"
 
 const char *const job_state_names[] = {

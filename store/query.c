@@ -121,8 +121,9 @@
 
 static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_JOB] =
-		"SELECT " JOB_DOCUMENT ", version, state, " SUM_SUBMISSION ", capability, head, best_trial,"
-		" evaluator, matched, (SELECT " SUM_EVENT("event") " ->> 'space' FROM event WHERE event.job = job.id"
+		"SELECT " JOB_DOCUMENT ", version, state, CASE WHEN ?3 THEN NULL ELSE " SUM_SUBMISSION " END,"
+		" CASE WHEN ?3 THEN NULL ELSE capability END, head, best_trial,"
+		" evaluator, CASE WHEN ?3 THEN NULL ELSE matched END, (SELECT " SUM_EVENT("event") " ->> 'space' FROM event WHERE event.job = job.id"
 		" AND n = 1), pause ->> 'detail'" FROM_JOB " WHERE job.id = ?1 AND " OWNED_BY("?2"),
 	[QUERY_JOBS] =
 		"SELECT " JOB_DOCUMENT ", job.id" FROM_JOB

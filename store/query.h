@@ -101,7 +101,7 @@ enum store_query {
 	QUERY_COUNT_,
 };
 
-/* The columns of QUERY_JOB. */
+/* The columns of QUERY_JOB; with a third value that is true JOB_SPEC, JOB_CAPABILITY and JOB_MATCHED are not read. */
 enum {
 	JOB_DOCUMENT,
 	JOB_VERSION,

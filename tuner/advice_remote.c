@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 
 /*

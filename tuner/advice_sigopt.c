@@ -9,7 +9,7 @@
 #include "backends/sigopt_body.h"
 #include "base/mem.h"
 #include "strategies/advised.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 
 /*
  * A SigOpt server as adviser, as INC used it: the accuracy is a constraint with a threshold, the

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "strategies/models/posterior.h"
+#include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 #include "job/fold.h"
 

@@ -43,27 +43,50 @@ json_t *codec_choice_json(const struct space *space, const struct choice *choice
 }
 
 /*
- * Operators that are alike share one object: a model has thousands of operators and a few dozen
- * different settings, and objects are what encoding costs.
+ * A config on its way to a document. Operators that are alike share one object and its text: a model has
+ * thousands of operators and a few dozen different settings, and these are what encoding costs.
  */
 enum { CACHE_SLOTS = 512 };
 
-struct op_cache {
-	const struct space *space;
-	const uint16_t *choices; /* of the config: what is uniform is in all objects the same */
-	struct {
-		json_t *object;
-		const struct choice *choice;
-		uint32_t type;
-	} slots[CACHE_SLOTS];
+struct op_like {
+	json_t *object;
+	char *text; /* of the object, once somebody has asked */
+	const struct choice *choice;
+	uint32_t type;
 };
 
-static void op_cache_finish(struct op_cache *cache)
+struct writer {
+	const struct spec *spec;
+	const struct space *space;
+	uint16_t *choices; /* of the config, what is uniform included; zeros without one */
+	bool is_baseline, only_changes;
+	struct op_like slots[CACHE_SLOTS];
+};
+
+static struct writer *writer_create(const struct spec *spec, const struct config *config,
+				    bool only_changes)
+{
+	struct writer *writer = mem_new(1, sizeof(*writer));
+
+	writer->spec = spec;
+	writer->space = spec->space;
+	writer->is_baseline = config == NULL;
+	writer->only_changes = only_changes && config != NULL;
+	writer->choices = mem_new(spec->space->dimension_count, sizeof(*writer->choices));
+	if (config != NULL) {
+		config_expand(config, spec->space, writer->choices);
+	}
+	return writer;
+}
+
+static void writer_destroy(struct writer *writer)
 {
 	for (size_t i = 0; i < CACHE_SLOTS; i++) {
-		json_decref(cache->slots[i].object);
+		json_decref(writer->slots[i].object);
+		free(writer->slots[i].text);
 	}
-	free(cache);
+	free(writer->choices);
+	free(writer);
 }
 
 static json_t *op_json(const struct space *space, uint32_t type, const struct choice *choice)
@@ -76,28 +99,30 @@ static json_t *op_json(const struct space *space, uint32_t type, const struct ch
 	return result;
 }
 
-/* Borrowed from the cache. */
-static json_t *cached_op(struct op_cache *cache, const struct space_member *member)
+/* Lent by the writer, until it is asked for another one. */
+static struct op_like *written_op(struct writer *writer, const struct space_member *member)
 {
 	static const struct choice fp32 = {.mode = MODE_FP32};
-	const struct space *space = cache->space;
-	uint16_t c = cache->choices != NULL ? cache->choices[member->op] : 0;
+	const struct space *space = writer->space;
+	uint16_t c = writer->choices[member->op];
 	const struct choice *choice =
-		cache->choices != NULL ? &space_kind(space, member->op)->choices[c] : &fp32;
-	uint32_t type = member->type;
-	size_t slot = ((uintptr_t)choice / sizeof(*choice) + (size_t)type * 31) % CACHE_SLOTS;
+		writer->is_baseline ? &fp32 : &space_kind(space, member->op)->choices[c];
+	size_t place =
+		((uintptr_t)choice / sizeof(*choice) + (size_t)member->type * 31) % CACHE_SLOTS;
+	struct op_like *slot = &writer->slots[place];
 
-	if (cache->slots[slot].choice != choice || cache->slots[slot].type != type) {
+	if (slot->choice != choice || slot->type != member->type) {
 		struct choice resolved =
-			choice != &fp32 ? space_resolve(space, member->op, c, cache->choices)
-					: fp32;
+			writer->is_baseline ? fp32
+					    : space_resolve(space, member->op, c, writer->choices);
 
-		json_decref(cache->slots[slot].object);
-		cache->slots[slot].object = op_json(space, type, &resolved);
-		cache->slots[slot].choice = choice;
-		cache->slots[slot].type = type;
+		json_decref(slot->object);
+		free(slot->text);
+		*slot = (struct op_like){.object = op_json(space, member->type, &resolved),
+					 .choice = choice,
+					 .type = member->type};
 	}
-	return cache->slots[slot].object;
+	return slot;
 }
 
 static json_t *extra_json(const struct extra *extra, uint16_t choice)
@@ -118,76 +143,77 @@ static bool is_changed(const struct space *space, size_t op, const uint16_t *cho
 	return memcmp(was.options, now.options, sizeof(was.options)) != 0;
 }
 
+static bool is_written(const struct writer *writer, const struct space_member *member)
+{
+	return !writer->only_changes || is_changed(writer->space, member->op, writer->choices);
+}
+
+/* What a config has besides its operators. */
+static void write_rest(const struct writer *writer, json_t *config)
+{
+	const struct space *space = writer->space;
+	const struct extra *size = &space->extras[0];
+
+	(void)json_object_set_new(config, "recipes",
+				  recipes_effective(writer->spec->recipes, space,
+						    writer->is_baseline ? NULL : writer->choices));
+	(void)json_object_set_new(config, size->name,
+				  extra_json(size, writer->choices[space_size_dimension(space)]));
+}
+
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes)
 {
-	const struct space *space = spec->space;
-	struct op_cache *cache = mem_new(1, sizeof(*cache));
-	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
-	json_t *result = json_object();
+	struct writer *writer = writer_create(spec, config, only_changes);
 	json_t *ops = json_object();
+	json_t *result = json_pack("{s:o}", "ops", ops);
 
-	cache->space = space;
-	if (config != NULL) {
-		config_expand(config, space, choices);
-		cache->choices = choices;
-	}
-	for (size_t m = 0; m < space->member_count; m++) {
-		const struct space_member *member = &space->members[m];
+	for (size_t m = 0; m < spec->space->member_count; m++) {
+		const struct space_member *member = &spec->space->members[m];
 
-		if (config == NULL || !only_changes || is_changed(space, member->op, choices)) {
-			(void)json_object_set_nocheck(ops, member->name, cached_op(cache, member));
+		if (is_written(writer, member)) {
+			(void)json_object_set_nocheck(ops, member->name,
+						      written_op(writer, member)->object);
 		}
 	}
-	op_cache_finish(cache);
-	(void)json_object_set_new(result, "ops", ops);
-	(void)json_object_set_new(
-		result, "recipes",
-		recipes_effective(spec->recipes, space, config != NULL ? choices : NULL));
-	(void)json_object_set_new(
-		result, space->extras[0].name,
-		extra_json(&space->extras[0], choices[space_size_dimension(space)]));
-	free(choices);
+	write_rest(writer, result);
+	writer_destroy(writer);
 	return result;
 }
 
-json_t *codec_changes_json(const struct config *config)
+static void write_op(struct writer *writer, const struct space_member *member, bool first,
+		     struct buf *to)
 {
-	json_t *list = json_array();
+	struct op_like *op = written_op(writer, member);
 
-	for (size_t i = 0; i < config->count; i++) {
-		json_t *pair = json_array();
-
-		(void)json_array_append_new(pair, json_integer(config->changes[i].dimension));
-		(void)json_array_append_new(pair, json_integer(config->changes[i].choice));
-		(void)json_array_append_new(list, pair);
-	}
-	return list;
+	op->text = op->text != NULL ? op->text : json_text(op->object);
+	buf_add(to, ",", !first);
+	buf_json_string(to, member->name, strlen(member->name));
+	buf_add(to, ":", 1);
+	buf_text(to, op->text);
 }
 
-struct config *codec_changes_read(const struct space *space, const json_t *changes)
+void codec_config_write(const struct spec *spec, const struct config *config, bool only_changes,
+			struct buf *to)
 {
-	size_t count = json_array_size(changes);
-	struct config_change *list;
-	struct config *config;
+	struct writer *writer = writer_create(spec, config, only_changes);
+	json_t *rest = json_object();
+	bool first = true;
+	char *text;
 
-	if (!json_is_array(changes) || count > space->dimension_count) {
-		return NULL;
-	}
-	list = mem_new(count, sizeof(*list));
-	for (size_t i = 0; i < count; i++) {
-		const json_t *pair = json_array_get(changes, i);
-		json_int_t dimension = json_integer_value(json_array_get(pair, 0));
-		json_int_t choice = json_integer_value(json_array_get(pair, 1));
-
-		if (dimension < 0 || dimension > UINT32_MAX || choice < 0 || choice > UINT16_MAX) {
-			free(list);
-			return NULL;
+	buf_text(to, "{\"ops\":{");
+	for (size_t m = 0; m < spec->space->member_count; m++) {
+		if (is_written(writer, &spec->space->members[m])) {
+			write_op(writer, &spec->space->members[m], first, to);
+			first = false;
 		}
-		list[i] = (struct config_change){(uint32_t)dimension, (uint16_t)choice};
 	}
-	config = config_from_changes(space, list, count);
-	free(list);
-	return config;
+	write_rest(writer, rest);
+	text = json_text_last(rest);
+	text[0] = ',';
+	buf_text(to, "}");
+	buf_text(to, text);
+	free(text);
+	writer_destroy(writer);
 }
 
 static void add_once(json_t *options, json_t *option)
@@ -349,7 +375,9 @@ static void add_extra(json_t *extras, size_t place, const struct extra *extra)
 json_t *codec_space_json(const struct spec *spec)
 {
 	const struct space *space = spec->space;
-	json_t **kinds = mem_new(space->kind_count, sizeof(*kinds));
+	struct {
+		json_t *modes, *usual;
+	} *kinds = mem_new(space->kind_count, sizeof(*kinds));
 	json_t *ops = json_array();
 	json_t *extras = json_object();
 	json_t *warnings = json_array();
@@ -357,19 +385,23 @@ json_t *codec_space_json(const struct spec *spec)
 	json_t *result;
 
 	for (size_t k = 0; k < space->kind_count; k++) {
-		kinds[k] = kind_json(space, &space->kinds[k]);
+		kinds[k].modes = kind_json(space, &space->kinds[k]);
 	}
 	for (size_t m = 0; m < space->member_count; m++) {
 		const struct space_member *member = &space->members[m];
 		const struct space_op *op = &space->ops[member->op];
 		const struct kind *kind = space_kind(space, member->op);
-		struct choice usual = space_resolve(space, member->op, 0, NULL);
 
+		if (kinds[op->kind].usual == NULL) {
+			struct choice usual = space_resolve(space, member->op, 0, NULL);
+
+			kinds[op->kind].usual = codec_choice_json(space, &usual);
+		}
 		(void)json_array_append_new(
-			ops, json_pack("{s:s, s:s, s:I, s:O, s:o, s:s*}", "name", member->name,
+			ops, json_pack("{s:s, s:s, s:I, s:O, s:O, s:s*}", "name", member->name,
 				       "type", space->capability.types[member->type], "choices",
-				       (json_int_t)kind->count, "modes", kinds[op->kind], "default",
-				       codec_choice_json(space, &usual), "tied_to",
+				       (json_int_t)kind->count, "modes", kinds[op->kind].modes,
+				       "default", kinds[op->kind].usual, "tied_to",
 				       space_follows(space, m) ? op->name : NULL));
 	}
 	for (size_t i = 0; i < space->extra_count; i++) {
@@ -387,7 +419,8 @@ json_t *codec_space_json(const struct spec *spec)
 	(void)json_object_update(result, extras);
 	json_decref(extras);
 	for (size_t k = 0; k < space->kind_count; k++) {
-		json_decref(kinds[k]);
+		json_decref(kinds[k].modes);
+		json_decref(kinds[k].usual);
 	}
 	free(kinds);
 	free(size);

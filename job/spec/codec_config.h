@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "space/config.h"
 #include "job/spec/spec.h"
@@ -15,14 +16,13 @@
  * NULL means the baseline: every operator in fp32. New reference. */
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes);
 
+/* Adds the same as text: what has thousands of operators need not be a tree. */
+void codec_config_write(const struct spec *spec, const struct config *config, bool only_changes,
+			struct buf *to);
+
 /* {"mode", "weight", "activation"}: one option of an operator, as space_resolve() made it. New
  * reference. */
 json_t *codec_choice_json(const struct space *space, const struct choice *choice);
-
-/* [[dimension, choice], ...] as the log keeps it. New reference. */
-json_t *codec_changes_json(const struct config *config);
-/* NULL when it does not fit the space. */
-struct config *codec_changes_read(const struct space *space, const json_t *changes);
 
 /* Which of space->members each operator is, by its name, for reading many configs. Finish it with map_finish(). */
 void codec_ops_init(struct map *ops, const struct space *space);

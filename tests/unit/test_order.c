@@ -10,7 +10,7 @@
 #include "base/rng.h"
 #include "space/product.h"
 #include "strategies/registry.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 #include "job/job.h"
 #include "set_clock.h"
 

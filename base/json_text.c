@@ -1,0 +1,87 @@
+/* JSON values to text. */
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The fewest digits that read back as the same double, into `out`; returns its length. */
+static size_t shorten(const char *number, size_t length, char *out)
+{
+	double value = strtod(number, NULL);
+
+	for (int digits = 15; digits < 17; digits++) {
+		char text[32];
+		int n = snprintf(text, sizeof(text), "%.*g", digits, value);
+
+		if ((size_t)n < length && strtod(text, NULL) == value) {
+			bool is_real = strpbrk(text, ".e") != NULL;
+
+			memcpy(out, text, (size_t)n);
+			memcpy(out + n, ".0", is_real ? 0 : 2);
+			return (size_t)n + (is_real ? 0 : 2);
+		}
+	}
+	memmove(out, number, length);
+	return length;
+}
+
+/* How long the string, the number or what is between such is that begins here. */
+static size_t token_length(const char *token)
+{
+	const char *end = token + 1;
+
+	if (*token != '"') {
+		size_t number = strspn(token, "-+.0123456789eE");
+
+		return number > 0 ? number : strcspn(token, "\"-0123456789eE");
+	}
+	for (end += strcspn(end, "\"\\"); *end == '\\'; end += strcspn(end, "\"\\")) {
+		end += 2;
+	}
+	return (size_t)(end + 1 - token);
+}
+
+/*
+ * jansson prints 0.9 with 17 digits as 0.90000000000000002, exact but hard to read, and with 15
+ * it loses bits. So long reals are shortened where they stand; `text` is changed in place.
+ */
+static void shorten_reals(char *text)
+{
+	enum { SHORT = 17 };
+	char *out = text;
+
+	for (const char *in = text; *in != '\0';) {
+		size_t length = token_length(in);
+
+		if (length > SHORT && strchr("-0123456789", *in) != NULL &&
+		    strcspn(in, ".e") < length) {
+			out += shorten(in, length, out);
+		} else {
+			if (out != in) {
+				memmove(out, in, length);
+			}
+			out += length;
+		}
+		in += length;
+	}
+	*out = '\0';
+}
+
+char *json_text(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	if (text != NULL) {
+		shorten_reals(text);
+	}
+	return text;
+}
+
+char *json_text_last(json_t *value)
+{
+	char *text = json_text(value);
+
+	json_decref(value);
+	return text;
+}
