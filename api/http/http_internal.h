@@ -107,6 +107,14 @@ enum request_state {
 	REQUEST_GONE,     /* given up; MHD will close the connection when it comes by */
 };
 
+/* How a client takes a long answer; times by the loop's clock, 0 before the first look. */
+struct reply_pace {
+	size_t taken; /* bytes, at the latest look */
+	int64_t moved_at;
+	size_t mark; /* of `taken`, when the present span of time began */
+	int64_t marked_at;
+};
+
 struct request {
 	struct http *http;
 	struct http_conn *conn;
@@ -138,10 +146,8 @@ struct request {
 	struct MHD_Response *response; /* made, not yet queued */
 	char *reply;                   /* the body while it is handed over in blocks; owned */
 	size_t reply_length;
-	int64_t reply_deadline;
 	size_t reply_given; /* to the kernel, by MHD */
-	size_t reply_seen;  /* what of it the client had at `reply_seen_at` */
-	int64_t reply_seen_at;
+	struct reply_pace pace;
 
 	bool streaming;
 	bool stream_ended;

@@ -92,10 +92,7 @@ static int64_t idle_ms(const struct request *request)
 	return (int64_t)request->http->options.idle_timeout_ms;
 }
 
-/*
- * A client may take its time, but neither stop reading nor stay below the slowest rate. Blocks are
- * no measure of that rate: the kernel buffers the first megabytes of them at once.
- */
+/* Whether the client takes it is seen by http_reply_is_slow(): the kernel buffers megabytes at once. */
 static ssize_t read_large(void *arg, uint64_t position, char *to, size_t max)
 {
 	struct request *request = arg;
@@ -107,10 +104,6 @@ static ssize_t read_large(void *arg, uint64_t position, char *to, size_t max)
 	}
 	memcpy(to, request->reply + position, length);
 	request->reply_given = position + length;
-	http_conn_enter(request->conn, idle_ms(request));
-	if (request->conn->deadline > request->reply_deadline) {
-		request->conn->deadline = request->reply_deadline;
-	}
 	return (ssize_t)length;
 }
 
@@ -146,33 +139,52 @@ static void refuse(struct request *request)
 	request_problem(request, &err);
 }
 
+/* What the kernel still holds has not been taken. */
+static size_t taken_of(const struct request *request)
+{
+	int held = 0;
+
+	(void)ioctl(request->conn->fd, SIOCOUTQ, &held);
+	return request->reply_given -
+	       ((size_t)held < request->reply_given ? (size_t)held : request->reply_given);
+}
+
+/* Whether too little was taken in the span of time that ends now, if one does. */
+static bool falls_behind(struct reply_pace *pace, int64_t now, bool wanted)
+{
+	size_t taken = pace->taken - pace->mark;
+
+	if (now - pace->marked_at < SLOW_AFTER_MS) {
+		return false;
+	}
+	pace->mark = pace->taken;
+	pace->marked_at = now;
+	return taken < SLOW_BYTES && (taken > 0 || wanted);
+}
+
 /*
- * What the kernel holds has not been taken. Below 1 KiB/s the client is too slow; one that takes
- * nothing at all has the idle time-out, unless others wait for the memory.
+ * One that takes something, but less than 1 KiB/s, is too slow; one that takes nothing at all has the
+ * idle time-out, unless others want the memory.
  */
 bool http_reply_is_slow(struct request *request, int64_t now)
 {
-	int held = 0;
+	struct reply_pace *pace = &request->pace;
 	size_t taken;
-	bool slow;
 
 	if (request->reply == NULL || request->state != REQUEST_REPLYING) {
 		return false;
 	}
-	if (request->reply_seen_at == 0) {
-		request->reply_seen_at = now;
+	taken = taken_of(request);
+	if (pace->marked_at == 0) {
+		pace->marked_at = pace->moved_at = now;
 	}
-	if (now - request->reply_seen_at < SLOW_AFTER_MS) {
-		return false;
+	if (taken > pace->taken) {
+		pace->taken = taken;
+		pace->moved_at = now;
 	}
-	(void)ioctl(request->conn->fd, SIOCOUTQ, &held);
-	taken = request->reply_given -
-		((size_t)held < request->reply_given ? (size_t)held : request->reply_given);
-	slow = taken < request->reply_length && taken - request->reply_seen < SLOW_BYTES &&
-	       (taken > request->reply_seen || request->http->refused_at >= request->reply_seen_at);
-	request->reply_seen = taken;
-	request->reply_seen_at = now;
-	return slow;
+	return taken < request->reply_length &&
+	       (falls_behind(pace, now, request->http->refused_at >= pace->marked_at) ||
+		now - pace->moved_at >= idle_ms(request));
 }
 
 void request_reply(struct request *request, int status, const char *content_type, char *body,
@@ -226,7 +238,6 @@ enum MHD_Result http_reply_queue(struct request *request)
 					       ? HTTP_NO_DEADLINE
 					       : idle_ms(request) + (int64_t)request->reply_length /
 									    SLOWEST_BYTES_PER_MS);
-	request->reply_deadline = request->conn->deadline;
 	result = MHD_queue_response(request->mhd, (unsigned)request->status, response);
 	MHD_destroy_response(response);
 	return result;
