@@ -36,8 +36,7 @@
  */
 
 enum {
-	LEARN_UNTIL = 12,    /* known trials: anew at each; then as they double by half */
-	SAFEGUARD_AFTER = 4, /* trials without a feasible one */
+	LEARN_UNTIL = 12, /* known trials: anew at each; then as they double by half */
 	LEARN_IN_DOUBT = 3,
 	PATIENCE = 5, /* trials without improvement before it may stop; in doubt twice as many */
 	LEAST_TRIALS = 10,
@@ -65,6 +64,8 @@ struct sgp {
 	struct beliefs beliefs;
 	bool wants_scores;
 	bool score_asked, score_told;
+	bool news;                    /* that was not thought about yet */
+	size_t fits;                  /* so far */
 	size_t learnt;                /* known trials at the last learning */
 	size_t told;                  /* trials that were measured, without the baseline */
 	size_t improved_at;           /* told, when one of the two below became better */
@@ -85,15 +86,6 @@ static size_t state_size(const struct problem *problem)
 	return sizeof(struct sgp);
 }
 
-static void expect_some_loss(struct sgp *sgp)
-{
-	uint16_t *options = mem_new(sgp->beliefs.effects.op_count, sizeof(*options));
-	double loss = effects_loss(&sgp->beliefs.effects, options);
-
-	effects_expect(&sgp->beliefs.effects, 1, loss > 0 ? 3 / loss : 1);
-	free(options);
-}
-
 static int init(void *state, const struct problem *problem, const struct args *args,
 		struct err *reterr)
 {
@@ -112,7 +104,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	effects_init(&sgp->beliefs.effects, problem);
 	sgp->beliefs.effects.extras = sgp->alphas.chosen;
 	sgp->wants_scores = effects_wants_scores(&sgp->beliefs.effects, problem);
-	expect_some_loss(sgp);
+	effects_expect_some(&sgp->beliefs.effects);
 	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
 	draws_init(&sgp->beliefs.draws, &sgp->beliefs.effects);
 	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
@@ -133,12 +125,6 @@ static void finish(void *state)
 	free(sgp->beliefs.told_noise);
 }
 
-static double relative(const struct sgp *sgp, double objective)
-{
-	return objective_relative(sgp->problem->objective, objective,
-				  sgp->beliefs.trials.baseline_objective);
-}
-
 /*
  * Of a trial; that of the baseline for SIZE_MAX. Where the objective is noisy the fastest of many is the luckiest,
  * so that the model says how fast it is.
@@ -151,7 +137,10 @@ static double objective_at(const struct sgp *sgp, size_t index)
 	double mean;
 
 	if (index == SIZE_MAX || !(sgp->jitter > least_jitter)) {
-		return index != SIZE_MAX ? relative(sgp, beliefs->trials.list[index].objective) : 1;
+		return index != SIZE_MAX ? objective_relative(sgp->problem->objective,
+							      beliefs->trials.list[index].objective,
+							      beliefs->trials.baseline_objective)
+					 : 1;
 	}
 	options = rows_options(&beliefs->effects, beliefs->trials.list[index].config);
 	mean = latency_model_row(&beliefs->effects, options, &row);
@@ -228,6 +217,7 @@ static void fit(struct sgp *sgp)
 	draw(sgp, &losses);
 	latency_model_fit(&beliefs->latency, &beliefs->effects, &latencies, learn, sgp->jitter);
 	sgp->learnt = learn ? sgp->told : sgp->learnt;
+	sgp->fits++;
 	rows_finish(&rows);
 }
 
@@ -298,13 +288,13 @@ static void find_best(struct sgp *sgp)
 	free(certainties);
 }
 
-static void apply_score(struct sgp *sgp, const struct event *event)
+static void take_score(struct sgp *sgp, const struct event *event)
 {
 	sgp->score_asked = true;
 	sgp->score_told = event->type != EVENT_ASKED;
 	if (event->type == EVENT_TOLD) {
 		effects_take_scores(&sgp->beliefs.effects, event->scores, event->option_scores);
-		expect_some_loss(sgp);
+		effects_expect_some(&sgp->beliefs.effects);
 	}
 }
 
@@ -314,7 +304,7 @@ static bool take(struct sgp *sgp, const struct event *event)
 	int index;
 
 	if (event->kind == QUESTION_SCORE) {
-		apply_score(sgp, event);
+		take_score(sgp, event);
 		return false;
 	}
 	index = trials_apply(&sgp->beliefs.trials, event);
@@ -329,23 +319,51 @@ static bool take(struct sgp *sgp, const struct event *event)
 	return true;
 }
 
+/* Of all that was told since the last time. */
+static void think(struct sgp *sgp)
+{
+	if (sgp->news) {
+		sgp->news = false;
+		fit(sgp);
+		find_best(sgp);
+	}
+}
+
+/* The same for who may only look: what is thought follows from what was told, whenever that is. */
+static const struct sgp *thought(const void *state)
+{
+	think((struct sgp *)state);
+	return state;
+}
+
+/* Measurements from elsewhere come by the hundred, and nobody asks in between. */
 static void apply(void *state, const struct event *event)
 {
-	sgp_catch_up(state, event, 1);
+	struct sgp *sgp = state;
+	bool awaited = trials_awaits(&sgp->beliefs.trials, event);
+
+	if (event->type == EVENT_ASKED) {
+		think(sgp);
+	}
+	sgp->news = take(sgp, event) || sgp->news;
+	if (event->type == EVENT_TOLD && awaited) {
+		think(sgp);
+	}
 }
 
 void sgp_catch_up(void *state, const struct event *events, size_t count)
 {
 	struct sgp *sgp = state;
-	bool news = false;
 
 	for (size_t i = 0; i < count; i++) {
-		news = take(sgp, &events[i]) || news;
+		sgp->news = take(sgp, &events[i]) || sgp->news;
 	}
-	if (news) {
-		fit(sgp);
-		find_best(sgp);
-	}
+	think(sgp);
+}
+
+size_t sgp_fits(const void *state)
+{
+	return ((const struct sgp *)state)->fits;
 }
 
 /* Again, to find out how sure it is; NULL when nothing is in doubt. */
@@ -369,24 +387,6 @@ static struct config *near_copy(const struct sgp *sgp)
 	return sgp->beliefs.trials.count % COPY_EVERY == 0 && is_in_doubt(sgp)
 		       ? near_copy_make(&sgp->beliefs, sgp->candidate)
 		       : NULL;
-}
-
-/* NULL when it is not its turn, or was asked. */
-static struct config *safeguard(const struct sgp *sgp)
-{
-	size_t late = sgp->told >= SAFEGUARD_AFTER ? sgp->told - SAFEGUARD_AFTER : 1;
-	struct config *config;
-
-	if (sgp->met || late % 2 != 0 || late / 2 > 20) {
-		return NULL;
-	}
-	config = fall_back_config(&sgp->beliefs.effects, &sgp->beliefs.loss,
-				  (size_t)1 << (late / 2));
-	if (config_set_has(&sgp->beliefs.trials.seen, config)) {
-		config_destroy(config);
-		config = NULL;
-	}
-	return config;
 }
 
 /*
@@ -427,7 +427,7 @@ static bool open_with(const struct sgp *sgp, struct question *out)
 
 static enum step next(const void *state, struct rng rng, struct question *out)
 {
-	const struct sgp *sgp = state;
+	const struct sgp *sgp = thought(state);
 	double score = INFINITY;
 
 	if (sgp->score_asked && !sgp->score_told) {
@@ -448,7 +448,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		return STEP_ASK;
 	}
 	out->stage = "safeguard";
-	out->config = safeguard(sgp);
+	out->config = fall_back_late(&sgp->beliefs, sgp->told, sgp->met);
 	if (out->config == NULL) {
 		out->stage = "repeat";
 		out->config = repeat(sgp);
@@ -476,14 +476,14 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 static int64_t choose(const void *state)
 {
-	const struct sgp *sgp = state;
+	const struct sgp *sgp = thought(state);
 
 	return sgp->accepted != SIZE_MAX ? sgp->beliefs.trials.list[sgp->accepted].trial : 0;
 }
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 7,
+	.version = 8,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",

@@ -93,7 +93,12 @@ static void work_ask(void *arg)
 	struct ask *ask = arg;
 
 	ask->complete = strategy_catch_up(&ask->run->job->strategy, &ask->run->hurry);
-	if (!ask->complete || ask->place < 0) {
+	if (!ask->complete) {
+		return;
+	}
+	if (ask->place < 0) {
+		/* The loop asks for it soon, when it is known. */
+		(void)strategy_choice(&ask->run->job->strategy);
 		return;
 	}
 	ask->step = strategy_next(&ask->run->job->strategy, &ask->question);

@@ -422,6 +422,15 @@ void effects_expect(struct effects *effects, double exponent, double scale)
 	}
 }
 
+void effects_expect_some(struct effects *effects)
+{
+	uint16_t *options = mem_new(effects->op_count, sizeof(*options));
+	double loss = effects_loss(effects, options);
+
+	effects_expect(effects, 1, loss > 0 ? 3 / loss : 1);
+	free(options);
+}
+
 bool effects_tag_is_width(const struct effects *effects, size_t tag)
 {
 	return !effects->first_rules && tag < effects->tag_count &&

@@ -48,6 +48,8 @@ void effects_ask_scores(const struct effects *effects, const struct problem *pro
 void effects_take_scores(struct effects *effects, const double *scores, const double *options);
 /* Sets the expected losses: scale * (score^exponent * factor), with a floor. */
 void effects_expect(struct effects *effects, double exponent, double scale);
+/* Before anything is measured: the default loses three times what may be lost. */
+void effects_expect_some(struct effects *effects);
 
 /* The selection that a config is; `ret_options` has space->dimension_count elements. */
 void effects_options(const struct effects *effects, const struct config *config,

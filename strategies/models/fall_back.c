@@ -5,6 +5,11 @@
 #include "base/mem.h"
 #include "strategies/models/loss_model.h"
 
+enum {
+	LATE_AFTER = 4, /* trials without a feasible one */
+	MOST_DOUBLINGS = 20,
+};
+
 struct sensitive {
 	double loss;
 	uint32_t op;
@@ -42,5 +47,21 @@ struct config *fall_back_config(const struct effects *effects, const struct line
 	free(list);
 	free(losses);
 	free(options);
+	return config;
+}
+
+struct config *fall_back_late(const struct beliefs *beliefs, size_t told, bool met)
+{
+	size_t late = told >= LATE_AFTER ? told - LATE_AFTER : 1;
+	struct config *config;
+
+	if (met || late % 2 != 0 || late / 2 > MOST_DOUBLINGS) {
+		return NULL;
+	}
+	config = fall_back_config(&beliefs->effects, &beliefs->loss, (size_t)1 << (late / 2));
+	if (config_set_has(&beliefs->trials.seen, config)) {
+		config_destroy(config);
+		config = NULL;
+	}
 	return config;
 }

@@ -192,6 +192,18 @@ static void take_repeat(struct trials *trials, struct repeat *repeat, const stru
 	trial->feasible = trial->first_feasible && trial->margin >= -least_margin;
 }
 
+bool trials_awaits(const struct trials *trials, const struct event *event)
+{
+	const struct repeat *repeat = find_repeat(trials, event);
+	int index;
+
+	if (event->kind != QUESTION_EVALUATE || repeat != NULL) {
+		return repeat == NULL || !repeat->told;
+	}
+	index = find(trials, event->config);
+	return index != TRIALS_NONE && trials->list[index].state == KNOWN_OUT;
+}
+
 int trials_apply(struct trials *trials, const struct event *event)
 {
 	struct repeat *repeat;

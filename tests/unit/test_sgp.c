@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "bench/qp1.h"
 #include "search_kit.h"
+#include "strategies/sgp.h"
 
 static const struct qp1 *qp1;
 static struct space *space;
@@ -177,6 +178,82 @@ static struct event told_elsewhere(int64_t trial, const struct config *config)
 			      .feasible = true,
 			      .margin = 0.99,
 			      .objective = 0.9};
+}
+
+static struct event imported(struct search *search, int64_t trial, uint64_t seed,
+			     struct config **ret_config)
+{
+	struct rng rng = rng_make(seed, RNG_SEARCH, (uint64_t)trial);
+	size_t count = search->space->dimension_count;
+	uint16_t *choices = mem_new(count, sizeof(*choices));
+	struct search_result result = {.failed = false};
+	struct event event;
+
+	for (size_t d = 0; d < count; d++) {
+		choices[d] = (uint16_t)rng_below(&rng, space_choices(search->space, d));
+	}
+	evaluate(choices, count, &result);
+	*ret_config = config_create(search->space, choices);
+	free(choices);
+	event = told_elsewhere(trial, *ret_config);
+	event.margin = result.margin;
+	event.objective = result.objective;
+	event.feasible = result.margin >= 0;
+	return event;
+}
+
+/*
+ * Hundreds of measurements from elsewhere are thought about once, when somebody asks: live and in a replay, which
+ * tells of the same events and asks nothing. What is asked then is the same, however often was looked.
+ */
+Test(sgp, thinks_once_of_what_was_measured_elsewhere)
+{
+	enum { IMPORTS = 200, AFTER = 3 };
+	static const struct qp1_hints nothing = {0};
+	struct config *configs[IMPORTS];
+	struct event events[IMPORTS];
+	struct search live, again;
+	struct qp1 problem;
+	size_t fits;
+
+	qp1_init(&problem, 20, 70);
+	qp1 = &problem;
+	space = qp1_space(&problem, &nothing);
+	search_init(&live, space, "sgp", 70, NULL);
+	search_init(&again, space, "sgp", 70, NULL);
+	fits = sgp_fits(live.strategy.state);
+	for (size_t i = 0; i < IMPORTS; i++) {
+		events[i] = imported(&live, (int64_t)(1000 + i), 70, &configs[i]);
+		strategy_apply(&live.strategy, &events[i]);
+	}
+	cr_expect_eq(sgp_fits(live.strategy.state), fits);
+	search_run(&live, AFTER, evaluate);
+	cr_expect_eq(sgp_fits(live.strategy.state), fits + 1 + AFTER);
+	for (size_t i = 0; i < IMPORTS; i++) {
+		strategy_apply(&again.strategy, &events[i]);
+	}
+	for (size_t i = 0; i < AFTER; i++) {
+		struct event asked = {.type = EVENT_ASKED,
+				      .trial = (int64_t)i + 1,
+				      .kind = QUESTION_EVALUATE,
+				      .config = live.asked[i].config};
+
+		strategy_apply(&again.strategy, &asked);
+		again.asked = mem_grow(again.asked, i + 1, sizeof(*again.asked));
+		again.asked[again.asked_count++] =
+			(struct question){.config = config_copy(live.asked[i].config)};
+		search_tell(&again, i + 1, evaluate);
+	}
+	cr_expect_eq(sgp_fits(again.strategy.state), fits + 1 + AFTER);
+	cr_assert(search_ask(&live) && search_ask(&again));
+	cr_expect(config_equal(live.asked[AFTER].config, again.asked[AFTER].config));
+	search_finish(&live);
+	search_finish(&again);
+	for (size_t i = 0; i < IMPORTS; i++) {
+		config_destroy(configs[i]);
+	}
+	space_destroy(space);
+	qp1_finish(&problem);
 }
 
 /* Only the answer to the question that is out says something about the budget that it came from. */
