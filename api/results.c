@@ -227,7 +227,7 @@ static char *make_sensitivity(struct call *call, const struct store_rows *rows)
 	char *text;
 
 	sensitivity_learn(sensitivity);
-	text = json_text_last(sensitivity_json(sensitivity));
+	text = sensitivity_text(sensitivity);
 	sensitivity_destroy(sensitivity);
 	return text;
 }

@@ -1,8 +1,12 @@
 #include "tuner/sensitivity.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "strategies/models/posterior.h"
 #include "job/spec/codec_changes.h"
@@ -22,7 +26,7 @@ struct sensitivity {
 	const struct spec *spec;
 	const struct space *space;
 	json_t *baseline;        /* owned */
-	json_t **items;          /* by operator; NULL for those that cannot be quantized; owned */
+	json_t **items;          /* what was found of each operator; NULL: nothing; owned */
 	struct map ops;          /* as codec_ops_init() has them */
 	struct answered *trials; /* owned */
 	size_t trial_count;
@@ -45,22 +49,31 @@ static void make_items(struct sensitivity *s)
 	s->first = mem_new(space->op_count + 1, sizeof(*s->first));
 	codec_ops_init(&s->ops, space);
 	for (size_t i = 0; i < space->op_count; i++) {
-		const struct space_op *op = &space->ops[i];
-
 		s->scores[i] = NAN;
 		s->first[i + 1] = s->first[i] + space_kind(space, i)->count;
-		if (mode_is_quantized(space_kind(space, i)->choices[0].mode)) {
-			s->items[i] =
-				json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "op",
-					  op->name, "type", space->capability.types[op->type],
-					  "method", "score", "precision", "trial", "base",
-					  "accuracy_change", "latency_change_ms");
-		}
 	}
 	s->option_scores = mem_new(s->first[space->op_count], sizeof(*s->option_scores));
 	for (uint32_t o = 0; o < s->first[space->op_count]; o++) {
 		s->option_scores[o] = NAN;
 	}
+}
+
+static bool is_quantized(const struct space *space, size_t op)
+{
+	return mode_is_quantized(space_kind(space, op)->choices[0].mode);
+}
+
+static json_t *nothing_found(void)
+{
+	return json_pack("{s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "method", "score", "precision",
+			 "trial", "base", "accuracy_change", "latency_change_ms");
+}
+
+/* Borrowed. */
+static json_t *item_of(struct sensitivity *s, size_t op)
+{
+	s->items[op] = s->items[op] != NULL ? s->items[op] : nothing_found();
+	return s->items[op];
 }
 
 static bool is_null(const json_t *item, const char *member)
@@ -86,7 +99,7 @@ static void read_scores(struct sensitivity *s, const json_t *event)
 	json_object_foreach(scores, name, score) {
 		intptr_t m = map_get(&s->ops, name, -1);
 		size_t op = m >= 0 ? s->space->members[m].op : 0;
-		json_t *item = m >= 0 ? s->items[op] : NULL;
+		json_t *item = m >= 0 && is_quantized(s->space, op) ? item_of(s, op) : NULL;
 
 		if (item != NULL && is_null(item, "score")) {
 			(void)json_object_set(item, "method", json_object_get(event, "method"));
@@ -129,7 +142,7 @@ static uint32_t fallen(const struct sensitivity *s, const struct config *config)
 	for (size_t i = 0; i < config->count; i++) {
 		const struct config_change *c = &config->changes[i];
 
-		if (c->dimension < s->space->op_count && s->items[c->dimension] != NULL &&
+		if (c->dimension < s->space->op_count && is_quantized(s->space, c->dimension) &&
 		    !mode_is_quantized(
 			    space_kind(s->space, c->dimension)->choices[c->choice].mode)) {
 			op = c->dimension;
@@ -167,7 +180,7 @@ static const json_t *latency(const json_t *event)
 static void read_alone(struct sensitivity *s, const struct answered *alone)
 {
 	uint32_t op = fallen(s, alone->config);
-	json_t *item = s->items[op];
+	json_t *item = item_of(s, op);
 	const struct answered *base = NULL;
 	uint16_t choice = config_choice(alone->config, op);
 
@@ -309,72 +322,157 @@ void sensitivity_learn(struct sensitivity *s)
 	}
 }
 
-static json_t *belief_json(const struct belief *belief, double unit)
+/* What is believed has no more digits than it deserves. */
+static void add_number(struct buf *text, double value)
 {
-	return json_pack("{s:f, s:f}", "mean", belief->mean * unit, "spread",
-			 belief->spread * unit);
+	char number[32];
+
+	buf_add(text, number, (size_t)snprintf(number, sizeof(number), "%.6g", value));
+}
+
+static void add_belief(struct buf *text, const char *name, const struct belief *belief, double unit)
+{
+	buf_text(text, name);
+	buf_text(text, ":{\"mean\":");
+	add_number(text, belief->mean * unit);
+	buf_text(text, ",\"spread\":");
+	add_number(text, belief->spread * unit);
+	buf_text(text, "}");
+}
+
+/* Texts that many operators share: the settings of each choice of each kind, as the beginning of an object; made
+ * when first needed. */
+struct settings {
+	const struct space *space;
+	size_t *first; /* of each kind */
+	char **texts;
+	size_t count;
+	char *nothing; /* what stands for what was not found */
+};
+
+static void settings_init(struct settings *settings, const struct space *space)
+{
+	settings->space = space;
+	settings->first = mem_new(space->kind_count, sizeof(*settings->first));
+	settings->count = 0;
+	settings->nothing = json_text_last(nothing_found());
+	for (size_t k = 0; k < space->kind_count; k++) {
+		settings->first[k] = settings->count;
+		settings->count += space->kinds[k].count;
+	}
+	settings->texts = mem_new(settings->count, sizeof(*settings->texts));
+}
+
+static void settings_finish(struct settings *settings)
+{
+	for (size_t i = 0; i < settings->count; i++) {
+		free(settings->texts[i]);
+	}
+	free(settings->texts);
+	free(settings->first);
+	free(settings->nothing);
+}
+
+static const char *settings_of(struct settings *settings, size_t op, uint16_t choice)
+{
+	char **text = &settings->texts[settings->first[settings->space->ops[op].kind] + choice];
+
+	if (*text == NULL) {
+		struct choice resolved = space_resolve(settings->space, op, choice, NULL);
+
+		*text = json_text_last(codec_choice_json(settings->space, &resolved));
+		(*text)[strlen(*text) - 1] = '\0';
+	}
+	return *text;
 }
 
 /* What is believed of each option of an operator, in the order of GET .../space. */
-static json_t *options_json(const struct sensitivity *s, size_t op)
+static void add_options(const struct sensitivity *s, size_t op, struct settings *settings,
+			struct buf *text)
 {
-	const struct kind *kind = space_kind(s->space, op);
 	const struct posterior *p = s->posterior;
 	double baseline_ms = json_number_value(latency(s->baseline));
-	json_t *options = json_array();
 
-	for (size_t i = 0; i < kind->count; i++) {
-		uint32_t o = p->first[op] + (uint32_t)i;
-		struct choice choice = space_resolve(s->space, op, (uint16_t)i, NULL);
-		json_t *option = codec_choice_json(s->space, &choice);
+	for (uint16_t i = 0; i < space_kind(s->space, op)->count; i++) {
+		uint32_t o = p->first[op] + i;
 		double score = s->option_scores[s->first[op] + i];
 
-		(void)json_object_set_new(option, "score",
-					  isnan(score) ? json_null() : json_real(score));
-		(void)json_object_set_new(option, "loss", belief_json(&p->losses[o], 1));
-		(void)json_object_set_new(option, "latency_change_ms",
-					  p->latencies != NULL
-						  ? belief_json(&p->latencies[o], baseline_ms)
-						  : json_null());
-		(void)json_array_append_new(options, option);
+		buf_text(text, i > 0 ? "," : "");
+		buf_text(text, settings_of(settings, op, i));
+		buf_text(text, ",\"score\":");
+		if (isnan(score)) {
+			buf_text(text, "null");
+		} else {
+			add_number(text, score);
+		}
+		add_belief(text, ",\"loss\"", &p->losses[o], 1);
+		if (p->latencies != NULL) {
+			add_belief(text, ",\"latency_change_ms\"", &p->latencies[o], baseline_ms);
+		} else {
+			buf_text(text, ",\"latency_change_ms\":null");
+		}
+		buf_text(text, "}");
 	}
-	return options;
 }
 
-/* Of a member that follows another one of its group: the same numbers under its own name. */
-static json_t *member_json(const struct sensitivity *s, size_t m)
+static void add_name(struct buf *text, const char *member, const char *name)
+{
+	buf_text(text, member);
+	buf_json_string(text, name, strlen(name));
+}
+
+/* Members of a group that is tied have the same numbers, each under its own name. */
+static void add_item(const struct sensitivity *s, size_t m, struct settings *settings,
+		     struct buf *text)
 {
 	const struct space_member *member = &s->space->members[m];
-	json_t *item = json_copy(s->items[member->op]);
+	const json_t *found = s->items[member->op];
+	char *rest = found != NULL ? json_text(found) : mem_dup(settings->nothing);
 
-	if (space_follows(s->space, m)) {
-		(void)json_object_update_new(
-			item, json_pack("{s:s, s:s, s:s}", "op", member->name, "type",
-					s->space->capability.types[member->type], "tied_to",
-					s->space->ops[member->op].name));
+	add_name(text, "{\"op\":", member->name);
+	add_name(text, ",\"type\":", s->space->capability.types[member->type]);
+	buf_text(text, ",");
+	buf_add(text, rest + 1, strlen(rest) - 2);
+	buf_text(text, s->posterior != NULL ? ",\"options\":[" : ",\"options\":null");
+	if (s->posterior != NULL) {
+		add_options(s, member->op, settings, text);
+		buf_text(text, "]");
 	}
-	return item;
+	if (space_follows(s->space, m)) {
+		add_name(text, ",\"tied_to\":", s->space->ops[member->op].name);
+	}
+	buf_text(text, "}");
+	free(rest);
 }
 
-json_t *sensitivity_json(struct sensitivity *s)
+char *sensitivity_text(const struct sensitivity *s)
 {
-	json_t *items = json_array(), *model = json_null();
+	struct settings settings;
+	struct buf text;
+	bool first = true;
 
-	for (size_t i = 0; i < s->space->op_count; i++) {
-		if (s->items[i] != NULL) {
-			(void)json_object_set_new(s->items[i], "options",
-						  s->posterior != NULL ? options_json(s, i)
-								       : json_null());
-		}
-	}
+	settings_init(&settings, s->space);
+	buf_init(&text, SIZE_MAX / 2);
+	buf_text(&text, "{\"items\":[");
 	for (size_t m = 0; m < s->space->member_count; m++) {
-		if (s->items[s->space->members[m].op] != NULL) {
-			(void)json_array_append_new(items, member_json(s, m));
+		if (is_quantized(s->space, s->space->members[m].op)) {
+			buf_text(&text, first ? "" : ",");
+			add_item(s, m, &settings, &text);
+			first = false;
 		}
 	}
+	buf_text(&text, "],\"model\":");
 	if (s->posterior != NULL) {
-		model = json_pack("{s:I, s:f}", "trials", (json_int_t)s->finding_count,
-				  "loss_noise", s->posterior->loss_noise);
+		buf_printf(&text, "{\"trials\":%zu,\"loss_noise\":", s->finding_count);
+		add_number(&text, s->posterior->loss_noise);
+		buf_text(&text, "},\"next\":null}");
+	} else {
+		buf_text(&text, "null,\"next\":null}");
 	}
-	return json_pack("{s:o, s:o, s:n}", "items", items, "model", model, "next");
+	settings_finish(&settings);
+	if (text.failed) {
+		buf_finish(&text);
+		return NULL;
+	}
+	return buf_take(&text, NULL);
 }

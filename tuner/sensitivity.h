@@ -23,8 +23,8 @@ void sensitivity_learn(struct sensitivity *sensitivity);
  * The document of GET .../sensitivity. For each operator that can be quantized: the first score that
  * it was given; what changed, in accuracy and latency, when it was in high precision alone, against
  * the trial that differs in nothing else; and what is believed of each of its options. Any thread.
- * New reference.
+ * Its text; the caller frees. NULL without memory.
  */
-json_t *sensitivity_json(struct sensitivity *sensitivity);
+char *sensitivity_text(const struct sensitivity *sensitivity);
 
 #endif

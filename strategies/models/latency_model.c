@@ -135,7 +135,7 @@ static void learn_all(struct linear *model, const struct effects *effects,
 		model->variances[GROUP_BORDER] = borders[i / 3 % 3];
 		model->variances[GROUP_BORDERS] = borders[i / 3 % 3];
 		model->noise = noises[i / 9];
-		linear_fit(model);
+		linear_try(model);
 		if (linear_evidence(model) > best) {
 			best = linear_evidence(model);
 			chosen[0] = model->variances[GROUP_OP];

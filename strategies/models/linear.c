@@ -12,7 +12,7 @@ static const double jitter = 1e-9;
 void linear_row_add(struct linear_row *row, uint32_t feature, double value)
 {
 	if (row->count == row->capacity) {
-		row->capacity = row->capacity > 0 ? 2 * row->capacity : 64;
+		row->capacity = row->capacity > 0 ? 2 * row->capacity : 8;
 		row->features = mem_grow(row->features, row->capacity, sizeof(*row->features));
 		row->values = mem_grow(row->values, row->capacity, sizeof(*row->values));
 	}
@@ -197,7 +197,7 @@ static double kernel(const struct linear *linear, size_t r, size_t k)
 	return sum;
 }
 
-void linear_fit(struct linear *linear)
+void linear_try(struct linear *linear)
 {
 	size_t n = linear->row_count;
 	double more = 0;
@@ -228,6 +228,11 @@ void linear_fit(struct linear *linear)
 		memcpy(linear->alpha, linear->residuals, n * sizeof(*linear->alpha));
 		linalg_solve(linear->factor, n, n, linear->alpha);
 	}
+}
+
+void linear_fit(struct linear *linear)
+{
+	linear_try(linear);
 	memcpy(linear->weights, linear->means, linear->feature_count * sizeof(*linear->weights));
 	spread(linear, linear->alpha, linear->weights);
 }
@@ -280,13 +285,14 @@ static double prior_variance(const struct linear *linear, const struct linear_ro
 void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
 		       double *ret)
 {
-	enum { BLOCK = 1024 };
+	enum { BLOCK_CELLS = 512 * 1024, LEAST_BLOCK = 1024 };
 	size_t n = linear->row_count;
+	size_t block = n * LEAST_BLOCK < BLOCK_CELLS ? BLOCK_CELLS / (n + 1) : LEAST_BLOCK;
 	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
-	double *cross = mem_new(BLOCK * n, sizeof(*cross));
+	double *cross = mem_new((block < count ? block : count) * n, sizeof(*cross));
 
-	for (size_t start = 0; start < count; start += BLOCK) {
-		size_t size = count - start < BLOCK ? count - start : BLOCK;
+	for (size_t start = 0; start < count; start += block) {
+		size_t size = count - start < block ? count - start : block;
 
 		for (size_t r = 0; r < n; r++) {
 			scatter(linear, &linear->rows[r], scratch);

@@ -56,6 +56,8 @@ void linear_add(struct linear *linear, struct linear_row *row, double value, dou
 void linear_clear(struct linear *linear);
 /* Cheap after other variances or another noise; not after other rows or factors. */
 void linear_fit(struct linear *linear);
+/* The same without weights: enough to ask for the evidence. */
+void linear_try(struct linear *linear);
 /* The logarithm of the marginal likelihood of the latest fit. */
 double linear_evidence(const struct linear *linear);
 double linear_mean(const struct linear *linear, const struct linear_row *row);

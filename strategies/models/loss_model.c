@@ -149,7 +149,7 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 			model->variances[GROUP_OP] = ops[i % 5];
 			model->variances[GROUP_OPTION] = options[i / 5 % 2];
 			model->noise = loss_noises[i / 10];
-			linear_fit(model);
+			linear_try(model);
 			evidence = linear_evidence(model) - penalties[e];
 			of_noises[i / 10] = fmax(of_noises[i / 10], evidence);
 			if (evidence > best) {
