@@ -85,10 +85,9 @@ static void take(struct front *front, const char *document, const char *changes)
 	} else if (of == NULL && !again) {
 		of = &front->list[front->count++];
 		of->trial = json_incref(trial);
-		of->config = changes != NULL ? codec_changes_parse(front->spec->space, changes)
-					     : NULL;
-		of->idle = of->config != NULL &&
-			   config_is_baseline(of->config, front->spec->space);
+		of->config =
+			changes != NULL ? codec_changes_parse(front->spec->space, changes) : NULL;
+		of->idle = of->config != NULL && config_is_baseline(of->config, front->spec->space);
 		add(of, front->spec, trial);
 	}
 	json_decref(trial);

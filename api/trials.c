@@ -90,9 +90,8 @@ static bool add_wanted(void *arg, const char *parameter, const char *value)
 
 static bool is_lowered(const struct lowered *lowered, const char *changes_text)
 {
-	struct config *config = changes_text != NULL
-					? codec_changes_parse(lowered->space, changes_text)
-					: NULL;
+	struct config *config =
+		changes_text != NULL ? codec_changes_parse(lowered->space, changes_text) : NULL;
 	uint16_t *choices = mem_new(lowered->space->dimension_count, sizeof(*choices));
 	bool all = config != NULL;
 

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "job/fold.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_changes.h"
 #include "store/query.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/world.h"

@@ -62,6 +62,7 @@ class Best(TypedDict):
     accuracy_range: Range | dict[str, Range] | None
     objective_range: Range | None
     verdict: str | None
+    tolerable_loss: NotRequired[float]
 
 
 class BestSoFar(TypedDict):
