@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "api/router.h"
@@ -45,8 +46,10 @@ enum { LARGE_BLOCK_BYTES = 256 * 1024, ARENAS = 2 };
 static void harden(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	const struct rlimit no_core = {0, 0};
 
 	(void)umask(077);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
 	/* What was large goes back to the system when it is freed, whichever thread had it. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);

@@ -48,6 +48,10 @@ class Bundle(unittest.TestCase):
             for path in re.findall(r"=> (\S+)", libraries):
                 self.assertRegex(path, r"^(/opt/n/|/lib/[^/]+/(libc|libm|libdl|librt|libpthread|libresolv)\.so)")
 
+    def test_its_programs_are_hardened(self):
+        programs = [self.root / p for p in ("bin/narrowd", "bin/narrow", "libexec/narrowd/digits-evaluator")]
+        self.assertEqual(run("tools/hardened", *map(str, programs)).count(": hardened"), 3)
+
     def test_curl_has_no_more_than_is_used(self):
         curl = (self.root / "lib" / "narrowd" / "libcurl.so.4").read_bytes()
         for name in (b"ldap_init", b"libssh2", b"nghttp2_session", b"krb5", b"psl_", b"BrotliDecoder"):
