@@ -170,6 +170,8 @@ static void start_stream(struct call *call)
 	}
 	feed->version = feed->all ? -1 : 0;
 	feed->sent_ms = clock_mono_ms();
+	request_add_header(call->request, "X-Accel-Buffering",
+			   "no"); /* or nginx would wait for more */
 	request_stream_begin(call->request, 200, "text/event-stream");
 	(void)request_stream_write(call->request, retry, strlen(retry));
 	read_events(call);
