@@ -9,6 +9,7 @@
 #include "api/router.h"
 #include "base/json.h"
 #include "daemon/arguments.h"
+#include "daemon/bench.h"
 #include "daemon/demo.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
@@ -78,7 +79,7 @@ static bool print_text(int *argc, char **argv)
 
 /* What the arguments ask for besides settings. */
 struct wish {
-	bool check_config, print_config, check_database;
+	bool check_config, print_config, check_database, bench;
 	const char *destination; /* of a backup, or NULL */
 	struct token_command token;
 };
@@ -88,6 +89,7 @@ static int take_wish(int *argc, char **argv, struct wish *ret, struct err *reter
 	ret->check_config = arguments_flag(argc, argv, "--check-config");
 	ret->print_config = arguments_flag(argc, argv, "--print-config");
 	ret->destination = arguments_command(argc, argv, "backup", 2);
+	ret->bench = arguments_command(argc, argv, "bench", 1) != NULL;
 	ret->check_database = arguments_command(argc, argv, "check", 1) != NULL;
 	return token_take(argc, argv, &ret->token, reterr);
 }
@@ -102,6 +104,9 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 	}
 	if (wish->destination != NULL) {
 		return store_backup(options->data_dir, wish->destination, reterr);
+	}
+	if (wish->bench) {
+		return bench_run(options->data_dir, reterr);
 	}
 	if (wish->check_database) {
 		return check_database(options->data_dir, reterr);

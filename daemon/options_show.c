@@ -10,7 +10,7 @@
 void options_help(FILE *out)
 {
 	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
-			   "       narrowd [SETTING]... backup DEST | check\n"
+			   "       narrowd [SETTING]... backup DEST | check | bench\n"
 			   "       narrowd [SETTING]... token create|list|revoke ...\n"
 			   "       narrowd demo\n"
 			   "       narrowd --help | --version | --check-config | --print-config | "
