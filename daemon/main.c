@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "daemon/arguments.h"
 #include "daemon/backup.h"
+#include "daemon/bench.h"
 #include "daemon/demo.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
@@ -79,7 +80,7 @@ static bool print_text(int *argc, char **argv)
 
 /* What the arguments ask for besides settings. */
 struct wish {
-	bool check_config, print_config, check_database;
+	bool check_config, print_config, check_database, bench;
 	struct backup_command backup;
 	struct token_command token;
 };
@@ -90,6 +91,7 @@ static int take_wish(int *argc, char **argv, struct wish *ret, struct err *reter
 
 	ret->check_config = arguments_flag(argc, argv, "--check-config");
 	ret->print_config = arguments_flag(argc, argv, "--print-config");
+	ret->bench = arguments_command(argc, argv, "bench", 1) != NULL;
 	ret->check_database = arguments_command(argc, argv, "check", 1) != NULL;
 	return rc == 0 ? token_take(argc, argv, &ret->token, reterr) : rc;
 }
@@ -104,6 +106,9 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 	}
 	if (wish->backup.destination != NULL || wish->backup.source != NULL) {
 		return backup_run(&wish->backup, options->data_dir, reterr);
+	}
+	if (wish->bench) {
+		return bench_run(options->data_dir, reterr);
 	}
 	if (wish->check_database) {
 		return check_database(options->data_dir, reterr);

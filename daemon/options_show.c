@@ -11,7 +11,8 @@ void options_help(FILE *out)
 {
 	(void)fprintf(out,
 		      "Usage: narrowd [--config FILE] [SETTING]...\n"
-		      "       narrowd [SETTING]... backup DEST [--keep N] | restore FILE | check\n"
+		      "       narrowd [SETTING]... backup DEST [--keep N] | restore FILE\n"
+		      "       narrowd [SETTING]... check | bench\n"
 		      "       narrowd [SETTING]... token create|list|revoke ...\n"
 		      "       narrowd demo\n"
 		      "       narrowd --help | --version | --check-config | --print-config | "

@@ -97,7 +97,7 @@ SYSTEM = set(
     assert.h ctype.h dirent.h endian.h errno.h fcntl.h float.h getopt.h ifaddrs.h inttypes.h
     limits.h locale.h math.h netdb.h poll.h pthread.h pwd.h signal.h stdarg.h stdatomic.h
     stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h threads.h time.h
-    unistd.h malloc.h sysexits.h fenv.h complex.h
+    unistd.h malloc.h ftw.h sysexits.h fenv.h complex.h
     """.split()
 )
 SYSTEM_FOLDERS = ("sys/", "netinet/", "arpa/", "linux/", "net/")

@@ -23,7 +23,7 @@ BUILD = pathlib.Path(os.environ["NARROWD_BIN"]).parent.parent
 # Blocks that are not run, by page. One more is a decision to be made here.
 NOT_RUN = {
     "README.md": 1,
-    "CONTRIBUTING.md": 4,
+    "CONTRIBUTING.md": 5,
     "docs/getting-started.md": 1,
     "docs/operating.md": 2,
     "docs/plugins.md": 1,
