@@ -1,8 +1,10 @@
 #include "cli/cli.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -11,7 +13,7 @@
 /* What the type of every refusal of narrowd begins with. */
 #define PROBLEM_TYPE "urn:narrowd:problem:"
 
-enum { OK_FIRST = 200, OK_LAST = 299 };
+enum { OK_FIRST = 200, OK_LAST = 299, PAGE_MAX = 1000 };
 
 static const struct json_limits limits = {
 	.max_bytes = (size_t)1 << 30,
@@ -99,9 +101,31 @@ enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer)
 	return CLI_OK;
 }
 
+/* A terminal gets no control characters. */
+static void print_text(const char *text, size_t length)
+{
+	if (isatty(STDOUT_FILENO) == 1) {
+		char *safe = text_safe(text);
+
+		(void)fputs(safe, stdout);
+		free(safe);
+	} else {
+		(void)fwrite(text, 1, length, stdout);
+	}
+}
+
+void cli_print_json(const json_t *value)
+{
+	char *text = json_text(value);
+
+	print_text(text, strlen(text));
+	(void)putchar('\n');
+	free(text);
+}
+
 void cli_print(const struct client_reply *reply)
 {
-	(void)fwrite(reply->body, 1, reply->length, stdout);
+	print_text(reply->body, reply->length);
 	if (reply->length > 0 && reply->body[reply->length - 1] != '\n') {
 		(void)putchar('\n');
 	}
@@ -157,57 +181,189 @@ enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, con
 	return code;
 }
 
-/* One page, printed when `add` is NULL; *ret_next is the cursor of the next one, NULL after the last. */
-static enum cli_exit ask_page(struct cli *cli, const char *path, char **ret_next,
-			      void (*add)(void *arg, const json_t *item), void *arg)
+static enum cli_exit ask_page(struct cli *cli, const char *path, struct client_reply *ret_reply,
+			      json_t **ret_page)
 {
-	struct client_reply reply;
-	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
-	json_t *page = NULL, *item;
-	const char *next;
-	size_t i;
+	enum cli_exit code = cli_call(cli, "GET", path, NULL, ret_reply);
 
-	*ret_next = NULL;
-	if (code != CLI_OK) {
-		return code;
-	}
-	code = cli_parse(&reply, &page);
-	if (code == CLI_OK && add == NULL) {
-		cli_print(&reply);
-	} else if (code == CLI_OK) {
-		json_array_foreach(json_object_get(page, "items"), i, item) {
-			add(arg, item);
+	*ret_page = NULL;
+	if (code == CLI_OK) {
+		code = cli_parse(ret_reply, ret_page);
+		if (code != CLI_OK) {
+			client_reply_finish(ret_reply);
 		}
 	}
-	next = json_string_value(json_object_get(page, "next"));
-	*ret_next = next != NULL ? client_escape(next) : NULL;
-	json_decref(page);
-	client_reply_finish(&reply);
+	return code;
+}
+
+/* The path of the next page, which the caller frees; NULL after the last. */
+static char *next_path(const char *path, const json_t *page)
+{
+	const char *next = json_string_value(json_object_get(page, "next"));
+	char *cursor, *target;
+
+	if (next == NULL) {
+		return NULL;
+	}
+	cursor = client_escape(next);
+	target = mem_printf("%s%ccursor=%s", path, strchr(path, '?') != NULL ? '&' : '?', cursor);
+	free(cursor);
+	return target;
+}
+
+/* What is to be done with the items of a list. */
+struct sink {
+	void (*add)(void *arg, const json_t *item); /* NULL: a line of JSON for each */
+	void *arg;
+	size_t left;   /* so many more */
+	json_t *items; /* gathers them instead, or NULL */
+};
+
+static void put(struct sink *sink, json_t *item)
+{
+	if (sink->left == 0) {
+		return;
+	}
+	sink->left--;
+	if (sink->items != NULL) {
+		(void)json_array_append(sink->items, item);
+	} else if (sink->add != NULL) {
+		sink->add(sink->arg, item);
+	} else {
+		cli_print_json(item);
+	}
+}
+
+/* Until the last page or the limit; a first page that is all is printed as it came when they are gathered. */
+static enum cli_exit drain(struct cli *cli, const char *path, struct sink *sink)
+{
+	char *target = mem_dup(path);
+	bool first = true;
+	enum cli_exit code = CLI_OK;
+
+	while (code == CLI_OK && target != NULL && sink->left > 0) {
+		struct client_reply reply;
+		json_t *page, *item;
+		size_t i;
+
+		code = ask_page(cli, target, &reply, &page);
+		free(target);
+		target = NULL;
+		if (code != CLI_OK) {
+			break;
+		}
+		target = next_path(path, page);
+		if (first && sink->items != NULL && target == NULL) {
+			cli_print(&reply);
+			sink->left = 0;
+		}
+		json_array_foreach(json_object_get(page, "items"), i, item) {
+			put(sink, item);
+		}
+		first = false;
+		client_reply_finish(&reply);
+		json_decref(page);
+	}
+	free(target);
 	return code;
 }
 
 enum cli_exit cli_each(struct cli *cli, const char *path,
 		       void (*add)(void *arg, const json_t *item), void *arg)
 {
-	char separator = strchr(path, '?') != NULL ? '&' : '?';
-	char *next = NULL;
-	enum cli_exit code;
+	struct sink sink = {.add = add, .arg = arg, .left = SIZE_MAX};
 
-	do {
-		char *target = next == NULL ? mem_dup(path)
-					    : mem_printf("%s%ccursor=%s", path, separator, next);
-
-		free(next);
-		code = ask_page(cli, target, &next, add, arg);
-		free(target);
-	} while (code == CLI_OK && next != NULL);
-	return code;
+	return drain(cli, path, &sink);
 }
 
-enum cli_exit cli_pages(struct cli *cli, const char *path,
+/* Adds "NAME=VALUE" to a path; frees that. */
+static char *with_query(char *path, const char *name, const char *value)
+{
+	char *escaped = client_escape(value);
+	char *longer =
+		mem_printf("%s%c%s=%s", path, strchr(path, '?') != NULL ? '&' : '?', name, escaped);
+
+	free(escaped);
+	free(path);
+	return longer;
+}
+
+static char *filtered_path(const struct cli *cli, const char *path)
+{
+	static const struct {
+		enum cli_option option;
+		const char *name;
+	} filters[] = {
+		{OPTION_STATE, "state"}, {OPTION_NAME, "name"},   {OPTION_STAGE, "stage"},
+		{OPTION_KIND, "kind"},   {OPTION_ORDER, "order"}, {OPTION_TYPE, "type"},
+	};
+	const char *label = cli->options[OPTION_LABEL];
+	char *longer = mem_dup(path);
+
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		if (cli->options[filters[i].option] != NULL) {
+			longer = with_query(longer, filters[i].name,
+					    cli->options[filters[i].option]);
+		}
+	}
+	if (cli->options[OPTION_FEASIBLE] != NULL) {
+		longer = with_query(longer, "feasible", "true");
+	}
+	if (label != NULL) {
+		size_t length = strcspn(label, "=");
+		char *key = mem_dup_n(label, length), *escaped = client_escape(key);
+		char *name = mem_printf("label.%s", escaped);
+
+		longer = with_query(longer, name, label + length + (label[length] == '='));
+		free(name);
+		free(escaped);
+		free(key);
+	}
+	return longer;
+}
+
+/* What --limit says; SIZE_MAX without it, 0 when it is no number. */
+static size_t limit_of(const struct cli *cli)
+{
+	const char *text = cli->options[OPTION_LIMIT];
+	char *end = NULL;
+	unsigned long long limit = text != NULL ? strtoull(text, &end, 10) : SIZE_MAX;
+
+	return text != NULL && (text[0] < '0' || text[0] > '9' || *end != '\0') ? 0 : (size_t)limit;
+}
+
+enum cli_exit cli_pages(struct cli *cli, const char *path, bool paged,
 			void (*add)(void *arg, const json_t *item), void *arg)
 {
-	return cli_each(cli, path, cli->options[OPTION_JSON] != NULL ? NULL : add, arg);
+	bool lines = cli->options[OPTION_JSONL] != NULL;
+	bool json = cli->options[OPTION_JSON] != NULL;
+	struct sink sink = {.add = json ? NULL : add, .arg = arg, .left = limit_of(cli)};
+	size_t limit = sink.left;
+	char *filtered = filtered_path(cli, path);
+	enum cli_exit code;
+
+	if (limit == 0) {
+		(void)fprintf(stderr, "narrow: --limit must be a number above 0\n");
+		free(filtered);
+		return CLI_USAGE;
+	}
+	if (paged) {
+		char number[32];
+
+		(void)snprintf(number, sizeof(number), "%zu", limit < PAGE_MAX ? limit : PAGE_MAX);
+		filtered = with_query(filtered, "limit", number);
+	}
+	sink.items = json && !lines ? json_array() : NULL;
+	code = drain(cli, filtered, &sink);
+	if (code == CLI_OK && json_array_size(sink.items) > 0) {
+		json_t *page = json_pack("{s:O, s:n}", "items", sink.items, "next");
+
+		cli_print_json(page);
+		json_decref(page);
+	}
+	json_decref(sink.items);
+	free(filtered);
+	return code;
 }
 
 char *cli_job_path(const struct cli *cli, const char *rest)

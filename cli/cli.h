@@ -25,6 +25,7 @@ enum cli_option {
 	OPTION_TOKEN_FILE,
 	OPTION_CA,
 	OPTION_JSON,
+	OPTION_JSONL, /* with it OPTION_JSON is given too */
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTION_OUTPUT,
@@ -43,12 +44,29 @@ enum cli_option {
 	OPTION_REASON,
 	OPTION_DRY_RUN,
 	OPTION_TOLERABLE_LOSS,
+	OPTION_LABEL,
+	OPTION_LIMIT,
+	OPTION_ORDER,
+	OPTION_STAGE,
+	OPTION_KIND,
+	OPTION_FEASIBLE,
+	OPTION_FOLLOW,
+	OPTION_TYPE,
+	OPTION_FOR,
+	OPTION_SCOPE,
+	OPTION_OWNER,
 	OPTION_COUNT,
 };
 
+/* The daemon when neither --server nor the environment says which. */
+#define CLI_SERVER "http://127.0.0.1:8585"
+
 struct cli {
-	const char *command;               /* its name */
-	const char *argument;              /* what follows it, or NULL */
+	const char *command;  /* its name */
+	const char *argument; /* what follows it, or NULL */
+	const char *second;   /* what follows that, or NULL */
+	const char **words;   /* all of what follows it */
+	size_t word_count;
 	char *const *rest;                 /* what follows "--" for a command that runs another */
 	const char *options[OPTION_COUNT]; /* the value, "" for a flag, NULL when not given */
 	const char **sets;                 /* the values of every --set, in order */
@@ -71,8 +89,9 @@ enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, con
 /* Asks for `path` page by page and calls `add` for every item of a collection. */
 enum cli_exit cli_each(struct cli *cli, const char *path,
 		       void (*add)(void *arg, const json_t *item), void *arg);
-/* The same; with --json prints the pages as they come instead. */
-enum cli_exit cli_pages(struct cli *cli, const char *path,
+/* The same for people; with --json prints them all as one page, as it came where it was one, and with --jsonl each item
+ * as a line. Filters that were given are added to the path; `paged`: --limit, too. */
+enum cli_exit cli_pages(struct cli *cli, const char *path, bool paged,
 			void (*add)(void *arg, const json_t *item), void *arg);
 
 /* Says why on standard error: an answer that is not 2xx, CLI_UNREACHABLE when it is not narrowd's; somebody
@@ -81,6 +100,8 @@ enum cli_exit cli_refused(const struct client_reply *reply);
 enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err);
 /* The answer's JSON object, a new reference. */
 enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer);
+/* A value as one line of JSON, on standard output. */
+void cli_print_json(const json_t *value);
 /* The answer as it came, on standard output. */
 void cli_print(const struct client_reply *reply);
 

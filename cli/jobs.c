@@ -121,7 +121,7 @@ static char *note_of(const json_t *job)
 	return note != NULL ? note : job_verdict_word(job);
 }
 
-static void add_job(void *arg, const json_t *job)
+void jobs_row(void *arg, const json_t *job)
 {
 	const json_t *best = json_object_get(job, "best");
 	size_t warnings = json_array_size(json_object_get(job, "warnings"));
@@ -140,28 +140,29 @@ static void add_job(void *arg, const json_t *job)
 	table_add(table, note_of(job));
 }
 
-enum cli_exit jobs_list(struct cli *cli)
+void jobs_table(struct table *table)
 {
 	static const char *const heads[] = {"JOB",      "NAME",          "STATE",     "STRATEGY",
 					    "TRIALS",   "ACCURACY",      "OBJECTIVE", "SPEED-UP",
 					    "WARNINGS", "CREATED (UTC)", "VERDICT",   NULL};
 	static const char *const drop[] = {"CREATED (UTC)", "STRATEGY", "ACCURACY", "OBJECTIVE",
 					   "WARNINGS",      "SPEED-UP", "NAME",     NULL};
-	const char *state = cli->options[OPTION_STATE];
-	char *value = client_escape(state != NULL ? state : "");
-	char *path = mem_printf("/v1/jobs?limit=1000%s%s", state != NULL ? "&state=" : "", value);
+
+	table_init(table, "llllrrrrrll", heads);
+	table->drop = drop;
+}
+
+enum cli_exit jobs_list(struct cli *cli)
+{
 	struct table table;
 	enum cli_exit code;
 
-	table_init(&table, "llllrrrrrll", heads);
-	table.drop = drop;
-	code = cli_pages(cli, path, add_job, &table);
+	jobs_table(&table);
+	code = cli_pages(cli, "/v1/jobs", true, jobs_row, &table);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&table);
 	}
 	table_finish(&table);
-	free(path);
-	free(value);
 	return code;
 }
 
@@ -304,6 +305,68 @@ enum cli_exit jobs_control(struct cli *cli)
 	json_decref(job);
 	free(path);
 	free(rest);
+	return code;
+}
+
+enum cli_exit jobs_edit(struct cli *cli)
+{
+	json_t *edits = json_object(), *job = NULL;
+	char *path = cli_job_path(cli, ""), *body;
+	enum cli_exit code = CLI_USAGE;
+
+	if (cli->set_count == 0) {
+		(void)fprintf(stderr, "narrow: missing: --set, as in --set max_trials=200\n");
+	} else if (body_set(cli, edits)) {
+		body = json_text(edits);
+		code = cli_ask(cli, "PATCH", path, body, &job);
+		free(body);
+	}
+	if (job != NULL) {
+		char *id = text_member(job, "id");
+
+		printf("%s is changed\n", id);
+		free(id);
+	}
+	json_decref(job);
+	json_decref(edits);
+	free(path);
+	return code;
+}
+
+enum cli_exit jobs_retry(struct cli *cli)
+{
+	const char *trial = cli->options[OPTION_TRIAL];
+	char *number = client_escape(trial != NULL ? trial : "");
+	char *rest = trial != NULL ? mem_printf("/trials/%s/retry", number) : mem_dup("/retry");
+	char *path = cli_job_path(cli, rest);
+	json_t *answer;
+	enum cli_exit code = cli_ask(cli, "POST", path, "{}", &answer);
+
+	if (answer != NULL) {
+		printf("%s%s is measured again\n", trial != NULL ? "trial " : "what failed",
+		       number);
+	}
+	json_decref(answer);
+	free(path);
+	free(rest);
+	free(number);
+	return code;
+}
+
+enum cli_exit jobs_import(struct cli *cli)
+{
+	char *body = body_read(cli, cli->second), *path = cli_job_path(cli, "/trials");
+	json_t *receipt = NULL;
+	enum cli_exit code = body != NULL ? cli_ask(cli, "POST", path, body, &receipt) : CLI_USAGE;
+
+	if (receipt != NULL) {
+		printf("%lld imported, %lld skipped\n",
+		       (long long)json_integer_value(json_object_get(receipt, "imported")),
+		       (long long)json_integer_value(json_object_get(receipt, "skipped")));
+	}
+	json_decref(receipt);
+	free(path);
+	free(body);
 	return code;
 }
 

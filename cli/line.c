@@ -49,6 +49,14 @@ static double elapsed_s(const struct line *line)
 	return number_of(line->job, "budget", "elapsed_s") + (goes_on ? line->age_s : 0);
 }
 
+static bool is_confirming(const json_t *job)
+{
+	const char *stage =
+		json_string_value(json_object_get(json_object_get(job, "progress"), "stage"));
+
+	return stage != NULL && strcmp(stage, "confirm") == 0;
+}
+
 /* From the mean time of a question so far, the baseline's too; negative when nothing is known. */
 static double remaining_s(const struct line *line)
 {
@@ -63,7 +71,8 @@ static double remaining_s(const struct line *line)
 		active != NULL ? json_number_value(active) : number_of(job, "budget", "elapsed_s");
 	double remaining = -1;
 
-	if (measured > 0 && left > 0) {
+	/* In the end game the trials that are left are not going to be asked. */
+	if (measured > 0 && left > 0 && !is_confirming(job)) {
 		remaining = spent / asked * left;
 	}
 	if (timeout > 0 && (remaining < 0 || timeout - elapsed < remaining)) {

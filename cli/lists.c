@@ -10,16 +10,14 @@
 
 enum { NOTE_MAX = 4096 };
 
-typedef void (*row_fn)(void *table, const json_t *item);
-
-static enum cli_exit list(struct cli *cli, const char *path, const char *align,
-			  const char *const *heads, row_fn add)
+enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const char *align,
+			  const char *const *heads, lists_row_fn add)
 {
 	struct table table;
 	enum cli_exit code;
 
 	table_init(&table, align, heads);
-	code = cli_pages(cli, path, add, &table);
+	code = cli_pages(cli, path, paged, add, &table);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&table);
 	}
@@ -77,8 +75,19 @@ enum cli_exit lists_trials(struct cli *cli)
 {
 	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
 					    "OBJECTIVE", "MET",   "NOTE",  NULL};
-	char *path = cli_job_path(cli, "/trials?limit=1000");
-	enum cli_exit code = list(cli, path, "rllrrll", heads, add_trial);
+	char *path = cli_job_path(cli, "/trials");
+	enum cli_exit code = lists_print(cli, path, true, "rllrrll", heads, add_trial);
+
+	free(path);
+	return code;
+}
+
+enum cli_exit lists_pareto(struct cli *cli)
+{
+	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
+					    "OBJECTIVE", "MET",   "NOTE",  NULL};
+	char *path = cli_job_path(cli, "/pareto");
+	enum cli_exit code = lists_print(cli, path, false, "rllrrll", heads, add_trial);
 
 	free(path);
 	return code;
@@ -107,7 +116,7 @@ enum cli_exit lists_sensitivity(struct cli *cli)
 	static const char *const heads[] = {"OPERATOR", "TYPE",       "SCORE", "METHOD", "ALONE IN",
 					    "ACCURACY", "LATENCY MS", "LOSS",  "SPREAD", NULL};
 	char *path = cli_job_path(cli, "/sensitivity");
-	enum cli_exit code = list(cli, path, "llrllrrrr", heads, add_operator);
+	enum cli_exit code = lists_print(cli, path, false, "llrllrrrr", heads, add_operator);
 
 	free(path);
 	return code;
@@ -126,7 +135,7 @@ enum cli_exit lists_strategies(struct cli *cli)
 {
 	static const char *const heads[] = {"STRATEGY", "ORIGIN", "SUMMARY", NULL};
 
-	return list(cli, "/v1/strategies", "lll", heads, add_strategy);
+	return lists_print(cli, "/v1/strategies", false, "lll", heads, add_strategy);
 }
 
 static void add_worker(void *arg, const json_t *worker)
@@ -146,7 +155,7 @@ enum cli_exit lists_workers(struct cli *cli)
 	static const char *const heads[] = {"NAME",      "POOL",      "HOLDS", "ANSWERS",
 					    "LAST HOUR", "LAST SEEN", NULL};
 
-	return list(cli, "/v1/workers", "llrrrl", heads, add_worker);
+	return lists_print(cli, "/v1/workers", false, "llrrrl", heads, add_worker);
 }
 
 struct evaluators {
@@ -202,7 +211,7 @@ enum cli_exit lists_evaluators(struct cli *cli)
 	enum cli_exit code;
 
 	table_init(&evaluators.table, "llll", heads);
-	code = cli_pages(cli, "/v1/evaluators?limit=1000", add_evaluator, &evaluators);
+	code = cli_pages(cli, "/v1/evaluators", true, add_evaluator, &evaluators);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&evaluators.table);
 	}

@@ -1,5 +1,5 @@
 /*
- * The commands that print a collection: trials, sensitivity, strategies, evaluators.
+ * The commands that print a collection: trials, pareto, sensitivity, strategies, evaluators, workers.
  *
  * Each returns an exit code and has said on standard error what went wrong.
  */
@@ -8,7 +8,13 @@
 
 #include "cli/cli.h"
 
+typedef void (*lists_row_fn)(void *table, const json_t *item);
+
+/* A collection as a table, or as JSON; see cli_pages(). */
+enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const char *align,
+			  const char *const *heads, lists_row_fn add);
 enum cli_exit lists_trials(struct cli *cli);
+enum cli_exit lists_pareto(struct cli *cli);
 enum cli_exit lists_sensitivity(struct cli *cli);
 enum cli_exit lists_strategies(struct cli *cli);
 enum cli_exit lists_evaluators(struct cli *cli);

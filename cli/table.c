@@ -103,6 +103,37 @@ static void drop_columns(const struct table *table, size_t *widths, size_t colum
 	}
 }
 
+/* The colour of a cell that says how something is, NULL for others. */
+static const char *colour_of(const char *cell)
+{
+	static const struct {
+		const char *colour, *words[5];
+	} colours[] = {
+		{"\033[32m", {"completed", "ship", "well"}},
+		{"\033[31m", {"failed", "criterion missed"}},
+		{"\033[33m", {"paused", "keep baseline", "cancelled"}},
+		{"\033[36m", {"running", "baseline", "queued"}},
+	};
+
+	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
+		for (size_t w = 0; colours[i].words[w] != NULL; w++) {
+			if (strcmp(cell, colours[i].words[w]) == 0) {
+				return colours[i].colour;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* On a terminal that has them, unless somebody wants none (no-color.org). */
+static bool has_colours(void)
+{
+	const char *unwanted = getenv("NO_COLOR"), *kind = getenv("TERM");
+
+	return text_columns() > 0 && (unwanted == NULL || unwanted[0] == '\0') && kind != NULL &&
+	       strcmp(kind, "dumb") != 0;
+}
+
 /* Blanks are written when something follows them. */
 static void print_row(const struct table *table, char *const *cells, const size_t *widths,
 		      size_t columns)
@@ -118,7 +149,10 @@ static void print_row(const struct table *table, char *const *cells, const size_
 		pad = (int)(widths[i] - text_width(cells[i]));
 		blanks += table->align[i] == 'r' ? pad : 0;
 		if (cells[i][0] != '\0') {
-			printf("%*s%s", blanks, "", cells[i]);
+			const char *colour = has_colours() ? colour_of(cells[i]) : NULL;
+
+			printf("%*s%s%s%s", blanks, "", colour != NULL ? colour : "", cells[i],
+			       colour != NULL ? "\033[0m" : "");
 			blanks = 0;
 		}
 		blanks += (table->align[i] == 'l' ? pad : 0) + GAP;

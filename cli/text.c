@@ -64,6 +64,31 @@ char *text_clean(const char *text)
 	return copy;
 }
 
+char *text_safe(const char *text)
+{
+	struct buf buf;
+
+	buf_init(&buf, 6 * strlen(text) + 1);
+	while (*text != '\0') {
+		const unsigned char *at = (const unsigned char *)text;
+		size_t length = *at == '\n' || *at == '\t' || *at == '\r' ? 0 : control_length(at);
+		unsigned code = length == 1   ? at[0]
+				: length == 2 ? (at[0] & 0x1fU) << 6 | (at[1] & 0x3fU)
+					      : (at[0] & 0xfU) << 12;
+
+		if (length == 3) {
+			code |= (at[1] & 0x3fU) << 6 | (at[2] & 0x3fU);
+		}
+		if (length > 0) {
+			buf_printf(&buf, "\\u%04x", code);
+		} else {
+			buf_add(&buf, text, 1);
+		}
+		text += length > 0 ? length : 1;
+	}
+	return buf_take(&buf, NULL);
+}
+
 char *text_member(const json_t *object, const char *key)
 {
 	return text_clean(json_string_value(json_object_get(object, key)));

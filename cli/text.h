@@ -15,6 +15,9 @@
 /* A copy in which control characters, those that turn the direction of writing among them, are "?": a name must
  * neither move the cursor nor read as another one. NULL gives "-". */
 char *text_clean(const char *text);
+/* A copy of what has lines, JSON or not, for a terminal: of the control characters ends of lines and tabs stay, and the
+ * others become the escapes that JSON has for them. */
+char *text_safe(const char *text);
 /* The member's string, cleaned; "-" when there is none. */
 char *text_member(const json_t *object, const char *key);
 /* A number, or the numbers of an object with their names; "-" for anything else. */

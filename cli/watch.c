@@ -29,6 +29,7 @@ struct watch {
 	bool terminal;
 	bool json;
 	bool quiet;         /* prints the end alone */
+	const char *until;  /* what to wait for besides the end, or NULL */
 	bool hinted;        /* has said that nothing gains */
 	json_t *job;        /* NULL before the first answer */
 	int64_t job_at;     /* when it came, monotonic */
@@ -269,6 +270,72 @@ static void expect_interrupt(const struct cli *cli)
 	}
 }
 
+static bool has_baseline(const json_t *job)
+{
+	return json_is_object(json_object_get(job, "baseline"));
+}
+
+static bool gains(const json_t *job)
+{
+	return job_is_met(job) &&
+	       !json_is_true(json_object_get(json_object_get(job, "best"), "keep_baseline"));
+}
+
+static bool never(const json_t *job)
+{
+	(void)job;
+	return false;
+}
+
+/* What `wait --for` may wait for. */
+static const struct {
+	const char *name;
+	bool (*holds)(const json_t *job);
+} conditions[] = {
+	{"end", never}, {"baseline", has_baseline}, {"feasible", job_is_met}, {"gain", gains}};
+
+/* So many trials; -1 when the text says something else. */
+static json_int_t trials_of(const char *text)
+{
+	char *end;
+	long long trials;
+
+	if (strncmp(text, "trials=", strlen("trials=")) != 0) {
+		return -1;
+	}
+	text += strlen("trials=");
+	trials = strtoll(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0' ? trials : -1;
+}
+
+static bool is_condition(const char *until)
+{
+	bool known = trials_of(until) >= 0;
+
+	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+		known = known || strcmp(until, conditions[i].name) == 0;
+	}
+	return known;
+}
+
+/* Whether what is waited for has come, while the job goes on. */
+static bool has_come(const struct watch *watch)
+{
+	json_int_t trials = watch->until != NULL ? trials_of(watch->until) : -1;
+	const json_t *budget = json_object_get(watch->job, "budget");
+
+	if (watch->until == NULL) {
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+		if (strcmp(watch->until, conditions[i].name) == 0) {
+			return conditions[i].holds(watch->job);
+		}
+	}
+	return trials >= 0 &&
+	       json_integer_value(json_object_get(budget, "trials_measured")) >= trials;
+}
+
 /* Whether lines can be drawn anew. */
 static bool is_terminal(void)
 {
@@ -283,6 +350,7 @@ static enum cli_exit follow(struct cli *cli, bool quiet)
 		.cli = cli,
 		.json = cli->options[OPTION_JSON] != NULL,
 		.quiet = quiet,
+		.until = cli->options[OPTION_FOR],
 		.away_since = -1,
 		.etag = mem_dup(""),
 		.shown = mem_dup(""),
@@ -298,8 +366,14 @@ static enum cli_exit follow(struct cli *cli, bool quiet)
 	}
 	do {
 		code = step(&watch, path);
-	} while (code == CLI_OK && !job_is_final(watch.job) && !job_is_stuck(watch.job));
-	if (code == CLI_OK) {
+	} while (code == CLI_OK && !job_is_final(watch.job) && !job_is_stuck(watch.job) &&
+		 !has_come(&watch));
+	if (code == CLI_OK && has_come(&watch)) {
+		if (!watch.json) {
+			watch.quiet = false;
+			draw_line(&watch);
+		}
+	} else if (code == CLI_OK) {
 		if (!watch.json) {
 			print_end(&watch);
 		}
@@ -320,5 +394,14 @@ enum cli_exit watch_job(struct cli *cli)
 
 enum cli_exit watch_wait(struct cli *cli)
 {
+	const char *until = cli->options[OPTION_FOR];
+
+	if (until != NULL && !is_condition(until)) {
+		(void)fprintf(stderr,
+			      "narrow: --for takes baseline, feasible, gain, end or "
+			      "trials=N, not \"%s\"\n",
+			      until);
+		return CLI_USAGE;
+	}
 	return follow(cli, true);
 }

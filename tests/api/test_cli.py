@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import socket
 import tempfile
 import unittest
@@ -15,15 +16,32 @@ from scripted import Reply
 
 
 class Usage(CliTest):
-    def test_help_names_every_command_and_option(self):
+    def commands(self):
+        """All of them, as help lists them: those of two words, too."""
         text = self.runs(OK, "http://127.0.0.1:1", "--help")
-        named = set(re.findall(r"^  ([a-z]+)", text, re.MULTILINE))
-        expected = ("submit jobs show watch wait trials best sensitivity clone pause resume cancel"
-                    " delete export strategies space")
-        self.assertEqual(named, {*expected.split(), "init", "exclude", "include", "probe", "evaluators", "worker", "workers"})
-        for option in ("server", "json", "help", "version", "watch", "warm-start", "state",
-                       "format", "pool", "name", "ttl", "idle-exit", "set", "output", "dry-run"):
+        return re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= |$)", text, re.MULTILINE)
+
+    def test_help_names_every_command_and_option(self):
+        expected = ("submit jobs top show watch wait events trials best pareto sensitivity space clone edit pause resume"
+                    " cancel retry import exclude include delete export strategies init probe evaluators webhooks tokens"
+                    " worker workers completion")
+        pairs = [f"{thing} {verb}" for thing in ("evaluators", "webhooks", "tokens") for verb in ("add", "rm")]
+        self.assertEqual(set(self.commands()),
+                         {*expected.split(), *pairs, "evaluators probe", "webhooks test"})
+        text = "".join(self.runs(OK, "http://127.0.0.1:1", *c.split(), "--help") for c in self.commands())
+        for option in ("server", "json", "jsonl", "help", "version", "watch", "warm-start", "state", "format", "pool",
+                       "name", "ttl", "idle-exit", "set", "output", "dry-run", "label", "limit", "order", "stage", "kind",
+                       "feasible", "follow", "type", "for", "scope", "owner"):
             self.assertRegex(text, rf"(?m)^ +--{option}\b")
+
+    def test_every_help_has_an_example_that_can_be_typed(self):
+        for command in self.commands():
+            text = self.runs(OK, "http://127.0.0.1:1", *command.split(), "--help")
+            words = shlex.split(re.search(r"(?m)^example: narrow (.*)$", text)[1])
+            self.assertEqual(" ".join(words[:len(command.split())]), command)
+            at = words.index("--") if "--" in words else len(words)
+            again = self.runs(OK, "http://127.0.0.1:1", *words[:at], "--help", *words[at:])
+            self.assertEqual(again, text, words)
 
     def test_help_of_a_command(self):
         text = self.runs(OK, "http://127.0.0.1:1", "export", "--help")

@@ -44,7 +44,7 @@ class Tables(CliTest):
         jobs = [job("completed", 21, best_trial(True)), job("running", 3, best_trial(False))]
         server = self.serve({"items": jobs, "next": None})
         for columns, heads in ((200, 11), (100, 6), (80, 4), (40, 4)):
-            code, text = self.on_terminal(server, columns, "jobs")
+            code, text = self.on_terminal(server, columns, "jobs", NO_COLOR="1")
             lines = text.splitlines()
             self.assertEqual((code, len(re.split(r" {2,}", lines[0]))), (OK, heads), text)
             self.assertRegex(lines[1], rf"^{JOB} .*completed .*21/100 .*ship$")
@@ -65,10 +65,18 @@ class Tables(CliTest):
         self.assertTrue(lines[1].endswith("  places taken"), lines)
         self.assertTrue(lines[2].endswith("  no worker"), lines)
 
-    def test_json_pages_are_one_document_a_line(self):
-        server = self.serve_in_turn({"items": [1], "next": "x"}, {"items": [2], "next": None})
+    def test_a_list_in_json_is_one_document(self):
+        pages = {None: {"items": [{"a": 0.1}], "next": "x"}, "x": {"items": [{"a": 2}], "next": None}}
+        server = self.serve(lambda request: pages[request.query.get("cursor")])
         text = self.runs(OK, server, "jobs", "--json")
-        self.assertEqual([json.loads(line)["items"] for line in text.splitlines()], [[1], [2]])
+        self.assertEqual(json.loads(text), {"items": [{"a": 0.1}, {"a": 2}], "next": None})
+        text = self.runs(OK, server, "jobs", "--jsonl")
+        self.assertEqual(text, '{"a":0.1}\n{"a":2}\n')
+        single = self.serve(Reply(200, b'{"items": [ 1 ],\n "next": null, "more": 1}'))
+        self.assertEqual(self.runs(OK, single, "jobs", "--json"), '{"items": [ 1 ],\n "next": null, "more": 1}\n')
+        empty = self.serve({"items": [], "next": None})
+        self.assertEqual(json.loads(self.runs(OK, empty, "jobs", "--json")), {"items": [], "next": None})
+        self.assertEqual(self.runs(OK, empty, "jobs", "--jsonl"), "")
 
     def test_trials(self):
         told = {

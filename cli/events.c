@@ -1,0 +1,139 @@
+#include "cli/events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/job.h"
+#include "cli/text.h"
+
+enum { LINE_MAX_BYTES = 16 * 1024, OK = 200, NOT_MODIFIED = 304 };
+
+struct follower {
+	struct cli *cli;
+	json_int_t last; /* the number of the last event that was printed */
+};
+
+/* "accuracy 0.91, feasible yes": what of an event's data fits a line. */
+static void add_data(struct buf *buf, const json_t *data)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)data, name, value) {
+		char *key = text_clean(name), *text = NULL;
+
+		if (json_is_string(value)) {
+			text = text_clean(json_string_value(value));
+		} else if (json_is_boolean(value)) {
+			text = mem_dup(json_is_true(value) ? "yes" : "no");
+		} else if (json_is_number(value)) {
+			text = text_number(value);
+		}
+		if (text != NULL) {
+			buf_printf(buf, "  %s %s", key, text);
+		}
+		free(text);
+		free(key);
+	}
+}
+
+static void print_event(void *arg, const json_t *event)
+{
+	struct follower *follower = arg;
+	const json_t *trial = json_object_get(event, "trial");
+	json_int_t number = json_integer_value(json_object_get(event, "n"));
+	struct buf buf;
+
+	follower->last = number > follower->last ? number : follower->last;
+	if (follower->cli->options[OPTION_JSON] != NULL) {
+		cli_print_json(event);
+		return;
+	}
+	buf_init(&buf, LINE_MAX_BYTES);
+	text_add(&buf, "", text_time(json_string_value(json_object_get(event, "at"))), "  ");
+	text_add(&buf, "", text_member(event, "type"), "");
+	if (json_is_integer(trial)) {
+		text_add(&buf, "  trial ", text_number(trial), "");
+	}
+	add_data(&buf, json_object_get(event, "data"));
+	if (buf.bytes != NULL) {
+		printf("%s\n", buf.bytes);
+	}
+	buf_finish(&buf);
+}
+
+/* Waits until the job's document is no longer the one with this tag. *ret_over: the job has ended. */
+static enum cli_exit wait_for_change(struct cli *cli, char **etag, bool *ret_over)
+{
+	char *path = cli_job_path(cli, "");
+	struct client_reply reply;
+	struct err err;
+	enum cli_exit code = CLI_OK;
+	json_t *job = NULL;
+
+	err_init(&err);
+	if (client_wait(&cli->client, path, *etag, &reply, &err) != 0) {
+		free(path);
+		return cli_unreachable(cli, &err);
+	}
+	if (reply.status == OK) {
+		code = cli_parse(&reply, &job);
+		*ret_over = code == CLI_OK && job_is_final(job);
+		free(*etag);
+		*etag = mem_dup(reply.etag);
+	} else if (reply.status != NOT_MODIFIED) {
+		code = cli_refused(&reply);
+	}
+	json_decref(job);
+	client_reply_finish(&reply);
+	free(path);
+	return code;
+}
+
+/* The document is read before the log, so that no event of a job that has ended is missed. */
+static enum cli_exit follow(struct cli *cli)
+{
+	struct follower follower = {.cli = cli};
+	char *etag = mem_dup(""),
+	     *type = client_escape(cli->options[OPTION_TYPE] != NULL ? cli->options[OPTION_TYPE]
+								     : "");
+	bool over = false;
+	enum cli_exit code = CLI_OK;
+
+	while (code == CLI_OK && !over) {
+		code = wait_for_change(cli, &etag, &over);
+		if (code == CLI_OK) {
+			char *rest = mem_printf("/events?limit=1000&after=%lld%s%s",
+						(long long)follower.last,
+						type[0] != '\0' ? "&type=" : "", type);
+			char *path = cli_job_path(cli, rest);
+
+			code = cli_each(cli, path, print_event, &follower);
+			(void)fflush(stdout);
+			free(path);
+			free(rest);
+		}
+	}
+	free(type);
+	free(etag);
+	return code;
+}
+
+enum cli_exit events_run(struct cli *cli)
+{
+	struct follower follower = {.cli = cli};
+	char *path;
+	enum cli_exit code;
+
+	if (cli->options[OPTION_FOLLOW] != NULL) {
+		return follow(cli);
+	}
+	path = cli_job_path(cli, "/events");
+	code = cli_pages(cli, path, true, print_event, &follower);
+	free(path);
+	return code;
+}
