@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "api/router.h"
+#include "backends/credential.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/arguments.h"
@@ -72,6 +73,8 @@ static bool print_text(int *argc, char **argv)
 		options_help(stdout);
 	} else if (arguments_flag(argc, argv, "--version")) {
 		(void)printf("narrowd %s\n", NARROWD_VERSION);
+	} else if (arguments_flag(argc, argv, "--print-example")) {
+		options_example(stdout);
 	} else if (arguments_flag(argc, argv, "--print-routes")) {
 		print_routes();
 	} else {
@@ -118,14 +121,31 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 	if (wish->token.verb != TOKEN_NONE) {
 		return token_run(&wish->token, options, reterr);
 	}
+	if (wish->check_config) {
+		return 0;
+	}
 	rc = plugins_load(options->plugin_dir, reterr);
-	return rc == 0 && !wish->check_config ? process_serve(reterr) : rc;
+	return rc == 0 ? process_serve(reterr) : rc;
+}
+
+/* What a start would find in the folders that settings name. */
+static void check_folders(const struct settings *options, struct faults *faults)
+{
+	struct err err;
+
+	if (plugins_load(options->plugin_dir, &err) != 0) {
+		faults_add(faults, &err);
+	}
+	if (credential_open_directory(options->secrets_dir, &err) != 0) {
+		faults_add(faults, &err);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	struct settings options = {0};
 	struct wish wish = {0};
+	struct faults faults = {0};
 	struct err err;
 	int rc;
 
@@ -140,16 +160,17 @@ int main(int argc, char **argv)
 	rc = take_wish(&argc, argv, &wish, &err);
 	harden();
 	if (rc == 0) {
-		rc = options_read(&options, argc - 1, argv + 1, &err);
+		options_read(&options, argc - 1, argv + 1, &faults);
+		process_check(&options, &faults);
 	}
-	if (rc == 0) {
-		rc = process_check(&options, &err);
+	if (rc == 0 && wish.check_config) {
+		check_folders(&options, &faults);
 	}
-	if (rc == 0) {
+	if (rc == 0 && faults.count == 0) {
 		rc = fulfil(&wish, &options, &err);
 	}
 	json_decref(wish.token.body);
 	process_finish();
 	options_finish(&options);
-	return rc == 0 ? 0 : fail(&err);
+	return rc != 0 ? fail(&err) : faults.count > 0 ? err_exit_code(faults.code) : 0;
 }

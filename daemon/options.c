@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/spell.h"
 
 static void *member(struct settings *options, const struct setting *option)
 {
@@ -122,6 +124,23 @@ static const struct setting *by_name(const char *name, size_t length)
 	return NULL;
 }
 
+/* What is known and spelt like it, or NULL. */
+static const struct setting *like(const char *name)
+{
+	const struct setting *found = NULL;
+	size_t least = SPELL_OTHER;
+
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		size_t apart = spell_apart(name, o->name);
+
+		if (apart < least) {
+			least = apart;
+			found = o;
+		}
+	}
+	return found;
+}
+
 static char *trim(char *text)
 {
 	size_t n;
@@ -150,49 +169,95 @@ static int read_line(struct settings *options, char *line, bool *seen, struct er
 	text = trim(text);
 	option = by_name(text, strlen(text));
 	if (option == NULL) {
-		return err_set(reterr, ERR_CONFIG, "there is no setting \"%s\"", text);
+		option = like(text);
+		return err_set(reterr, ERR_CONFIG, "there is no setting \"%s\"%s%s%s", text,
+			       option != NULL ? ": did you mean \"" : "",
+			       option != NULL ? option->name : "", option != NULL ? "\"?" : "");
 	}
 	return replace(options, option, &seen[option - options_table], trim(equals + 1), reterr);
 }
 
-static int read_file(struct settings *options, const char *path, struct err *reterr)
+static void read_file(struct settings *options, const char *path, struct faults *faults)
 {
 	bool seen[OPTIONS_MAX] = {false};
 	FILE *file = fopen(path, "re");
 	char *line = NULL;
 	size_t size = 0;
-	int number = 0, rc = 0;
+	struct err err;
 
 	if (file == NULL) {
-		return err_set(reterr, ERR_CONFIG, "%s cannot be read", path);
+		(void)err_set(&err, ERR_CONFIG, "%s cannot be read", path);
+		faults_add(faults, &err);
+		return;
 	}
-	while (rc == 0 && getline(&line, &size, file) >= 0) {
-		number++;
-		rc = read_line(options, line, seen, reterr);
-	}
-	if (rc != 0) {
-		(void)err_prefix(reterr, "%s:%d", path, number);
+	for (int number = 1; getline(&line, &size, file) >= 0; number++) {
+		if (read_line(options, line, seen, &err) != 0) {
+			(void)err_prefix(&err, "%s:%d", path, number);
+			faults_add(faults, &err);
+		}
 	}
 	free(line);
 	(void)fclose(file);
-	return rc;
 }
 
-static int read_environment(struct settings *options, struct err *reterr)
+/* Variables of the same prefix that are others' affair: narrow's, and what Kubernetes sets for a service. */
+static bool is_meant(const char *name, const struct setting *option)
 {
-	int rc = 0;
+	static const char *const others[] = {"CONFIG", "URL", "TOKEN", "TOKEN_FILE"};
+	size_t length = strlen(name), known = strlen(option->name);
 
-	for (const struct setting *o = options_table; o->name != NULL && rc == 0; o++) {
-		char *name = options_variable(o);
-		bool seen = false;
-		const char *value = getenv(name);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcmp(name, others[i]) == 0) {
+			return false;
+		}
+	}
+	return length <= known + 2 && known <= length + 2;
+}
 
-		if (value != NULL) {
-			rc = replace(options, o, &seen, value, reterr);
+/* Names that are nearly those of settings; what is like nothing means something else. */
+static void look_for_misspelt(struct faults *faults)
+{
+	static const char prefix[] = "NARROWD_";
+
+	for (char **variable = environ; *variable != NULL; variable++) {
+		char *name = mem_dup_n(*variable, strcspn(*variable, "="));
+		const struct setting *option = NULL;
+
+		if (strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+			option = like(name + sizeof(prefix) - 1);
+		}
+		if (option != NULL && is_meant(name + sizeof(prefix) - 1, option)) {
+			char *right = options_variable(option);
+			struct err err;
+
+			if (strcmp(right, name) != 0) {
+				(void)err_set(&err, ERR_CONFIG,
+					      "the environment has %s, which is no setting: did "
+					      "you mean %s?",
+					      name, right);
+				faults_add(faults, &err);
+			}
+			free(right);
 		}
 		free(name);
 	}
-	return rc;
+}
+
+static void read_environment(struct settings *options, struct faults *faults)
+{
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		char *name = options_variable(o);
+		bool seen = false;
+		const char *value = getenv(name);
+		struct err err;
+
+		if (value != NULL && replace(options, o, &seen, value, &err) != 0) {
+			(void)err_prefix(&err, "%s", name);
+			faults_add(faults, &err);
+		}
+		free(name);
+	}
+	look_for_misspelt(faults);
 }
 
 /* The value of the flag at argv[*i]: behind its "=", or the next argument; NULL without either. */
@@ -239,7 +304,10 @@ static int read_flag(struct settings *options, int argc, char **argv, int *i, bo
 		option = by_name(flag + 2, strcspn(flag + 2, "="));
 	}
 	if (option == NULL) {
-		return err_set(reterr, ERR_USAGE, "unknown argument %s; see --help", flag);
+		option = like(flag);
+		return err_set(reterr, ERR_USAGE, "unknown argument %s%s%s; see --help", flag,
+			       option != NULL ? ", which is like the setting " : "",
+			       option != NULL ? option->name : "");
 	}
 	if (option->type == OPTION_BOOL && strchr(flag, '=') == NULL) {
 		return set(options, option, "true", reterr);
@@ -251,19 +319,18 @@ static int read_flag(struct settings *options, int argc, char **argv, int *i, bo
 	return replace(options, option, &seen[option - options_table], value, reterr);
 }
 
-static int read_flags(struct settings *options, int argc, char **argv, struct err *reterr)
+static void read_flags(struct settings *options, int argc, char **argv, struct faults *faults)
 {
 	bool seen[OPTIONS_MAX] = {false};
-	int rc = 0;
+	struct err err;
 
-	for (int i = 0; i < argc && rc == 0; i++) {
+	for (int i = 0; i < argc; i++) {
 		if (is_flag(argv[i], "--config")) {
 			(void)flag_value(argc, argv, &i);
-		} else {
-			rc = read_flag(options, argc, argv, &i, seen, reterr);
+		} else if (read_flag(options, argc, argv, &i, seen, &err) != 0) {
+			faults_add(faults, &err);
 		}
 	}
-	return rc;
 }
 
 /* The default names both families, but a host may have IPv4 alone. */
@@ -315,25 +382,48 @@ static void default_directory(struct settings *options)
 	}
 }
 
-int options_read(struct settings *options, int argc, char **argv, struct err *reterr)
+void options_read(struct settings *options, int argc, char **argv, struct faults *faults)
 {
 	const char *file;
-	int rc = find_file(argc, argv, &file, reterr);
+	struct err err;
 
 	set_defaults(options);
-	if (rc == 0 && file != NULL) {
-		rc = read_file(options, file, reterr);
+	options->argc = argc;
+	options->argv = argv;
+	if (find_file(argc, argv, &file, &err) != 0) {
+		faults_add(faults, &err);
+		file = NULL;
 	}
-	if (rc == 0) {
-		rc = read_environment(options, reterr);
+	if (file != NULL) {
+		read_file(options, file, faults);
 	}
-	if (rc == 0) {
-		rc = read_flags(options, argc, argv, reterr);
+	read_environment(options, faults);
+	read_flags(options, argc, argv, faults);
+	default_directory(options);
+}
+
+bool options_reload(struct settings *options, struct faults *faults)
+{
+	struct settings fresh;
+
+	options_read(&fresh, options->argc, options->argv, faults);
+	for (const struct setting *o = options_table; o->name != NULL && faults->count == 0; o++) {
+		char *was = options_text(options, o), *is = options_text(&fresh, o);
+		bool changed = strcmp(was, is) != 0;
+
+		if (changed && options_is_live(o)) {
+			(void)set(options, o, is, NULL);
+			log_line(LOG_INFO, "a setting was changed", LOG_TEXT("setting", o->name),
+				 LOG_TEXT("value", is));
+		} else if (changed) {
+			log_line(LOG_WARNING, "this setting is changed by a restart alone",
+				 LOG_TEXT("setting", o->name), LOG_TEXT("value", is));
+		}
+		free(was);
+		free(is);
 	}
-	if (rc == 0) {
-		default_directory(options);
-	}
-	return rc;
+	options_finish(&fresh);
+	return faults->count == 0;
 }
 
 void options_finish(struct settings *options)

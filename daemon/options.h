@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "daemon/faults.h"
 
 enum { OPTIONS_LIST_MAX = 32 };
 
@@ -45,12 +46,19 @@ struct settings {
 	int64_t retain_days, retain_jobs, retain_bytes, retain_deliveries_days;
 	int64_t database_max_bytes;
 	bool unsafe_sync;
+	int argc; /* where they came from */
+	char **argv;
 };
 
-/* Reads file, environment and flags (argv without subcommand). ERR_USAGE or ERR_CONFIG. */
-int options_read(struct settings *options, int argc, char **argv, struct err *reterr);
+/* Reads file, environment and flags (argv without subcommand, borrowed). ERR_USAGE or ERR_CONFIG. */
+void options_read(struct settings *options, int argc, char **argv, struct faults *faults);
+/* Reads all of it again and takes over what can change while the daemon runs; logs what was changed and what needs a
+ * restart. With a fault nothing is taken over. */
+bool options_reload(struct settings *options, struct faults *faults);
 void options_finish(struct settings *options);
 void options_help(FILE *out);
+/* A file with every setting as a comment. */
+void options_example(FILE *out);
 /* "name = value" lines. */
 void options_print(const struct settings *options, FILE *out);
 /* {"items": [{"name", "value", "default", "env", "flag", "help"}], "next": null}; caller frees. */

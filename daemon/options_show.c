@@ -16,7 +16,7 @@ void options_help(FILE *out)
 		      "       narrowd [SETTING]... token create|list|revoke ...\n"
 		      "       narrowd demo\n"
 		      "       narrowd --help | --version | --check-config | --print-config | "
-		      "--print-routes\n\nSettings:\n");
+		      "--print-example | --print-routes\n\nSettings:\n");
 	for (const struct setting *o = options_table; o->name != NULL; o++) {
 		char *flag = options_flag(o);
 
@@ -27,7 +27,7 @@ void options_help(FILE *out)
 	}
 }
 
-static char *value_text(const struct settings *options, const struct setting *option)
+char *options_text(const struct settings *options, const struct setting *option)
 {
 	const void *source = (const char *)options + option->offset;
 	const struct option_list *list = source;
@@ -56,10 +56,23 @@ static char *value_text(const struct settings *options, const struct setting *op
 void options_print(const struct settings *options, FILE *out)
 {
 	for (const struct setting *o = options_table; o->name != NULL; o++) {
-		char *value = value_text(options, o);
+		char *value = options_text(options, o);
 
 		(void)fprintf(out, "%s = %s\n", o->name, value);
 		free(value);
+	}
+}
+
+void options_example(FILE *out)
+{
+	(void)fprintf(out,
+		      "# Settings of narrowd, with their defaults: take the # off to change one.\n"
+		      "# Flags and the environment win over this file; narrowd --check-config "
+		      "finds its faults.\n");
+	for (const struct setting *o = options_table; o->name != NULL; o++) {
+		(void)fprintf(out, "\n# %s%s\n#%s = %s\n", o->help,
+			      options_is_live(o) ? " (read again on SIGHUP)" : "", o->name,
+			      o->fallback);
 	}
 }
 
@@ -76,7 +89,7 @@ char *options_json(const struct settings *options)
 	char *text;
 
 	for (const struct setting *o = options_table; o->name != NULL; o++) {
-		char *value = value_text(options, o);
+		char *value = options_text(options, o);
 		char *flag = options_flag(o);
 		char *env = options_variable(o);
 

@@ -1,6 +1,7 @@
 #include "daemon/options_table.h"
 
 #include <ctype.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -79,6 +80,21 @@ const struct setting options_table[OPTIONS_MAX] = {
 	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
 	 "let a power loss take the last commits, for speed"},
 };
+
+bool options_is_live(const struct setting *option)
+{
+	static const char *const live[] = {
+		"log_format",  "log_level",    "drain_timeout_s",        "retain_days",
+		"retain_jobs", "retain_bytes", "retain_deliveries_days",
+	};
+
+	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
+		if (strcmp(live[i], option->name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
 
 static int dashed(int c)
 {

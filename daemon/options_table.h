@@ -22,6 +22,10 @@ enum { OPTIONS_MAX = 64 };
 /* The one behind the last has no name. */
 extern const struct setting options_table[OPTIONS_MAX];
 
+/* Whether it can be changed while the daemon runs. */
+bool options_is_live(const struct setting *option);
+/* Its value as the file would have it; the caller frees. */
+char *options_text(const struct settings *options, const struct setting *option);
 /* The name as a flag ("--data-dir") or a variable ("NARROWD_DATA_DIR"); the caller frees. */
 char *options_flag(const struct setting *option);
 char *options_variable(const struct setting *option);

@@ -117,22 +117,41 @@ static void on_signal(uv_signal_t *handle, int number)
 	stop(p, (uint64_t)p->options->drain_timeout_s * 1000);
 }
 
+static void set_retention(struct process *p)
+{
+	static const int64_t day_ms = INT64_C(86400) * 1000;
+	const struct settings *options = p->options;
+	const struct store_retention retention = {
+		.job_ms = options->retain_days * day_ms,
+		.jobs = options->retain_jobs,
+		.bytes = options->retain_bytes,
+		.delivery_ms = options->retain_deliveries_days * day_ms,
+	};
+
+	store_retain(p->server.store, &retention);
+}
+
 /* What closing a terminal sends, and what asks many a daemon to read its files again. */
 static void on_hangup(uv_signal_t *handle, int number)
 {
-	const struct process *p = handle->data;
+	struct process *p = handle->data;
+	struct faults faults = {.logged = true};
 	struct err err;
 
 	(void)number;
+	if (options_reload(p->options, &faults)) {
+		setup_log(p->options, &faults);
+		set_retention(p);
+	}
+	log_line(LOG_INFO, faults.count == 0 ? "SIGHUP: the settings were read again"
+					     : "SIGHUP: the settings stay as they were");
 	if (access_log_open(p->options->access_log, &err) != 0) {
 		log_line(LOG_ERROR, "SIGHUP: the old access log stays",
 			 LOG_TEXT("error", err.message));
 	}
-	if (!http_tls_is_loaded()) {
-		log_line(LOG_INFO, "SIGHUP is ignored: settings are read at the start alone");
-	} else if (setup_load_tls(p->options, &err) == 0) {
+	if (http_tls_is_loaded() && setup_load_tls(p->options, &err) == 0) {
 		log_line(LOG_INFO, "SIGHUP: certificate and key were read again");
-	} else {
+	} else if (http_tls_is_loaded()) {
 		log_line(LOG_ERROR, "SIGHUP: the old certificate and key stay",
 			 LOG_TEXT("error", err.message));
 	}
@@ -172,20 +191,6 @@ static int open_store(struct process *p, struct err *reterr)
 
 	p->server.store = store_open(p->loop, &options, reterr);
 	return p->server.store != NULL ? 0 : -(int)reterr->code;
-}
-
-static void set_retention(struct process *p)
-{
-	static const int64_t day_ms = INT64_C(86400) * 1000;
-	const struct settings *options = p->options;
-	const struct store_retention retention = {
-		.job_ms = options->retain_days * day_ms,
-		.jobs = options->retain_jobs,
-		.bytes = options->retain_bytes,
-		.delivery_ms = options->retain_deliveries_days * day_ms,
-	};
-
-	store_retain(p->server.store, &retention);
 }
 
 static int open_ledger(struct process *p, struct err *reterr)
@@ -381,10 +386,10 @@ int process_serve(struct err *reterr)
 	return -(int)p->failure.code;
 }
 
-int process_check(struct settings *options, struct err *reterr)
+void process_check(struct settings *options, struct faults *faults)
 {
 	process.options = options;
-	return setup_check(&process.setup, options, reterr);
+	setup_check(&process.setup, options, faults);
 }
 
 void process_finish(void)

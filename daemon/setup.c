@@ -4,6 +4,7 @@
 
 #include "api/http/http_socket.h"
 #include "api/http/http_tls.h"
+#include "base/buf.h"
 #include "base/log.h"
 
 /* Both files, or neither. */
@@ -45,58 +46,114 @@ static int check_listener(struct setup *setup, const struct settings *options, c
 	return 0;
 }
 
-static int check_listeners(struct setup *setup, const struct settings *options, struct err *reterr)
+/* Adds what `rc` says; `err` is looked at when it is not 0 only. */
+static bool is_good(struct faults *faults, int rc, const struct err *err)
 {
-	int rc = setup_load_tls(options, reterr);
-
-	if (rc == 0 && options->listen.count == 0) {
-		rc = err_set(reterr, ERR_CONFIG, "listen is empty");
+	if (rc < 0) {
+		faults_add(faults, err);
 	}
-	for (size_t i = 0; rc == 0 && i < options->listen.count; i++) {
-		rc = check_listener(setup, options, options->listen.items[i], reterr);
-	}
-	return rc;
+	return rc >= 0;
 }
 
-static int read_choice(const char *what, const char *text, const char *const *names,
-		       struct err *reterr)
+static void check_listeners(struct setup *setup, const struct settings *options,
+			    struct faults *faults)
 {
+	struct err err;
+
+	(void)is_good(faults, setup_load_tls(options, &err), &err);
+	if (options->listen.count == 0) {
+		(void)is_good(faults, err_set(&err, ERR_CONFIG, "listen is empty"), &err);
+	}
+	for (size_t i = 0; i < options->listen.count; i++) {
+		(void)is_good(faults,
+			      check_listener(setup, options, options->listen.items[i], &err), &err);
+	}
+}
+
+/* The index of one of the names, or negative; said already then. */
+static int read_choice(const char *what, const char *text, const char *const *names,
+		       struct faults *faults)
+{
+	struct buf all;
+	struct err err;
+
+	buf_init(&all, ERR_MESSAGE_MAX);
 	for (int i = 0; names[i] != NULL; i++) {
 		if (strcmp(names[i], text) == 0) {
+			buf_finish(&all);
 			return i;
 		}
+		buf_printf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
 	}
-	return err_set(reterr, ERR_CONFIG, "%s cannot be \"%s\"", what, text);
+	(void)err_set(&err, ERR_CONFIG, "%s cannot be \"%s\": it is one of %s", what, text,
+		      all.bytes);
+	faults_add(faults, &err);
+	buf_finish(&all);
+	return -1;
 }
 
-static int set_up_log(const struct settings *options, struct err *reterr)
+void setup_log(const struct settings *options, struct faults *faults)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 	static const char *const formats[] = {"text", "json", NULL};
-	int level = read_choice("log_level", options->log_level, levels, reterr);
-	int format = level >= 0 ? read_choice("log_format", options->log_format, formats, reterr)
-				: level;
+	int level = read_choice("log_level", options->log_level, levels, faults);
+	int format = read_choice("log_format", options->log_format, formats, faults);
 
-	if (format >= 0) {
+	if (level >= 0 && format >= 0) {
 		log_setup((enum log_level)level, format == 1);
 	}
-	return format < 0 ? format : 0;
 }
 
-static int make_guard(struct setup *setup, const struct settings *options, struct err *reterr)
+static int policy_of(const struct setup *setup, const struct settings *options,
+		     struct faults *faults)
 {
 	const char *name = options->evaluator_policy;
-	int policy = name[0] != '\0'
-			     ? read_choice("evaluator_policy", name, guard_policy_names, reterr)
-		     : setup->is_reachable ? GUARD_ALLOWLIST
-					   : GUARD_LAN;
 
-	if (policy < 0) {
-		return policy;
+	if (name[0] == '\0') {
+		return setup->is_reachable ? GUARD_ALLOWLIST : GUARD_LAN;
 	}
-	setup->guard = guard_create((enum guard_policy)policy,
-				    (const char *const *)options->evaluator_allow.items, reterr);
-	return setup->guard != NULL ? 0 : -(int)reterr->code;
+	return read_choice("evaluator_policy", name, guard_policy_names, faults);
+}
+
+static void make_guard(struct setup *setup, const struct settings *options, struct faults *faults)
+{
+	const char *const *entries = (const char *const *)options->evaluator_allow.items;
+	int policy = policy_of(setup, options, faults);
+	struct err err;
+
+	for (size_t i = 0; entries[i] != NULL; i++) {
+		const char *const one[] = {entries[i], NULL};
+		struct guard *guard = guard_create(GUARD_ALLOWLIST, one, &err);
+
+		(void)is_good(faults, guard != NULL ? 0 : -1, &err);
+		guard_destroy(guard);
+	}
+	if (faults->count == 0) {
+		setup->guard = guard_create((enum guard_policy)policy, entries, &err);
+		(void)is_good(faults, setup->guard != NULL ? 0 : -1, &err);
+	}
+}
+
+static int check_callback(const char *url, struct err *reterr)
+{
+	struct guard_url parts;
+
+	if (url[0] == '\0' || guard_check_url(NULL, url, &parts, reterr) == 0) {
+		return 0;
+	}
+	reterr->code = ERR_CONFIG;
+	return err_prefix(reterr, "callback_url");
+}
+
+static int check_sizes(const struct settings *options, struct err *reterr)
+{
+	if (options->database_max_bytes > 0 &&
+	    options->retain_bytes >= options->database_max_bytes) {
+		return err_set(reterr, ERR_CONFIG,
+			       "retain_bytes must be less than database_max_bytes, or nothing is "
+			       "deleted before the database is full");
+	}
+	return 0;
 }
 
 static int read_schedule(struct setup *setup, const struct settings *options, struct err *reterr)
@@ -108,24 +165,19 @@ static int read_schedule(struct setup *setup, const struct settings *options, st
 		       : err_prefix(reterr, "webhook_schedule_s");
 }
 
-int setup_check(struct setup *setup, const struct settings *options, struct err *reterr)
+void setup_check(struct setup *setup, const struct settings *options, struct faults *faults)
 {
-	int rc = set_up_log(options, reterr);
+	static const char *const modes[] = {"auto", "always", NULL};
+	struct err err;
 
-	if (rc == 0) {
-		rc = check_listeners(setup, options, reterr);
-	}
-	if (rc == 0) {
-		static const char *const modes[] = {"auto", "always", NULL};
-		int mode = read_choice("auth", options->auth, modes, reterr);
-
-		setup->is_token_wanted = setup->is_reachable || mode == 1;
-		rc = mode < 0 ? mode : 0;
-	}
-	if (rc == 0) {
-		rc = read_schedule(setup, options, reterr);
-	}
-	return rc == 0 ? make_guard(setup, options, reterr) : rc;
+	setup_log(options, faults);
+	check_listeners(setup, options, faults);
+	setup->is_token_wanted =
+		read_choice("auth", options->auth, modes, faults) == 1 || setup->is_reachable;
+	(void)is_good(faults, read_schedule(setup, options, &err), &err);
+	(void)is_good(faults, check_callback(options->callback_url, &err), &err);
+	(void)is_good(faults, check_sizes(options, &err), &err);
+	make_guard(setup, options, faults);
 }
 
 void setup_finish(struct setup *setup)

@@ -6,6 +6,7 @@
 
 #include "backends/guard.h"
 #include "courier/schedule.h"
+#include "daemon/faults.h"
 #include "daemon/options.h"
 
 struct setup {
@@ -15,8 +16,10 @@ struct setup {
 	bool is_token_wanted;     /* on loopback, too */
 };
 
-/* Also sets up the log and loads the certificate. setup_finish() in either case. ERR_CONFIG. */
-int setup_check(struct setup *setup, const struct settings *options, struct err *reterr);
+/* Also sets up the log and loads the certificate. setup_finish() in either case. */
+void setup_check(struct setup *setup, const struct settings *options, struct faults *faults);
+/* How much is logged, and in which form. */
+void setup_log(const struct settings *options, struct faults *faults);
 void setup_finish(struct setup *setup);
 /* The certificate and its key: both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr);

@@ -17,7 +17,7 @@
 static int must_exist(const char *path, struct err *reterr)
 {
 	return access(path, F_OK) == 0 ? 0
-				       : err_set(reterr, ERR_NOT_FOUND,
+				       : err_set(reterr, ERR_STORAGE,
 						 "%s: %s; --data-dir says where the database is",
 						 path, strerror(errno));
 }

@@ -70,7 +70,7 @@ class Backup(unittest.TestCase):
         self.assertIn("max_trials", self.run_narrowd("backup", self.backups, "--keep", "1", expected=65))
         self.assertEqual(self.names(), [])
         (self.data / "narrowd.db").unlink()
-        self.assertIn("--data-dir", self.run_narrowd("backup", self.backups, expected=66))
+        self.assertIn("--data-dir", self.run_narrowd("backup", self.backups, expected=74))
 
     def test_putting_one_back(self):
         first = submit(self.daemon, body())
@@ -105,7 +105,7 @@ class Backup(unittest.TestCase):
         (self.folder / "cut.db").write_bytes(whole[:len(whole) // 2])
         (self.folder / "text.db").write_text("no database " * 1000)
         sqlite3.connect(self.folder / "empty.db").close()
-        for name, status in (("later", 78), ("cut", 65), ("text", 65), ("empty", 65), ("absent", 66)):
+        for name, status in (("later", 78), ("cut", 65), ("text", 65), ("empty", 65), ("absent", 74)):
             with self.subTest(name):
                 self.run_narrowd("restore", self.folder / f"{name}.db", expected=status)
         self.assertEqual([path.name for path in self.data.glob("*replaced*")], [])

@@ -111,6 +111,31 @@ class Settings(ProcessTest):
                 self.assertIn(word, done.stderr)
         self.assertEqual(run("--check-config").returncode, 0)
 
+    def test_every_fault_is_said_at_once(self):
+        file = self.write("many", "log_levle = debug\nno equals\nlease_ttl_s = 4\nlisten = 127.0.0.1:99999 nope unix:/tmp/x\n")
+        said = run("--check-config", "--config", file, "--evaluator-allow", "10.0.0.0/99", "--evaluator-allow", "*:*:*",
+                   "--callback-url", "ftp://x", "--auth", "never", "--retain-bytes", "5", "--database-max-bytes", "3",
+                   "--secrets-dir", self.path("none"), "--plugin-dir", self.path("no"), "--webhook-schedule-s", "x",
+                   NARROWD_LOGFORMAT="text", NARROWD_DRAIN_TIMEOUT_S="soon", NARROWD_PORT="tcp://10.0.0.1:8585", NARROWD_URL="http://x")
+        words = [f'{file}:1: there is no setting "log_levle": did you mean "log_level"?', f"{file}:2", f"{file}:3",
+                 "NARROWD_DRAIN_TIMEOUT_S", "NARROWD_LOGFORMAT, which is no setting: did you mean NARROWD_LOG_FORMAT?",
+                 "127.0.0.1:99999", "nope", "auth", "webhook_schedule_s", "callback_url", "retain_bytes", "10.0.0.0/99", "*:*:*",
+                 self.path("none"), self.path("no")]
+        lines = said.stderr.splitlines()
+        self.assertEqual((said.returncode, len(lines)), (CONFIG, len(words)), said.stderr)
+        for word in words:
+            self.assertEqual(len([line for line in lines if word in line]) > 0, True, word)
+        self.assertEqual(said.stdout, "")
+        self.assertEqual(run("--log-levl=debug").returncode, USAGE)
+
+    def test_the_example_has_every_setting_and_is_one(self):
+        text = run("--print-example").stdout
+        file = self.write("example", text)
+        self.assertEqual(self.printed("--config", file), self.printed())
+        taken = self.write("taken", re.sub(r"^#(\w+ = )", r"\1", text, flags=re.M))
+        self.assertEqual({**self.printed("--config", taken), "listen": "", "data_dir": ""},
+                         {**self.printed(), "listen": "", "data_dir": ""})
+
     def test_help_names_every_setting(self):
         text = run("--help").stdout
         for name in self.printed():
@@ -235,6 +260,33 @@ class Life(ProcessTest):
             self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
         with Daemon(self.path("copy"), "--key-file", self.path("d/narrowd.key")) as daemon:
             self.assertEqual(jobkit.everything(daemon, f"/v1/jobs/{job}/events"), log)
+
+    def test_sighup_reads_them_again(self):
+        file = self.write("c", "log_level = info\nretain_jobs = 5\n")
+        with Daemon(self.path("d"), "--config", file, "--drain-timeout-s", "7") as daemon:
+            jobs = []
+            for _ in range(3):
+                jobs.append(daemon.request("POST", "/v1/jobs", {**jobkit.body("http://unused"), "evaluator": {"pool": "none"}})[2]["id"])
+                daemon.request("POST", f"/v1/jobs/{jobs[-1]}/cancel", {})
+
+            def hangup(text, words):
+                self.write("c", text)
+                before = len(daemon.log())
+                daemon.process.send_signal(signal.SIGHUP)
+                jobkit.wait_until(lambda: words in daemon.log()[before:])
+                return daemon.log()[before:]
+
+            def value(name):
+                return {item["name"]: item["value"] for item in jobkit.get(daemon, "/v1/config")["items"]}[name]
+
+            said = hangup("log_level = loud\nretain_jobs = x\n", "the settings stay as they were")
+            self.assertIn("retain_jobs", said)
+            self.assertEqual((value("retain_jobs"), len(jobkit.everything(daemon, "/v1/jobs"))), ("5", 3))
+            said = hangup("log_level = debug\nlog_format = text\nretain_jobs = 1\nlease_ttl_s = 61\ndrain_timeout_s = 9\n", "settings were read again")
+            self.assertIn("this setting is changed by a restart alone", said)
+            self.assertEqual([value(name) for name in ("retain_jobs", "log_level", "lease_ttl_s", "drain_timeout_s")], ["1", "debug", "60", "7"])
+            jobkit.wait_until(lambda: [job["id"] for job in jobkit.everything(daemon, "/v1/jobs")] == jobs[2:])
+            self.assertFalse(said.splitlines()[-1].startswith("{"), "the log is text from then on")
 
     def test_config_is_shown(self):
         with Daemon(self.path("d"), "--lease-ttl-s", "33") as daemon:
