@@ -45,7 +45,7 @@ struct server {
 struct call;
 typedef void call_fn(struct call *call);
 
-enum { CALL_PARAM_SIZE = 64, CALL_TAG_SIZE = 40 };
+enum { CALL_PARAM_SIZE = 72, CALL_TAG_SIZE = 40 };
 
 struct route;
 struct made;

@@ -34,6 +34,8 @@ call_fn strategies_list, strategies_get;
 /* evaluators.c */
 call_fn evaluators_create, evaluators_list, evaluators_get, evaluators_patch, evaluators_delete,
 	evaluators_probe, evaluators_health;
+/* pools.c */
+call_fn pools_list, pools_get;
 /* leases.c */
 call_fn leases_take, leases_heartbeat, leases_complete, leases_return, workers_list;
 /* tokens.c */

@@ -94,6 +94,8 @@ const struct route router_table[] = {
 	 delivery_page, json},
 	{"POST", "/v1/webhooks/{id}/deliveries/{n}/replay", SCOPE_SUBMIT, A_WEBHOOK,
 	 deliveries_replay, MAYBE_BODY, NULL, json},
+	{"GET", "/v1/pools", SCOPE_READ, NOTHING, pools_list, NO_BODY, NULL, json},
+	{"GET", "/v1/pools/{name}", SCOPE_READ, NOTHING, pools_get, NO_BODY, NULL, json},
 	{"GET", "/v1/workers", SCOPE_READ, NOTHING, workers_list, NO_BODY, NULL, json},
 	{"POST", "/sigopt/v1/experiments", SCOPE_SUBMIT, NOTHING, sigopt_create, BODY, NULL, json},
 	{"GET", "/sigopt/v1/experiments/{id}", SCOPE_READ, AN_EXPERIMENT, sigopt_get, NO_BODY, NULL,

@@ -115,13 +115,15 @@ static struct worker *seen(struct workers *workers, const char *pool, const char
 }
 
 void workers_each(const struct workers *workers,
-		  void (*fn)(void *arg, const char *pool, int64_t silent_ms), void *arg)
+		  void (*fn)(void *arg, const char *pool, const char *owner, int64_t silent_ms),
+		  void *arg)
 {
 	int64_t now = mono_of(workers->clock);
 
 	for (size_t i = 0; i < workers->by_name.capacity; i++) {
 		if (workers->by_name.slots[i].key != NULL) {
-			fn(arg, at(workers, i)->pool, now - at(workers, i)->seen_mono_ms);
+			fn(arg, at(workers, i)->pool, at(workers, i)->owner,
+			   now - at(workers, i)->seen_mono_ms);
 		}
 	}
 }

@@ -34,9 +34,10 @@ bool workers_may(const struct workers *workers, const char *pool, const char *na
 		 const char *job);
 /* A sign of life; makes the worker known. `owner` may be NULL for one that is. */
 void workers_seen(struct workers *workers, const char *pool, const char *name, const char *owner);
-/* Every worker that is known: its pool, and for how long it was not heard of. */
+/* Every worker that is known: its pool, its owner, and for how long it was not heard of. */
 void workers_each(const struct workers *workers,
-		  void (*fn)(void *arg, const char *pool, int64_t silent_ms), void *arg);
+		  void (*fn)(void *arg, const char *pool, const char *owner, int64_t silent_ms),
+		  void *arg);
 /* It answered a question. */
 void workers_answered(struct workers *workers, const char *pool, const char *name);
 /* [{"name", "pool", "owner", "last_seen", "answers", "trials_per_hour", "leases": []}], by pool and

@@ -16,6 +16,7 @@ struct count {
 	struct map by_name; /* -> index in `pools` */
 	struct pool_stats *pools;
 	size_t count;
+	const char *owner; /* whose, or NULL for everybody's */
 };
 
 static struct pool_stats *pool_at(struct count *count, const char *name)
@@ -50,9 +51,14 @@ static void count_questions(struct count *count, const struct run *run)
 	}
 }
 
-static void count_worker(void *arg, const char *pool, int64_t silent_ms)
+static bool is_theirs(const struct count *count, const char *owner)
 {
-	if (silent_ms < WORKER_MS) {
+	return count->owner == NULL || strcmp(count->owner, owner) == 0;
+}
+
+static void count_worker(void *arg, const char *pool, const char *owner, int64_t silent_ms)
+{
+	if (silent_ms < WORKER_MS && is_theirs(arg, owner)) {
 		pool_at(arg, pool)->workers++;
 	}
 }
@@ -71,21 +77,35 @@ static int busier_first(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-size_t tuner_pools(const struct tuner *tuner, struct pool_stats *ret, size_t max,
-		   struct pool_stats *ret_rest)
+/* Of one owner, or (NULL) of all. To be finished. */
+static void count_all(const struct tuner *tuner, const char *owner, struct count *ret)
 {
-	struct count count = {0};
-	size_t shown;
-
-	map_init(&count.by_name);
+	*ret = (struct count){.owner = owner};
+	map_init(&ret->by_name);
 	for (size_t i = 0; i < tuner->runs.capacity; i++) {
 		const struct run *run = (struct run *)tuner->runs.slots[i].value; /* NOLINT */
 
-		if (tuner->runs.slots[i].key != NULL && run->pool != NULL) {
-			count_questions(&count, run);
+		if (tuner->runs.slots[i].key != NULL && run->pool != NULL &&
+		    is_theirs(ret, run->owner)) {
+			count_questions(ret, run);
 		}
 	}
-	workers_each(&tuner->workers, count_worker, &count);
+	workers_each(&tuner->workers, count_worker, ret);
+}
+
+static void finish(struct count *count)
+{
+	map_finish(&count->by_name);
+	free(count->pools);
+}
+
+size_t tuner_pools(const struct tuner *tuner, struct pool_stats *ret, size_t max,
+		   struct pool_stats *ret_rest)
+{
+	struct count count;
+	size_t shown;
+
+	count_all(tuner, NULL, &count);
 	if (count.count > 0) {
 		qsort(count.pools, count.count, sizeof(*count.pools), busier_first);
 	}
@@ -100,7 +120,32 @@ size_t tuner_pools(const struct tuner *tuner, struct pool_stats *ret, size_t max
 			ret_rest->workers += count.pools[i].workers;
 		}
 	}
-	map_finish(&count.by_name);
-	free(count.pools);
+	finish(&count);
 	return shown;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct pool_stats *)a)->name, ((const struct pool_stats *)b)->name);
+}
+
+json_t *tuner_pools_json(const struct tuner *tuner, const char *owner)
+{
+	json_t *items = json_array();
+	struct count count;
+
+	count_all(tuner, owner, &count);
+	if (count.count > 0) {
+		qsort(count.pools, count.count, sizeof(*count.pools), by_name);
+	}
+	for (size_t i = 0; i < count.count; i++) {
+		const struct pool_stats *pool = &count.pools[i];
+
+		(void)json_array_append_new(
+			items, json_pack("{s:s, s:I, s:I, s:I}", "name", pool->name, "waiting",
+					 (json_int_t)pool->waiting, "out", (json_int_t)pool->leased,
+					 "workers", (json_int_t)pool->workers));
+	}
+	finish(&count);
+	return items;
 }

@@ -204,7 +204,7 @@ struct tuner_stats {
 	struct histogram answer_time[2][2];
 };
 
-/* How a pool is, for /metrics. */
+/* How a pool is. */
 struct pool_stats {
 	char name[LIMIT_POOL_BYTES + 1]; /* "" in the sum of several */
 	uint64_t waiting, leased;        /* questions */
@@ -214,6 +214,9 @@ struct pool_stats {
 /* The busiest pools, at most `max`, busiest first; the sum of all others goes to `rest`. Returns their number. */
 size_t tuner_pools(const struct tuner *tuner, struct pool_stats *ret, size_t max,
 		   struct pool_stats *ret_rest);
+/* The same by name, of the questions and workers of one owner, or (NULL) of all: [{"name", "waiting", "out", "workers"}].
+ * New reference. */
+json_t *tuner_pools_json(const struct tuner *tuner, const char *owner);
 void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret);
 
 #endif

@@ -51,6 +51,8 @@ ROUTES = {
     "POST /v1/webhooks/{id}/test": ("submit", "webhook"),
     "GET /v1/webhooks/{id}/deliveries": ("read", "webhook"),
     "POST /v1/webhooks/{id}/deliveries/{n}/replay": ("submit", "webhook"),
+    "GET /v1/pools": ("read", None),
+    "GET /v1/pools/{name}": ("read", None),
     "GET /v1/workers": ("read", None),
     "POST /sigopt/v1/experiments": ("submit", None),
     "GET /sigopt/v1/experiments/{id}": ("read", "experiment"),
