@@ -84,7 +84,8 @@ static void run_world(uint64_t seed, bool tells)
 	world_start(&world);
 	live(&world);
 	judge_end(world.judge);
-	if (seed % 50 == 0) {
+	/* Leases are forgotten after two days, and what the log says of them is held against this machine's clock. */
+	if (seed % 50 == 0 && !world.has[FAULT_WALL_JUMPS]) {
 		disk_verify(world.disk);
 	}
 	tell(&world, "over: %llu happenings, %lld deaths", (unsigned long long)world.happened,
