@@ -32,6 +32,7 @@ CHAOS_SECONDS, LONG_CHAOS_SECONDS = 15, 600
 LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
 SCRIPT_KILLS, MANY_SCRIPT_KILLS = 6, 100
 WORLDS, MANY_WORLDS = 8000, 1_000_000
+MUTANTS = 300
 ASAN_WORLDS, MANY_ASAN_WORLDS = 300, 20_000
 FUZZ_SECONDS = 120
 
@@ -46,7 +47,6 @@ CPU_MINUTES = {
     "crash": 4,
     "races": 3,
     "simulation": 3,
-    "mutants": 2,
     "page": 3,
     "python": 3,
     "postgresql": 3,
@@ -282,6 +282,14 @@ def stage_long_simulation(stage):
     run_simulation(stage, MANY_WORLDS, MANY_ASAN_WORLDS, 1_000_000 + int(commit[:8], 16))
 
 
+def stage_mutants(stage):
+    """Broken code must fail a test."""
+    stage.must("tools/mutants.py", "--self-test")
+    for options in (["--planted"], ["--count", str(MUTANTS)]):
+        code, output = stage.run("tools/mutants.py", *options)
+        stage.result(code == 0, code != 0, output[-4000:] if code else "")
+
+
 def stage_page(stage):
     """The pages in a real browser, served by the daemon with sanitizers."""
     build_asan(stage)
@@ -403,6 +411,7 @@ LONG_STAGES = {
     "long-crash": stage_long_crash,
     "long-python": stage_long_python,
     "long-simulation": stage_long_simulation,
+    "mutants": stage_mutants,
     "published": stage_published,
     "packaging": stage_packaging,
     "fuzz": stage_fuzz,
