@@ -16,9 +16,9 @@
 
 enum { HTML_BYTES_MAX = 8 * 1024 * 1024, ROWS = 100, POINTER_MAX = 64 };
 
-static const char policy[] =
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
-	"'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+			     "'self' data:; connect-src "
+			     "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 struct column {
 	const char *heading;

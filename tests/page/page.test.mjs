@@ -255,7 +255,7 @@ test("10,000 trials of 200 operators are few points and few rows", async () => {
     await view.page.keyboard.press("End");
     await view.get("button", "Trial 0").waitFor();
     assert.equal(await view.page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Trial 0");
-    assert.ok((await nodes()) < before + 100);
+    assert.ok((await nodes()) < 2500, "rows out of sight are there");
     const filter = view.get("combobox", "Filter");
     await filter.fill("op:block0.conv0=bf16 loss<1%");
     const some = [];

@@ -1,6 +1,7 @@
 /** All jobs, who measures them, and the way to a new one. */
 import { useEffect, useState } from "preact/hooks";
 import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Problem, type Worker, askAll, useData } from "./api";
+import { Bulk } from "./bulk";
 import { useEvents, useNow, useTick } from "./live";
 import { LogOut, useMayChange } from "./session";
 import { Budget, State, Table, Top, Trouble } from "./ui";
@@ -48,11 +49,15 @@ function verdict(job: Job): string {
   return job.best?.verdict ?? job.exit?.detail ?? (job.progress.waiting ? job.progress.waiting.detail : "nothing measured yet");
 }
 
-function Row({ job, tick, now }: { job: Job; tick: number; now: number }) {
+function Row(props: { job: Job; tick: number; now: number; chosen: boolean; onChoose: ((on: boolean) => void) | undefined }) {
+  const { job, tick, now, onChoose } = props;
   const keep = job.best?.keep_baseline;
   return (
     <li class="job">
       <div class="job-name">
+        {onChoose && (
+          <input type="checkbox" aria-label={`Choose ${job.name ?? job.id}`} checked={props.chosen} onChange={(event) => onChoose(event.currentTarget.checked)} />
+        )}
         <a href={`/jobs/${job.id}`}>{job.name ?? job.id}</a>
         <span class="note">
           <State state={job.state} /> {ago(job.created_at, now)}
@@ -165,6 +170,7 @@ export function HomePage() {
   const [filter, setFilter] = useState("");
   const [text, setText] = useState("");
   const [cursors, setCursors] = useState<string[]>([]);
+  const [chosen, setChosen] = useState(new Set<string>());
   const [tick, bump] = useTick(500);
   const now = useNow(true);
   const link = useEvents("/v1/events", bump, bump);
@@ -173,6 +179,14 @@ export function HomePage() {
   const { value, problem } = useData<Page<Job>>(`/v1/jobs?${query}`, tick);
   const { found, trouble } = useSearch(text, filter, tick);
   const jobs = found ?? value?.items;
+  // In the order of the list; those that are not in it any more are chosen no longer.
+  const chosenJobs = (jobs ?? []).filter((job) => chosen.has(job.id));
+  const choose = (id: string, on: boolean) => {
+    const now_ = new Set(chosen);
+    if (on) now_.add(id);
+    else now_.delete(id);
+    setChosen(now_);
+  };
   useEffect(() => {
     document.title = "narrowd";
   }, []);
@@ -225,9 +239,10 @@ export function HomePage() {
                 {!text && !filter && mayChange && <a href="#new">Start the first one</a>}
               </p>
             )}
+            {chosenJobs.length > 0 && <Bulk jobs={chosenJobs} onChange={bump} onClear={() => setChosen(new Set())} />}
             <ul class="job-list">
               {(jobs ?? []).map((job) => (
-                <Row key={job.id} job={job} tick={tick} now={now} />
+                <Row key={job.id} job={job} tick={tick} now={now} chosen={chosen.has(job.id)} onChoose={mayChange ? (on) => choose(job.id, on) : undefined} />
               ))}
             </ul>
             {found === undefined && (cursors.length > 0 || value?.next) && (

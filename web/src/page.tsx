@@ -27,6 +27,8 @@ function View() {
   }, []);
   if (job !== undefined && jobPage) return <Later load={() => jobPage} with={{ id: decodeURIComponent(job) }} />;
   if (hash === "#new") return <Later key="new" load={() => import("./new").then((m) => m.NewPage)} with={{}} />;
+  const two = /^#compare=([^,]+),([^,]+)$/.exec(hash);
+  if (two?.[1] && two[2]) return <Later key={hash} load={() => import("./compare").then((m) => m.ComparePage)} with={{ ids: [two[1], two[2]] as [string, string] }} />;
   return <HomePage />;
 }
 

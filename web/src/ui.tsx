@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Job, Problem } from "./api";
 import type { Link } from "./live";
+import { type Cell, csv, save, savePng, saveSvg } from "./take";
 
 const STATES: Record<string, [string, string]> = {
   queued: ["○", "quiet"],
@@ -176,35 +177,6 @@ export function Table<T>(props: {
   );
 }
 
-function save(name: string, type: string, text: string) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-function csv(rows: (string | number | null)[][]): string {
-  const cell = (value: string | number | null) =>
-    typeof value === "string" ? `"${(/^[=+\-@]/.test(value) ? "'" : "") + value.replaceAll('"', '""')}"` : (value ?? "");
-  return rows.map((row) => row.map(cell).join(",") + "\r\n").join("");
-}
-
-/** The picture with its colours in it, so that it looks the same elsewhere. */
-function picture(svg: SVGSVGElement): string {
-  const copy = svg.cloneNode(true) as SVGSVGElement;
-  const from = [svg, ...svg.querySelectorAll("*")];
-  const to = [copy, ...copy.querySelectorAll("*")];
-  from.forEach((element, i) => {
-    const style = getComputedStyle(element);
-    for (const name of ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font"]) {
-      to[i]?.setAttribute(name === "font" ? "style" : name, name === "font" ? `font:${style.font}` : style.getPropertyValue(name));
-    }
-  });
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  return copy.outerHTML;
-}
-
 /** A figure: its own address, a table with the same content, and both to take away. */
 export function Figure(props: {
   id: string;
@@ -212,7 +184,7 @@ export function Figure(props: {
   say: string;
   children: ComponentChildren;
   head?: string[];
-  rows?: () => (string | number | null)[][];
+  rows?: () => Cell[][];
   wide?: boolean;
   /** Whether it is a drawing that can be saved as one. */
   drawn?: boolean;
@@ -220,9 +192,9 @@ export function Figure(props: {
   const [asTable, setAsTable] = useState(false);
   const figure = useRef<HTMLElement>(null);
   const rows = asTable && props.rows ? props.rows() : [];
-  const draw = () => {
-    const svg = figure.current?.querySelector("svg.chart");
-    if (svg) save(`${props.id}.svg`, "image/svg+xml", picture(svg as SVGSVGElement));
+  const draw = (take: (name: string, svg: SVGSVGElement) => unknown) => () => {
+    const svg = figure.current?.querySelector<SVGSVGElement>("svg.chart");
+    if (svg) void take(props.id, svg);
   };
   return (
     <section ref={figure} class={`card figure${props.wide ? " wide" : ""}`} id={props.id} aria-labelledby={`${props.id}-title`}>
@@ -235,13 +207,18 @@ export function Figure(props: {
             <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
               Table<span class="hidden"> of {props.title}</span>
             </button>
-            <button type="button" class="quiet" onClick={() => save(`${props.id}.csv`, "text/csv", csv([props.head ?? [], ...(props.rows?.() ?? [])]))}>
+            <button type="button" class="quiet" onClick={() => save(`${props.id}.csv`, csv([props.head ?? [], ...(props.rows?.() ?? [])]))}>
               CSV<span class="hidden"> of {props.title}</span>
             </button>
             {!asTable && props.drawn && (
-              <button type="button" class="quiet" onClick={draw}>
-                Picture<span class="hidden"> of {props.title}</span>
-              </button>
+              <>
+                <button type="button" class="quiet" onClick={draw(saveSvg)}>
+                  SVG<span class="hidden"> of {props.title}</span>
+                </button>
+                <button type="button" class="quiet" onClick={draw(savePng)}>
+                  PNG<span class="hidden"> of {props.title}</span>
+                </button>
+              </>
             )}
           </div>
         )}
@@ -254,7 +231,7 @@ export function Figure(props: {
             hideCaption
             columns={(props.head ?? []).map((head, i) => ({
               head,
-              cell: (row: (string | number | null)[]) => row[i] ?? "–",
+              cell: (row: Cell[]) => row[i] ?? "–",
               number: typeof rows[0]?.[i] === "number",
             }))}
             rows={rows}
