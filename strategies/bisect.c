@@ -4,6 +4,7 @@
 
 static const struct plan_step steps_default[] = {
 	{.stage = &stage_default},
+	{.stage = &stage_uniform},
 	{.stage = &stage_base},
 	{.stage = NULL},
 };
@@ -119,7 +120,7 @@ static bool holds(const void *state)
 
 const struct strategy_ops bisect_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 3,
+	.version = 4,
 	.name = "bisect",
 	.summary = "Puts the 1, 2, 4, ... most sensitive operators back together until that is "
 		   "enough, then finds the smallest number that is; then goes on as sgp.",

@@ -6,6 +6,13 @@ const struct plan_step steps_conservative[] = {
 	{.stage = NULL},
 };
 
+static const struct plan_step options[] = {
+	{.stage = &stage_uniform_first, .once = true},
+	{.stage = &stage_uniform, .once = true},
+	{.stage = &stage_uniform_base, .once = true},
+	{.stage = NULL},
+};
+
 /* A model without operators of these types still gets an answer. */
 static const struct plan_step otherwise[] = {
 	{.stage = &stage_high_precision, .once = true},
@@ -15,7 +22,8 @@ static const struct plan_step otherwise[] = {
 static int init(void *state, const struct problem *problem, const struct args *args,
 		struct err *reterr)
 {
-	static const struct plan_step *const lists[] = {steps_conservative, otherwise, NULL};
+	static const struct plan_step *const lists[] = {options, steps_conservative, otherwise,
+							NULL};
 	struct plan *plan = state;
 
 	(void)reterr;
@@ -27,7 +35,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 
 const struct strategy_ops conservative_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "conservative",
 	.summary = "Starts in high precision and quantizes one group of types after the other, "
 		   "keeping what meets the criterion.",

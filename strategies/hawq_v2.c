@@ -3,6 +3,8 @@
 
 static const struct plan_step steps[] = {
 	{.stage = &stage_default, .once = true},
+	{.stage = &stage_uniform, .once = true},
+	{.stage = &stage_uniform_base, .once = true},
 	{.stage = &stage_score, .precision = MODE_FP32, .method = "hawq_v2", .once = true},
 	{.stage = &stage_sensitivity_fallback, .precision = MODE_FP32, .once = true},
 	{.stage = NULL},
@@ -33,7 +35,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 
 const struct strategy_ops hawq_v2_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "hawq_v2",
 	.summary = "Puts operators back into fp32 in the order of the curvature of the loss, the "
 		   "most sensitive first.",

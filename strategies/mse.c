@@ -6,6 +6,7 @@ enum { COMBOS = 5 };
 static const struct plan_step steps[] = {
 	{.stage = &stage_default},
 	{.stage = &stage_op_type_wise, .limit = COMBOS, .limit_to_ops = true},
+	{.stage = &stage_uniform},
 	{.stage = &stage_dynamic},
 	{.stage = &stage_base},
 	{.stage = &stage_score, .precision = MODE_BF16, .method = "mse"},
@@ -35,7 +36,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 
 const struct strategy_ops mse_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "mse",
 	.summary = "Like basic with a few combos only, putting operators back in the order of the "
 		   "error of their tensors.",

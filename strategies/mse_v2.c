@@ -6,6 +6,7 @@ enum { COMBOS = 2 };
 static const struct plan_step steps[] = {
 	{.stage = &stage_default},
 	{.stage = &stage_op_type_wise, .limit = COMBOS},
+	{.stage = &stage_uniform},
 	{.stage = &stage_dynamic},
 	{.stage = &stage_base},
 	{.stage = &stage_mse_v2_fallback, .precision = MODE_BF16, .method = "mse_v2"},
@@ -45,7 +46,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 
 const struct strategy_ops mse_v2_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 1,
+	.version = 2,
 	.name = "mse_v2",
 	.summary = "Asks before each step which operator hurts the output most, puts it back into "
 		   "high precision until the criterion is met, then quantizes again what it can.",

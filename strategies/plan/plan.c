@@ -116,7 +116,15 @@ static bool lacks_alphas(const struct problem *problem, const struct plan_step *
 	return space_alphas(problem->space) > 1;
 }
 
-static struct plan_step *join(const struct plan_step *const *lists, bool alphas)
+static bool is_needless(const struct space *space, const struct stage *stage)
+{
+	return space->uniform_count == 0 &&
+	       (stage == &stage_uniform_first || stage == &stage_uniform ||
+		stage == &stage_uniform_base);
+}
+
+static struct plan_step *join(const struct plan_step *const *lists, const struct space *space,
+			      bool alphas)
 {
 	struct plan_step *steps = NULL;
 	size_t count = 0;
@@ -128,6 +136,9 @@ static struct plan_step *join(const struct plan_step *const *lists, bool alphas)
 
 	for (; *lists != NULL; lists++) {
 		for (const struct plan_step *step = *lists; step->stage != NULL; step++) {
+			if (is_needless(space, step->stage)) {
+				continue;
+			}
 			steps = mem_grow(steps, count + 1, sizeof(*steps));
 			steps[count++] = *step;
 		}
@@ -146,7 +157,7 @@ void plan_init(struct plan *plan, const struct problem *problem,
 	plan->space = space;
 	plan->partial = problem->partial;
 	plan->wants_gain = problem->wants_gain;
-	plan->steps = join(lists, !plan->lowered && lacks_alphas(problem, lists));
+	plan->steps = join(lists, space, !plan->lowered && lacks_alphas(problem, lists));
 	plan->rounds = space_sizes(space);
 	plan->base = mem_new(space->dimension_count, sizeof(*plan->base));
 	plan->current = mem_new(space->dimension_count, sizeof(*plan->current));

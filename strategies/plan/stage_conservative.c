@@ -48,10 +48,22 @@ static void quantize(const struct plan *plan, int group, uint16_t *choices)
 	}
 }
 
+/* Options that are uniform stay what they are in the base. */
+static void keep_uniform(const struct plan *plan, uint16_t *choices)
+{
+	const struct space *space = plan->space;
+
+	for (size_t d = space->dimension_count - space->uniform_count; d < space->dimension_count;
+	     d++) {
+		choices[d] = plan->base[d];
+	}
+}
+
 /* Every operator in the first precision that it has, the lower ones before fp32. */
 static void enter(struct plan *plan)
 {
 	plan_reset(plan, plan->current);
+	keep_uniform(plan, plan->current);
 	for (size_t op = 0; op < plan->space->op_count; op++) {
 		const struct kind *kind = space_kind(plan->space, op);
 

@@ -13,6 +13,12 @@ extern const struct stage stage_default;
 /* The other combos. */
 extern const struct stage stage_op_type_wise;
 
+/* stage_uniform.c: the default; each other value of each option that is uniform, for all operators; and the best of
+ * these becomes the base. Plans have them only where some option is uniform. */
+extern const struct stage stage_uniform_first;
+extern const struct stage stage_uniform;
+extern const struct stage stage_uniform_base;
+
 /* stage_base.c: these ask nothing; they wait for all results. The best config so far becomes the
  * base of what follows; or all is forgotten but the alpha; or the plan ends if something met. */
 extern const struct stage stage_base;

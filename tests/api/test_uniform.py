@@ -175,8 +175,9 @@ class Uniform(unittest.TestCase):
                         tried.setdefault(where, set()).update(options)
                 texts = [str(config["ops"]) for config in configs]
                 self.assertEqual(len(texts), len(set(texts)), "the same config twice")
-                if strategy not in ("conservative", "mse", "mse_v2", "hawq_v2", "bisect"):
-                    self.assertEqual(tried["static", "activation.algorithm"], {"minmax", "kl"})
+                self.assertEqual(tried["static", "activation.algorithm"], {"minmax", "kl"})
+                self.assertEqual(tried["static", "weight.granularity"],
+                                 {"per_channel", "per_tensor"})  # fmt: skip
         self.exported(job)
 
     def exported(self, job):
