@@ -12,9 +12,9 @@
 
 enum cli_exit jobs_submit(struct cli *cli);
 enum cli_exit jobs_clone(struct cli *cli);
-/* A table of jobs, and a job's row of it; finish it with table_finish(). */
+/* A table of jobs, and a job's row of it, of which `arg` is the table; finish it with table_finish(). */
 void jobs_table(struct table *table);
-void jobs_row(void *table, const json_t *job);
+void jobs_row(void *arg, const json_t *job);
 enum cli_exit jobs_list(struct cli *cli);
 enum cli_exit jobs_show(struct cli *cli);
 /* Posts to the job's route that is called like the command: pause, resume, cancel. */

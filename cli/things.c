@@ -67,13 +67,13 @@ enum cli_exit things_tokens(struct cli *cli)
 static json_t *body_of(const struct cli *cli)
 {
 	static const struct {
-		enum cli_option option;
 		const char *member;
+		enum cli_option option;
 		bool list;
 	} members[] = {
-		{OPTION_NAME, "name", false},   {OPTION_OWNER, "owner", false},
-		{OPTION_SCOPE, "scopes", true}, {OPTION_POOL, "pools", true},
-		{OPTION_TYPE, "events", true},
+		{"name", OPTION_NAME, false},   {"owner", OPTION_OWNER, false},
+		{"scopes", OPTION_SCOPE, true}, {"pools", OPTION_POOL, true},
+		{"events", OPTION_TYPE, true},
 	};
 	json_t *body = json_object();
 
