@@ -58,7 +58,8 @@ class Canary(unittest.TestCase):
         self.data = self.directory / "data"
         self.said = []  # every answer, with its headers
         self.admin = new_token(str(self.data), "admin", owner="ann")
-        self.daemon = Daemon(self.data, "--auth", "always", "--log-level", "debug")
+        self.daemon = Daemon(self.data, "--auth", "always", "--log-level", "debug",
+                             "--access-log", self.directory / "access.log")
         self.daemon.start()
         self.addCleanup(self.stop)
         self.evaluator = Keyed()
@@ -161,7 +162,7 @@ class Canary(unittest.TestCase):
         self.assertEqual(found, [], "what was written of what was given")
         found = [f"{secret} in {where}" for where, text in self.said for secret in (*tokens, *GIVEN) if secret in text]
         self.assertEqual(found, [], "what was said")
-        log = self.daemon.log()
+        log = self.daemon.log() + (self.directory / "access.log").read_text()
         self.assertEqual([secret for secret in GIVEN if secret in log], [], "what was logged")
         self.assertGreater(len(self.said), 60)
         self.assertGreater(len(log), 10000, "the log says little: is it all?")

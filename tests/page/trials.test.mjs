@@ -56,7 +56,7 @@ test("trials are found by what is asked for", async () => {
     await filter(view, "loss<1% kind:evaluate latency_ms<9.5", told.filter((t) => (0.9 - t.accuracy) / 0.9 < 0.01 && t.metrics.latency_ms < 9.5 && t.kind === "evaluate").length);
     await filter(view, "trial>=19", all.filter((t) => t.number >= 19).length);
     await filter(view, 'error:"no kernel" trial<8', 2);
-    await filter(view, "kernel 5", 1);
+    await filter(view, "kernel trial=5", 1);
     await filter(view, "kernel baseline", 0);
     await filter(view, "kind:baseline", 1);
     const found = (await daemon.get(`/v1/jobs/${id}/trials?op.block0.conv0=fp32`)).items;

@@ -100,7 +100,7 @@ struct run_case run_case_make(uint64_t seed)
 
 	return (struct run_case){
 		.seed = seed,
-		.rules = 1 + (int64_t)(seed / 12 % 2),
+		.rules = 1 + (int64_t)(seed / 12 % 4 == 3),
 		.space = random_space(&rng, seed % 3 == 0),
 		.failure_rate = failure_rates[rng_below(&rng, COUNT(failure_rates))],
 		.levels = levels[rng_below(&rng, COUNT(levels))],
