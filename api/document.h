@@ -27,8 +27,8 @@ bool document_is_final(const char *state);
 /* Whether If-Match is absent or names `version`, weak tags too; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 
-/* A job was deleted, or edited, perhaps after its end: nothing of it is remembered. */
-void document_forget(void *server, const char *job);
+/* A job was deleted, or edited, perhaps after its end: nothing of it is remembered. `arg` is the server. */
+void document_forget(void *arg, const char *job);
 
 /* Answers for a job that is not open, given its row if there is one: 409 or 404. */
 void document_not_open(struct call *call, const struct store_rows *rows);

@@ -13,12 +13,6 @@ void buf_init(struct buf *buf, size_t max)
 	buf->max = max;
 }
 
-void buf_init_long(struct buf *buf, size_t max)
-{
-	buf_init(buf, max);
-	buf->is_long = true;
-}
-
 void buf_finish(struct buf *buf)
 {
 	free(buf->bytes);
@@ -38,7 +32,6 @@ static bool make_room(struct buf *buf, size_t more)
 {
 	size_t need = buf->length + more + 1;
 	size_t capacity = buf->capacity > 0 ? buf->capacity : 64;
-	char *bytes;
 
 	if (buf->failed || more > buf->max || buf->length > buf->max - more) {
 		buf->failed = true;
@@ -50,12 +43,7 @@ static bool make_room(struct buf *buf, size_t more)
 	while (capacity < need) {
 		capacity *= 2;
 	}
-	bytes = buf->is_long ? realloc(buf->bytes, capacity) : mem_grow(buf->bytes, capacity, 1);
-	if (bytes == NULL) {
-		buf->failed = true;
-		return false;
-	}
-	buf->bytes = bytes;
+	buf->bytes = mem_grow(buf->bytes, capacity, 1);
 	buf->capacity = capacity;
 	return true;
 }

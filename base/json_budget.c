@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
-#include "base/mem.h"
 
 static atomic_size_t used;
 static _Thread_local struct {
@@ -18,14 +17,13 @@ static _Thread_local struct {
 
 static void *counted_malloc(size_t size)
 {
-	bool over = parsing.limited && atomic_load(&used) + size > LIMIT_JSON_BYTES;
-	void *memory = over ? NULL : malloc(size);
+	void *memory;
 
-	if (memory == NULL && parsing.limited) {
+	if (parsing.limited && atomic_load(&used) + size > LIMIT_JSON_BYTES) {
 		parsing.refused = parsing.own > 0 ? parsing.own : 1;
-	} else if (memory == NULL) {
-		memory = mem_again(NULL, size);
+		return NULL;
 	}
+	memory = malloc(size);
 	if (memory != NULL) {
 		size_t real = malloc_usable_size(memory);
 

@@ -368,7 +368,7 @@ static void default_directory(struct settings *options)
 	const char *xdg = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
 
-	if (options->data_dir[0] != '\0') {
+	if (options->data_dir != NULL && options->data_dir[0] != '\0') {
 		return;
 	}
 	free(options->data_dir);

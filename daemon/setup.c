@@ -128,7 +128,7 @@ static void make_guard(struct setup *setup, const struct settings *options, stru
 		(void)is_good(faults, guard != NULL ? 0 : -1, &err);
 		guard_destroy(guard);
 	}
-	if (faults->count == 0) {
+	if (faults->count == 0 && policy >= 0) {
 		setup->guard = guard_create((enum guard_policy)policy, entries, &err);
 		(void)is_good(faults, setup->guard != NULL ? 0 : -1, &err);
 	}
