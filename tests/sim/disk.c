@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "store/conn.h"
 #include "store/db.h"
 #include "store/op.h"
 #include "store/schema.h"
+#include "store/seal.h"
 #include "store/sum.h"
 #include "store/verify.h"
 #include "tests/sim/judge.h"
@@ -38,6 +40,17 @@ static void must(struct world *world, int rc, const struct err *err)
 	}
 }
 
+/* A key that nobody needs afterwards. */
+static void take_key(struct world *world)
+{
+	char *path = mem_printf("%s/narrowd-sim-%ld.key", P_tmpdir, (long)getpid());
+	struct err err;
+
+	must(world, seal_take_key(shared.db, path, &err), &err);
+	(void)unlink(path);
+	free(path);
+}
+
 static void open_shared(struct world *world)
 {
 	struct err err;
@@ -46,6 +59,8 @@ static void open_shared(struct world *world)
 		broken(world, "no database");
 	}
 	must(world, sum_register(shared.db, &err), &err);
+	must(world, seal_register(shared.db, &err), &err);
+	take_key(world);
 	must(world, db_exec(shared.db, "PRAGMA foreign_keys = ON", &err), &err);
 	must(world, schema_upgrade(shared.db, ":memory:", schema_steps, schema_step_count, &err),
 	     &err);
