@@ -141,11 +141,15 @@ class Strangers(ProcessTest):
                 if refused % 10 == 0:
                     jobs.add(self.submit())
                 try:
-                    stranger.execute("UPDATE job SET name = name")
+                    stranger.execute("BEGIN IMMEDIATE")
                 except sqlite3.OperationalError as error:
                     self.assertIn("locked", str(error))
                     refused += 1
                 else:
+                    # There and back: what changes nothing at all SQLite does not write.
+                    stranger.execute("UPDATE job SET version = version + 1")
+                    stranger.execute("UPDATE job SET version = version - 1")
+                    stranger.execute("COMMIT")
                     noticed += 1
                     self.assertIn("another program has written", self.ended(BUSY))
                     self.verify()
