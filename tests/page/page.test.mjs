@@ -210,6 +210,7 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
     },
     "/jobs/job_none": async (view) => {
       view.forgiven = /404/;
+      await view.get("heading", "This job cannot be shown").waitFor();
     },
   };
   for (const colorScheme of ["light", "dark"]) {
