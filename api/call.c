@@ -391,6 +391,34 @@ void call_query(struct call *call, int query, const struct store_value *values, 
 	call->query = store_query(call->server->store, query, values, count, on_rows, call);
 }
 
+void call_find(struct call *call, int query,
+	       void (*next)(struct call *call, const struct store_rows *rows))
+{
+	struct store_value id = {.text = call->params[0]};
+
+	call_query(call, query, &id, 1, next);
+}
+
+bool call_found(struct call *call, const struct store_rows *rows, const char *what)
+{
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "no %s has the id %s", what, call->params[0]);
+	}
+	return rows->count > 0;
+}
+
+void call_on_deleted(void *arg, int rc, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (call->request != NULL && rc != 0) {
+		call_fail(call, err);
+	} else if (call->request != NULL) {
+		call_reply_empty(call, 204);
+	}
+	call_unref(call);
+}
+
 bool call_body_has_only(struct call *call, const char *const *members)
 {
 	struct json_at at;

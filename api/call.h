@@ -143,6 +143,13 @@ bool call_may_submit(struct call *call, bool dry);
 /* Puts a query; `next` gets the rows unless it failed, which is answered. */
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows));
+/* The same for a query whose one value is the id in the path. */
+void call_find(struct call *call, int query,
+	       void (*next)(struct call *call, const struct store_rows *rows));
+/* Whether that has found one; otherwise answers 404, which says that no `what` has the id. */
+bool call_found(struct call *call, const struct store_rows *rows, const char *what);
+/* Answers 204 when the store has deleted something for a call, to whom it gives the reference back. */
+void call_on_deleted(void *arg, int rc, const struct err *err);
 
 /*
  * Before a collection is read: when its answer turns out to be what the client has, and the client

@@ -21,8 +21,7 @@ static void list(struct call *call, const struct store_rows *rows)
 	struct store_value values[4] = {{.text = call->params[0]}};
 	char *wanted;
 
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no webhook has the id %s", call->params[0]);
+	if (!call_found(call, rows, "webhook")) {
 		return;
 	}
 	if (!page_read(call, before, unused) || !page_choices(call, "state", states, &wanted)) {
@@ -38,10 +37,8 @@ static void list(struct call *call, const struct store_rows *rows)
 
 void deliveries_list(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
 	call_may_wait(call, STORE_WEBHOOKS);
-	call_query(call, QUERY_WEBHOOK, &id, 1, list);
+	call_find(call, QUERY_WEBHOOK, list);
 }
 
 static void on_replayed(void *arg, int rc, const struct err *err)

@@ -76,8 +76,7 @@ static void on_job(struct call *call, const struct store_rows *rows)
 {
 	char tag[CALL_TAG_SIZE];
 
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	if (!call_found(call, rows, "job")) {
 		return;
 	}
 	remember_final(call, rows);
@@ -233,16 +232,13 @@ void document_reply(struct call *call, int status, const char *text)
 
 void document_not_open(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count > 0) {
-		const char *pause = rows->cells[JOB_PAUSE];
-
-		if (pause != NULL) {
-			call_error(call, ERR_WRONG_STATE, "the job is %s: %s",
-				   rows->cells[JOB_STATE], pause);
-		} else {
-			call_error(call, ERR_WRONG_STATE, TUNER_IS_OVER, rows->cells[JOB_STATE]);
-		}
+	if (!call_found(call, rows, "job")) {
+		return;
+	}
+	if (rows->cells[JOB_PAUSE] != NULL) {
+		call_error(call, ERR_WRONG_STATE, "the job is %s: %s", rows->cells[JOB_STATE],
+			   rows->cells[JOB_PAUSE]);
 	} else {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+		call_error(call, ERR_WRONG_STATE, TUNER_IS_OVER, rows->cells[JOB_STATE]);
 	}
 }

@@ -133,51 +133,23 @@ void evaluators_create(struct call *call)
 	}
 }
 
-static void on_page(struct call *call, const struct store_rows *rows)
-{
-	page_reply(call, rows, 1, -1);
-}
-
 void evaluators_list(struct call *call)
 {
-	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	struct store_value values[3] = {{0}};
-
 	call_may_wait(call, STORE_EVALUATORS);
-	if (!page_read(call, after, unused)) {
-		return;
-	}
-	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
-	values[1].integer = call->limit + 1;
-	values[2] = call_only(call);
-	call_query(call, QUERY_EVALUATORS, values, 3, on_page);
-}
-
-static void find(struct call *call, void (*next)(struct call *, const struct store_rows *))
-{
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_EVALUATOR, &id, 1, next);
-}
-
-static bool found(struct call *call, const struct store_rows *rows)
-{
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no evaluator has the id %s", call->params[0]);
-	}
-	return rows->count > 0;
+	page_of_documents(call, QUERY_EVALUATORS);
 }
 
 static bool may_change(struct call *call, const struct store_rows *rows)
 {
 	char tag[CALL_TAG_SIZE];
 
-	return found(call, rows) && call_may_change(call, call_text_tag(rows->cells[0], tag));
+	return call_found(call, rows, "evaluator") &&
+	       call_may_change(call, call_text_tag(rows->cells[0], tag));
 }
 
 static void reply(struct call *call, const struct store_rows *rows)
 {
-	if (found(call, rows)) {
+	if (call_found(call, rows, "evaluator")) {
 		call_reply_copy(call, 200, rows->cells[0]);
 	}
 }
@@ -185,7 +157,7 @@ static void reply(struct call *call, const struct store_rows *rows)
 void evaluators_get(struct call *call)
 {
 	call_may_wait(call, STORE_EVALUATORS);
-	find(call, reply);
+	call_find(call, QUERY_EVALUATOR, reply);
 }
 
 /* The stored members with what is hidden put back. New reference. */
@@ -205,7 +177,7 @@ static void health(struct call *call, const struct store_rows *rows)
 {
 	json_t *document;
 
-	if (!found(call, rows)) {
+	if (!call_found(call, rows, "evaluator")) {
 		return;
 	}
 	document = whole(rows);
@@ -218,7 +190,7 @@ static void health(struct call *call, const struct store_rows *rows)
 
 void evaluators_health(struct call *call)
 {
-	find(call, health);
+	call_find(call, QUERY_EVALUATOR, health);
 }
 
 /* A URL as it was shown, sent back, is no other one. */
@@ -260,32 +232,20 @@ static void patch(struct call *call, const struct store_rows *rows)
 
 void evaluators_patch(struct call *call)
 {
-	find(call, patch);
-}
-
-static void on_deleted(void *arg, int rc, const struct err *err)
-{
-	struct call *call = arg;
-
-	if (call->request != NULL && rc != 0) {
-		call_fail(call, err);
-	} else if (call->request != NULL) {
-		call_reply_empty(call, 204);
-	}
-	call_unref(call);
+	call_find(call, QUERY_EVALUATOR, patch);
 }
 
 static void delete(struct call *call, const struct store_rows *rows)
 {
 	if (may_change(call, rows)) {
 		call_ref(call);
-		store_evaluator_delete(call->server->store, call->params[0], on_deleted, call);
+		store_evaluator_delete(call->server->store, call->params[0], call_on_deleted, call);
 	}
 }
 
 void evaluators_delete(struct call *call)
 {
-	find(call, delete);
+	call_find(call, QUERY_EVALUATOR, delete);
 }
 
 static void on_probed(void *arg, json_t *capability, const struct err *err)
@@ -310,7 +270,7 @@ static void probe(struct call *call, const struct store_rows *rows)
 	struct err err;
 	json_t *document;
 
-	if (!found(call, rows)) {
+	if (!call_found(call, rows, "evaluator")) {
 		return;
 	}
 	document = whole(rows);
@@ -336,6 +296,6 @@ void evaluators_probe(struct call *call)
 	static const char *const no_members[] = {NULL};
 
 	if (call_body_has_only(call, no_members)) {
-		find(call, probe);
+		call_find(call, QUERY_EVALUATOR, probe);
 	}
 }

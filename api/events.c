@@ -236,10 +236,11 @@ static void on_rest(struct call *call, const struct store_rows *rows)
 
 static void on_job(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
-	} else if (request_header(call->request, "Last-Event-ID") != NULL &&
-		   document_is_final(rows->cells[JOB_STATE])) {
+	if (!call_found(call, rows, "job")) {
+		return;
+	}
+	if (request_header(call->request, "Last-Event-ID") != NULL &&
+	    document_is_final(rows->cells[JOB_STATE])) {
 		put_query(call, 1, 0, on_rest);
 	} else {
 		start_stream(call);
@@ -295,9 +296,7 @@ static void begin(struct call *call, bool all, bool stream, call_fn *go)
 
 static void find_job(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_JOB, &id, 1, on_job);
+	call_find(call, QUERY_JOB, on_job);
 }
 
 static void page_of_job(struct call *call)

@@ -273,7 +273,5 @@ static void on_job(struct call *call, const struct store_rows *rows)
 
 void html_job(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_JOB, &id, 1, on_job);
+	call_find(call, QUERY_JOB, on_job);
 }

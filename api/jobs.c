@@ -21,8 +21,7 @@ static void answer_job(struct call *call, const struct store_rows *rows)
 		strcmp(call->route->method, "POST") == 0 && strcmp(call->id, call->params[0]) != 0;
 	char strong[CALL_TAG_SIZE], tag[CALL_TAG_SIZE + 2];
 
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	if (!call_found(call, rows, "job")) {
 		return;
 	}
 	(void)snprintf(tag, sizeof(tag), "W/%s",
@@ -188,8 +187,7 @@ static void clone_job(struct call *call, const struct store_rows *rows)
 {
 	json_t *spec;
 
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	if (!call_found(call, rows, "job")) {
 		return;
 	}
 	spec = cloned_spec(rows);
@@ -211,9 +209,7 @@ static void clone_job(struct call *call, const struct store_rows *rows)
 
 static void find_source(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_JOB, &id, 1, clone_job);
+	call_find(call, QUERY_JOB, clone_job);
 }
 
 void jobs_clone(struct call *call)
@@ -320,10 +316,9 @@ static void on_final(struct call *call, const struct store_rows *rows)
 void jobs_on_changed(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
-	struct store_value id = {.text = call->params[0]};
 	bool open = tuner_version(call->server->tuner, call->params[0]) >= 0;
 	if (call->request != NULL && rc == -(int)ERR_NOT_FOUND && !open) {
-		call_query(call, QUERY_JOB, &id, 1, on_final);
+		call_find(call, QUERY_JOB, on_final);
 		call_unref(call);
 		return;
 	}
@@ -386,9 +381,7 @@ static void patch(struct call *call, int64_t version)
 
 static void patch_final(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
-	} else {
+	if (call_found(call, rows, "job")) {
 		patch(call, strtoll(rows->cells[JOB_VERSION], NULL, 10));
 	}
 }
@@ -396,12 +389,11 @@ static void patch_final(struct call *call, const struct store_rows *rows)
 void jobs_patch(struct call *call)
 {
 	int64_t version = tuner_version(call->server->tuner, call->params[0]);
-	struct store_value id = {.text = call->params[0]};
 
 	if (version >= 0) {
 		patch(call, version);
 	} else {
-		call_query(call, QUERY_JOB, &id, 1, patch_final);
+		call_find(call, QUERY_JOB, patch_final);
 	}
 }
 
@@ -420,8 +412,7 @@ static void on_deleted(void *arg, int rc, const struct err *err)
 
 static void delete_job(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	if (!call_found(call, rows, "job")) {
 		return;
 	}
 	if (!document_matches(call, strtoll(rows->cells[JOB_VERSION], NULL, 10))) {
@@ -433,7 +424,5 @@ static void delete_job(struct call *call, const struct store_rows *rows)
 
 void jobs_delete(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_JOB, &id, 1, delete_job);
+	call_find(call, QUERY_JOB, delete_job);
 }

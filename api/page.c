@@ -285,3 +285,22 @@ void page_reply_kept(struct call *call, const struct store_rows *rows, const boo
 	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
 	free(next);
 }
+
+static void on_documents(struct call *call, const struct store_rows *rows)
+{
+	page_reply(call, rows, 1, -1);
+}
+
+void page_of_documents(struct call *call, int query)
+{
+	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
+	struct store_value values[3] = {{0}};
+
+	if (!page_read(call, after, unused)) {
+		return;
+	}
+	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
+	values[1].integer = call->limit + 1;
+	values[2] = call_only(call);
+	call_query(call, query, values, 3, on_documents);
+}

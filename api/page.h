@@ -34,5 +34,10 @@ void page_reply(struct call *call, const struct store_rows *rows, int first, int
 /* The same with those rows only of which `kept` is true: a page may have fewer items than its limit. */
 void page_reply_kept(struct call *call, const struct store_rows *rows, const bool *kept, int first,
 		     int second);
+/*
+ * Answers a page of documents in the order of their ids. The query has three values, the id after which
+ * the page begins, how many rows and whose, and gives documents and their ids.
+ */
+void page_of_documents(struct call *call, int query);
 
 #endif

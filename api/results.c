@@ -39,8 +39,7 @@ static char *make_best(struct call *call, const struct store_rows *rows)
 
 static void on_best_trial(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
+	if (!call_found(call, rows, "job")) {
 		return;
 	}
 	beside_reply(call, rows, make_best);
@@ -206,9 +205,7 @@ static void on_told(struct call *call, const struct store_rows *rows)
 
 static void read_told(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_TOLD, &id, 1, on_told);
+	call_find(call, QUERY_TOLD, on_told);
 }
 
 static void pareto(struct call *call, const struct store_rows *rows)
@@ -242,9 +239,7 @@ static void on_answered(struct call *call, const struct store_rows *rows)
 
 static void read_answered(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_ANSWERED, &id, 1, on_answered);
+	call_find(call, QUERY_ANSWERED, on_answered);
 }
 
 static void sensitivity(struct call *call, const struct store_rows *rows)

@@ -304,12 +304,10 @@ static bool may_enter(struct call *call, int rc, struct err *err)
 
 static void enter(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
 	if (call->route->owned == NOTHING || access_only(&call->who) == NULL) {
 		carry_out(call);
 	} else {
-		call_query(call, owned_things[call->route->owned].query, &id, 1, on_owner);
+		call_find(call, owned_things[call->route->owned].query, on_owner);
 	}
 }
 

@@ -138,9 +138,7 @@ static bool find_experiment(struct call *call, const struct store_rows *rows)
 static void read_experiment(struct call *call,
 			    void (*next)(struct call *call, const struct store_rows *rows))
 {
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_JOB, &id, 1, next);
+	call_find(call, QUERY_JOB, next);
 }
 
 static void get(struct call *call, const struct store_rows *rows)

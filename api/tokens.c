@@ -70,19 +70,15 @@ void tokens_list(struct call *call)
 
 static void reply(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no token has the id %s", call->params[0]);
-	} else {
+	if (call_found(call, rows, "token")) {
 		call_reply_copy(call, 200, rows->cells[0]);
 	}
 }
 
 void tokens_get(struct call *call)
 {
-	struct store_value id = {.text = call->params[0]};
-
 	call_may_wait(call, STORE_TOKENS);
-	call_query(call, QUERY_TOKEN, &id, 1, reply);
+	call_find(call, QUERY_TOKEN, reply);
 }
 
 static void on_revoked(void *arg, int rc, const struct err *err)

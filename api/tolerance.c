@@ -291,7 +291,6 @@ void tolerance_reply(struct call *call)
 	struct outcome *outcome = call->state;
 	double loss = read_loss(request_query(call->request, "tolerable_loss"));
 	const json_t *baseline = json_object_get(outcome->job, "baseline");
-	struct store_value id = {.text = call->params[0]};
 	struct criterion *criterion = &outcome->criterion;
 	double accuracy[LIMIT_METRICS] = {0};
 	struct err err;
@@ -315,6 +314,6 @@ void tolerance_reply(struct call *call)
 			call_error(call, ERR_BAD_REQUEST, "tolerable_loss: %s", err.message);
 			return;
 		}
-		call_query(call, QUERY_MEASURED, &id, 1, on_measured);
+		call_find(call, QUERY_MEASURED, on_measured);
 	}
 }

@@ -319,14 +319,13 @@ static void destroy_receipt(void *receipt)
 static void on_imported(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
-	struct store_value id = {.text = call->params[0]};
 
 	if (call->request == NULL) {
 		call_unref(call);
 		return;
 	}
 	if (rc == -(int)ERR_NOT_FOUND) {
-		call_query(call, QUERY_JOB, &id, 1, document_not_open);
+		call_find(call, QUERY_JOB, document_not_open);
 	} else if (rc != 0) {
 		call_fail(call, err);
 	} else {

@@ -205,44 +205,15 @@ void webhooks_create(struct call *call)
 	}
 }
 
-static void on_page(struct call *call, const struct store_rows *rows)
-{
-	page_reply(call, rows, 1, -1);
-}
-
 void webhooks_list(struct call *call)
 {
-	char after[PAGE_FIELD_SIZE], unused[PAGE_FIELD_SIZE];
-	struct store_value values[3] = {{0}};
-
 	call_may_wait(call, STORE_WEBHOOKS);
-	if (!page_read(call, after, unused)) {
-		return;
-	}
-	values[0] = (struct store_value){.text = after, .is_null = after[0] == '\0'};
-	values[1].integer = call->limit + 1;
-	values[2] = call_only(call);
-	call_query(call, QUERY_WEBHOOKS, values, 3, on_page);
-}
-
-static void find(struct call *call, void (*next)(struct call *, const struct store_rows *))
-{
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, QUERY_WEBHOOK, &id, 1, next);
-}
-
-static bool found(struct call *call, const struct store_rows *rows)
-{
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no webhook has the id %s", call->params[0]);
-	}
-	return rows->count > 0;
+	page_of_documents(call, QUERY_WEBHOOKS);
 }
 
 static void reply(struct call *call, const struct store_rows *rows)
 {
-	if (found(call, rows)) {
+	if (call_found(call, rows, "webhook")) {
 		call_reply_copy(call, 200, rows->cells[0]);
 	}
 }
@@ -250,34 +221,23 @@ static void reply(struct call *call, const struct store_rows *rows)
 void webhooks_get(struct call *call)
 {
 	call_may_wait(call, STORE_WEBHOOKS);
-	find(call, reply);
-}
-
-static void on_deleted(void *arg, int rc, const struct err *err)
-{
-	struct call *call = arg;
-
-	if (call->request != NULL && rc != 0) {
-		call_fail(call, err);
-	} else if (call->request != NULL) {
-		call_reply_empty(call, 204);
-	}
-	call_unref(call);
+	call_find(call, QUERY_WEBHOOK, reply);
 }
 
 static void delete(struct call *call, const struct store_rows *rows)
 {
 	char tag[CALL_TAG_SIZE];
 
-	if (found(call, rows) && call_may_change(call, call_text_tag(rows->cells[0], tag))) {
+	if (call_found(call, rows, "webhook") &&
+	    call_may_change(call, call_text_tag(rows->cells[0], tag))) {
 		call_ref(call);
-		store_webhook_delete(call->server->store, call->params[0], on_deleted, call);
+		store_webhook_delete(call->server->store, call->params[0], call_on_deleted, call);
 	}
 }
 
 void webhooks_delete(struct call *call)
 {
-	find(call, delete);
+	call_find(call, QUERY_WEBHOOK, delete);
 }
 
 static void on_test_kept(void *arg, int rc, const struct err *err)
@@ -322,7 +282,7 @@ static void send_test(struct call *call, const struct store_rows *rows)
 {
 	struct secret secret;
 
-	if (!found(call, rows)) {
+	if (!call_found(call, rows, "webhook")) {
 		return;
 	}
 	/* It was checked when the webhook was registered. */
@@ -334,7 +294,7 @@ static void send_test(struct call *call, const struct store_rows *rows)
 
 static void test(struct call *call)
 {
-	find(call, send_test);
+	call_find(call, QUERY_WEBHOOK, send_test);
 }
 
 void webhooks_test(struct call *call)
