@@ -162,6 +162,18 @@ enum cli_exit cli_get(struct cli *cli, const char *path, json_t **ret_answer)
 	return code;
 }
 
+enum cli_exit cli_pass_on(struct cli *cli, const char *method, const char *path)
+{
+	struct client_reply reply;
+	enum cli_exit code = cli_call(cli, method, path, NULL, &reply);
+
+	if (code == CLI_OK) {
+		cli_print(&reply);
+		client_reply_finish(&reply);
+	}
+	return code;
+}
+
 enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
 		      json_t **ret_answer)
 {

@@ -86,6 +86,8 @@ enum cli_exit cli_get(struct cli *cli, const char *path, json_t **ret_answer);
  * answer has been printed as it came. */
 enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
 		      json_t **ret_answer);
+/* Asks, and prints the answer as it came. */
+enum cli_exit cli_pass_on(struct cli *cli, const char *method, const char *path);
 /* Asks for `path` page by page and calls `add` for every item of a collection. */
 enum cli_exit cli_each(struct cli *cli, const char *path,
 		       void (*add)(void *arg, const json_t *item), void *arg);

@@ -417,13 +417,8 @@ enum cli_exit jobs_exclude(struct cli *cli)
 static enum cli_exit pass_on(struct cli *cli, const char *method, const char *rest)
 {
 	char *path = cli_job_path(cli, rest);
-	struct client_reply reply;
-	enum cli_exit code = cli_call(cli, method, path, NULL, &reply);
+	enum cli_exit code = cli_pass_on(cli, method, path);
 
-	if (code == CLI_OK) {
-		cli_print(&reply);
-		client_reply_finish(&reply);
-	}
 	free(path);
 	return code;
 }

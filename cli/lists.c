@@ -71,26 +71,25 @@ static void add_trial(void *arg, const json_t *trial)
 	table_add(table, note_of(trial));
 }
 
-enum cli_exit lists_trials(struct cli *cli)
+static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged)
 {
 	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
 					    "OBJECTIVE", "MET",   "NOTE",  NULL};
-	char *path = cli_job_path(cli, "/trials");
-	enum cli_exit code = lists_print(cli, path, true, "rllrrll", heads, add_trial);
+	char *path = cli_job_path(cli, rest);
+	enum cli_exit code = lists_print(cli, path, paged, "rllrrll", heads, add_trial);
 
 	free(path);
 	return code;
 }
 
+enum cli_exit lists_trials(struct cli *cli)
+{
+	return print_trials(cli, "/trials", true);
+}
+
 enum cli_exit lists_pareto(struct cli *cli)
 {
-	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
-					    "OBJECTIVE", "MET",   "NOTE",  NULL};
-	char *path = cli_job_path(cli, "/pareto");
-	enum cli_exit code = lists_print(cli, path, false, "rllrrll", heads, add_trial);
-
-	free(path);
-	return code;
+	return print_trials(cli, "/pareto", false);
 }
 
 /* What is believed is shown of the default alone; --json has every option. */

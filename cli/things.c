@@ -121,13 +121,8 @@ enum cli_exit things_add(struct cli *cli)
 static enum cli_exit carry_out(struct cli *cli, const char *method, const char *rest)
 {
 	char *path = path_of(cli, cli->argument, rest);
-	struct client_reply reply;
-	enum cli_exit code = cli_call(cli, method, path, NULL, &reply);
+	enum cli_exit code = cli_pass_on(cli, method, path);
 
-	if (code == CLI_OK) {
-		cli_print(&reply);
-		client_reply_finish(&reply);
-	}
 	free(path);
 	return code;
 }
