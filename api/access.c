@@ -1,3 +1,4 @@
+/* Finds out who sends a request, by token, cookie or socket, and slows down those who guess. */
 #include "api/access.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/*
+ * Writes one line for each request that is over, to the file of the setting or to standard error.
+ */
 #include "api/access_log.h"
 
 #include <errno.h>

@@ -1,9 +1,8 @@
+/* Serves the files that the page is made of. */
 #include "api/assets.h"
 #include "api/resources.h"
 
 #include <string.h>
-
-/* Serves the files that the page is made of. */
 
 void assets_get(struct call *call)
 {

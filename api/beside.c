@@ -1,4 +1,4 @@
-/* A call waits for a thread of the pool as it waits for the store. */
+/* Lets a pool thread work for a call, which waits for the thread as it waits for the store. */
 #include "api/beside.h"
 
 #include <stdlib.h>

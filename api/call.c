@@ -1,3 +1,6 @@
+/*
+ * Carries a call from its handler to the answer: tags, packing, references, and what ends with it.
+ */
 #include "api/call.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Calls that wait: for news of a job, for a change of what is stored, or for a time. */
 #include "api/call.h"
 
 #include <stdlib.h>
@@ -6,8 +7,6 @@
 #include "base/limits.h"
 #include "base/loop.h"
 #include "base/mem.h"
-
-/* Calls that wait: for news of a job, for a change of what is stored, or for a time. */
 
 /* A timer outlives its call by the turn that libuv needs to close it. */
 struct wait {

@@ -1,3 +1,7 @@
+/*
+ * What charts of a job draw: few points that stand for all trials. The store chooses them, on its own
+ * threads.
+ */
 #include "api/outcome.h"
 #include "api/resources.h"
 #include "api/router.h"
@@ -8,11 +12,6 @@
 #include "base/mem.h"
 #include "job/spec/codec_changes.h"
 #include "job/words.h"
-
-/*
- * What charts of a job draw: few points that stand for all trials. The store chooses them, on its own
- * threads.
- */
 
 enum { FORMATS = 64, MAP_TRIALS = 16, TEXT_MAX = 32 * 1024 * 1024 };
 

@@ -1,3 +1,7 @@
+/*
+ * Routes about deliveries of webhooks: the list of those that failed or wait, and sending one
+ * again.
+ */
 #include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"

@@ -1,3 +1,4 @@
+/* Answers for documents that have a version, from a cache of what is final where that is enough. */
 #include "api/document.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Routes about registered evaluators: made, listed, changed, deleted, probed, and how they are. */
 #include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"

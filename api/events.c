@@ -1,3 +1,12 @@
+/*
+ * The events of a job, or of all jobs, as a page or as a stream: read what is new, send it, wait for
+ * more. Between waits a comment keeps the connection alive. The stream of a job ends when the job is
+ * final and all was sent.
+ *
+ * What the client has not read yet is bounded by the request's queue. What does not fit there waits
+ * here, one page at most, until the client has read on; one that stops reading is cut off by the
+ * server.
+ */
 #include "api/document.h"
 #include "api/http/header.h"
 #include "api/page.h"
@@ -8,16 +17,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-
-/*
- * The events of a job, or of all jobs, as a page or as a stream: read what is new, send it, wait for
- * more. Between waits a comment keeps the connection alive. The stream of a job ends when the job is
- * final and all was sent.
- *
- * What the client has not read yet is bounded by the request's queue. What does not fit there waits
- * here, one page at most, until the client has read on; one that stops reading is cut off by the
- * server.
- */
 
 enum {
 	STREAM_PAGE = 200,

@@ -1,3 +1,7 @@
+/*
+ * A whole job in one document. The log and the trials are read page by page, so that other requests
+ * get their turns in between; what is gathered is bounded.
+ */
 #include "api/beside.h"
 #include "api/format.h"
 #include "api/outcome.h"
@@ -10,11 +14,6 @@
 #include "base/mem.h"
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
-
-/*
- * A whole job in one document. The log and the trials are read page by page, so that other requests
- * get their turns in between; what is gathered is bounded.
- */
 
 enum { EXPORT_PAGE = 100, EXPORT_BYTES_MAX = 128 * 1024 * 1024 };
 

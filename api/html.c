@@ -1,3 +1,7 @@
+/*
+ * The pages that people read, as tables: what a browser without scripts shows, and with them until
+ * they run. Everything on them is text of the API's documents.
+ */
 #include "api/assets.h"
 #include "api/http/header.h"
 #include "api/page.h"
@@ -8,11 +12,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-
-/*
- * The pages that people read, as tables: what a browser without scripts shows, and with them until
- * they run. Everything on them is text of the API's documents.
- */
 
 enum { HTML_BYTES_MAX = 8 * 1024 * 1024, ROWS = 100, POINTER_MAX = 64 };
 

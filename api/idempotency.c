@@ -1,3 +1,4 @@
+/* Looks a key up before a POST runs, and stores its answer with what the POST did. */
 #include "api/idempotency.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Routes about jobs as a whole: submitted, cloned, listed, read, controlled, edited, deleted. */
 #include "api/document.h"
 #include "api/http/header.h"
 #include "api/idempotency.h"

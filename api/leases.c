@@ -1,3 +1,4 @@
+/* Routes of workers: taking questions, signs of life, answers, and questions that come back. */
 #include "api/idempotency.h"
 #include "api/resources.h"
 

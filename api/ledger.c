@@ -1,3 +1,4 @@
+/* Makes, checks and finds tokens; what is stored of one is its digest. */
 #include "api/ledger.h"
 
 #include <stdio.h>

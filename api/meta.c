@@ -1,3 +1,4 @@
+/* Routes about the daemon itself: its OpenAPI document, whether it is well, how it is set. */
 #include "api/resources.h"
 
 extern const char openapi_json[];

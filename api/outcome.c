@@ -1,3 +1,4 @@
+/* Makes the document of a job's best config from its row, its trials and its baseline. */
 #include "api/outcome.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Reads limits, filters and cursors of collections, and writes the envelope of a page. */
 #include "api/page.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Routes about what a job has found: its space, its best, its Pareto front, sensitivities. */
 #include "api/beside.h"
 #include "api/outcome.h"
 #include "api/resources.h"

@@ -1,3 +1,7 @@
+/*
+ * Finds a request's route and holds everything against it that must be right before the handler
+ * runs.
+ */
 #include "api/router.h"
 
 #include "api/beside.h"

@@ -1,3 +1,4 @@
+/* The table of all routes: what each needs, who may use it, and who handles it. */
 #include "api/resources.h"
 #include "api/router.h"
 

@@ -1,4 +1,4 @@
-/* The least recently used go first. */
+/* Keeps specs on a shelf within its budget of bytes; the least recently used go first. */
 #include "api/shelf.h"
 
 #include <stdbool.h>

@@ -1,3 +1,8 @@
+/*
+ * The routes that a SigOpt client needs, with the strategies of this daemon behind them. An
+ * experiment is a job, a suggestion a lease of one of its trials, an observation its answer.
+ * Answers and errors have SigOpt's shapes.
+ */
 #include "api/idempotency.h"
 #include "api/outcome.h"
 #include "api/resources.h"
@@ -7,12 +12,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-
-/*
- * The routes that a SigOpt client needs, with the strategies of this daemon behind them. An
- * experiment is a job, a suggestion a lease of one of its trials, an observation its answer.
- * Answers and errors have SigOpt's shapes.
- */
 
 enum { OK = 200, PATIENCE_MS = 20000, POOL_SIZE = CALL_PARAM_SIZE + 8 };
 #define YEAR_MS (INT64_C(366) * 24 * 3600 * 1000)

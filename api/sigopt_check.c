@@ -1,3 +1,4 @@
+/* Checks a SigOpt experiment by the published server's limits, and by what can be searched here. */
 #include "api/sigopt_check.h"
 
 #include "base/limits.h"

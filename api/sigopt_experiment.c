@@ -1,3 +1,7 @@
+/*
+ * Translates between SigOpt's experiments, suggestions and observations and our jobs, configs and
+ * answers.
+ */
 #include "api/sigopt_experiment.h"
 
 #include "api/sigopt_check.h"

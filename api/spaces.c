@@ -1,3 +1,4 @@
+/* The route of a dry run: the space that a job body would have, and the first questions in it. */
 #include "api/resources.h"
 #include "base/clock.h"
 #include "base/mem.h"

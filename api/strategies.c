@@ -1,3 +1,4 @@
+/* Routes about strategies: what each is called, takes, needs and is good for. */
 #include "api/resources.h"
 #include "strategies/registry.h"
 

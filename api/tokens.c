@@ -1,3 +1,4 @@
+/* Routes about tokens, and about the session that a browser has in place of one. */
 #include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"

@@ -1,3 +1,6 @@
+/*
+ * Chooses the best of a job's trials anew under another tolerable loss, and says what it is worth.
+ */
 #include "api/tolerance.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Routes about a job's trials: listed with filters, read, imported. */
 #include "api/beside.h"
 #include "api/document.h"
 #include "api/idempotency.h"

@@ -1,3 +1,4 @@
+/* Routes about webhooks: checked, made with their secrets, listed, deleted, tried out. */
 #include "api/idempotency.h"
 #include "api/page.h"
 #include "api/resources.h"

@@ -1,3 +1,4 @@
+/* Reads answers member by member; a fault names the member and what was expected there. */
 #include "backends/answer.h"
 
 #include <math.h>
@@ -16,8 +17,7 @@ static const char *const score_members[] = {"scores", NULL};
 static const char *const any_members[] = {"failed", "error",  "retryable", "trial",
 					  "lease",  "cached", NULL};
 static const char *const no_name = NULL;
-/* Units in which less than nothing cannot be measured. */
-static const char *const unsigned_units[] = {"_ms", "_s", "_bytes"};
+static const char *const unsigned_units[] = {"_ms", "_s", "_bytes"}; /* never less than nothing */
 
 void answer_finish(struct answer *answer)
 {

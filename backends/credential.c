@@ -1,3 +1,4 @@
+/* Reads secrets from files in the operator's directory, each under a name without a slash. */
 #include "backends/credential.h"
 
 #include <errno.h>

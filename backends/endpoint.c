@@ -1,3 +1,4 @@
+/* Puts one question to an evaluator over HTTP and says what came of it, and whose fault it was. */
 #include "backends/endpoint.h"
 
 #include <stdio.h>

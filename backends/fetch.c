@@ -1,3 +1,6 @@
+/*
+ * Leads a request through all its steps, from the check of its URL to the answer or the deadline.
+ */
 #include "backends/fetch.h"
 
 #include <arpa/inet.h>

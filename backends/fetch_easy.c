@@ -1,3 +1,4 @@
+/* Sets up libcurl's easy handle for a peer that may be hostile, and notes what comes back. */
 #include "backends/fetch_easy.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Couples libcurl's sockets and its timer to the loop. */
 #include "backends/fetch_multi.h"
 
 #include <curl/curl.h>

@@ -1,3 +1,4 @@
+/* Holds a URL and each address behind it against the policy and the allow entries. */
 #include "backends/guard.h"
 
 #include <stdlib.h>

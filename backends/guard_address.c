@@ -1,3 +1,4 @@
+/* Reads, compares and classifies internet addresses, by the registries of special ones. */
 #include "backends/guard_address.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Reads allow entries and says whether one takes a name, an address or a port. */
 #include "backends/guard_entry.h"
 
 #include <ctype.h>

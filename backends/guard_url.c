@@ -1,3 +1,4 @@
+/* Reads URLs by a grammar of its own, and refuses whatever two parsers might read differently. */
 #include "backends/guard_url.h"
 
 #include <ctype.h>

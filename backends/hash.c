@@ -1,3 +1,4 @@
+/* Makes SHA-256 digests and their HMAC with libcrypto. */
 #include "backends/hash.h"
 
 #include <openssl/evp.h>

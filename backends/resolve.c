@@ -1,3 +1,4 @@
+/* Looks names up on threads that may hang, and keeps the loop from waiting for them. */
 #include "backends/resolve.h"
 
 #include <netdb.h>

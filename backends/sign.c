@@ -1,3 +1,4 @@
+/* Makes secrets of webhooks, and signs messages with them. */
 #include "backends/sign.h"
 
 #include <inttypes.h>

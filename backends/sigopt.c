@@ -1,3 +1,4 @@
+/* Sends one request to SigOpt and says what its answer means, as their server means it. */
 #include "backends/sigopt.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ struct sigopt_call {
 	void *arg;
 };
 
-/* HTTP Basic: the token as user name, no password (api/auth.py). The caller wipes and frees it. */
+/* HTTP Basic: the token as user name, no password (auth.py of their API). The caller wipes and frees it. */
 static char *authorization(const struct secret *token)
 {
 	static const char scheme[] = "Basic ";

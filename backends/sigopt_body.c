@@ -1,3 +1,4 @@
+/* Writes a space as SigOpt's parameters, and reads SigOpt's assignments back as a config. */
 #include "backends/sigopt_body.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Sends one signed message to a webhook's receiver; only the status of the answer counts. */
 #include "backends/webhook.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Writes bytes as base 64 and reads them back, with or without padding. */
 #include "base/base64.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Adds to a growing buffer: bytes, texts, JSON strings, and lines that no terminal obeys. */
 #include "base/buf.h"
 
 #include <stdarg.h>

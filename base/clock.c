@@ -1,3 +1,4 @@
+/* Reads the clocks of the kernel. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,3 +1,4 @@
+/* The rows of the table of errors, and the functions that fill an error. */
 #include "base/err.h"
 
 #include <stdarg.h>

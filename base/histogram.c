@@ -1,3 +1,4 @@
+/* The ladders of bounds, and how a duration finds its place on one. */
 #include "base/histogram.h"
 
 /* 0 ends a ladder. */

@@ -1,3 +1,4 @@
+/* Makes ids from the time and from random bytes, and checks their form. */
 #include "base/id.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Parses untrusted JSON within limits, and reads values with a fault for each that is wrong. */
 #include "base/json.h"
 #include "base/json_budget.h"
 #include "base/limits.h"

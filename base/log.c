@@ -1,3 +1,4 @@
+/* Writes a line of the log in one piece, as JSON or as text. */
 #include "base/log.h"
 
 #include <math.h>

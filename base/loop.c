@@ -1,3 +1,4 @@
+/* Runs tasks, posts, timers and work around libuv's loop, and says which piece of work was slow. */
 #include "base/loop.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* A table of open addressing, seeded so that clients cannot make names collide. */
 #include "base/map.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* Allocates, or ends the process where there is no way on without memory. */
 #include "base/mem.h"
 
 #include <malloc.h>

@@ -1,3 +1,4 @@
+/* Mixes seed, stream and number into values that look random. */
 #include "base/rng.h"
 
 #define GOLDEN UINT64_C(0x9E3779B97F4A7C15)

@@ -1,3 +1,4 @@
+/* Keeps secret bytes, compares them in constant time and wipes them. */
 #include "base/secret.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Compares spellings in lower case and without signs, by Levenshtein's distance. */
 #include "base/spell.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Cuts off what of a URL people should not see. */
 #include "base/url.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Reads from /proc what the process takes. */
 #include "base/usage.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* Makes the problems that strategies are compared on, and knows the best that there is. */
 #include "bench/problem.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Draws QP1 from its seed and computes what a config of it is worth. */
 #include "bench/qp1.h"
 
 #include <math.h>

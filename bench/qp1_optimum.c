@@ -1,3 +1,4 @@
+/* Finds the best config of QP1 by dynamic programming over its chain of operators. */
 #include "bench/qp1_optimum.h"
 
 #include <math.h>

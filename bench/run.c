@@ -1,3 +1,6 @@
+/*
+ * Lets a strategy search on a problem, as a job would, and notes how good it was after each trial.
+ */
 #include "bench/run.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Reads address, token and certificates from options, variables and files. */
 #include "cli/access.h"
 
 #include <ctype.h>

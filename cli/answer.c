@@ -1,3 +1,4 @@
+/* What a command wrote, made into what the daemon is sent. */
 #include "cli/answer.h"
 
 #include <stdio.h>
@@ -9,8 +10,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
-
-/* What a command wrote, made into what the daemon is sent. */
 
 /* As shells say it, and child.c. */
 enum { CANNOT_RUN = 126, NOT_FOUND = 127 };

@@ -1,3 +1,4 @@
+/* Shows the best config of a job in a few lines, with what it rests on and what was passed over. */
 #include "cli/best.h"
 
 #include <stdio.h>

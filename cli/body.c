@@ -1,3 +1,4 @@
+/* Reads a job's file without its comments, and sets members in it by their paths. */
 #include "cli/body.h"
 
 #include <errno.h>

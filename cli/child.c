@@ -1,3 +1,7 @@
+/*
+ * Runs the command that answers questions, feeds it, reads it and ends it with all that it
+ * started.
+ */
 #include "cli/child.h"
 
 #include <errno.h>

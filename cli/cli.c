@@ -1,3 +1,4 @@
+/* Asks the daemon, goes through pages, prints JSON, and puts refusals into words. */
 #include "cli/cli.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Sends requests to the daemon one by one, again when the connection broke. */
 #include "cli/client.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* The tables of commands and options, and how a command is found in them. */
 #include "cli/commands.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Prints scripts that complete narrow's words in bash, zsh and fish. */
 #include "cli/completion.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Prints a job's events one a line, and goes on with those that come. */
 #include "cli/events.h"
 
 #include <stdio.h>

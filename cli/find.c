@@ -1,3 +1,4 @@
+/* Asks the daemon which job is meant by an id, its beginning, or a name. */
 #include "cli/find.h"
 
 #include <stdio.h>

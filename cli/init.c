@@ -1,3 +1,4 @@
+/* Asks an evaluator what it can do, writes the job that fits it, and tries it out. */
 #include "cli/init.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Puts into words what a job's document says: how it stands, what it lost and gained, what next. */
 #include "cli/job.h"
 
 #include <math.h>

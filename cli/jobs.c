@@ -1,3 +1,4 @@
+/* Carries out the commands about whole jobs. */
 #include "cli/jobs.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Writes the one line of `watch`, shorter and shorter until it fits. */
 #include "cli/line.h"
 
 #include <math.h>

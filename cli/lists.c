@@ -1,3 +1,4 @@
+/* Prints collections as tables: trials, fronts, sensitivities, strategies, evaluators, workers. */
 #include "cli/lists.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Puts into words what is out, for how long, and why nothing moves. */
 #include "cli/out.h"
 
 #include <math.h>

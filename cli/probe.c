@@ -1,3 +1,4 @@
+/* Has an evaluator probed, registered for the purpose when it is a URL. */
 #include "cli/probe.h"
 
 #include <stdio.h>

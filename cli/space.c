@@ -1,3 +1,4 @@
+/* Prints the operators and options of a space, and what a dry run says of a job. */
 #include "cli/space.h"
 
 #include <stdio.h>

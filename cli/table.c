@@ -1,3 +1,4 @@
+/* Lays tables out: widths, columns that are left out, colours. */
 #include "cli/table.h"
 
 #include <stdbool.h>

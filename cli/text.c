@@ -1,3 +1,4 @@
+/* Writes numbers, times and texts so that people can read them and terminals do not obey them. */
 #include "cli/text.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Lists, adds, tries and removes what the daemon keeps: evaluators, webhooks, tokens. */
 #include "cli/things.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Draws the open jobs anew whenever something has changed. */
 #include "cli/top.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Prints help from the tables, and names what is like a word that is none. */
 #include "cli/usage.h"
 
 #include <stdio.h>

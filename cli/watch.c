@@ -1,3 +1,4 @@
+/* Follows a job: asks for what has changed, and shows it for a terminal or for a log. */
 #include "cli/watch.h"
 
 #include <signal.h>

@@ -1,3 +1,16 @@
+/*
+ * The command worker: questions of a pool, answered by a command of the user.
+ *
+ * A loop: take a question, run the command with the question on its standard input, or put it to the process that
+ * answered the last one, send what it prints as the answer; with signs of life meanwhile. A daemon that is away is
+ * waited for.
+ *
+ * Lines of the output that are {"progress": ...} go along with the signs of life. A command that
+ * fails says {"failed": true, ...} when its config cannot be run; when it ends with another status
+ * than 0 the question is asked again, because the machine may be to blame.
+ *
+ * SIGTERM and SIGINT stop the command, give its question back and end the worker. So does a command that cannot be run.
+ */
 #include "cli/worker.h"
 
 #include <errno.h>
@@ -17,18 +30,6 @@
 #include "cli/answer.h"
 #include "cli/child.h"
 #include "cli/text.h"
-
-/*
- * A loop: take a question, run the command with the question on its standard input, or put it to the process that
- * answered the last one, send what it prints as the answer; with signs of life meanwhile. A daemon that is away is
- * waited for.
- *
- * Lines of the output that are {"progress": ...} go along with the signs of life. A command that
- * fails says {"failed": true, ...} when its config cannot be run; when it ends with another status
- * than 0 the question is asked again, because the machine may be to blame.
- *
- * SIGTERM and SIGINT stop the command, give its question back and end the worker. So does a command that cannot be run.
- */
 
 enum {
 	REQUEST_TIMEOUT_MS = 15 * 1000,

@@ -1,3 +1,4 @@
+/* Takes what is due out of the outbox, sends it, and keeps what became of it. */
 #include "courier/courier.h"
 
 #include <stdio.h>

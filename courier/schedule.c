@@ -1,3 +1,4 @@
+/* Reads the waits between attempts, and chooses the next one, a little longer by chance. */
 #include "courier/schedule.h"
 
 #include <stdlib.h>

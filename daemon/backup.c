@@ -1,3 +1,4 @@
+/* Makes backups beside a running daemon, removes old ones, and puts one back. */
 #include "daemon/backup.h"
 
 #include <dirent.h>

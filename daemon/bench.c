@@ -1,3 +1,11 @@
+/*
+ * The command bench: measures what this machine can do with a daemon of its own.
+ *
+ * The daemon is another process, asked over HTTP by one client that waits for each answer, so that what is measured is what
+ * a single worker would see:
+ *
+ *	requests (GET /healthz) -> a job -> trials (lease, answer) -> commits, of which the daemon says how long they took
+ */
 #include "daemon/bench.h"
 
 #include <errno.h>
@@ -15,13 +23,6 @@
 #include "backends/fetch.h"
 #include "base/clock.h"
 #include "base/mem.h"
-
-/*
- * The daemon is another process, asked over HTTP by one client that waits for each answer, so that what is measured is what
- * a single worker would see:
- *
- *	requests (GET /healthz) -> a job -> trials (lease, answer) -> commits, of which the daemon says how long they took
- */
 
 enum {
 	PHASE_MS = 3000,

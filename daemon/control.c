@@ -1,3 +1,4 @@
+/* Says where the control socket lies, and whether a daemon listens there. */
 #include "daemon/control.h"
 
 #include <fcntl.h>

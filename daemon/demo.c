@@ -1,3 +1,4 @@
+/* Finds the script of the demonstration and becomes it. */
 #include "daemon/demo.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Says a fault of the settings at once, and remembers the first for the exit code. */
 #include "daemon/faults.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The program narrowd: does what its arguments ask for. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,8 +19,6 @@
 #include "daemon/process.h"
 #include "daemon/token.h"
 #include "store/store.h"
-
-/* narrowd: what its arguments ask for. */
 
 static void print_routes(void)
 {

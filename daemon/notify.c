@@ -1,3 +1,4 @@
+/* Sends systemd's datagrams, and reads how often its watchdog wants one. */
 #include "daemon/notify.h"
 
 #include <stddef.h>

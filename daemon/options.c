@@ -1,3 +1,4 @@
+/* Reads settings from flags, environment and file, and names those that are misspelt. */
 #include "daemon/options_table.h"
 
 #include <ctype.h>

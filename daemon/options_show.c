@@ -1,11 +1,10 @@
+/* Settings as people are shown them. */
 #include "daemon/options_table.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-
-/* Settings as people are shown them. */
 
 void options_help(FILE *out)
 {

@@ -1,3 +1,4 @@
+/* The rows of the table of settings, and the spellings of their names. */
 #include "daemon/options_table.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Opens shared objects that only their owner can write, and adds their strategies. */
 #include "daemon/plugins.h"
 
 #include <dirent.h>

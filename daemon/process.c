@@ -1,3 +1,9 @@
+/*
+ * The process: what is started in which order, and stopped in the reverse one.
+ *
+ *	options -> guard -> plug-ins -> fetch -> store -> HTTP -> tuner (replays the logs) -> courier -> ready
+ *	signal  -> tuner drains -> HTTP closes -> courier -> fetch -> store checkpoints -> loop ends
+ */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,13 +25,6 @@
 #include "daemon/notify.h"
 #include "daemon/process.h"
 #include "daemon/setup.h"
-
-/*
- * The process: what is started in which order, and stopped in the reverse one.
- *
- *	options -> guard -> plug-ins -> fetch -> store -> HTTP -> tuner (replays the logs) -> courier -> ready
- *	signal  -> tuner drains -> HTTP closes -> courier -> fetch -> store checkpoints -> loop ends
- */
 
 enum {
 	EVALUATOR_CONNECTIONS = 1024,

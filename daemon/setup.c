@@ -1,3 +1,6 @@
+/*
+ * Holds the settings against each other and the machine, and makes of them what the daemon needs.
+ */
 #include "daemon/setup.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Makes, lists and revokes tokens, through the daemon or beside it. */
 #include "daemon/token.h"
 
 #include <stdio.h>

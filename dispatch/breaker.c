@@ -1,3 +1,4 @@
+/* Counts failures in a row, and says when somebody may be asked again. */
 #include "dispatch/breaker.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Counts what one evaluator was asked and answered, and writes how it is. */
 #include "dispatch/evaluator.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Counts what owners have open and begin, and refuses what is too much. */
 #include "dispatch/quota.h"
 
 #include <stdlib.h>

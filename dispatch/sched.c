@@ -1,3 +1,4 @@
+/* Gives places at evaluators to jobs in turn, and takes them back. */
 #include "dispatch/sched.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Lets owners take turns, and within each those that wait. */
 #include "dispatch/turns.h"
 
 #include <stdlib.h>

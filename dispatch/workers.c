@@ -1,3 +1,4 @@
+/* Remembers who came for questions, and leaves out who answers what cannot be used. */
 #include "dispatch/workers.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Reads what a worker reports while it measures, and judges whether that is enough. */
 #include "job/early.h"
 
 #include <math.h>

@@ -1,5 +1,3 @@
-#include "job/fold.h"
-
 /*
  * Measurements that somebody knows to be wrong: they are taken out of the choice of the best and of
  * what answers later questions, and can be taken in again. The strategy keeps what it has learnt.
@@ -8,6 +6,7 @@
  * was; only when none of these meets the criterion, among those that came too late to be shown to
  * the strategy as well.
  */
+#include "job/fold.h"
 
 static bool has_measurement(const struct trial *trial)
 {

@@ -1,3 +1,7 @@
+/*
+ * The table of what each event does to a job, and those of its rows that have no file of their
+ * own.
+ */
 #include "job/fold.h"
 
 #include <math.h>

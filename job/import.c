@@ -1,3 +1,4 @@
+/* Reads trials from elsewhere, copies those of an earlier job, and records both. */
 #include "job/import.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * Makes, records and replays jobs, answers questions about them, and writes the data of their
+ * events.
+ */
 #include "job/job.h"
 
 #include <assert.h>

@@ -187,7 +187,7 @@ void job_rows_clear(struct job *job);
  */
 int64_t job_settle(struct job *job);
 
-/* Why the job should end now by its own exit policy (a reason of the contract), or NULL. */
+/* Why the job should end now by its own exit policy (a reason of docs/jobs.md), or NULL. */
 const char *job_exit_reason(const struct job *job);
 /* Whether the strategy may be asked for one more config. */
 bool job_may_ask(const struct job *job);

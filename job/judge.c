@@ -1,3 +1,4 @@
+/* Judges results in the order of settling: whether they meet the criterion, and which is best. */
 #include "job/fold.h"
 
 #include <math.h>

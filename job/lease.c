@@ -1,3 +1,4 @@
+/* Events of leases: who has a question, and that nobody has it any more. */
 #include "job/fold.h"
 
 #include <stdio.h>
@@ -5,8 +6,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-/* Events of leases: who has a question, and that nobody has it any more. */
 
 static void remember_lease(struct trial *trial)
 {

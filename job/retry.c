@@ -1,11 +1,10 @@
-#include "job/fold.h"
-
-#include <string.h>
-
 /*
  * Measuring a trial again that failed, or whose measurement was excluded: it is the same trial with
  * the same question, under new leases.
  */
+#include "job/fold.h"
+
+#include <string.h>
 
 /* What was measured here and is known to be wrong. */
 static bool is_wrong(const struct trial *trial)

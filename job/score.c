@@ -1,8 +1,7 @@
+/* Score questions: what they ask about, and what was answered. */
 #include "job/fold.h"
 
 #include "base/mem.h"
-
-/* Score questions: what they ask about, and what was answered. */
 
 void job_read_score_question(struct trial *trial, const json_t *data)
 {

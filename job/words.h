@@ -9,7 +9,7 @@
 
 /* Data of new_best by the second rules. `ended`: the end game is over. New reference. */
 json_t *words_best_data(const struct job *job, const struct trial *trial, bool ended);
-/* Why the baseline is to be kept instead of this config, as the contract names it, or NULL. */
+/* Why the baseline is to be kept instead of this config, as docs/jobs.md names it, or NULL. */
 const char *words_keep_because(const struct job *job, const struct trial *trial,
 			       const struct figures *figures, bool ended);
 /* The sentence; the caller frees. */

@@ -1,3 +1,4 @@
+/* Keeps which modes of which operators are banned, and replaces them in configs. */
 #include "space/bans.h"
 
 #include <stdlib.h>

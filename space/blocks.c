@@ -1,3 +1,4 @@
+/* Finds transformer blocks in a module tree. */
 #include "space/blocks.h"
 
 #include <stdlib.h>

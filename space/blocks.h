@@ -1,6 +1,6 @@
 /*
  * Transformer blocks: finds them in a model's module tree by the numbers of linear layers alone
- * (strategies.md section 7; the patterns and their order are INC's).
+ * (docs/inc.md, "Transformer blocks").
  */
 #ifndef NARROWD_SPACE_BLOCKS_H
 #define NARROWD_SPACE_BLOCKS_H

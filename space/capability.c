@@ -1,3 +1,4 @@
+/* Keeps a capability: atoms, sets of modes, facts. */
 #include "space/capability.h"
 
 #include <math.h>

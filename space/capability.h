@@ -26,7 +26,7 @@ enum mode {
 };
 
 /* The tunable items in the order of the loops over them, the last varying fastest
- * (strategies.md section 3); the data types of activations are fixed per description. */
+ * (docs/inc.md, "Op-wise"); the data types of activations are fixed per description. */
 enum item {
 	ITEM_ACTIVATION_SCHEME,
 	ITEM_ACTIVATION_ALGORITHM,

@@ -1,3 +1,4 @@
+/* Makes the pairs of the op-type-wise product, and sets all operators by one combo. */
 #include "space/combos.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * Combos: the op-type-wise product, in which all operators of one type and mode are set alike.
  *
  * For each pair of (type, quantized mode), in the order in which the default config uses them,
- * each item has the union of its options over the pair's operators (strategies.md 3.2). A combo is
+ * each item has the union of its options over the pair's operators (docs/inc.md, "Op-type-wise"). A combo is
  * one option for each item of each pair, the last item of the last pair varying fastest. An option
  * that is uniform varies for all pairs of its mode at once, where the first of them has it: that is
  * the list of all combos without those in which operators differ. Nothing is materialised: a combo

@@ -1,3 +1,4 @@
+/* Makes configs from choices and compares them. */
 #include "space/config.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* A table of configs by their hashes, and draws of what is not in it. */
 #include "space/config_set.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Enumerates the choices of an operator from its mode descriptions. */
 #include "space/kind.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Compiles name patterns and matches them with PCRE2, within limits. */
 #include "space/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8

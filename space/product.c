@@ -1,3 +1,4 @@
+/* Numbers the configs of the op-wise product, and makes the config of a number. */
 #include "space/product.h"
 
 #include <stdlib.h>

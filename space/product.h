@@ -5,7 +5,7 @@
  *
  * Numbered in mixed radix: the calibration size is the slowest digit, then the alpha, then what is
  * uniform, the last
- * operator is the fastest (strategies.md 3.1), and number 0 is the default. Memory is linear in the operators.
+ * operator is the fastest (docs/inc.md, "Op-wise"), and number 0 is the default. Memory is linear in the operators.
  */
 #ifndef NARROWD_SPACE_PRODUCT_H
 #define NARROWD_SPACE_PRODUCT_H

@@ -1,3 +1,4 @@
+/* Merges the entries that are about an operator, and leaves of its descriptions what they allow. */
 #include "space/restrict.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * Restrictions: what a user's op_type_dict and op_name_dict leave of a set of mode descriptions.
  *
  * For one operator all matching entries are first merged into one restriction (types before names,
- * later entries win item by item), which is then applied once (strategies.md 1.7, B43).
+ * later entries win item by item), which is then applied once (docs/inc.md, "Restrictions").
  */
 #ifndef NARROWD_SPACE_RESTRICT_H
 #define NARROWD_SPACE_RESTRICT_H

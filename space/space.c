@@ -1,3 +1,4 @@
+/* Builds the space of a job. */
 #include "space/space.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Checks tied groups and folds each into its first operator. */
 #include "space/ties.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Takes options that all operators share out of them, and makes them dimensions. */
 #include "space/uniform.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Copies a database with SQLite's backup interface, and syncs the copy and its folder. */
 #include "store/backup.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Runs prepared queries on a connection that cannot write, for as long as they may take. */
 #include "store/conn.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Opens SQLite with our settings, and translates its errors. */
 #include "store/db.h"
 
 #include "store/seal.h"

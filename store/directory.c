@@ -1,3 +1,4 @@
+/* Locks the data directory, looks whether its files are ours, and keeps the reserve on disk. */
 #include "store/directory.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Deletes jobs with all that is theirs, and what has become stale. */
 #include "store/forget.h"
 
 #include "store/db.h"

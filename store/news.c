@@ -1,3 +1,4 @@
+/* Tells those who wait that something stored has changed. */
 #include "store/news.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The SQL of every write, and how each is run. */
 #include "store/op.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Puts deliveries in line, ends them, and sends them back into it, as SQL. */
 #include "store/outbox.h"
 
 #include "base/limits.h"

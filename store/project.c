@@ -1,3 +1,4 @@
+/* The table of what each event does to the rows of jobs and trials. */
 #include "store/project.h"
 
 #include <stddef.h>

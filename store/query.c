@@ -1,3 +1,4 @@
+/* The SQL of every query. */
 #include "store/query.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Runs queries on threads that only read. */
 #include "store/reader.h"
 
 #include <pthread.h>

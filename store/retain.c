@@ -1,3 +1,4 @@
+/* Deletes old jobs and stale rows step by step, and many jobs for who asks for it. */
 #include "store/retain.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Notices a full disk or file, gives the reserve up and takes it back, and shrinks the file. */
 #include "store/room.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Brings a database to the newest schema, step by step, and keeps a copy of what it was. */
 #include "store/schema.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "store/backup.h"
 #include "store/db.h"
 
-/* store/schema/NNNN.sql, embedded by the build. */
+/* store/schema/0001.sql and those that follow, embedded by the build. */
 extern const char schema_0001[], schema_0002[], schema_0003[], schema_0004[], schema_0005[],
 	schema_0006[], schema_0007[], schema_0008[], schema_0009[];
 

@@ -1,3 +1,4 @@
+/* Encrypts and opens secrets inside SQL, and keeps their key. */
 #include "store/seal.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Opens and closes the store, and passes every call to the writer or to the readers. */
 #include "store/store.h"
 
 #include <stdlib.h>

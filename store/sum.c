@@ -1,4 +1,4 @@
-/* One multiplication for each eight bytes: a change within them always changes the sum. */
+/* Sums bytes up, with one multiplication for each eight bytes: a change within them always changes the sum. */
 #include "store/sum.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* Starts a thread, and tells the loop that it has ended. */
 #include "store/thread.h"
 
 #include <signal.h>

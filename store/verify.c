@@ -1,3 +1,4 @@
+/* Rebuilds the projections from the log in temporary tables, and compares. */
 #include "store/verify.h"
 
 #include <stdlib.h>

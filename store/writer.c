@@ -1,3 +1,4 @@
+/* Commits what is queued in groups, on the one connection that may write. */
 #include "store/writer.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* Asks an adviser for configs and reports results to it, one at a time. */
 #include "strategies/advised.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The strategy auto: the default first, then conservative, then basic. */
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
 

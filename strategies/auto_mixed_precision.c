@@ -1,3 +1,4 @@
+/* The strategy auto_mixed_precision: bf16 and fp16, and back where that loses too much. */
 #include <string.h>
 
 #include "strategies/registry.h"

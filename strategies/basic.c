@@ -1,3 +1,4 @@
+/* The strategy basic: options type by type, then blocks and operators back in higher precision. */
 #include <string.h>
 
 #include "strategies/registry.h"

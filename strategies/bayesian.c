@@ -1,3 +1,6 @@
+/*
+ * The strategy bayesian: Gaussian processes of objective and margin, and where both promise most.
+ */
 #include "strategies/registry.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The strategy bisect: how many of the most sensitive operators must go back, by halves. */
 #include "strategies/go_on.h"
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"

@@ -1,3 +1,4 @@
+/* The strategy conservative: group after group quantized, as long as the criterion is met. */
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
 

@@ -1,3 +1,4 @@
+/* The strategy exhaustive: every config of the product in its order. */
 #include "space/product.h"
 #include "strategies/registry.h"
 

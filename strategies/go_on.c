@@ -1,3 +1,4 @@
+/* Starts sgp when a fixed course is through, and passes everything on to it. */
 #include "strategies/go_on.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The strategy hawq_v2: operators back in fp32 by the curvature of the loss. */
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
 

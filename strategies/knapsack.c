@@ -1,3 +1,10 @@
+/*
+ * The strategy knapsack: the fastest config within a budget of expected losses, which trials correct.
+ *
+ * Expected losses from scores, expected latencies from the capability, and a knapsack that takes
+ * the fastest config whose expected loss stays within a budget. What is measured changes the budget
+ * alone: it is bisected until the bracket is narrow.
+ */
 #include "strategies/registry.h"
 
 #include <math.h>
@@ -10,12 +17,6 @@
 #include "strategies/go_on.h"
 #include "strategies/models/effects.h"
 #include "strategies/models/score_question.h"
-
-/*
- * Expected losses from scores, expected latencies from the capability, and a knapsack that takes
- * the fastest config whose expected loss stays within a budget. What is measured changes the budget
- * alone: it is bisected until the bracket is narrow.
- */
 
 enum { MOST_BUDGETS = 12, RETRIES = 40 };
 

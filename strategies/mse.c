@@ -1,3 +1,4 @@
+/* The strategy mse: like basic, with operators in the order of their tensors' errors. */
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
 

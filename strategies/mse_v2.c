@@ -1,3 +1,4 @@
+/* The strategy mse_v2: before each step the evaluator says who hurts the output most. */
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
 
@@ -37,7 +38,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 	(void)reterr;
 	plan_init(plan, problem, lists);
 	plan->confidence_batches = (int64_t)args->numbers[0];
-	/* INC goes on from the latest of equally good combos. Elsewhere that is a fault (B33); here
+	/* INC goes on from the latest of equally good combos. Elsewhere that is a fault (docs/inc.md, B33); here
 	 * its recorded runs have it, and whoever compares runs expects it. */
 	plan->latest = true;
 	plan_start(plan);

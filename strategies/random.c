@@ -1,3 +1,4 @@
+/* The strategy random: configs of the product drawn without repetition. */
 #include "space/config_set.h"
 #include "space/product.h"
 #include "strategies/registry.h"

@@ -1,3 +1,4 @@
+/* The list of strategies, and what a plug-in's must have to be added to it. */
 #include "strategies/registry.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* The strategy remote: a program of the user's is the adviser, asked over HTTP. */
 #include "strategies/advised.h"
 #include "strategies/registry.h"
 

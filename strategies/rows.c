@@ -1,3 +1,4 @@
+/* Makes rows for the models from the configs that were measured. */
 #include "strategies/rows.h"
 
 #include <math.h>

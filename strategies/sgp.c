@@ -1,15 +1,6 @@
-#include "strategies/registry.h"
-
-#include <math.h>
-
-#include "strategies/models/fall_back.h"
-#include "strategies/models/last_tests.h"
-#include "strategies/models/near_copy.h"
-#include "strategies/models/opening.h"
-#include "strategies/sgp_state.h"
-#include "strategies/models/score_question.h"
-
 /*
+ * The strategy sgp: asks what promises most by models of the loss and of the latency that learn from each trial.
+ *
  * Two structured models, of the loss and of the latency, say for any config how likely it meets the
  * criterion and how fast it is expected to be (acquire.h says what is asked then).
  *
@@ -25,6 +16,16 @@
  * When the models mislead, so that nothing has met the criterion after some trials, every second
  * question puts the operators that are believed most sensitive back, twice as many each time.
  */
+#include "strategies/registry.h"
+
+#include <math.h>
+
+#include "strategies/models/fall_back.h"
+#include "strategies/models/last_tests.h"
+#include "strategies/models/near_copy.h"
+#include "strategies/models/opening.h"
+#include "strategies/sgp_state.h"
+#include "strategies/models/score_question.h"
 
 enum {
 	PATIENCE = 5, /* trials without improvement before it may stop; in doubt twice as many */

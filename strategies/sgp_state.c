@@ -1,3 +1,4 @@
+/* Folds results into sgp's models, and looks for the best under them. */
 #include "strategies/sgp_state.h"
 
 #include <math.h>

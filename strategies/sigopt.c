@@ -1,3 +1,4 @@
+/* The strategy sigopt: a SigOpt server is the adviser. */
 #include "strategies/advised.h"
 #include "strategies/registry.h"
 

@@ -1,3 +1,4 @@
+/* The strategy tpe: configs that are like good trials and unlike the others. */
 #include "strategies/registry.h"
 
 #include <math.h>

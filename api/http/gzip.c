@@ -1,3 +1,4 @@
+/* Packs answers with zlib, fast rather than small: they are made anew each time. */
 #include "api/http/gzip.h"
 
 #include <stdlib.h>
@@ -6,8 +7,6 @@
 #include <zlib.h>
 
 #include "base/mem.h"
-
-/* Packs answers with zlib, fast rather than small: they are made anew each time. */
 
 enum {
 	LEVEL = 3,

@@ -1,3 +1,4 @@
+/* Reads header fields whose values are lists, byte by byte and without copies. */
 #include "api/http/header.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Runs libmicrohttpd inside our loop, and stops it so that every client has its answer. */
 #include "api/http/http_internal.h"
 
 #include <errno.h>

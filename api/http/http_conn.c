@@ -1,3 +1,4 @@
+/* Watches connections: who may have one, who must make room, and who has kept one for too long. */
 #include "api/http/http_internal.h"
 
 #include <arpa/inet.h>

@@ -1,11 +1,10 @@
+/* libmicrohttpd as the server needs it, once for TLS and once without; http.c says how it runs. */
 #include "api/http/http_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "api/http/http_tls.h"
-
-/* libmicrohttpd as the server needs it, once for TLS and once without; http.c says how it runs. */
 
 enum {
 	/* Connections that are given up but not yet closed still have a place in MHD's count. */

@@ -1,3 +1,4 @@
+/* Decides from a request's head whether its framing, its host and its origin can be trusted. */
 #include "api/http/http_guard.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Hands answers and streams to libmicrohttpd, and cuts off clients that do not read them. */
 #include "api/http/http_internal.h"
 
 #include <assert.h>

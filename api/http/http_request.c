@@ -1,3 +1,7 @@
+/*
+ * Follows one request from its first byte to its end, and gathers its body under the route's
+ * limit.
+ */
 #include "api/http/http_internal.h"
 
 #include <assert.h>

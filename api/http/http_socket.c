@@ -1,3 +1,4 @@
+/* Opens listening sockets from the text of an address, and takes stale unix sockets away. */
 #include "api/http/http_socket.h"
 
 #include <arpa/inet.h>

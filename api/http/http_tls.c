@@ -1,3 +1,4 @@
+/* Loads the certificate and its key, and answers libmicrohttpd when it asks for them. */
 #include "api/http/http_tls.h"
 
 #include <gnutls/abstract.h>

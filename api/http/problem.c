@@ -1,3 +1,4 @@
+/* Writes errors as problem documents, and beside them what clients of SigOpt look for. */
 #include "api/http/problem.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Finds the ranges of activations in the calibration images, by extremes or by divergence. */
 #include "calib.h"
 
 #include <float.h>

@@ -1,3 +1,4 @@
+/* Writes what the network can do, and reads a config of it with every fault named. */
 #include "config.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Makes a convolution with oneDNN, its weights in the form that the kernel wants. */
 #include "conv.h"
 
 #include <float.h>

@@ -1,3 +1,4 @@
+/* Answers questions: what can be done, the baseline, a config, scores. */
 #include "evaluator.h"
 
 #include <math.h>

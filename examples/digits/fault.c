@@ -1,3 +1,4 @@
+/* Formats a fault. */
 #include "fault.h"
 
 #include <stdarg.h>

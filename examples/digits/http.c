@@ -1,3 +1,4 @@
+/* Serves questions over libmicrohttpd, one after the other. */
 #include "http.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Writes one line for each question that was answered. */
 #include "ledger.h"
 
 #include <errno.h>

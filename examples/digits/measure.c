@@ -1,3 +1,4 @@
+/* Measures accuracy, latency and size of the network under a config. */
 #include "measure.h"
 
 #include <stdio.h>

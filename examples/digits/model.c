@@ -1,3 +1,4 @@
+/* Reads the file of the network, and trusts none of its numbers. */
 #include "model.h"
 
 #include <endian.h>

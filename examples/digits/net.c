@@ -1,3 +1,4 @@
+/* Builds the network for a config out of oneDNN's primitives, and runs it. */
 #include "net.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Scores operators by what quantizing them does to tensors or to the output. */
 #include "score.h"
 
 #include <float.h>

@@ -1,3 +1,4 @@
+/* Reads capability documents, types and operators, and what they share. */
 #include "job/spec/codec_capability.h"
 
 #include <stdio.h>
@@ -130,7 +131,7 @@ static void read_description(const struct json_at *at, enum mode mode, struct at
 	codec_attribute_read(&activation, false, atoms, d->items);
 }
 
-/* An operator has weights only if every quantized description says so (strategies.md 1.1). */
+/* An operator has weights only if every quantized description says so (docs/inc.md, "Weights of operators"). */
 static void drop_partial_weights(struct mode_set *set)
 {
 	bool all = true;

@@ -1,5 +1,5 @@
 /*
- * Capability documents (contract section 4): JSON to plain data, every fault with its pointer.
+ * Capability documents (docs/capability.md): JSON to plain data, every fault with its pointer.
  */
 #ifndef NARROWD_JOB_SPEC_CODEC_CAPABILITY_H
 #define NARROWD_JOB_SPEC_CODEC_CAPABILITY_H

@@ -1,3 +1,4 @@
+/* Writes configs and spaces as JSON. */
 #include "job/spec/codec_config.h"
 
 #include <stdlib.h>

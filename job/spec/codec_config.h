@@ -11,7 +11,7 @@
 #include "space/config.h"
 #include "job/spec/spec.h"
 
-/* The config member of a question (contract section 5): every operator, the recipes, the
+/* The config member of a question (docs/writing-an-evaluator.md, "What it is asked"): every operator, the recipes, the
  * calibration sampling size. With `only_changes`, only operators that differ from the default.
  * NULL means the baseline: every operator in fp32. New reference. */
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes);

@@ -1,3 +1,4 @@
+/* Reads configs that people and advisers write, and says what of one is not in the space. */
 #include "job/spec/codec_config.h"
 
 #include <stdlib.h>

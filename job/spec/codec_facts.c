@@ -1,3 +1,4 @@
+/* Reads what a capability knows of costs beforehand. */
 #include "job/spec/codec_facts.h"
 
 #include <math.h>

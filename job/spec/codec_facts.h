@@ -1,5 +1,5 @@
 /*
- * What a capability says is known beforehand (contract 7.4): entries for the choices that they fit,
+ * What a capability says is known beforehand (docs/capability.md, "What is known beforehand"): entries for the choices that they fit,
  * and one number for each mode as a shorthand.
  */
 #ifndef NARROWD_JOB_SPEC_CODEC_FACTS_H

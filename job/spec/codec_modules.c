@@ -1,3 +1,4 @@
+/* Reads a module tree, and keeps the blocks that are found in it. */
 #include "job/spec/codec_modules.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Reads which operators are tied and which options are uniform. */
 #include "job/spec/codec_shared.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * What a capability says of several operators together (contract 7.4): groups that are tied, and
+ * What a capability says of several operators together (docs/capability.md): groups that are tied, and
  * options that have one value for all.
  */
 #ifndef NARROWD_JOB_SPEC_CODEC_SHARED_H

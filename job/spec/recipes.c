@@ -1,3 +1,4 @@
+/* Reads recipes, and says which of them a config has. */
 #include "job/spec/recipes.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * Recipes: what a framework does around quantization (strategies.md section 6), as the user set
+ * Recipes: what a framework does around quantization (docs/inc.md, "Recipes"), as the user set
  * them and as a config has them.
  *
  * Three recipes are tuned, where the capability says which operators they concern: turning one off

@@ -1,3 +1,4 @@
+/* Reads a job body with its capability into a spec, and reads it again after a restart. */
 #include "job/spec/spec.h"
 
 #include <stdlib.h>

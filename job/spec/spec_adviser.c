@@ -1,3 +1,4 @@
+/* Reads how an adviser is reached, and takes secrets out of bodies and puts them back. */
 #include "job/spec/spec_adviser.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Reads which strategy a body wants, and the arguments for it. */
 #include "job/spec/spec_read.h"
 
 #include <stdlib.h>

@@ -75,7 +75,7 @@ static void pin(struct options *options, struct atoms *atoms, const char *text)
 }
 
 /* As INC does: whoever restricts the weights of weight-only quantization and does not say how many
- * bits and how large groups gets 4 and 32 (strategies.md 1.7). */
+ * bits and how large groups gets 4 and 32 (docs/inc.md, "Restrictions"). */
 static void pin_bits(const struct dictionary *entries, struct atoms *atoms)
 {
 	for (size_t i = 0; i < entries->count; i++) {

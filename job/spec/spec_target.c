@@ -1,3 +1,4 @@
+/* Reads who measures, and writes it for the store and for people, who are shown no secret. */
 #include "job/spec/spec_target.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Computes bounds, margins and losses of accuracies. */
 #include "strategies/interface/criterion.h"
 
 #include <math.h>

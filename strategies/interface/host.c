@@ -1,3 +1,4 @@
+/* Lends plug-ins the functions of spaces and configs. */
 #include "strategies/interface/host.h"
 
 #include <stdarg.h>

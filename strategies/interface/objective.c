@@ -1,3 +1,4 @@
+/* Weighs measurements into one objective, and chooses among several as INC does. */
 #include "strategies/interface/objective.h"
 
 #include <math.h>

@@ -82,7 +82,7 @@ struct objective_row {
 /*
  * The row that is best under several objectives: every objective's ratio to the baseline is
  * mirrored where higher is better, scaled to 0 .. 1 over all rows, and summed by weight; rows that
- * miss the criterion count nothing; the first of equals (strategies.md 5.6). Where a metric may be
+ * miss the criterion count nothing; the first of equals (docs/inc.md, "Several objectives"). Where a metric may be
  * negative, and a ratio has no order, the difference takes its place. `count` >= 1. `ret_values`
  * gets what decides for each row: the least wins; 0 is best and 1 worst in every metric.
  */

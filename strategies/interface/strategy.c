@@ -1,3 +1,4 @@
+/* Passes events and questions between a job and its strategy, and keeps what is not applied yet. */
 #include "strategies/interface/strategy.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Bounds the mean of samples that are not all seen, for certain and by statistics. */
 #include "strategies/interface/verdict.h"
 
 #include <math.h>

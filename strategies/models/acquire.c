@@ -1,3 +1,4 @@
+/* Searches for the config that is worth most to measure next, by what models believe. */
 #include "strategies/models/acquire.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Fits additive effects of choices by coordinate descent. */
 #include "strategies/models/additive.h"
 
 #include <math.h>

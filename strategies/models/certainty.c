@@ -1,3 +1,7 @@
+/*
+ * Computes for each trial how certain it is that it truly meets the criterion, under every level
+ * of noise.
+ */
 #include "strategies/models/certainty.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Solves the knapsack over a chain of operators by Lagrangian relaxation. */
 #include "strategies/models/chain.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Finds operators that cannot be run in a mode, by group tests, and bans them. */
 #include "strategies/models/culprit.h"
 
 #include <stdlib.h>

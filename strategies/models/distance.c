@@ -1,3 +1,4 @@
+/* Tables of how much choices of a digit differ, and sums over digits. */
 #include "strategies/models/distance.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Makes priors of every option's loss and time from scores, facts and experience. */
 #include "strategies/models/effects.h"
 
 #include <math.h>

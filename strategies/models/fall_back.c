@@ -1,3 +1,4 @@
+/* Chooses who goes back to high precision while nothing meets the criterion. */
 #include "strategies/models/fall_back.h"
 
 #include <stdlib.h>

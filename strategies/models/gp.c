@@ -1,3 +1,4 @@
+/* Fits Gaussian processes and predicts with them. */
 #include "strategies/models/gp.h"
 
 #include <math.h>

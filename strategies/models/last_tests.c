@@ -1,3 +1,4 @@
+/* Chooses configs that could prove a satisfied model wrong. */
 #include "strategies/models/last_tests.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Fits what operators and borders between precisions take of the latency. */
 #include "strategies/models/latency_model.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Calls BLAS and LAPACK, on rows of ours that are columns to them. */
 #include "strategies/models/linalg.h"
 
 #include <assert.h>

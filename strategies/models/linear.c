@@ -1,3 +1,4 @@
+/* Fits Bayesian linear models in their dual form, and draws from them. */
 #include "strategies/models/linear.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Approaches lognormal beliefs by normal ones, weight by weight, in rounds of the whole model. */
 #include "strategies/models/lognormal.h"
 
 #include <math.h>

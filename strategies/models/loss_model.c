@@ -1,3 +1,4 @@
+/* Fits what options, operators and types lose beyond what is expected. */
 #include "strategies/models/loss_model.h"
 
 #include <math.h>

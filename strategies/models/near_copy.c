@@ -1,3 +1,4 @@
+/* Finds pairs of measurements that should be equal, and makes one where there is none. */
 #include "strategies/models/near_copy.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Logarithms of the normal distribution's tails and of expected improvements. */
 #include "strategies/models/normal.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Makes the first configs of a search that learns. */
 #include "strategies/models/opening.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Sums kernels into densities of configs, and draws from them. */
 #include "strategies/models/parzen.h"
 
 #include <assert.h>

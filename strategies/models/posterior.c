@@ -1,3 +1,4 @@
+/* Fits the models to a job's measurements, for whoever wants to know what they say. */
 #include "strategies/models/posterior.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Computes how promising configs are under additive effects, and climbs. */
 #include "strategies/models/promise.h"
 
 #include <math.h>

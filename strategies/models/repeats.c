@@ -1,3 +1,4 @@
+/* Reads noise off measurements of the same config. */
 #include "strategies/models/repeats.h"
 
 #include <math.h>

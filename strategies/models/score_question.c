@@ -1,3 +1,4 @@
+/* Asks for scores in the way that tells most among those that the evaluator answers. */
 #include "strategies/models/score_question.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Parts trials into good ones and others, and weighs them. */
 #include "strategies/models/split.h"
 
 #include <float.h>

@@ -1,3 +1,4 @@
+/* Chooses what models of no structure ask first. */
 #include "strategies/models/start_up.h"
 
 void start_up_init(struct start_up *start_up, const struct problem *problem,

@@ -1,3 +1,4 @@
+/* Keeps the points that a strategy has asked or knows, and what they gave. */
 #include "strategies/models/trials.h"
 
 #include <math.h>

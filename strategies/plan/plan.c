@@ -1,3 +1,4 @@
+/* Runs the stages of a plan, and keeps the best config that they have found. */
 #include "strategies/plan/plan.h"
 
 #include <assert.h>

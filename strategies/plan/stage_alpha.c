@@ -1,3 +1,4 @@
+/* The stage that tries the alphas of smooth quant. */
 #include "strategies/plan/stages.h"
 
 static void enter(struct plan *plan)

@@ -1,3 +1,4 @@
+/* Stages that ask nothing: they set, forget or end with the best so far. */
 #include "strategies/plan/stages.h"
 
 /* When everything failed the default stays the base. */

@@ -1,3 +1,4 @@
+/* Stages that put transformer blocks back into higher precision, alone and together. */
 #include "strategies/plan/stages.h"
 
 #include <math.h>
@@ -37,7 +38,7 @@ static void list_blocks(struct plan *plan)
 	free(falls_back);
 }
 
-/* All operators of a block, also those that are not quantized (strategies.md 3.5). */
+/* All operators of a block, also those that are not quantized (docs/inc.md, "Block fallback"). */
 static void put_back(const struct plan *plan, size_t place, uint16_t *choices)
 {
 	const struct op_list *block = &plan->space->capability.blocks[plan->ranking[place].op];

@@ -1,3 +1,4 @@
+/* Stages that quantize one group of types after the other, and that start all in high precision. */
 #include "strategies/plan/stages.h"
 
 #include <string.h>

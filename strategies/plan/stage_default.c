@@ -1,3 +1,4 @@
+/* Stages that try the default config and the combos of the op-type-wise product. */
 #include "strategies/plan/stages.h"
 
 static void enter(struct plan *plan)

@@ -1,3 +1,4 @@
+/* The stage that makes static operators dynamic where they can be. */
 #include "strategies/plan/stages.h"
 
 static bool has_both(const struct kind *kind)

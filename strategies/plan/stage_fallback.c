@@ -1,3 +1,4 @@
+/* Stages that put operators back into higher precision, one by one, together or by halves. */
 #include "strategies/plan/stages.h"
 
 #include <math.h>

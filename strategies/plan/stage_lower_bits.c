@@ -1,3 +1,4 @@
+/* The stage that tries four bits once the criterion was met. */
 #include "strategies/plan/stages.h"
 
 #include <string.h>

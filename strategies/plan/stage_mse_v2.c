@@ -1,15 +1,16 @@
+/*
+ * Stages of mse_v2: the operator that hurts the output most goes back, and later what can be quantized again.
+ *
+ * Even questions ask for scores, odd ones measure what follows from them. `current` is the config
+ * come to, the newest record the operators that it has in higher precision, in the order in which
+ * they went there. A record that was tried is never tried again, so both phases end.
+ */
 #include "strategies/plan/stages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-
-/*
- * Even questions ask for scores, odd ones measure what follows from them. `current` is the config
- * come to, the newest record the operators that it has in higher precision, in the order in which
- * they went there. A record that was tried is never tried again, so both phases end.
- */
 
 static const struct op_list *newest(const struct plan *plan)
 {

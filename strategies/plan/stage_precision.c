@@ -1,3 +1,4 @@
+/* Stages that lower all operators to a precision, and put types of them back. */
 #include "strategies/plan/stages.h"
 
 #include <stdlib.h>

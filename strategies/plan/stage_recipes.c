@@ -1,3 +1,4 @@
+/* Stages that turn recipes off, all of them or each by itself. */
 #include "strategies/plan/stages.h"
 
 static void turn_off(const struct plan *plan, const struct op_list *recipe, uint16_t *choices)

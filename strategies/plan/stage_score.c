@@ -1,3 +1,4 @@
+/* Stages that get scores of operators, from the evaluator or from the capability. */
 #include "strategies/plan/stages.h"
 
 #include <math.h>

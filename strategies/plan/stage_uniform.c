@@ -1,3 +1,4 @@
+/* Stages that try options which all operators share, and keep the best. */
 #include "strategies/plan/stages.h"
 
 /* The extra and the value that question `index` is about; false beyond the last. */

@@ -1,9 +1,10 @@
+/* The stage that tries INC's list of settings for weights alone. */
 #include "strategies/plan/stages.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* INC's list, in its order (strategies.md 3.8). Bits stay as they are. */
+/* INC's list, in its order (docs/inc.md, "Weight-only algorithms"). Bits stay as they are. */
 static const struct {
 	const char *algorithm, *group_size;
 	bool without_last;

@@ -1,6 +1,6 @@
 /*
  * The stages that plans are made of. What a stage leaves in the plan for later ones is said here;
- * what each does is in strategies.md section 3 and 4 and in docs/strategies.md.
+ * what each does is in docs/inc.md and docs/strategies.md.
  */
 #ifndef NARROWD_STRATEGIES_PLAN_STAGES_H
 #define NARROWD_STRATEGIES_PLAN_STAGES_H

@@ -13,7 +13,7 @@ DATA = pathlib.Path(__file__).resolve().parent.parent / "data" / "golden"
 
 PRECISIONS = {"fp32": "F", "bf16": "B", "fp16": "H"}
 LETTERS = {"asym": "a", "sym": "s", "kl": "k", "minmax": "m", "percentile": "p", "placeholder": "_"}
-# strategies.md 3.8: what INC's names do to every operator; the third leaves the last one in fp32.
+# docs/inc.md, "Weight-only algorithms": what INC's names do to every operator; the third leaves the last one in fp32.
 WEIGHT_ONLY = {
     "RTN_G32ASYM": ("RTN", 32, False),
     "GPTQ_G32ASYM": ("GPTQ", 32, False),

@@ -16,7 +16,7 @@ from test_bad_inputs import CASES, META, reason_not_run
 MAX_ATTEMPTS = 3
 GOOD = {"accuracy": 0.9, "latency_ms": 1.0}
 
-# The contract decides what the corpus sees otherwise; the class that holds instead.
+# docs/writing-an-evaluator.md decides what the corpus sees otherwise; the class that holds instead.
 BY_CONTRACT = {
     # An unknown member is no fault.
     "E106": "trial_ok",

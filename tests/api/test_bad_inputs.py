@@ -43,7 +43,7 @@ NOT_RUN = {
 }
 ELSEWHERE = re.compile(r"E\d+|W0\d\d|K007")  # test_bad_answers.py
 
-# The contract decides what the corpus leaves open or sees otherwise.
+# docs/api.md decides what the corpus leaves open or sees otherwise.
 BY_CONTRACT = {
     # Every operator has fp32, stated or not: an operator without modes of its own stays in it.
     "M114": {"class": "accept", "status": [201]},

@@ -101,7 +101,7 @@ class Conformance(unittest.TestCase):
         self.assertEqual(ops, [["Conv2D", "op_to_store"], ["Conv2D"], ["Conv2D", "op_to_store"]])
 
 
-# What INC does to single operators in merge.json and narrowd does not (strategies.md 1.7, B43).
+# What INC does to single operators in merge.json and narrowd does not (docs/inc.md, B43).
 MERGED_OTHERWISE = {
     # An option for a name does not undo that the type is to be in fp32.
     ("type fp32, name item re-opens quantization", "a.conv"): ["fp32"],

@@ -1,7 +1,7 @@
 /*
  * A log is read as a restart reads it, into a job that nobody runs, and before each question of the strategy the
  * strategy is asked: what it says then must be what it was asked for in the life of the job, whatever went wrong in it.
- * So a restart anywhere in that life would have gone on with the same question (promise P5).
+ * So a restart anywhere in that life would have gone on with the same question (docs/promises.md).
  */
 #include <stdio.h>
 #include <stdlib.h>

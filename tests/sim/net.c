@@ -41,7 +41,7 @@ struct fetch_call {
 /* What is in the body of an answer; the rest of the question's answer is right. */
 enum body { RIGHT, NOTHING, TEXT };
 
-/* Who pays for what happens to an attempt: contract 7.3, "Blame". */
+/* Who pays for what happens to an attempt: docs/writing-an-evaluator.md, "What to answer". */
 enum charge { CHARGED, FREE };
 
 /*

@@ -1,3 +1,4 @@
+/* Runs a strategy on a function in C. */
 #include "search_kit.h"
 
 #include <criterion/criterion.h>

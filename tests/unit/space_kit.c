@@ -1,3 +1,4 @@
+/* Makes spaces from short texts, and writes configs as such. */
 #include "space_kit.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Opens a store in a fresh directory, and waits for each of its answers. */
 #include "tests/unit/store_world.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Makes random cases and runs strategies on them by the contract. */
 #include "strategy_run.h"
 
 #include <criterion/criterion.h>

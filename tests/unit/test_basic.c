@@ -1,6 +1,6 @@
 /*
  * The strategy basic, trial by trial, on spaces small enough to work out by hand from
- * strategies.md 3.2, 4.3 and 10.1.
+ * docs/inc.md, "Basic".
  */
 #include <criterion/criterion.h>
 #include <math.h>

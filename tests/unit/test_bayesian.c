@@ -1,3 +1,4 @@
+/* bayesian: what its processes predict, and that the search finds what matters. */
 #include <criterion/criterion.h>
 #include <math.h>
 

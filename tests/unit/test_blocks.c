@@ -1,5 +1,5 @@
 /*
- * strategies/blocks: module trees of well-known transformers, and some that are none.
+ * space/blocks: module trees of well-known transformers, and some that are none.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * tuner/breaker and the scheduler: who is down is not asked, but for one question now and then.
+ * dispatch/breaker and the scheduler: who is down is not asked, but for one question now and then.
  */
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * strategies/config: equal configs are equal however they were made, and nothing outside of the
+ * space/config: equal configs are equal however they were made, and nothing outside of the
  * space is a config.
  */
 #include <criterion/criterion.h>

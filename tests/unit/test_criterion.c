@@ -1,5 +1,5 @@
 /*
- * strategies/criterion and objective: which measurements are good enough, and which of two is
+ * strategies/interface/criterion and objective: which measurements are good enough, and which of two is
  * better.
  */
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /*
- * api/header: the small languages inside header fields.
+ * api/http/header: the small languages inside header fields.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* strategies/models/linalg: factors that grow row by row are those of the whole matrix. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* strategies/models/normal: values far in the tails against ones of many digits. */
 #include <criterion/criterion.h>
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /*
- * strategies/objective: which trial INC chooses among several objectives (objective.json).
+ * strategies/interface/objective: which trial INC chooses among several objectives (objective.json).
  */
 #include <criterion/criterion.h>
 #include <jansson.h>

@@ -1,5 +1,5 @@
 /*
- * The scheduler is fair: promise P10 with many jobs at several evaluators, one of which hangs.
+ * The scheduler is fair, with many jobs at several evaluators, one of which hangs.
  */
 #include <criterion/criterion.h>
 #include <string.h>

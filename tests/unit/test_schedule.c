@@ -1,5 +1,5 @@
 /*
- * tuner/schedule: when a delivery is tried again, and when it is given up.
+ * courier/schedule: when a delivery is tried again, and when it is given up.
  */
 #include <criterion/criterion.h>
 #include <string.h>

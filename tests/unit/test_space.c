@@ -1,5 +1,5 @@
 /*
- * strategies/space, kind, restrict, pattern: what a capability and a user's configuration leave to
+ * space/space, kind, restrict, pattern: what a capability and a user's configuration leave to
  * each operator, what is reported, and how the space counts and names itself.
  */
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /*
- * Every registered strategy on random spaces and scripted evaluators: what architecture.md
- * promises of any of them, whatever it does inside. A new strategy is tested here by being
+ * Every registered strategy on random spaces and scripted evaluators: what
+ * docs/strategy-interface.md promises of any of them, whatever it does inside. A new strategy is tested here by being
  * registered.
  */
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* tpe: which trials are good, what densities are made of them, and what is asked. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
