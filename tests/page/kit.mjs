@@ -165,8 +165,12 @@ export class View {
   }
   async open(where) {
     await this.page.goto(this.base + where);
-    await this.page.locator("h1").waitFor();
+    await this.drawn();
     await this.page.evaluate(() => (window.notReloaded = true));
+  }
+  /** Scripts stand where the daemon's own tables were, and have what they show. */
+  drawn() {
+    return this.page.locator("main#main:not([aria-busy=true]) h1").waitFor();
   }
   get(role, name) {
     return this.page.getByRole(role, { name }).first();

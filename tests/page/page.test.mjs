@@ -220,8 +220,7 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
         view.forgiven = /404/;
         await view.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
         await view.page.setViewportSize({ width, height: 900 });
-        await view.page.goto(daemon.url + where);
-        await view.page.getByRole("main").waitFor();
+        await view.open(where);
         if (where.includes(done)) await view.see("learnt from");
         await prepare(view);
         await view.axe(`${where} ${colorScheme} ${width}`);

@@ -70,6 +70,31 @@ test("trials are found by what is asked for", async () => {
   });
 });
 
+test("what may come next is offered, and taken by keyboard", async () => {
+  await looking(async (view) => {
+    const field = view.get("combobox", "Filter");
+    await field.focus();
+    await view.page.keyboard.type("sta");
+    await view.get("option", "stage:").waitFor();
+    await view.axe("offers");
+    await view.page.keyboard.press("ArrowDown");
+    await view.page.keyboard.press("Enter");
+    assert.equal(await field.inputValue(), "state:");
+    await view.get("option", "state:failed").waitFor();
+    await view.page.keyboard.type("fa");
+    await view.get("option", "state:told").waitFor({ state: "detached" });
+    await view.page.keyboard.press("ArrowDown");
+    await view.page.keyboard.press("Tab");
+    assert.equal(await field.inputValue(), "state:failed ");
+    await rows(view, 3);
+    await view.page.keyboard.type("op:block0.conv0=b");
+    await view.get("option", "op:block0.conv0=bf16").click();
+    assert.equal(await field.inputValue(), "state:failed op:block0.conv0=bf16 ");
+    await view.page.keyboard.press("Escape");
+    assert.equal(await view.page.getByRole("option").count(), 0);
+  });
+});
+
 test("columns sort, and those without a value come last", async () => {
   await looking(async (view) => {
     const told = all.filter((t) => t.accuracy !== null).map((t) => t.number);

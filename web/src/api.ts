@@ -25,6 +25,11 @@ export interface Best {
   nearest?: { misses_by: number | null } | null;
   config?: Config;
 }
+export interface Warning {
+  /** The member of the submission that it is about. */
+  pointer: string | null;
+  detail: string;
+}
 export interface Out {
   trial: number;
   kind: string;
@@ -34,6 +39,9 @@ export interface Out {
   attempt: number;
   last_error: string | null;
   next_try_at: string | null;
+  /** Of the end game: which trial is measured again, 0 for the baseline, and in which round. */
+  subject?: number;
+  round?: number;
 }
 export interface Job {
   id: string;
@@ -53,6 +61,8 @@ export interface Job {
     told: number;
     failed: number;
     running: number;
+    cached: number;
+    imported?: number;
     hint: string | null;
     out: Out[];
     waiting: { reason: string; since: string | null; detail: string; evaluator: string | null } | null;
@@ -70,7 +80,7 @@ export interface Job {
   best: Best | null;
   exit: { reason: string; detail: string } | null;
   pause: { reason: string; detail: string; since: string } | null;
-  warnings: unknown[];
+  warnings: Warning[];
 }
 export interface Trial {
   number: number;
@@ -88,6 +98,7 @@ export interface Trial {
   asked_at: string;
   told_at: string | null;
   error: string | null;
+  hash: string | null;
   excluded: { reason: string } | null;
   config?: Config;
 }
@@ -152,9 +163,13 @@ export interface Sensitivity {
 export interface Space {
   size: string;
   dimensions: number;
-  ops: { name: string; type: string; choices?: number; modes: Record<string, unknown>; default: OpConfig }[];
-  entries: { pointer: string; count: number }[];
-  warnings: unknown[];
+  ops: { name: string; type: string; choices?: number; modes: Record<string, unknown>; default: OpConfig; tied_to?: string }[];
+  entries: { pointer: string; count: number; matched: string[] }[];
+  calibration_sampling_sizes: number[];
+  smooth_quant_alphas?: (number | string)[];
+  uniform?: { mode: string; option: string; values: (string | number)[] }[];
+  blocks?: string[][];
+  warnings: Warning[];
 }
 export interface Evaluator {
   id: string;
@@ -211,10 +226,9 @@ function notice(answer: Response) {
   if (answer.status === 401) dispatchEvent(new Event(LOGGED_OUT));
 }
 
-/** Asks; throws a Problem, of status 0 when nobody answers. */
-export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function answered(method: string, path: string, body?: unknown): Promise<Response> {
   let answer: Response;
-  const headers: Record<string, string> = { Accept: "application/json" };
+  const headers: Record<string, string> = { Accept: "application/json, */*;q=0.5" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method === "POST") headers["Idempotency-Key"] = crypto.getRandomValues(new Uint32Array(4)).join("-");
   try {
@@ -224,7 +238,21 @@ export async function ask<T>(method: string, path: string, body?: unknown): Prom
   }
   notice(answer);
   if (!answer.ok) throw await problemOf(answer);
+  return answer;
+}
+
+/** In a task of its own what comes next: reading a long answer and drawing it are more than one frame has room for. */
+export const nextTask = () => new Promise<void>((resolve) => setTimeout(resolve));
+
+/** Asks; throws a Problem, of status 0 when nobody answers. */
+export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const answer = await answered(method, path, body);
   return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+/** What a path answers as it stands, whatever it is. */
+export async function askText(path: string): Promise<string> {
+  return (await answered("GET", path)).text();
 }
 
 /** All pages of a collection, up to so many items. */
@@ -274,7 +302,8 @@ export function useData<T>(path: string | null, tick: number): Data<T> {
         me.tag = answer.headers.get("ETag") ?? "";
         const problem = answer.ok ? undefined : await problemOf(answer);
         const value = answer.ok ? ((await answer.json()) as T) : undefined;
-        setData({ value, problem, path: asked });
+        await nextTask();
+        if (!me.gone) setData({ value, problem, path: asked });
       }
     } catch {
       // The connection is gone: what is shown stays, and the stream says when it is back.

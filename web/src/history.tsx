@@ -1,10 +1,11 @@
 /** The search over time: every trial's objective and the best so far. */
 import type { Job, Points } from "./api";
 import { Axes, Drawing, MARGIN, Marks, scale } from "./svg";
+import { memo } from "./memo";
 import { Figure } from "./ui";
 import { accuracyText, baselineObjective, number, objectiveName, objectiveSign, plural } from "./words";
 
-export function History({ job, points, onTrial }: { job: Job; points: Points | undefined; onTrial: (trial: number) => void }) {
+export const History = memo(function History({ job, points, onTrial }: { job: Job; points: Points | undefined; onTrial: (trial: number) => void }) {
   const items = (points?.items ?? []).filter((p) => p.objective_value !== null);
   const name = objectiveName(job);
   const base = baselineObjective(job);
@@ -77,4 +78,4 @@ export function History({ job, points, onTrial }: { job: Job; points: Points | u
       )}
     </Figure>
   );
-}
+});

@@ -1,5 +1,6 @@
 /** Server-sent events: what happens is on the page at once, and a lost connection shows. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { useCalled } from "./memo";
 
 export interface JobEvent {
   seq: number;
@@ -100,7 +101,7 @@ export function useTick(ms: number): [number, () => void] {
   const [tick, setTick] = useState(0);
   const timer = useRef(0);
   const wanted = useRef(false);
-  const bump = () => {
+  const bump = useCalled(() => {
     if (timer.current !== 0) {
       wanted.current = true;
       return;
@@ -113,7 +114,7 @@ export function useTick(ms: number): [number, () => void] {
         bump();
       }
     }, ms);
-  };
+  });
   return [tick, bump];
 }
 

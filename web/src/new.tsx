@@ -2,8 +2,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { type Evaluator, type Job, type Kwarg, type Page, type Problem, type Space, type Strategy, ask, useData } from "./api";
+import { AskWhat, type Offer, reach } from "./offer";
+import { Warnings, sizeText } from "./panels";
 import { Act, Top } from "./ui";
-import { plural } from "./words";
 
 type Body = Record<string, unknown>;
 
@@ -21,14 +22,16 @@ interface Fields {
   criterion: string;
   loss: string;
   parallel: string;
+  keptTypes: string[];
+  keptOps: string;
 }
 
 const FIRST: Fields = {
   name: "",
   where: "url",
   target: "",
-  approach: "static",
-  strategy: "",
+  approach: "auto",
+  strategy: "sgp",
   kwargs: {},
   objective: "latency_ms",
   stopOn: "budget",
@@ -37,7 +40,13 @@ const FIRST: Fields = {
   criterion: "relative",
   loss: "0.01",
   parallel: "1",
+  keptTypes: [],
+  keptOps: "",
 };
+const IN_FP32 = { weight: { dtype: ["fp32"] }, activation: { dtype: ["fp32"] } };
+const METRICS: Record<string, string> = { latency_ms: "latency", model_size_bytes: "model size", peak_memory_bytes: "memory" };
+
+const inFp32 = (names: string[]) => Object.fromEntries(names.map((name) => [name, IN_FP32]));
 
 function kwarg(schema: Kwarg | undefined, text: string): unknown {
   if (schema?.type === "integer" || schema?.type === "number") return Number(text);
@@ -61,6 +70,8 @@ function bodyOf(f: Fields, strategy: Strategy | undefined): Body {
       stop_on: f.stopOn,
     },
     accuracy_criterion: { criterion: f.criterion, tolerable_loss: Number(f.loss) },
+    ...(f.keptTypes.length > 0 ? { op_type_dict: inFp32(f.keptTypes) } : {}),
+    ...(f.keptOps.trim() ? { op_name_dict: inFp32(f.keptOps.trim().split(/[\s,]+/)) } : {}),
     evaluator,
     parallel: Number(f.parallel),
   };
@@ -90,16 +101,20 @@ function Field(props: { label: string; pointer: string; problem: Problem | undef
   );
 }
 
-export function NewPage() {
+export function NewPage({ like }: { like?: string }) {
   const strategies = useData<Page<Strategy>>("/v1/strategies", 0).value?.items ?? [];
   const evaluators = useData<Page<Evaluator>>("/v1/evaluators?limit=1000", 0).value?.items ?? [];
   const [f, setF] = useState(FIRST);
   const [json, setJson] = useState<string | null>(null);
   const [problem, setProblem] = useState<Problem>();
   const [space, setSpace] = useState<Space>();
+  const [offer, setOffer] = useState<Offer>();
   const strategy = strategies.find((s) => s.name === f.strategy);
   useEffect(() => {
     document.title = "New job · narrowd";
+    if (like === undefined) return;
+    // A job like another one: what was submitted, to change anything of it.
+    ask<Body>("GET", `/v1/jobs/${encodeURIComponent(like)}/spec`).then((body) => setJson(JSON.stringify(body, null, 2)), setProblem);
   }, []);
   const set = (more: Partial<Fields>) => setF({ ...f, ...more });
   const input = (name: keyof Fields, pointer: string, label: string, hint?: string, mode?: "numeric" | "decimal") => (
@@ -138,6 +153,7 @@ export function NewPage() {
     const job = await ask<Job>("POST", "/v1/jobs", body());
     location.assign(`/jobs/${job.id}`);
   };
+  const metrics = offer ? offer.metrics.filter((m) => m !== "accuracy") : Object.keys(METRICS);
   const faults = problem?.errors?.map((e) => e.pointer) ?? [];
   return (
     <>
@@ -163,8 +179,9 @@ export function NewPage() {
               {input("name", "/name", "Name", "For people; need not be unique.")}
               {select("where", "/evaluator/id", "Who measures", [["url", "an evaluator at a URL"], ["pool", "the workers of a pool"], ...evaluators.map((e): [string, string] => [e.id, e.name ?? e.url])])}
               {(f.where === "url" || f.where === "pool") && input("target", `/evaluator/${f.where}`, f.where === "url" ? "URL of the evaluator" : "Pool")}
-              {select("approach", "/approach", "Approach", ["static", "dynamic", "auto", "weight_only", "qat"].map((a) => [a, a.replace("_", " ")]))}
-              {select("strategy", "/tuning_criterion/strategy", "Strategy", [["", "automatic"], ...strategies.map((s): [string, string] => [s.name, s.name])], strategy ? `${strategy.summary} ${strategy.when}` : "Tries the default, then what conservative tries, then what basic tries.")}
+              <AskWhat where={f.where} target={f.target} offer={offer} kept={f.keptTypes} onOffer={setOffer} onKept={(keptTypes) => set({ keptTypes })} />
+              {select("approach", "/approach", "Approach", ["auto", "static", "dynamic", "weight_only", "qat"].map((a) => [a, a.replace("_", " ") + reach(offer, a)]))}
+              {select("strategy", "/tuning_criterion/strategy", "Strategy", strategies.length === 0 ? [["sgp", "sgp"]] : strategies.map((s): [string, string] => [s.name, s.name]), strategy ? `${strategy.summary} ${strategy.when}` : undefined)}
               {Object.entries(strategy?.strategy_kwargs.properties ?? {}).map(([name, schema]) => (
                 <Field key={name} label={name} pointer={`/tuning_criterion/strategy_kwargs/${name}`} problem={problem} hint={schema.description}>
                   {(id, described) =>
@@ -187,13 +204,14 @@ export function NewPage() {
                   }
                 </Field>
               ))}
-              {select("objective", "/tuning_criterion/objective", "Improve", [["latency_ms", "latency"], ["model_size_bytes", "model size"], ["peak_memory_bytes", "memory"], ["accuracy", "accuracy"]])}
+              {select("objective", "/tuning_criterion/objective", "Improve", [...metrics.map((m): [string, string] => [m, METRICS[m] ?? m]), ["accuracy", "accuracy"]])}
               {select("stopOn", "/tuning_criterion/stop_on", "Stop", [["budget", "when the budget is used up"], ["first_gain", "at the first that is better"], ["first_feasible", "at the first that keeps the accuracy"]])}
               {input("loss", "/accuracy_criterion/tolerable_loss", "Loss that is allowed", "0.01 relative is 1 % of the baseline's accuracy.", "decimal")}
               {select("criterion", "/accuracy_criterion/criterion", "The loss is", [["relative", "relative to the baseline"], ["absolute", "absolute"]])}
               {input("trials", "/tuning_criterion/max_trials", "Trials at most", undefined, "numeric")}
               {input("timeout", "/tuning_criterion/timeout", "Seconds at most", "0: no limit", "decimal")}
               {input("parallel", "/parallel", "Questions at a time", undefined, "numeric")}
+              {input("keptOps", "/op_name_dict", "Operators that stay in fp32", "Names or regular expressions, between commas.")}
             </div>
           )}
           {problem && (
@@ -213,10 +231,10 @@ export function NewPage() {
             </div>
           )}
           {space && (
-            <p class="fine" role="status">
-              Fine: {plural(space.ops.length, "operator")}, {space.size.length > 12 ? `about 10^${space.size.length - 1}` : space.size} configs.{" "}
-              {space.warnings.map((w) => (typeof w === "string" ? w : JSON.stringify(w))).join(" ")}
-            </p>
+            <div class="fine" role="status">
+              Fine: {sizeText(space)}.
+              <Warnings title="What was dropped, and why" items={space.warnings} />
+            </div>
           )}
           <div class="buttons">
             <Act kind="primary" run={start} onProblem={setProblem}>

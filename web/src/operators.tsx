@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Job, OpSensitivity, PrecisionMap, Sensitivity } from "./api";
 import { Drawing } from "./svg";
+import { memo } from "./memo";
 import { Figure } from "./ui";
 import { format, number } from "./words";
 
@@ -60,7 +61,7 @@ function Bar(props: { value: number; spread: number; most: number; from: number;
   );
 }
 
-export function SensitivityBars({ data }: { data: Sensitivity | undefined }) {
+export const SensitivityBars = memo(function SensitivityBars({ data }: { data: Sensitivity | undefined }) {
   const [all, setAll] = useState(false);
   const costs = (data?.items ?? []).map(costOf).filter((c) => c !== undefined);
   costs.sort((a, b) => b.loss - a.loss);
@@ -121,7 +122,7 @@ export function SensitivityBars({ data }: { data: Sensitivity | undefined }) {
       )}
     </Figure>
   );
-}
+});
 
 const SHORT = 40;
 const CELL_HEIGHT = 15;
@@ -146,7 +147,7 @@ function Patterns() {
 
 const fill = (format_: number) => (format_ === 0 ? "none" : `url(#format-${1 + ((format_ - 1) % PATTERNS)})`);
 
-export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: PrecisionMap | undefined; onTrial: (trial: number) => void }) {
+export const MapOfPrecision = memo(function MapOfPrecision({ job, map, onTrial }: { job: Job; map: PrecisionMap | undefined; onTrial: (trial: number) => void }) {
   const [all, setAll] = useState(false);
   const rows = (map?.items ?? []).filter((row) => row.formats.length > 0);
   const ops = map?.ops ?? [];
@@ -234,4 +235,4 @@ export function MapOfPrecision({ job, map, onTrial }: { job: Job; map: Precision
       )}
     </Figure>
   );
-}
+});

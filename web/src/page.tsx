@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { LOGGED_OUT, type Problem, ask } from "./api";
 import { HomePage } from "./home";
 import { LogIn, type Session, Who } from "./session";
-import { Top, Trouble } from "./ui";
+import { Reading, Top, Trouble } from "./ui";
 
 const job = /^\/jobs\/([^/]+)$/.exec(location.pathname)?.[1];
 /* Its script comes while the daemon says who is asking. */
@@ -15,7 +15,7 @@ function Later<P extends object>(props: { load: () => Promise<ComponentType<P>>;
   useEffect(() => {
     void props.load().then((view) => setView(() => view));
   }, []);
-  return View ? <View {...props.with} /> : null;
+  return View ? <View {...props.with} /> : <Reading />;
 }
 
 function View() {
@@ -26,45 +26,45 @@ function View() {
     return () => removeEventListener("hashchange", look);
   }, []);
   if (job !== undefined && jobPage) return <Later load={() => jobPage} with={{ id: decodeURIComponent(job) }} />;
-  if (hash === "#new") return <Later key="new" load={() => import("./new").then((m) => m.NewPage)} with={{}} />;
+  const made = /^#new(?:=(.+))?$/.exec(hash);
+  if (made) return <Later key={hash} load={() => import("./new").then((m) => m.NewPage)} with={{ like: made[1] }} />;
   const two = /^#compare=([^,]+),([^,]+)$/.exec(hash);
   if (two?.[1] && two[2]) return <Later key={hash} load={() => import("./compare").then((m) => m.ComparePage)} with={{ ids: [two[1], two[2]] as [string, string] }} />;
   return <HomePage />;
 }
 
-function Everything() {
-  const [session, setSession] = useState<Session | null>();
-  const [problem, setProblem] = useState<Problem>();
+function Everything({ first, problem }: { first: Session | null; problem: Problem | undefined }) {
+  const [session, setSession] = useState(first);
   useEffect(() => {
     const leave = () => setSession(null);
     addEventListener(LOGGED_OUT, leave);
-    ask<Session>("GET", "/v1/session").then(setSession, (p: Problem) => p.status === 401 || setProblem(p));
     return () => removeEventListener(LOGGED_OUT, leave);
   }, []);
-  if (session === null) return <LogIn onSession={setSession} />;
-  if (session) {
+  if (problem) {
     return (
-      <Who.Provider value={session}>
-        <View />
-      </Who.Provider>
+      <>
+        <Top />
+        <main id="main">
+          <h1>narrowd</h1>
+          <Trouble problem={problem} />
+        </main>
+      </>
     );
   }
-  return problem ? (
-    <>
-      <Top />
-      <main id="main">
-        <h1>narrowd</h1>
-        <Trouble problem={problem} />
-      </main>
-    </>
-  ) : null;
+  if (session === null) return <LogIn onSession={setSession} />;
+  return (
+    <Who.Provider value={session}>
+      <View />
+    </Who.Provider>
+  );
 }
 
-const place = document.getElementById("page");
-if (place) {
-  // In a task of its own: the script has just been compiled in this one.
-  setTimeout(() => {
-    place.replaceChildren();
-    render(<Everything />, place);
-  });
+/** The daemon's own tables stay until it is known who is asking. */
+function begin(first: Session | null, problem?: Problem) {
+  const place = document.getElementById("page");
+  if (!place) return;
+  place.replaceChildren();
+  render(<Everything first={first} problem={problem} />, place);
 }
+
+ask<Session>("GET", "/v1/session").then(begin, (problem: Problem) => begin(null, problem.status === 401 ? undefined : problem));

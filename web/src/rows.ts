@@ -1,6 +1,6 @@
 /** All trials of a job in memory, read page by page and again where something has happened. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Page, type Problem, type Trial, ask } from "./api";
+import { type Page, type Problem, type Trial, ask, nextTask } from "./api";
 
 const PAGE = 500;
 const NEWEST = 100;
@@ -40,6 +40,7 @@ class Reader {
   private async newest() {
     const had = this.known.length;
     const { items } = await ask<Page<Trial>>("GET", `${this.path}?order=-number&limit=${NEWEST}`);
+    await nextTask();
     const first = items[items.length - 1]?.number ?? 0;
     this.merge(items);
     for (let number = had; number < first; number += 1) this.dirty.add(Math.floor(number / PAGE));
@@ -52,6 +53,7 @@ class Reader {
       const cursor = this.cursors[i];
       if (cursor === undefined) return;
       const page: Page<Trial> = await ask("GET", `${this.path}?order=number&limit=${PAGE}${cursor && `&cursor=${cursor}`}`);
+      await nextTask();
       this.merge(page.items);
       this.dirty.delete(i);
       if (page.next !== null) this.cursors[i + 1] = page.next;

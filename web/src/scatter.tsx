@@ -3,6 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import type { Job, Point, Points } from "./api";
 import { Axes, Drawing, MARGIN, Marks, type Scale, Star, scale } from "./svg";
 import { useMayChange } from "./session";
+import { memo } from "./memo";
 import { Figure } from "./ui";
 import {
   accuracyText,
@@ -167,7 +168,7 @@ function answer(job: Job, bound: number, chosen: Place | undefined): string {
   return `With ${loss} to lose: trial ${chosen.point.trial}, ${times}${objectiveName(job)} ${number(chosen.x)}, loses ${lossText(job, own)}. Measured once; nothing was asked.`;
 }
 
-export function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {
+export const Scatter = memo(function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {
   const { job, points } = props;
   const mayChange = useMayChange();
   const [moved, setMoved] = useState<number | null>(null);
@@ -235,4 +236,4 @@ export function Scatter(props: { job: Job; points: Points | undefined; onTrial: 
       )}
     </Figure>
   );
-}
+});

@@ -2,6 +2,7 @@
 import type { Spans } from "./api";
 import { useState } from "preact/hooks";
 import { Drawing, MARGIN, type Scale, scale } from "./svg";
+import { memo } from "./memo";
 import { Figure } from "./ui";
 import { clock, duration } from "./words";
 
@@ -57,7 +58,7 @@ function Spans({ bars, width, onTrial }: { bars: Bar[]; width: number; onTrial: 
   );
 }
 
-export function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial: (trial: number) => void }) {
+export const Timeline = memo(function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial: (trial: number) => void }) {
   const now = Date.now();
   const items = (spans?.items ?? []).map((s) => ({
     ...s,
@@ -112,4 +113,4 @@ export function Timeline({ spans, onTrial }: { spans: Spans | undefined; onTrial
       {items.length === 0 ? <p class="empty">Nothing was asked yet.</p> : <Drawing height={height} label={`Questions of ${lanes.join(", ")}`} draw={draw} />}
     </Figure>
   );
-}
+});

@@ -1,10 +1,12 @@
 /** The table of trials: all of them, of which those in sight are drawn; looked for by a language of filters, sorted, chosen, changed. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FINAL, type Job, type Problem, type Space, type Trial, ask } from "./api";
-import { type Completion, complete, filterOf, lossOf, took } from "./filter";
-import { type Touched, useLowered, useTrials } from "./rows";
+import { complete, filterOf, lossOf, took } from "./filter";
+import { FilterField } from "./filterfield";
+import { type Rows, useLowered } from "./rows";
 import { useMayChange } from "./session";
+import { memo } from "./memo";
 import { Act, Dialog, Trouble } from "./ui";
 import { accuracyText, accuracyValue, duration, lossText, number, objectiveName, plural } from "./words";
 
@@ -62,91 +64,6 @@ function sorted(trials: Trial[], key: (trial: Trial) => Key, down: boolean): Tri
   const found: Trial[] = [];
   for (const i of order) found.push(trials[i] as Trial);
   return found;
-}
-
-/** The field of the filter, with what may come next below it. */
-function FilterField(props: { value: string; onChange: (text: string) => void; options: (caret: number) => Completion; faults: string[] }) {
-  const id = useId();
-  const input = useRef<HTMLInputElement>(null);
-  const [offer, setOffer] = useState<Completion>();
-  const [at, setAt] = useState(-1);
-  const open = offer !== undefined && offer.options.length > 0;
-  const look = (first = -1) => {
-    setOffer(props.options(input.current?.selectionStart ?? 0));
-    setAt(first);
-  };
-  const take = (index: number) => {
-    const option = offer?.options[index];
-    if (!offer || !option) return;
-    const more = /[:<=]$/.test(option.text) ? "" : " ";
-    const text = props.value.slice(0, offer.from) + option.text + more + props.value.slice(offer.to).trimStart();
-    const caret = offer.from + option.text.length + more.length;
-    props.onChange(text);
-    setOffer(undefined);
-    requestAnimationFrame(() => {
-      input.current?.setSelectionRange(caret, caret);
-      if (more === "") look();
-    });
-  };
-  const key = (event: KeyboardEvent) => {
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape" && open) setOffer(undefined);
-    else if (by !== undefined && open) setAt((at + by + offer.options.length) % offer.options.length);
-    else if (by !== undefined) look(0);
-    else if ((event.key === "Enter" || event.key === "Tab") && open && at >= 0) take(at);
-    else return;
-    event.preventDefault();
-  };
-  // Only what comes after the text was drawn knows the text.
-  useEffect(() => {
-    if (document.activeElement === input.current && props.value !== "") look();
-  }, [props.value]);
-  return (
-    <div class="search completed">
-      <label for={id}>Filter</label>
-      <input
-        id={id}
-        ref={input}
-        type="text"
-        role="combobox"
-        autocomplete="off"
-        spellcheck={false}
-        placeholder="state:failed  loss<1%  op:conv1=int8  words"
-        aria-expanded={open}
-        aria-controls={`${id}-list`}
-        aria-autocomplete="list"
-        aria-activedescendant={open && at >= 0 ? `${id}-${at}` : undefined}
-        aria-invalid={props.faults.length > 0}
-        aria-describedby={props.faults.length > 0 ? `${id}-faults` : undefined}
-        value={props.value}
-        onInput={(event) => props.onChange(event.currentTarget.value)}
-        onKeyDown={key}
-        onClick={() => look()}
-        onBlur={() => setOffer(undefined)}
-      />
-      <ul id={`${id}-list`} role="listbox" aria-label="What may come next" class="options" hidden={!open}>
-        {offer?.options.map((option, i) => (
-          <li
-            key={option.text}
-            id={`${id}-${i}`}
-            role="option"
-            aria-selected={i === at}
-            onMouseDown={(event) => {
-              event.preventDefault();
-              take(i);
-            }}
-          >
-            <code>{option.text}</code> <span class="note">{option.hint}</span>
-          </li>
-        ))}
-      </ul>
-      {props.faults.length > 0 && (
-        <p id={`${id}-faults`} class="error">
-          {props.faults.join("; ")}
-        </p>
-      )}
-    </div>
-  );
 }
 
 function ExcludeDialog(props: { numbers: number[]; onExclude: (reason: string) => Promise<void>; onClose: () => void }) {
@@ -226,7 +143,7 @@ interface Shown {
 }
 
 /** As many rows as are in sight, and a few beyond. */
-function Rows(props: Shown) {
+function InSight(props: Shown) {
   const { trials, columns, chosen } = props;
   const mayChange = useMayChange();
   const region = useRef<HTMLDivElement>(null);
@@ -357,10 +274,10 @@ function Rows(props: Shown) {
   );
 }
 
-export function Trials(props: {
+export const Trials = memo(function Trials(props: {
   job: Job;
   space: Space | undefined;
-  touched: Touched;
+  rows: Rows;
   tick: number;
   selected: number | null;
   onTrial: (trial: number) => void;
@@ -373,7 +290,7 @@ export function Trials(props: {
   const [chosen, setChosen] = useState(new Set<number>());
   const [goto, setGoto] = useState("");
   const [trouble, setTrouble] = useState<Problem>();
-  const { trials, reading, problem } = useTrials(job.id, props.touched, props.tick);
+  const { trials, reading, problem } = props.rows;
   const columns = useMemo(() => columnsOf(job), [job.baseline, job.objective]);
   const metrics = useMemo(() => [...new Set(trials.slice(0, 50).flatMap((t) => Object.keys(t.metrics ?? {})))].sort(), [trials.length > 0]);
   const filter = useMemo(() => filterOf(text, job, space, metrics), [text, job.baseline, space, metrics]);
@@ -416,7 +333,7 @@ export function Trials(props: {
           if (/^\d+$/.test(goto)) props.onTrial(Number(goto));
         }}
       >
-        <FilterField value={text} onChange={setText} options={(caret) => complete(text, caret, trials, space, metrics)} faults={filter.faults} />
+        <FilterField value={text} onChange={setText} options={(typed, caret) => complete(typed, caret, trials, space, metrics)} faults={filter.faults} />
         <label>
           Trial number <input class="short" inputMode="numeric" value={goto} onInput={(event) => setGoto(event.currentTarget.value)} />
         </label>
@@ -430,7 +347,7 @@ export function Trials(props: {
         <Batch job={job} chosen={trials.filter((t) => chosen.has(t.number))} onClear={() => setChosen(new Set())} onChange={props.onChange} onProblem={setTrouble} />
       )}
       <Trouble problem={problem ?? lowered.problem ?? trouble} />
-      <Rows
+      <InSight
         job={job}
         trials={shown}
         columns={columns}
@@ -443,4 +360,4 @@ export function Trials(props: {
       />
     </section>
   );
-}
+});

@@ -65,6 +65,18 @@ export function Top({ children, link, final }: { children?: ComponentChildren; l
   );
 }
 
+/** What stands where a page will be. */
+export function Reading() {
+  return (
+    <>
+      <Top />
+      <main id="main" aria-busy={true}>
+        <h1 class="note">Reading …</h1>
+      </main>
+    </>
+  );
+}
+
 export function Trouble({ problem }: { problem: Problem | undefined }) {
   if (!problem) return null;
   return (

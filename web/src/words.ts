@@ -40,11 +40,12 @@ export function ago(time: string | null | undefined, now: number): string {
   return `${duration(Math.max(0, (now - Date.parse(time)) / 1000))} ago`;
 }
 
-/* Made once: it takes longer to make one than to draw a row. */
-const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+/* Made once, and not before it is wanted: it takes longer to make one than to draw a row. */
+let formatter: Intl.DateTimeFormat | undefined;
 
 export function clock(time: string | null | undefined): string {
-  return time ? CLOCK.format(Date.parse(time)) : NONE;
+  formatter ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  return time ? formatter.format(Date.parse(time)) : NONE;
 }
 
 /** Without a formatter, which takes a quarter of a millisecond: a log has many. */

@@ -1,0 +1,152 @@
+// What stands around the figures: what is taken away, what was dropped, what was measured again; and the form of a new job.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser, Daemon, capability, digits, job, scripted, until } from "./kit.mjs";
+
+let daemon, browser, evaluator, noisy, id, document;
+const latencies = {};
+
+before(async () => {
+  daemon = await new Daemon().start();
+  browser = await new Browser().start();
+  await browser.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  evaluator = digits();
+  // Latencies that scatter, so that the end game has several rounds.
+  noisy = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(4);
+    const lowered = Object.values(question.config?.ops ?? {}).filter((op) => op.mode !== "fp32").length;
+    const latency_ms = 10 - lowered + 0.1 * ((question.trial * 7) % 5);
+    latencies[question.trial] = latency_ms;
+    return { accuracy: 0.9, latency_ms };
+  });
+  const dropped = { Conv2d: { weight: { granularity: ["per_tensor", "per_planet"] } } };
+  id = await daemon.submit(job(noisy.url, { name: "proved", strategy: "tpe", max_trials: 8, confirm: 3, op_type_dict: dropped }));
+  document = await daemon.finished(id);
+});
+
+after(async () => {
+  await browser?.stop();
+  await evaluator?.stop();
+  noisy?.stop();
+  await daemon?.stop();
+});
+
+async function looking(where, body) {
+  const view = await browser.view(daemon.url);
+  await view.open(where);
+  await body(view);
+  view.close();
+  await view.page.close();
+}
+
+test("every format that the daemon has can be taken away and copied", async () => {
+  const { paths } = await daemon.get("/openapi.json");
+  const { schema } = paths["/v1/jobs/{id}/export"].get.parameters.find((one) => one.name === "format");
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.click("button", "Take it away");
+    const menu = view.page.locator(".menu-items");
+    const offered = await menu.getByRole("button", { name: /^Copy / }).allTextContents();
+    assert.ok(offered.length > schema.enum.length, `${offered}`);
+    const text = {};
+    for (const name of offered) {
+      await menu.getByRole("button", { name, exact: true }).click();
+      const [copied, refused] = [menu.getByRole("button", { name: name.replace("Copy", "Copied"), exact: true }), menu.getByRole("alert")];
+      await copied.or(refused).first().waitFor();
+      text[name] = (await refused.count()) > 0 ? await refused.textContent() : await view.page.evaluate(() => navigator.clipboard.readText());
+    }
+    view.forgiven = /422/;
+    const whole = async (format) => (await fetch(`${daemon.url}/v1/jobs/${id}/export?format=${format}`)).text();
+    for (const format of schema.enum) {
+      const wanted = await whole(format);
+      const words = format === "onnxruntime" ? JSON.parse(wanted).detail : wanted;
+      assert.ok(Object.values(text).some((one) => one.endsWith(words)), `nothing copies ${format}`);
+    }
+    assert.ok(Object.values(text).includes(`narrow best ${id}`));
+    await menu.getByRole("button", { name: /^Cop.* ONNX Runtime/ }).click();
+    await menu.getByRole("alert").waitFor();
+    await view.axe("what is taken away, and a format that refuses");
+  });
+});
+
+test("what was dropped is named, and why", async () => {
+  await looking(`/jobs/${id}`, async (view) => {
+    const panel = view.get("region", "What may be tried");
+    const { warnings, ops } = await daemon.get(`/v1/jobs/${id}/space`);
+    assert.equal(warnings.length, 1);
+    await panel.getByRole("heading", { name: "What was dropped, and why" }).waitFor();
+    await panel.getByRole("listitem").filter({ hasText: warnings[0].pointer }).filter({ hasText: warnings[0].detail }).waitFor();
+    await panel.getByRole("listitem").filter({ hasText: "/op_type_dict/Conv2d Conv2d" }).waitFor();
+    await panel.getByText("Choices of each operator").click();
+    await panel.getByRole("row").filter({ hasText: ops[0].name }).filter({ hasText: "static" }).waitFor();
+  });
+});
+
+test("what was measured again is shown with its first measurement", async () => {
+  const confirms = (await daemon.get(`/v1/jobs/${id}/trials?kind=confirm&limit=1000`)).items;
+  assert.ok(confirms.length >= 6, `${confirms.length} questions`);
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.click("button", "Table of What was measured again");
+    const rows = view.get("region", "What was measured again").locator("tbody tr");
+    await rows.first().waitFor();
+    const cells = await rows.evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.textContent)));
+    assert.deepEqual(cells.filter(([, , kind]) => kind === "confirm").map(([, trial]) => Number(trial)).sort((a, b) => a - b), confirms.map((t) => t.number));
+    for (const { number, hash } of confirms) {
+      const what = hash === null ? "baseline" : /^trial \d+$/;
+      const row = cells.find(([, trial]) => trial === String(number));
+      assert.match(row[0], new RegExp(what));
+      assert.equal(Number(row[4]), latencies[number]);
+    }
+    assert.ok(cells.some(([what, , kind]) => what === `trial ${document.best.trial}` && kind === "evaluate"));
+  });
+});
+
+test("a new job is a form made from what the evaluator can do", async () => {
+  await looking("/#new", async (view) => {
+    assert.equal(await view.get("combobox", "Strategy").inputValue(), "sgp");
+    assert.equal(await view.get("combobox", "Approach").inputValue(), "auto");
+    assert.equal(await view.get("combobox", "Stop").inputValue(), "budget");
+    await view.fill("textbox", "URL of the evaluator", await evaluator.url);
+    await view.click("button", "Ask it what it can do");
+    const types = view.get("region", "Table: Types of operators");
+    await types.getByRole("row").filter({ hasText: "DepthwiseConv2d" }).waitFor();
+    assert.equal((await daemon.get("/v1/evaluators")).items.length, 0, "the evaluator that was asked is registered");
+    await view.get("option", "auto, 12 operators").waitFor({ state: "attached" });
+    assert.deepEqual(await view.get("combobox", "Improve").getByRole("option").allTextContents(), ["latency", "model size", "accuracy"]);
+    await view.axe("the evaluator's answer in the form");
+    await view.click("checkbox", "Keep DepthwiseConv2d in fp32");
+    await view.fill("textbox", "Operators that stay in fp32", "stem, nobody");
+    await view.fill("textbox", "Name", "made by hand");
+    await view.click("button", "Only check it");
+    await view.see("Fine: 12 operators");
+    await view.see("What was dropped, and why");
+    await view.click("button", "Start the job");
+    await view.page.waitForURL("**/jobs/job_*");
+    const made = new URL(view.page.url()).pathname.split("/").pop();
+    const spec = await daemon.get(`/v1/jobs/${made}/spec`);
+    assert.deepEqual(Object.keys(spec.op_type_dict), ["DepthwiseConv2d"]);
+    assert.deepEqual(Object.keys(spec.op_name_dict), ["stem", "nobody"]);
+    const { ops } = await daemon.get(`/v1/jobs/${made}/space`);
+    for (const op of ops) assert.equal("static" in op.modes, op.type !== "DepthwiseConv2d" && op.name !== "stem", op.name);
+    await daemon.ask("POST", `/v1/jobs/${made}/cancel`);
+  });
+});
+
+test("an evaluator that cannot be asked says why, and a job can be made like another one", async () => {
+  const gone = await scripted(() => ({}));
+  gone.stop();
+  await looking("/#new", async (view) => {
+    await view.fill("textbox", "URL of the evaluator", gone.url);
+    await view.click("button", "Ask it what it can do");
+    await view.page.getByRole("alert").filter({ hasText: "The evaluator cannot be used" }).waitFor();
+  });
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.click("button", "Start again");
+    await view.click("link", "Change anything, as JSON");
+    const text = view.get("textbox", "The job");
+    await until(async () => (await text.count()) > 0 && (await text.inputValue()).includes("per_planet"));
+    const body = JSON.parse(await text.inputValue());
+    await text.fill(JSON.stringify({ ...body, name: "like it", tuning_criterion: { ...body.tuning_criterion, max_trials: 3 } }));
+    await view.click("button", "Start the job");
+    await view.get("heading", "like it").waitFor();
+  });
+});
