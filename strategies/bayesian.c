@@ -484,7 +484,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops bayesian_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 5,
+	.version = 6,
 	.name = "bayesian",
 	.summary = "Fits Gaussian processes to what was measured and asks where most is to be "
 		   "gained.",

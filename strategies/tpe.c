@@ -417,7 +417,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops tpe_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 4,
+	.version = 5,
 	.name = "tpe",
 	.summary = "Draws configs that resemble the good trials more than the others.",
 	.when = "For spaces of any size when nothing is known of the operators and a hundred "

@@ -46,6 +46,38 @@ static struct config *all_in(const struct scene *scene, enum mode mode, uint16_t
 	return 2 * moved >= effects->op_count ? new_config(scene, options) : NULL;
 }
 
+/*
+ * What a job that tried this mode alone would begin with: whoever has no such mode is in its highest precision. So a
+ * mode that suits the model is found where it is offered by a few operators only and another one spoils the rest.
+ */
+static struct config *alone_in(const struct scene *scene, enum mode mode, uint16_t *options)
+{
+	const struct effects *effects = scene->effects;
+	bool any = false;
+
+	for (size_t i = 0; i < effects->op_count; i++) {
+		const struct kind *kind = space_kind(effects->space, i);
+		uint32_t last = effects->first[i + 1] - effects->first[i] - 1;
+		bool has = kind->per_mode[mode] > 0;
+
+		options[i] = has ? kind->first[mode] : (uint16_t)last;
+		any = any || has;
+	}
+	return any ? new_config(scene, options) : NULL;
+}
+
+static struct config *next_mode(const struct scene *scene,
+				struct config *(*make)(const struct scene *, enum mode, uint16_t *),
+				uint16_t *options)
+{
+	struct config *config = NULL;
+
+	for (enum mode mode = 0; mode_is_quantized(mode) && config == NULL; mode++) {
+		config = make(scene, mode, options);
+	}
+	return config;
+}
+
 /* The types of operators that can be quantized, those first that take most of the time; their number. */
 static size_t rank_types(const struct effects *effects, uint32_t *ret)
 {
@@ -171,18 +203,18 @@ struct config *opening_make(const struct effects *effects, const struct trials *
 	const struct known *usual = find_default(trials);
 	struct config *config = NULL;
 	uint16_t *options;
-	bool slow, ruins;
+	bool slow, misses, ruins;
 
 	if (usual == NULL || trials->told > MOST_OPENINGS || effects->first_rules) {
 		return NULL;
 	}
 	options = mem_new(effects->space->dimension_count, sizeof(*options));
 	slow = usual->objective >= trials->baseline_objective;
+	misses = usual->margin < 0;
 	ruins = effects_measured_loss(problem->criterion, usual->margin) > walk_ruined;
-	for (int mode = 0; mode < MODE_COUNT && config == NULL; mode++) {
-		config = mode_is_quantized((enum mode)mode)
-				 ? all_in(&scene, (enum mode)mode, options)
-				 : NULL;
+	config = next_mode(&scene, all_in, options);
+	if (config == NULL && (slow || misses)) {
+		config = next_mode(&scene, alone_in, options);
 	}
 	if (config == NULL) {
 		config = next_option(&scene);

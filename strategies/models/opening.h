@@ -9,8 +9,8 @@
 #include "strategies/models/trials.h"
 
 /*
- * The next of them that is new: all operators in each other quantized mode; each other value of an option that
- * they share, unless the strategy has chosen one; then, where the default ruins the accuracy or is no faster than the
+ * The next of them that is new: all operators in each other quantized mode; where the default misses the criterion
+ * or is no faster than the baseline, each mode alone; each other value of an option that they share, unless the strategy has chosen one; then, where the default ruins the accuracy or is no faster than the
  * baseline, the heaviest types of operators alone. At most eight. NULL when that is over, the default's result is
  * awaited, or under rules 1. The caller destroys it.
  */

@@ -281,3 +281,47 @@ Test(real, they_open_with_each_option_for_all)
 	}
 	space_destroy(space);
 }
+
+/* A network of convolutions with some MatMuls, which alone can be dynamic: static int8 ruins it, dynamic does not. */
+static void evaluate_few_dynamic(const uint16_t *choices, size_t count, struct search_result *ret)
+{
+	double lowered = 0;
+	bool ruined = false;
+
+	(void)count;
+	for (size_t i = 0; i < 12; i++) {
+		bool is_matmul = i % 3 == 1;
+
+		ruined = ruined || choices[i] == 0;
+		lowered += is_matmul && choices[i] == 1 ? 1 : 0;
+	}
+	ret->margin = ruined ? -80 : 0.5;
+	ret->objective = 1 - lowered / 12;
+}
+
+Test(real, they_open_with_a_mode_that_few_operators_have)
+{
+	struct kit_request request = {.approach = APPROACH_AUTO};
+	struct kit_op ops[13] = {0};
+	char names[12][8];
+	struct space *space;
+	struct err err;
+
+	for (size_t i = 0; i < 12; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "op%zu", i);
+		ops[i] = i % 3 == 1 ? (struct kit_op){names[i], "MatMul", "static; dynamic; fp32"}
+				    : (struct kit_op){names[i], "Conv", "static; fp32"};
+	}
+	space = kit_space(ops, &request, &err);
+	cr_assert_not_null(space, "%s", err.message);
+	for (size_t o = 0; o < OPENERS; o++) {
+		struct search search;
+
+		search_init(&search, space, openers[o].name, 1, openers[o].settings);
+		search_run(&search, 3, evaluate_few_dynamic);
+		cr_expect_float_eq(search.best, 1 - 4 / 12.0, 1e-9, "%s: %g", openers[o].name,
+				   search.best);
+		search_finish(&search);
+	}
+	space_destroy(space);
+}
