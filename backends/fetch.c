@@ -4,6 +4,7 @@
 #include "backends/fetch.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,4 +277,9 @@ void fetch_destroy(struct fetch *fetch)
 	resolve_destroy(fetch->resolve);
 	free(fetch->user_agent);
 	free(fetch);
+}
+
+const char *fetch_engine_version(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version;
 }

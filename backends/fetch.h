@@ -54,6 +54,7 @@ struct fetch_reply {
 	const char *body;         /* borrowed, NUL-terminated */
 	size_t length;
 	int64_t retry_after_ms; /* -1 when absent; seconds and HTTP dates are understood */
+	int64_t date_ms;        /* the peer's clock, to the second; -1 when absent */
 	uint64_t elapsed_ms;
 };
 
@@ -66,6 +67,8 @@ struct fetch *fetch_create(struct loop *loop, const struct guard *guard,
 /* No request may be started from now on. Cancels what is open without calling back, then calls done(arg) once. */
 void fetch_stop(struct fetch *fetch, loop_fn done, void *arg);
 void fetch_destroy(struct fetch *fetch);
+/* Of curl, as it runs. */
+const char *fetch_engine_version(void);
 
 /*
  * Never calls fn from inside; calls it exactly once unless cancelled. A request that cannot be made

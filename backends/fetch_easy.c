@@ -322,6 +322,13 @@ static const char *header_value(CURL *easy, const char *name)
 		       : "";
 }
 
+static int64_t date(CURL *easy)
+{
+	int64_t s = (int64_t)curl_getdate(header_value(easy, "Date"), NULL);
+
+	return s < 0 ? -1 : s * 1000;
+}
+
 void fetch_easy_reply(struct fetch_easy *easy, struct fetch_reply *ret)
 {
 	long status = 0;
@@ -334,6 +341,7 @@ void fetch_easy_reply(struct fetch_easy *easy, struct fetch_reply *ret)
 	ret->content_type = header_value(easy->curl, "Content-Type");
 	ret->etag = header_value(easy->curl, "ETag");
 	ret->retry_after_ms = retry_after(easy->curl);
+	ret->date_ms = date(easy->curl);
 	ret->body = easy->body.bytes != NULL ? easy->body.bytes : "";
 	ret->length = easy->body.length;
 }

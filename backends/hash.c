@@ -1,6 +1,7 @@
 /* Makes SHA-256 digests and their HMAC with libcrypto. */
 #include "backends/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -40,4 +41,9 @@ void hash_hmac_sha256(const struct secret *key, const struct hash_part *parts, s
 	must(EVP_DigestSignFinal(context, ret, &length));
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(pkey);
+}
+
+const char *hash_engine_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

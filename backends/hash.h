@@ -21,4 +21,7 @@ void hash_sha256_hex(const void *bytes, size_t length, char *ret_hex65);
 void hash_hmac_sha256(const struct secret *key, const struct hash_part *parts, size_t count,
 		      unsigned char *ret);
 
+/* Of OpenSSL's libcrypto, as it runs. */
+const char *hash_engine_version(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* Asks the daemon, goes through pages, prints JSON, and puts refusals into words. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,4 +387,35 @@ char *cli_job_path(const struct cli *cli, const char *rest)
 
 	free(id);
 	return path;
+}
+
+/* 0, or errno. */
+static int write_file(const char *name, const char *text)
+{
+	FILE *file;
+	int error;
+
+	errno = 0;
+	file = fopen(name, "wxe");
+	if (file == NULL) {
+		return errno;
+	}
+	error = fputs(text, file) == EOF ? errno : 0;
+	if (fclose(file) != 0 && error == 0) {
+		error = errno;
+	}
+	return error;
+}
+
+enum cli_exit cli_make_file(const char *name, const char *text)
+{
+	int error = write_file(name, text);
+
+	if (error == 0) {
+		return CLI_OK;
+	}
+	(void)fprintf(stderr, "narrow: %s: %s\n", name,
+		      error == EEXIST ? "is there already; choose another name or remove it"
+				      : strerror(error));
+	return CLI_USAGE;
 }

@@ -107,6 +107,9 @@ void cli_print_json(const json_t *value);
 /* The answer as it came, on standard output. */
 void cli_print(const struct client_reply *reply);
 
+/* Makes a file, which must not be there yet. */
+enum cli_exit cli_make_file(const char *name, const char *text);
+
 /* "/v1/jobs/ID" and `rest`, for the job that the command names; the caller frees. */
 char *cli_job_path(const struct cli *cli, const char *rest);
 

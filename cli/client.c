@@ -142,6 +142,7 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 			.length = reply->length,
 			.etag = mem_dup(reply->etag),
 			.retry_after_ms = reply->retry_after_ms,
+			.date_ms = reply->date_ms,
 		};
 	}
 	loop_defer(call->loop, &call->stop, stop, call);

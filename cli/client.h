@@ -29,6 +29,7 @@ struct client_reply {
 	size_t length;
 	char *etag;             /* "" when absent */
 	int64_t retry_after_ms; /* -1 when absent */
+	int64_t date_ms;        /* the server's clock, likewise */
 };
 
 /* `server` is "HOST:PORT", "http://HOST:PORT", "https://..." or "unix:PATH"; `token` may be NULL. Both are

@@ -5,12 +5,14 @@
 
 #include "cli/best.h"
 #include "cli/completion.h"
+#include "cli/doctor.h"
 #include "cli/events.h"
 #include "cli/init.h"
 #include "cli/jobs.h"
 #include "cli/lists.h"
 #include "cli/probe.h"
 #include "cli/space.h"
+#include "cli/support.h"
 #include "cli/things.h"
 #include "cli/top.h"
 #include "cli/watch.h"
@@ -97,6 +99,11 @@ const struct command command_table[] = {
 	 BIT(POOL) | BIT(NAME) | BIT(TTL) | BIT(IDLE_EXIT) | BIT(PERSISTENT),
 	 "have COMMAND answer the questions of a pool", "worker --pool gpu -- ./measure",
 	 worker_run},
+	{"doctor", NULL, 0, "say what is wrong with the daemon, and the cure", "doctor",
+	 doctor_run},
+	{"support-bundle", NULL, BIT(OUTPUT),
+	 "gather what helpers need to know of the daemon, without secrets",
+	 "support-bundle -o narrowd-support.json", support_bundle},
 	{"completion", "bash|zsh|fish", 0, "print what completes these words in a shell",
 	 "completion bash", completion_run},
 };

@@ -313,43 +313,21 @@ static enum cli_exit try_out(struct cli *cli, struct facts *facts)
 	return code;
 }
 
-/* Makes the file; 0, or errno. */
-static int make_file(const char *name, const char *text)
-{
-	FILE *file;
-	int error;
-
-	errno = 0;
-	file = fopen(name, "wxe");
-	if (file == NULL) {
-		return errno;
-	}
-	error = fputs(text, file) == EOF ? errno : 0;
-	if (fclose(file) != 0 && error == 0) {
-		error = errno;
-	}
-	return error;
-}
-
 /* To a file that is not there yet, or to standard output. */
 static enum cli_exit write_out(const struct cli *cli, const char *text)
 {
 	const char *name = cli->options[OPTION_OUTPUT];
-	int error;
+	enum cli_exit code;
 
 	if (name == NULL) {
 		(void)fputs(text, stdout);
 		return CLI_OK;
 	}
-	error = make_file(name, text);
-	if (error != 0) {
-		(void)fprintf(stderr, "narrow: %s: %s\n", name,
-			      error == EEXIST ? "is there already; choose another name or remove it"
-					      : strerror(error));
-		return CLI_USAGE;
+	code = cli_make_file(name, text);
+	if (code == CLI_OK) {
+		printf("%s is written; look at it, then: narrow submit %s --watch\n", name, name);
 	}
-	printf("%s is written; look at it, then: narrow submit %s --watch\n", name, name);
-	return CLI_OK;
+	return code;
 }
 
 static enum cli_exit init(struct cli *cli, struct facts *facts)

@@ -9,10 +9,13 @@
 
 #include "base/err.h"
 
+struct checkup;
+
 struct faults {
 	size_t count;
-	enum err_code code; /* of the first one */
-	bool logged;        /* they go to the log: a daemon runs already */
+	enum err_code code;      /* of the first one */
+	bool logged;             /* they go to the log: a daemon runs already */
+	struct checkup *checkup; /* or there, unless NULL */
 };
 
 /* Says it at once. */

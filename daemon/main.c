@@ -8,15 +8,17 @@
 #include <sys/stat.h>
 
 #include "api/router.h"
-#include "backends/credential.h"
 #include "base/json.h"
 #include "daemon/arguments.h"
 #include "daemon/backup.h"
 #include "daemon/bench.h"
 #include "daemon/demo.h"
+#include "daemon/doctor.h"
+#include "daemon/libraries.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
 #include "daemon/process.h"
+#include "daemon/setup.h"
 #include "daemon/token.h"
 #include "store/store.h"
 
@@ -49,9 +51,15 @@ static void harden(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	const struct rlimit no_core = {0, 0};
+	struct rlimit files;
 
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
+	/* Each connection is a file, and a shell gives hardly enough of them. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 	/* What was large goes back to the system when it is freed, whichever thread had it. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
@@ -70,6 +78,7 @@ static bool print_text(int *argc, char **argv)
 		options_help(stdout);
 	} else if (arguments_flag(argc, argv, "--version")) {
 		(void)printf("narrowd %s\n", NARROWD_VERSION);
+		libraries_print(stdout);
 	} else if (arguments_flag(argc, argv, "--print-example")) {
 		options_example(stdout);
 	} else if (arguments_flag(argc, argv, "--print-routes")) {
@@ -82,7 +91,7 @@ static bool print_text(int *argc, char **argv)
 
 /* What the arguments ask for besides settings. */
 struct wish {
-	bool check_config, print_config, check_database, bench;
+	bool check_config, print_config, check_database, bench, doctor;
 	struct backup_command backup;
 	struct token_command token;
 };
@@ -94,6 +103,7 @@ static int take_wish(int *argc, char **argv, struct wish *ret, struct err *reter
 	ret->check_config = arguments_flag(argc, argv, "--check-config");
 	ret->print_config = arguments_flag(argc, argv, "--print-config");
 	ret->bench = arguments_command(argc, argv, "bench", 1) != NULL;
+	ret->doctor = arguments_command(argc, argv, "doctor", 1) != NULL;
 	ret->check_database = arguments_command(argc, argv, "check", 1) != NULL;
 	return rc == 0 ? token_take(argc, argv, &ret->token, reterr) : rc;
 }
@@ -125,19 +135,6 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 	return rc == 0 ? process_serve(reterr) : rc;
 }
 
-/* What a start would find in the folders that settings name. */
-static void check_folders(const struct settings *options, struct faults *faults)
-{
-	struct err err;
-
-	if (plugins_load(options->plugin_dir, &err) != 0) {
-		faults_add(faults, &err);
-	}
-	if (credential_open_directory(options->secrets_dir, &err) != 0) {
-		faults_add(faults, &err);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct settings options = {0};
@@ -156,12 +153,15 @@ int main(int argc, char **argv)
 	json_setup();
 	rc = take_wish(&argc, argv, &wish, &err);
 	harden();
+	if (rc == 0 && wish.doctor) {
+		return doctor_run(argc - 1, argv + 1);
+	}
 	if (rc == 0) {
 		options_read(&options, argc - 1, argv + 1, &faults);
 		process_check(&options, &faults);
 	}
 	if (rc == 0 && wish.check_config) {
-		check_folders(&options, &faults);
+		setup_check_folders(&options, &faults);
 	}
 	if (rc == 0 && faults.count == 0) {
 		rc = fulfil(&wish, &options, &err);

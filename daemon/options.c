@@ -395,6 +395,7 @@ void options_read(struct settings *options, int argc, char **argv, struct faults
 		faults_add(faults, &err);
 		file = NULL;
 	}
+	options->file = file;
 	if (file != NULL) {
 		read_file(options, file, faults);
 	}

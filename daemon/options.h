@@ -46,7 +46,8 @@ struct settings {
 	int64_t retain_days, retain_jobs, retain_bytes, retain_deliveries_days;
 	int64_t database_max_bytes;
 	bool unsafe_sync;
-	int argc; /* where they came from */
+	const char *file; /* they came from, borrowed; or NULL */
+	int argc;         /* likewise */
 	char **argv;
 };
 

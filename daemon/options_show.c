@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "daemon/libraries.h"
 
 void options_help(FILE *out)
 {
 	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
 			   "       narrowd [SETTING]... backup DEST [--keep N] | restore FILE\n"
-			   "       narrowd [SETTING]... check | bench\n"
+			   "       narrowd [SETTING]... check | doctor | bench\n"
 			   "       narrowd [SETTING]... token create|list|revoke ...\n"
 			   "       narrowd demo\n"
 			   "       narrowd --help | --version | --check-config | --print-config | "
@@ -99,7 +100,8 @@ char *options_json(const struct settings *options)
 		free(flag);
 		free(env);
 	}
-	document = json_pack("{s:o, s:n}", "items", items, "next");
+	document = json_pack("{s:o, s:n, s:s, s:o}", "items", items, "next", "version",
+			     NARROWD_VERSION, "libraries", libraries_json());
 	text = json_dumps(document, JSON_COMPACT);
 	json_decref(document);
 	return text;

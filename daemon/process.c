@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/control.h"
+#include "daemon/libraries.h"
 #include "daemon/machine.h"
 #include "daemon/notify.h"
 #include "daemon/process.h"
@@ -368,6 +369,7 @@ int process_serve(struct err *reterr)
 	(void)printf("narrowd: listening on %s\n", http_url(p->server.http, 0));
 	(void)fflush(stdout);
 	notify_send("READY=1");
+	libraries_warn();
 	loop_run(p->loop);
 	tuner_destroy(p->server.tuner);
 	courier_destroy(p->server.courier);

@@ -7,8 +7,10 @@
 
 #include "api/http/http_socket.h"
 #include "api/http/http_tls.h"
+#include "backends/credential.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "daemon/plugins.h"
 
 /* Both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr)
@@ -181,6 +183,14 @@ void setup_check(struct setup *setup, const struct settings *options, struct fau
 	(void)is_good(faults, check_callback(options->callback_url, &err), &err);
 	(void)is_good(faults, check_sizes(options, &err), &err);
 	make_guard(setup, options, faults);
+}
+
+void setup_check_folders(const struct settings *options, struct faults *faults)
+{
+	struct err err;
+
+	(void)is_good(faults, plugins_load(options->plugin_dir, &err), &err);
+	(void)is_good(faults, credential_open_directory(options->secrets_dir, &err), &err);
 }
 
 void setup_finish(struct setup *setup)

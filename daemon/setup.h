@@ -18,6 +18,8 @@ struct setup {
 
 /* Also sets up the log and loads the certificate. setup_finish() in either case. */
 void setup_check(struct setup *setup, const struct settings *options, struct faults *faults);
+/* What a start would find in the folders that settings name. */
+void setup_check_folders(const struct settings *options, struct faults *faults);
 /* How much is logged, and in which form. */
 void setup_log(const struct settings *options, struct faults *faults);
 void setup_finish(struct setup *setup);

@@ -123,3 +123,12 @@ int pattern_match_within(const struct pattern *pattern, const char *text, uint64
 	}
 	return verdict(rc);
 }
+
+const char *pattern_engine_version(void)
+{
+	static char version[64]; /* "10.42 2022-12-11" */
+
+	(void)pcre2_config(PCRE2_CONFIG_VERSION, version);
+	version[strcspn(version, " ")] = '\0';
+	return version;
+}

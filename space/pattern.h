@@ -22,4 +22,7 @@ int pattern_match(const struct pattern *pattern, const char *text);
  * up, which makes it 0. */
 int pattern_match_within(const struct pattern *pattern, const char *text, uint64_t *steps);
 
+/* Of PCRE2, as it runs. */
+const char *pattern_engine_version(void);
+
 #endif

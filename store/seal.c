@@ -239,10 +239,10 @@ static int make_key(const char *path, struct err *reterr)
 	return backup_sync_folder(path, reterr);
 }
 
-int seal_take_key(sqlite3 *db, const char *path, struct err *reterr)
+static int look_for_key(sqlite3 *db, const char *path, bool *ret_there, struct err *reterr)
 {
-	bool there, sealed, fits;
-	int rc = read_key(path, &there, reterr);
+	bool sealed, fits;
+	int rc = read_key(path, ret_there, reterr);
 
 	if (rc == 0) {
 		rc = look_at_proof(db, &sealed, &fits, reterr);
@@ -250,19 +250,34 @@ int seal_take_key(sqlite3 *db, const char *path, struct err *reterr)
 	if (rc != 0) {
 		return rc;
 	}
-	if (!there && sealed) {
+	if (!*ret_there && sealed) {
 		return err_set(reterr, ERR_CONFIG,
 			       "the key of the secrets in the database is not at %s: put it back "
 			       "there, or say with key_file where it is",
 			       path);
 	}
-	if (there && sealed && !fits) {
+	if (*ret_there && sealed && !fits) {
 		return err_set(reterr, ERR_CONFIG,
 			       "the key in %s is not the one that the secrets in the database were "
 			       "sealed with: put that one there",
 			       path);
 	}
-	return there ? 0 : make_key(path, reterr);
+	return 0;
+}
+
+int seal_look(sqlite3 *db, const char *path, struct err *reterr)
+{
+	bool there;
+
+	return look_for_key(db, path, &there, reterr);
+}
+
+int seal_take_key(sqlite3 *db, const char *path, struct err *reterr)
+{
+	bool there;
+	int rc = look_for_key(db, path, &there, reterr);
+
+	return rc == 0 && !there ? make_key(path, reterr) : rc;
 }
 
 int seal_prove(sqlite3 *db, struct err *reterr)

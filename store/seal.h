@@ -20,6 +20,8 @@ int seal_register(sqlite3 *db, struct err *reterr);
  * when it is missing, or not the one that sealed what is in the database.
  */
 int seal_take_key(sqlite3 *db, const char *path, struct err *reterr);
+/* The same, but makes none. */
+int seal_look(sqlite3 *db, const char *path, struct err *reterr);
 /* Remembers in the database which key it is, unless it does so already. */
 int seal_prove(sqlite3 *db, struct err *reterr);
 

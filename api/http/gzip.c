@@ -61,3 +61,8 @@ char *gzip_unpack(const void *packed, size_t length, size_t *ret_length)
 	(void)inflateEnd(&stream);
 	return bytes;
 }
+
+const char *gzip_engine_version(void)
+{
+	return zlibVersion();
+}

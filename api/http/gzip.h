@@ -11,4 +11,7 @@ char *gzip_pack(const char *bytes, size_t length, size_t *ret_length);
 /* What gzip_pack() or another program made of bytes that can be trusted. The caller frees. */
 char *gzip_unpack(const void *packed, size_t length, size_t *ret_length);
 
+/* Of zlib, as it runs. */
+const char *gzip_engine_version(void);
+
 #endif

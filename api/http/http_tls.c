@@ -119,6 +119,45 @@ void http_tls_forget(void)
 	}
 }
 
+/* The certificate itself, without those that lead to its authority; NULL without one. The caller deinits. */
+static gnutls_x509_crt_t leaf(void)
+{
+	gnutls_x509_crt_t leaf;
+
+	if (shown == NULL || gnutls_pcert_export_x509(&shown->chain[0], &leaf) < 0) {
+		return NULL;
+	}
+	return leaf;
+}
+
+int64_t http_tls_end_s(void)
+{
+	gnutls_x509_crt_t certificate = leaf();
+	int64_t end_s = -1;
+
+	if (certificate != NULL) {
+		end_s = (int64_t)gnutls_x509_crt_get_expiration_time(certificate);
+		gnutls_x509_crt_deinit(certificate);
+	}
+	return end_s;
+}
+
+bool http_tls_is_of(const char *host)
+{
+	gnutls_x509_crt_t certificate = leaf();
+	bool is = certificate != NULL && gnutls_x509_crt_check_hostname(certificate, host) != 0;
+
+	if (certificate != NULL) {
+		gnutls_x509_crt_deinit(certificate);
+	}
+	return is;
+}
+
+const char *http_tls_engine_version(void)
+{
+	return gnutls_check_version(NULL);
+}
+
 static int retrieve(gnutls_session_t session, const gnutls_datum_t *authorities,
 		    int authority_count, const gnutls_pk_algorithm_t *algorithms,
 		    int algorithm_count, gnutls_pcert_st **ret_chain, unsigned *ret_length,

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -24,5 +25,12 @@ void http_tls_forget(void);
 void *http_tls_callback(void);
 /* Best effort, without waiting. `session` is libmicrohttpd's. */
 void http_tls_send(void *session, const char *text, size_t length);
+
+/* When the certificate that is loaded ends, in seconds since 1970; -1 without one. */
+int64_t http_tls_end_s(void);
+/* Whether it is one of that name or address. */
+bool http_tls_is_of(const char *host);
+/* Of GnuTLS, as it runs. */
+const char *http_tls_engine_version(void);
 
 #endif

@@ -14,6 +14,8 @@ void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *inf
 /* Not there when BLAS is another implementation; OpenBLAS has it in its cblas.h, others do not. */
 /* NOLINTNEXTLINE(readability-redundant-declaration,readability-inconsistent-declaration-parameter-name) */
 extern void openblas_set_num_threads(int count) __attribute__((weak));
+/* NOLINTNEXTLINE(readability-redundant-declaration,readability-inconsistent-declaration-parameter-name) */
+extern char *openblas_get_config(void) __attribute__((weak));
 
 static void __attribute__((constructor)) use_one_thread(void)
 {
@@ -105,4 +107,19 @@ double linalg_log_determinant(const double *l, size_t n, size_t stride)
 		sum += log(l[i * stride + i]);
 	}
 	return 2 * sum;
+}
+
+const char *linalg_engine_version(void)
+{
+	static const char name[] = "OpenBLAS ";
+	static char version[32]; /* of "OpenBLAS 0.3.21 NO_LAPACKE ..." */
+	const char *config = openblas_get_config != NULL ? openblas_get_config() : "";
+
+	if (strncmp(config, name, strlen(name)) != 0) {
+		return NULL;
+	}
+	(void)strncat(version, config + strlen(name),
+		      version[0] == '\0' ? strcspn(config + strlen(name), " ") % sizeof(version)
+					 : 0);
+	return version;
 }

@@ -36,4 +36,7 @@ double linalg_dot(const double *a, const double *b, size_t n);
 /* The logarithm of the determinant of L L^T. */
 double linalg_log_determinant(const double *l, size_t n, size_t stride);
 
+/* Of OpenBLAS, as it runs; NULL when BLAS is another one. */
+const char *linalg_engine_version(void);
+
 #endif

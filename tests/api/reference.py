@@ -5,7 +5,7 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAME = re.compile(r"`([a-z0-9_.]+)`")
+NAME = re.compile(r"`([a-z0-9_.]+(?:-[a-z]+)*)`")
 
 
 def names(text):

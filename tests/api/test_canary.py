@@ -21,6 +21,7 @@ from receiver import Receiver
 from scripted import Reply
 from test_access import NARROWD, bearer, new_token, token_command
 
+NARROW = os.environ["NARROW_BIN"]
 EVALUATOR, WEBHOOK = "canary-evaluator-7f3a", "canary-webhook-91bc"
 HEADER, QUERY, HOOK_QUERY, ADVISER_QUERY = "canary-header-55d0", "canary-query-0c1e", "canary-hook-query-ee02", "canary-adviser-query-4b77"
 GIVEN = (EVALUATOR, WEBHOOK, HEADER, QUERY, HOOK_QUERY, ADVISER_QUERY)
@@ -34,7 +35,9 @@ class Keyed(jobkit.Evaluator):
         super().__init__()
 
     def dispatch(self, request):
-        self.asked.append((request.query["key"], request.headers))
+        self.asked.append((request.query.get("key"), request.headers))
+        if request.query.get("key") is None:  # a doctor, who has no secrets
+            return Reply(404)
         if request.query["key"] == ADVISER_QUERY:
             return Reply(200, {"done": True})
         return super().dispatch(request)
@@ -135,6 +138,13 @@ class Canary(unittest.TestCase):
                        capture_output=True, timeout=PATIENCE_S)
         yield from self.files("running")
         self.said.append(("token list", token_command(str(self.data), "list").stdout))
+        for command in (["doctor"], ["doctor", "--json"], ["support-bundle"]):
+            told = subprocess.run([NARROW, *command], env={**os.environ, "NARROWD_URL": self.daemon.url, "NARROWD_TOKEN": self.admin},
+                                  capture_output=True, text=True, timeout=PATIENCE_S)
+            self.said.append((command[0], told.stdout + told.stderr))
+        self.assertGreater(len(told.stdout), 20000, "the bundle says little: is it all?")
+        told = subprocess.run([NARROWD, "--data-dir", self.data, "doctor"], capture_output=True, text=True, timeout=PATIENCE_S)
+        self.said.append(("narrowd doctor", told.stdout + told.stderr))
         self.daemon.process.send_signal(signal.SIGHUP)
         self.daemon.restart()
         self.daemon.kill9()

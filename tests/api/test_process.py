@@ -140,7 +140,7 @@ class Settings(ProcessTest):
         text = run("--help").stdout
         for name in self.printed():
             self.assertIn("--" + name.replace("_", "-"), text)
-        self.assertRegex(run("--version").stdout, r"^narrowd \d+\.\d+\.\d+\n$")
+        self.assertRegex(run("--version").stdout, r"^narrowd \d+\.\d+\.\d+\n([a-z0-9]+ \d[\w.]*\n){9,10}$")
 
     def test_the_manual_page_names_every_setting_and_its_default(self):
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
@@ -295,6 +295,13 @@ class Life(ProcessTest):
             self.assertEqual(shown["lease_ttl_s"]["value"], "33")
             self.assertEqual(shown["lease_ttl_s"]["default"], "60")
             self.assertEqual(shown["data_dir"]["env"], "NARROWD_DATA_DIR")
+            config = jobkit.get(daemon, "/v1/config")
+            named = {"narrowd": config["version"], **{item["name"]: item["version"] for item in config["libraries"]}}
+            self.assertEqual(named, dict(line.split() for line in run("--version").stdout.splitlines()))
+            faults = [item["name"] for item in config["libraries"] if item["fault"]]
+            told = [line for line in map(json.loads, daemon.log().splitlines()) if "libraries" in line]
+            self.assertEqual(len(told), 1 if faults else 0)
+            self.assertTrue(all(f"{name} {named[name]}: " in told[0]["libraries"] for name in faults))
             self.assertEqual(set(shown), set(self.printed()))
             for line in daemon.log().splitlines():
                 self.assertIn("level", json.loads(line))

@@ -88,10 +88,10 @@ class ReferencePages(unittest.TestCase):
     def test_commands_are_those_of_the_program(self):
         usage = subprocess.run([os.environ["NARROW_BIN"], "--help"], text=True, check=True,
                                stdin=subprocess.DEVNULL, capture_output=True).stdout
-        commands = set(re.findall(r"^  ([a-z]+) ", usage, re.MULTILINE))
+        commands = set(re.findall(r"^  ([a-z][a-z-]+) ", usage, re.MULTILINE))
         self.assertGreater(len(commands), 15)
         self.assertEqual(sorted(first_names("docs/narrow.md", "command")), sorted(commands))
-        manual = re.findall(r"^\.It Cm ([a-z]+)", source("docs/man/narrow.1"), re.MULTILINE)
+        manual = re.findall(r"^\.It Cm ([a-z-]+)", source("docs/man/narrow.1"), re.MULTILINE)
         self.assertLessEqual(set(commands), set(manual))
         for command in commands:
             self.assertIn(f"narrow {command}", source("docs/narrow.md"), command)

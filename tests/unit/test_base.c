@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/library.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -435,4 +436,25 @@ Test(secret, compares_by_content_and_length)
 	secret_init(&secret, "", 0);
 	cr_assert_not(secret_is_set(&secret));
 	secret_finish(&secret);
+}
+
+Test(library, faults_have_a_beginning_and_an_end)
+{
+	static const struct {
+		struct library library;
+		bool faulty;
+	} cases[] = {
+		{{"sqlite", "3.40.1"}, true},       {{"sqlite", "3.51.2"}, true},
+		{{"sqlite", "3.51.3"}, false},      {{"sqlite", "3.53.4"}, false},
+		{{"pcre2", "10.42"}, false},        {{"pcre2", "10.45"}, true},
+		{{"pcre2", "10.46"}, false},        {{"libmicrohttpd", "0.9.75"}, false},
+		{{"libmicrohttpd", "1.0.1"}, true}, {{"libmicrohttpd", "1.0.10"}, false},
+		{{"zlib", "1.2.11"}, true},         {{"zlib", "1.2.13"}, false},
+		{{"zlib", "1.3.1"}, false},         {{"unheard", "1.0"}, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_expect_eq(library_fault(&cases[i].library) != NULL, cases[i].faulty, "%s %s",
+			     cases[i].library.name, cases[i].library.version);
+	}
 }
