@@ -15,7 +15,8 @@ struct asset {
 
 /* Ended by one without a name. */
 extern const struct asset asset_table[];
-/* What stands before and after the content of every page. */
+/* What stands before and after the content of every page; ASSET_ROOT in it for the way to the daemon's root. */
+#define ASSET_ROOT "{root}"
 extern const char asset_before[], asset_after[];
 
 #endif

@@ -131,10 +131,23 @@ static void add_name(struct buf *html, const json_t *job)
 	add_value(html, json_is_string(name) ? name : json_object_get(job, "id"));
 }
 
-static void begin(struct buf *html)
+/* The way from a page to the daemon's own root: a proxy may have put a path before both. */
+static const char *root_of(struct call *call)
 {
+	return strcmp(request_path(call->request), "/") == 0 ? "." : "..";
+}
+
+static void begin(struct call *call, struct buf *html)
+{
+	const char *rest = asset_before;
+	const char *mark;
+
 	buf_init(html, HTML_BYTES_MAX);
-	buf_text(html, asset_before);
+	for (; (mark = strstr(rest, ASSET_ROOT)) != NULL; rest = mark + strlen(ASSET_ROOT)) {
+		buf_add(html, rest, (size_t)(mark - rest));
+		buf_text(html, root_of(call));
+	}
+	buf_text(html, rest);
 }
 
 static void reply(struct call *call, int status, struct buf *html)
@@ -151,7 +164,7 @@ void html_refuse(struct call *call, const struct err *err)
 {
 	struct buf html;
 
-	begin(&html);
+	begin(call, &html);
 	buf_text(&html, "<h1>narrowd</h1>\n<p>");
 	add_text(&html, err->message);
 	buf_text(&html, "</p>\n<noscript><p>Allow scripts here to log in.</p></noscript>\n");
@@ -165,13 +178,13 @@ static void on_jobs(struct call *call, const struct store_rows *rows)
 {
 	struct buf html;
 
-	begin(&html);
+	begin(call, &html);
 	buf_text(&html, "<h1>narrowd</h1>\n");
 	begin_table(&html, "Jobs, newest first", "job", job_columns);
 	for (size_t i = 0; i < rows->count && i < ROWS; i++) {
 		json_t *job = json_loads(rows->cells[i * rows->columns], 0, NULL);
 
-		buf_printf(&html, "<tr><th scope=\"row\"><a href=\"/jobs/%s\">",
+		buf_printf(&html, "<tr><th scope=\"row\"><a href=\"./jobs/%s\">",
 			   rows->cells[i * rows->columns + 1]);
 		add_name(&html, job);
 		buf_text(&html, "</a></th>");
@@ -181,11 +194,11 @@ static void on_jobs(struct call *call, const struct store_rows *rows)
 	}
 	buf_text(&html, "</tbody></table></div>\n");
 	buf_text(&html, rows->count == 0 ? "<p>No jobs yet.</p>\n" : "");
-	buf_text(&html, rows->count > ROWS ? "<p>Older jobs: <a href=\"/v1/jobs\">/v1/jobs</a>, "
+	buf_text(&html, rows->count > ROWS ? "<p>Older jobs: <a href=\"./v1/jobs\">/v1/jobs</a>, "
 					     "page by page.</p>\n"
 					   : "");
 	buf_text(&html,
-		 "<p>The API is described at <a href=\"/openapi.json\">/openapi.json</a>.</p>\n");
+		 "<p>The API is described at <a href=\"./openapi.json\">/openapi.json</a>.</p>\n");
 	reply(call, 200, &html);
 }
 
@@ -205,8 +218,8 @@ static void on_trials(struct call *call, const struct store_rows *rows)
 	json_t *job = call->state;
 	struct buf html;
 
-	begin(&html);
-	buf_text(&html, "<p><a href=\"/\">All jobs</a></p>\n<h1>");
+	begin(call, &html);
+	buf_text(&html, "<p><a href=\"../\">All jobs</a></p>\n<h1>");
 	add_name(&html, job);
 	buf_text(&html, "</h1>\n");
 	begin_table(&html, "The job", NULL, job_columns);
@@ -223,9 +236,10 @@ static void on_trials(struct call *call, const struct store_rows *rows)
 		json_decref(trial);
 	}
 	buf_text(&html, "</tbody></table></div>\n<p>");
-	buf_printf(&html, "<a href=\"/v1/jobs/%s/best\">The best config</a>, ", id);
-	buf_printf(&html, "<a href=\"/v1/jobs/%s/export?format=csv\">all trials as CSV</a>, ", id);
-	buf_printf(&html, "<a href=\"/v1/jobs/%s/export\">everything as JSON</a></p>\n", id);
+	buf_printf(&html, "<a href=\"../v1/jobs/%s/best\">The best config</a>, ", id);
+	buf_printf(&html, "<a href=\"../v1/jobs/%s/export?format=csv\">all trials as CSV</a>, ",
+		   id);
+	buf_printf(&html, "<a href=\"../v1/jobs/%s/export\">everything as JSON</a></p>\n", id);
 	reply(call, 200, &html);
 }
 
@@ -245,10 +259,10 @@ static void no_job(struct call *call)
 		call_error(call, ERR_NOT_FOUND, "no job has the id %s", call->params[0]);
 		return;
 	}
-	begin(&html);
+	begin(call, &html);
 	buf_text(&html, "<h1>No such job</h1>\n<p>No job has the id ");
 	add_text(&html, call->params[0]);
-	buf_text(&html, ". <a href=\"/\">All jobs</a></p>\n");
+	buf_text(&html, ". <a href=\"../\">All jobs</a></p>\n");
 	reply(call, 404, &html);
 }
 

@@ -23,6 +23,8 @@ import tempfile
 
 WEB = pathlib.Path(__file__).resolve().parent.parent / "web"
 LOCK = ("package.json", "package-lock.json")
+# Stands in the page for the way back to the daemon's own root, which html.c knows: a proxy may have put a path before it.
+ROOT = "{root}"
 BYTES_PER_LINE = 20
 # Compressed, all that one page loads: issue "The page people leave open".
 LIMITS = {"home": 60_000, "job": 100_000}
@@ -134,11 +136,11 @@ def bundle(out_c, depfile, plain=False):
     style, style_text = static("style.css")
     icon, icon_text = static("icon.svg")
     files = {**files, style: style_text, icon: icon_text}
-    head = f'<link rel="icon" type="image/svg+xml" href="/page/{icon}">\n' \
-           f'<link rel="stylesheet" href="/page/{style}">\n'
+    head = f'<link rel="icon" type="image/svg+xml" href="{ROOT}/page/{icon}">\n' \
+           f'<link rel="stylesheet" href="{ROOT}/page/{style}">\n'
     refresh = '<meta http-equiv="refresh" content="10">'
     if script:
-        head += f'<script type="module" src="/page/{script}"></script>\n' \
+        head += f'<script type="module" src="{ROOT}/page/{script}"></script>\n' \
                 f"<noscript>{refresh}</noscript>"
     else:
         head += refresh

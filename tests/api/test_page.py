@@ -21,7 +21,7 @@ class Page(Case):
         job = submit(self.daemon, body(self.evaluator.url, name=NAME))
         document = finished(self.daemon, job)
         _, home = self.page("/")
-        self.assertIn(f'<a href="/jobs/{job}">{ESCAPED}</a>', home)
+        self.assertIn(f'<a href="./jobs/{job}">{ESCAPED}</a>', home)
         _, page = self.page(f"/jobs/{job}")
         self.assertIn(f"<h1>{ESCAPED}</h1>", page)
         for text in (home, page):
@@ -29,6 +29,10 @@ class Page(Case):
             self.assertNotIn("<b>", text)
         rows = page.split("Trials, newest first")[1].count("<tr><td")
         self.assertEqual(rows, len(everything(self.daemon, f"/v1/jobs/{job}/trials")))
+        # A proxy may have put a path before all of it.
+        self.assertEqual(re.findall(r'(?:src|href)="(/[^"]*)', home + page), [])
+        self.assertIn(f'href="../v1/jobs/{job}/best"', page)
+        self.assertIn('href="../page/', page)
         self.ask("GET", "/jobs/job_none", 404)
         wanted = "text/html,application/xml;q=0.9,*/*;q=0.8"
         status, sent, nothing = self.raw("GET", "/jobs/job_<none>", Accept=wanted)
@@ -41,12 +45,12 @@ class Page(Case):
         self.assertEqual(policy["default-src"], "'none'")
         self.assertNotIn("unsafe", sent["content-security-policy"])
         for found in re.findall(r"<script[^>]*>|<link[^>]*>", text):
-            self.assertRegex(found, r'(src|href)="/page/[\w.-]+"')
+            self.assertRegex(found, r'(src|href)="\./page/[\w.-]+"')
         self.assertNotRegex(text, r"<style|style=|\son\w+=|https?://")
 
     def test_files_are_packed_and_kept_for_ever(self):
         _, text = self.page("/")
-        paths = re.findall(r'"(/page/[^"]+)"', text)
+        paths = re.findall(r'"\.(/page/[^"]+)"', text)
         self.assertGreaterEqual(len(paths), 2)
         for path in paths:
             _, plain, content = self.raw("GET", path)

@@ -180,8 +180,22 @@ class Nginx(Proxied, unittest.TestCase):
                        "-e", str(self.folder / "error.log"))
 
 
-class NginxBelowAPath(Proxied, unittest.TestCase):
+class Below:
+    """Below a path."""
+
     prefix = "/narrowd"
+
+    def test_the_page_in_a_browser(self):
+        job = self.submit()
+        modules = subprocess.run([ROOT / "tools" / "page.py", "fetch", "--tests"], capture_output=True, text=True, check=True).stdout.split()[-1]
+        done = subprocess.run(
+            ["node", ROOT / "tests" / "packaging" / "below.mjs", f"https://127.0.0.1:{self.port}{self.prefix}", self.token, job],
+            env={**os.environ, "NARROWD_NODE_MODULES": f"{modules}/node_modules",
+                 "NODE_EXTRA_CA_CERTS": str(self.folder / "ours.pem")}, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, "all of it works\n"), done.stderr)
+
+
+class NginxBelowAPath(Below, Proxied, unittest.TestCase):
 
     def start_proxy(self):
         whole, below = (self.recipe(block) for block in blocks("nginx"))
@@ -193,11 +207,19 @@ class NginxBelowAPath(Proxied, unittest.TestCase):
 
 
 class Caddy(Proxied, unittest.TestCase):
+    def site(self):
+        return blocks("caddy")[0]
+
     def start_proxy(self):
-        [site] = blocks("caddy")
-        site = self.recipe(site).replace("127.0.0.1 {", f"127.0.0.1:{self.port} {{", 1)
+        site = self.recipe(self.site()).replace("127.0.0.1 {", f"127.0.0.1:{self.port} {{", 1)
         (self.folder / "Caddyfile").write_text("{\n    admin off\n    auto_https disable_redirects\n}\n" + site)
         self.run_proxy("caddy", "run", "--adapter", "caddyfile", "--config", str(self.folder / "Caddyfile"))
+
+
+class CaddyBelowAPath(Below, Caddy):
+    def site(self):
+        whole, below = blocks("caddy")
+        return re.sub(r"^    reverse_proxy .*\n", lambda match: below, whole, flags=re.MULTILINE)
 
 
 if __name__ == "__main__":

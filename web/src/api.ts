@@ -219,6 +219,9 @@ async function problemOf(answer: Response): Promise<Problem> {
   }
 }
 
+/** What stands before the daemon's own paths, as a proxy may have it: "" or "/narrowd". */
+export const root = location.pathname.replace(/\/(jobs\/[^/]+)?$/, "");
+
 /** The token has ended, or none was shown: the page asks for one. */
 export const LOGGED_OUT = "narrowd-logged-out";
 
@@ -232,7 +235,7 @@ async function answered(method: string, path: string, body?: unknown): Promise<R
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method === "POST") headers["Idempotency-Key"] = crypto.getRandomValues(new Uint32Array(4)).join("-");
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    answer = await fetch(root + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
     throw { status: 0, title: "No answer", detail: "the daemon does not answer" } satisfies Problem;
   }
@@ -296,7 +299,7 @@ export function useData<T>(path: string | null, tick: number): Data<T> {
     const began = performance.now();
     try {
       const headers: Record<string, string> = me.tag ? { "If-None-Match": me.tag } : {};
-      const answer = await fetch(asked, { headers });
+      const answer = await fetch(root + asked, { headers });
       notice(answer);
       if (answer.status !== 304 && asked === me.path && !me.gone) {
         me.tag = answer.headers.get("ETag") ?? "";

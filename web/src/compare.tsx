@@ -1,6 +1,6 @@
 /** Two jobs side by side: what each found, how fast, and in what their best configs differ. */
 import { useEffect } from "preact/hooks";
-import { type Best, type Job, type Points, useData } from "./api";
+import { type Best, type Job, type Points, root, useData } from "./api";
 import { useEvents, useTick } from "./live";
 import { Axes, Drawing, MARGIN, scale } from "./svg";
 import { Figure, State, Table, Top, Trouble } from "./ui";
@@ -129,7 +129,7 @@ export function ComparePage({ ids }: { ids: [string, string] }) {
   return (
     <>
       <Top link={link}>
-        <a href="/">All jobs</a>
+        <a href={`${root}/`}>All jobs</a>
       </Top>
       <main id="main">
         <h1>Two jobs</h1>
@@ -143,7 +143,7 @@ export function ComparePage({ ids }: { ids: [string, string] }) {
                     <th scope="col">what</th>
                     {sides.map((side) => (
                       <th scope="col" key={side.letter}>
-                        <a href={`/jobs/${side.job?.id}`}>{nameOf(side)}</a> {side.job && <State state={side.job.state} />}
+                        <a href={`${root}/jobs/${side.job?.id}`}>{nameOf(side)}</a> {side.job && <State state={side.job.state} />}
                       </th>
                     ))}
                   </tr>

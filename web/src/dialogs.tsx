@@ -1,6 +1,6 @@
 /** What is asked before a job is changed: its budget, its end, and another one like it. */
 import { useState } from "preact/hooks";
-import { type Job, type Page, type Problem, type Strategy, ask, useData } from "./api";
+import { type Job, type Page, type Problem, type Strategy, ask, root, useData } from "./api";
 import { Act, Dialog, Trouble } from "./ui";
 
 export function CloneDialog(props: { job: Job; loss: number | null; onClose: () => void }) {
@@ -21,7 +21,7 @@ export function CloneDialog(props: { job: Job; loss: number | null; onClose: () 
       warm_start: warm,
     };
     const made = await ask<Job>("POST", `/v1/jobs/${job.id}/clone`, body);
-    location.assign(`/jobs/${made.id}`);
+    location.assign(`${root}/jobs/${made.id}`);
   };
   const chosen = value?.items.find((s) => s.name === strategy);
   return (
@@ -53,7 +53,7 @@ export function CloneDialog(props: { job: Job; loss: number | null; onClose: () 
         <Act kind="primary" run={start} onProblem={setTrouble}>
           Start the job
         </Act>
-        <a class="button" href={`/#new=${job.id}`}>
+        <a class="button" href={`${root}/#new=${job.id}`}>
           Change anything, as JSON
         </a>
       </div>

@@ -1,6 +1,6 @@
 /** One trial in a drawer: who measured it, in what its config differs, and what can be done about it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Config, FINAL, type Job, type Problem, type Space, type Trial, ask, useData } from "./api";
+import { type Config, FINAL, type Job, type Problem, type Space, type Trial, ask, root, useData } from "./api";
 import { useMayChange } from "./session";
 import { Act, Table, Trouble } from "./ui";
 import { accuracyText, changed, clock, duration, number } from "./words";
@@ -119,7 +119,7 @@ export function Drawer(props: { job: Job; number: number; space: Space | undefin
             />
           )}
           <div class="buttons">
-            <a class="button" href={path}>
+            <a class="button" href={root + path}>
               As JSON
             </a>
             {mayChange && trial.state === "failed" && !FINAL.includes(job.state) && (

@@ -1,6 +1,6 @@
 /** All jobs, who measures them, and the way to a new one. */
 import { useEffect, useState } from "preact/hooks";
-import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Problem, type Worker, askAll, useData } from "./api";
+import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Problem, type Worker, askAll, root, useData } from "./api";
 import { Bulk } from "./bulk";
 import { useEvents, useNow, useTick } from "./live";
 import { LogOut, useMayChange } from "./session";
@@ -58,7 +58,7 @@ function Row(props: { job: Job; tick: number; now: number; chosen: boolean; onCh
         {onChoose && (
           <input type="checkbox" aria-label={`Choose ${job.name ?? job.id}`} checked={props.chosen} onChange={(event) => onChoose(event.currentTarget.checked)} />
         )}
-        <a href={`/jobs/${job.id}`}>{job.name ?? job.id}</a>
+        <a href={`${root}/jobs/${job.id}`}>{job.name ?? job.id}</a>
         <span class="note">
           <State state={job.state} /> {ago(job.created_at, now)}
           {Object.entries(job.labels).map(([key, value]) => (
@@ -193,7 +193,7 @@ export function HomePage() {
   return (
     <>
       <Top link={link}>
-        <a href="/openapi.json">API</a>
+        <a href={`${root}/openapi.json`}>API</a>
         <LogOut />
       </Top>
       <main id="main">

@@ -1,6 +1,6 @@
 /** The page of one job. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Best, FINAL, type Job, type Points, type PrecisionMap, type Sensitivity, type Space, type Spans, useData } from "./api";
+import { type Best, FINAL, type Job, type Points, type PrecisionMap, type Sensitivity, type Space, type Spans, root, useData } from "./api";
 import { Answers } from "./answers";
 import { Confirmed } from "./confirmed";
 import { CloneDialog } from "./dialogs";
@@ -89,7 +89,7 @@ export function JobPage({ id }: { id: string }) {
   return (
     <>
       <Top link={link} final={final}>
-        <a href="/">All jobs</a>
+        <a href={`${root}/`}>All jobs</a>
         <LogOut />
       </Top>
       <main id="main" aria-busy={!job && !problem}>

@@ -1,5 +1,6 @@
 /** Server-sent events: what happens is on the page at once, and a lost connection shows. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { root } from "./api";
 import { useCalled } from "./memo";
 
 export interface JobEvent {
@@ -53,7 +54,7 @@ export function useEvents(
     };
     const start = () => {
       stop();
-      source = new EventSource(`${path}${separator}after=${last}`);
+      source = new EventSource(`${root}${path}${separator}after=${last}`);
       source.onopen = () => {
         clearTimeout(doubt);
         setLink("live");

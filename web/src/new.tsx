@@ -1,7 +1,7 @@
 /** A new job: a form made of what the daemon says about itself, or JSON; its messages stand beside the fields. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
-import { type Evaluator, type Job, type Kwarg, type Page, type Problem, type Space, type Strategy, ask, useData } from "./api";
+import { type Evaluator, type Job, type Kwarg, type Page, type Problem, type Space, type Strategy, ask, root, useData } from "./api";
 import { AskWhat, type Offer, reach } from "./offer";
 import { Warnings, sizeText } from "./panels";
 import { Act, Top } from "./ui";
@@ -151,14 +151,14 @@ export function NewPage({ like }: { like?: string }) {
   };
   const start = async () => {
     const job = await ask<Job>("POST", "/v1/jobs", body());
-    location.assign(`/jobs/${job.id}`);
+    location.assign(`${root}/jobs/${job.id}`);
   };
   const metrics = offer ? offer.metrics.filter((m) => m !== "accuracy") : Object.keys(METRICS);
   const faults = problem?.errors?.map((e) => e.pointer) ?? [];
   return (
     <>
       <Top>
-        <a href="/">All jobs</a>
+        <a href={`${root}/`}>All jobs</a>
       </Top>
       <main id="main" class="narrow">
         <div class="head">

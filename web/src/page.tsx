@@ -6,7 +6,7 @@ import { HomePage } from "./home";
 import { LogIn, type Session, Who } from "./session";
 import { Reading, Top, Trouble } from "./ui";
 
-const job = /^\/jobs\/([^/]+)$/.exec(location.pathname)?.[1];
+const job = /\/jobs\/([^/]+)$/.exec(location.pathname)?.[1];
 /* Its script comes while the daemon says who is asking. */
 const jobPage = job === undefined ? undefined : import("./job").then((m) => m.JobPage);
 

@@ -1,6 +1,6 @@
 /** What a job found, to take away or to paste somewhere else. */
 import { useState } from "preact/hooks";
-import { type Job, type Problem, askText } from "./api";
+import { type Job, type Problem, askText, root } from "./api";
 import { save } from "./take";
 import { Act, Menu, Trouble } from "./ui";
 
@@ -43,7 +43,7 @@ export function TakeAway({ job }: { job: Job }) {
   const [problem, setProblem] = useState<Problem>();
   const commands: [string, string][] = [
     ["The command for the best config", `narrow best ${job.id}`],
-    ["The call of curl for it", `curl --fail-with-body -sS ${location.origin}/v1/jobs/${job.id}/best`],
+    ["The call of curl for it", `curl --fail-with-body -sS ${location.origin}${root}/v1/jobs/${job.id}/best`],
   ];
   return (
     <Menu label="Take it away">
@@ -54,7 +54,7 @@ export function TakeAway({ job }: { job: Job }) {
               {name}
             </Act>
           ) : (
-            <a href={path} download={file}>
+            <a href={root + path} download={file}>
               {name}
             </a>
           )}

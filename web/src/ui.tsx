@@ -1,7 +1,7 @@
 /** The pieces that every view is made of. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { Job, Problem } from "./api";
+import { type Job, type Problem, root } from "./api";
 import type { Link } from "./live";
 import { type Cell, csv, save, savePng, saveSvg } from "./take";
 
@@ -47,7 +47,7 @@ export function Top({ children, link, final }: { children?: ComponentChildren; l
         To the content
       </a>
       <header class="top">
-        <a class="brand" href="/" aria-label="narrowd, all jobs">
+        <a class="brand" href={`${root}/`} aria-label="narrowd, all jobs">
           <svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">
             <rect width="32" height="32" rx="8" class="brand-ground" />
             <path
