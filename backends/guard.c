@@ -1,6 +1,7 @@
 /* Holds a URL and each address behind it against the policy and the allow entries. */
 #include "backends/guard.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/mem.h"
 
 struct guard {
+	pthread_rwlock_t lock; /* of policy and entries, which may be exchanged */
 	enum guard_policy policy;
 	struct guard_entry *entries;
 	size_t entry_count;
@@ -38,6 +40,7 @@ struct guard *guard_create(enum guard_policy policy, const char *const *allow, s
 	struct guard *guard = mem_new(1, sizeof(*guard));
 	size_t n = 0;
 
+	(void)pthread_rwlock_init(&guard->lock, NULL);
 	guard->policy = policy;
 	while (allow != NULL && allow[n] != NULL) {
 		n++;
@@ -63,7 +66,30 @@ void guard_destroy(struct guard *guard)
 	}
 	free(guard->entries);
 	free(guard->own);
+	(void)pthread_rwlock_destroy(&guard->lock);
 	free(guard);
+}
+
+void guard_exchange(struct guard *guard, struct guard *other)
+{
+	const enum guard_policy policy = guard->policy;
+	struct guard_entry *const entries = guard->entries;
+	const size_t count = guard->entry_count;
+
+	(void)pthread_rwlock_wrlock(&guard->lock);
+	guard->policy = other->policy;
+	guard->entries = other->entries;
+	guard->entry_count = other->entry_count;
+	(void)pthread_rwlock_unlock(&guard->lock);
+	other->policy = policy;
+	other->entries = entries;
+	other->entry_count = count;
+}
+
+/* Readers change nothing but the lock. */
+static pthread_rwlock_t *lock_of(const struct guard *guard)
+{
+	return (pthread_rwlock_t *)&guard->lock;
 }
 
 void guard_add_own(struct guard *guard, const struct sockaddr *address)
@@ -170,11 +196,16 @@ int guard_check_address(const struct guard *guard, const struct guard_url *url,
 {
 	struct guard_address common;
 
+	int rc;
+
 	if (!guard_address_read(address, &common)) {
 		return err_set(reterr, ERR_EVALUATOR_DENIED,
 			       "its address is neither IPv4 nor IPv6");
 	}
-	return check(guard, url, &common, reterr);
+	(void)pthread_rwlock_rdlock(lock_of(guard));
+	rc = check(guard, url, &common, reterr);
+	(void)pthread_rwlock_unlock(lock_of(guard));
+	return rc;
 }
 
 static int check_literal(const struct guard *guard, const struct guard_url *url, const char *text,
@@ -252,8 +283,10 @@ int guard_check_url(const struct guard *guard, const char *url, struct guard_url
 	if (rc != 0 || guard == NULL) {
 		return rc;
 	}
+	(void)pthread_rwlock_rdlock(lock_of(guard));
 	rc = ret_url->literal ? check_literal(guard, ret_url, ret_url->host, reterr)
 			      : check_name(guard, ret_url, reterr);
+	(void)pthread_rwlock_unlock(lock_of(guard));
 	if (rc != 0) {
 		(void)err_prefix(reterr, "the host \"%s\" is denied", ret_url->host);
 	}

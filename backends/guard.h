@@ -18,7 +18,7 @@ enum guard_policy {
 	GUARD_LAN,        /* loopback, private and public addresses */
 	GUARD_PUBLIC,     /* public addresses only */
 	GUARD_ALLOWLIST,  /* only what an allow entry names */
-	GUARD_REGISTERED, /* as allow list; inline URLs are refused by the API as well */
+	GUARD_REGISTERED, /* as allow list; the API takes evaluators alone that an admin shares */
 	GUARD_OFF,        /* no outbound connection at all */
 };
 
@@ -47,6 +47,8 @@ extern const char *const guard_policy_names[];
  */
 struct guard *guard_create(enum guard_policy policy, const char *const *allow, struct err *reterr);
 void guard_destroy(struct guard *guard);
+/* Takes over policy and entries of another one, while other threads use the guard; what it had is then the other's. */
+void guard_exchange(struct guard *guard, struct guard *other);
 /*
  * The daemon's own sockets, denied whatever the policy says. One that listens on every interface
  * denies its port on all loopback and private addresses. Before other threads use the guard.

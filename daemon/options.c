@@ -404,17 +404,29 @@ void options_read(struct settings *options, int argc, char **argv, struct faults
 	default_directory(options);
 }
 
-bool options_reload(struct settings *options, struct faults *faults)
+/* In the place of what it is. */
+static void change(struct settings *options, const struct setting *option, const char *value)
+{
+	if (option->type == OPTION_LIST) {
+		clear_list(member(options, option));
+	}
+	(void)set(options, option, value, NULL);
+}
+
+bool options_reload(struct settings *options,
+		    void (*check)(void *arg, const struct settings *fresh, struct faults *faults),
+		    void *arg, struct faults *faults)
 {
 	struct settings fresh;
 
 	options_read(&fresh, options->argc, options->argv, faults);
+	check(arg, &fresh, faults);
 	for (const struct setting *o = options_table; o->name != NULL && faults->count == 0; o++) {
 		char *was = options_text(options, o), *is = options_text(&fresh, o);
 		bool changed = strcmp(was, is) != 0;
 
 		if (changed && options_is_live(o)) {
-			(void)set(options, o, is, NULL);
+			change(options, o, is);
 			log_line(LOG_INFO, "a setting was changed", LOG_TEXT("setting", o->name),
 				 LOG_TEXT("value", is));
 		} else if (changed) {

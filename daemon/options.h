@@ -53,9 +53,11 @@ struct settings {
 
 /* Reads file, environment and flags (argv without subcommand, borrowed). ERR_USAGE or ERR_CONFIG. */
 void options_read(struct settings *options, int argc, char **argv, struct faults *faults);
-/* Reads all of it again and takes over what can change while the daemon runs; logs what was changed and what needs a
- * restart. With a fault nothing is taken over. */
-bool options_reload(struct settings *options, struct faults *faults);
+/* Reads all of it again, has it checked, and takes over what can change while the daemon runs; logs what was changed and
+ * what needs a restart. With a fault nothing is taken over. */
+bool options_reload(struct settings *options,
+		    void (*check)(void *arg, const struct settings *fresh, struct faults *faults),
+		    void *arg, struct faults *faults);
 void options_finish(struct settings *options);
 void options_help(FILE *out);
 /* A file with every setting as a comment. */

@@ -76,7 +76,7 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "bytes in the database above which the jobs that ended first are deleted; 0: any number"},
 	{"retain_deliveries_days", OPTION_INTEGER, AT(retain_deliveries_days), "30", 0, 36500,
 	 "days that webhooks' deliveries are listed when they are over; 0: as long as their job"},
-	{"database_max_bytes", OPTION_INTEGER, AT(database_max_bytes), "0", 0, INT64_MAX,
+	{"database_max_bytes", OPTION_INTEGER, AT(database_max_bytes), "4294967296", 0, INT64_MAX,
 	 "size of the database at which it counts as full; 0: as large as the disk"},
 	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
 	 "let a power loss take the last commits, for speed"},
@@ -85,8 +85,19 @@ const struct setting options_table[OPTIONS_MAX] = {
 bool options_is_live(const struct setting *option)
 {
 	static const char *const live[] = {
-		"log_format",  "log_level",    "drain_timeout_s",        "retain_days",
-		"retain_jobs", "retain_bytes", "retain_deliveries_days",
+		"evaluator_policy",
+		"evaluator_allow",
+		"log_format",
+		"log_level",
+		"drain_timeout_s",
+		"quota_open_jobs",
+		"quota_open_bytes",
+		"quota_submits_per_s",
+		"quota_trials_per_day",
+		"retain_days",
+		"retain_jobs",
+		"retain_bytes",
+		"retain_deliveries_days",
 	};
 
 	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {

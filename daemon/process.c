@@ -131,18 +131,51 @@ static void set_retention(struct process *p)
 	store_retain(p->server.store, &retention);
 }
 
+static struct quota_limits quota_of(const struct settings *options)
+{
+	return (struct quota_limits){.open_jobs = options->quota_open_jobs,
+				     .open_bytes = options->quota_open_bytes,
+				     .submits_per_s = options->quota_submits_per_s,
+				     .trials_per_day = options->quota_trials_per_day};
+}
+
+/* What the settings would be on SIGHUP. */
+struct fresh {
+	const struct setup *setup;
+	struct guard *guard;
+};
+
+static void check_fresh(void *arg, const struct settings *options, struct faults *faults)
+{
+	struct fresh *fresh = arg;
+
+	fresh->guard = setup_check_live(fresh->setup, options, faults);
+}
+
+static void take_over(struct process *p, struct guard *guard)
+{
+	const struct quota_limits quota = quota_of(p->options);
+	struct faults none = {.logged = true};
+
+	setup_log(p->options, &none);
+	set_retention(p);
+	tuner_set_quota(p->server.tuner, &quota);
+	guard_exchange(p->setup.guard, guard);
+}
+
 /* What closing a terminal sends, and what asks many a daemon to read its files again. */
 static void on_hangup(uv_signal_t *handle, int number)
 {
 	struct process *p = handle->data;
 	struct faults faults = {.logged = true};
+	struct fresh fresh = {.setup = &p->setup};
 	struct err err;
 
 	(void)number;
-	if (options_reload(p->options, &faults)) {
-		setup_log(p->options, &faults);
-		set_retention(p);
+	if (options_reload(p->options, check_fresh, &fresh, &faults)) {
+		take_over(p, fresh.guard);
 	}
+	guard_destroy(fresh.guard);
 	log_line(LOG_INFO, faults.count == 0 ? "SIGHUP: the settings were read again"
 					     : "SIGHUP: the settings stay as they were");
 	if (access_log_open(p->options->access_log, &err) != 0) {
@@ -280,10 +313,7 @@ static void make_tuner(struct process *p)
 		.lease_ttl_ms = (uint64_t)p->options->lease_ttl_s * 1000,
 		.evaluator_probe_ms = (uint64_t)p->options->evaluator_probe_s * 1000,
 		.evaluator_down_ms = (uint64_t)p->options->evaluator_down_s * 1000,
-		.quota = {.open_jobs = p->options->quota_open_jobs,
-			  .open_bytes = p->options->quota_open_bytes,
-			  .submits_per_s = p->options->quota_submits_per_s,
-			  .trials_per_day = p->options->quota_trials_per_day},
+		.quota = quota_of(p->options),
 	};
 
 	p->machine = (struct machine){p->loop, p->server.store, p->server.fetch};

@@ -97,13 +97,21 @@ static int read_choice(const char *what, const char *text, const char *const *na
 	return -1;
 }
 
-void setup_log(const struct settings *options, struct faults *faults)
+static void read_log(const struct settings *options, int *ret_level, int *ret_format,
+		     struct faults *faults)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 	static const char *const formats[] = {"text", "json", NULL};
-	int level = read_choice("log_level", options->log_level, levels, faults);
-	int format = read_choice("log_format", options->log_format, formats, faults);
 
+	*ret_level = read_choice("log_level", options->log_level, levels, faults);
+	*ret_format = read_choice("log_format", options->log_format, formats, faults);
+}
+
+void setup_log(const struct settings *options, struct faults *faults)
+{
+	int level, format;
+
+	read_log(options, &level, &format, faults);
 	if (level >= 0 && format >= 0) {
 		log_setup((enum log_level)level, format == 1);
 	}
@@ -120,23 +128,26 @@ static int policy_of(const struct setup *setup, const struct settings *options,
 	return read_choice("evaluator_policy", name, guard_policy_names, faults);
 }
 
-static void make_guard(struct setup *setup, const struct settings *options, struct faults *faults)
+struct guard *setup_guard(const struct setup *setup, const struct settings *options,
+			  struct faults *faults)
 {
 	const char *const *entries = (const char *const *)options->evaluator_allow.items;
 	int policy = policy_of(setup, options, faults);
+	struct guard *guard = NULL;
 	struct err err;
 
 	for (size_t i = 0; entries[i] != NULL; i++) {
 		const char *const one[] = {entries[i], NULL};
-		struct guard *guard = guard_create(GUARD_ALLOWLIST, one, &err);
+		struct guard *alone = guard_create(GUARD_ALLOWLIST, one, &err);
 
-		(void)is_good(faults, guard != NULL ? 0 : -1, &err);
-		guard_destroy(guard);
+		(void)is_good(faults, alone != NULL ? 0 : -1, &err);
+		guard_destroy(alone);
 	}
 	if (faults->count == 0 && policy >= 0) {
-		setup->guard = guard_create((enum guard_policy)policy, entries, &err);
-		(void)is_good(faults, setup->guard != NULL ? 0 : -1, &err);
+		guard = guard_create((enum guard_policy)policy, entries, &err);
+		(void)is_good(faults, guard != NULL ? 0 : -1, &err);
 	}
+	return guard;
 }
 
 static int check_callback(const char *url, struct err *reterr)
@@ -182,7 +193,18 @@ void setup_check(struct setup *setup, const struct settings *options, struct fau
 	(void)is_good(faults, read_schedule(setup, options, &err), &err);
 	(void)is_good(faults, check_callback(options->callback_url, &err), &err);
 	(void)is_good(faults, check_sizes(options, &err), &err);
-	make_guard(setup, options, faults);
+	setup->guard = setup_guard(setup, options, faults);
+}
+
+struct guard *setup_check_live(const struct setup *setup, const struct settings *options,
+			       struct faults *faults)
+{
+	int level, format;
+	struct err err;
+
+	read_log(options, &level, &format, faults);
+	(void)is_good(faults, check_sizes(options, &err), &err);
+	return setup_guard(setup, options, faults);
 }
 
 void setup_check_folders(const struct settings *options, struct faults *faults)

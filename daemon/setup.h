@@ -22,6 +22,12 @@ void setup_check(struct setup *setup, const struct settings *options, struct fau
 void setup_check_folders(const struct settings *options, struct faults *faults);
 /* How much is logged, and in which form. */
 void setup_log(const struct settings *options, struct faults *faults);
+/* A guard as the settings say, owned by the caller; NULL with a fault. */
+struct guard *setup_guard(const struct setup *setup, const struct settings *options,
+			  struct faults *faults);
+/* What can change while the daemon runs: whether it would fit. Returns the new guard, owned by the caller, or NULL. */
+struct guard *setup_check_live(const struct setup *setup, const struct settings *options,
+			       struct faults *faults);
 void setup_finish(struct setup *setup);
 /* The certificate and its key: both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr);

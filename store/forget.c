@@ -11,6 +11,10 @@ static const char *const statements[FORGET_STATEMENTS_] = {
 	[FORGET_JOB] = "DELETE FROM submission WHERE id = ?1",
 	[FORGET_KEYS] = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
 			" WHERE at_ms < ?1 - " FORGET_KEY_MS " LIMIT ?2)",
+	[FORGET_SURPLUS] =
+		"DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
+		" WHERE rowid <= (SELECT max(rowid) FROM idempotency) - " FORGET_KEYS_MOST
+		" LIMIT ?2)",
 	[FORGET_LEASES] =
 		"DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE at_ms < ?1 "
 		"- " FORGET_KEY_MS " AND " FORGET_LEASE_IS_OVER " ORDER BY at_ms LIMIT ?2)",
@@ -69,7 +73,9 @@ static int before(struct forget *forget, enum forget_statement which, int64_t at
 
 int forget_keys(struct forget *forget, int64_t now, int limit, struct err *reterr)
 {
-	return before(forget, FORGET_KEYS, now, limit, reterr);
+	int rc = before(forget, FORGET_KEYS, now, limit, reterr);
+
+	return rc == 0 ? before(forget, FORGET_SURPLUS, now, limit, reterr) : rc;
 }
 
 int forget_leases(struct forget *forget, int64_t now, int limit, struct err *reterr)

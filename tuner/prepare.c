@@ -321,6 +321,23 @@ static json_t *registered_document(const struct store_rows *rows)
 	return target;
 }
 
+static bool is_shared(const struct store_rows *rows)
+{
+	json_t *document = json_loads(rows->cells[0], 0, NULL);
+	bool shared = json_is_true(json_object_get(document, "shared"));
+
+	json_decref(document);
+	return shared;
+}
+
+/* Whether no other evaluators may be asked than those for which an admin stands. */
+static bool takes_shared_alone(const struct preparation *p)
+{
+	const struct guard *guard = p->tuner->options.guard;
+
+	return guard != NULL && guard_policy_of(guard) == GUARD_REGISTERED;
+}
+
 static void next_target(struct preparation *p);
 
 static void add_target(struct preparation *p, const struct json_at *at, size_t index)
@@ -346,6 +363,8 @@ static void on_evaluator(void *arg, int rc, const struct store_rows *rows, const
 	}
 	if (rows->count == 0) {
 		(void)json_fault(&id, "no evaluator has this id; see /v1/evaluators");
+	} else if (takes_shared_alone(p) && !is_shared(rows)) {
+		(void)json_fault(&id, "only evaluators that an admin shares are allowed here");
 	} else {
 		json_t *document = registered_document(rows);
 
@@ -375,7 +394,6 @@ static json_t *inline_document(const struct preparation *p, json_t *given)
 static void find_target(struct preparation *p, const struct json_at *at, size_t index)
 {
 	static const char *const id_only[] = {"id", NULL};
-	const struct guard *guard = p->tuner->options.guard;
 	struct json_at id = json_member(at, "id");
 	struct store_value values[] = {{0}, only_value(p)};
 
@@ -389,8 +407,7 @@ static void find_target(struct preparation *p, const struct json_at *at, size_t 
 			p->query = p->tuner->io->query(p->tuner->io->world, QUERY_EVALUATOR, values,
 						       2, on_evaluator, p);
 		}
-	} else if (json_object_get(at->value, "pool") == NULL && guard != NULL &&
-		   guard_policy_of(guard) == GUARD_REGISTERED) {
+	} else if (json_object_get(at->value, "pool") == NULL && takes_shared_alone(p)) {
 		(void)json_fault(at, "only registered evaluators are allowed here: give an \"id\"");
 	} else {
 		struct json_at known = *at;

@@ -48,6 +48,11 @@ struct tuner *tuner_create(const struct tuner_options *options)
 	return tuner;
 }
 
+void tuner_set_quota(struct tuner *tuner, const struct quota_limits *limits)
+{
+	tuner->quota.limits = *limits;
+}
+
 void tuner_destroy(struct tuner *tuner)
 {
 	if (tuner == NULL) {

@@ -33,6 +33,8 @@ struct tuner_options {
 };
 
 struct tuner *tuner_create(const struct tuner_options *options);
+/* From now on these. */
+void tuner_set_quota(struct tuner *tuner, const struct quota_limits *limits);
 /* Replays the log of every job that is not final and goes on with it. Blocks; once, at start. */
 int tuner_resume(struct tuner *tuner, struct err *reterr);
 /* Asks nothing new, lets open answers in until `deadline_ms` from now, then calls done(arg). What

@@ -288,6 +288,36 @@ class Life(ProcessTest):
             jobkit.wait_until(lambda: [job["id"] for job in jobkit.everything(daemon, "/v1/jobs")] == jobs[2:])
             self.assertFalse(said.splitlines()[-1].startswith("{"), "the log is text from then on")
 
+    def test_sighup_changes_quotas_and_whom_jobs_may_ask(self):
+        evaluator = jobkit.Evaluator()
+        self.addCleanup(evaluator.close)
+        file = self.write("c", "quota_open_jobs = 1\nevaluator_policy = allowlist\nevaluator_allow = 10.0.0.0/8\n")
+        token = subprocess.run([PROGRAM, "--data-dir", self.path("d"), "token", "create", "--scope", "submit"], capture_output=True,
+                               text=True, check=True).stdout.strip()
+        with Daemon(self.path("d"), "--config", file, "--auth", "always") as daemon:
+            def post(body):
+                return daemon.request("POST", "/v1/jobs", body, {"Authorization": f"Bearer {token}"})
+
+            def hangup(text, words):
+                self.write("c", text)
+                before = len(daemon.log())
+                daemon.process.send_signal(signal.SIGHUP)
+                jobkit.wait_until(lambda: words in daemon.log()[before:])
+                return daemon.log()[before:]
+
+            pool = {**jobkit.body(None), "evaluator": {"pool": "none"}}
+            self.assertEqual([post(jobkit.body(evaluator.url))[0], post(pool)[0], post(pool)[0]], [422, 201, 429])
+            said = hangup("quota_open_jobs = 3\nevaluator_policy = allowlist\nevaluator_allow = 10.0.0.0/99\n", "the settings stay as they were")
+            self.assertIn("10.0.0.0/99", said)
+            self.assertEqual(post(pool)[0], 429, "nothing was taken over")
+            hangup("quota_open_jobs = 3\nevaluator_policy = allowlist\nevaluator_allow = 10.0.0.0/8 127.0.0.1/32\n", "settings were read again")
+            status, _, job = post(jobkit.body(evaluator.url))
+            self.assertEqual(status, 201, job)
+            self.assertEqual([post(pool)[0], post(pool)[0]], [201, 429])
+            hangup("quota_open_jobs = 0\nevaluator_policy = off\n", "settings were read again")
+            status, _, problem = post(jobkit.body(evaluator.url))
+            self.assertEqual((status, problem["type"]), (422, "urn:narrowd:problem:evaluator_denied"))
+
     def test_config_is_shown(self):
         with Daemon(self.path("d"), "--lease-ttl-s", "33") as daemon:
             items = jobkit.get(daemon, "/v1/config")["items"]

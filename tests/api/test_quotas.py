@@ -25,6 +25,22 @@ class Quotas(unittest.TestCase):
         self.assertIn(words, answer["detail"])
         self.assertGreater(int(sent["Retry-After"]), 0)
 
+    def test_whom_jobs_may_ask_by_the_policy_registered(self):
+        admin = new_token(self.directory, "admin")
+        with Daemon(self.directory, "--evaluator-policy=registered", "--evaluator-allow=127.0.0.0/8:9001") as daemon:
+            def made(token, **more):
+                return daemon.request("POST", "/v1/evaluators", {"url": "http://127.0.0.1:9001", **more}, bearer(token))[2]["id"]
+
+            def fault(evaluator):
+                body = {**jobkit.body("http://unused"), "evaluator": evaluator}
+                status, _, answer = daemon.request("POST", "/v1/spaces", body, bearer(self.tokens["ann"]))
+                return status == 422 and [fault["detail"] for fault in answer["errors"]]
+
+            self.assertIn("only registered evaluators", fault({"url": "http://127.0.0.1:9001"})[0])
+            self.assertIn("that an admin shares", fault({"id": made(self.tokens["ann"])})[0])
+            self.assertEqual(fault({"id": made(admin, shared=True)}), False)
+            self.assertEqual(fault({"pool": "gpu"}), False)
+
     def test_open_jobs(self):
         with Daemon(self.directory, "--quota-open-jobs=2") as daemon:
             first = [self.submit(daemon, "ann")[2]["id"] for _ in range(2)][0]

@@ -233,5 +233,22 @@ class AtOnce(RetentionCase):
         self.assertEqual(self.delete(filter={"all": True})[0]["items"], [bobs])
 
 
+class Keys(RetentionCase):
+    def test_a_key_is_forgotten_when_a_million_came_after_it(self):
+        daemon = self.begin()
+        old, new = {"Idempotency-Key": "old"}, {"Idempotency-Key": "new"}
+        first = self.cancelled(daemon, old)
+        self.assertEqual(self.cancelled(daemon, old), first)
+        daemon.stop()
+        with sqlite3.connect(self.directory / "narrowd.db") as database:
+            database.execute("INSERT INTO idempotency (rowid, scope, key, fingerprint, status, body, at_ms)"
+                             " SELECT rowid + 1000000, scope, 'later', fingerprint, status, body, at_ms FROM idempotency")
+        database.close()
+        daemon.start()
+        second = self.cancelled(daemon, new)
+        self.assertNotEqual(self.cancelled(daemon, old), first)
+        self.assertEqual(self.cancelled(daemon, new), second)
+
+
 if __name__ == "__main__":
     unittest.main()
