@@ -1,3 +1,4 @@
+/* Looks at what a data directory holds, and at whose it is. */
 #include "store/look.h"
 
 #include <fcntl.h>
