@@ -1,3 +1,4 @@
+/* Runs the rows of a table and gathers what they say. */
 #include "base/checkup.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* The table of faults, and the order of versions. */
 #include "base/library.h"
 
 #include <stdbool.h>

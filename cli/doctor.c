@@ -1,3 +1,4 @@
+/* The checks that a client can make, and their report. */
 #include "cli/doctor.h"
 
 #include <math.h>

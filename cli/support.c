@@ -1,3 +1,4 @@
+/* Asks every route that says how the daemon is, and takes out what is private. */
 #include "cli/support.h"
 
 #include <stdio.h>

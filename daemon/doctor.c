@@ -1,3 +1,4 @@
+/* The table of the checks, and those of settings and limits. */
 #include "daemon/doctor.h"
 
 #include <errno.h>

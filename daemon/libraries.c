@@ -1,3 +1,4 @@
+/* Asks each library for its version where it has its home. */
 #include "daemon/libraries.h"
 
 #include <stdlib.h>
@@ -14,7 +15,6 @@
 #include "store/store.h"
 #include "strategies/models/linalg.h"
 
-/* Each is asked where it has its home. */
 static const struct {
 	const char *name;
 	const char *(*version)(void);
