@@ -14,7 +14,8 @@ def make_ca(directory, name, addresses=("127.0.0.1",)):
     """An authority, and what it vouches for: NAME.crt with NAME-leaf.key. Its certificate, a server's
     context, and its key."""
     ca, key, request, leaf = (directory / f"{name}.{end}" for end in ("pem", "key", "csr", "crt"))
-    openssl("req", "-x509", *KEY, "-keyout", key, "-out", ca, "-days", 2, "-subj", f"/CN={name}")
+    openssl("req", "-x509", *KEY, "-keyout", key, "-out", ca, "-days", 2, "-subj", f"/CN={name}",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     names = directory / "names"
     names.write_text("subjectAltName=" + ",".join(f"IP:{address}" for address in addresses) + "\n")
     leaf_key = directory / f"{name}-leaf.key"
