@@ -3,7 +3,7 @@
 
 tools/test            everything that a change must pass
 tools/test --all      also the other release of Debian, thousands of kill points, ten minutes
-                      of chaos, published clients, what is shipped, fuzzing and the coverage gate
+                      of chaos, published clients, what is shipped, the newest libraries, fuzzing and the coverage gate
 tools/test STAGE...   some stages only; --list names them
 
 No verdict comes from how long something takes on the clock: the machine may be busy with other
@@ -24,8 +24,8 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build-logs"
-ASAN, TSAN, FUZZ, COVERAGE, SIM = (
-    ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov", "sim"))
+ASAN, TSAN, FUZZ, COVERAGE, SIM, NEWEST = (
+    ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov", "sim", "newest"))
 
 KILL_POINTS, MANY_KILL_POINTS = 300, 3000
 CHAOS_SECONDS, LONG_CHAOS_SECONDS = 15, 600
@@ -183,7 +183,7 @@ def meson_test(stage, folder, suite, **more):
     code, output = stage.run("meson", "test", "-C", folder, *options, **more)
     if not log.exists():
         raise Failed(f"no test of the suite {suite} has run\n{output}")
-    if suite == "unit":
+    if suite in ("unit", "newest-unit"):
         ran, bad = count_cases(junit)
     else:
         ran, bad = count_python(log.read_text(encoding="utf-8", errors="replace"))
@@ -353,6 +353,21 @@ def stage_packaging(stage):
     meson_test(stage, ASAN, "packaging")
 
 
+def stage_newest(stage):
+    """With the newest libmicrohttpd and SQLite: what the guard and the store say must not depend on their versions."""
+    # Both that are the machine's are in its log, too; the last line is where the new ones are.
+    paths = stage.must("tools/newest").split()[-1]
+    runs = ":".join(path.removesuffix("/pkgconfig") for path in paths.split(":"))
+    build(stage, NEWEST, "-Db_sanitize=address,undefined", f"-Dpkg_config_path={paths.replace(':', ',')}",
+          f"-Dc_link_args=-Wl,-rpath,{runs},--disable-new-dtags")
+    used = stage.must("ldd", NEWEST / "daemon" / "narrowd")
+    for folder in runs.split(":"):
+        if folder not in used:
+            raise Failed(f"nothing of {folder} is used:\n{used}")
+    meson_test(stage, NEWEST, "newest-unit")
+    meson_test(stage, NEWEST, "newest")
+
+
 def stage_fuzz(stage):
     build(
         stage,
@@ -415,6 +430,7 @@ LONG_STAGES = {
     "mutants": stage_mutants,
     "published": stage_published,
     "packaging": stage_packaging,
+    "newest": stage_newest,
     "fuzz": stage_fuzz,
     "coverage": stage_coverage,
 }
