@@ -369,15 +369,8 @@ def stage_newest(stage):
 
 
 def stage_fuzz(stage):
-    build(
-        stage,
-        FUZZ,
-        "-Dfuzz=true",
-        "-Dtests=false",
-        "-Db_sanitize=address,undefined",
-        "-Db_lundef=false",
-        "--native-file=tools/clang.ini",
-    )
+    build(stage, FUZZ, "-Dfuzz=true", "-Dtests=false", "-Db_sanitize=address,undefined", "-Db_lundef=false",
+          "--native-file=tools/clang.ini")
     for target in sorted((FUZZ / "tests").glob("fuzz_*[a-z]")):
         if target.is_dir():
             continue
@@ -385,9 +378,7 @@ def stage_fuzz(stage):
         found.mkdir(parents=True, exist_ok=True)
         seeds = ROOT / "tests" / "fuzz" / "corpus" / target.name
         limit = f"-max_total_time={FUZZ_SECONDS}"
-        code, output = stage.run(
-            target, limit, "-timeout=10", f"-artifact_prefix={LOGS}/", found, seeds
-        )
+        code, output = stage.run(target, limit, "-timeout=10", f"-artifact_prefix={LOGS}/", found, seeds)
         stage.result(code == 0, code != 0, output[-2000:] if code else "")
     if stage.passed + stage.failed == 0:
         raise Failed("no fuzz target was built")
