@@ -176,7 +176,8 @@ class Ray(Workers):
             r"range\(8\)": "range(2)", r"ray\.init\(\)": "ray.init(num_cpus=2, num_gpus=2, include_dashboard=False)"}))
         environment = {**self.environment, "NARROWD_URL": f"https://127.0.0.1:{self.port}",
                        "NARROWD_TOKEN_FILE": str(self.home / "worker.token"), "NARROWD_CA": str(self.home / "cert.pem"),
-                       "RAY_TMPDIR": str(self.home / "ray"), "RAY_USAGE_STATS_ENABLED": "0"}
+                       "RAY_TMPDIR": str(self.home / "ray"), "RAY_USAGE_STATS_ENABLED": "0",
+                       "RAY_raylet_start_wait_time_s": str(PATIENCE_S)}  # on a busy machine it begins slowly
         job = self.submit()
         done = subprocess.run([programs / "python", script], env=environment, cwd=self.home, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["[0, 0]"]), done.stderr[-3000:])
