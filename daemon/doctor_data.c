@@ -62,22 +62,39 @@ void doctor_directory(void *arg, struct checkup *found)
 	}
 }
 
+struct owner {
+	struct checkup *found;
+	unsigned wanted;
+};
+
 static void look_at_mode(void *arg, const char *path, unsigned mode, unsigned owner)
 {
+	const struct owner *all = arg;
+
 	if (!S_ISREG(mode) && !S_ISDIR(mode)) {
-		checkup_say(arg, "%s is neither a file nor a directory: a start refuses it", path);
+		checkup_say(all->found, "%s is neither a file nor a directory: a start refuses it",
+			    path);
 	} else if ((mode & (S_IRWXG | S_IRWXO)) != 0) {
-		checkup_say(arg, "others than its owner may use %s, mode %04o", path, mode & 07777);
+		checkup_say(all->found, "others than its owner may use %s, mode %04o", path,
+			    mode & 07777);
 	}
-	if (owner != geteuid()) {
-		checkup_say(arg, "%s belongs to user %u, and this is user %u", path, owner,
-			    (unsigned)geteuid());
+	if (owner != all->wanted) {
+		checkup_say(all->found, "%s belongs to user %u, and not to user %u", path, owner,
+			    all->wanted);
 	}
 }
 
+/* All is one user's: who looks, or, when root does, whose the directory is. */
 void doctor_permissions(void *arg, struct checkup *found)
 {
-	look_at_files(((struct doctor *)arg)->options.data_dir, look_at_mode, found);
+	const char *path = ((struct doctor *)arg)->options.data_dir;
+	struct owner owner = {found, (unsigned)geteuid()};
+	struct stat status;
+
+	if (owner.wanted == 0 && stat(path, &status) == 0) {
+		owner.wanted = (unsigned)status.st_uid;
+	}
+	look_at_files(path, look_at_mode, &owner);
 }
 
 void doctor_process(void *arg, struct checkup *found)

@@ -145,6 +145,15 @@ class Offline(unittest.TestCase):
         (self.data / "narrowd.db").chmod(0o644)
         self.find("permissions", "mode 0644")
 
+    def test_files_of_another_user(self):
+        owner = 12345 if os.geteuid() == 0 else os.geteuid()  # root alone gives files away
+        for path in (self.data, *self.data.iterdir()):
+            os.chown(path, owner, -1)
+        self.find(None, None)
+        if owner != os.geteuid():
+            os.chown(self.data / "narrowd.key", 0, 0)
+            self.find("permissions", f"narrowd.key belongs to user 0, and not to user {owner}")
+
     def test_a_link_in_the_place_of_a_file(self):
         (self.data / "narrowd.reserve").unlink()
         (self.data / "narrowd.reserve").symlink_to("/dev/null")
