@@ -63,13 +63,13 @@ static void read_job(struct call *call, make_fn *next)
 
 static char *tag_of(const struct call *call, int64_t version, char *ret)
 {
-	int64_t waits = call->live ? tuner_waits_since(call->server->tuner, call->params[0]) : 0;
+	int64_t mark = call->live ? tuner_live_mark(call->server->tuner, call->params[0]) : 0;
 
-	if (waits == 0) {
+	if (mark == 0) {
 		return call_version_tag(version, ret);
 	}
 	(void)snprintf(ret, CALL_TAG_SIZE, "\"%lld-%llx\"", (long long)version,
-		       (unsigned long long)waits);
+		       (unsigned long long)mark);
 	return ret;
 }
 

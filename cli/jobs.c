@@ -1,6 +1,7 @@
 /* Carries out the commands about whole jobs. */
 #include "cli/jobs.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,7 @@ enum cli_exit jobs_clone(struct cli *cli)
 /* The verdict, or what keeps the job waiting. */
 static char *note_of(const json_t *job)
 {
-	char *note = job_is_final(job) ? NULL : out_note(job, 0, false);
+	char *note = job_is_final(job) ? NULL : out_note(job, NAN, false);
 
 	return note != NULL ? note : job_verdict_word(job);
 }

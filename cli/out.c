@@ -128,6 +128,19 @@ static void add_round(struct buf *buf, const json_t *question)
 	}
 }
 
+/* "12 of 120"; nothing where nobody said how far it is. */
+static void add_seen(struct buf *buf, const char *before, const json_t *question)
+{
+	const json_t *total = json_object_get(question, "total");
+
+	if (json_object_get(question, "seen") != NULL) {
+		text_add(buf, before, text_number(json_object_get(question, "seen")), "");
+	}
+	if (json_object_get(question, "seen") != NULL && total != NULL) {
+		text_add(buf, " of ", text_number(total), "");
+	}
+}
+
 char *out_question(const json_t *job, const json_t *question)
 {
 	const char *member = json_object_get(question, "worker") != NULL ? "worker" : "evaluator";
@@ -147,6 +160,7 @@ char *out_question(const json_t *job, const json_t *question)
 		text_add(&buf, " (", text_duration(out_s(job, question)), ")");
 	}
 	text_add(&buf, ", attempt ", text_number(json_object_get(question, "attempt")), "");
+	add_seen(&buf, ", ", question);
 	if (json_object_get(question, "round") != NULL) {
 		buf_text(&buf, ", ");
 		add_round(&buf, question);
@@ -213,19 +227,22 @@ static char *round_text(const json_t *question)
 	return buf_take(&buf, NULL);
 }
 
-/* "scoring for 1m02s", or since when. */
+/* "scoring 12 of 120 for 1m02s", or since when. */
 static char *scoring_text(const json_t *job, const json_t *question, double age_s, bool whole)
 {
+	double seconds = out_s(job, question) + age_s;
 	struct buf buf;
 
 	if (!is_kind(question, "score")) {
 		return NULL;
 	}
 	buf_init(&buf, TEXT_MAX);
-	if (whole) {
-		text_add(&buf, "scoring since ", text_time(string_of(question, "since")), "");
+	buf_text(&buf, "scoring");
+	add_seen(&buf, " ", question);
+	if (whole || isnan(seconds)) {
+		text_add(&buf, " since ", text_time(string_of(question, "since")), "");
 	} else {
-		text_add(&buf, "scoring for ", text_duration(out_s(job, question) + age_s), "");
+		text_add(&buf, " for ", text_duration(seconds), "");
 	}
 	return buf_take(&buf, NULL);
 }

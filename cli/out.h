@@ -18,7 +18,8 @@ char *out_question(const json_t *job, const json_t *question);
 /* The trial that is waited for while places are idle; there is one. */
 char *out_waits_for(const json_t *job);
 /* What `watch` says of all this: why nothing moves, else what is unusual about the oldest question that is out; NULL when
- * nothing is. `age_s` seconds have passed since the document came. `whole`: with reasons, and with times of the clock,
+ * nothing is. `age_s` seconds have passed since the document came; NaN where the document does not say when it
+ * was made, as those of lists. `whole`: with reasons, and with times of the clock,
  * which stay the same. */
 char *out_note(const json_t *job, double age_s, bool whole);
 

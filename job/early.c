@@ -45,8 +45,9 @@ static void read_range(const struct json_at *at, struct progress *ret)
 	}
 }
 
-/* Right and wrong answers, or sums of whatever the accuracy is the mean of. */
-static void read_values(const struct json_at *at, struct progress *ret)
+/* Right and wrong answers, or sums of whatever the accuracy is the mean of. False without either, which is no fault:
+ * who scores, or quantizes, has none, and says how far it is. */
+static bool read_values(const struct json_at *at, struct progress *ret)
 {
 	struct json_at correct = json_member(at, "correct"), sum = json_member(at, "sum");
 	struct json_at squares = json_member(at, "sum_squares"), range = json_member(at, "range");
@@ -55,29 +56,34 @@ static void read_values(const struct json_at *at, struct progress *ret)
 		ret->sum = (double)json_int(&correct, 0, 0, ret->seen);
 		ret->squares = ret->sum;
 		ret->high = 1;
-		return;
+		return true;
+	}
+	if (sum.value == NULL && squares.value == NULL && range.value == NULL) {
+		return false;
 	}
 	(void)json_required(&sum);
 	(void)json_required(&squares);
 	ret->sum = json_real_in(&sum, 0, -1e300, 1e300);
 	ret->squares = json_real_in(&squares, 0, 0, 1e300);
 	read_range(&range, ret);
+	return true;
 }
 
-/* False when it cannot be told how much is left, which is no fault. */
+/* False when it cannot be told how much is left or how good it is, which is no fault. */
 static bool read_progress(const struct json_at *at, const struct spec *spec, struct progress *ret)
 {
 	struct json_at seen = json_member(at, "seen"), total = json_member(at, "total");
+	bool has_values;
 
 	*ret = (struct progress){0};
 	(void)json_required(&seen);
 	ret->seen = json_int(&seen, 0, 0, INT64_MAX);
 	ret->total = json_int(&total, spec->samples, 1, INT64_MAX);
-	read_values(at, ret);
+	has_values = read_values(at, ret);
 	if (ret->total > 0 && ret->seen > ret->total) {
 		(void)json_fault(&seen, "more than there are");
 	}
-	return ret->seen > 0 && ret->total > 0;
+	return has_values && ret->seen > 0 && ret->total > 0;
 }
 
 /* Where an early verdict may be had: one accuracy, a bound, and numbers that nobody ranks. */

@@ -18,7 +18,7 @@ struct early {
 
 /*
  * Reads the body of a heartbeat, {"progress": {...}}; without progress, or where there is nothing to
- * decide, the verdict is open. -ERR_INVALID_FIELD with every fault.
+ * decide, the verdict is open, and `progress` has 0 of what was not said. -ERR_INVALID_FIELD with every fault.
  */
 int early_read(json_t *body, const struct trial *trial, struct early *ret, struct err *reterr);
 /* Pointers of what the body has besides: no fault, but somebody meant something by it. New reference. */

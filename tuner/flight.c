@@ -142,6 +142,7 @@ void flight_lease(struct flight *flight, int64_t ttl_ms, json_t *more)
 
 	run->io->make_id(run->io->world, id, "lse_");
 	flight->expires_at = io_wall_ms(run->io) + ttl_ms;
+	flight->seen = flight->total = 0;
 	(void)json_object_update_new(more, json_pack("{s:s, s:I, s:I}", "lease", id, "attempt",
 						     (json_int_t)(trial->attempts + 1),
 						     "expires_at", (json_int_t)flight->expires_at));

@@ -62,6 +62,10 @@ int lease_beat(struct tuner *tuner, const char *lease_id, json_t *body, struct b
 	json_decref(strangers);
 	*ret = (struct beat){.go_on = true, .expires_at_ms = flight->expires_at};
 	rc = early_read(body, flight->trial, &early, reterr);
+	if (rc == 0 && early.progress.seen > 0) {
+		flight->seen = early.progress.seen;
+		flight->total = early.progress.total;
+	}
 	if (rc == 0 && early.verdict != VERDICT_OPEN) {
 		landing_prune(flight, &early);
 		ret->go_on = false;

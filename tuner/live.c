@@ -52,6 +52,12 @@ static json_t *out_json(const struct run *run, const struct trial *trial)
 		time_json(flight != NULL ? flight->next_try_ms : 0));
 
 	add_who(run, trial, item);
+	if (flight != NULL && flight->seen > 0) {
+		(void)json_object_set_new(item, "seen", json_integer((json_int_t)flight->seen));
+	}
+	if (flight != NULL && flight->total > 0) {
+		(void)json_object_set_new(item, "total", json_integer((json_int_t)flight->total));
+	}
 	if (trial->kind == QUESTION_CONFIRM) {
 		(void)json_object_set_new(item, "subject", json_integer((json_int_t)trial->twin));
 		(void)json_object_set_new(item, "round", json_integer((json_int_t)trial->round));
@@ -128,7 +134,18 @@ static json_t *waiting_json(const struct run *run)
 			 "evaluator", name_of(&run->job->spec->targets[offer]));
 }
 
-int64_t tuner_waits_since(const struct tuner *tuner, const char *job)
+/* What all flights of the job have said of how far they are. */
+static int64_t seen_by_all(const struct run *run)
+{
+	uint64_t seen = 0;
+
+	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
+		seen += (uint64_t)list_entry(n, struct flight, node)->seen;
+	}
+	return (int64_t)seen;
+}
+
+int64_t tuner_live_mark(const struct tuner *tuner, const char *job)
 {
 	const struct run *run = run_find(tuner, job);
 	int offer;
@@ -137,7 +154,10 @@ int64_t tuner_waits_since(const struct tuner *tuner, const char *job)
 	if (evaluator != NULL) {
 		return evaluator->breaker.opened_ms;
 	}
-	return run != NULL && is_queued_up(run) ? run->seat.waits_since_ms : 0;
+	if (run != NULL && is_queued_up(run)) {
+		return run->seat.waits_since_ms;
+	}
+	return run != NULL ? seen_by_all(run) : 0;
 }
 
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document)

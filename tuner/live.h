@@ -13,8 +13,8 @@
 /* Fills in progress.out, .waiting and .waits_for and clock of an open job's document; with `now` budget.elapsed_s, too, which
  * never stands still. */
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document);
-/* A number that tells how long it has waited for evaluators that are down, or for a place before it begins; 0 while it
- * waits for neither: a change wakes who watches. */
-int64_t tuner_waits_since(const struct tuner *tuner, const char *job);
+/* A number that is another one when it begins to wait for evaluators that are down, or for a place before it begins,
+ * which wakes who watches; and when a question that is out is further, which does not. 0 where none of these is said. */
+int64_t tuner_live_mark(const struct tuner *tuner, const char *job);
 
 #endif

@@ -110,6 +110,7 @@ struct flight {
 	size_t op_count;
 	size_t *option_counts; /* of each of them */
 	int64_t expires_at;    /* wall clock, ms */
+	int64_t seen, total;   /* how far the attempt said that it is; 0: it did not */
 	int64_t next_try_ms; /* wall clock, when `timer` begins the next attempt; 0: it does not */
 };
 

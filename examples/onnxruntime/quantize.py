@@ -1,5 +1,6 @@
 """What ONNX Runtime can do to a model, and a config made into a model file. In your evaluator this is another framework."""
 
+import os
 import shutil
 import types
 from collections import Counter
@@ -27,8 +28,9 @@ def name_nodes(nodes):
 
 
 class Quantizer:
-    def __init__(self, path, prepared, calibration):
-        self.prepared, self.calibration = prepared, calibration  # `prepared`: the file that configs are applied to
+    def __init__(self, path, folder, calibration):
+        self.folder, self.calibration = folder, calibration
+        self.prepared = prepared = os.path.join(folder, "prepared.onnx")  # the file that configs are applied to
         model = onnx.load(path)
         if any(o.domain in ("", "ai.onnx") and o.version < 13 for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, 13)  # the first with scales per channel
@@ -75,13 +77,21 @@ class Quantizer:
                     weight = self.ops[name].input[1]
                     axis = 0 if self.ops[name].op_type == "Conv" else self.rank[weight] - 1
                     axes[weight] = [{"axis": axis}]
-            size = config["calibration_sampling_size"]
-            feeds = iter([{self.input: image[np.newaxis]} for image in self.calibration[:size]])
+            method = chosen[static[0]]["activation"]["algorithm"]  # uniform: as all
             quantize_static(
-                path, path, types.SimpleNamespace(get_next=lambda: next(feeds, None)),
-                nodes_to_quantize=static + self.followers,
-                calibrate_method=CalibrationMethod[chosen[static[0]]["activation"]["algorithm"]],  # uniform: as all
+                path, path, None, calibration_cache_path=self.ranges(method, config["calibration_sampling_size"]),
+                calibrate_method=CalibrationMethod[method], nodes_to_quantize=static + self.followers,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, extra_options={"TensorQuantOverrides": axes})
+
+    def ranges(self, method, size):
+        """The file with the ranges of all tensors, those of the model in fp32. To find them takes longer than all else
+        that a build does, so that is done once for each method."""
+        cache = os.path.join(self.folder, f"{method}-{size}.json")
+        if not os.path.exists(cache):
+            feeds = iter([{self.input: image[np.newaxis]} for image in self.calibration[:size]])
+            quantize_static(self.prepared, cache + ".onnx", types.SimpleNamespace(get_next=lambda: next(feeds, None)),
+                            calibrate_method=CalibrationMethod[method], calibration_cache_path=cache)
+        return cache
 
     def rename(self, path):
         """What quantize_dynamic adds has the very names that quantize_static gives to its own."""

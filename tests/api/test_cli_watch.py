@@ -224,7 +224,7 @@ class Watch(CliTest):
             line = self.first_line(columns, measured=75, best=best_trial(False))
             self.assertRegex(line, r"75/100( trials)?  best:? .*12\.3.* misses")
 
-    def test_scoring_shows_since_when(self):
+    def test_scoring_shows_how_far_it_is_and_since_when(self):
         since = {"trial": 1, "kind": "score", "since": "2026-03-02T09:00:01.000Z", "attempt": 1,
                  "last_error": None, "next_try_at": None, "evaluator": "evl_1"}
         members = {
@@ -240,6 +240,12 @@ class Watch(CliTest):
         self.assertIn("(scoring since 2026-03-02 09:00:01)", text.splitlines()[0])
         text = self.runs(OK, self.serve(job(**members)), "show", JOB)
         self.assertIn("trial 1 (score) at evl_1 since 2026-03-02 09:00:01 (2d04h)", text)
+        since.update(seen=12, total=120)
+        self.assertIn("(scoring 12 of 120 for 2d04h)", self.first_line(80, **members))
+        text = self.runs(OK, self.serve(job(**members)), "show", JOB)
+        self.assertIn("09:00:01 (2d04h), attempt 1, 12 of 120", text)
+        text = self.runs(OK, self.serve({"items": [job(**members)], "next": None}), "jobs")
+        self.assertIn("scoring 12 of 120 since 2026-03-02 09:00:01", text, "a list does not say when it was made")
 
     def test_that_nothing_gains_is_said_once(self):
         progress = {"stage": "x", "asked": 5, "told": 5, "failed": 0, "hint": "look at\x1b it"}

@@ -58,6 +58,23 @@ class EarlyVerdict(EarlyCase):
         pruned = get(self.daemon, f"/v1/jobs/{job}/trials?state=pruned")["items"]
         self.assertEqual([t["number"] for t in pruned], [1])
 
+    def test_how_far_it_is_can_be_said_alone(self):
+        """As while scores are made; whoever follows the job is told."""
+        job = self.start()
+        question = self.one()
+        tag = self.daemon.request("GET", f"/v1/jobs/{job}")[1]["ETag"]
+        self.assertTrue(self.report(question, {"seen": 12, "total": 120}))
+        headers = {"If-None-Match": tag}
+        status, _, document = self.daemon.request("GET", f"/v1/jobs/{job}", headers=headers)
+        self.assertEqual(status, 200)
+        out, = document["progress"]["out"]
+        self.assertEqual((out["seen"], out["total"]), (12, 120))
+        self.report(question, {"seen": 1, "range": [0, 1]}, expected=422)
+        self.daemon.request("POST", f"/v1/leases/{question['lease']}/return", {"reason": "stopping"})
+        self.one()
+        out, = get(self.daemon, f"/v1/jobs/{job}")["progress"]["out"]
+        self.assertNotIn("seen", out, "another attempt begins anew")
+
     def test_when_it_is_certain(self):
         self.assertTrue(self.verdict({"seen": 500, "correct": 391, "total": TOTAL}))  # 0.891
         self.assertFalse(self.verdict({"seen": 500, "correct": 390, "total": TOTAL}))

@@ -300,14 +300,16 @@ class Tuning(Case):
             config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
             question = {"config": config, "ops": ["layer.0.q", "head_MatMul"], "tied": {"layer.0.q": ["layer.0.k"]},
                         "options": {"layer.0.q": [STATIC, FP32], "head_MatMul": [CHANNELS, DYNAMIC]}}
-            table = tuner.scores(question)
+            far: list[dict[str, int]] = []
+            table = tuner.scores(question, lambda **numbers: far.append(numbers))
+            self.assertEqual(far[-1], {"seen": len(far), "total": len(far)})
             self.assertEqual(table["layer.0.q"][1], 0)
             self.assertTrue(all(score > 0 for score in (table["layer.0.q"][0], *table["head_MatMul"])))
-            alone = tuner.scores({**question, "tied": {}})
+            alone = tuner.scores({**question, "tied": {}}, lambda **_: None)
             self.assertNotEqual(alone["layer.0.q"][0], table["layer.0.q"][0], "who is tied goes along")
             self.assertEqual(alone["head_MatMul"], table["head_MatMul"])
             del question["options"]
-            self.assertEqual(tuner.scores(question)["head_MatMul"], table["head_MatMul"][0])
+            self.assertEqual(tuner.scores(question, lambda **_: None)["head_MatMul"], table["head_MatMul"][0])
 
     def test_kill_9_costs_nothing(self):
         """Killed in the middle, once it has measured; the second call makes the file out of one job."""

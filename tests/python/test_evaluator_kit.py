@@ -1,9 +1,11 @@
 """The evaluator kit: what it answers on the wire, under a real daemon, and how it measures."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
+import io
 import itertools
 import json
 import os
@@ -254,6 +256,9 @@ class UnderADaemon(Case):
         @evaluator.score("mse", "mse:options")
         def score(question):
             asked.append(question["method"])
+            evaluator.progress(seen=1, total=len(question["ops"]))
+            out, = job.get()["progress"]["out"]
+            asked.append((out["kind"], out["seen"], out["total"]))
             return {name: [0.1 * i for i, _ in enumerate(options)] for name, options in question["options"].items()}
 
         self.assertEqual(evaluator.what_it_can_do()["answers"], ["evaluate"])  # the capability says its own
@@ -262,8 +267,24 @@ class UnderADaemon(Case):
         self.assertEqual(evaluator.what_it_can_do()["answers"], ["evaluate", "score:mse", "score:mse:options"])
         job = client.submit(pooled("scored", capability=evaluator.what_it_can_do()))
         evaluator.work("scored", client, wait_s=0.2, until=lambda: job.get()["exit"] is not None)
-        self.assertEqual(asked, ["mse"])
+        self.assertEqual(asked, ["mse", ("score", 1, len(capability["ops"]))])
         self.assertEqual((job.get()["state"], job.get()["warnings"]), ("completed", []))
+
+    def test_whoever_waits_is_told_how_far_it_is(self):
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        evaluator, said = made(), io.StringIO()
+
+        @evaluator.score("mse:options")
+        def score(question):
+            for _ in range(3):  # lines are as rare as people read
+                evaluator.progress(seen=12, total=120)
+            return {name: [0.1] * len(options) for name, options in question["options"].items()}
+
+        capability = {name: value for name, value in CAPABILITY.items() if name != "answers"}
+        evaluator.capability(lambda: capability)
+        with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
+            narrowd.search(evaluator, JOB)
+        self.assertEqual(said.getvalue().count("narrowd: 0 of 8 trials, scoring 12 of 120\n"), 1, said.getvalue())
 
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)

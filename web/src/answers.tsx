@@ -210,6 +210,7 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
           {out.slice(0, 4).map((o) => (
             <li key={o.trial}>
               trial {o.trial} ({o.kind}) is with {o.worker ?? o.evaluator ?? "nobody yet"} since {ago(o.since, now)}
+              {o.seen !== undefined && `, ${o.seen}${o.total === undefined ? "" : ` of ${o.total}`}`}
               {o.last_error && <span class="why">; last attempt: {o.last_error}</span>}
             </li>
           ))}

@@ -42,6 +42,8 @@ export interface Out {
   /** Of the end game: which trial is measured again, 0 for the baseline, and in which round. */
   subject?: number;
   round?: number;
+  seen?: number;
+  total?: number;
 }
 export interface Job {
   id: string;

@@ -97,7 +97,8 @@ def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: boo
             check_pause(document)
             return document["state"] in FINAL
 
-        work(evaluator, client, f"call-{call}", worker=call, ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True)
+        work(evaluator, client, f"call-{call}", worker=call, ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True,
+             told=shown.measuring)
     document = job.get()
     if document["state"] != "completed":
         reason = document["exit"] or {"reason": document["state"], "detail": ""}

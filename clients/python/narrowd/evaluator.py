@@ -102,7 +102,8 @@ class Evaluator:
         return {"answers": answers, **plain(self._capability())}
 
     def progress(self, **numbers: Any) -> None:
-        """To be called while measuring, with `seen`, `correct` and `total`. Raises NotWanted when that is enough."""
+        """To be called while measuring, with `seen`, `correct` and `total`, or while scoring, with `seen` and
+        `total`. Raises NotWanted when that is enough."""
         if self._report is not None and not self._report(numbers):
             raise NotWanted
 

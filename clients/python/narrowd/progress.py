@@ -1,17 +1,29 @@
 """How far a job is, on standard error: by tqdm where it is installed, as lines where it is not."""
 
 import sys
+import time
 from typing import Any
 
 from .types import JobDocument
+
+SAY_EVERY_S = 5.0
 
 
 def words(document: JobDocument) -> str:
     """One line: where the job is and what it has."""
     best, progress = document["best"], document["progress"]
     verdict = best.get("verdict") if best else None
+    scoring = next((out for out in progress.get("out", []) if out["kind"] == "score"), None)
+    if scoring is not None and "total" in scoring:
+        return f"{document['state']}: {how_far('score', scoring)}"
     text = verdict or progress.get("hint") or progress["stage"] or ""
     return f"{document['state']}: {text}" if text else document["state"]
+
+
+def how_far(kind: str, numbers: Any) -> str:
+    """What a measurement says of itself: "scoring 12 of 120"."""
+    what = "scoring" if kind == "score" else "measuring"
+    return f"{what} {numbers['seen']} of {numbers['total']}"
 
 
 class Progress:
@@ -19,6 +31,7 @@ class Progress:
 
     def __init__(self, on: bool):
         self.on, self.bar, self.last = on, None, ""
+        self.trials, self.said_at = "", -SAY_EVERY_S
 
     def __enter__(self) -> "Progress":
         return self
@@ -34,12 +47,24 @@ class Progress:
         if self.last == "":
             self.bar = tqdm_bar(budget["max_trials"])
         line = f"{budget['trials_measured']} of {budget['max_trials']} trials, {words(document)}"
+        self.trials = line.partition(",")[0]
         if self.bar is not None:
             self.bar.n, self.bar.total = budget["trials_measured"], budget["max_trials"]
             self.bar.set_description_str(words(document)[:100], refresh=True)
         elif line != self.last:
             print(f"narrowd: {line}", file=sys.stderr, flush=True)
         self.last = line
+
+    def measuring(self, kind: str, numbers: dict[str, Any]) -> None:
+        """How far a question is that is measured in this process; as lines, every five seconds."""
+        if not self.on or "seen" not in numbers or "total" not in numbers:
+            return
+        text = how_far(kind, numbers)
+        if self.bar is not None:
+            self.bar.set_description_str(text, refresh=True)
+        elif time.monotonic() >= self.said_at + SAY_EVERY_S:
+            self.said_at = time.monotonic()
+            print(f"narrowd: {self.trials}, {text}", file=sys.stderr, flush=True)
 
 
 def tqdm_bar(total: int) -> Any:

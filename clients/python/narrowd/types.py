@@ -121,6 +121,8 @@ class Out(TypedDict):
     attempt: int
     last_error: str | None
     next_try_at: str | None
+    seen: NotRequired[int]
+    total: NotRequired[int]
     subject: NotRequired[int]
     round: NotRequired[int]
 

@@ -13,6 +13,7 @@ from .journal import key_of
 from .transport import Transport
 from .types import Question
 
+Told = Callable[[str, dict[str, Any]], None]
 TTL_S, WAIT_S = 60.0, 10.0
 
 
@@ -60,11 +61,17 @@ def return_lease(client: Client, lease: str, why: str) -> None:
         pass  # it is over
 
 
-def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s: float) -> None:
+def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s: float, told: Told | None) -> None:
     lease = question["lease"]
+
+    def report(progress: dict[str, Any]) -> bool:
+        if told is not None:
+            told(question["question"], progress)
+        return heartbeats.send({"progress": progress})
+
     try:
         with Heartbeats(client.transport, lease, ttl_s / 3) as heartbeats:
-            answer = evaluator.answer(question, lambda progress: heartbeats.send({"progress": progress}))
+            answer = evaluator.answer(question, report)
     except NotWanted:
         return
     except BaseException:  # interrupted
@@ -81,13 +88,14 @@ def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s
 
 def work(evaluator: Evaluator, client: Client, pool: str, *, worker: str | None = None, ttl_s: float = TTL_S,
          wait_s: float = WAIT_S, idle_exit_s: float | None = None, until: Callable[[], bool] | None = None,
-         sole: bool = False) -> int:
+         sole: bool = False, told: Told | None = None) -> int:
     """Answers questions until `until` says so after one of them or when none has come within `wait_s`; until
     none has come for `idle_exit_s`; or for ever. Returns how many.
 
     A worker that is silent for `ttl_s` loses its question. An interrupt gives it back. `sole` promises that no
     other process has this `worker`'s name: then what it still holds was given to one that was killed, maybe
-    after its end, when a request of it was still waiting; it is given back.
+    after its end, when a request of it was still waiting; it is given back. `told(kind, progress)` is what a
+    measurement says of how far it is.
     """
     worker = worker or f"{socket.gethostname()}-{os.getpid()}"
     request = {"pool": pool, "worker": worker, "wait_s": wait_s, "ttl_s": ttl_s}
@@ -97,7 +105,7 @@ def work(evaluator: Evaluator, client: Client, pool: str, *, worker: str | None 
     while until is None or not until():
         items: list[Question] = client.transport.request("POST", "/v1/leases", request, wait_s=wait_s).body["items"]
         for question in items:
-            answer_lease(evaluator, client, question, ttl_s)
+            answer_lease(evaluator, client, question, ttl_s, told)
             answered += 1
         if sole and not items:
             give_back(client, worker)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +98,16 @@ class Tuner:
     def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
         return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
 
-    def scores(self, question: Question) -> dict[str, Any]:
+    def scores(self, question: Question, report: Callable[..., None]) -> dict[str, Any]:
         """How far the outputs move when one operator, and who is tied to it, is quantized in each of its ways."""
         config, tied = question["config"], question.get("tied", {})
         if self.fp32_outputs is None:
             self.fp32_outputs = self.outputs(self.ready(None))
         options = question.get("options") or {name: [config["ops"][name]] for name in question["ops"]}
+        total, done = sum(map(len, options.values())), count(1)
 
         def moved(name: str, option: Any) -> float:
+            report(seen=next(done), total=total)
             if option["mode"] == "fp32":
                 return 0.0
             session = self.ready({**config, "ops": dict.fromkeys([name, *tied.get(name, [])], option)})
@@ -127,7 +130,7 @@ def evaluator_of(tuner: Tuner, approach: str, scores: bool | None) -> Evaluator:
     evaluator.evaluate(tuner.measure)
     options = 8 if approach == "weight_only" else 3
     if scores or scores is None and options * len(tuner.graph.ops) <= SCORED_AT_MOST:
-        evaluator.score("mse", "mse:options")(tuner.scores)
+        evaluator.score("mse", "mse:options")(lambda question: tuner.scores(question, evaluator.progress))
     return evaluator
 
 
