@@ -81,6 +81,11 @@ static void detach(struct fetch_call *call)
 	loop_timer_stop(&call->deadline);
 }
 
+bool fetch_is_idle(const struct fetch *fetch)
+{
+	return list_empty(&fetch->calls);
+}
+
 void fetch_cancel(struct fetch_call *call)
 {
 	list_remove(&call->node);

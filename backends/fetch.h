@@ -78,6 +78,8 @@ const char *fetch_engine_version(void);
  */
 struct fetch_call *fetch_start(struct fetch *fetch, const struct fetch_request *request,
 			       fetch_fn fn, void *arg);
+/* Whether no request is under way. */
+bool fetch_is_idle(const struct fetch *fetch);
 /* No callback afterwards. */
 void fetch_cancel(struct fetch_call *call);
 

@@ -38,6 +38,7 @@ struct settings {
 	char *log_format, *log_level;
 	char *access_log; /* "" means: none */
 	int64_t drain_timeout_s;
+	int64_t idle_exit_s; /* 0: it stays */
 	int64_t lease_ttl_s;
 	int64_t evaluator_probe_s, evaluator_down_s;
 	int64_t webhook_timeout_s;

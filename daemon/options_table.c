@@ -45,6 +45,10 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "SIGHUP"},
 	{"drain_timeout_s", OPTION_INTEGER, AT(drain_timeout_s), "30", 0, 3600,
 	 "seconds that open questions get to be answered when stopping"},
+	{"idle_exit_s", OPTION_INTEGER, AT(idle_exit_s), "0", 0, 31536000,
+	 "seconds without a client and without a question to an evaluator after which it ends; 0: "
+	 "it "
+	 "stays"},
 	{"lease_ttl_s", OPTION_INTEGER, AT(lease_ttl_s), "60", 5, 3600,
 	 "seconds between heartbeats after which an accepted question is asked again"},
 	{"evaluator_probe_s", OPTION_INTEGER, AT(evaluator_probe_s), "30", 1, 3600,

@@ -33,6 +33,7 @@ enum {
 	HTTP_STOP_MS = 2000,
 	COURIER_STOP_MS = 2000,
 	SIGNALS = 3,
+	IDLE_LOOK_MS = 500,
 };
 
 struct process {
@@ -44,7 +45,8 @@ struct process {
 	struct machine machine; /* as the tuner has it */
 	struct tuner_io io;
 	uv_signal_t signals[SIGNALS];
-	uv_timer_t watchdog;
+	uv_timer_t watchdog, idle;
+	int64_t busy_ms; /* monotonic; when somebody was last at it */
 	bool stopping;
 	struct err failure; /* why it stops by itself, if it does */
 };
@@ -64,6 +66,7 @@ static void end_loop(void *arg)
 		uv_close((uv_handle_t *)&p->signals[i], NULL);
 	}
 	uv_close((uv_handle_t *)&p->watchdog, NULL);
+	uv_close((uv_handle_t *)&p->idle, NULL);
 	loop_close(p->loop);
 }
 
@@ -196,6 +199,39 @@ static void on_watchdog(uv_timer_t *handle)
 	notify_send("WATCHDOG=1");
 }
 
+/* Requests come and go between two looks. */
+static void note_request(const struct request *request, const struct http_over *over, void *arg)
+{
+	process.busy_ms = clock_mono_ms();
+	access_log_note(request, over, arg);
+}
+
+/* Nobody needs it: neither clients, nor jobs that an evaluator is asked for. */
+static void on_idle(uv_timer_t *handle)
+{
+	struct process *p = handle->data;
+	int64_t now = clock_mono_ms();
+
+	if (http_connection_count(p->server.http) > 0 || !fetch_is_idle(p->server.fetch)) {
+		p->busy_ms = now;
+	}
+	if (!p->stopping && now - p->busy_ms >= p->options->idle_exit_s * 1000) {
+		log_line(LOG_INFO, "stopping: nobody has needed it",
+			 LOG_INT("idle_exit_s", p->options->idle_exit_s));
+		stop(p, 0);
+	}
+}
+
+static void watch_idleness(struct process *p)
+{
+	p->busy_ms = clock_mono_ms();
+	p->idle.data = p;
+	(void)uv_timer_init(loop_uv(p->loop), &p->idle);
+	if (p->options->idle_exit_s > 0) {
+		(void)uv_timer_start(&p->idle, on_idle, IDLE_LOOK_MS, IDLE_LOOK_MS);
+	}
+}
+
 static void watch_signals(struct process *p)
 {
 	static const struct {
@@ -251,7 +287,7 @@ static int open_http(struct process *p, struct err *reterr)
 		.listen = (const char *const *)p->options->listen.items,
 		.allowed_hosts = (const char *const *)p->options->allowed_hosts.items,
 		.max_body = LIMIT_BODY_BYTES,
-		.over = access_log_note,
+		.over = note_request,
 		.max_connections = (unsigned)p->options->max_connections,
 		.max_connections_per_ip = LIMIT_CONNECTIONS_PER_IP,
 		.header_timeout_ms = 10000,
@@ -394,6 +430,7 @@ int process_serve(struct err *reterr)
 		return rc;
 	}
 	watch_signals(p);
+	watch_idleness(p);
 	err_init(&p->failure);
 	store_on_lost(p->server.store, on_lost, p);
 	(void)printf("narrowd: listening on %s\n", http_url(p->server.http, 0));

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import jobkit
@@ -335,6 +336,22 @@ class Life(ProcessTest):
             self.assertEqual(set(shown), set(self.printed()))
             for line in daemon.log().splitlines():
                 self.assertIn("level", json.loads(line))
+
+    def test_it_ends_when_nobody_needs_it(self):
+        """It outlives no client for longer than it was told, but a question to an evaluator it does."""
+        def slowly(question, _):
+            time.sleep(2 if question["question"] == "baseline" else 0)
+            return jobkit.crash_model.answer(question)
+
+        evaluator = jobkit.Evaluator(slowly)
+        self.addCleanup(evaluator.close)
+        with Daemon(self.directory, "--idle-exit-s", "1") as daemon:
+            job = jobkit.submit(daemon, {**jobkit.body(evaluator.url), "tuning_criterion": {"max_trials": 1}})
+            self.assertEqual(daemon.process.wait(PATIENCE_S), 0)
+            daemon.forget()
+            daemon.start()
+            events = jobkit.everything(daemon, f"/v1/jobs/{job}/events")
+            self.assertIn("baseline_measured", {event["type"] for event in events}, "it was waited for")
 
 
 if __name__ == "__main__":

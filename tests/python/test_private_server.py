@@ -13,6 +13,7 @@ from jobkit import wait_until
 from patience import PATIENCE_S
 
 import narrowd
+import narrowd.server
 
 USE = "import narrowd, sys; s = narrowd.Server(); s.start(); print(s.pid(), flush=True); sys.stdin.read(); s.close()"
 
@@ -60,6 +61,13 @@ class PrivateServer(unittest.TestCase):
         with narrowd.Server() as server:
             self.assertEqual(server.pid(), pid)
         wait_until(lambda: not runs(pid))
+
+    def test_one_that_nobody_comes_back_to_ends_by_itself(self):
+        with mock.patch.object(narrowd.server, "IDLE_EXIT_S", 1), narrowd.Server() as server:
+            pid = server.pid()
+            wait_until(lambda: not runs(pid))
+            server.ensure()
+            self.assertTrue(runs(server.pid()), "who comes later has another")
 
     def test_one_that_was_killed_is_started_again_and_knows_its_jobs(self):
         with narrowd.Client() as client:

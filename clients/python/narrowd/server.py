@@ -30,6 +30,7 @@ from .errors import NarrowdError, Unreachable
 from .transport import Transport
 
 STARTED_S, STOPPED_S = 120, 60  # guards against hanging
+IDLE_EXIT_S = 600  # nobody stops the daemon of processes that were killed: it ends by itself when nobody comes for so long
 LONGEST_SOCKET = 100  # bytes of the path; the kernel takes 107
 
 
@@ -125,7 +126,8 @@ class Server:
     def _start(self) -> None:
         """A daemon in a session of its own, so that what ends this process does not end it."""
         log = self.folder / "daemon.log"
-        command = [program(), "--listen", self.url, "--data-dir", str(self.folder / "data"), "--log-format", "text"]
+        command = [program(), "--listen", self.url, "--data-dir", str(self.folder / "data"), "--log-format", "text",
+                   "--idle-exit-s", str(IDLE_EXIT_S)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NARROWD_")}
         deadline = time.monotonic() + STARTED_S
         while True:
