@@ -156,8 +156,31 @@ struct next job_next(struct job *job, const struct circumstances *around)
 	return go_on(job);
 }
 
+/* Time that is over leaves none for the end game, which costs no trials but time. */
+static void warn_of_no_end_game(struct job *job)
+{
+	const struct trial *choice = job->strategy_ready && endgame_applies(job, "timeout")
+					     ? endgame_choice(job, "timeout")
+					     : NULL;
+
+	if (choice == NULL || !choice->candidate.feasible ||
+	    endgame_next(job, choice).step != ENDGAME_ASK) {
+		return;
+	}
+	job_record(
+		job, LOGGED_WARNING, -1,
+		json_pack("{s:s++}", "detail",
+			  "the time was over before the best config was measured again, so what "
+			  "is said of it may be the luckiest of many measurements",
+			  job->spec->acceptance != NULL
+				  ? ", and was not judged on the acceptance data"
+				  : "",
+			  ". A longer timeout, or max_trials without one, leaves time for that"));
+}
+
 void job_time_out(struct job *job)
 {
 	job_record(job, LOGGED_TIMEOUT, -1, NULL);
+	warn_of_no_end_game(job);
 	job_end(job, JOB_COMPLETED, "timeout", "the job's time is over");
 }

@@ -265,6 +265,44 @@ Test(next, time_counts_only_while_active)
 	job_destroy(job);
 }
 
+static const char *warning_of(const struct job *job)
+{
+	const char *detail = NULL;
+
+	for (size_t i = 0; i < job->row_count; i++) {
+		if (job->rows[i].type == LOGGED_WARNING) {
+			detail = json_string_value(json_object_get(job->rows[i].data, "detail"));
+		}
+	}
+	return detail;
+}
+
+/* The accuracy of the only config, and whether the end game would have had something to do. */
+static void time_out(const char *extra, double accuracy, bool warned, bool accepts)
+{
+	struct job *job = running(extra, 0.9);
+	const char *warning;
+
+	tell(job, ask(job), accuracy, 50);
+	(void)job_settle(job);
+	(void)strategy_catch_up(&job->strategy, NULL);
+	job_time_out(job);
+	warning = warning_of(job);
+	cr_expect_eq(warning != NULL, warned, "%s", extra);
+	if (warning != NULL) {
+		cr_expect_eq(strstr(warning, "acceptance") != NULL, accepts, "%s", warning);
+	}
+	job_destroy(job);
+}
+
+Test(next, time_that_is_over_leaves_no_end_game)
+{
+	time_out("", 0.9, true, false);
+	time_out(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9, true, true);
+	time_out("", 0.1, false, false);
+	time_out(", \"confirm\": 0", 0.9, false, false);
+}
+
 Test(next, strategy_that_waits_for_nothing_is_done)
 {
 	struct job *job = running("", 0.9);
