@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/job.h"
 #include "cli/text.h"
@@ -17,6 +18,21 @@ struct follower {
 	struct cli *cli;
 	json_int_t last; /* the number of the last event that was printed */
 };
+
+/* Times in the data are milliseconds since the epoch. */
+static bool is_time(const char *name, const json_t *value)
+{
+	size_t length = strlen(name);
+
+	return json_is_integer(value) && length > 3 && strcmp(name + length - 3, "_at") == 0;
+}
+
+static char *time_text(const json_t *value)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	return text_time(clock_format(json_integer_value(value), text));
+}
 
 /* "accuracy 0.91, feasible yes": what of an event's data fits a line. */
 static void add_data(struct buf *buf, const json_t *data)
@@ -31,6 +47,8 @@ static void add_data(struct buf *buf, const json_t *data)
 			text = text_clean(json_string_value(value));
 		} else if (json_is_boolean(value)) {
 			text = mem_dup(json_is_true(value) ? "yes" : "no");
+		} else if (is_time(name, value)) {
+			text = time_text(value);
 		} else if (json_is_number(value)) {
 			text = text_number(value);
 		}

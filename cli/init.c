@@ -15,7 +15,7 @@
 #include "cli/probe.h"
 #include "cli/text.h"
 
-enum { TRIALS_MAX = 100 };
+enum { TRIALS_MAX = 100, SCORES_TIMEOUT_S = 3600 };
 enum { STATIC, DYNAMIC, WEIGHT_ONLY, BF16, FP16, MODES };
 
 static const char *const mode_names[MODES] = {"static", "dynamic", "weight_only", "bf16", "fp16"};
@@ -25,7 +25,7 @@ struct facts {
 	const char *evaluator; /* as the command names it */
 	const json_t *capability;
 	size_t offered[MODES]; /* by how many operators */
-	size_t ops;
+	size_t ops, lowered;   /* named; and of these, that have any of the modes */
 	long max_trials;
 };
 
@@ -55,8 +55,8 @@ static long trials_for(size_t ops)
 	return TRIALS_MAX;
 }
 
-/* Whether anything but trials says which operators hurt. */
-static bool gives_scores(const struct facts *facts)
+/* Whether the evaluator can be asked which operators hurt. */
+static bool answers_scores(const struct facts *facts)
 {
 	static const char prefix[] = "score:";
 	size_t i;
@@ -68,6 +68,18 @@ static bool gives_scores(const struct facts *facts)
 		if (name != NULL && strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
 			return true;
 		}
+	}
+	return false;
+}
+
+/* Whether anything but trials says it. */
+static bool gives_scores(const struct facts *facts)
+{
+	size_t i;
+	json_t *item;
+
+	if (answers_scores(facts)) {
+		return true;
 	}
 	json_array_foreach(json_object_get(facts->capability, "ops"), i, item) {
 		if (json_object_get(item, "score") != NULL) {
@@ -85,15 +97,21 @@ static void read_facts(struct facts *facts)
 
 	json_array_foreach(ops, i, op) {
 		const json_t *modes = modes_of(facts, op);
+		bool any = false;
 
 		for (size_t mode = 0; mode < MODES; mode++) {
-			facts->offered[mode] += json_object_get(modes, mode_names[mode]) != NULL;
+			bool has = json_object_get(modes, mode_names[mode]) != NULL;
+
+			facts->offered[mode] += has;
+			any = any || has;
 		}
+		facts->lowered += any;
 	}
 	facts->ops = json_array_size(ops);
-	facts->max_trials = trials_for(facts->ops);
+	facts->max_trials = trials_for(facts->lowered);
 	if (!gives_scores(facts)) {
-		long least = facts->ops < TRIALS_MAX / 2 ? 2 * (long)facts->ops : TRIALS_MAX;
+		long least =
+			facts->lowered < TRIALS_MAX / 2 ? 2 * (long)facts->lowered : TRIALS_MAX;
 
 		facts->max_trials = least > facts->max_trials ? least : facts->max_trials;
 	}
@@ -176,8 +194,12 @@ static void add_head(struct buf *buf, const struct facts *facts)
 	if (name != NULL && name[0] != '\0') {
 		add_string(buf, "  \"name\": ", name, ",\n\n");
 	}
-	buf_printf(buf, "  // The model has %zu operator%s. The evaluator offers %s.\n", facts->ops,
-		   facts->ops == 1 ? "" : "s", offer);
+	buf_printf(buf, "  // The evaluator names %zu operator%s", facts->ops,
+		   facts->ops == 1 ? "" : "s");
+	if (facts->lowered < facts->ops) {
+		buf_printf(buf, ", of which %zu can be lowered", facts->lowered);
+	}
+	buf_printf(buf, ". It offers %s.\n", offer);
 	if (strcmp(approach_of(facts), "auto") == 0) {
 		buf_text(buf, "  // \"auto\" tries static and dynamic for each of them.\n");
 	}
@@ -232,7 +254,7 @@ static void add_rest(struct buf *buf, const struct facts *facts)
 		buf,
 		"  \"accuracy_criterion\": {\n"
 		"    // What may be lost: 0.01 of the baseline's accuracy. \"absolute\" is in the\n"
-		"    // accuracy's own unit.\n"
+		"    // accuracy's own unit. docs/jobs.md says how to choose it.\n"
 		"    \"criterion\": \"relative\",\n"
 		"    \"tolerable_loss\": 0.01,\n"
 		"    // false for an error rate or a perplexity.\n"
@@ -244,14 +266,25 @@ static void add_rest(struct buf *buf, const struct facts *facts)
 		"least.\n"
 		"  \"confirm\": 1,\n\n"
 		"  // Judge the best on data that no trial has seen, if the evaluator knows\n"
-		"  // subsets; what it says is between you and the evaluator.\n"
-		"  // \"acceptance\": {\"subset\": {\"split\": \"test\"}},\n\n"
+		"  // subsets. What the object says is between you and the evaluator: those of\n"
+		"  // narrowd's examples know this, 200 samples from the 300th on.\n"
+		"  // \"acceptance\": {\"subset\": {\"images\": 200, \"from\": 300}},\n\n"
 		"  // Operators to leave as they are, by name or pattern.\n");
 	add_string(buf, "  // \"op_name_dict\": {", last_name(facts),
 		   ": {\"weight\": {\"dtype\": [\"fp32\"]}, \"activation\": {\"dtype\": "
 		   "[\"fp32\"]}}},\n\n");
+	if (answers_scores(facts) && !is_id) {
+		buf_text(buf, "  // One question for scores takes a build for each operator and "
+			      "option: give\n"
+			      "  // it the time. narrow watch says how far it is, if the evaluator "
+			      "does.\n");
+	}
 	add_string(buf, is_id ? "  \"evaluator\": {\"id\": " : "  \"evaluator\": {\"url\": ",
-		   facts->evaluator, "}\n}\n");
+		   facts->evaluator, "");
+	if (answers_scores(facts) && !is_id) {
+		buf_printf(buf, ", \"timeout_s\": %d", SCORES_TIMEOUT_S);
+	}
+	buf_text(buf, "}\n}\n");
 }
 
 /* The file; the caller frees. */

@@ -107,7 +107,11 @@ static void add_operator(void *arg, const json_t *item)
 	table_member(table, item, "precision");
 	table_number(table, json_object_get(item, "accuracy_change"));
 	table_number(table, json_object_get(item, "latency_change_ms"));
-	table_number(table, json_object_get(loss, "mean"));
+	if (json_number_value(json_object_get(loss, "mean")) < 0) {
+		table_text(table, "0"); /* a model's mean may say that nothing is lost at all */
+	} else {
+		table_number(table, json_object_get(loss, "mean"));
+	}
 	table_number(table, json_object_get(loss, "spread"));
 }
 

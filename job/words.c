@@ -100,8 +100,11 @@ static void add_loss(const struct job *job, const struct figures *f, struct buf 
 		buf_text(text, "loses more than a number can say");
 	} else if (f->loss <= rounding) {
 		buf_text(text, "loses no accuracy");
-	} else {
+	} else if (f->feasible) {
 		buf_printf(text, "loses %.3g%s of %.3g%s allowed", scale * f->loss, unit,
+			   scale * allowed, unit);
+	} else {
+		buf_printf(text, "loses %.3g%s where %.3g%s is allowed", scale * f->loss, unit,
 			   scale * allowed, unit);
 	}
 }
@@ -120,13 +123,26 @@ const char *words_format(const struct space *space, size_t op, const uint16_t *c
 	return dtype != 0 ? space_atom(space, dtype) : mode_names[c.mode];
 }
 
+/* How many operators could be lowered at all: others have no choice, and are named for the sake of exports. */
+static size_t count_lowerable(const struct space *space)
+{
+	size_t count = 0;
+
+	for (size_t m = 0; m < space->member_count; m++) {
+		const struct kind *kind = space_kind(space, space->members[m].op);
+
+		count += kind->count > kind->per_mode[MODE_FP32];
+	}
+	return count;
+}
+
 /* "41 of 54 operators in int8, 3 in bf16" */
 static void add_operators(const struct job *job, const struct trial *trial, struct buf *text)
 {
 	const struct space *space = job->spec->space;
 	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
 	const char *formats[FORMATS];
-	size_t counts[FORMATS], used = 0;
+	size_t counts[FORMATS], used = 0, all = count_lowerable(space);
 
 	config_expand(trial->config, space, choices);
 	for (size_t m = 0; m < space->member_count; m++) {
@@ -148,11 +164,11 @@ static void add_operators(const struct job *job, const struct trial *trial, stru
 	}
 	free(choices);
 	if (used == 0) {
-		buf_printf(text, "none of %zu operators lowered", space->member_count);
+		buf_printf(text, "none of %zu operators lowered", all);
 	}
 	for (size_t k = 0; k < used; k++) {
 		buf_printf(text, k == 0 ? "%zu of %zu operators in %s" : ", %zu of %zu in %s",
-			   counts[k], space->member_count, formats[k]);
+			   counts[k], all, formats[k]);
 	}
 }
 

@@ -59,15 +59,14 @@ class Init(CliTest):
             "confirm": 1,
             "evaluator": {"url": URL},
         })
-        self.assertIn("// The model has 60 operators. The evaluator offers static for 60, "
-                      "dynamic for 60.", text)
+        self.assertIn("// The evaluator names 60 operators. It offers static for 60, dynamic for 60.", text)
         self.assertIn('// "acceptance": {"subset": ', text)
 
     def test_what_is_commented_out_can_be_taken_in(self):
         _, text = self.body(capability())
         whole = re.sub(r"(?m)^  // (\".*},)$", r"  \1", text)
         body = json.loads(re.sub(r"(?m)^ *//.*$", "", whole))
-        self.assertEqual(body["acceptance"], {"subset": {"split": "test"}})
+        self.assertEqual(body["acceptance"], {"subset": {"images": 200, "from": 300}}, "what the examples know")
         self.assertEqual(list(body["op_name_dict"]), ["op59"])
 
     def test_the_approach_is_that_of_the_modes(self):
@@ -84,7 +83,22 @@ class Init(CliTest):
         own = {"name": "fc", "type": "Conv", "modes": {"static": {}}}
         body, text = self.body(capability(modes=["dynamic"], ops=2) | {"ops": [own]})
         self.assertEqual(body["approach"], "static")
-        self.assertIn("The model has 1 operator. The evaluator offers static for 1.", text)
+        self.assertIn("The evaluator names 1 operator. It offers static for 1.", text)
+
+    def test_scores_get_time(self):
+        body, text = self.body(capability(answers=["evaluate", "score:mse"]))
+        self.assertEqual(body["evaluator"], {"url": URL, "timeout_s": 3600})
+        self.assertIn("One question for scores", text)
+        body, text = self.body(capability(answers=["evaluate"]))
+        self.assertEqual(body["evaluator"], {"url": URL})
+        self.assertNotIn("One question for scores", text)
+
+    def test_operators_without_a_choice_are_not_counted_as_such(self):
+        whole = capability(47)
+        fixed = [{"name": f"fixed{i}", "type": "Conv", "modes": {}} for i in range(4)]
+        body, text = self.body(whole | {"ops": whole["ops"] + fixed})
+        self.assertIn("The evaluator names 51 operators, of which 47 can be lowered.", text)
+        self.assertEqual(body["tuning_criterion"]["max_trials"], 94)
 
     def test_the_objective_is_what_is_measured(self):
         for metrics, objective in (

@@ -106,13 +106,21 @@ class Tables(CliTest):
             "options": [{"mode": "static", "loss": {"mean": 0.5, "spread": 0.25}}],
         }
         unknown = {**dict.fromkeys(known), "op": "fc", "type": "Linear"}
-        server = self.serve({"items": [known, unknown], "next": None})
+        helps = {**unknown, "op": "pool", "options": [{"mode": "static", "loss": {"mean": -0.01, "spread": 0.5}}]}
+        server = self.serve({"items": [known, unknown, helps], "next": None})
         text = self.runs(OK, server, "sensitivity", JOB)
         self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}/sensitivity")
         cells = [re.split(r" {2,}", line.strip()) for line in text.splitlines()[1:]]
         self.assertEqual(cells, [["conv1", "Conv2d", "0.5", "mse", "fp32", "0.25", "-1.5", "0.5",
                                   "0.25"],
-                                 ["fc", "Linear", "-", "-", "-", "-", "-", "-", "-"]])
+                                 ["fc", "Linear", "-", "-", "-", "-", "-", "-", "-"],
+                                 ["pool", "Linear", "-", "-", "-", "-", "-", "0", "0.5"]])
+
+    def test_events_have_times_that_can_be_read(self):
+        event = {"n": 7, "at": "2026-03-02T09:00:01.000Z", "type": "question_leased", "trial": 2,
+                 "data": {"attempt": 1, "expires_at": 1772442000000}}
+        text = self.runs(OK, self.serve({"items": [event], "next": None}), "events", JOB)
+        self.assertEqual(text, "2026-03-02 09:00:01  question_leased  trial 2  attempt 1  expires_at 2026-03-02 09:00:00\n")
 
     def test_show(self):
         text = self.runs(OK, self.serve(job("completed", 40, best_trial(True))), "show", JOB)

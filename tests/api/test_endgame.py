@@ -88,6 +88,18 @@ class Figures(EndgameCase):
         self.assertIn("4 of 4 operators in int8", best["verdict"])
         self.assertEqual(document["warnings"], [])
 
+    def test_the_verdict_counts_what_could_be_lowered(self):
+        whole = capability(4)
+        whole["ops"].append({"name": "fixed", "type": "Conv", "modes": {}})
+        _, best, _ = self.play(lambda q, n: 100 if is_baseline(q) else 50, capability=whole)
+        self.assertIn("4 of 4 operators in int8", best["verdict"])
+
+    def test_what_misses_by_much_reads_right(self):
+        document, _, _ = self.play(
+            lambda q, n: 100 if is_baseline(q) else 50, lambda q: 0.9 if is_baseline(q) else 0.18,
+            accuracy_criterion={"tolerable_loss": 0.03}, tuning_criterion={"strategy": "basic", "max_trials": 1})
+        self.assertIn("the nearest loses 80 % where 3 % is allowed", document["best"]["verdict"])
+
     def test_the_lucky_first_measurement_does_not_count(self):
         values = [40, 80, 82, 78]
         document, best, _ = self.play(

@@ -4,11 +4,13 @@ import argparse
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import NarrowdError
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 EXIT_KEEP = 5  # as narrow's: the model as it came is the better one
 
 
@@ -35,17 +37,23 @@ def parser() -> argparse.ArgumentParser:
     quantize.add_argument("--calib", metavar="FILE.npz", help="for quantize_static")
     tune = commands.add_parser(
         "tune", help="search for the best config of a model and write it as a file",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog=f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
     tune.add_argument("model")
-    tune.add_argument("--calib", required=True, metavar="FILE.npz", help="an array of samples for each input of the model")
-    tune.add_argument("--eval", required=True, type=function_of, metavar="MODULE:FUNCTION",
+    tune.add_argument("--calib", required=True, metavar="FILE.npz", default=argparse.SUPPRESS,
+                      help="an array of samples for each input of the model; latency is measured with the first sample")
+    tune.add_argument("--eval", required=True, type=function_of, metavar="MODULE:FUNCTION", default=argparse.SUPPRESS,
                       help="gets an onnxruntime.InferenceSession, returns its accuracy")
-    tune.add_argument("--out", metavar="FILE.onnx", help="default: MODEL.tuned.onnx")
-    tune.add_argument("--max-drop", type=float, default=0.01, help="share of the accuracy that may be lost (0.01)")
-    tune.add_argument("--objective", default="latency_ms", choices=["latency_ms", "model_size_bytes"])
-    tune.add_argument("--approach", default="auto", choices=["auto", "static", "dynamic", "weight_only"])
-    tune.add_argument("--max-trials", type=int, default=25)
-    tune.add_argument("--threads", type=int, help="of ONNX Runtime; default: its own")
+    tune.add_argument("--out", metavar="FILE.onnx", default=argparse.SUPPRESS, help="what is written (default: MODEL.tuned.onnx)")
+    tune.add_argument("--max-drop", type=float, default=0.01, help="share of the accuracy that may be lost")
+    tune.add_argument("--objective", default="latency_ms", choices=["latency_ms", "model_size_bytes"], help="what is to be less")
+    tune.add_argument("--approach", default="auto", choices=["auto", "static", "dynamic", "weight_only"],
+                      help="what is tried; auto: static and dynamic int8")
+    tune.add_argument("--max-trials", type=int, default=25, help="configs that are measured at most")
+    tune.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="of ONNX Runtime (default: its own choice)")
+    tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
+                      help="what latency is measured by; cpu: the CPU time of this process, which other work on the machine "
+                           "moves much less; for --threads 1")
     tune.add_argument("--quiet", action="store_true", help="say nothing before the result")
     return top
 
@@ -69,8 +77,9 @@ def run_quantize(args: argparse.Namespace) -> int:
 def run_tune(args: argparse.Namespace) -> int:
     from .tune import tune
 
-    out = args.out or os.path.splitext(args.model)[0] + ".tuned.onnx"
+    out = getattr(args, "out", None) or os.path.splitext(args.model)[0] + ".tuned.onnx"
     tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, objective=args.objective,
-                 approach=args.approach, max_trials=args.max_trials, threads=args.threads, progress=not args.quiet)
+                 approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
+                 clock=CLOCKS[args.clock], progress=not args.quiet)
     print(tuned)
     return EXIT_KEEP if tuned.keep_fp32 else 0
