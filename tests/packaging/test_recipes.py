@@ -1,4 +1,4 @@
-"""The recipes of docs/workers.md for those who start workers, as far as one machine can run them: Slurm and Ray for real,
+"""The recipes of docs/workers.md for those who start workers, as far as one machine can run them: Slurm for real,
 Kubernetes' and KEDA's documents against their schemas. mpirun is run with every other command of the page."""
 
 import json
@@ -166,22 +166,6 @@ PartitionName=all Nodes={host} Default=YES OverSubscribe=FORCE:4 MaxTime=INFINIT
         jobkit.wait_until(lambda: not self.slurm("squeue", "-h").stdout.strip())
         said = self.slurm("scontrol", "show", "job", number).stdout
         self.assertIn("JobState=COMPLETED", said, self.logs())
-
-
-class Ray(Workers):
-    def test_as_printed(self):
-        programs = environment_of("ray-2.60", "ray==2.60.0")
-        script = self.home / "workers.py"
-        script.write_text(self.recipe(block("import ray"), **{
-            r"range\(8\)": "range(2)", r"ray\.init\(\)": "ray.init(num_cpus=2, num_gpus=2, include_dashboard=False)"}))
-        environment = {**self.environment, "NARROWD_URL": f"https://127.0.0.1:{self.port}",
-                       "NARROWD_TOKEN_FILE": str(self.home / "worker.token"), "NARROWD_CA": str(self.home / "cert.pem"),
-                       "RAY_TMPDIR": str(self.home / "ray"), "RAY_USAGE_STATS_ENABLED": "0",
-                       "RAY_raylet_start_wait_time_s": str(PATIENCE_S)}  # on a busy machine it begins slowly
-        job = self.submit()
-        done = subprocess.run([programs / "python", script], env=environment, cwd=self.home, capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stdout.splitlines()[-1:]), (0, ["[0, 0]"]), done.stderr[-3000:])
-        self.ends(job)
 
 
 class Kubernetes(unittest.TestCase):
