@@ -141,6 +141,13 @@ test("every figure has its table and its address", async () => {
       assert.equal(await view.page.locator(`#${id} h2 a`).getAttribute("href"), `#${id}`);
     }
   });
+  await looking(`/jobs/${done}#timeline`, async (view) => {
+    const inSight = () => {
+      const { top, bottom } = document.querySelector("#timeline h2").getBoundingClientRect();
+      return scrollY > 0 && top >= 0 && bottom <= innerHeight;
+    };
+    await view.page.waitForFunction(inSight);
+  });
 });
 
 test("trials are moved through by keyboard", async () => {
@@ -188,9 +195,31 @@ test("without scripts there are tables", async () => {
   await view.get("link", "finished digits").click();
   await view.page.getByRole("heading", { name: "finished digits" }).waitFor();
   const rows = view.page.getByRole("table", { name: "Trials, newest first" }).getByRole("row");
+  await rows.first().waitFor();
   assert.ok((await rows.count()) > 10);
   view.close();
   await plain.stop();
+});
+
+test("axe finds nothing in the tables without scripts", async () => {
+  // axe is a script: the tables as such a browser gets them, in one that has scripts.
+  const without = (change) => async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: change(await answer.text()) });
+  };
+  const view = await browser.view(daemon.url);
+  await view.page.route((url) => url.pathname.endsWith(".css"), without((text) => text.replaceAll("(scripting: enabled)", "not all")));
+  await view.page.route((url) => /^\/(jobs\/.*)?$/.test(url.pathname), without((text) => text.replace(/<script.*?<\/script>/gs, "").replace(/<noscript.*?<\/noscript>/gs, "")));
+  for (const colorScheme of ["light", "dark"]) {
+    await view.page.emulateMedia({ colorScheme });
+    for (const where of ["/", `/jobs/${done}`]) {
+      await view.page.goto(daemon.url + where);
+      await view.page.getByRole("table").last().waitFor();
+      await view.axe(`${where} without scripts, ${colorScheme}`);
+    }
+  }
+  view.close();
+  await view.page.close();
 });
 
 test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
@@ -198,7 +227,13 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
   const states = {
     "/": async () => {},
     [`/jobs/${open}`]: async (view) => view.click("button", "Budget"),
+    [`/jobs/${open}#stop`]: async (view) => view.click("button", "Stop"),
     [`/jobs/${done}`]: async (view) => view.click("button", "Trial 1"),
+    [`/jobs/${done}#again`]: async (view) => {
+      await view.click("button", "Start again");
+      await view.see("Use what was measured already");
+    },
+    [`/#compare=${done},${open}`]: async (view) => view.see("In what the best configs differ"),
     [`/jobs/${done}#tables`]: async (view) => {
       for (const button of await view.page.getByRole("button", { name: /^Table of/ }).all()) await button.click();
       await view.click("button", "Take it away");
@@ -208,28 +243,49 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
       await view.click("button", "Start the job");
       await view.page.getByRole("alert").waitFor();
     },
+    "/#new=json": async (view) => {
+      view.forgiven = /404/;
+      await view.click("button", "As JSON");
+      await view.get("textbox", "The job").waitFor();
+    },
     "/jobs/job_none": async (view) => {
       view.forgiven = /404/;
       await view.get("heading", "This job cannot be shown").waitFor();
     },
   };
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [1280, 320]) {
-      for (const [where, prepare] of Object.entries(states)) {
-        const view = await browser.view(daemon.url);
-        view.forgiven = /404/;
-        await view.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-        await view.page.setViewportSize({ width, height: 900 });
-        await view.open(where);
-        if (where.includes(done)) await view.see("learnt from");
-        await prepare(view);
-        await view.axe(`${where} ${colorScheme} ${width}`);
-        await view.fits(where);
-        view.close();
-        await view.page.close();
-      }
+  // Each in both themes and both widths; all four pairs come up, and none costs twice.
+  for (const [n, [where, prepare]] of Object.entries(states).entries()) {
+    for (const [colorScheme, width] of n % 2 ? [["light", 1280], ["dark", 320]] : [["light", 320], ["dark", 1280]]) {
+      const view = await browser.view(daemon.url);
+      view.forgiven = /404/;
+      await view.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await view.page.setViewportSize({ width, height: 900 });
+      await view.open(where);
+      if (where.startsWith(`/jobs/${done}`)) await view.see("learnt from");
+      await prepare(view);
+      assert.equal(await view.page.evaluate(() => document.getAnimations().length), 0, "nothing moves for those who do not want it");
+      await view.axe(`${where} ${colorScheme} ${width}`);
+      await view.fits(where);
+      view.close();
+      await view.page.close();
     }
   }
+});
+
+test("on paper are figures and tables, and nothing to press", async () => {
+  await looking(`/jobs/${done}`, async (view) => {
+    await view.see("learnt from");
+    await view.page.emulateMedia({ media: "print" });
+    for (const name of ["Pause", "Start again", "Take it away", "Table of How the search went", "Show trial"]) {
+      assert.equal(await view.page.getByRole("button", { name }).count(), 0, name);
+    }
+    for (const name of ["What accuracy costs", "Which operators hurt", "Who measured, and when"]) {
+      await view.get("region", name).locator("svg.chart").waitFor();
+    }
+    await view.get("region", "May I ship it?").waitFor();
+    await view.axe("on paper");
+    await view.fits("on paper");
+  });
 });
 
 test("10,000 trials of 200 operators are few points and few rows", async () => {

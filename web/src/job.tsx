@@ -19,6 +19,18 @@ import { Trials } from "./trials";
 import { Top, Trouble } from "./ui";
 
 const EVENTS_KEPT = 60;
+const SECTIONS = 7;
+
+/** Goes from 0 to `most`, by one in each task: what is drawn for the first time all at once takes longer than a frame. */
+function useTurns(running: boolean, most: number): number {
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (!running || turn >= most) return;
+    const timer = setTimeout(() => setTurn(turn + 1));
+    return () => clearTimeout(timer);
+  }, [running, turn]);
+  return turn;
+}
 
 /** The value as it was when what `of` says of it changed last. */
 function useSteady<T>(value: T | undefined, of: (value: T) => string): T | undefined {
@@ -82,6 +94,11 @@ export function JobPage({ id }: { id: string }) {
   const space = useData<Space>(`${path}/space`, 0).value;
   // What has not changed is not drawn again: of the job, figures show how it is judged and what is best.
   const judged = useSteady(job, (it) => JSON.stringify([it.criterion, it.objective, it.baseline, it.best, it.min_gain]));
+  const turn = useTurns(job !== undefined, SECTIONS);
+  // The part of the page that its address names was not there when the browser looked for it.
+  useEffect(() => {
+    if (turn === SECTIONS) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  }, [turn]);
   const happened = useMemo(() => [...events.current], [tick]);
   useEffect(() => {
     document.title = job ? `${job.name ?? job.id} ${job.state} · narrowd` : "narrowd";
@@ -105,14 +122,14 @@ export function JobPage({ id }: { id: string }) {
             <Head job={job} onChange={bump} onClone={setClone} />
             <Answers job={job} best={best} sensitivity={sensitivity} history={history} />
             <div class="grid">
-              {judged && <Scatter job={judged} points={scatter} onTrial={setTrial} onClone={cloneAt} />}
-              {judged && <History job={judged} points={history} onTrial={setTrial} />}
-              <SensitivityBars data={sensitivity} />
-              {judged && <MapOfPrecision job={judged} map={map} onTrial={setTrial} />}
-              <Timeline spans={spans} onTrial={setTrial} />
-              <Measured job={job} space={space} touched={touched} tick={tick} selected={trial} onTrial={setTrial} onChange={change} />
-              <SpacePanel job={job} space={space} />
-              <Log events={happened} />
+              {turn > 0 && judged && <Scatter job={judged} points={scatter} onTrial={setTrial} onClone={cloneAt} />}
+              {turn > 1 && judged && <History job={judged} points={history} onTrial={setTrial} />}
+              {turn > 2 && <SensitivityBars data={sensitivity} />}
+              {turn > 3 && judged && <MapOfPrecision job={judged} map={map} onTrial={setTrial} />}
+              {turn > 4 && <Timeline spans={spans} onTrial={setTrial} />}
+              {turn > 5 && <Measured job={job} space={space} touched={touched} tick={tick} selected={trial} onTrial={setTrial} onChange={change} />}
+              {turn > 6 && <SpacePanel job={job} space={space} />}
+              {turn > 6 && <Log events={happened} />}
             </div>
             {trial !== null && <Drawer job={job} number={trial} space={space} tick={tick} onClose={close} onChange={change} />}
             {clone && <CloneDialog job={job} loss={clone.loss} onClose={() => setClone(null)} />}
