@@ -15,19 +15,23 @@ struct beside {
 	struct store_rows rows;
 	beside_fn *work;
 	call_fn *next;
-	beside_make_fn *make; /* instead of the two */
-	char *text;
+	beside_make_fn *make;      /* instead of the two */
+	struct answer_text answer; /* without a text when there is no memory for it */
 };
 
 static void work(void *arg)
 {
 	struct beside *beside = arg;
+	char *text;
 
 	if (beside->make == NULL) {
 		beside->work(beside->call, &beside->rows);
 		return;
 	}
-	beside->text = beside->make(beside->call, &beside->rows);
+	text = beside->make(beside->call, &beside->rows);
+	if (text != NULL) {
+		call_answer_make(&beside->answer, beside->call, 200, "application/json", text);
+	}
 	if (beside->large) {
 		mem_give_back();
 	}
@@ -35,8 +39,8 @@ static void work(void *arg)
 
 static void reply(struct beside *beside)
 {
-	if (beside->text != NULL) {
-		call_reply_text(beside->call, 200, "application/json", beside->text);
+	if (beside->answer.text != NULL) {
+		call_reply_answer(beside->call, &beside->answer);
 	} else if (beside->call->refusal != NULL) {
 		call_fail(beside->call, beside->call->refusal);
 	} else {

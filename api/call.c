@@ -25,6 +25,33 @@ void call_ref(struct call *call)
 	call->refs++;
 }
 
+struct large_body {
+	struct loop_job job;
+	json_t *body;
+};
+
+static void free_body(void *arg)
+{
+	struct large_body *large = arg;
+
+	json_decref(large->body);
+	mem_give_back();
+}
+
+/* A tree of a hundred thousand values takes milliseconds to be freed, too. */
+static void forget_body(struct call *call)
+{
+	struct large_body *large;
+
+	if (!call->large_body) {
+		json_decref(call->body);
+		return;
+	}
+	large = mem_new(1, sizeof(*large));
+	large->body = call->body;
+	loop_work(call->server->loop, &large->job, free_body, free, large);
+}
+
 void call_unref(struct call *call)
 {
 	if (--call->refs > 0) {
@@ -41,7 +68,7 @@ void call_unref(struct call *call)
 	free(call->refusal);
 	target_finish(&call->target);
 	identity_finish(&call->who);
-	json_decref(call->body);
+	forget_body(call);
 	free(call);
 }
 
@@ -225,15 +252,14 @@ static bool park(struct call *call, const char *tag)
 }
 
 /* JSON ends its line, so that a terminal's prompt does not stand beside it. */
-static char *end_line(char *text)
+static char *end_line(char *text, size_t *length)
 {
-	size_t length = strlen(text);
-
-	if (length > 0 && text[length - 1] == '\n') {
+	if (*length > 0 && text[*length - 1] == '\n') {
 		return text;
 	}
-	text = mem_grow(text, length + 2, 1);
-	memcpy(text + length, "\n", 2);
+	text = mem_grow(text, *length + 2, 1);
+	memcpy(text + *length, "\n", 2);
+	++*length;
 	return text;
 }
 
@@ -278,9 +304,8 @@ static void after_packing(void *arg)
 	call_unref(call);
 }
 
-static void reply_read(struct call *call, const char *type, char *text)
+static void reply_read(struct call *call, const char *type, char *text, size_t length)
 {
-	size_t length = strlen(text);
 	struct packing *p;
 
 	if (length < PACK_FROM_BYTES ||
@@ -300,23 +325,50 @@ static void reply_read(struct call *call, const char *type, char *text)
 	}
 }
 
-void call_reply_text(struct call *call, int status, const char *type, char *text)
+/* Whether the answer is one that clients keep, by its ETag. */
+static bool is_kept(const struct call *call, int status)
 {
-	char tag[CALL_TAG_SIZE];
-	bool read = status == 200 && strcmp(call->route->method, "GET") == 0;
+	return status == 200 && strcmp(call->route->method, "GET") == 0;
+}
+
+void call_answer_make(struct answer_text *answer, const struct call *call, int status,
+		      const char *type, char *text)
+{
+	*answer = (struct answer_text){
+		.text = text, .length = strlen(text), .status = status, .type = type};
+	if (is_kept(call, status) && !call->tagged) {
+		(void)call_text_tag(text, answer->tag);
+	}
+	if (strcmp(type, "application/json") == 0) {
+		answer->text = end_line(text, &answer->length);
+	}
+}
+
+void call_reply_answer(struct call *call, const struct answer_text *answer)
+{
+	bool kept = is_kept(call, answer->status);
 
 	if (call->request == NULL ||
-	    (read && !call->tagged &&
-	     (park(call, call_text_tag(text, tag)) || !call_tag(call, tag)))) {
+	    (kept && !call->tagged && (park(call, answer->tag) || !call_tag(call, answer->tag)))) {
+		free(answer->text);
+	} else if (kept) {
+		reply_read(call, answer->type, answer->text, answer->length);
+	} else {
+		request_reply(end_request(call), answer->status, answer->type, answer->text,
+			      answer->length);
+	}
+}
+
+void call_reply_text(struct call *call, int status, const char *type, char *text)
+{
+	struct answer_text answer;
+
+	if (call->request == NULL) {
 		free(text);
 		return;
 	}
-	text = strcmp(type, "application/json") == 0 ? end_line(text) : text;
-	if (read) {
-		reply_read(call, type, text);
-	} else {
-		request_reply(end_request(call), status, type, text, strlen(text));
-	}
+	call_answer_make(&answer, call, status, type, text);
+	call_reply_answer(call, &answer);
 }
 
 void call_reply_packed(struct call *call, const char *type, const void *packed, size_t length)

@@ -58,6 +58,7 @@ struct call {
 	const struct route *route;
 	char params[2][CALL_PARAM_SIZE];
 	json_t *body;
+	bool large_body; /* that was parsed by a thread of the pool */
 	int refs;
 	struct store_query_call *query;
 	struct preparation *preparation;
@@ -118,6 +119,17 @@ void call_error(struct call *call, enum err_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void call_reply_json(struct call *call, int status, json_t *value); /* takes over value */
 void call_reply_text(struct call *call, int status, const char *type, char *text);
+/* The same in two steps, of which the first may be taken by any thread: a long text takes a while. The type lives on. */
+struct answer_text {
+	char *text;
+	size_t length;
+	char tag[CALL_TAG_SIZE];
+	int status;
+	const char *type;
+};
+void call_answer_make(struct answer_text *answer, const struct call *call, int status,
+		      const char *type, char *text);
+void call_reply_answer(struct call *call, const struct answer_text *answer);
 void call_reply_copy(struct call *call, int status, const char *text);
 void call_reply_empty(struct call *call, int status);
 /* Answers 200 with what is in gzip already and never changes under its address. */

@@ -1,4 +1,5 @@
 /* Routes about jobs as a whole: submitted, cloned, listed, read, controlled, edited, deleted. */
+#include "api/beside.h"
 #include "api/document.h"
 #include "api/http/header.h"
 #include "api/idempotency.h"
@@ -96,11 +97,6 @@ static void on_prepared(void *arg, struct prepared *prepared, const struct err *
 		call_fail(call, err);
 		return;
 	}
-	if (call->older_rules) {
-		space_note(prepared->spec->space, "/rules",
-			   "the job was cloned from one under older rules and follows the newest: "
-			   "its space, defaults and judgements may differ");
-	}
 	call_ref(call);
 	id_make(call->id, "job_");
 	(void)snprintf(location, sizeof(location), "/v1/jobs/%s", call->id);
@@ -121,8 +117,10 @@ static void hold_source(struct call *call)
 
 static void submit(struct call *call)
 {
-	const struct prepare_request request = {
-		.body = call->body, .owner = call->who.owner, .only = access_only(&call->who)};
+	const struct prepare_request request = {.body = call->body,
+						.owner = call->who.owner,
+						.only = access_only(&call->who),
+						.newer_rules = call->older_rules};
 
 	if (!call_may_submit(call, false)) {
 		return;
@@ -184,14 +182,11 @@ static void override(json_t *spec, json_t *body)
 	json_decref(mine);
 }
 
-static void clone_job(struct call *call, const struct store_rows *rows)
+/* On a thread of the pool. */
+static void clone_beside(struct call *call, const struct store_rows *rows)
 {
-	json_t *spec;
+	json_t *spec = cloned_spec(rows);
 
-	if (!call_found(call, rows, "job")) {
-		return;
-	}
-	spec = cloned_spec(rows);
 	call->older_rules =
 		json_object_get(call->body, "rules") == NULL &&
 		json_integer_value(json_object_get(spec, "rules")) < (json_int_t)RULES_NEWEST;
@@ -205,7 +200,14 @@ static void clone_job(struct call *call, const struct store_rows *rows)
 	}
 	json_decref(call->body);
 	call->body = spec;
-	submit(call);
+	call->large_body = true;
+}
+
+static void clone_job(struct call *call, const struct store_rows *rows)
+{
+	if (call_found(call, rows, "job")) {
+		beside_run(call, rows, clone_beside, submit);
+	}
 }
 
 static void find_source(struct call *call)

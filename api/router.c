@@ -219,6 +219,7 @@ static void read_body(struct call *call)
 		parse(call, text, length, &err);
 		handle(call, &err);
 	} else {
+		call->large_body = true;
 		parsing = mem_new(1, sizeof(*parsing));
 		parsing->text = mem_dup_n(text, length);
 		parsing->length = length;

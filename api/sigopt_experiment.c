@@ -193,6 +193,7 @@ struct prepared *sigopt_experiment_prepare(json_t *experiment, const char *pool,
 		prepared_destroy(prepared);
 		return NULL;
 	}
+	prepared_write(prepared);
 	return prepared;
 }
 

@@ -1,4 +1,5 @@
 /* The route of a dry run: the space that a job body would have, and the first questions in it. */
+#include "api/beside.h"
 #include "api/resources.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -10,7 +11,7 @@
 enum {
 	PER_STAGE = 3,
 	REHEARSED_ASKS = 5000,
-	REHEARSAL_MS = 100, /* the loop has other work */
+	REHEARSAL_MS = 100, /* other requests wait for the thread */
 };
 
 /*
@@ -109,21 +110,34 @@ static json_t *first_configs(struct spec *spec)
 	return r.shown;
 }
 
+static char *make(struct call *call, const struct store_rows *none)
+{
+	const struct prepared *prepared = call->state;
+	json_t *document = codec_space_json(prepared->spec);
+
+	(void)none;
+	(void)json_object_set_new(document, "job", spec_plan(prepared->spec, prepared->body));
+	(void)json_object_set_new(document, "first", first_configs(prepared->spec));
+	return json_text_last(document);
+}
+
+static void destroy(void *state)
+{
+	prepared_destroy(state);
+}
+
 static void on_prepared(void *arg, struct prepared *prepared, const struct err *err)
 {
 	struct call *call = arg;
-	json_t *document;
 
 	call->preparation = NULL;
 	if (prepared == NULL) {
 		call_fail(call, err);
 		return;
 	}
-	document = codec_space_json(prepared->spec);
-	(void)json_object_set_new(document, "job", spec_plan(prepared->spec, prepared->body));
-	(void)json_object_set_new(document, "first", first_configs(prepared->spec));
-	prepared_destroy(prepared);
-	call_reply_json(call, 200, document);
+	call->state = prepared;
+	call->state_destroy = destroy;
+	beside_reply(call, NULL, make);
 }
 
 void spaces_dry_run(struct call *call)

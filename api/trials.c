@@ -313,7 +313,8 @@ void trials_get(struct call *call)
 
 static void destroy_receipt(void *receipt)
 {
-	json_decref(receipt);
+	json_decref(*(json_t **)receipt);
+	free(receipt);
 }
 
 /* The write is over. The client may be gone by now. */
@@ -330,20 +331,18 @@ static void on_imported(void *arg, int rc, const struct err *err)
 	} else if (rc != 0) {
 		call_fail(call, err);
 	} else {
-		call_reply_json(call, 200, json_incref(call->state));
+		call_reply_json(call, 200, json_incref(*(json_t **)call->state));
 	}
 	call_unref(call);
 }
 
 static void import(struct call *call)
 {
-	json_t *receipt;
-
 	call_ref(call);
-	tuner_import(call->server->tuner, call->params[0], call->body,
-		     idempotency_key(call, 200, NULL), &receipt, on_imported, call);
-	call->state = receipt;
+	call->state = mem_new(1, sizeof(json_t *));
 	call->state_destroy = destroy_receipt;
+	tuner_import(call->server->tuner, call->params[0], call->body,
+		     idempotency_key(call, 200, NULL), call->state, on_imported, call);
 }
 
 void trials_import(struct call *call)

@@ -1,6 +1,7 @@
 /* Adds to a growing buffer: bytes, texts, JSON strings, and lines that no terminal obeys. */
 #include "base/buf.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,15 @@ void buf_json_string(struct buf *buf, const char *text, size_t length)
 	const unsigned char *s = (const unsigned char *)text;
 	size_t step;
 
+	if (length > 0 && plain_length(s, length) == length && make_room(buf, length + 2)) {
+		char *to = buf->bytes + buf->length;
+
+		*to++ = '"';
+		memcpy(to, text, length);
+		memcpy(to + length, "\"", 2);
+		buf->length += length + 2;
+		return;
+	}
 	buf_add(buf, "\"", 1);
 	for (size_t i = 0; i < length; i += step) {
 		size_t plain = plain_length(s + i, length - i);
@@ -153,6 +163,85 @@ void buf_json_string(struct buf *buf, const char *text, size_t length)
 		}
 	}
 	buf_add(buf, "\"", 1);
+}
+
+enum { SHORT_DIGITS = 6, ONE_MORE = 1000000 };
+
+/* All exact. */
+static const long double powers_of_ten[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
+					    1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
+					    1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L,
+					    1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
+
+/* The first digits of a number around 1 as an integer, and the power of ten of the first. */
+static long first_digits(double value, int *ret_power)
+{
+	long digits;
+	int binary;
+
+	(void)frexp(value, &binary);
+	*ret_power = (int)floor((binary - 1) * 0.30103);
+	do {
+		int shift = SHORT_DIGITS - 1 - *ret_power;
+
+		digits = (long)rintl(shift < 0 ? value / powers_of_ten[-shift]
+					       : value * powers_of_ten[shift]);
+		++*ret_power;
+	} while (digits >= ONE_MORE);
+	--*ret_power;
+	return digits;
+}
+
+/* "1.25e-07": the first digit, and behind the point the others, of which there may be none. */
+static void add_scientific(struct buf *buf, const char *digits, size_t count, int power)
+{
+	int size = power < 0 ? -power : power;
+	char exponent[] = {'e', power < 0 ? '-' : '+', (char)('0' + size / 10),
+			   (char)('0' + size % 10)};
+
+	buf_add(buf, digits, 1);
+	buf_add(buf, ".", count > 1);
+	buf_add(buf, digits + 1, count - 1);
+	buf_add(buf, exponent, sizeof(exponent));
+}
+
+void buf_short_number(struct buf *buf, double value)
+{
+	static const double least = 1e-20, most = 1e20;
+	double size = fabs(value);
+	char text[SHORT_DIGITS];
+	int power, count = SHORT_DIGITS;
+	size_t whole;
+	bool is_plain;
+	long digits;
+
+	if (value == 0 && signbit(value) == 0) {
+		buf_add(buf, "0", 1);
+		return;
+	}
+	if (!(size > least && size < most)) {
+		buf_printf(buf, "%.*g", SHORT_DIGITS, value);
+		return;
+	}
+	digits = first_digits(size, &power);
+	is_plain = power >= -4 && power < SHORT_DIGITS;
+	whole = is_plain && power >= 0 ? (size_t)power + 1 : 0;
+	for (int i = SHORT_DIGITS - 1; i >= 0; i--) {
+		text[i] = (char)('0' + digits % 10);
+		digits /= 10;
+	}
+	while (text[count - 1] == '0' && (size_t)count > (whole > 0 ? whole : 1)) {
+		count--;
+	}
+	buf_add(buf, "-", value < 0);
+	if (!is_plain) {
+		add_scientific(buf, text, (size_t)count, power);
+		return;
+	}
+	buf_add(buf, "0.000", power < 0 ? (size_t)(1 - power) : 0);
+	buf_add(buf, text, whole);
+	buf_add(buf, ".", whole > 0 && (size_t)count > whole);
+	buf_add(buf, text + whole, (size_t)count - whole);
 }
 
 /* C0, C1 and DEL. */

@@ -28,6 +28,8 @@ void buf_text(struct buf *buf, const char *text);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds `text` as a quoted JSON string; control characters escaped, invalid UTF-8 replaced. */
 void buf_json_string(struct buf *buf, const char *text, size_t length);
+/* As "%.6g", and quicker for the usual ones. */
+void buf_short_number(struct buf *buf, double value);
 /* Of foreign text what people's screens can take: one line of at most `max` bytes, with spaces in place of control
  * characters, "?" in place of bytes that are no UTF-8 and none around it. The caller frees. */
 char *buf_line(const char *text, size_t length, size_t max);

@@ -47,6 +47,10 @@ char *json_text(const json_t *value);
 /* The same, and drops the reference. */
 char *json_text_last(json_t *value);
 
+/* Where a member's value stands in the text of an object that json_text() made, and how long it is; NULL without it.
+ * For what is too large to be parsed. */
+const char *json_text_member(const char *object, const char *name, size_t *ret_length);
+
 struct json_at json_root(json_t *value, struct err *err);
 /* The member, or an absent one (value NULL). JSON null counts as absent. */
 struct json_at json_member(const struct json_at *object, const char *key);

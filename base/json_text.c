@@ -78,6 +78,44 @@ char *json_text(const json_t *value)
 	return text;
 }
 
+static const char *behind_string(const char *at)
+{
+	for (at++; *at != '"'; at++) {
+		at += *at == '\\';
+	}
+	return at + 1;
+}
+
+/* Behind the value that begins here. */
+static const char *behind(const char *at)
+{
+	size_t depth = 0;
+
+	do {
+		depth += *at == '{' || *at == '[';
+		depth -= *at == '}' || *at == ']';
+		at = *at == '"' ? behind_string(at) : at + 1;
+	} while (depth > 0 || (*at != ',' && *at != '}' && *at != ']' && *at != '\0'));
+	return at;
+}
+
+const char *json_text_member(const char *object, const char *name, size_t *ret_length)
+{
+	size_t length = strlen(name);
+	const char *at = object + 1;
+
+	while (*at == '"') {
+		const char *key = at + 1, *value = behind_string(at) + 1, *end = behind(value);
+
+		if (strncmp(key, name, length) == 0 && key[length] == '"') {
+			*ret_length = (size_t)(end - value);
+			return value;
+		}
+		at = end + (*end == ',');
+	}
+	return NULL;
+}
+
 char *json_text_last(json_t *value)
 {
 	char *text = json_text(value);

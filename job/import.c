@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "job/fold.h"
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 
@@ -23,7 +24,7 @@ static const char *const sources[] = {"measured", "imported", "cache", NULL};
 enum { STATE_TOLD, SOURCE_IMPORTED = 1, SOURCE_CACHE = 2 };
 
 struct reader {
-	const struct job *job;
+	const struct spec *spec;
 	struct map ops;
 	struct spec_needs needs;
 	struct import *import;
@@ -88,18 +89,18 @@ static void read_trial(const struct reader *reader, const struct json_at *at)
 		import->skipped++;
 		return;
 	}
-	config = codec_config_read(reader->job->spec, &reader->ops, &config_at);
+	config = codec_config_read(reader->spec, &reader->ops, &config_at);
 	if (read_measurement(reader, at, &answer) == 0 && config != NULL) {
-		import->list[import->count++] = job_imported_data(reader->job, config, &answer);
+		import->list[import->count++] = job_imported_data(reader->spec, config, &answer);
 	}
 	answer_finish(&answer);
 	config_destroy(config);
 }
 
-int import_read(const struct job *job, json_t *body, struct import *ret, struct err *reterr)
+int import_read(const struct spec *spec, json_t *body, struct import *ret, struct err *reterr)
 {
 	static const char *const members[] = {"trials", NULL};
-	struct reader reader = {.job = job, .import = ret};
+	struct reader reader = {.spec = spec, .import = ret};
 	struct json_at at, trials;
 	size_t count;
 
@@ -112,12 +113,8 @@ int import_read(const struct job *job, json_t *body, struct import *ret, struct 
 		return -(int)reterr->code;
 	}
 	count = json_array_size(trials.value);
-	if (job->trial_count + (int64_t)count > 2 * (int64_t)LIMIT_TRIALS) {
-		return json_fault(&trials, "the job would have more than %d trials",
-				  2 * LIMIT_TRIALS);
-	}
-	codec_ops_init(&reader.ops, job->spec->space);
-	spec_needs_init(&reader.needs, job->spec);
+	codec_ops_init(&reader.ops, spec->space);
+	spec_needs_init(&reader.needs, spec);
 	ret->list = mem_new(count, sizeof(*ret->list));
 	for (size_t i = 0; i < count; i++) {
 		struct json_at trial = json_item(&trials, i);
@@ -152,27 +149,27 @@ static json_t *copied_measurement(const struct reader *reader, json_t *event)
 	struct err ignored;
 	struct json_at at = json_root(event, &ignored);
 	struct config *config =
-		codec_changes_read(reader->job->spec->space, json_object_get(event, "config"));
+		codec_changes_read(reader->spec->space, json_object_get(event, "config"));
 	struct answer answer;
 	json_t *data = NULL;
 
 	if (read_measurement(reader, &at, &answer) == 0 && config != NULL) {
-		data = job_imported_data(reader->job, config, &answer);
+		data = job_imported_data(reader->spec, config, &answer);
 	}
 	answer_finish(&answer);
 	config_destroy(config);
 	return data;
 }
 
-void import_copy(const struct job *job, json_t *history, struct import *ret)
+void import_copy(const struct spec *spec, json_t *history, struct import *ret)
 {
-	struct reader reader = {.job = job, .import = ret};
+	struct reader reader = {.spec = spec, .import = ret};
 	const char *score = question_kind_names[QUESTION_SCORE];
 	json_t *event;
 	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
-	spec_needs_init(&reader.needs, job->spec);
+	spec_needs_init(&reader.needs, spec);
 	ret->list = mem_new(json_array_size(history), sizeof(*ret->list));
 	json_array_foreach(history, i, event) {
 		const char *kind = json_string_value(json_object_get(event, "kind"));
@@ -197,12 +194,25 @@ void import_finish(struct import *import)
 	memset(import, 0, sizeof(*import));
 }
 
+int import_check(const struct job *job, const struct import *import, struct err *reterr)
+{
+	if (job->trial_count + (int64_t)import->count > 2 * (int64_t)LIMIT_TRIALS) {
+		return err_fault(reterr, "/trials", "the job would have more than %d trials",
+				 2 * LIMIT_TRIALS);
+	}
+	return 0;
+}
+
 void import_record(struct job *job, struct import *import)
 {
 	for (size_t i = 0; i < import->count; i++) {
 		/* Trial 0 is the baseline, also when it has not been asked for yet. */
 		int64_t number = job->trial_count > 0 ? job->trial_count : 1;
+		json_t *data = import->list[i];
 
-		job_record(job, LOGGED_TRIAL_IMPORTED, number, json_incref(import->list[i]));
+		if (job->strategy_ready && json_object_get(data, "accuracy") != NULL) {
+			job_judge(job, data);
+		}
+		job_record(job, LOGGED_TRIAL_IMPORTED, number, json_incref(data));
 	}
 }

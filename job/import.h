@@ -17,16 +17,18 @@ struct import {
 
 /*
  * Reads {"trials": [...]}, each with config and measurement, as the API prints trials. Nothing is
- * taken when anything is wrong: ERR_INVALID_FIELD with every fault. Finish `ret` either way.
+ * taken when anything is wrong: ERR_INVALID_FIELD with every fault. Finish `ret` either way. Any thread.
  */
-int import_read(const struct job *job, json_t *body, struct import *ret, struct err *reterr);
+int import_read(const struct spec *spec, json_t *body, struct import *ret, struct err *reterr);
 /*
  * What a stored job of the same space found out: `history` is an array of QUERY_ANSWERED's events,
  * that which asked updated by that which told. What lacks a metric that this job needs is skipped.
  */
-void import_copy(const struct job *job, json_t *history, struct import *ret);
+void import_copy(const struct spec *spec, json_t *history, struct import *ret);
 void import_finish(struct import *import);
-/* Records all of them. */
+/* Whether there is room for as many trials: a fault at /trials otherwise. */
+int import_check(const struct job *job, const struct import *import, struct err *reterr);
+/* Records all of them, judged when it is known what they are judged by. */
 void import_record(struct job *job, struct import *import);
 
 #endif

@@ -342,7 +342,7 @@ static json_t *scores_json(const struct job *job, const struct trial *trial,
 	return scores;
 }
 
-static json_t *measured_json(const struct job *job, const struct answer *answer)
+static json_t *measured_json(const struct spec *spec, const struct answer *answer)
 {
 	json_t *metrics = json_object();
 
@@ -351,8 +351,7 @@ static json_t *measured_json(const struct job *job, const struct answer *answer)
 					  json_real(answer->metrics[i].value));
 	}
 	return json_pack("{s:o, s:o}", "accuracy",
-			 accuracy_json(&job->spec->criterion, answer->accuracy), "metrics",
-			 metrics);
+			 accuracy_json(&spec->criterion, answer->accuracy), "metrics", metrics);
 }
 
 json_t *job_told_data(const struct job *job, const struct trial *trial, const struct answer *answer)
@@ -362,7 +361,7 @@ json_t *job_told_data(const struct job *job, const struct trial *trial, const st
 	if (trial->kind == QUESTION_SCORE) {
 		data = json_pack("{s:o}", "scores", scores_json(job, trial, answer));
 	} else {
-		data = measured_json(job, answer);
+		data = measured_json(job->spec, answer);
 		job_judge(job, data);
 	}
 	if (trial->kind == QUESTION_EVALUATE && trial->partial) {
@@ -401,14 +400,11 @@ int job_check_baseline(const struct job *job, const struct trial *baseline, stru
 	return rc;
 }
 
-json_t *job_imported_data(const struct job *job, const struct config *config,
+json_t *job_imported_data(const struct spec *spec, const struct config *config,
 			  const struct answer *answer)
 {
-	json_t *data = measured_json(job, answer);
+	json_t *data = measured_json(spec, answer);
 
-	if (job->strategy_ready) {
-		job_judge(job, data);
-	}
 	(void)json_object_update_new(data, json_pack("{s:s, s:s, s:s}", "kind", "evaluate", "stage",
 						     "import", "source", "imported"));
 	add_config(data, config);

@@ -237,7 +237,7 @@ json_t *job_asked_data(const struct job *job, const struct question *question, i
 json_t *job_told_data(const struct job *job, const struct trial *trial,
 		      const struct answer *answer);
 json_t *job_baseline_data(const struct job *job, const struct trial *baseline);
-json_t *job_imported_data(const struct job *job, const struct config *config,
+json_t *job_imported_data(const struct spec *spec, const struct config *config,
 			  const struct answer *answer);
 /* Records how the imported trials stand now that there is a baseline to compare them with. */
 void job_judge_imports(struct job *job);

@@ -87,6 +87,17 @@ static int by_dimension(const void *a, const void *b)
 	return (x->dimension > y->dimension) - (x->dimension < y->dimension);
 }
 
+/* The log has them in order; people may not. */
+static void sort(struct config_change *changes, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (changes[i - 1].dimension > changes[i].dimension) {
+			qsort(changes, count, sizeof(*changes), by_dimension);
+			return;
+		}
+	}
+}
+
 struct config *config_from_changes(const struct space *space, const struct config_change *changes,
 				   size_t count)
 {
@@ -94,7 +105,7 @@ struct config *config_from_changes(const struct space *space, const struct confi
 
 	if (count > 0) {
 		memcpy(config->changes, changes, count * sizeof(*changes));
-		qsort(config->changes, count, sizeof(*changes), by_dimension);
+		sort(config->changes, count);
 	}
 	for (size_t i = 0; i < count; i++) {
 		const struct config_change *c = &config->changes[i];

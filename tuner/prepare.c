@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "store/query.h"
 #include "job/spec/spec_adviser.h"
+#include "tuner/prepared.h"
 #include "tuner/wire.h"
 
 /*
@@ -20,7 +21,7 @@ struct preparation {
 	struct tuner *tuner;
 	struct prepared *prepared;
 	json_t *documents; /* of those that could be read by now; owned */
-	bool several, dry;
+	bool several, dry, newer_rules;
 	char only[LIMIT_OWNER_BYTES + 1]; /* whose things it may use; "": everybody's */
 	struct target
 		*targets; /* one for each that is named, as far as they could be read; owned */
@@ -30,26 +31,14 @@ struct preparation {
 	struct store_query_call *query;
 	struct endpoint_call *call;
 	struct loop_task task;
-	struct loop_job job; /* a pool thread makes the spec ... */
+	struct loop_job job;    /* a pool thread makes the spec, or reads another job's ... */
+	struct store_rows rows; /* ... from these */
 	bool away;
 	bool unwanted; /* ... which nobody waits for any more */
 	struct err err;
 	tuner_prepared_fn fn;
 	void *arg;
 };
-
-void prepared_destroy(struct prepared *prepared)
-{
-	if (prepared == NULL) {
-		return;
-	}
-	spec_destroy(prepared->spec);
-	json_decref(prepared->body);
-	json_decref(prepared->capability);
-	json_decref(prepared->target);
-	json_decref(prepared->history);
-	free(prepared);
-}
 
 void tuner_prepare_cancel(struct preparation *p)
 {
@@ -68,6 +57,7 @@ void tuner_prepare_cancel(struct preparation *p)
 	}
 	io_cancel(p->tuner->io, &p->task);
 	spec_targets_destroy(p->targets, p->target_count);
+	store_rows_free(&p->rows);
 	json_decref(p->documents);
 	prepared_destroy(p->prepared);
 	free(p);
@@ -97,29 +87,59 @@ static struct store_value only_value(const struct preparation *p)
 	return (struct store_value){.text = all ? NULL : p->only, .is_null = all};
 }
 
-static void on_history(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+/* `next` goes on with what a pool thread made of the rows. */
+static void read_apart(struct preparation *p, int rc, const struct store_rows *rows,
+		       const struct err *err, loop_fn work, loop_fn next)
+{
+	p->query = NULL;
+	if (rc != 0) {
+		(void)err_set(&p->err, err->code, "%s", err->message);
+		finish_later(p);
+		return;
+	}
+	p->away = true;
+	store_rows_free(&p->rows);
+	store_rows_take(rows, &p->rows);
+	io_work(p->tuner->io, &p->job, work, next, p);
+}
+
+/* False when the preparation is gone. */
+static bool is_back(struct preparation *p)
+{
+	p->away = false;
+	if (p->unwanted) {
+		tuner_prepare_cancel(p);
+		return false;
+	}
+	return true;
+}
+
+static void work_history(void *arg)
 {
 	struct preparation *p = arg;
 
-	p->query = NULL;
-	p->prepared->history = json_array();
-	if (rc != 0) {
-		(void)err_set(&p->err, err->code, "%s", err->message);
-	}
-	for (size_t i = 0; rc == 0 && i < rows->count; i++) {
-		char *const *cells = &rows->cells[i * rows->columns];
-		json_t *event = json_loads(cells[1], 0, NULL),
-		       *told = json_loads(cells[2], 0, NULL);
-
-		(void)json_object_update(event, told);
-		json_decref(told);
-		(void)json_array_append_new(p->prepared->history, event);
-	}
-	finish_later(p);
+	prepared_remember(p->prepared, &p->rows);
+	prepared_write(p->prepared);
 }
 
-static void check_source(struct preparation *p, const struct store_rows *rows)
+static void after_history(void *arg)
 {
+	struct preparation *p = arg;
+
+	if (is_back(p)) {
+		finish_later(p);
+	}
+}
+
+static void on_history(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+{
+	read_apart(arg, rc, rows, err, work_history, after_history);
+}
+
+static void work_source(void *arg)
+{
+	struct preparation *p = arg;
+	const struct store_rows *rows = &p->rows;
 	struct err why;
 	struct spec *source =
 		rows->count > 0
@@ -146,22 +166,24 @@ static void check_source(struct preparation *p, const struct store_rows *rows)
 	spec_destroy(source);
 }
 
-static void on_source(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+static void after_source(void *arg)
 {
 	struct preparation *p = arg;
 	struct store_value id = {.text = p->prepared->spec->warm_start};
 
-	p->query = NULL;
-	if (rc != 0) {
-		(void)err_set(&p->err, err->code, "%s", err->message);
-	} else {
-		check_source(p, rows);
+	if (!is_back(p)) {
+		return;
 	}
 	if (p->err.code != ERR_OK) {
 		finish_later(p);
 		return;
 	}
 	p->query = p->tuner->io->query(p->tuner->io->world, QUERY_ANSWERED, &id, 1, on_history, p);
+}
+
+static void on_source(void *arg, int rc, const struct store_rows *rows, const struct err *err)
+{
+	read_apart(arg, rc, rows, err, work_source, after_source);
 }
 
 static void work_spec(void *arg)
@@ -171,25 +193,34 @@ static void work_spec(void *arg)
 
 	prepared->spec =
 		spec_draft(prepared->body, prepared->capability, prepared->target, &p->err);
+	if (p->err.code != ERR_OK) {
+		return;
+	}
+	if (p->newer_rules) {
+		space_note(prepared->spec->space, "/rules",
+			   "the job was cloned from one under older rules and follows the newest: "
+			   "its space, defaults and judgements may differ");
+	}
+	if (!p->dry && prepared->spec->warm_start == NULL) {
+		prepared_write(prepared);
+	}
 }
 
 static void after_spec(void *arg)
 {
 	struct preparation *p = arg;
-	struct prepared *prepared = p->prepared;
 	struct store_value values[] = {{0}, only_value(p)};
+	struct spec *spec = p->prepared->spec;
 
-	p->away = false;
-	if (p->unwanted) {
-		tuner_prepare_cancel(p);
+	if (!is_back(p)) {
 		return;
 	}
-	(void)spec_adviser_check(prepared->spec, p->tuner->options.guard, &p->err);
-	if (prepared->spec->warm_start == NULL) {
+	(void)spec_adviser_check(spec, p->tuner->options.guard, &p->err);
+	if (spec->warm_start == NULL) {
 		finish_later(p);
 		return;
 	}
-	values[0].text = prepared->spec->warm_start;
+	values[0].text = spec->warm_start;
 	p->query = p->tuner->io->query(p->tuner->io->world, QUERY_JOB, values, 2, on_source, p);
 }
 
@@ -293,34 +324,6 @@ static void with_targets(struct preparation *p)
 	make_spec(p);
 }
 
-/* What a job needs of a registered evaluator. New reference. */
-static json_t *registered_document(const struct store_rows *rows)
-{
-	static const char *const kept[] = {
-		"id", "name",   "url", "timeout_s", "connect_timeout_s", "max_concurrency",
-		"ca", "headers"};
-	json_t *document = json_loads(rows->cells[0], 0, NULL);
-	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
-	json_t *target = json_object();
-
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		json_t *value = json_object_get(document, kept[i]);
-
-		if (value != NULL && !json_is_null(value)) {
-			(void)json_object_set(target, kept[i], value);
-		}
-	}
-	if (spec_secret_is_named(document)) {
-		(void)json_object_set(target, "secret", json_object_get(document, "secret"));
-	}
-	if (secrets != NULL) {
-		(void)json_object_update(target, secrets);
-	}
-	json_decref(document);
-	json_decref(secrets);
-	return target;
-}
-
 static bool is_shared(const struct store_rows *rows)
 {
 	json_t *document = json_loads(rows->cells[0], 0, NULL);
@@ -366,7 +369,7 @@ static void on_evaluator(void *arg, int rc, const struct store_rows *rows, const
 	} else if (takes_shared_alone(p) && !is_shared(rows)) {
 		(void)json_fault(&id, "only evaluators that an admin shares are allowed here");
 	} else {
-		json_t *document = registered_document(rows);
+		json_t *document = prepared_registered(rows);
 
 		at.value = document;
 		add_target(p, &at, p->next - 1);
@@ -463,6 +466,7 @@ struct preparation *tuner_prepare(struct tuner *tuner, const struct prepare_requ
 
 	p->tuner = tuner;
 	p->dry = request->dry;
+	p->newer_rules = request->newer_rules;
 	(void)snprintf(p->only, sizeof(p->only), "%s", request->only != NULL ? request->only : "");
 	p->fn = fn;
 	p->arg = arg;

@@ -2,7 +2,6 @@
 #include "tuner/sensitivity.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,6 +202,25 @@ static void read_alone(struct sensitivity *s, const struct answered *alone)
 				  change(latency(alone->event), latency(base->event)));
 }
 
+/* An event with its config, which may be most of it, apart: as a text of its own, or NULL. */
+static json_t *read_event(const char *text, char **ret_config)
+{
+	size_t length = 0, before;
+	const char *config = json_text_member(text, "config", &length);
+	char *rest;
+	json_t *event;
+
+	*ret_config = config != NULL ? mem_dup_n(config, length) : NULL;
+	if (config == NULL) {
+		return json_loads(text, 0, NULL);
+	}
+	before = (size_t)(config - text);
+	rest = mem_printf("%.*snull%s", (int)before, text, config + length);
+	event = json_loads(rest, 0, NULL);
+	free(rest);
+	return event;
+}
+
 static void read_all(struct sensitivity *s, const struct store_rows *rows)
 {
 	s->trials = mem_new(rows->count, sizeof(*s->trials));
@@ -211,13 +229,14 @@ static void read_all(struct sensitivity *s, const struct store_rows *rows)
 		char *const *cells = &rows->cells[i * rows->columns];
 		struct answered *trial = &s->trials[i];
 		json_t *told = json_loads(cells[2], 0, NULL);
+		char *config;
 
 		trial->number = strtoll(cells[0], NULL, 10);
-		trial->event = json_loads(cells[1], 0, NULL);
+		trial->event = read_event(cells[1], &config);
 		(void)json_object_update(trial->event, told);
 		json_decref(told);
-		trial->config =
-			codec_changes_read(s->space, json_object_get(trial->event, "config"));
+		trial->config = config != NULL ? codec_changes_parse(s->space, config) : NULL;
+		free(config);
 	}
 }
 
@@ -324,20 +343,13 @@ void sensitivity_learn(struct sensitivity *s)
 }
 
 /* What is believed has no more digits than it deserves. */
-static void add_number(struct buf *text, double value)
-{
-	char number[32];
-
-	buf_add(text, number, (size_t)snprintf(number, sizeof(number), "%.6g", value));
-}
-
 static void add_belief(struct buf *text, const char *name, const struct belief *belief, double unit)
 {
 	buf_text(text, name);
 	buf_text(text, ":{\"mean\":");
-	add_number(text, belief->mean * unit);
+	buf_short_number(text, belief->mean * unit);
 	buf_text(text, ",\"spread\":");
-	add_number(text, belief->spread * unit);
+	buf_short_number(text, belief->spread * unit);
 	buf_text(text, "}");
 }
 
@@ -404,7 +416,7 @@ static void add_options(const struct sensitivity *s, size_t op, struct settings 
 		if (isnan(score)) {
 			buf_text(text, "null");
 		} else {
-			add_number(text, score);
+			buf_short_number(text, score);
 		}
 		add_belief(text, ",\"loss\"", &p->losses[o], 1);
 		if (p->latencies != NULL) {
@@ -465,7 +477,7 @@ char *sensitivity_text(const struct sensitivity *s)
 	buf_text(&text, "],\"model\":");
 	if (s->posterior != NULL) {
 		buf_printf(&text, "{\"trials\":%zu,\"loss_noise\":", s->finding_count);
-		add_number(&text, s->posterior->loss_noise);
+		buf_short_number(&text, s->posterior->loss_noise);
 		buf_text(&text, "},\"next\":null}");
 	} else {
 		buf_text(&text, "null,\"next\":null}");

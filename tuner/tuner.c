@@ -169,22 +169,16 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	struct submission *s = mem_new(1, sizeof(*s));
 	struct log_event *events;
 	struct import history;
-	json_t *head = spec_head(prepared->spec, prepared->body, prepared->target);
-	json_t *body = spec_redacted(prepared->spec, prepared->body);
-	json_t *target = spec_secrets_kept(prepared->spec, prepared->body, prepared->target);
-	char *texts[] = {NULL, json_text(prepared->capability), json_text(head), json_text(target),
-			 spec_matched(prepared->spec)};
 	struct store_job job = {
 		.id = id,
-		.capability = texts[1],
-		.head = texts[2],
-		.evaluator = texts[3],
-		.matched = texts[4],
+		.spec = prepared->spec_text,
+		.capability = prepared->capability_text,
+		.head = prepared->head_text,
+		.evaluator = prepared->evaluator_text,
+		.matched = prepared->matched_text,
 		.owner = s->owner,
 	};
 
-	(void)json_object_set_new(body, "rules", json_integer(prepared->spec->rules));
-	job.spec = texts[0] = json_text(body);
 	(void)snprintf(s->owner, sizeof(s->owner), "%s", prepared->owner);
 	s->bytes = (int64_t)(strlen(job.spec) + strlen(job.capability));
 	quota_open(&tuner->quota, s->owner, s->bytes);
@@ -194,17 +188,11 @@ void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct s
 	s->job = job_create(id, prepared->spec, &tuner->io->clock);
 	prepared->spec = NULL;
 	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, job_submitted_data(s->job));
-	import_copy(s->job, prepared->history, &history);
+	import_copy(s->job->spec, prepared->history, &history);
 	import_record(s->job, &history);
 	import_finish(&history);
 	events = run_events(s->job);
 	tuner->io->insert(tuner->io->world, &job, events, s->job->row_count, key, on_inserted, s);
 	run_events_free(s->job, events);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		free(texts[i]);
-	}
-	json_decref(head);
-	json_decref(body);
-	json_decref(target);
 	prepared_destroy(prepared);
 }

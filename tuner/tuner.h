@@ -61,6 +61,8 @@ struct prepared {
 	json_t *capability; /* as used */
 	json_t *target;     /* the evaluator's document, with its secret */
 	json_t *history;    /* of the job to start warm from, or NULL: see import_copy() */
+	/* What is stored of it, once prepared_write() has been there: as struct store_job has them; owned. */
+	char *spec_text, *capability_text, *head_text, *evaluator_text, *matched_text;
 	char owner[LIMIT_OWNER_BYTES + 1];
 };
 
@@ -70,6 +72,7 @@ struct prepare_request {
 	const char *owner; /* of the job */
 	const char *only;  /* whose evaluators and jobs it may use; NULL: everybody's */
 	bool dry; /* not to be submitted: needs no evaluator when the body has a capability */
+	bool newer_rules; /* than those of the job that it was cloned from: that is said */
 };
 
 typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const struct err *err);
@@ -84,9 +87,11 @@ struct preparation;
 struct preparation *tuner_prepare(struct tuner *tuner, const struct prepare_request *request,
 				  tuner_prepared_fn fn, void *arg);
 void tuner_prepare_cancel(struct preparation *preparation);
+/* On any thread: with thousands of operators it takes a while. */
+void prepared_write(struct prepared *prepared);
 void prepared_destroy(struct prepared *prepared);
 
-/* Takes over `prepared`. The job gets the id `id` (of id_make()); done comes when it is on disk. A
+/* Takes over `prepared`, which is written. The job gets the id `id` (of id_make()); done comes when it is on disk. A
  * key without body keeps the job's document as the answer. */
 void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
 		  const char *id, tuner_done_fn done, void *arg);
@@ -125,8 +130,8 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 
 /*
  * Measurements made elsewhere, {"trials": [...]}, become trials of an open job, all or none. Faults
- * come through the callback's err. *ret_receipt, a new reference, says what was taken; NULL when
- * nothing was. It is also the answer that is kept for the key.
+ * come through the callback's err. By then *ret_receipt, a new reference, says what was taken; NULL when
+ * nothing was. It is also the answer that is kept for the key, which lives until then.
  */
 void tuner_import(struct tuner *tuner, const char *job, json_t *body, const struct store_key *key,
 		  json_t **ret_receipt, tuner_done_fn done, void *arg);

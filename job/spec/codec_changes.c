@@ -49,16 +49,17 @@ struct config *codec_changes_read(const struct space *space, const json_t *chang
 /* The number at *text, which is moved behind it and the character that has to follow; false when it is none. */
 static bool parse_number(const char **text, unsigned long most, char end, unsigned long *ret)
 {
-	char *after;
+	const char *at = *text;
+	unsigned long number = 0;
 
-	if (**text < '0' || **text > '9') {
+	while (*at >= '0' && *at <= '9' && number <= most) {
+		number = number * 10 + (unsigned long)(*at++ - '0');
+	}
+	*ret = number;
+	if (at == *text || number > most || *at != end) {
 		return false;
 	}
-	*ret = strtoul(*text, &after, 10);
-	if (*ret > most || *after != end) {
-		return false;
-	}
-	*text = after + 1;
+	*text = at + 1;
 	return true;
 }
 

@@ -363,10 +363,22 @@ void spec_space_digest(const struct spec *spec, char *ret_hex65)
 {
 	struct buf text;
 
+	if (spec->digest[0] != '\0') {
+		memcpy(ret_hex65, spec->digest, sizeof(spec->digest));
+		return;
+	}
 	buf_init(&text, SIZE_MAX);
 	space_text(spec->space, &text);
 	hash_sha256_hex(text.bytes, text.length, ret_hex65);
 	buf_finish(&text);
+}
+
+void spec_keep_digest(struct spec *spec)
+{
+	char digest[HASH_SHA256_HEX_SIZE];
+
+	spec_space_digest(spec, digest);
+	memcpy(spec->digest, digest, sizeof(digest));
 }
 
 int spec_check_space(const struct spec *spec, const char *digest, struct err *reterr)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "backends/answer.h"
+#include "backends/hash.h"
 #include "base/json.h"
 #include "strategies/interface/strategy.h"
 #include "job/spec/spec_target.h"
@@ -40,6 +41,7 @@ struct spec {
 	json_t *evaluator_args; /* nobody here interprets them; owned object */
 	json_t *recipes;        /* owned; as every config has them but for what it tunes */
 	struct space *space;    /* owned */
+	char digest[HASH_SHA256_HEX_SIZE]; /* of the space, or "": see spec_keep_digest() */
 	struct criterion criterion;
 	struct objective objective;
 	const struct strategy_ops *strategy; /* NULL: a stored job's, whose plug-in is gone */
@@ -96,6 +98,8 @@ struct spec *spec_ref(struct spec *spec);
 void spec_destroy(struct spec *spec);
 /* The SHA-256 of the space's text, which job_submitted holds. */
 void spec_space_digest(const struct spec *spec, char *ret_hex65);
+/* Computes it once, before the spec is shared and as long as its space does not change. */
+void spec_keep_digest(struct spec *spec);
 /* ERR_DIVERGED when the space is not the one that configs of the log are indices into. `digest` as
  * above; NULL, as of jobs from before there was one, fits all. */
 int spec_check_space(const struct spec *spec, const char *digest, struct err *reterr);

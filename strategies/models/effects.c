@@ -146,9 +146,19 @@ static void describe(struct effects *effects, const struct kind *kind, size_t op
 	}
 }
 
+/* Operators of one kind have the same options. */
+static void copy_options(struct effects *effects, uint32_t from, uint32_t to, size_t count)
+{
+	memcpy(&effects->classes[to], &effects->classes[from], count * sizeof(*effects->classes));
+	memcpy(&effects->tags[to], &effects->tags[from], count * sizeof(*effects->tags));
+	memcpy(&effects->factors[to], &effects->factors[from], count * sizeof(*effects->factors));
+	memcpy(&effects->paces[to], &effects->paces[from], count * sizeof(*effects->paces));
+}
+
 static void list_options(struct effects *effects)
 {
 	const struct space *space = effects->space;
+	uint32_t *described; /* of each kind, where the first operator's options are, from 1 on */
 
 	effects->first = mem_new(space->op_count + 1, sizeof(*effects->first));
 	for (size_t i = 0; i < space->op_count; i++) {
@@ -161,11 +171,21 @@ static void list_options(struct effects *effects)
 	effects->paces = mem_new(effects->option_count, sizeof(*effects->paces));
 	effects->losses = mem_new(effects->option_count, sizeof(*effects->losses));
 	effects->latencies = mem_new(effects->option_count, sizeof(*effects->latencies));
+	described = mem_new(space->kind_count, sizeof(*described));
 	for (size_t i = 0; i < space->op_count; i++) {
-		for (size_t k = 0; k < space_kind(space, i)->count; k++) {
-			describe(effects, space_kind(space, i), k, effects->first[i] + (uint32_t)k);
+		const struct kind *kind = space_kind(space, i);
+		uint32_t *known = &described[space->ops[i].kind];
+
+		if (*known != 0) {
+			copy_options(effects, *known - 1, effects->first[i], kind->count);
+			continue;
 		}
+		for (size_t k = 0; k < kind->count; k++) {
+			describe(effects, kind, k, effects->first[i] + (uint32_t)k);
+		}
+		*known = effects->first[i] + 1;
 	}
+	free(described);
 }
 
 static struct choice choice_at(const struct effects *effects, size_t op, uint32_t option)
@@ -199,9 +219,12 @@ static void time_options(struct effects *effects)
 		all += sum - mean * (double)known;
 		effects->shares[i] = (latency >= 0 ? latency : mean) / all;
 		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
-			struct choice choice = choice_at(effects, i, o - effects->first[i]);
+			latency = NAN;
+			if (effects->timed) {
+				struct choice choice = choice_at(effects, i, o - effects->first[i]);
 
-			latency = known_cost(effects, i, &choice);
+				latency = known_cost(effects, i, &choice);
+			}
 			effects->latencies[o] = latency >= 0 ? latency / all : effects->shares[i];
 		}
 	}
@@ -279,9 +302,10 @@ static double take_known(struct effects *effects, size_t op)
 static void guess_scores(struct effects *effects)
 {
 	size_t last = effects->op_count - 1;
+	bool any = space_knows(effects->space, FACT_SCORE);
 
 	for (size_t i = 0; i < effects->op_count; i++) {
-		double score = take_known(effects, i);
+		double score = any ? take_known(effects, i) : NAN;
 
 		effects->scored = effects->scored || !isnan(score);
 		effects->scores[i] = !isnan(score) ? score : (i == 0 || i == last ? end_score : 1);

@@ -7,6 +7,10 @@
 
 #include "base/mem.h"
 #include "strategies/models/linalg.h"
+#include "strategies/models/memo.h"
+
+/* Deviations from so few measurements are the same for many operators. */
+enum { MEMO_ROWS = 16 };
 
 static const double jitter = 1e-9;
 
@@ -158,11 +162,17 @@ static void spread(const struct linear *linear, const double *alpha, double *wei
 	}
 }
 
+/* And the residuals, which depend on what the kernels depend on, and on what is believed. */
 static void make_kernels(struct linear *linear)
 {
 	size_t n = linear->row_count;
 	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
 
+	free(linear->residuals);
+	linear->residuals = mem_new(n, sizeof(*linear->residuals));
+	for (size_t r = 0; r < n; r++) {
+		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
+	}
 	linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
 	for (size_t r = 0; r < n; r++) {
 		const struct linear_row *row = &linear->rows[r];
@@ -209,13 +219,8 @@ void linear_try(struct linear *linear)
 
 	free(linear->factor);
 	free(linear->alpha);
-	free(linear->residuals);
 	linear->factor = mem_new(n * n, sizeof(*linear->factor));
 	linear->alpha = mem_new(n, sizeof(*linear->alpha));
-	linear->residuals = mem_new(n, sizeof(*linear->residuals));
-	for (size_t r = 0; r < n; r++) {
-		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
-	}
 	do {
 		for (size_t r = 0; r < n; r++) {
 			for (size_t k = 0; k <= r; k++) {
@@ -282,6 +287,30 @@ static double prior_variance(const struct linear *linear, const struct linear_ro
 	return sum;
 }
 
+/* Of a sum from its variance before and its covariances with the measurements, which are used up. */
+static double deviation_of(const struct linear *linear, double variance, double *cross)
+{
+	size_t n = linear->row_count;
+
+	linalg_forward(linear->factor, n, n, cross);
+	return sqrt(fmax(variance - linalg_dot(cross, cross, n), jitter));
+}
+
+/* The same; many sums have the same covariances. `cross` has one more place, for the variance. */
+static double known_deviation(const struct linear *linear, double variance, double *cross,
+			      struct memo *memo)
+{
+	double *answer;
+	bool known;
+
+	cross[linear->row_count] = variance;
+	answer = memo_answer(memo, cross, &known);
+	if (!known) {
+		*answer = deviation_of(linear, variance, cross);
+	}
+	return *answer;
+}
+
 /* Each measurement is spread out once for a whole block of sums. */
 void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
 		       double *ret)
@@ -290,26 +319,32 @@ void linear_deviations(const struct linear *linear, const struct linear_row *row
 	size_t n = linear->row_count;
 	size_t block = n * LEAST_BLOCK < BLOCK_CELLS ? BLOCK_CELLS / (n + 1) : LEAST_BLOCK;
 	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
-	double *cross = mem_new((block < count ? block : count) * n, sizeof(*cross));
+	size_t width = n + 1;
+	double *cross = mem_new((block < count ? block : count) * width, sizeof(*cross));
+	bool few = n <= MEMO_ROWS;
+	struct memo memo;
 
+	memo_init(&memo, few ? count : 0, few ? n + 1 : 0, 1);
 	for (size_t start = 0; start < count; start += block) {
 		size_t size = count - start < block ? count - start : block;
 
 		for (size_t r = 0; r < n; r++) {
 			scatter(linear, &linear->rows[r], scratch);
 			for (size_t i = 0; i < size; i++) {
-				cross[i * n + r] = gather(&rows[start + i], scratch);
+				cross[i * width + r] = gather(&rows[start + i], scratch);
 			}
 			clear(&linear->rows[r], scratch);
 		}
 		for (size_t i = 0; i < size; i++) {
 			double variance = prior_variance(linear, &rows[start + i]);
 
-			linalg_forward(linear->factor, n, n, &cross[i * n]);
-			variance -= linalg_dot(&cross[i * n], &cross[i * n], n);
-			ret[start + i] = sqrt(fmax(variance, jitter));
+			double *own = &cross[i * width];
+
+			ret[start + i] = few ? known_deviation(linear, variance, own, &memo)
+					     : deviation_of(linear, variance, own);
 		}
 	}
+	memo_finish(&memo);
 	free(scratch);
 	free(cross);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "strategies/models/memo.h"
 
 enum { PARTS = 25, ROUNDS = 8 };
 
@@ -22,6 +23,7 @@ static const double negligible = 1e-9;
 /* A distribution of weights as a sum of normal ones. */
 struct mixture {
 	double shares[PARTS], means[PARTS], variances[PARTS];
+	double logs[PARTS]; /* of the shares */
 };
 
 struct moments {
@@ -37,6 +39,7 @@ static void make_lognormal(double variance, struct mixture *ret)
 		double z = k * step - reach;
 
 		ret->shares[k] = exp(-0.5 * z * z);
+		ret->logs[k] = log(ret->shares[k]);
 		ret->means[k] = exp(sigma * z);
 		shares += ret->shares[k];
 		sum += ret->shares[k] * ret->means[k];
@@ -63,8 +66,7 @@ static struct moments multiply(const struct mixture *mixture, double mean, doubl
 		double variance = mixture->variances[k], away = mean - mixture->means[k];
 		double wider = 1 + variance * precision;
 
-		logs[k] = log(mixture->shares[k]) -
-			  0.5 * (away * away * precision / wider + log(wider));
+		logs[k] = mixture->logs[k] - 0.5 * (away * away * precision / wider + log(wider));
 		variances[k] = variance / wider;
 		means[k] = (mixture->means[k] + variance * precision * mean) / wider;
 		best = fmax(best, logs[k]);
@@ -80,47 +82,73 @@ static struct moments multiply(const struct mixture *mixture, double mean, doubl
 	return (struct moments){first, fmax(second / sum - first * first, 1e-8)};
 }
 
+/* What a step starts from: a weight, what is believed of it so far, and what measurements make of that. */
+enum from { GROUP, FACTOR, MEAN, WEIGHT, DEVIATION, FROM };
+enum to { NEW_MEAN, NEW_FACTOR, TO };
+
 /* One step of one weight, from its posterior; both priors as precision and precision times mean. */
-static void approach(struct linear *model, uint32_t feature, const struct mixture *mixture,
-		     double deviation)
+static void approach(const struct mixture *mixture, const double *from, double *to)
 {
-	double group = model->variances[model->groups[feature]];
-	double prior = 1 / (group * model->factors[feature]);
-	double prior_shift = prior * model->means[feature];
-	double posterior = 1 / (deviation * deviation);
+	double prior = 1 / (from[GROUP] * from[FACTOR]);
+	double prior_shift = prior * from[MEAN];
+	double posterior = 1 / (from[DEVIATION] * from[DEVIATION]);
 	/* What was measured says by itself. */
 	double precise = posterior - prior > negligible ? posterior - prior : 0;
-	double mean =
-		precise > 0 ? (posterior * model->weights[feature] - prior_shift) / precise : 0;
+	double mean = precise > 0 ? (posterior * from[WEIGHT] - prior_shift) / precise : 0;
 	struct moments asked = multiply(mixture, mean, precise);
 	double precision = fmax(1 / asked.variance - precise, least_precision);
 	double shift = (precise + precision) * asked.mean - precise * mean;
 
 	precision = prior + stride * (precision - prior);
 	shift = prior_shift + stride * (shift - prior_shift);
-	linear_believe(model, feature, shift / precision, 1 / (precision * group));
+	to[NEW_MEAN] = shift / precision;
+	to[NEW_FACTOR] = 1 / (precision * from[GROUP]);
+}
+
+static void step(struct linear *model, uint32_t feature, const struct mixture *mixture,
+		 double deviation, struct memo *memo)
+{
+	const double from[FROM] = {
+		[GROUP] = model->variances[model->groups[feature]],
+		[FACTOR] = model->factors[feature],
+		[MEAN] = model->means[feature],
+		[WEIGHT] = model->weights[feature],
+		[DEVIATION] = deviation,
+	};
+	bool known;
+	double *to = memo_answer(memo, from, &known);
+
+	if (!known) {
+		approach(mixture, from, to);
+	}
+	linear_believe(model, feature, to[NEW_MEAN], to[NEW_FACTOR]);
 }
 
 void lognormal_believe(struct linear *model, uint32_t first, size_t count, double variance)
 {
 	struct linear_row *rows = mem_new(count, sizeof(*rows));
+	uint32_t *features = mem_new(count, sizeof(*features));
+	double one = 1;
 	double *deviations = mem_new(count, sizeof(*deviations));
 	struct mixture mixture;
+	struct memo memo;
 
+	memo_init(&memo, count, FROM, TO);
 	make_lognormal(variance, &mixture);
 	for (size_t i = 0; i < count; i++) {
-		linear_row_add(&rows[i], first + (uint32_t)i, 1);
+		features[i] = first + (uint32_t)i;
+		rows[i] = (struct linear_row){
+			.features = &features[i], .values = &one, .count = 1, .capacity = 1};
 	}
 	for (int round = 0; round < ROUNDS; round++) {
 		linear_fit(model);
 		linear_deviations(model, rows, count, deviations);
 		for (size_t i = 0; i < count; i++) {
-			approach(model, first + (uint32_t)i, &mixture, deviations[i]);
+			step(model, first + (uint32_t)i, &mixture, deviations[i], &memo);
 		}
 	}
-	for (size_t i = 0; i < count; i++) {
-		linear_row_finish(&rows[i]);
-	}
+	memo_finish(&memo);
+	free(features);
 	free(rows);
 	free(deviations);
 }

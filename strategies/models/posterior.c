@@ -38,24 +38,38 @@ static void take_scores(struct effects *effects, const double *scores, const dou
 	free(list);
 }
 
+/* The options are asked about in blocks, whose rows are used again. */
+enum { BLOCK = 8192 };
+
 /* The beliefs about all options one by one, from a model that is fitted. */
 static struct belief *ask_model(const struct effects *effects, const struct linear *model,
 				option_fn *option)
 {
 	struct belief *beliefs = mem_new(effects->option_count, sizeof(*beliefs));
-	struct linear_row *rows = mem_new(effects->option_count, sizeof(*rows));
-	double *spreads = mem_new(effects->option_count, sizeof(*spreads));
+	struct linear_row *rows = mem_new(BLOCK, sizeof(*rows));
+	double *spreads = mem_new(BLOCK, sizeof(*spreads));
+	size_t op = 0, size;
 
-	for (size_t i = 0; i < effects->op_count; i++) {
-		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
-			beliefs[o].mean = option(effects, i, o - effects->first[i], &rows[o]) +
-					  linear_mean(model, &rows[o]);
+	for (size_t start = 0; start < effects->option_count; start += size) {
+		size = effects->option_count - start < BLOCK ? effects->option_count - start
+							     : BLOCK;
+		for (size_t i = 0; i < size; i++) {
+			uint32_t o = (uint32_t)(start + i);
+
+			while (o >= effects->first[op + 1]) {
+				op++;
+			}
+			rows[i].count = 0;
+			beliefs[o].mean = option(effects, op, o - effects->first[op], &rows[i]) +
+					  linear_mean(model, &rows[i]);
+		}
+		linear_deviations(model, rows, size, spreads);
+		for (size_t i = 0; i < size; i++) {
+			beliefs[start + i].spread = rows[i].count > 0 ? spreads[i] : 0;
 		}
 	}
-	linear_deviations(model, rows, effects->option_count, spreads);
-	for (size_t o = 0; o < effects->option_count; o++) {
-		beliefs[o].spread = rows[o].count > 0 ? spreads[o] : 0;
-		linear_row_finish(&rows[o]);
+	for (size_t i = 0; i < BLOCK; i++) {
+		linear_row_finish(&rows[i]);
 	}
 	free(rows);
 	free(spreads);

@@ -2,6 +2,7 @@
  * The small parts of base: errors, buffers, rings, maps, numbers, time, ids, logs, secrets.
  */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,30 @@ Test(buf, json_strings_are_escaped_and_repaired)
 		buf_init(&buf, 1000);
 		buf_json_string(&buf, cases[i].text, strlen(cases[i].text));
 		cr_assert_str_eq(buf.bytes, cases[i].expected);
+		buf_finish(&buf);
+	}
+}
+
+/* What printf makes of it is what is expected, in every range and next to where digits change. */
+Test(buf, short_numbers_are_those_of_printf)
+{
+	static const double some[] = {0,      -0.0,         1,      -1,       0.1,     1e5,
+				      999999, 999999.5,     1e6,    123456.5, 1234565, 9.999995,
+				      0.0001, 9.9999949e-5, 1e-20,  1e-300,   1e300,   1e20,
+				      2.5e-7, INFINITY,     100000, 1048576,  5e-324};
+	struct rng rng = rng_make(11, RNG_SEARCH, 0);
+
+	for (size_t i = 0; i < 20000; i++) {
+		double value = i < sizeof(some) / sizeof(some[0])
+				       ? some[i]
+				       : (rng_unit(&rng) - 0.5) * pow(10, 60 * rng_unit(&rng) - 30);
+		char expected[40];
+		struct buf buf;
+
+		(void)snprintf(expected, sizeof(expected), "%.6g", value);
+		buf_init(&buf, 100);
+		buf_short_number(&buf, value);
+		cr_assert_str_eq(buf.bytes, expected);
 		buf_finish(&buf);
 	}
 }

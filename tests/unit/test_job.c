@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/fold.h"
 #include "job/job.h"
 #include "set_clock.h"
 
@@ -363,6 +364,17 @@ Test(job, a_contradicted_winner_is_rejected_and_the_search_goes_on)
 	finish(&f);
 }
 
+static void record_imported(struct fixture *f, int64_t number, const struct config *config,
+			    const struct answer *answer)
+{
+	json_t *data = job_imported_data(f->job->spec, config, answer);
+
+	if (f->job->strategy_ready) {
+		job_judge(f->job, data);
+	}
+	record(f, LOGGED_TRIAL_IMPORTED, number, data);
+}
+
 /* Imports `latency` as measured elsewhere for the config with one changed operator. */
 static void import(struct fixture *f, uint32_t op, double accuracy, double latency)
 {
@@ -372,7 +384,7 @@ static void import(struct fixture *f, uint32_t op, double accuracy, double laten
 	int64_t number = f->job->trial_count > 0 ? f->job->trial_count : 1;
 
 	answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", latency};
-	record(f, LOGGED_TRIAL_IMPORTED, number, job_imported_data(f->job, config, &answer));
+	record_imported(f, number, config, &answer);
 	config_destroy(config);
 }
 
@@ -448,7 +460,7 @@ Test(job, an_import_answers_for_a_config_that_failed_here)
 		struct answer answer = {.accuracy_count = 1, .accuracy = {0.9}, .metric_count = 1};
 
 		answer.metrics[0] = (struct answer_metric){(char *)"latency_ms", 5};
-		record(&f, LOGGED_TRIAL_IMPORTED, 2, job_imported_data(f.job, failed, &answer));
+		record_imported(&f, 2, failed, &answer);
 	}
 	cr_assert_eq(job_find_twin(f.job, &question), f.job->trials[2]);
 	finish(&f);

@@ -71,6 +71,31 @@ Test(json, text_reads_back_to_the_same_number)
 	json_decref(value);
 }
 
+Test(json, a_member_is_found_in_a_text)
+{
+	static const struct {
+		const char *object, *expected;
+	} cases[] = {
+		{"{\"config\":[[1,2],[3,4]],\"a\":1}", "[[1,2],[3,4]]"},
+		{"{\"a\":{\"config\":1},\"b\":\"\\\"config\\\":2\",\"config\":null}", "null"},
+		{"{\"a\":\"}]\",\"config\":\"x\\\\\"}", "\"x\\\\\""},
+		{"{\"configs\":1,\"confi\":2}", NULL},
+		{"{}", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t length = 0;
+		const char *found = json_text_member(cases[i].object, "config", &length);
+
+		if (cases[i].expected == NULL) {
+			cr_assert_null(found);
+		} else {
+			cr_assert_eq(length, strlen(cases[i].expected));
+			cr_assert_eq(strncmp(found, cases[i].expected, length), 0);
+		}
+	}
+}
+
 Test(json, getters_return_what_is_there)
 {
 	static const char *const colours[] = {"red", "green", NULL};

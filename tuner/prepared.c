@@ -1,0 +1,80 @@
+/* What stands between a job's body and its submission. */
+#include "tuner/prepared.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "job/spec/spec_adviser.h"
+#include "tuner/tuner.h"
+
+void prepared_write(struct prepared *p)
+{
+	json_t *body = spec_redacted(p->spec, p->body);
+
+	spec_keep_digest(p->spec);
+	(void)json_object_set_new(body, "rules", json_integer(p->spec->rules));
+	p->spec_text = json_text_last(body);
+	p->capability_text = json_text(p->capability);
+	p->head_text = json_text_last(spec_head(p->spec, p->body, p->target));
+	p->evaluator_text = json_text_last(spec_secrets_kept(p->spec, p->body, p->target));
+	p->matched_text = spec_matched(p->spec);
+}
+
+void prepared_destroy(struct prepared *prepared)
+{
+	if (prepared == NULL) {
+		return;
+	}
+	free(prepared->spec_text);
+	free(prepared->capability_text);
+	free(prepared->head_text);
+	free(prepared->evaluator_text);
+	free(prepared->matched_text);
+	spec_destroy(prepared->spec);
+	json_decref(prepared->body);
+	json_decref(prepared->capability);
+	json_decref(prepared->target);
+	json_decref(prepared->history);
+	free(prepared);
+}
+
+void prepared_remember(struct prepared *prepared, const struct store_rows *rows)
+{
+	prepared->history = json_array();
+	for (size_t i = 0; i < rows->count; i++) {
+		char *const *cells = &rows->cells[i * rows->columns];
+		json_t *event = json_loads(cells[1], 0, NULL),
+		       *told = json_loads(cells[2], 0, NULL);
+
+		(void)json_object_update(event, told);
+		json_decref(told);
+		(void)json_array_append_new(prepared->history, event);
+	}
+}
+
+json_t *prepared_registered(const struct store_rows *rows)
+{
+	static const char *const kept[] = {
+		"id", "name",   "url", "timeout_s", "connect_timeout_s", "max_concurrency",
+		"ca", "headers"};
+	json_t *document = json_loads(rows->cells[0], 0, NULL);
+	json_t *secrets = rows->cells[1] != NULL ? json_loads(rows->cells[1], 0, NULL) : NULL;
+	json_t *target = json_object();
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		json_t *value = json_object_get(document, kept[i]);
+
+		if (value != NULL && !json_is_null(value)) {
+			(void)json_object_set(target, kept[i], value);
+		}
+	}
+	if (spec_secret_is_named(document)) {
+		(void)json_object_set(target, "secret", json_object_get(document, "secret"));
+	}
+	if (secrets != NULL) {
+		(void)json_object_update(target, secrets);
+	}
+	json_decref(document);
+	json_decref(secrets);
+	return target;
+}

@@ -1,0 +1,18 @@
+/*
+ * A job that is ready to be submitted: see struct prepared in tuner.h, where its other functions are.
+ */
+#ifndef NARROWD_TUNER_PREPARED_H
+#define NARROWD_TUNER_PREPARED_H
+
+#include <jansson.h>
+
+#include "store/store.h"
+
+struct prepared;
+
+/* Takes what the job to start warm from has found, rows of QUERY_ANSWERED. Any thread. */
+void prepared_remember(struct prepared *prepared, const struct store_rows *rows);
+/* What a job needs of a registered evaluator, a row of QUERY_EVALUATOR. New reference. */
+json_t *prepared_registered(const struct store_rows *rows);
+
+#endif
