@@ -44,7 +44,9 @@ json_t *json_parse(const char *text, size_t length, const struct json_limits *li
 /* Compact text of `value`, reals with as many digits as they need to read back the same; the
  * caller frees. NULL when out of memory. */
 char *json_text(const json_t *value);
-/* The same, and drops the reference. */
+/* The same with members in the order of their names, and reals as they are. */
+char *json_text_sorted(const json_t *value);
+/* As json_text(), and drops the reference. */
 char *json_text_last(json_t *value);
 
 /* Where a member's value stands in the text of an object that json_text() made, and how long it is; NULL without it.

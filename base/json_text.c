@@ -1,9 +1,12 @@
 /* JSON values to text. */
 #include "base/json.h"
 
-#include <stdlib.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 /* The fewest digits that read back as the same double, into `out`; returns its length. */
 static size_t shorten(const char *number, size_t length, char *out)
@@ -68,9 +71,36 @@ static void shorten_reals(char *text)
 	*out = '\0';
 }
 
+static int add_piece(const char *piece, size_t length, void *arg)
+{
+	struct buf *text = arg;
+
+	buf_add(text, piece, length);
+	return text->failed ? -1 : 0;
+}
+
+/* Not json_dumps(): its text would count as a tree until it is given back to jansson, and callers free() it. */
+static char *dump(const json_t *value, size_t flags)
+{
+	struct buf text;
+
+	buf_init(&text, SIZE_MAX / 2);
+	if (json_dump_callback(value, add_piece, &text, JSON_COMPACT | JSON_ENCODE_ANY | flags) !=
+	    0) {
+		buf_finish(&text);
+		return NULL;
+	}
+	return buf_take(&text, NULL);
+}
+
+char *json_text_sorted(const json_t *value)
+{
+	return dump(value, JSON_SORT_KEYS);
+}
+
 char *json_text(const json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text = dump(value, 0);
 
 	if (text != NULL) {
 		shorten_reals(text);

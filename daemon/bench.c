@@ -22,6 +22,7 @@
 
 #include "backends/fetch.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 enum {
@@ -203,7 +204,7 @@ static void submit(struct bench *bench)
 			"op_types", "Linear", "static", "weight", "dtype", "int8", "granularity",
 			"per_channel", "per_tensor", "activation", "dtype", "uint8", "algorithm",
 			"kl", "minmax", "fp32");
-	text = job != NULL ? json_dumps(job, 0) : NULL;
+	text = job != NULL ? json_text(job) : NULL;
 	ask(bench, "POST", "/v1/jobs", text, on_submitted);
 	free(text);
 	json_decref(job);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "daemon/libraries.h"
 
@@ -102,7 +103,7 @@ char *options_json(const struct settings *options)
 	}
 	document = json_pack("{s:o, s:n, s:s, s:o}", "items", items, "next", "version",
 			     NARROWD_VERSION, "libraries", libraries_json());
-	text = json_dumps(document, JSON_COMPACT);
+	text = json_text(document);
 	json_decref(document);
 	return text;
 }

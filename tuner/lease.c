@@ -79,7 +79,7 @@ enum { HASH_TEXT_SIZE = 24 };
 /* Members may come in any order. Returns `ret`. */
 static const char *hash_answer(const json_t *answer, char *ret)
 {
-	char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	char *text = json_text_sorted(answer);
 	uint64_t hash = 0;
 
 	for (const char *c = text; *c != '\0'; c++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/json_budget.h"
 #include "base/mem.h"
 
 static const struct json_limits limits = {.max_bytes = 200, .max_depth = 4, .max_values = 12};
@@ -69,6 +70,27 @@ Test(json, text_reads_back_to_the_same_number)
 	free(text);
 	json_decref(again);
 	json_decref(value);
+}
+
+/* What is counted comes back, or after as much text as the budget is large nothing would be parsed any more. */
+Test(json, texts_are_not_counted_as_trees)
+{
+	json_t *value;
+	size_t before;
+	char *text, *sorted;
+
+	json_setup();
+	value = json_pack("{s:s, s:f}", "name", "a", "x", 0.1);
+	before = json_budget_used();
+	cr_assert_gt(before, 0);
+	text = json_text(value);
+	sorted = json_text_sorted(value);
+	cr_assert_eq(json_budget_used(), before);
+	cr_assert_str_eq(text, "{\"name\":\"a\",\"x\":0.1}");
+	free(text);
+	free(sorted);
+	json_decref(value);
+	cr_assert_eq(json_budget_used(), 0);
 }
 
 Test(json, a_member_is_found_in_a_text)
