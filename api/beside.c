@@ -107,8 +107,9 @@ static void begin(struct call *call, const struct store_rows *rows, const struct
 		store_rows_take(rows, &beside->rows);
 	}
 	call_ref(call);
-	beside->large = how->make != NULL && call->spec != NULL &&
-			call->spec->space->op_count > LARGE_OPERATORS;
+	beside->large = how->make != NULL &&
+			(call->large_body ||
+			 (call->spec != NULL && call->spec->space->op_count > LARGE_OPERATORS));
 	if (beside->large) {
 		list_append(&call->server->large, &beside->node);
 		start_next(call->server);

@@ -48,8 +48,8 @@ static struct export *gather(struct call *call)
 	export->outcome = *outcome;
 	free(outcome);
 	export->configs = json_object();
-	buf_init(&export->events, EXPORT_BYTES_MAX);
-	buf_init(&export->trials, EXPORT_BYTES_MAX);
+	buf_init_long(&export->events, EXPORT_BYTES_MAX);
+	buf_init_long(&export->trials, EXPORT_BYTES_MAX);
 	call->state = export;
 	call->state_destroy = destroy;
 	return export;
@@ -97,7 +97,7 @@ static void make_json(struct call *call, const struct store_rows *rows)
 	struct buf text;
 
 	(void)rows;
-	buf_init(&text, EXPORT_BYTES_MAX);
+	buf_init_long(&text, EXPORT_BYTES_MAX);
 	buf_text(&text, "{\"spec\":");
 	buf_text(&text, export->outcome.spec_text);
 	buf_text(&text, ",\"capability\":");

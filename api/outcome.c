@@ -100,7 +100,7 @@ char *outcome_text(const json_t *document, const struct spec *spec, const struct
 	char *head = json_text(document);
 	struct buf text;
 
-	buf_init(&text, SIZE_MAX / 2);
+	buf_init_long(&text, SIZE_MAX / 2);
 	buf_add(&text, head, strlen(head) - 1);
 	buf_text(&text, ",\"config\":");
 	codec_config_write(spec, config, only_changes, &text);

@@ -263,7 +263,7 @@ void page_reply_kept(struct call *call, const struct store_rows *rows, const boo
 	const char *separator = "";
 	char *next = NULL;
 
-	buf_init(&text, SIZE_MAX / 2);
+	buf_init_long(&text, SIZE_MAX / 2);
 	buf_text(&text, "{\"items\":[");
 	for (size_t i = 0; i < count; i++) {
 		if (kept == NULL || kept[i]) {
@@ -283,7 +283,12 @@ void page_reply_kept(struct call *call, const struct store_rows *rows, const boo
 	} else {
 		buf_text(&text, "],\"next\":null}");
 	}
-	call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+	if (text.failed) {
+		buf_finish(&text);
+		call_error(call, ERR_NO_MEMORY, "no memory for the answer");
+	} else {
+		call_reply_text(call, 200, "application/json", buf_take(&text, NULL));
+	}
 	free(next);
 }
 

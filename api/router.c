@@ -221,7 +221,13 @@ static void read_body(struct call *call)
 	} else {
 		call->large_body = true;
 		parsing = mem_new(1, sizeof(*parsing));
-		parsing->text = mem_dup_n(text, length);
+		parsing->text = mem_is_short() ? NULL : mem_try(length + 1, 1);
+		if (parsing->text == NULL) {
+			free(parsing);
+			call_error(call, ERR_NO_MEMORY, "no memory for the body");
+			return;
+		}
+		memcpy(parsing->text, text, length);
 		parsing->length = length;
 		call->state = parsing;
 		call->state_destroy = forget_parsing;

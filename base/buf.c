@@ -15,6 +15,12 @@ void buf_init(struct buf *buf, size_t max)
 	buf->max = max;
 }
 
+void buf_init_long(struct buf *buf, size_t max)
+{
+	buf_init(buf, max);
+	buf->is_long = true;
+}
+
 void buf_finish(struct buf *buf)
 {
 	free(buf->bytes);
@@ -34,6 +40,7 @@ static bool make_room(struct buf *buf, size_t more)
 {
 	size_t need = buf->length + more + 1;
 	size_t capacity = buf->capacity > 0 ? buf->capacity : 64;
+	char *bytes;
 
 	if (buf->failed || more > buf->max || buf->length > buf->max - more) {
 		buf->failed = true;
@@ -45,7 +52,12 @@ static bool make_room(struct buf *buf, size_t more)
 	while (capacity < need) {
 		capacity *= 2;
 	}
-	buf->bytes = mem_grow(buf->bytes, capacity, 1);
+	bytes = buf->is_long ? realloc(buf->bytes, capacity) : mem_grow(buf->bytes, capacity, 1);
+	if (bytes == NULL) {
+		buf->failed = true;
+		return false;
+	}
+	buf->bytes = bytes;
 	buf->capacity = capacity;
 	return true;
 }

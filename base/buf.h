@@ -16,9 +16,12 @@ struct buf {
 	size_t capacity;
 	size_t max;
 	bool failed;
+	bool is_long; /* may fail for want of memory */
 };
 
 void buf_init(struct buf *buf, size_t max);
+/* The same for what may be long: without memory it is marked as failed, too. Whoever takes it looks at that. */
+void buf_init_long(struct buf *buf, size_t max);
 void buf_finish(struct buf *buf);
 /* Forgets the content, keeps the memory. */
 void buf_clear(struct buf *buf);

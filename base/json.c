@@ -134,7 +134,8 @@ static json_t *parse(const char *text, size_t length, const struct json_limits *
 	}
 	if (value == NULL && refused > 0) {
 		(void)err_set(reterr, ERR_OVERLOADED,
-			      "other requests take the memory for JSON: try again later");
+			      "there is no memory for the JSON now, or other requests take it: try "
+			      "again later");
 		return NULL;
 	}
 	if (value == NULL) {

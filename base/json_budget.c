@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 static atomic_size_t used;
 static _Thread_local struct {
@@ -17,13 +18,14 @@ static _Thread_local struct {
 
 static void *counted_malloc(size_t size)
 {
-	void *memory;
+	bool over = parsing.limited && atomic_load(&used) + size > LIMIT_JSON_BYTES;
+	void *memory = over ? NULL : malloc(size);
 
-	if (parsing.limited && atomic_load(&used) + size > LIMIT_JSON_BYTES) {
+	if (memory == NULL && parsing.limited) {
 		parsing.refused = parsing.own > 0 ? parsing.own : 1;
-		return NULL;
+	} else if (memory == NULL) {
+		memory = mem_again(NULL, size);
 	}
-	memory = malloc(size);
 	if (memory != NULL) {
 		size_t real = malloc_usable_size(memory);
 

@@ -9,6 +9,7 @@
 
 #include "api/router.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "daemon/arguments.h"
 #include "daemon/backup.h"
 #include "daemon/bench.h"
@@ -64,6 +65,7 @@ static void harden(void)
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
 	(void)mallopt(M_ARENA_MAX, ARENAS);
+	mem_reserve();
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)sigaction(SIGPIPE, &ignore, NULL);

@@ -465,7 +465,7 @@ char *sensitivity_text(const struct sensitivity *s)
 	bool first = true;
 
 	settings_init(&settings, s->space);
-	buf_init(&text, SIZE_MAX / 2);
+	buf_init_long(&text, SIZE_MAX / 2);
 	buf_text(&text, "{\"items\":[");
 	for (size_t m = 0; m < s->space->member_count; m++) {
 		if (is_quantized(s->space, s->space->members[m].op)) {

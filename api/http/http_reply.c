@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "api/http/problem.h"
+#include "base/mem.h"
 
 enum {
 	STREAM_BLOCK = 8 * 1024,
@@ -121,7 +122,7 @@ static bool reserve(struct http *http, size_t length)
 
 bool request_may_be_long(const struct request *request)
 {
-	bool may = request->http->reply_bytes <= LIMIT_REPLIES_BYTES / 2;
+	bool may = request->http->reply_bytes <= LIMIT_REPLIES_BYTES / 2 && !mem_is_short();
 
 	if (!may) {
 		request->http->refused_at = http_now(request->http);

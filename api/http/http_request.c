@@ -268,7 +268,8 @@ static int grow_body(struct request *request, size_t more, struct err *reterr)
 	if (http->body_bytes + added > BODIES_AT_ONCE * (http->options.max_body + 1)) {
 		return err_set(reterr, ERR_OVERLOADED, "too many large requests at once");
 	}
-	body = realloc(request->body, capacity);
+	body = mem_is_short() && capacity > FIRST_BODY_BYTES ? NULL
+							     : realloc(request->body, capacity);
 	if (body == NULL) {
 		return err_set(reterr, ERR_NO_MEMORY, "no memory for the body");
 	}
