@@ -11,37 +11,44 @@ tools/mutants.py --self-test      proves that a mutant which nobody tests is cal
 A mutant is one place on one line of job/, dispatch/, log/ or store/project.c with another operator, another
 number, another word of SQL, or without its statement. It is caught when it does not compile, when a unit test
 of its folder fails, or when one of the first made-up worlds (tests/sim) breaks a promise. One that cannot be
-caught, since nothing depends on the place, stands in tests/equivalent with the reason.
+caught, since nothing depends on the place, stands in tests/equivalent with the reason; these are at most a tenth.
+
+The tree is built once. A mutant is one object, compiled without optimizing and linked in front of the library that
+has the right one, so that the library's is not taken.
 """
 
 import argparse
+import concurrent.futures
 import hashlib
+import json
 import os
 import pathlib
 import random
 import re
 import resource
-import shutil
+import shlex
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PLACE = ROOT / "build-mutants"
-TREE, BUILD = PLACE / "tree", PLACE / "build"
+BUILD = ROOT / "build-mutants"
 EQUIVALENT = ROOT / "tests" / "equivalent"
 PLANTED = ROOT / "tests" / "sim" / "planted"
 COUNT = 30
 # A draw of 30 says little about the last percent: it fails for what cannot be bad luck.
 CAUGHT, CAUGHT_OF_FEW, FEW = 0.95, 0.80, 100
-WORLDS = 150
-HANG_S = 20  # of CPU: a mutant that never ends is caught
+EQUIVALENT_AT_MOST = 0.10
+WORLDS, PLANTED_WORLDS = 200, 1000
+HANG_CPU_S, HANG_S = 10, 300  # a mutant that never ends is caught
 
 # What is broken -> the tests that are to see it, the quickest first.
+SIM = "sim"
 SUBJECTS = {
-    "job": ["test_next", "test_job", "test_noise", "test_objective", "test_order"],
-    "dispatch": ["test_breaker", "test_sched"],
-    "log": ["test_next"],
-    "store/project.c": ["test_store"],
+    "job": ["test_next", "test_job", "test_noise", "test_objective", SIM, "test_order"],
+    "dispatch": ["test_breaker", "test_sched", "test_quota", "test_workers", SIM],
+    "log": ["test_next", SIM],
+    "store/project.c": ["test_store", SIM],
 }
 
 C_CHANGES = [
@@ -76,19 +83,33 @@ SQL_CHANGES = [
 STATEMENT = re.compile(r"^\t+(?!return|break|continue|\}|case|default|int|bool|const|static|struct|json_t|char|double|size_t|int64_t|enum|else|if|for|while|do|goto)[a-z_*(].*;$")
 
 
-def run(command, **more):
-    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (HANG_S, HANG_S))
-    return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", check=False, preexec_fn=limit, **more)
+def run(command, where=BUILD, cpu_s=HANG_CPU_S):
+    """The exit status and what was said; an end that does not come is a failure."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    try:
+        done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=where,
+                              text=True, errors="replace", check=False, preexec_fn=limit, timeout=HANG_S)
+    except subprocess.TimeoutExpired:
+        return -1, "no end"
+    return done.returncode, done.stdout
 
 
 class Mutant:
     """One place of one line and what is written there instead."""
 
-    def __init__(self, path, number, line, changed, what):
+    def __init__(self, path, number, line, changed):
         self.path, self.number, self.line, self.changed = path, number, line, changed
-        self.what = what
-        self.name = hashlib.sha256(f"{path}\n{line.strip()}\n{changed.strip()}".encode()).hexdigest()[:10]
+        self.name = ""
+
+    def set_name(self, same_before):
+        """Stays when lines move; of equal lines the second has another name than the first."""
+        said = f"{self.path}\n{self.line.strip()}\n{self.changed.strip()}" + "\n" * same_before
+        self.name = hashlib.sha256(said.encode()).hexdigest()[:10]
+
+    def text(self):
+        lines = (ROOT / self.path).read_text(encoding="utf-8").splitlines()
+        lines[self.number - 1] = self.changed
+        return "\n".join(lines) + "\n"
 
     def __str__(self):
         return f"{self.name} {self.path}:{self.number}: {self.line.strip()}  ->  {self.changed.strip() or '(nothing)'}"
@@ -121,9 +142,9 @@ def mutants_of(path):
         if sql:
             places += [(m, to) for pattern, to in SQL_CHANGES for m in re.finditer(pattern, line) if '"' in line]
         for match, to in places:
-            yield Mutant(path, number, line, line[: match.start()] + to + line[match.end() :], to)
+            yield Mutant(path, number, line, line[: match.start()] + to + line[match.end() :])
         if STATEMENT.match(line) and bare.count("(") == bare.count(")"):
-            yield Mutant(path, number, line, "\t;", "dropped")
+            yield Mutant(path, number, line, "\t;")
 
 
 def files():
@@ -135,19 +156,27 @@ def files():
 
 
 def all_mutants():
-    seen = {}
+    mutants, before = {}, {}
     for path in files():
         for mutant in mutants_of(path):
-            seen.setdefault((mutant.name, mutant.number), mutant)
-    return list(seen.values())
+            key = (path, mutant.line.strip(), mutant.changed.strip())
+            if (path, mutant.number, mutant.changed) not in mutants:
+                mutant.set_name(before.get(key, 0))
+                before[key] = before.get(key, 0) + 1
+                mutants[path, mutant.number, mutant.changed] = mutant
+    return list(mutants.values())
 
 
 def known_equivalents():
     lines = EQUIVALENT.read_text(encoding="utf-8").splitlines() if EQUIVALENT.exists() else []
     known = dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
     bare = [name for name, reason in known.items() if len(reason.split()) < 3]
-    if bare:
-        sys.exit(f"tests/equivalent: no reason for {', '.join(bare)}")
+    every = all_mutants()
+    gone = set(known) - {mutant.name for mutant in every}
+    if bare or gone:
+        sys.exit(f"tests/equivalent: without a reason: {sorted(bare)}; not a mutant: {sorted(gone)}")
+    if len(known) > EQUIVALENT_AT_MOST * len(every):
+        sys.exit(f"tests/equivalent: {len(known)} of {len(every)} are too many")
     return known
 
 
@@ -155,73 +184,74 @@ def tests_of(path):
     return SUBJECTS.get(path) or SUBJECTS[path.split("/")[0]]
 
 
-def prepare(subjects):
-    """A copy of the tree with a build of its own: yours is not touched."""
-    PLACE.mkdir(exist_ok=True)
-    tracked = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                             stdout=subprocess.PIPE, text=True, check=True).stdout.split("\0")
-    for name in filter(None, tracked):
-        source, target = ROOT / name, TREE / name
-        if source.is_file() and (not target.exists() or target.read_bytes() != source.read_bytes()):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-            os.utime(target)
-    if not (BUILD / "build.ninja").exists():
-        done = subprocess.run(["meson", "setup", BUILD, TREE, "-Dbuildtype=plain", "-Dc_args=-O1"], check=False,
-                              stdout=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            sys.exit(done.stdout)
-    targets = sorted({f"tests/{test}" for subject in subjects for test in tests_of(subject)})
-    done = subprocess.run(["ninja", "-C", BUILD, "tests/sim", *targets], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(done.stdout[-3000:])
+class Bench:
+    """The build that mutants are tried in, and how its objects and programs are made."""
+
+    def __init__(self, programs):
+        if not (BUILD / "build.ninja").exists():
+            self.must("meson", "setup", BUILD, ROOT, "-Dbuildtype=plain", "-Dc_args=-O1")
+        targets = [f"tests/{program}" for program in programs]
+        self.must("ninja", "-C", BUILD, *targets)
+        database = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
+        self.compiles = {os.path.relpath(BUILD / entry["file"], ROOT): entry["command"] for entry in database}
+        self.links = {program: self.must("ninja", "-C", BUILD, "-t", "commands", f"tests/{program}").splitlines()[-1]
+                      for program in programs}
+
+    @staticmethod
+    def must(*command):
+        code, output = run(command, ROOT, resource.RLIM_INFINITY)
+        if code != 0:
+            sys.exit(output[-3000:])
+        return output
+
+    def compile(self, path, text, folder):
+        """The object of a file with this text, or None."""
+        source, target = folder / "mutant.c", folder / "mutant.o"
+        source.write_text(text, encoding="utf-8")
+        command = shlex.split(self.compiles[path])
+        command = command[command.index("ccache") + 1 :] if command[0] == "ccache" else command
+        for option in ("-MF", "-MQ", "-o", "-c"):
+            del command[command.index(option) : command.index(option) + 2]
+        flags = [part for part in command if part not in ("-MD", "-O1")]
+        code, _ = run([*flags, "-O0", "-w", "-o", target, "-c", source], cpu_s=100)
+        return target if code == 0 else None
+
+    def fails(self, program, mutant, folder, worlds):
+        target = folder / program
+        command = shlex.split(self.links[program])
+        command[command.index("-o") + 1] = target
+        command.insert(command.index("-o") + 2, mutant)
+        if run(command, cpu_s=100)[0] != 0:
+            return True
+        arguments = ["--seeds", worlds] if program == SIM else ["--tap=/dev/null"]
+        return run([target, *arguments], folder)[0] != 0
+
+    def judge(self, path, text, programs, worlds=WORLDS):
+        """What catches the file when its text is this; None when nothing does."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            mutant = self.compile(path, text, folder)
+            if mutant is None:
+                return "the compiler"
+            return next((by for by in programs if self.fails(by, mutant, folder, worlds)), None)
 
 
-def judge(tests, worlds):
-    """What catches the tree as it is now; None when nothing does."""
-    for test in tests:
-        if run(["ninja", "-C", BUILD, f"tests/{test}"]).returncode != 0:
-            return "the compiler"
-        if run([BUILD / "tests" / test, "--tap=/dev/null"]).returncode != 0:
-            return test
-    if run(["ninja", "-C", BUILD, "tests/sim"]).returncode != 0:
-        return "the compiler"
-    done = run([BUILD / "tests" / "sim", "--seeds", worlds])
-    return None if done.returncode == 0 else "a world"
-
-
-def with_change(path, old, new, action):
-    target = TREE / path
-    text = target.read_text(encoding="utf-8")
-    try:
-        target.write_text(text.replace(old, new, 1) if isinstance(old, str) else new, encoding="utf-8")
-        return action()
-    finally:
-        target.write_text(text, encoding="utf-8")
-
-
-def try_mutant(mutant):
-    lines = (ROOT / mutant.path).read_text(encoding="utf-8").splitlines()
-    lines[mutant.number - 1] = mutant.changed
-    return with_change(mutant.path, None, "\n".join(lines) + "\n",
-                       lambda: judge(tests_of(mutant.path), WORLDS))
-
-
-def report(chosen):
+def report(chosen, jobs):
     known = known_equivalents()
     tried = [mutant for mutant in chosen if mutant.name not in known]
-    prepare({mutant.path for mutant in tried})
-    if (by := judge(sorted({t for m in tried for t in tests_of(m.path)}), WORLDS)) is not None:
-        sys.exit(f"mutants: {by} fails without any change")
-    survivors = []
-    for mutant in tried:
-        by = try_mutant(mutant)
-        print(f"{'survived' if by is None else 'caught':9}{mutant}{'' if by is None else f'   ({by})'}", flush=True)
-        if by is None:
-            survivors.append(mutant)
-    caught = 1 - len(survivors) / len(tried) if tried else 0
+    programs = {mutant.path: tests_of(mutant.path) for mutant in tried}
+    bench = Bench(sorted({program for needed in programs.values() for program in needed}))
+    for path, needed in programs.items():
+        if (by := bench.judge(path, (ROOT / path).read_text(encoding="utf-8"), needed)) is not None:
+            sys.exit(f"mutants: {by} fails without any change to {path}")
+    survivors = 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for mutant, by in zip(tried, pool.map(lambda m: bench.judge(m.path, m.text(), programs[m.path]), tried)):
+            print(f"{'survived' if by is None else 'caught':9}{mutant}{'' if by is None else f'   ({by})'}", flush=True)
+            survivors += by is None
+    caught = 1 - survivors / len(tried) if tried else 0
     wanted = CAUGHT if len(tried) >= FEW else CAUGHT_OF_FEW
-    print(f"mutants: {len(tried) - len(survivors)} of {len(tried)} caught ({100 * caught:.1f} %), "
+    print(f"mutants: {len(tried) - survivors} of {len(tried)} caught ({100 * caught:.1f} %), "
           f"{len(chosen) - len(tried)} more are equivalent")
     return 0 if caught >= wanted else 1
 
@@ -237,30 +267,29 @@ def planted():
 
 
 def report_planted():
-    prepare(["log"])
-    bad = 0
+    bench, bad = Bench([SIM]), 0
     for name, path, old, new in planted():
-        if (ROOT / path).read_text(encoding="utf-8").count(old) != 1:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        if text.count(old) != 1:
             print(f"not there  {name}: {path} has changed")
             bad += 1
             continue
-        by = with_change(path, old, new, lambda: judge([], 1000))
-        print(f"{'NOT FOUND' if by != 'a world' else 'found':11}{name}{'' if by in (None, 'a world') else f' ({by})'}",
-              flush=True)
-        bad += by != "a world"
+        by = bench.judge(path, text.replace(old, new), [SIM], PLANTED_WORLDS)
+        print(f"{'found' if by == SIM else 'NOT FOUND':11}{name}{'' if by in (None, SIM) else f' ({by})'}", flush=True)
+        bad += by != SIM
     print(f"mutants: {bad} planted bugs were not found")
     return 1 if bad else 0
 
 
 def self_test():
     """In a function that nobody calls nothing is caught, and what does not compile is."""
-    prepare(["log"])
-    text = (ROOT / "log/event.c").read_text(encoding="utf-8")
+    bench, path = Bench(tests_of("log")), "log/event.c"
+    text = (ROOT / path).read_text(encoding="utf-8")
     unused = text + "\nbool logged_unused(int a);\nbool logged_unused(int a)\n{\n\treturn a == 1;\n}\n"
-    alone = with_change("log/event.c", None, unused, lambda: judge(tests_of("log/event.c"), 20))
-    broken = with_change("log/event.c", None, text + "\nnonsense\n", lambda: judge(tests_of("log/event.c"), 20))
-    names = with_change("log/event.c", "\twhile (type <", "\twhile (type >", lambda: judge([], 20))
-    good = alone is None and broken == "the compiler" and names == "a world"
+    alone = bench.judge(path, unused, tests_of(path), 20)
+    broken = bench.judge(path, text + "\nnonsense\n", tests_of(path), 20)
+    names = bench.judge(path, text.replace("\twhile (type <", "\twhile (type >", 1), [SIM], 20)
+    good = alone is None and broken == "the compiler" and names == SIM
     print(f"mutants self-test: {'right' if good else 'wrong'}: {alone}, {broken}, {names}")
     return 0 if good else 1
 
@@ -269,7 +298,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed")
-    parser.add_argument("--only")
+    parser.add_argument("--only", metavar="FILE")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     for flag in ("--all", "--list", "--planted", "--self-test"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
@@ -277,14 +307,14 @@ def main():
         return report_planted()
     if options.self_test:
         return self_test()
-    mutants = [m for m in all_mutants() if options.only in (None, m.path)]
+    mutants = [mutant for mutant in all_mutants() if options.only in (None, mutant.path)]
     if options.list:
         print(*mutants, sep="\n")
         return 0
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     draw = random.Random(options.seed or head.stdout.strip() or "no commit")
     chosen = mutants if options.all or options.only else draw.sample(mutants, min(options.count, len(mutants)))
-    return report(chosen)
+    return report(chosen, options.jobs)
 
 
 if __name__ == "__main__":
