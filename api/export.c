@@ -340,10 +340,9 @@ static const struct {
 	call_fn *whole;  /* answers with the job, or */
 	format_fn *make; /* makes a file for a tool of the best config */
 } formats[] = {
-	{"json", export_json, NULL},
-	{"csv", export_csv, NULL},
-	{"inc", NULL, format_inc},
-	{"onnxruntime", NULL, format_onnxruntime},
+	{"json", export_json, NULL},         {"csv", export_csv, NULL},
+	{"inc", NULL, format_inc},           {"onnxruntime", NULL, format_onnxruntime},
+	{"openvino", NULL, format_openvino}, {"torchao", NULL, format_torchao},
 };
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
@@ -380,6 +379,39 @@ static void on_best_for_file(struct call *call, const struct store_rows *rows)
 	beside_reply(call, rows, make_file);
 }
 
+static void on_trial_for_file(struct call *call, const struct store_rows *rows)
+{
+	const char *number = request_query(call->request, "trial");
+
+	if (rows->count == 0) {
+		call_error(call, ERR_NOT_FOUND, "the job has no trial %s", number);
+	} else if (rows->cells[1] == NULL && strcmp(number, "0") != 0) {
+		call_error(call, ERR_INVALID_FIELD, "trial %s asked for no measurement of a config",
+			   number);
+	} else {
+		beside_reply(call, rows, make_file);
+	}
+}
+
+/* False when the call asks for the best one. */
+static bool read_named_trial(struct call *call)
+{
+	const char *number = request_query(call->request, "trial");
+	struct store_value values[] = {{.text = call->params[0]}, {0}};
+	char *end;
+
+	if (number == NULL) {
+		return false;
+	}
+	values[1].integer = strtoll(number, &end, 10);
+	if (*number == '\0' || *end != '\0') {
+		call_error(call, ERR_BAD_REQUEST, "trial is the number of one: 0, 1, 2, ...");
+	} else {
+		call_query(call, QUERY_TRIAL, values, 2, on_trial_for_file);
+	}
+	return true;
+}
+
 static void choose_format(struct call *call)
 {
 	int chosen = chosen_format(call);
@@ -389,7 +421,7 @@ static void choose_format(struct call *call)
 		return;
 	}
 	gather(call)->make = formats[chosen].make;
-	if (!outcome_read_best(call, on_best_for_file)) {
+	if (!read_named_trial(call) && !outcome_read_best(call, on_best_for_file)) {
 		outcome_no_best(call);
 	}
 }

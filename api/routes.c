@@ -11,7 +11,7 @@ static const char *const all_events[] = {"limit", "cursor", "type", "after", "la
 static const char *const delivery_page[] = {"limit", "cursor", "state", NULL};
 static const char *const one_trial[] = {"config", NULL};
 static const char *const tolerance[] = {"tolerable_loss", NULL};
-static const char *const formats[] = {"format", NULL};
+static const char *const formats[] = {"format", "trial", NULL};
 
 static const char *const json[] = {"application/json", NULL};
 static const char *const json_or_stream[] = {"application/json", "text/event-stream", NULL};

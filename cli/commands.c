@@ -10,12 +10,14 @@
 #include "cli/init.h"
 #include "cli/jobs.h"
 #include "cli/lists.h"
+#include "cli/mcp.h"
 #include "cli/probe.h"
 #include "cli/space.h"
 #include "cli/support.h"
 #include "cli/things.h"
 #include "cli/top.h"
 #include "cli/watch.h"
+#include "cli/why.h"
 #include "cli/worker.h"
 
 #define BIT(option) COMMAND_BIT(OPTION_##option)
@@ -47,6 +49,8 @@ const struct command command_table[] = {
 	 "pareto last", lists_pareto},
 	{"sensitivity", COMMAND_JOB, 0, "show what is known of each operator", "sensitivity last",
 	 lists_sensitivity},
+	{"why", COMMAND_JOB " OPERATOR", 0, "say what is known of the mode of an operator in best",
+	 "why last fc", why_run},
 	{"space", COMMAND_JOB, 0, "show what a job may try, and what was dropped of it",
 	 "space last", space_show},
 	{"clone", COMMAND_JOB, BIT(SET) | BIT(WARM_START) | BIT(WATCH) | BIT(OK_KEEP),
@@ -68,8 +72,8 @@ const struct command command_table[] = {
 	{"include", COMMAND_JOB, BIT(TRIAL), "take it in again", "include last --trial 17",
 	 jobs_exclude},
 	{"delete", COMMAND_JOBS, 0, "delete jobs that have ended", "delete last", jobs_delete},
-	{"export", COMMAND_JOB, BIT(FORMAT), "print a whole job", "export last --format csv",
-	 jobs_export},
+	{"export", COMMAND_JOB, BIT(FORMAT) | BIT(TRIAL), "print a whole job",
+	 "export last --format csv", jobs_export},
 	{"strategies", NULL, 0, "list the strategies", "strategies", lists_strategies},
 	{"probe", "URL|ID", 0, "ask an evaluator what it can do", "probe http://127.0.0.1:9001",
 	 probe_run},
@@ -104,6 +108,8 @@ const struct command command_table[] = {
 	{"support-bundle", NULL, BIT(OUTPUT),
 	 "gather what helpers need to know of the daemon, without secrets",
 	 "support-bundle -o narrowd-support.json", support_bundle},
+	{"mcp", NULL, BIT(ALLOW_CHANGES), "serve a tuning session to an agent, on stdio",
+	 "mcp --allow-changes", mcp_run},
 	{"completion", "bash|zsh|fish", 0, "print what completes these words in a shell",
 	 "completion bash", completion_run},
 };
@@ -127,8 +133,9 @@ const struct option command_options[OPTION_COUNT] = {
 	[OPTION_OK_KEEP] = {"ok-keep", NULL, "end with 0, not 5, when the baseline is to be kept"},
 	[OPTION_WARM_START] = {"warm-start", NULL, "carry over what was measured"},
 	[OPTION_STATE] = {"state", "STATE", "only those in this state"},
-	[OPTION_FORMAT] = {"format", "FORMAT",
-			   "json (default), csv, or the best one for a tool: inc, onnxruntime"},
+	[OPTION_FORMAT] =
+		{"format", "FORMAT",
+		 "json (default), csv, or a tool's: inc, onnxruntime, openvino, torchao ..."},
 	[OPTION_POOL] = {"pool", "POOL", "the pool of questions"},
 	[OPTION_NAME] = {"name", "NAME", "the name of it (of a worker: HOST.PID)"},
 	[OPTION_TTL] = {"ttl", "SECONDS", "when a silent worker counts as dead (default: 60)"},
@@ -151,6 +158,8 @@ const struct option command_options[OPTION_COUNT] = {
 	[OPTION_TYPE] = {"type", "TYPE", "only events of this type"},
 	[OPTION_FOR] = {"for", "WHAT", "baseline, feasible, gain, end (default) or trials=N"},
 	[OPTION_SCOPE] = {"scope", "SCOPE", "read, submit, work, metrics or admin"},
+	[OPTION_ALLOW_CHANGES] = {"allow-changes", NULL,
+				  "let it submit and cancel jobs and write files"},
 	[OPTION_OWNER] = {"owner", "OWNER", "whose things it makes"},
 };
 

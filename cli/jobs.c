@@ -433,11 +433,15 @@ enum cli_exit jobs_delete(struct cli *cli)
 enum cli_exit jobs_export(struct cli *cli)
 {
 	const char *format = cli->options[OPTION_FORMAT];
+	const char *trial = cli->options[OPTION_TRIAL];
 	char *value = client_escape(format != NULL ? format : "json");
-	char *rest = mem_printf("/export?format=%s", value);
+	char *number = client_escape(trial != NULL ? trial : "");
+	char *rest =
+		mem_printf("/export?format=%s%s%s", value, trial != NULL ? "&trial=" : "", number);
 	enum cli_exit code = pass_on(cli, "GET", rest);
 
 	free(rest);
+	free(number);
 	free(value);
 	return code;
 }

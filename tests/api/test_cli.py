@@ -22,16 +22,16 @@ class Usage(CliTest):
         return re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= |$)", text, re.MULTILINE)
 
     def test_help_names_every_command_and_option(self):
-        expected = ("submit jobs top show watch wait events trials best pareto sensitivity space clone edit pause resume"
+        expected = ("submit jobs top show watch wait events trials best pareto sensitivity why space clone edit pause resume"
                     " cancel retry import exclude include delete export strategies init probe evaluators webhooks tokens"
-                    " worker workers completion")
+                    " worker workers mcp completion")
         pairs = [f"{thing} {verb}" for thing in ("evaluators", "webhooks", "tokens") for verb in ("add", "rm")]
         self.assertEqual(set(self.commands()),
                          {*expected.split(), *pairs, "evaluators probe", "webhooks test"})
         text = "".join(self.runs(OK, "http://127.0.0.1:1", *c.split(), "--help") for c in self.commands())
         for option in ("server", "json", "jsonl", "help", "version", "watch", "warm-start", "state", "format", "pool",
                        "name", "ttl", "idle-exit", "set", "output", "dry-run", "label", "limit", "order", "stage", "kind",
-                       "feasible", "follow", "type", "for", "scope", "owner"):
+                       "feasible", "follow", "type", "for", "scope", "owner", "allow-changes"):
             self.assertRegex(text, rf"(?m)^ +--{option}\b")
 
     def test_every_help_has_an_example_that_can_be_typed(self):
@@ -311,6 +311,8 @@ class Requests(CliTest):
         for arguments, text in (([], "json,1\n"), (["--format", "csv"], "csv,1\n")):
             self.assertEqual(self.runs(OK, server, "export", JOB, *arguments), text)
         self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}/export")
+        self.runs(OK, server, "export", JOB, "--format", "inc", "--trial", "17")
+        self.assertEqual(server.requests[-1].query, {"format": "inc", "trial": "17"})
 
     def test_json_prints_the_answer_as_it_came(self):
         body = b'{ "items" : [],"next":null, "unknown":1.50 }'

@@ -67,9 +67,10 @@ class Job:
     def sensitivity(self) -> list[dict[str, Any]]:
         return list(pages(self._transport, self._path + "/sensitivity", {}))
 
-    def export(self, format: str = "json") -> Any:
-        """The job in one of the formats of docs/api.md: JSON as values, CSV as text."""
-        return self._ask("GET", "/export", format=format)
+    def export(self, format: str = "json", trial: int | None = None) -> Any:
+        """The job in one of the formats of docs/api.md and docs/exports.md: JSON as values, CSV as text. `trial`: of that one,
+        not of the best."""
+        return self._ask("GET", "/export", format=format, trial=trial)
 
     def pause(self) -> JobDocument:
         return self._ask("POST", "/pause")

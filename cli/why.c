@@ -1,0 +1,221 @@
+#include "cli/why.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/text.h"
+
+/* Trials that were measured. */
+struct counts {
+	size_t all, met;
+};
+
+static void count(void *arg, const json_t *trial)
+{
+	struct counts *counts = arg;
+
+	counts->all++;
+	counts->met += json_is_true(json_object_get(trial, "feasible"));
+}
+
+static json_t *item_of(const json_t *items, const char *member, const char *name)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(items, i, item) {
+		const char *text = json_string_value(json_object_get(item, member));
+
+		if (text != NULL && strcmp(text, name) == 0) {
+			return item;
+		}
+	}
+	return NULL;
+}
+
+static void print_change(const char *what, const json_t *change, const char *unit)
+{
+	if (json_is_number(change)) {
+		printf("%s %+.4g%s", what, json_number_value(change), unit);
+	}
+}
+
+/* What measuring it alone has shown, and what the evaluator scored. */
+static void print_sensitivity(const json_t *op)
+{
+	const json_t *score = json_object_get(op, "score");
+
+	if (json_is_integer(json_object_get(op, "trial"))) {
+		char *precision = text_member(op, "precision");
+
+		printf("Alone in %s (trial %lld against trial %lld):", precision,
+		       (long long)json_integer_value(json_object_get(op, "trial")),
+		       (long long)json_integer_value(json_object_get(op, "base")));
+		free(precision);
+		print_change(" accuracy", json_object_get(op, "accuracy_change"), "");
+		print_change(", latency", json_object_get(op, "latency_change_ms"), " ms");
+		printf(".\n");
+	}
+	if (json_is_number(score)) {
+		char *method = text_member(op, "method");
+
+		printf("Its score by %s is %.4g; higher suffers more.\n", method,
+		       json_number_value(score));
+		free(method);
+	}
+}
+
+/* The least that any of its quantized options is believed to cost. */
+static void print_belief(const json_t *op)
+{
+	const json_t *best = NULL;
+	size_t i;
+	json_t *option;
+
+	json_array_foreach(json_object_get(op, "options"), i, option) {
+		const char *mode = json_string_value(json_object_get(option, "mode"));
+		const json_t *loss = json_object_get(json_object_get(option, "loss"), "mean");
+
+		if (mode != NULL && strcmp(mode, "fp32") != 0 && json_is_number(loss) &&
+		    (best == NULL || json_number_value(loss) < json_number_value(best))) {
+			best = loss;
+		}
+	}
+	if (best != NULL) {
+		printf("The model of the search believes that quantizing it costs at least %.2g of "
+		       "what may be lost.\n",
+		       json_number_value(best));
+	}
+}
+
+static enum cli_exit print_trials(struct cli *cli, const char *name)
+{
+	char *escaped = client_escape(name);
+	char *all_path = cli_job_path(cli, "/trials?state=told&kind=evaluate&limit=500");
+	char *kept_path = mem_printf("%s&op.%s=fp32", all_path, escaped);
+	struct counts all = {0}, kept = {0};
+	enum cli_exit code = cli_each(cli, all_path, count, &all);
+
+	if (code == CLI_OK) {
+		code = cli_each(cli, kept_path, count, &kept);
+	}
+	if (code == CLI_OK) {
+		printf("Not in fp32: %zu trials, of which %zu met the criterion. In fp32: %zu, of "
+		       "which %zu did.\n",
+		       all.all - kept.all, all.met - kept.met, kept.all, kept.met);
+	}
+	free(escaped);
+	free(all_path);
+	free(kept_path);
+	return code;
+}
+
+/* What of the submission names an operator that has no choice left. */
+static void print_no_choice(const json_t *space, const char *name, const json_t *op)
+{
+	const json_t *entry;
+	size_t i;
+
+	printf("It has no other choice: the capability, the approach, op_type_dict, op_name_dict "
+	       "or a recipe leaves none.\n");
+	json_array_foreach(json_object_get(space, "entries"), i, entry) {
+		size_t k;
+		json_t *matched;
+
+		json_array_foreach(json_object_get(entry, "matched"), k, matched) {
+			const char *text = json_string_value(matched);
+			const char *type = json_string_value(json_object_get(op, "type"));
+
+			if (text != NULL && (strcmp(text, name) == 0 ||
+					     (type != NULL && strcmp(text, type) == 0))) {
+				char *pointer = text_member(entry, "pointer");
+
+				printf("%s is about it.\n", pointer);
+				free(pointer);
+			}
+		}
+	}
+}
+
+static enum cli_exit explain(struct cli *cli, const json_t *best, const json_t *space,
+			     const json_t *known)
+{
+	const char *name = cli->second;
+	const json_t *op = item_of(json_object_get(space, "ops"), "name", name);
+	const json_t *chosen =
+		json_object_get(json_object_get(json_object_get(best, "config"), "ops"), name);
+	char *mode, *verdict, *leader;
+	enum cli_exit code;
+
+	if (op == NULL || chosen == NULL) {
+		char *clean = text_clean(name);
+
+		(void)fprintf(stderr, "narrow: the job has no operator \"%s\"\n", clean);
+		free(clean);
+		return CLI_REFUSED;
+	}
+	if (cli->options[OPTION_JSON] != NULL) {
+		json_t *all = json_pack("{s:O, s:O, s:O*}", "best", chosen, "space", op,
+					"sensitivity", known);
+
+		cli_print_json(all);
+		json_decref(all);
+		return CLI_OK;
+	}
+	mode = text_member(chosen, "mode");
+	verdict = text_member(best, "verdict");
+	leader = text_member(op, "tied_to");
+	printf("In the best config (trial %lld) it is in %s.\nThe job's verdict: %s\n",
+	       (long long)json_integer_value(json_object_get(best, "trial")), mode, verdict);
+	if (strcmp(leader, "-") != 0) {
+		printf("It is tied to %s: there is one choice for both.\n", leader);
+	}
+	free(mode);
+	free(verdict);
+	free(leader);
+	if (json_integer_value(json_object_get(op, "choices")) <= 1) {
+		print_no_choice(space, name, op);
+		return CLI_OK;
+	}
+	code = print_trials(cli, name);
+	if (code == CLI_OK) {
+		print_sensitivity(known);
+		print_belief(known);
+	}
+	return code;
+}
+
+/* A part of the job, of `rest` below its path. */
+static enum cli_exit read_part(struct cli *cli, const char *rest, json_t **ret)
+{
+	char *path = cli_job_path(cli, rest);
+	enum cli_exit code = cli_get(cli, path, ret);
+
+	free(path);
+	return code;
+}
+
+enum cli_exit why_run(struct cli *cli)
+{
+	json_t *best = NULL, *space = NULL, *sensitivity = NULL;
+	enum cli_exit code = read_part(cli, "/best", &best);
+
+	if (code == CLI_OK) {
+		code = read_part(cli, "/space", &space);
+	}
+	if (code == CLI_OK) {
+		code = read_part(cli, "/sensitivity", &sensitivity);
+	}
+	if (code == CLI_OK) {
+		const json_t *known =
+			item_of(json_object_get(sensitivity, "items"), "op", cli->second);
+
+		code = explain(cli, best, space, known);
+	}
+	json_decref(best);
+	json_decref(space);
+	json_decref(sensitivity);
+	return code;
+}

@@ -1,0 +1,44 @@
+"""What `format=` of an export gives, carried out by the tool that it is for.
+
+Most of these tools ignore a name that the model does not have, and would then quantize what was to stay as it is. So each
+function first looks for all names, and a ValueError says which one is missing.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def check_names(named: Iterable[str], known: Iterable[str]) -> None:
+    there = set(known)
+    missing = [name for name in named if name not in there]
+    if missing:
+        raise ValueError(f"the model has no operator {missing[0]!r}" + f" and {len(missing) - 1} more" * (len(missing) > 1))
+
+
+def openvino(model: Any, document: Document, samples: Iterable[Any] = ()) -> Any:
+    """`format=openvino`: the openvino.Model quantized by NNCF, with samples to calibrate on where it is to be static."""
+    import nncf
+
+    (name, said), = document.items()
+    arguments = dict(said)
+    excluded = arguments.pop("ignored_scope")["names"]
+    check_names(excluded, (op.get_friendly_name() for op in model.get_ordered_ops()))
+    scope = nncf.IgnoredScope(names=excluded)
+    if name == "compress_weights":
+        return nncf.compress_weights(
+            model, mode=nncf.CompressWeightsMode(arguments.pop("mode")), ignored_scope=scope, **arguments)
+    preset = arguments.pop("preset", None)
+    return nncf.quantize(model, nncf.Dataset(list(samples)), ignored_scope=scope,
+                         preset=nncf.QuantizationPreset(preset) if preset else None, **arguments)
+
+
+def torchao(model: Any, document: Document) -> Any:
+    """`format=torchao`: quantizes the modules of a torch.nn.Module in place, and returns it."""
+    from torchao.core.config import config_from_dict
+    from torchao.quantization import quantize_
+
+    check_names(document["_data"]["fqn_to_config"], (name for name, _ in model.named_modules()))
+    quantize_(model, config_from_dict(document), filter_fn=None)
+    return model

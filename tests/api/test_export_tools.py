@@ -1,0 +1,98 @@
+"""What the formats of tools that are told layer by layer say of a config, and what they cannot say. tests/published has the
+tools read it."""
+
+import unittest
+
+from jobkit import get, submit
+from wirekit import Case
+
+WEIGHTS = {"weight": {"dtype": ["int"], "bits": [4, 8, 3], "group_size": [32, 128, -1], "scheme": ["sym", "asym"],
+                      "algorithm": ["RTN", "GPTQ", "AUTOROUND"]}}
+BYTES = {"weight": {"dtype": ["int8"], "scheme": ["sym"], "granularity": ["per_channel", "per_tensor"]},
+         "activation": {"dtype": ["int8"], "scheme": ["sym", "asym"]}}
+NAMES = ("q", "k", "head")
+FP32 = {"mode": "fp32"}
+
+
+def alone(bits=4, size=32, scheme="sym", algorithm="RTN"):
+    return {"mode": "weight_only", "weight": {"dtype": "int", "bits": bits, "group_size": size, "scheme": scheme, "algorithm": algorithm}}
+
+
+def whole(mode, scheme="sym", granularity="per_channel"):
+    return {"mode": mode, "weight": {"dtype": "int8", "scheme": "sym", "granularity": granularity},
+            "activation": {"dtype": "int8", "scheme": scheme}}
+
+
+class Tools(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.jobs = {}
+
+    def job(self, kind, approach):
+        """One that nobody measures: its trials are imported."""
+        if (kind, approach) not in self.jobs:
+            modes = {"static": BYTES, "dynamic": BYTES, "weight_only": WEIGHTS}
+            self.jobs[kind, approach] = submit(self.daemon, {
+                "approach": approach, "evaluator": {"pool": "nobody"}, "capability": {
+                    "ops": [{"name": name, "type": kind, "modes": modes} for name in NAMES]}})
+        return f"/v1/jobs/{self.jobs[kind, approach]}"
+
+    def export(self, tool, ops, status=200, kind="Linear"):
+        job = self.job(kind, "weight_only" if alone()["mode"] in [op["mode"] for op in ops.values()] else "auto")
+        config = {"ops": {**dict.fromkeys(NAMES, FP32), **ops}}
+        self.ask("POST", f"{job}/trials", 200, {"trials": [{"accuracy": 0.9, "latency_ms": 1.0, "config": config}]})
+        number = get(self.daemon, f"{job}/trials?order=-number&limit=1")["items"][0]["number"]
+        return self.ask("GET", f"{job}/export?format={tool}&trial={number}", status)[1]
+
+    def refused(self, tool, ops, *words, **more):
+        detail = self.export(tool, ops, 422, **more)["detail"]
+        for word in words:
+            self.assertIn(word, detail)
+
+    def test_torchao(self):
+        def typed(name, version=2, **data):
+            return {"_type": name, "_version": version, "_data": data}
+
+        def mapping(name):
+            return {"_type": "MappingType", "_data": name}
+
+        document = self.export("torchao", {"q": alone(3, 32, "asym")})
+        self.assertEqual(document, typed("FqnToConfig", 1, fqn_to_config={
+            "q": typed("IntxWeightOnlyConfig", weight_dtype={"_type": "torch.dtype", "_data": "int3"},
+                       granularity=typed("PerGroup", 1, group_size=32), mapping_type=mapping("ASYMMETRIC")),
+            "k": None, "head": None}))
+        document = self.export("torchao", {"head": whole("dynamic")})["_data"]["fqn_to_config"]
+        self.assertEqual(document, {"q": None, "k": None, "head": typed(
+            "Int8DynamicActivationInt8WeightConfig", act_mapping_type=mapping("SYMMETRIC"))})
+        document = self.export("torchao", {"q": alone(8, -1), "k": alone(4, -1)})["_data"]["fqn_to_config"]
+        self.assertEqual(document["q"], typed("Int8WeightOnlyConfig"))
+        self.assertEqual(document["k"]["_data"]["granularity"], typed("PerAxis", 1, axis=0))
+        self.refused("torchao", {"k": whole("static")}, "k is static", "torchao")
+        self.refused("torchao", {"k": whole("dynamic", granularity="per_tensor")}, "k", "weight.granularity")
+        self.refused("torchao", {"head": alone(algorithm="GPTQ")}, "head", "weight.algorithm", "torchao")
+        self.refused("torchao", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
+
+    def test_openvino(self):
+        static = whole("static", "asym")
+        document = self.export("openvino", {"q": static, "head": static})
+        self.assertEqual(document, {"quantize": {"preset": "mixed", "subset_size": 100, "ignored_scope": {"names": ["k"]}}})
+        document = self.export("openvino", {"q": alone(4, 128), "k": alone(4, 128)})
+        self.assertEqual(document, {"compress_weights": {
+            "mode": "int4_sym", "group_size": 128, "ratio": 1.0, "all_layers": True, "ignored_scope": {"names": ["head"]}}})
+        self.refused("openvino", {"q": static, "k": whole("static", "sym")}, "k", "activation.scheme", "preset")
+        self.refused("openvino", {"q": static, "k": whole("dynamic")}, "k", "dynamic")
+        self.refused("openvino", {"k": alone(3)}, "k", "3")
+        self.refused("openvino", {"k": alone(8)}, "k", "no groups")
+
+    def test_which_trial(self):
+        self.export("torchao", {"q": alone()})
+        path = f"{self.job('Linear', 'weight_only')}/export?format=torchao"
+        self.assertIn("no trial 999", self.ask("GET", path + "&trial=999", 404)[1]["detail"])
+        for wrong in ("x", "", "1x"):
+            self.ask("GET", f"{path}&trial={wrong}", 400)
+        self.assertIn("no operator is quantized", self.export("torchao", {}, 422)["detail"])
+
+
+if __name__ == "__main__":
+    unittest.main()

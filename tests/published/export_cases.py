@@ -1,0 +1,107 @@
+"""What test_exports.py runs where a tool is installed: a job that is measured by the tool itself on a real model, then its
+export carried out by narrowd.exports; the accuracy must be the trial's. Prints what both measured.
+
+    export_cases.py TOOL
+"""
+
+import contextlib
+import importlib.util
+import os
+import pathlib
+import sys
+import tempfile
+
+import narrowd
+from narrowd import exports
+
+TRIALS = 6
+FP32 = {"mode": "fp32"}
+
+
+def tuned(capability, measure, objective, **job):
+    """A job that has ended, whose best config is not the baseline."""
+    evaluator = narrowd.Evaluator({**capability, "metrics": ["accuracy", objective]})
+    evaluator.evaluate(measure)
+    body = {"confirm": 0, "accuracy_criterion": {"tolerable_loss": 0.2},
+            "tuning_criterion": {"strategy": "sgp", "objective": objective, "stop_on": "budget", "max_trials": TRIALS}, **job}
+    return narrowd.search(evaluator, body, progress=False)
+
+
+def mixed(job):
+    """The trial of the best config among those in which some operators are quantized and others are not."""
+    for trial in job.trials(state="told", kind="evaluate", order="-accuracy"):
+        ops = job.trial(trial["number"])["config"]["ops"].values()
+        if len({op["mode"] for op in ops}) > 1:
+            return trial
+    raise AssertionError("no config mixes fp32 with something else")
+
+
+def exported(job, tool, trial):
+    return job.export(tool, trial=trial["number"])
+
+
+def refuses_other_names(carry_out, document, found, other):
+    """A name that the model does not have is an error before anything is quantized."""
+    text = repr(document)
+    assert found in text
+    with contextlib.suppress(ValueError):
+        carry_out(eval(text.replace(repr(found), repr(other))))  # noqa: S307 (of our own document)
+        raise AssertionError("an unknown name was taken")
+
+
+def openvino():
+    """The direction network of PP-OCR: static int8 by NNCF, with OpenVINO's own kernels."""
+    import directions
+    import nncf
+    import openvino as ov
+
+    path = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent / "models/ch_ppocr_mobile_v2.0_cls_infer.onnx"
+    core, samples = ov.Core(), [image[None] for image in directions.pictures(2, directions.CALIBRATION)[0]]
+    model = core.read_model(path)
+    quantized = ("Convolution", "GroupConvolution", "MatMul")
+    ops = {op.get_friendly_name(): op.get_type_name() for op in model.get_ordered_ops() if op.get_type_name() in quantized}
+
+    def judge(quantized_model):
+        compiled = core.compile_model(quantized_model, "CPU")
+        chosen = [int(compiled(image[None])[0].argmax()) for image in directions.IMAGES[:60]]
+        accuracy = float((chosen == directions.LABELS[:60]).mean())
+        return accuracy, narrowd.measure(lambda: compiled(samples[0]), samples=10)
+
+    def measure(config):
+        quantized_model = core.read_model(path)
+        kept = [name for name, op in config["ops"].items() if op["mode"] == "fp32"]
+        if len(kept) < len(ops):
+            scheme = next(op["activation"]["scheme"] for op in config["ops"].values() if op["mode"] == "static")
+            quantized_model = nncf.quantize(
+                quantized_model, nncf.Dataset(samples), subset_size=len(samples), ignored_scope=nncf.IgnoredScope(names=kept),
+                preset=nncf.QuantizationPreset.MIXED if scheme == "asym" else nncf.QuantizationPreset.PERFORMANCE)
+        accuracy, timing = judge(quantized_model)
+        return {"accuracy": accuracy, "latency_ms": timing.samples}
+
+    modes = {"static": {"weight": {"dtype": ["int8"]}, "activation": {"scheme": ["asym", "sym"]}}}
+    job = tuned({"ops": [{"name": name, "type": kind} for name, kind in ops.items()], "op_types": dict.fromkeys(quantized, modes),
+                 "uniform": ["activation.scheme"], "calibration_sampling_sizes": [len(samples)]}, measure, "latency_ms")
+    trial = mixed(job)
+    document = exported(job, "openvino", trial)
+    carried_out = exports.openvino(core.read_model(path), document, samples)
+    refuses_other_names(lambda other: exports.openvino(core.read_model(path), other, samples), document,
+                        document["quantize"]["ignored_scope"]["names"][0], "elsewhere")
+    # Seen from the model alone: what reads a FakeQuantize or int8 weights is quantized.
+    inside = {op.get_friendly_name() for op in carried_out.get_ordered_ops() if op.get_type_name() in quantized
+              and any(source.get_node().get_type_name() == "FakeQuantize" for source in op.input_values()[:1])}
+    kept = set(document["quantize"]["ignored_scope"]["names"])
+    assert inside and not inside & kept, inside & kept
+    return trial, *judge(carried_out)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["NARROWD_HOME"] = home
+        trial, accuracy, timing = globals()[sys.argv[1]]()
+        assert trial["accuracy"] == accuracy, (trial, accuracy)
+        latency = f"{trial['metrics']['latency_ms']:.3f} ms in the trial, {timing.median_ms:.3f} ms now" if timing else ""
+        print(f"{sys.argv[1]}: trial {trial['number']}, accuracy {accuracy} both times, {latency}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What narrowd exports, consumed by the published tools for real models; the cases are in export_cases.py.
+
+Packages come from the index, each tool in an environment of its own that sees one torch; so this is run by `tools/test --all` alone.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from packages import python_with
+
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGE = HERE.parents[1] / "clients/python"
+TORCH = "torch==2.13.0"
+NETWORKS = ("--no-deps", "rapidocr-onnxruntime==1.4.4")
+TOOLS = {
+    "openvino": ("openvino==2026.4.1", "nncf==3.4.0", "pillow==13.0.0"),
+}
+
+
+class Exports(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        (cls.place / "torch").mkdir()
+        cls.torch = python_with(cls.place / "torch", TORCH, "numpy")
+
+    def environment(self, tool):
+        """A Python with a tool, which finds torch where the others do."""
+        place = self.place / tool
+        place.mkdir()
+        python = python_with(place)
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        (place / "venv/lib" / version / "site-packages/torch.pth").write_text(f"{self.place}/torch/venv/lib/{version}/site-packages\n")
+        for packages in (TOOLS[tool], NETWORKS):
+            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        return python
+
+    def test_the_tools(self):
+        for tool in TOOLS:
+            with self.subTest(tool):
+                done = subprocess.run(
+                    [self.environment(tool), HERE / "export_cases.py", tool], check=False, text=True, cwd=self.place,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{HERE}", "PYTHONDONTWRITEBYTECODE": "1"})
+                self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+                self.assertIn(f"{tool}: trial", done.stdout)
+                print(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    unittest.main()
