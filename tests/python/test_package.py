@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import typing
 import unittest
 
@@ -42,6 +43,18 @@ class Package(unittest.TestCase):
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         self.assertLessEqual(min(spent), IMPORT_S)
+
+    def test_the_demo(self):
+        """It leaves no daemon behind, and its other words are the daemon's."""
+        with tempfile.TemporaryDirectory() as home:
+            run = [sys.executable, "-S", "-m", "narrowd"]
+            environment = {**os.environ, "NARROWD_HOME": home}
+            done = subprocess.run([*run, "demo"], check=True, env=environment, capture_output=True, text=True)
+            self.assertRegex(done.stdout, r"(?s)\d times smaller.*\n  in +\d bits.*\n  middle .*\n  out ")
+            self.assertIn("20 of 20 trials, completed", done.stderr)
+            self.assertIsNone(narrowd.Server(home).pid())
+        version = subprocess.run([*run, "--version"], check=True, capture_output=True, text=True).stdout
+        self.assertEqual(version, subprocess.run([os.environ["NARROWD_BIN"], "--version"], capture_output=True, text=True).stdout)
 
     def test_every_name_is_there(self):
         self.assertGreater(len(narrowd.__all__), 10)

@@ -41,13 +41,14 @@ def home() -> pathlib.Path:
     return pathlib.Path(cache) / "narrowd"
 
 
-def program() -> str:
-    """The daemon's file: NARROWD_BIN, what came with this package, or what is on the PATH."""
-    packed = pathlib.Path(__file__).parent / "bin" / "narrowd"
-    found = os.environ.get("NARROWD_BIN") or (str(packed) if packed.exists() else shutil.which("narrowd"))
+def program(name: str = "narrowd") -> str:
+    """The file of `narrowd` or `narrow`: NARROWD_BIN or NARROW_BIN, what came with this package, or what is on the PATH."""
+    packed = pathlib.Path(__file__).parent / "bin" / name
+    variable = f"{name.upper()}_BIN"
+    found = os.environ.get(variable) or (str(packed) if packed.exists() else shutil.which(name))
     if found is None:
-        raise NarrowdError("there is no daemon: put narrowd on the PATH, name it by NARROWD_BIN, or name one "
-                           "that runs by NARROWD_URL")
+        raise NarrowdError(f"there is no {name}: install a wheel that brings it, put it on the PATH, or name it by {variable}"
+                           + " (or a daemon that runs by NARROWD_URL)" * (name == "narrowd"))
     return found
 
 
