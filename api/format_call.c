@@ -1,3 +1,4 @@
+/* Puts the options of all operators together into one call, and says where they do not go together. */
 #include "api/format_call.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Reads a config layer by layer for tools that are told so, and says what a tool cannot be told. */
 #include "api/format_layers.h"
 
 #include <stdlib.h>

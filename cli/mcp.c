@@ -1,3 +1,4 @@
+/* narrow mcp: reads messages line by line and answers each with the result of a tool, or with an error. */
 #include "cli/mcp.h"
 
 #include <stdio.h>

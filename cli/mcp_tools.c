@@ -1,3 +1,4 @@
+/* The table of the tools of narrow mcp, and how each becomes a command of narrow. */
 #include "cli/mcp_tools.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* narrow why: puts together what the best config, the space, the trials and the sensitivity say of one operator. */
 #include "cli/why.h"
 
 #include <stdio.h>
