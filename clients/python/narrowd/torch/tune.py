@@ -1,0 +1,190 @@
+"""From a module to a tuned one: narrowd.torch.tune."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torchao
+from torch import nn
+
+from .. import exports
+from ..calls import identity_of, search
+from ..client import Client, Job
+from ..errors import CannotRun
+from ..evaluator import Evaluator, answer_of, source_of
+from ..measuring import compare, measure
+from ..types import Config, Question
+from .quantizer import BITS, GROUPS, applied, capability, errors, layers_of, size_of
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What became of the model, and what was measured of that and of the model as it came."""
+
+    keep_fp32: bool  # then the model is as it came
+    verdict: str
+    accuracy: float
+    accuracy_before: float
+    speedup: float | None  # of both in turns; None without an example
+    size_bytes: int
+    size_bytes_before: int
+    as_in_trial: bool  # whether the accuracy is to the last digit that of its trial
+    recipe: dict[str, Any] | None  # what torchao's config_from_dict reads
+    job: str
+
+
+class Tuner:
+    """One model, and how it is measured."""
+
+    def __init__(self, model: nn.Module, evaluate: Callable[[nn.Module], Any], run: Callable[[], object] | None,
+                 loss: Callable[[nn.Module], torch.Tensor] | None, clock: Callable[[], float]):
+        self.model, self.evaluate, self.run, self.loss, self.clock = model, evaluate, run, loss, clock
+        self.importance: dict[str, torch.Tensor] = {}
+
+    def measure(self, config: Config) -> dict[str, Any]:
+        size = size_of(self.model, config)
+        try:
+            with applied(self.model, config):
+                timed = {"latency_ms": measure(self.run, clock=self.clock).samples} if self.run else {}
+                with torch.no_grad():
+                    return {"model_size_bytes": size, **timed, **answer_of(self.evaluate(self.model))}
+        except (NotImplementedError, ValueError) as error:  # torchao has no kernel for it
+            raise CannotRun(f"{type(error).__name__}: {error}") from error
+
+    def scores(self, question: Question) -> dict[str, Any]:
+        """Of each option, from one backward pass: the squares of the gradients say how much each weight matters."""
+        layers, tied = layers_of(self.model), question.get("tied", {})
+        if not self.importance:
+            self._weigh(layers)
+        options = question.get("options") or {name: [question["config"]["ops"][name]] for name in question["ops"]}
+
+        def of(name: str) -> list[float]:
+            rows = [errors(layers[member], options[name], self.importance[member]) for member in (name, *tied.get(name, []))]
+            return [sum(column) for column in zip(*rows, strict=True)]
+
+        table = {name: of(name) for name in question["ops"]}
+        return table if "options" in question else {name: row[0] for name, row in table.items()}
+
+    def _weigh(self, layers: dict[str, nn.Linear]) -> None:
+        assert self.loss is not None
+        wanted = {name: layer.weight.requires_grad for name, layer in layers.items()}
+        self.model.zero_grad()
+        for layer in layers.values():
+            layer.weight.requires_grad_(True)
+        with torch.enable_grad():
+            self.loss(self.model).backward()
+        for name, layer in layers.items():
+            gradient = layer.weight.grad
+            self.importance[name] = torch.zeros_like(layer.weight) if gradient is None else gradient.detach().float() ** 2
+            layer.weight.requires_grad_(wanted[name])
+        self.model.zero_grad()
+
+    def finish(self, job: Job, insist: bool) -> Tuned:
+        """Carries out the export of the winner on the model, and measures that beside the model as it came."""
+        best = job.best()
+        worth_it = best["feasible"] and best["trial"] > 0 if insist else not best["keep_baseline"]
+        config = best["config"] if worth_it else None
+        fp32: Config = {"ops": {}}
+        before = size_of(self.model, fp32)
+        size = size_of(self.model, config) if config else before
+        accuracy_before = float(self.measure(fp32)["accuracy"])
+        recipe = job.export("torchao") if config else None
+        speedup = self._speedup(config) if self.run and config else None
+        if recipe:
+            exports.torchao(self.model, recipe)
+        with torch.no_grad():
+            accuracy = float(answer_of(self.evaluate(self.model))["accuracy"])
+        trial = job.trial(best["trial"] if config else 0)
+        return Tuned(
+            keep_fp32=config is None, verdict=best["verdict"] or "", accuracy=accuracy, accuracy_before=accuracy_before,
+            speedup=speedup, size_bytes=size, size_bytes_before=before, as_in_trial=trial["accuracy"] == accuracy,
+            recipe=recipe, job=job.id)
+
+    def _speedup(self, config: Config) -> float:
+        assert self.run is not None
+        run = self.run
+
+        def quantized() -> None:
+            with quantized_weights:
+                run()
+
+        quantized_weights = Swapped(self.model, config)
+        return compare(quantized, run, clock=self.clock).speedup
+
+
+class Swapped:
+    """Puts the weights of a config, quantized once, into a model and takes them out again, at next to no cost."""
+
+    def __init__(self, model: nn.Module, config: Config):
+        modules = dict(model.named_modules())
+        self.layers = [modules[name] for name, op in config["ops"].items() if op["mode"] != "fp32"]
+        self.own = [layer.weight for layer in self.layers]
+        with applied(model, config):
+            self.other = [layer.weight for layer in self.layers]
+
+    def __enter__(self) -> None:
+        for layer, weight in zip(self.layers, self.other, strict=True):
+            layer.weight = weight
+
+    def __exit__(self, *_: object) -> None:
+        for layer, weight in zip(self.layers, self.own, strict=True):
+            layer.weight = weight
+
+
+def digest_of(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().cpu().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tuple[Any, ...] | None = None,
+         loss: Callable[[nn.Module], torch.Tensor] | None = None, approach: str = "weight_only", max_drop: float = 0.01,
+         criterion: str = "relative", higher_is_better: bool = True, objective: Any = "model_size_bytes",
+         bits: tuple[int, ...] = BITS, groups: tuple[int, ...] = GROUPS, max_trials: int = 25, strategy: str = "sgp",
+         out: str | os.PathLike[str] | None = None, clock: Callable[[], float] = time.perf_counter, identity: str = "",
+         job: dict[str, Any] | None = None, insist: bool = False, client: Client | None = None, progress: bool = True) -> Tuned:
+    """Searches for the best config of the linear layers of `model`, and quantizes them by torchao, in place.
+
+    `evaluate(model)` returns the accuracy, or {"accuracy": ..., more metrics}; a perplexity is one with `higher_is_better=False`.
+    `approach`: "weight_only", in `bits` and `groups` (how many weights share a scale; -1: those of an output), or "dynamic" (int8).
+    With `example`, the arguments of a call of the model, layers that read the same tensor are tied and latency is measured; the
+    objective may then be "latency_ms". With `loss(model)`, a scalar to call backward() of, every option has a score beforehand.
+    `out` gets the recipe, which narrowd.exports.torchao carries out on the model as it came. `job` has members of docs/jobs.md
+    that win over all of these.
+
+    Where nothing is worth it, the model stays as it came. Killed and called again, it goes on where it was.
+    """
+    run = (lambda: run_once(model, example)) if example is not None else None
+    tuner = Tuner(model, evaluate, run, loss, clock)
+    offered = capability(model, approach, bits, groups, run)
+    metrics = ["accuracy", "model_size_bytes", *(["latency_ms"] if run else [])]
+    evaluator = Evaluator({**offered, "metrics": metrics})
+    evaluator.evaluate(tuner.measure)
+    if loss is not None:
+        evaluator.score("mse", "mse:options")(tuner.scores)
+    body = {
+        "name": type(model).__name__, "approach": approach,
+        "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget", "max_trials": max_trials},
+        "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop, "higher_is_better": higher_is_better},
+        **(job or {}),
+    }
+    results: list[Tuned] = []
+    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), identity)
+    search(evaluator, body, identity=same, client=client, progress=progress,
+           finish=lambda found: results.append(tuner.finish(found, insist)))
+    if out is not None and results[0].recipe is not None:
+        with open(out, "w", encoding="utf-8") as file:
+            json.dump(results[0].recipe, file)
+    return results[0]
+
+
+def run_once(model: nn.Module, example: tuple[Any, ...]) -> None:
+    with torch.no_grad():
+        model(*example)

@@ -1,0 +1,111 @@
+"""narrowd.torch on networks that are made here; run by test_exports.py where torch and torchao are installed."""
+
+import copy
+import json
+import os
+import pathlib
+import tempfile
+import unittest
+from unittest import mock
+
+import torch
+from torch import nn
+
+import narrowd.torch
+from narrowd import exports
+from narrowd.torch.quantizer import applied, capability, errors, layers_of, size_of, tied
+
+WIDTH = 64
+FP32 = {"mode": "fp32"}
+
+
+def alone(bits=4, size=32, scheme="sym"):
+    return {"mode": "weight_only", "weight": {"dtype": "int", "bits": bits, "group_size": size, "scheme": scheme}}
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
+
+    def forward(self, x):
+        return x + self.out(torch.tanh(self.q(x)) * self.k(x) + self.v(x))
+
+
+class Network(nn.Module):
+    """Two blocks, and an output whose weights are those of the embedding."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.embedding = nn.Embedding(50, WIDTH)
+        self.layers = nn.Sequential(Block(), Block())
+        self.head = nn.Linear(WIDTH, 50, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens):
+        return self.head(self.layers(self.embedding(tokens)))
+
+
+class Torch(unittest.TestCase):
+    def setUp(self):
+        self.place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=str(self.place / "home")))
+        self.model, self.tokens = Network().eval(), torch.arange(50)
+        self.wanted = self.model(self.tokens).detach()
+
+    def far(self, model):
+        with torch.no_grad():
+            return float((model(self.tokens) - self.wanted).square().mean())
+
+    def test_layers(self):
+        self.assertEqual(list(layers_of(self.model)), [f"layers.{i}.{part}" for i in range(2) for part in ("q", "k", "v", "out")])
+        groups = tied(layers_of(self.model), lambda: self.model(self.tokens))
+        self.assertEqual(groups, [[f"layers.{i}.{part}" for part in "qkv"] for i in range(2)])
+        offered = capability(self.model, "weight_only", (4,), (32,), None)
+        self.assertEqual(offered["blocks"], [[f"layers.{i}.{part}" for part in ("q", "k", "v", "out")] for i in (1, 0)])
+        with self.assertRaises(ValueError):
+            capability(self.model, "weight_only", (4,), (48,), None)
+        self.assertEqual(capability(self.model, "weight_only", (4,), (32, 128, -1), None)["ops"][0]["modes"]["weight_only"]["weight"]["group_size"], [32, -1])
+
+    def test_a_config_for_a_while(self):
+        own = {name: layer.weight for name, layer in layers_of(self.model).items()}
+        before, distances = size_of(self.model, {"ops": {}}), []
+        for options in ((4, 32, "sym"), (8, 32, "asym"), (8, -1, "sym")):
+            config = {"ops": {"layers.0.q": alone(*options), "layers.1.out": FP32}}
+            with applied(self.model, config):
+                distances.append(self.far(self.model))
+            self.assertEqual({name: layer.weight for name, layer in layers_of(self.model).items()}, own)
+            self.assertLess(size_of(self.model, config), before)
+        self.assertGreater(distances[0], distances[1])
+        self.assertGreater(distances[1], 0)
+        self.assertEqual(self.far(self.model), 0)
+        # 64 x 64 weights: 4 bits, and a scale of two bytes for each group.
+        self.assertEqual(before - size_of(self.model, {"ops": {"layers.0.q": alone()}}), WIDTH * WIDTH * 4 - WIDTH * WIDTH // 2 - 128 * 2)
+        with self.assertRaises(ValueError), applied(self.model, {"ops": {"elsewhere": alone()}}):
+            pass
+
+    def test_scores_order_options(self):
+        layer, rows = self.model.layers[0].q, [alone(4), alone(4, 64), alone(8), FP32]
+        four, coarse, eight, none = errors(layer, rows, torch.ones_like(layer.weight))
+        self.assertEqual(none, 0)
+        self.assertTrue(coarse > four > eight > 0)
+
+    def test_tune_and_carry_out_again(self):
+        original = copy.deepcopy(self.model)
+        tuned = narrowd.torch.tune(
+            self.model, lambda model: -self.far(model), example=(self.tokens,), loss=lambda model: model(self.tokens).square().mean(),
+            criterion="absolute", max_drop=0.02, max_trials=6, out=self.place / "recipe.json", progress=False)
+        self.assertTrue(tuned.as_in_trial, tuned)
+        self.assertFalse(tuned.keep_fp32)
+        self.assertLess(tuned.size_bytes, tuned.size_bytes_before)
+        recipe = json.loads((self.place / "recipe.json").read_text())
+        self.assertEqual(set(recipe["_data"]["fqn_to_config"]), set(layers_of(original)))
+        torch.testing.assert_close(exports.torchao(original, recipe)(self.tokens), self.model(self.tokens), rtol=0, atol=0)
+        recipe["_data"]["fqn_to_config"]["elsewhere"] = None
+        with self.assertRaisesRegex(ValueError, "elsewhere"):
+            exports.torchao(Network(), recipe)
+
+
+if __name__ == "__main__":
+    unittest.main()
