@@ -126,6 +126,7 @@ def demo(progress: bool = True) -> None:
     with Client() as client:
         best = search(evaluator, JOB, identity="demo", client=client, progress=progress).best()
     print(f"\n{best['verdict']}\n")
+    assert best["config"] is not None
     for name, op in best["config"]["ops"].items():
         weight = op.get("weight", {})
         print(f"  {name:8}", f"{weight['bits']} bits, {weight['granularity']}" if weight else "fp32")

@@ -55,7 +55,8 @@ def tied(layers: dict[str, nn.Linear], run: Callable[[], object]) -> list[list[s
 
 def capability(model: nn.Module, approach: str, bits: tuple[int, ...], groups: tuple[int, ...],
                run: Callable[[], object] | None) -> dict[str, Any]:
-    layers, ops = layers_of(model), []
+    layers = layers_of(model)
+    ops: list[dict[str, Any]] = []
     for name, layer in layers.items():
         fitting = [group for group in groups if group <= 0 or layer.in_features % group == 0]
         weight = {"dtype": ["int"], "bits": list(bits), "group_size": fitting, "scheme": ["sym", "asym"]}
