@@ -23,7 +23,7 @@ enum {
 };
 
 /* What meets the criterion with this probability is handed over. */
-static const double sure = 0.99;
+static const double sure = 0.97;
 /* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
  * sure costs trials. */
 static const double probable = 0.5;
