@@ -202,7 +202,7 @@ static int64_t choose(const void *state)
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 9,
+	.version = 10,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",
