@@ -5,6 +5,7 @@
     onnx_kit.py twins MODEL DATA          writes a model with shared tensors, nodes without names, and an old opset
     onnx_kit.py folded MODEL DATA         writes a model with batch normalisation and a Gemm
     onnx_kit.py gate EXAMPLE MODEL DATA   asks the server of the example while it measures
+    onnx_kit.py once EXAMPLE MODEL DATA   scores, and counts calibrations and what is said of how far it is
 """
 
 import http.client
@@ -87,6 +88,7 @@ def gate(example, model, data):
     """A measurement that waits until the test lets it go: others must be answered before that."""
     sys.path.insert(0, example)
     import evaluator  # must start nothing
+    import serve
 
     inside, go = threading.Event(), threading.Event()
 
@@ -96,7 +98,7 @@ def gate(example, model, data):
             go.wait()
             return super().measure(*question)
 
-    server = evaluator.serve(Slow(model, data), 0)
+    server = serve.server_of(Slow(model, data), 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def ask(method, path, key):
@@ -121,4 +123,28 @@ def gate(example, model, data):
     assert ask("POST", "/baseline", '"b.0"')[0] == 200, "the machine is free again"
 
 
-{"accuracy": accuracy, "ways": ways, "twins": twins, "folded": folded, "gate": gate}[sys.argv[1]](*sys.argv[2:])
+def once(example, model, data):
+    """Ranges are found once for each method, whatever is built from them."""
+    sys.path.insert(0, example)
+    import evaluator
+
+    class Samples(list):
+        taken = 0
+
+        def __getitem__(self, part):
+            Samples.taken += isinstance(part, slice)
+            return super().__getitem__(part)
+
+    tuner, said = evaluator.Evaluator(model, data), []
+    tuner.quantizer.calibration = Samples(tuner.quantizer.calibration)
+    static = {"mode": "static", "weight": {"dtype": "int8", "granularity": "per_tensor"}}
+    options = [{**static, "activation": {"algorithm": method}} for method in ("MinMax", "Percentile")]
+    names = list(tuner.quantizer.ops)[:2]
+    question = {"question": "score", "ops": names, "options": {name: options for name in names},
+                "config": {"ops": {}, "calibration_sampling_size": 8}}
+    tuner.answer(question, lambda seen, total: said.append((seen, total)))
+    assert Samples.taken == 2, f"calibrated {Samples.taken} times"
+    assert said == [(1, 4), (2, 4), (3, 4), (4, 4)], said
+
+
+{"accuracy": accuracy, "ways": ways, "twins": twins, "folded": folded, "gate": gate, "once": once}[sys.argv[1]](*sys.argv[2:])

@@ -213,6 +213,14 @@ class Example(unittest.TestCase):
     def test_whoever_comes_meanwhile_is_sent_away_at_once(self):
         self.kit("gate", str(EXAMPLE), "digits.onnx", "digits.npz")
 
+    def test_ranges_are_calibrated_once_for_each_method(self):
+        self.kit("once", str(EXAMPLE), "digits.onnx", "digits.npz")
+
+    def test_it_can_be_read_at_a_sitting(self):
+        for part in ("evaluator.py", "serve.py", "quantize.py"):
+            lines = (EXAMPLE / part).read_text(encoding="utf-8").splitlines()
+            self.assertLess(sum(bool(line.strip()) for line in lines), 100, part)
+
     def test_what_it_offers(self):
         plain, scores = (self.evaluator("digits.onnx", "digits.npz", *more) for more in ([], ["--scores"]))
         self.assertEqual(self.get(plain, "/healthz")[0], 200)
