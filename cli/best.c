@@ -243,7 +243,7 @@ char *best_passed_over(const json_t *job, const json_t *trial)
 	text = mem_printf(
 		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s",
 		(long long)json_integer_value(number), name, was, its, is,
-		sure ? "sgp hands over only what meets the criterion with a certainty of 98 % by "
+		sure ? "sgp hands over only what meets the criterion with a certainty of 99 % by "
 		       "everything that was measured"
 		: again ? "a single measurement may be lucky, so what is handed over was measured "
 			  "again"

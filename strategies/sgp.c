@@ -32,13 +32,11 @@ enum {
 	LEAST_TRIALS = 10,
 	COPY_EVERY = 5, /* questions, while it is in doubt whether the best meets the criterion */
 	TEST_EVERY = 3,
-	REPEAT_EVERY = 5, /* questions; the first at once: it says whether there is noise */
+	REPEAT_EVERY = 3, /* questions; the first at once: it says whether there is noise */
 };
 
 /* Stops when no more than this share of the best objective is to be gained by a trial. */
 static const double least_gain = 0.002;
-/* With less probability than this that there is no noise, single measurements decide nothing. */
-static const double exact = 0.1;
 
 static size_t state_size(const struct problem *problem)
 {
@@ -92,14 +90,12 @@ static struct config *near_copy(const struct sgp *sgp)
 /*
  * Once the model's patience is over, every third question is one that it did not choose, and all are while it
  * expects nothing more; the question then takes the place of its own. True when all of that has failed, too.
- * Where measurements are noisy a test by itself says little, and the model goes on until it expects nothing more.
  */
 static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct question *out)
 {
 	size_t most = last_tests_count(&sgp->beliefs.effects), late;
 	size_t patience = sgp_state_doubts(sgp) ? 2 * PATIENCE : PATIENCE;
 	bool content = score < log(least_gain * sgp->beliefs.best);
-	bool tests = !sgp->beliefs.effects.first_rules && (content || sgp->noises[0] > exact);
 	struct config *test = NULL;
 
 	if (sgp->told < LEAST_TRIALS || sgp->told < sgp->improved_at + patience) {
@@ -109,7 +105,7 @@ static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct
 	if (content && (sgp->beliefs.effects.first_rules || late >= TEST_EVERY * most)) {
 		return true;
 	}
-	if (tests && (content || late % TEST_EVERY == 0)) {
+	if (!sgp->beliefs.effects.first_rules && (content || late % TEST_EVERY == 0)) {
 		test = last_tests_make(&sgp->beliefs, content ? late % most : late / TEST_EVERY,
 				       rng, &out->stage);
 	}
@@ -202,7 +198,7 @@ static int64_t choose(const void *state)
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 10,
+	.version = 9,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",

@@ -23,7 +23,7 @@ enum {
 };
 
 /* What meets the criterion with this probability is handed over. */
-static const double sure = 0.98, first_sure = 0.99; /* the latter under rules 1 */
+static const double sure = 0.99;
 /* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
  * sure costs trials. */
 static const double probable = 0.5;
@@ -211,7 +211,7 @@ static void find_best(struct sgp *sgp)
 	size_t accepted, to_beat;
 
 	certainty_find(beliefs, sgp->noises, certainties);
-	accepted = fastest(sgp, certainties, beliefs->effects.first_rules ? first_sure : sure);
+	accepted = fastest(sgp, certainties, sure);
 	sgp->candidate = fastest(sgp, certainties, probable);
 	to_beat = sgp->noises[0] > probable || hopes ? sgp->candidate : accepted;
 	if (objective_at(sgp, to_beat) < beliefs->best ||

@@ -24,14 +24,10 @@ enum { MANY = 4 };
 static const double work = 2.4e6;
 /* What a step costs besides, in measurements. */
 static const double step_overhead = 20;
-/* Losses do not quite add up: how far a sum is off, of itself. Under rules 2 that is found out. */
-static const double most_misfit = 0.1, least_misfit = 0.02;
-/* How much the latest surprise counts in it. */
-static const double forgetting = 0.2;
-/* Less than this says nothing of it, of what may be lost. */
-static const double least_telling = 0.3;
-/* How far it is off when nothing like it was measured, in misfits: of itself, and at least. */
-static const double blur = 0.7, least_blur = 0.3;
+/* Losses do not quite add up: how far a sum is off, of itself, ... */
+static const double misfit = 0.1;
+/* ... and when nothing like it was measured: of itself, and at least. */
+static const double blur = 0.07, least_blur = 0.03;
 /* Options keep this share of their expected loss at least. */
 static const double least_share = 0.2;
 
@@ -41,7 +37,6 @@ void draws_init(struct draws *draws, const struct effects *effects)
 		.effects = effects,
 		.factors = mem_new(effects->op_count * DRAWS, sizeof(double)),
 		.bases = mem_new(effects->option_count, sizeof(double)),
-		.misfit = most_misfit,
 	};
 	for (size_t k = 0; k < DRAWS; k++) {
 		/* So that many factors are 1 on average: the largest is then count^(1 / exponent) times
@@ -87,7 +82,7 @@ static void evidence_init(struct evidence *evidence, const struct draws *draws,
 	for (size_t d = oldest; d < data->count; d++) {
 		bool is_ruined = !effects->first_rules && data->values[d] > walk_ruined;
 		double value = data->values[d];
-		double off = is_ruined ? 1 : hypot(loss->noise, draws->misfit * value);
+		double off = is_ruined ? 1 : hypot(loss->noise, misfit * value);
 		size_t r = place_row(evidence, is_ruined, &censored);
 
 		evidence->values[r] = value / off;
@@ -105,30 +100,6 @@ static void evidence_finish(struct evidence *evidence)
 	free(evidence->values);
 }
 
-/*
- * Learns from how far the draws were off at the latest measurement, before they know it. What they disagree about
- * themselves is not subtracted: at worst it takes a little longer.
- */
-static void learn_misfit(struct draws *draws, const struct measured *data)
-{
-	double losses[DRAWS] = {0}, sum = 0, value, square, surprise;
-
-	if (data->count == draws->seen + 1 && draws->begun) {
-		value = data->values[draws->seen];
-		draws_move(draws, NULL, data->options[draws->seen], losses);
-		for (size_t k = 0; k < DRAWS; k++) {
-			sum += losses[k];
-		}
-		if (value > least_telling && value <= walk_ruined) {
-			surprise = (sum / DRAWS - value) / value;
-			square = draws->misfit * draws->misfit;
-			square += forgetting * (surprise * surprise - square);
-			draws->misfit = fmin(fmax(sqrt(square), least_misfit), most_misfit);
-		}
-	}
-	draws->seen = data->count;
-}
-
 void draws_update(struct draws *draws, const struct linear *loss, const struct measured *data,
 		  struct rng rng)
 {
@@ -137,9 +108,6 @@ void draws_update(struct draws *draws, const struct linear *loss, const struct m
 	struct walk walk;
 	size_t steps;
 
-	if (infers) {
-		learn_misfit(draws, data);
-	}
 	set_bases(draws, loss);
 	evidence_init(&evidence, draws, loss, data);
 	walk_init(&walk, draws->effects->op_count, infers, &evidence);
@@ -204,8 +172,7 @@ double draws_probability(const struct draws *draws, const double *losses)
 	double sum = 0;
 
 	for (size_t k = first; k < DRAWS; k++) {
-		sum += 0.5 * erfc((losses[k] - 1) /
-				  (draws->misfit * (least_blur + blur * losses[k])) * M_SQRT1_2);
+		sum += 0.5 * erfc((losses[k] - 1) / (least_blur + blur * losses[k]) * M_SQRT1_2);
 	}
 	return sum / (double)(DRAWS - first);
 }

@@ -20,9 +20,6 @@ struct draws {
 	double *bases;                 /* what each option loses with a factor of 1; owned */
 	/* Of the power law that each draw's factors follow: its exponent and its least factor. */
 	double exponents[DRAWS], leasts[DRAWS];
-	/* How far losses are from adding up, relative to their sum; and of how many measurements. */
-	double misfit;
-	size_t seen;
 	bool begun;
 };
 

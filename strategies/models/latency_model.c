@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "strategies/models/lognormal.h"
 
 enum {
 	GROUP_CLASS,
@@ -17,12 +16,6 @@ enum {
 	GROUP_COARSE,
 	CLASSES = CLASS_FP32, /* fp32 is what gains are against */
 };
-
-/* What quantized operators gain is lognormal where nothing is known of their times: of a mean of 1, with this
- * variance at least and at most; but for some that gain nothing. */
-static const double least_unequal = 1.5, most_unequal = 4, no_gain = 0.1;
-/* Where so much is gained on average, and measured with no more noise than that. */
-static const double least_gain = 0.05, most_noise = 0.01;
 
 /* Where the features of each group start. */
 struct layout {
@@ -134,12 +127,11 @@ static void learn_all(struct linear *model, const struct effects *effects,
 		      const struct measured *data)
 {
 	static const double ops[] = {0.1, 0.5, 2}, borders[] = {0.01, 0.1, 1};
-	static const double noises[] = {0.002, 0.01, 0.03, 0.1};
+	static const double noises[] = {0.002, 0.01, 0.03};
 	double best = -INFINITY, chosen[3] = {0.5, 0.1, 0.005};
-	int noise_levels = effects->first_rules ? 3 : 4;
 
 	load(model, effects, data, effects_learnt_rows(effects));
-	for (int i = 0; i < 9 * noise_levels; i++) {
+	for (int i = 0; i < 27; i++) {
 		model->variances[GROUP_OP] = ops[i % 3] * (effects->timed ? 0.02 : 1);
 		model->variances[GROUP_BORDER] = borders[i / 3 % 3];
 		model->variances[GROUP_BORDERS] = borders[i / 3 % 3];
@@ -158,60 +150,11 @@ static void learn_all(struct linear *model, const struct effects *effects,
 	model->noise = chosen[2];
 }
 
-static void forget_beliefs(struct linear *model, const struct effects *effects)
-{
-	uint32_t ops = layout_of(effects).ops;
-
-	for (size_t i = 0; i < effects->op_count; i++) {
-		linear_believe(model, ops + (uint32_t)i * CLASSES + CLASS_QUANTIZED, 0, 1);
-	}
-}
-
-/* What quantizing an operator changes on average, in shares of its time. */
-static double mean_change(const struct linear *model, const struct effects *effects)
-{
-	struct layout l = layout_of(effects);
-	double sum = 0;
-
-	for (size_t i = 0; i < effects->op_count; i++) {
-		size_t type = effects->space->ops[i].type;
-
-		sum += model->weights[CLASS_QUANTIZED] +
-		       model->weights[l.types + type * CLASSES + CLASS_QUANTIZED] +
-		       model->weights[l.ops + i * CLASSES + CLASS_QUANTIZED];
-	}
-	return sum / (double)effects->op_count;
-}
-
-/* A few operators take most of the time, and so gain most: a normal belief finds them later. */
-static void believe_unequal(struct linear *model, const struct effects *effects, double noise)
-{
-	double change, variance;
-
-	linear_fit(model);
-	change = mean_change(model, effects);
-	if (effects->timed || effects->first_rules || change > -least_gain ||
-	    fmax(model->noise, noise) > most_noise) {
-		return;
-	}
-	variance = model->variances[GROUP_OP] / (change * change);
-	lognormal_believe(
-		model,
-		&(struct lognormal){.first = layout_of(effects).ops + CLASS_QUANTIZED,
-				    .apart = CLASSES,
-				    .count = effects->op_count,
-				    .variance = fmin(fmax(variance, least_unequal), most_unequal),
-				    .scale = change,
-				    .odd = no_gain});
-}
-
 void latency_model_fit(struct linear *model, const struct effects *effects,
 		       const struct measured *data, bool learn, double noise)
 {
 	if (learn) {
-		forget_beliefs(model, effects);
 		learn_all(model, effects, data);
-		believe_unequal(model, effects, isnan(noise) ? 0 : noise);
 	}
 	if (!isnan(noise)) {
 		model->noise = fmax(model->noise, noise);

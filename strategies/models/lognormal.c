@@ -7,11 +7,7 @@
 #include "base/mem.h"
 #include "strategies/models/memo.h"
 
-enum {
-	REGULAR = 25,
-	PARTS, /* one for those that are odd */
-	ROUNDS = 8,
-};
+enum { PARTS = 25, ROUNDS = 8 };
 
 /* The parts cover the logarithm up to this many deviations. */
 static const double reach = 3;
@@ -19,8 +15,6 @@ static const double reach = 3;
 static const double width = 0.6;
 /* Of the way to the prior that is asked for: all of it at once may swing from side to side. */
 static const double stride = 0.5;
-/* Of odd factors: their mean and deviation. */
-static const double odd_mean = -0.25, odd_deviation = 0.75;
 /* Where what is believed has a longer tail than what was measured, no prior is that wide. */
 static const double least_precision = 1e-4;
 /* A difference of precisions that may be a rounding error. */
@@ -36,33 +30,26 @@ struct moments {
 	double mean, variance;
 };
 
-static void make_mixture(const struct lognormal *belief, struct mixture *ret)
+static void make_lognormal(double variance, struct mixture *ret)
 {
-	double sigma = sqrt(log(1 + belief->variance)), step = 2 * reach / (REGULAR - 1);
+	double sigma = sqrt(log(1 + variance)), step = 2 * reach / (PARTS - 1);
 	double shares = 0, sum = 0;
 
-	for (int k = 0; k < REGULAR; k++) {
+	for (int k = 0; k < PARTS; k++) {
 		double z = k * step - reach;
 
 		ret->shares[k] = exp(-0.5 * z * z);
+		ret->logs[k] = log(ret->shares[k]);
 		ret->means[k] = exp(sigma * z);
 		shares += ret->shares[k];
 		sum += ret->shares[k] * ret->means[k];
 	}
-	for (int k = 0; k < REGULAR; k++) {
+	for (int k = 0; k < PARTS; k++) {
 		double factor = ret->means[k] * shares / sum;
 		double deviation = width * step * sigma * factor;
 
 		ret->means[k] = factor - 1;
 		ret->variances[k] = deviation * deviation;
-	}
-	ret->shares[REGULAR] = belief->odd / (1 - belief->odd) * shares;
-	ret->means[REGULAR] = odd_mean - 1;
-	ret->variances[REGULAR] = odd_deviation * odd_deviation;
-	for (int k = 0; k < PARTS; k++) {
-		ret->logs[k] = log(ret->shares[k]);
-		ret->means[k] *= belief->scale;
-		ret->variances[k] *= belief->scale * belief->scale;
 	}
 }
 
@@ -137,9 +124,8 @@ static void step(struct linear *model, uint32_t feature, const struct mixture *m
 	linear_believe(model, feature, to[NEW_MEAN], to[NEW_FACTOR]);
 }
 
-void lognormal_believe(struct linear *model, const struct lognormal *belief)
+void lognormal_believe(struct linear *model, uint32_t first, size_t count, double variance)
 {
-	size_t count = belief->count;
 	struct linear_row *rows = mem_new(count, sizeof(*rows));
 	uint32_t *features = mem_new(count, sizeof(*features));
 	double one = 1;
@@ -148,9 +134,9 @@ void lognormal_believe(struct linear *model, const struct lognormal *belief)
 	struct memo memo;
 
 	memo_init(&memo, count, FROM, TO);
-	make_mixture(belief, &mixture);
+	make_lognormal(variance, &mixture);
 	for (size_t i = 0; i < count; i++) {
-		features[i] = belief->first + (uint32_t)i * belief->apart;
+		features[i] = first + (uint32_t)i;
 		rows[i] = (struct linear_row){
 			.features = &features[i], .values = &one, .count = 1, .capacity = 1};
 	}
@@ -158,7 +144,7 @@ void lognormal_believe(struct linear *model, const struct lognormal *belief)
 		linear_fit(model);
 		linear_deviations(model, rows, count, deviations);
 		for (size_t i = 0; i < count; i++) {
-			step(model, features[i], &mixture, deviations[i], &memo);
+			step(model, first + (uint32_t)i, &mixture, deviations[i], &memo);
 		}
 	}
 	memo_finish(&memo);

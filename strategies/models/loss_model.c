@@ -170,11 +170,8 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 		weigh_noises(of_noises, levels, best, ret_noises);
 	}
 	load(model, effects, data, effects_learnt_rows(effects));
-	lognormal_believe(model, &(struct lognormal){.first = first_op_feature(effects),
-						     .apart = 1,
-						     .count = effects->op_count,
-						     .variance = model->variances[GROUP_OP],
-						     .scale = 1});
+	lognormal_believe(model, first_op_feature(effects), effects->op_count,
+			  model->variances[GROUP_OP]);
 }
 
 void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,

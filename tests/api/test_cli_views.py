@@ -250,7 +250,7 @@ class Best(CliTest):
         worse = {"number": 8, "kind": "evaluate", "objective_value": 14.5, "feasible": True}
         wrong = {**lucky, "number": 9, "objective_value": 1.5, "excluded": {"reason": "busy"}}
         for strategy, measurements, trials, why in (
-            ("sgp", 1, [worse, lucky], "certainty of 98 %"), ("basic", 3, [lucky], "may be lucky"),
+            ("sgp", 1, [worse, lucky], "certainty of 99 %"), ("basic", 3, [lucky], "may be lucky"),
             ("sgp", 3, [worse, wrong], None),
         ):
             best = {**best_trial(True), "measurements": measurements}

@@ -299,26 +299,3 @@ Test(draws, believe_that_all_lose_the_same)
 	cr_expect_gt(sum, 0.85, "the exponent is %g on average", sum);
 	world_finish(&world);
 }
-
-/* Sums that come out as expected are trusted more; those that do not, no more than before. */
-Test(draws, find_out_whether_losses_add_up)
-{
-	static const uint16_t a_b[OPS] = {0, 0, FP32, FP32, FP32, FP32},
-			      c_d[OPS] = {FP32, FP32, 0, 0, FP32, FP32},
-			      a_b_c_d[OPS] = {0, 0, 0, 0, FP32, FP32},
-			      all_but_a[OPS] = {FP32, 0, 0, 0, 0, 0},
-			      all_but_c[OPS] = {0, 0, FP32, 0, 0, 0};
-	const uint16_t *selections[] = {nothing, all,        a_b,       c_d,
-					a_b_c_d, first_half, all_but_a, all_but_c};
-	static const double sums[] = {0, 6, 2, 2, 4, 3, 5, 5}, others[] = {0, 6, 1, 4, 2, 6, 2, 1};
-	struct world world;
-
-	world_init_by(&world, 2);
-	measure(&world, selections, sums, 8);
-	cr_expect_lt(world.draws.misfit, 0.08, "%g", world.draws.misfit);
-	world_finish(&world);
-	world_init_by(&world, 2);
-	measure(&world, selections, others, 8);
-	cr_expect_float_eq(world.draws.misfit, 0.1, 1e-9, "%g", world.draws.misfit);
-	world_finish(&world);
-}

@@ -19,13 +19,6 @@ static double factor_at(int place, double *ret_belief)
 	return exp(sigma * z - 0.5 * sigma * sigma);
 }
 
-static void believe(struct linear *model, size_t weights)
-{
-	lognormal_believe(model,
-			  &(struct lognormal){
-				  .apart = 1, .count = weights, .variance = variance, .scale = 1});
-}
-
 static void model_init(struct linear *model, size_t weights, double measured)
 {
 	struct linear_row row = {0};
@@ -38,7 +31,7 @@ static void model_init(struct linear *model, size_t weights, double measured)
 	}
 	/* Weights are factors less 1. */
 	linear_add(model, &row, measured - (double)weights, 0);
-	believe(model, weights);
+	lognormal_believe(model, 0, weights, variance);
 	linear_fit(model);
 }
 
@@ -129,40 +122,10 @@ Test(lognormal, an_unmeasured_factor)
 	model.noise = noise;
 	linear_row_add(&row, 0, 1);
 	linear_add(&model, &row, -0.9, 0);
-	believe(&model, 2);
+	lognormal_believe(&model, 0, 2, variance);
 	linear_fit(&model);
 	cr_expect_float_eq(model.weights[1], 0, 1e-6);
 	cr_expect_float_eq(deviation_of(&model, 1), sqrt(variance), 0.4);
 	cr_expect_lt(deviation_of(&model, 0), 0.3);
-	linear_finish(&model);
-}
-
-/* As of operators that gain: every other feature, and a weight of -0.5 for a factor of 2; a few factors are odd. */
-Test(lognormal, factors_may_be_scaled_and_some_below_zero)
-{
-	static const double measured[] = {-0.5, 0.9};
-	struct linear model;
-
-	linear_init(&model, 6);
-	model.variances[0] = variance;
-	model.noise = 0.05;
-	for (uint32_t i = 0; i < 2; i++) {
-		struct linear_row row = {0};
-
-		linear_row_add(&row, 1 + 2 * i, 1);
-		linear_add(&model, &row, measured[i], 0);
-	}
-	lognormal_believe(&model, &(struct lognormal){.first = 1,
-						      .apart = 2,
-						      .count = 3,
-						      .variance = variance,
-						      .scale = -0.5,
-						      .odd = 0.1});
-	linear_fit(&model);
-	cr_expect_float_eq(model.weights[1], -0.5, 0.03, "%g", model.weights[1]);
-	cr_expect_float_eq(model.weights[3], 0.9, 0.1, "%g", model.weights[3]);
-	cr_expect_float_eq(deviation_of(&model, 5), 0.5 * sqrt(variance), 0.3,
-			   "of what nothing was measured: %g", deviation_of(&model, 5));
-	cr_expect_eq(model.factors[0], 1, "nothing is believed of others");
 	linear_finish(&model);
 }
