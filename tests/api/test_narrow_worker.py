@@ -45,7 +45,7 @@ class Work(WorkerCase):
         self.assertEqual(len(names), 4)
 
     def test_a_long_measurement(self):
-        self.orders.write_text("beat\nsleep 7\n")
+        self.orders.write_text("beat 450\nsleep 7\n")
         worker = self.worker("--ttl", "5")
         job = self.job()
         wait_until(lambda: any(trial["state"] == "told" for trial in self.trials(job)))
@@ -54,7 +54,7 @@ class Work(WorkerCase):
 
     def test_an_early_verdict(self):
         """Enough of the data is read when it is clear that the criterion is missed."""
-        self.orders.write_text(f"unless baseline\npid {self.directory / 'pid'}\nbeat\nsleep 60\n")
+        self.orders.write_text(f"unless baseline\npid {self.directory / 'pid'}\nbeat 1\nsleep 60\n")
         self.worker()
         criterion = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": 1}
         job = self.job(tuning_criterion=criterion, accuracy_criterion={"tolerable_loss": 0.01})

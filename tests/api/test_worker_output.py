@@ -31,7 +31,7 @@ class Output(WorkerCase):
         for way in self.WAYS:
             with self.subTest(way):
                 trials, _, said = self.run_job(
-                    way, "noise Collecting tensor data ...\nnoise [1, 2]\nnoise 50 %\nbeat\n")
+                    way, "noise Collecting tensor data ...\nnoise [1, 2]\nnoise 50 %\nbeat 450\n")
                 self.assertEqual([t.get("accuracy") for t in trials],
                                  [t.get("accuracy") for t in true])
                 for line in ("Collecting tensor data ...", "[1, 2]", "50 %"):

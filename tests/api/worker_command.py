@@ -2,7 +2,7 @@
 last argument one after the other, a line for each.
 
 With FILE as its first argument it does what the file says first, if there is one: "sleep S", "exit N", "say TEXT" (that is
-its answer), "noise TEXT" (that is none), "kill N" (itself), "beat" (a line of progress that decides nothing yet), "pid FILE" (write its own at the
+its answer), "noise TEXT" (that is none), "kill N" (itself), "beat N" (a line of progress, N right of 500), "pid FILE" (write its own at the
 end of it), "unless QUESTION" (nothing more for such ones), "twice" (a worse answer after the true one), "stale" (the last
 answer, with its lease, before the true one), "once" (end after the answer), "indent" (the answer).
 """
@@ -38,7 +38,7 @@ def obey(orders, question):
             with open(value, "a", encoding="utf-8") as file:
                 file.write(f"{os.getpid()}\n")
         elif what == "beat":
-            print(json.dumps({"progress": {"seen": 500, "correct": 450, "total": 900}}), flush=True)
+            print(json.dumps({"progress": {"seen": 500, "correct": int(value), "total": 900}}), flush=True)
         elif what == "unless" and question["question"] == value:
             break
         else:
