@@ -70,15 +70,17 @@ static void show(struct rehearsal *r, const struct question *question)
 static void rehearse(struct rehearsal *r)
 {
 	int64_t deadline = clock_mono_ms() + REHEARSAL_MS;
+	int64_t left = r->spec->max_trials;
 	struct question question;
 
-	while (r->count < REHEARSED_ASKS && clock_mono_ms() <= deadline &&
+	while (r->count < REHEARSED_ASKS && left > 0 && clock_mono_ms() <= deadline &&
 	       strategy_next(&r->strategy, &question) == STEP_ASK &&
 	       !question_is_advice(question.kind)) {
 		r->asked = mem_grow(r->asked, r->count + 1, sizeof(*r->asked));
 		r->scores = mem_grow(r->scores, r->count + 1, sizeof(*r->scores));
 		r->scores[r->count] = mem_new(question.op_count, sizeof(**r->scores));
 		r->asked[r->count++] = question;
+		left -= question.kind == QUESTION_EVALUATE;
 		show(r, &question);
 		tell(r, &question);
 	}

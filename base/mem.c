@@ -62,7 +62,8 @@ bool mem_is_short(void)
 
 void *mem_again(void *old, size_t size)
 {
-	void *memory = open_reserve() ? realloc(old, size) : NULL;
+	/* A size of 0 frees for some and not for others, so it is not asked for. */
+	void *memory = open_reserve() ? realloc(old, size > 0 ? size : 1) : NULL;
 
 	if (memory == NULL) {
 		(void)fputs("narrowd: out of memory\n", stderr);

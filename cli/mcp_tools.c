@@ -313,7 +313,7 @@ static char *write_file(const char *path, char *text, int *status)
 
 static json_t *call(const struct tool *tool, const json_t *arguments)
 {
-	const char *words[WORDS_MAX + 1], *file = NULL;
+	const char *words[WORDS_MAX + 1] = {NULL}, *file = NULL;
 	char *made[WORDS_MAX] = {NULL}, *text;
 	char *job =
 		tool->special == GIVES_JOB ? json_text(json_object_get(arguments, "job")) : NULL;

@@ -35,8 +35,8 @@ struct search {
 void search_init(struct search *search, struct space *space, const char *strategy, uint64_t seed,
 		 const struct search_setting *settings);
 void search_finish(struct search *search);
-/* Asks once, and shows the question as asked; asserts that it is new and the same when asked
- * twice. False when the strategy has nothing more to ask. */
+/* Asks once, and shows the question as asked; asserts that it is new and, at every third, the same when
+ * asked twice. False when the strategy has nothing more to ask. */
 bool search_ask(struct search *search);
 /* Shows the strategy what trial `number` (from 1) gave. */
 void search_tell(struct search *search, size_t number, search_evaluate *evaluate);

@@ -53,7 +53,8 @@ struct run_case run_case_make(uint64_t seed);
 void run_init(struct run *run, const struct run_case *c, const struct strategy_ops *ops,
 	      int parallel);
 void run_finish(struct run *run);
-/* Asks twice, asserts that both questions are the same and lie in the space, and keeps one. */
+/* Asks twice, but of those that fit models at every third question; asserts that both are the same and lie in the
+ * space, and keeps one. */
 enum step run_ask(struct run *run);
 /* Shows the result of run->out[place]. */
 void run_tell(struct run *run, size_t place);
