@@ -212,14 +212,14 @@ static void take_repeat(struct trials *trials, struct repeat *repeat, const stru
 
 bool trials_awaits(const struct trials *trials, const struct event *event)
 {
-	const struct repeat *repeat = find_repeat(trials, event);
 	int index;
 
-	if (event->kind != QUESTION_EVALUATE || repeat != NULL) {
-		return repeat == NULL || !repeat->told;
+	if (event->kind != QUESTION_EVALUATE || find_repeat(trials, event) != NULL) {
+		return true;
 	}
 	index = find(trials, event->config);
-	return index != TRIALS_NONE && trials->list[index].state == KNOWN_OUT;
+	return index != TRIALS_NONE && (trials->list[index].state == KNOWN_OUT ||
+					trials->list[index].state == KNOWN_FAILED);
 }
 
 int trials_apply(struct trials *trials, const struct event *event)

@@ -63,7 +63,8 @@ void trials_finish(struct trials *trials);
 struct config *trials_default(const struct trials *trials);
 /* Returns the trial that the event is about, or TRIALS_NONE when it says nothing of the product. */
 int trials_apply(struct trials *trials, const struct event *event);
-/* Whether an answer is to a question that is out, and not a measurement from elsewhere; before it is applied. */
+/* Whether an answer, which may be late, is to a question of our own, and not a measurement from elsewhere; before it is
+ * applied. */
 bool trials_awaits(const struct trials *trials, const struct event *event);
 static inline const uint16_t *trials_column(const struct trials *trials, size_t digit)
 {

@@ -19,7 +19,7 @@
 
 enum {
 	SPACES = 200,
-	SPACES_PER_MODEL = 12, /* what is in_order fits models and sees every twelfth */
+	SPACES_PER_MODEL = 20, /* what is in_order fits models and sees every twentieth */
 };
 
 #define FOR_EACH_STRATEGY(ops)                                                                     \

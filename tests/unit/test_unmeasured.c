@@ -82,7 +82,7 @@ Test(unmeasured, the_first_questions_may_fail)
 /* All operators lose the same: so many must be in fp32, and a few more are too many. */
 Test(unmeasured, knapsack_goes_on_between_the_miss_and_the_failure)
 {
-	for (size_t needs = 5; needs < OPS; needs++) {
+	for (size_t needs = 5; needs < OPS; needs += 2) {
 		for (int i = 0; i < OPS; i++) {
 			losses[i] = 0.99 / (double)(OPS - needs);
 		}
