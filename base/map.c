@@ -1,4 +1,4 @@
-/* A table of open addressing, seeded so that clients cannot make names collide. */
+/* Names in the order in which they came, and a table of open addressing that says where each one is. */
 #include "base/map.h"
 
 #include <pthread.h>
@@ -9,6 +9,9 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+
+/* Half of the places are free. */
+enum { LEAST_SLOTS = 8, PLACES_A_SLOT = 2 };
 
 static uint64_t seed;
 static pthread_once_t seeded = PTHREAD_ONCE_INIT;
@@ -38,88 +41,118 @@ void map_init(struct map *map)
 
 void map_finish(struct map *map)
 {
-	for (size_t i = 0; i < map->capacity; i++) {
+	for (size_t i = 0; i < map->used; i++) {
 		free(map->slots[i].key);
 	}
 	free(map->slots);
+	free(map->places);
 	memset(map, 0, sizeof(*map));
 }
 
-/* The slot of `key`, or the free one where it would go. */
-static struct map_slot *find(const struct map *map, const char *key, uint64_t hash)
+static size_t next_place(const struct map *map, size_t place)
 {
-	size_t i = (size_t)hash & (map->capacity - 1);
-
-	while (map->slots[i].key != NULL &&
-	       (map->slots[i].hash != hash || strcmp(map->slots[i].key, key) != 0)) {
-		i = (i + 1) & (map->capacity - 1);
-	}
-	return &map->slots[i];
+	return (place + 1) & (PLACES_A_SLOT * map->capacity - 1);
 }
 
-static void grow(struct map *map)
+/* The place of `key`, or the free one where it would go. */
+static size_t find(const struct map *map, const char *key, uint64_t hash)
 {
-	struct map old = *map;
+	size_t place = (size_t)hash & (PLACES_A_SLOT * map->capacity - 1);
 
-	map->capacity = old.capacity > 0 ? old.capacity * 2 : 16;
-	map->slots = mem_new(map->capacity, sizeof(*map->slots));
-	for (size_t i = 0; i < old.capacity; i++) {
-		if (old.slots[i].key != NULL) {
-			*find(map, old.slots[i].key, old.slots[i].hash) = old.slots[i];
+	while (map->places[place] != 0) {
+		const struct map_slot *slot = &map->slots[map->places[place] - 1];
+
+		if (slot->hash == hash && strcmp(slot->key, key) == 0) {
+			break;
+		}
+		place = next_place(map, place);
+	}
+	return place;
+}
+
+/* Where a slot is to be found whose key no place leads to yet. */
+static void add_place(struct map *map, size_t slot)
+{
+	size_t place = (size_t)map->slots[slot].hash & (PLACES_A_SLOT * map->capacity - 1);
+
+	while (map->places[place] != 0) {
+		place = next_place(map, place);
+	}
+	map->places[place] = (uint32_t)slot + 1;
+}
+
+/* Makes room at the end: closes the holes of what was removed, in twice as many slots unless they are half. */
+static void make_room(struct map *map)
+{
+	size_t holes = map->used - map->count, end = map->used;
+
+	if (2 * holes <= map->capacity) {
+		map->capacity = map->capacity > 0 ? 2 * map->capacity : LEAST_SLOTS;
+		map->slots = mem_grow(map->slots, map->capacity, sizeof(*map->slots));
+		memset(&map->slots[end], 0, (map->capacity - end) * sizeof(*map->slots));
+	}
+	free(map->places);
+	map->places = mem_new(PLACES_A_SLOT * map->capacity, sizeof(*map->places));
+	map->used = 0;
+	for (size_t i = 0; i < end; i++) {
+		struct map_slot slot = map->slots[i];
+
+		map->slots[i].key = NULL;
+		if (slot.key != NULL) {
+			map->slots[map->used] = slot;
+			add_place(map, map->used++);
 		}
 	}
-	free(old.slots);
 }
 
 void map_set(struct map *map, const char *key, intptr_t value)
 {
-	struct map_slot *slot;
 	uint64_t hash = hash_of(key);
+	size_t place;
 
-	if (map->count * 2 >= map->capacity) {
-		grow(map);
+	if (map->used == map->capacity) {
+		make_room(map);
 	}
-	slot = find(map, key, hash);
-	if (slot->key == NULL) {
-		slot->key = mem_dup(key);
-		slot->hash = hash;
+	place = find(map, key, hash);
+	if (map->places[place] == 0) {
+		map->slots[map->used] = (struct map_slot){.key = mem_dup(key), .hash = hash};
+		map->places[place] = (uint32_t)++map->used;
 		map->count++;
 	}
-	slot->value = value;
+	map->slots[map->places[place] - 1].value = value;
 }
 
 intptr_t map_get(const struct map *map, const char *key, intptr_t fallback)
 {
-	struct map_slot *slot;
+	size_t place;
 
 	if (map->count == 0) {
 		return fallback;
 	}
-	slot = find(map, key, hash_of(key));
-	return slot->key != NULL ? slot->value : fallback;
+	place = find(map, key, hash_of(key));
+	return map->places[place] != 0 ? map->slots[map->places[place] - 1].value : fallback;
 }
 
 void map_remove(struct map *map, const char *key)
 {
-	struct map_slot *slot;
-	size_t i;
+	size_t place;
 
 	if (map->count == 0) {
 		return;
 	}
-	slot = find(map, key, hash_of(key));
-	if (slot->key == NULL) {
+	place = find(map, key, hash_of(key));
+	if (map->places[place] == 0) {
 		return;
 	}
-	free(slot->key);
-	slot->key = NULL;
+	free(map->slots[map->places[place] - 1].key);
+	map->slots[map->places[place] - 1].key = NULL;
+	map->places[place] = 0;
 	map->count--;
-	/* What probed past the freed slot must be placed again. */
-	i = (size_t)(slot - map->slots);
-	while (map->slots[i = (i + 1) & (map->capacity - 1)].key != NULL) {
-		struct map_slot moved = map->slots[i];
+	/* What probed past the freed place must be placed again. */
+	while (map->places[place = next_place(map, place)] != 0) {
+		size_t slot = map->places[place] - 1;
 
-		map->slots[i].key = NULL;
-		*find(map, moved.key, moved.hash) = moved;
+		map->places[place] = 0;
+		add_place(map, slot);
 	}
 }

@@ -1,8 +1,8 @@
 /*
  * A hash map from text to a pointer or a number, for names that clients choose.
  *
- * Open addressing with a random seed per process, so that no client can choose colliding names.
- * Iteration order is not defined: never let it decide anything.
+ * A random seed per process lets no client choose names that collide. Slots are in the order in which their names came,
+ * so that what goes through them does the same in every process; a removed name leaves a hole.
  */
 #ifndef NARROWD_BASE_MAP_H
 #define NARROWD_BASE_MAP_H
@@ -11,15 +11,17 @@
 #include <stdint.h>
 
 struct map_slot {
-	char *key; /* owned; NULL when the slot is free */
+	char *key; /* owned; NULL in a hole, and where nothing came yet */
 	uint64_t hash;
 	intptr_t value;
 };
 
 struct map {
 	struct map_slot *slots;
-	size_t capacity; /* a power of two */
-	size_t count;
+	size_t capacity;  /* of slots: 0 or a power of two */
+	size_t used;      /* slots from the first one, holes among them */
+	size_t count;     /* names */
+	uint32_t *places; /* the number of a slot, from 1, or 0 */
 };
 
 void map_init(struct map *map);

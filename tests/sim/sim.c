@@ -3,6 +3,7 @@
  *
  *	sim --seeds 1000 [--from N] [--jobs N]   that many, on that many processors
  *	sim --seed N [--tell]                    one, and what happens in it
+ *	sim --twice --seeds 100 [--from N]       each of that many twice, which must be the same
  *	sim --regressions FILE                   those in which something was found
  */
 #include <malloc.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,9 +71,10 @@ static void live(struct world *world)
 	}
 }
 
-static void run_world(uint64_t seed, bool tells)
+/* What happens is written to `told`, unless that is NULL. */
+static void run_world(uint64_t seed, FILE *told)
 {
-	struct world world = {.seed = seed, .rng = rng_make(seed, RNG_TIMING, 0), .tells = tells};
+	struct world world = {.seed = seed, .rng = rng_make(seed, RNG_TIMING, 0), .told = told};
 
 	list_init(&world.deferred);
 	world.life = 1;
@@ -104,7 +107,7 @@ static pid_t run_some(uint64_t from, uint64_t to)
 
 	if (pid == 0) {
 		for (uint64_t seed = from; seed < to; seed++) {
-			run_world(seed, false);
+			run_world(seed, NULL);
 		}
 		_exit(0);
 	}
@@ -143,7 +146,7 @@ static int run_regressions(const char *path)
 
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
 		if (line[0] != '#') {
-			run_world(strtoull(line, NULL, 10), false);
+			run_world(strtoull(line, NULL, 10), NULL);
 			count++;
 		}
 	}
@@ -154,6 +157,79 @@ static int run_regressions(const char *path)
 	(void)fclose(file);
 	(void)printf("sim: %d worlds again, every promise held\n", count);
 	return 0;
+}
+
+struct story {
+	char *text;
+	size_t length;
+};
+
+/* All that happens in a world, in a process of its own, whose tables have another seed. */
+static struct story tell_story(uint64_t seed)
+{
+	int fd = memfd_create("story", MFD_CLOEXEC), status = 1;
+	struct story story = {.text = MAP_FAILED};
+	pid_t pid = fd >= 0 ? fork() : -1;
+
+	if (pid == 0) {
+		FILE *told = fdopen(fd, "w");
+
+		if (told != NULL) {
+			run_world(seed, told);
+		}
+		_exit(told == NULL || fclose(told) != 0);
+	}
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0) {
+		story.length = (size_t)lseek(fd, 0, SEEK_END);
+		story.text = mmap(NULL, story.length, PROT_READ, MAP_PRIVATE, fd, 0);
+	}
+	if (story.text == MAP_FAILED) {
+		(void)fprintf(stderr, "world %llu has no story\n", (unsigned long long)seed);
+		abort();
+	}
+	(void)close(fd);
+	return story;
+}
+
+/* The line of the story in which this place is. */
+static void print_line(const struct story *story, size_t place)
+{
+	size_t from = place < story->length ? place : story->length, to = from;
+
+	while (from > 0 && story->text[from - 1] != '\n') {
+		from--;
+	}
+	while (to < story->length && story->text[to] != '\n') {
+		to++;
+	}
+	(void)printf("  %.*s\n", (int)(to - from), &story->text[from]);
+}
+
+/* What happens in a world follows from its number alone. */
+static int run_twice(uint64_t from, uint64_t count)
+{
+	uint64_t others = 0;
+
+	for (uint64_t seed = from; seed < from + count; seed++) {
+		struct story first = tell_story(seed), second = tell_story(seed);
+		size_t i = 0;
+
+		while (i < first.length && i < second.length && first.text[i] == second.text[i]) {
+			i++;
+		}
+		if (i < first.length || i < second.length) {
+			(void)printf("world %llu is not the same twice:\n",
+				     (unsigned long long)seed);
+			print_line(&first, i);
+			print_line(&second, i);
+			others++;
+		}
+		(void)munmap(first.text, first.length);
+		(void)munmap(second.text, second.length);
+	}
+	(void)printf("sim: %llu of %llu worlds are the same twice\n",
+		     (unsigned long long)(count - others), (unsigned long long)count);
+	return others == 0 ? 0 : 1;
 }
 
 static bool option(int argc, char **argv, const char *name, uint64_t *ret)
@@ -169,7 +245,7 @@ static bool option(int argc, char **argv, const char *name, uint64_t *ret)
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = 0, from = 1, count = 1000, jobs = 1, tells = 0;
+	uint64_t seed = 0, from = 1, count = 1000, jobs = 1, none;
 
 	/* Worlds come and go: what one has used the next one uses again. */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -182,8 +258,11 @@ int main(int argc, char **argv)
 	(void)option(argc, argv, "--seeds", &count);
 	(void)option(argc, argv, "--jobs", &jobs);
 	if (option(argc, argv, "--seed", &seed)) {
-		run_world(seed, option(argc, argv, "--tell", &tells));
+		run_world(seed, option(argc, argv, "--tell", &none) ? stdout : NULL);
 		return 0;
+	}
+	if (option(argc, argv, "--twice", &none)) {
+		return run_twice(from, count);
 	}
 	return run_all(from, count, (int)jobs);
 }

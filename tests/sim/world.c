@@ -51,13 +51,13 @@ void tell(struct world *world, const char *format, ...)
 {
 	va_list list;
 
-	if (!world->tells) {
+	if (world->told == NULL) {
 		return;
 	}
 	va_start(list, format);
-	(void)printf("%10.3f  ", (double)world->mono_ms / 1000);
-	(void)vprintf(format, list);
-	(void)putchar('\n');
+	(void)fprintf(world->told, "%10.3f  ", (double)world->mono_ms / 1000);
+	(void)vfprintf(world->told, format, list);
+	(void)fputc('\n', world->told);
 	va_end(list);
 }
 
@@ -81,19 +81,21 @@ static struct world *telling;
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
+	FILE *told = telling != NULL ? telling->told : NULL;
+
 	(void)level;
-	if (telling == NULL || !telling->tells) {
+	if (told == NULL) {
 		return;
 	}
-	(void)printf("            log: %s", message);
+	(void)fprintf(told, "            log: %s", message);
 	for (; fields->name != NULL; fields++) {
 		if (fields->kind == LOG_FIELD_TEXT) {
-			(void)printf(" %s=%s", fields->name, fields->text);
+			(void)fprintf(told, " %s=%s", fields->name, fields->text);
 		} else if (fields->kind == LOG_FIELD_INT) {
-			(void)printf(" %s=%lld", fields->name, (long long)fields->integer);
+			(void)fprintf(told, " %s=%lld", fields->name, (long long)fields->integer);
 		}
 	}
-	(void)putchar('\n');
+	(void)fputc('\n', told);
 }
 
 static bool before(const struct happening *a, const struct happening *b)

@@ -76,7 +76,7 @@ struct world {
 	struct net *net;
 	struct people *people;
 	struct judge *judge;
-	bool tells; /* prints what happens */
+	FILE *told; /* where it is written down what happens, or NULL */
 };
 
 /* Chance. */

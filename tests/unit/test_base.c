@@ -1,5 +1,5 @@
 /*
- * The small parts of base: errors, buffers, rings, maps, numbers, time, ids, logs, secrets.
+ * The small parts of base: errors, buffers, lists, numbers, time, ids, logs, secrets.
  */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -16,7 +16,6 @@
 #include "base/library.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/secret.h"
@@ -229,39 +228,6 @@ Test(list, keeps_order_and_survives_double_removal)
 	node = list_pop(&head);
 	cr_assert_eq(list_entry(node, struct item, node)->number, 2);
 	cr_assert(list_empty(&head));
-}
-
-Test(map, agrees_with_a_plain_array_under_random_operations)
-{
-	enum { KEYS = 200, STEPS = 20000, ABSENT = -1 };
-	struct rng rng = rng_make(1, RNG_SEARCH, 0);
-	intptr_t model[KEYS];
-	struct map map;
-
-	map_init(&map);
-	for (int i = 0; i < KEYS; i++) {
-		model[i] = ABSENT;
-	}
-	cr_assert_eq(map_get(&map, "nothing", ABSENT), ABSENT);
-	map_remove(&map, "nothing");
-	for (int step = 0; step < STEPS; step++) {
-		size_t k = (size_t)rng_below(&rng, KEYS);
-		char key[32];
-
-		(void)snprintf(key, sizeof(key), "key-%zu", k);
-		if (rng_below(&rng, 2) == 0) {
-			map_set(&map, key, step);
-			model[k] = step;
-		} else {
-			map_remove(&map, key);
-			model[k] = ABSENT;
-		}
-		k = (size_t)rng_below(&rng, KEYS);
-		(void)snprintf(key, sizeof(key), "key-%zu", k);
-		cr_assert_eq(map_get(&map, key, ABSENT), model[k], "step %d, %s", step, key);
-	}
-	map_finish(&map);
-	cr_assert_eq(map.count, 0);
 }
 
 Test(mem, impossible_sizes_give_null_and_copies_are_exact)
