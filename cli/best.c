@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "cli/job.h"
 #include "cli/table.h"
@@ -125,6 +126,52 @@ static void add_names(struct table *table, json_t *ops)
 	table_pair(table, high ? "high precision" : "quantized", names_text(ops, high));
 }
 
+static void count_values(struct map *values, const char *tensor, json_t *items)
+{
+	const char *item;
+	json_t *value;
+
+	json_object_foreach(items, item, value) {
+		char *text = text_member(items, item),
+		     *key = mem_printf("%s %s %s", tensor, item, text);
+
+		map_set(values, key, map_get(values, key, 0) + 1);
+		free(key);
+		free(text);
+	}
+}
+
+/* What all quantized operators have in common besides their mode; NULL for nothing. */
+static char *common_text(json_t *ops)
+{
+	size_t quantized = count_of(ops, false);
+	const char *name, *tensor;
+	json_t *op, *items;
+	struct map values;
+	struct buf buf;
+
+	map_init(&values);
+	json_object_foreach(ops, name, op) {
+		json_object_foreach(op, tensor, items) {
+			if (!is_high_precision(mode_of(op))) {
+				count_values(&values, tensor, items);
+			}
+		}
+	}
+	buf_init(&buf, TEXT_MAX);
+	for (size_t i = 0; i < values.used; i++) {
+		if (quantized > 1 && (size_t)values.slots[i].value == quantized) {
+			buf_printf(&buf, "%s%s", buf.length > 0 ? ", " : "", values.slots[i].key);
+		}
+	}
+	map_finish(&values);
+	if (buf.length == 0) {
+		buf_finish(&buf);
+		return NULL;
+	}
+	return buf_take(&buf, NULL);
+}
+
 /* "0.7543, baseline 0.7611, loss 0.89 %" */
 static char *accuracy_text(const json_t *job, const json_t *best)
 {
@@ -187,7 +234,7 @@ static char *met_text(const json_t *best)
 static void print_best(const json_t *job, const json_t *best)
 {
 	json_t *ops = json_object_get(json_object_get(best, "config"), "ops");
-	char *verdict = job_verdict(best);
+	char *verdict = job_verdict(best), *common = NULL;
 	struct table table;
 
 	table_init(&table, "ll", NULL);
@@ -199,6 +246,10 @@ static void print_best(const json_t *job, const json_t *best)
 	if (json_is_object(ops)) {
 		table_pair(&table, "operators", best_modes(ops));
 		add_names(&table, ops);
+		common = common_text(ops);
+	}
+	if (common != NULL) {
+		table_pair(&table, "all of them", common);
 	}
 	table_print(&table);
 	table_finish(&table);
@@ -244,7 +295,7 @@ char *best_passed_over(const json_t *job, const json_t *trial)
 		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s",
 		(long long)json_integer_value(number), name, was, its, is,
 		sure ? "sgp hands over only what meets the criterion with a certainty of 99 % by "
-		       "everything that was measured"
+		       "everything that was measured, also of configs that resemble it"
 		: again ? "a single measurement may be lucky, so what is handed over was measured "
 			  "again"
 			: "the other was excluded or measured again");
@@ -346,6 +397,12 @@ enum cli_exit best_show(struct cli *cli)
 	}
 	if (best != NULL) {
 		print_best(job, best);
+		if (loss != NULL) {
+			printf("Chosen by what was measured, once or more; narrow clone ID "
+			       "--warm-start --set "
+			       "accuracy_criterion.tolerable_loss=... searches on and measures "
+			       "again.\n");
+		}
 		if (loss == NULL && job_is_met(job)) {
 			print_rival(cli, job);
 		}

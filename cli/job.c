@@ -346,6 +346,10 @@ char *job_end(const json_t *job)
 	if (job_is_final(job)) {
 		text_add(&buf, " after ", text_number(path2(job, "budget", "trials_measured")), "");
 		text_add(&buf, " of ", text_number(path2(job, "budget", "max_trials")), " trials");
+		if (json_integer_value(path2(job, "progress", "failed")) > 0) {
+			text_add(&buf, ", ", text_number(path2(job, "progress", "failed")),
+				 " more failed");
+		}
 	}
 	text_add(&buf, ": ", text_member(end, "reason"), "");
 	if (detail != NULL && detail[0] != '\0') {

@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "cli/text.h"
 
+/* A loss below this share of what may be lost keeps nobody from quantizing. */
+#define HARMLESS 0.05
+
 /* Trials that were measured. */
 struct counts {
 	size_t all, met;
@@ -68,8 +71,8 @@ static void print_sensitivity(const json_t *op)
 	}
 }
 
-/* The least that any of its quantized options is believed to cost. */
-static void print_belief(const json_t *op)
+/* The least that any of its quantized options is believed to cost, in shares of what may be lost. */
+static const json_t *believed_loss(const json_t *op)
 {
 	const json_t *best = NULL;
 	size_t i;
@@ -84,10 +87,24 @@ static void print_belief(const json_t *op)
 			best = loss;
 		}
 	}
-	if (best != NULL) {
+	return best;
+}
+
+static void print_belief(const json_t *op, const char *mode)
+{
+	const json_t *loss = believed_loss(op);
+
+	if (loss != NULL && json_number_value(loss) > HARMLESS) {
 		printf("The model of the search believes that quantizing it costs at least %.2g of "
 		       "what may be lost.\n",
-		       json_number_value(best));
+		       json_number_value(loss));
+	} else if (loss != NULL && strcmp(mode, "fp32") == 0) {
+		printf("Nothing measured says that quantizing it hurts: it is in fp32 because the "
+		       "best "
+		       "config, which was proved as a whole, has it so. More trials may find one "
+		       "without it.\n");
+	} else if (loss != NULL) {
+		printf("The model of the search does not believe that quantizing it hurts.\n");
 	}
 }
 
@@ -173,18 +190,19 @@ static enum cli_exit explain(struct cli *cli, const json_t *best, const json_t *
 	if (strcmp(leader, "-") != 0) {
 		printf("It is tied to %s: there is one choice for both.\n", leader);
 	}
-	free(mode);
 	free(verdict);
 	free(leader);
 	if (json_integer_value(json_object_get(op, "choices")) <= 1) {
 		print_no_choice(space, name, op);
+		free(mode);
 		return CLI_OK;
 	}
 	code = print_trials(cli, name);
 	if (code == CLI_OK) {
 		print_sensitivity(known);
-		print_belief(known);
+		print_belief(known, mode);
 	}
+	free(mode);
 	return code;
 }
 

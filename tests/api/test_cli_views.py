@@ -244,6 +244,26 @@ class Best(CliTest):
             with self.subTest(row):
                 self.assertIn(row, self.runs(OK, server, "best", JOB).splitlines())
 
+    def test_what_all_quantized_operators_have_in_common(self):
+        """Else two winners with the same operators in int8 look the same."""
+        weight = {"dtype": "int8", "granularity": "per_tensor"}
+        ops = {"a": {"mode": "static", "weight": weight, "activation": {"algorithm": "kl"}},
+               "b": {"mode": "static", "weight": weight, "activation": {"algorithm": "minmax"}}, "c": {"mode": "fp32"}}
+        server = self.serve_best("completed", True, config={"ops": ops})
+        self.assertRegex(self.runs(OK, server, "best", JOB),
+                         r"(?m)^all of them +weight dtype int8, weight granularity per_tensor$")
+
+    def test_why_an_operator_is_kept_that_does_not_hurt(self):
+        """A cost of -0.2 is no reason."""
+        best = {**best_trial(True), "config": {"ops": {"a": {"mode": "fp32"}}}}
+        for loss, said in ((-0.2, "Nothing measured says that quantizing it hurts"), (0.4, "costs at least 0.4")):
+            parts = {"best": best, "space": {"ops": [{"name": "a", "type": "Conv", "choices": 2}]},
+                     "sensitivity": {"items": [{"op": "a", "options": [{"mode": "static", "loss": {"mean": loss}}]}]},
+                     "trials": {"items": [], "next": None}}
+            server = self.serve(lambda r, p=parts: p[r.path.split("?")[0].rpartition("/")[2]])
+            with self.subTest(loss):
+                self.assertIn(said, self.runs(OK, server, "why", JOB, "a"))
+
     def test_what_measured_better_and_is_passed_over(self):
         """A reader of the trials would think that the wrong one was handed over."""
         lucky = {"number": 7, "kind": "evaluate", "objective_value": 9.5, "feasible": True}
