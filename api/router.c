@@ -40,11 +40,24 @@ static bool match(const char *pattern, const char *path, char params[2][CALL_PAR
 	return *pattern == '\0' && *path == '\0';
 }
 
+/* Whether a row has just this path: patterns that it fits, too, are of other resources. */
+static bool is_named(const char *path)
+{
+	for (const struct route *route = router_table; route->method != NULL; route++) {
+		if (strcmp(route->path, path) == 0) {
+			return strchr(path, '{') == NULL;
+		}
+	}
+	return false;
+}
+
 static const struct route *find_route(const char *method, const char *path,
 				      char params[2][CALL_PARAM_SIZE], struct buf *allow)
 {
+	bool named = is_named(path);
+
 	for (const struct route *route = router_table; route->method != NULL; route++) {
-		if (!match(route->path, path, params)) {
+		if (named ? strcmp(route->path, path) != 0 : !match(route->path, path, params)) {
 			continue;
 		}
 		if (strcmp(route->method, method) == 0) {

@@ -35,6 +35,7 @@ class Options(Case):
             ("/v1/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
             ("/v1/jobs/job_none", {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}),
             ("/v1/jobs/job_none/pause", {"POST", "OPTIONS"}),
+            ("/v1/jobs/delete", {"POST", "OPTIONS"}),
             ("/", {"GET", "HEAD", "OPTIONS"}),
         ):
             with self.subTest(path):
@@ -43,6 +44,7 @@ class Options(Case):
                 self.assertEqual(set(sent["allow"].split(", ")), allow)
                 self.assertEqual("PATCH" in allow, sent["accept-patch"] is not None)
         self.ask("OPTIONS", "/v1/nothing", 404)
+        self.ask("PATCH", "/v1/jobs/delete", 405, {"name": "x"})
         sent, _ = self.ask("PUT", "/v1/jobs", 405)
         self.assertEqual(sent["allow"], "POST, GET, HEAD, OPTIONS")
 
