@@ -32,13 +32,20 @@ void target_finish(struct target *target)
 	memset(target, 0, sizeof(*target));
 }
 
-const char *spec_pool_read(const struct json_at *at)
+bool spec_pool_may_be(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789._-";
+	size_t length = strspn(name, letters);
+
+	return length > 0 && length <= LIMIT_POOL_BYTES && name[length] == '\0';
+}
+
+const char *spec_pool_read(const struct json_at *at)
+{
 	const char *name = json_required(at) ? json_string_in(at, NULL, LIMIT_POOL_BYTES) : NULL;
 
-	if (name != NULL && (*name == '\0' || name[strspn(name, letters)] != '\0')) {
+	if (name != NULL && !spec_pool_may_be(name)) {
 		(void)json_fault(at, "a pool's name has letters, digits, \".\", \"_\" and \"-\"");
 		return NULL;
 	}

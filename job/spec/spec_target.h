@@ -45,6 +45,8 @@ void target_finish(struct target *target);
 bool spec_secret_is_named(const json_t *target);
 /* The name of a pool: letters, digits, ".", "_" and "-". NULL with a fault. Borrowed. */
 const char *spec_pool_read(const struct json_at *at);
+/* Whether that is such a name. */
+bool spec_pool_may_be(const char *name);
 
 /* The document of all, made of the documents of each. New reference. */
 json_t *spec_targets_document(json_t *documents, bool several);

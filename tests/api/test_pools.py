@@ -41,7 +41,10 @@ class Pools(unittest.TestCase):
 
     def test_questions_and_workers_are_counted(self):
         self.is_seen("ann", "gpu")
-        self.is_seen("ann", "x" * 64)
+        for name in ("x" * 64, "sigopt:job_none"):
+            self.is_seen("ann", name)
+        for name in ("x" * 65, "%C2%84", "a:b", "sigopt:", "sigopt:sigopt:a"):
+            self.assertEqual(self.daemon.request("GET", f"/v1/pools/{name}", headers=bearer(self.tokens["ann"]))[0], 404, name)
         self.assertEqual(get(self.daemon, "/v1/pools"), {"items": [], "next": None})
         jobs = [self.submit("ann", "gpu") for _ in range(3)]
         self.is_seen("ann", "gpu", waiting=3)
