@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "job/job.h"
+#include "job/spec/spec.h"
 
 /* What to delete; of the texts those that are not given are NULL. */
 struct filter {
@@ -53,19 +54,10 @@ static char *read_states(const struct json_at *at)
 
 static char *read_labels(const struct json_at *at)
 {
-	const char *key;
-	json_t *value;
-
 	if (at->value == NULL) {
 		return NULL;
 	}
-	if (json_is_object_at(at)) {
-		json_object_foreach(at->value, key, value) {
-			struct json_at label = json_member(at, key);
-
-			(void)json_string_in(&label, NULL, LIMIT_NAME_BYTES);
-		}
-	}
+	json_decref(spec_labels_read(at, RULES_NEWEST));
 	return json_text(at->value);
 }
 

@@ -198,17 +198,19 @@ class AtOnce(RetentionCase):
         red = [self.cancelled(daemon, labels={"colour": "red"}) for _ in range(3)]
         blue = self.cancelled(daemon, name="blue one", labels={"colour": "blue"})
         kept = self.cancelled(daemon, labels={"colour": "red", "keep": "true"})
+        pale = self.cancelled(daemon, labels={"colour": ""})
         is_open = submit(daemon, self.body(labels={"colour": "red"}))
         for empty in ({"filter": {}}, {}, {"filter": {"labels": {}}}, {"filter": {"all": False}}):
             self.assertTrue(self.delete(422, **empty)[0]["errors"][0]["pointer"].startswith("/filter"))
-        wrong = {"state": ["done"], "name": 1, "labels": {"a": 1}, "finished_before": "yesterday", "age": 1}
+        wrong = {"state": ["done"], "name": 1, "labels": {"": "a"}, "finished_before": "yesterday", "age": 1}
         said = self.delete(422, filter=wrong, dry_run=1)[0]
         self.assertEqual(len(said["errors"]), 6, said)
         before = get(daemon, f"/v1/jobs/{red[1]}")["finished_at"]
         self.assertEqual(self.delete(filter={"finished_before": before})[0]["items"], red[:1])
         said = self.delete(filter={"labels": {"colour": "red"}}, dry_run=True)[0]
         self.assertEqual(said, {"items": red[1:], "skipped": 2, "more": False})
-        self.assertEqual(len(self.ids(daemon)), 5)
+        self.assertEqual(len(self.ids(daemon)), 6)
+        self.assertEqual(self.delete(filter={"labels": {"colour": ""}})[0]["items"], [pale])
         self.assertEqual(self.delete(filter={"labels": {"colour": "red"}})[0], said)
         self.assertEqual(self.delete(filter={"name": "blue one", "state": ["failed"]})[0]["items"], [])
         self.assertEqual(self.delete(filter={"name": "blue one", "state": ["failed", "cancelled"]})[0]["items"], [blue])
