@@ -62,7 +62,8 @@ enum {
 	X(ERR_DRAINING, "draining", 503, 75, "Shutting down")                                      \
 	X(ERR_CANCELLED, "cancelled", 503, 75, "Cancelled")                                        \
 	X(ERR_TIMEOUT, "timeout", 503, 75, "Timed out")                                            \
-	X(ERR_DIVERGED, "replay_divergence", 409, 65, "What is stored means something else now")
+	X(ERR_DIVERGED, "replay_divergence", 409, 65, "What is stored means something else now")   \
+	X(ERR_NOT_IMPLEMENTED, "not_implemented", 501, 65, "Not understood here")
 
 #define X(code, name, status, exit, title) code,
 enum err_code {

@@ -129,13 +129,17 @@ static int check_framing(const struct http_guard *guard, const struct http_guard
 				       field_names[once[i]]);
 		}
 	}
+	if (coding != NULL && old) {
+		return err_set(reterr, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+	}
+	/* RFC 9112 6.1. MHD since 1.0 says so itself, before it looks at a length. */
+	if (coding != NULL && strcasecmp(coding, "chunked") != 0) {
+		return err_set(reterr, ERR_NOT_IMPLEMENTED,
+			       "the only Transfer-Encoding here is chunked");
+	}
 	if (coding != NULL && field(guard, GUARD_CONTENT_LENGTH) != NULL) {
 		return err_set(reterr, ERR_BAD_REQUEST,
 			       "Content-Length and Transfer-Encoding exclude each other");
-	}
-	if (coding != NULL && (old || strcasecmp(coding, "chunked") != 0)) {
-		return err_set(reterr, ERR_BAD_REQUEST,
-			       "the only Transfer-Encoding here is chunked, with HTTP/1.1");
 	}
 	if (!old && field(guard, GUARD_HOST) == NULL) {
 		return err_set(reterr, ERR_BAD_REQUEST, "HTTP/1.1 needs a Host header");

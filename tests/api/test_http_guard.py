@@ -17,10 +17,8 @@ class Guard(HttpTest):
             host + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
             host + "Content-Length: 5\r\nContent-Length: 6\r\n",
             host + "Content-Length: 5\r\nContent-Length: 5\r\n",
-            host + "Transfer-Encoding: xchunked\r\n",
-            host + "Transfer-Encoding: gzip, chunked\r\n",
             host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-            host + "Transfer-Encoding: identity\r\n",
+            host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
             host + host + "Content-Length: 5\r\n",
             host + "Authorization: Bearer a\r\nAuthorization: Bearer b\r\nContent-Length: 5\r\n",
             host + "Content-Length : 5\r\n",
@@ -29,8 +27,13 @@ class Guard(HttpTest):
             "Content-Length: 5\r\n",
         ):
             self.refused(server, (post + headers + "\r\n" + tail).encode(), 400, "bad_request")
-        old = f"POST /echo HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n{tail}"
-        self.refused(server, old.encode(), 400, "bad_request")
+        for coding in ("xchunked", "gzip, chunked", "chunked, gzip", "identity", "chunked;a=b", ""):
+            for more in ("", "Content-Length: 5\r\n"):
+                headers = f"{host}Transfer-Encoding: {coding}\r\n{more}"
+                self.refused(server, (post + headers + "\r\n" + tail).encode(), 501, "not_implemented")
+        for coding in ("chunked", "gzip"):
+            old = f"POST /echo HTTP/1.0\r\n{host}Transfer-Encoding: {coding}\r\n\r\n{tail}"
+            self.refused(server, old.encode(), 400, "bad_request")
 
     def test_lines_that_are_folded_or_end_in_another_way(self):
         server = self.serve()
@@ -53,17 +56,18 @@ class Guard(HttpTest):
     def test_framing_that_the_library_refuses_itself(self):
         server = self.serve()
         head = f"POST /echo HTTP/1.1\r\nHost: {server.host}\r\nContent-Type: application/json\r\n"
-        for lines, status in (
+        for lines, *statuses in (
             ("Content-Length: +5\r\n\r\nhello", 400),
             ("Content-Length: -5\r\n\r\nhello", 400),
             ("Content-Length: 5, 5\r\n\r\nhello", 400),
             ("Content-Length: 0x5\r\n\r\nhello", 400),
-            ("Content-Length: 99999999999999999999999\r\n\r\nhello", 413),
+            # 413 before 1.0, and since then 400: both read it as no number, before the guard can look at it.
+            ("Content-Length: 99999999999999999999999\r\n\r\nhello", 400, 413),
             ("Transfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n", 400),
         ):
             with server.connect() as sock, sock.makefile("rb") as stream:
                 sock.sendall((head + lines).encode())
-                self.assertEqual(int(stream.readline().split()[1]), status, lines)
+                self.assertIn(int(stream.readline().split()[1]), statuses, lines)
                 with contextlib.suppress(ConnectionError):
                     self.assertNotIn(b"200 OK", stream.read(), lines)
 
