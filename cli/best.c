@@ -203,7 +203,9 @@ static char *objective_text(const json_t *job, const json_t *best)
 	}
 	if (strcmp(improvement, "-") != 0) {
 		buf_printf(&buf, ", %s %s",
-			   json_is_number(json_object_get(best, "speedup")) ? "speed-up" : "gain",
+			   !json_is_number(json_object_get(best, "speedup")) ? "gain"
+			   : strstr(name, "size") != NULL                    ? "smaller"
+									     : "speed-up",
 			   improvement);
 	}
 	free(improvement);
@@ -211,6 +213,28 @@ static char *objective_text(const json_t *job, const json_t *best)
 	free(value);
 	free(base);
 	return buf_take(&buf, NULL);
+}
+
+/* What else was measured, with the baseline beside it: a smaller model may be a slower one. */
+static void add_metrics(struct table *table, const json_t *job, const json_t *best)
+{
+	json_t *baseline = json_object_get(json_object_get(job, "baseline"), "metrics");
+	char *objective = job_objective(job);
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(json_object_get(best, "metrics"), name, value) {
+		if (strcmp(name, objective) != 0) {
+			char *clean = text_clean(name), *is = text_number(value);
+			char *was = text_number(json_object_get(baseline, name));
+
+			table_pair(table, clean, mem_printf("%s, baseline %s", is, was));
+			free(clean);
+			free(is);
+			free(was);
+		}
+	}
+	free(objective);
 }
 
 /* "met", or by how much it is missed. */
@@ -243,6 +267,7 @@ static void print_best(const json_t *job, const json_t *best)
 	table_pair(&table, "", job_criterion(job));
 	table_pair(&table, "accuracy", accuracy_text(job, best));
 	table_pair(&table, "objective", objective_text(job, best));
+	add_metrics(&table, job, best);
 	if (json_is_object(ops)) {
 		table_pair(&table, "operators", best_modes(ops));
 		add_names(&table, ops);

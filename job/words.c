@@ -109,6 +109,21 @@ static void add_loss(const struct job *job, const struct figures *f, struct buf 
 	}
 }
 
+/* A weight-only capability says "int", and how many bits beside it. */
+static const char *int_format(const struct space *space, uint16_t bits)
+{
+	static const char *const formats[] = {"int1", "int2", "int3", "int4",
+					      "int5", "int6", "int7", "int8"};
+	const char *text = bits != 0 ? space_atom(space, bits) : "";
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(text, formats[i] + strlen("int")) == 0) {
+			return formats[i];
+		}
+	}
+	return "int";
+}
+
 const char *words_format(const struct space *space, size_t op, const uint16_t *choices)
 {
 	const struct choice c = space_resolve(space, op, choices[op], choices);
@@ -119,6 +134,9 @@ const char *words_format(const struct space *space, size_t op, const uint16_t *c
 	}
 	if (dtype == 0) {
 		dtype = c.options[ITEM_ACTIVATION_DTYPE];
+	}
+	if (dtype != 0 && strcmp(space_atom(space, dtype), "int") == 0) {
+		return int_format(space, c.options[ITEM_WEIGHT_BITS]);
 	}
 	return dtype != 0 ? space_atom(space, dtype) : mode_names[c.mode];
 }
@@ -198,7 +216,7 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 	} else if (strcmp(because, "not_proved") == 0) {
 		buf_text(text, "not proved, keep fp32: ");
 		add_gain(job, f, text);
-		buf_printf(text, " after %lld rounds; measure more calmly or send samples",
+		buf_printf(text, " after %lld rounds; measure more calmly, or send more samples",
 			   (long long)f->measurements);
 	} else if (trial->number == 0 || isnan(f->gain)) {
 		buf_text(text, "keep fp32: no config that meets the criterion is better");

@@ -244,6 +244,15 @@ class Best(CliTest):
             with self.subTest(row):
                 self.assertIn(row, self.runs(OK, server, "best", JOB).splitlines())
 
+    def test_a_smaller_model_that_is_slower(self):
+        best = {**best_trial(True), "metrics": {"model_size_bytes": 12.3, "latency_ms": 99.8}}
+        document = job("completed", 40, best, objective=[{"metric": "model_size_bytes", "weight": 1, "direction": "min"}])
+        server = self.serve(lambda r: {"items": [], "next": None} if r.path.endswith("/trials") else best
+                            if r.path.endswith("/best") else document)
+        text = self.runs(OK, server, "best", JOB)
+        self.assertRegex(text, r"(?m)^latency_ms +99.8, baseline 28.4$")
+        self.assertRegex(text, r"(?m)^objective +model_size_bytes 12.3.*, smaller 2.31x$")
+
     def test_what_all_quantized_operators_have_in_common(self):
         """Else two winners with the same operators in int8 look the same."""
         weight = {"dtype": "int8", "granularity": "per_tensor"}

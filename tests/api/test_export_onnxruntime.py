@@ -34,6 +34,7 @@ class Export(Case):
             "op_name_dict": {name: {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}} for name in kept}, **more})
         finished(self.daemon, job)
         best = get(self.daemon, f"/v1/jobs/{job}/best")
+        self.verdict = best["verdict"]
         self.assertEqual([name for name, op in best["config"]["ops"].items() if op["mode"] == "fp32"], kept)
         for name, op in wanted.items():
             self.assertGreaterEqual(best["config"]["ops"][name].items(), op.items())
@@ -66,6 +67,7 @@ class Export(Case):
         document = self.export({"q": four, "k": four}, capability({"weight_only": WEIGHTS}), approach="weight_only")
         self.assertEqual(document, {"MatMulNBitsQuantizer": {
             "bits": 4, "block_size": 32, "is_symmetric": False, "nodes_to_exclude": ["conv", "scores"]}})
+        self.assertIn("operators in int4", self.verdict)
 
     def refused(self, words, wanted, can_do, **more):
         detail = self.export(wanted, can_do, 422, **more)["detail"]
