@@ -44,26 +44,39 @@ export class Steps {
     });
     return first;
   }
-  /** CPU milliseconds that the same work takes, the least of several times. */
+  /** CPU milliseconds that the same work takes here and now, the least of several times. */
   async calibration() {
     const found = await tasks(this.client, async () => {
       for (let i = 0; i < TIMES; i += 1) await this.evaluate(WORK);
     });
     return found.slice(0, TIMES).at(-1).ms;
   }
-  /** The steps, by name; each can be done again. */
+  /** So many trials more, until all of them are counted on the page. */
+  async more(count) {
+    const counted = () => this.evaluate(`Number.parseInt(document.querySelector("#trials [role=status]").textContent, 10)`);
+    const before = await counted();
+    await this.big.more(count);
+    await until(async () => (await counted()) >= before + count);
+  }
+  /** Before each round: what an earlier page leaves behind is no part of opening one. */
+  blank() {
+    return this.client.send("Page.navigate", { url: "about:blank" });
+  }
+  /** The steps, by name; all of them can be done again. */
   all() {
     const say = (expression) => () => this.evaluate(expression);
     return {
       open: () => this.client.send("Page.navigate", { url: `${this.view.base}/jobs/${this.big.id}` }),
-      "one trial more": () => this.big.more(1),
-      "a hundred trials more": () => this.big.more(100),
+      "go to the trials": say(`document.getElementById("trials").scrollIntoView()`),
+      "one trial more": () => this.more(1),
+      "a hundred trials more": () => this.more(100),
       "a trial in the drawer": say(click("#trials button.row")),
       "close it": say(press(".drawer", "Escape")),
       "sort by loss": say(click("#trials thead th:nth-child(6) button")),
       filter: say(type("loss<1%")),
       "no filter": say(type("")),
       scroll: say(`document.querySelector(".virtual").scrollBy(0, 50000)`),
+      "go to the figures": say(`document.getElementById("scatter").scrollIntoView()`),
       "drag the criterion": say(`for (let i = 0; i < 5; i += 1) ${press("[role=slider]", "ArrowDown")}`),
     };
   }

@@ -40,7 +40,14 @@ async function looking(body) {
 
 /** As many trials are shown, of as many. */
 const rows = (view, count) => view.page.getByRole("status").filter({ hasText: new RegExp(`^${count} (of|trial)`) }).waitFor();
-const numbers = (view) => view.page.locator("#trials button.row").evaluateAll((buttons) => buttons.map((b) => Number.parseInt(b.textContent, 10)));
+/** The numbers of all rows, once those that are just out of sight are there, too. */
+const numbers = (view) =>
+  until(() =>
+    view.page.locator("#trials table").evaluate((table) => {
+      const buttons = [...table.querySelectorAll("button.row")];
+      return buttons.length === table.ariaRowCount - 1 && buttons.map((one) => Number.parseInt(one.textContent, 10));
+    }),
+  );
 const filter = async (view, text, count) => {
   await view.fill("combobox", "Filter", text);
   await rows(view, count);

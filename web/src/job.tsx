@@ -7,7 +7,7 @@ import { CloneDialog } from "./dialogs";
 import { Drawer } from "./drawer";
 import { Head } from "./head";
 import { History } from "./history";
-import { type JobEvent, useEvents, useTick } from "./live";
+import { type JobEvent, afterFrame, useEvents, useTick } from "./live";
 import { memo, useCalled } from "./memo";
 import { MapOfPrecision, SensitivityBars } from "./operators";
 import { Log, SpacePanel } from "./panels";
@@ -21,13 +21,12 @@ import { Top, Trouble } from "./ui";
 const EVENTS_KEPT = 60;
 const SECTIONS = 7;
 
-/** Goes from 0 to `most`, by one in each task: what is drawn for the first time all at once takes longer than a frame. */
+/** Goes from 0 to `most`, by one in each frame: what is drawn for the first time all at once takes longer than a frame. */
 function useTurns(running: boolean, most: number): number {
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (!running || turn >= most) return;
-    const timer = setTimeout(() => setTurn(turn + 1));
-    return () => clearTimeout(timer);
+    return afterFrame(() => setTurn(turn + 1));
   }, [running, turn]);
   return turn;
 }

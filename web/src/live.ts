@@ -119,6 +119,20 @@ export function useTick(ms: number): [number, () => void] {
   return [tick, bump];
 }
 
+/** Does it in a task of its own after the next frame, or soon where none is drawn; returns what takes it back. */
+export function afterFrame(then: () => void): () => void {
+  let timer = 0;
+  const soon = () => {
+    timer = window.setTimeout(then);
+  };
+  if (document.hidden) soon();
+  const frame = document.hidden ? 0 : requestAnimationFrame(soon);
+  return () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+  };
+}
+
 /** The time, for what is said of times that go by. */
 export function useNow(running: boolean): number {
   const [now, setNow] = useState(Date.now());

@@ -43,11 +43,17 @@ export function Drawing(props: {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(600);
   useLayoutEffect(() => {
+    let timer = 0;
     const observer = new ResizeObserver(([entry]) => {
-      if (entry) setWidth(Math.max(240, Math.floor(entry.contentRect.width)));
+      clearTimeout(timer);
+      // In a task of its own: the frame that tells the width has the rest of the page to lay out.
+      timer = window.setTimeout(() => entry && setWidth(Math.max(240, Math.floor(entry.contentRect.width))));
     });
     if (box.current) observer.observe(box.current);
-    return () => observer.disconnect();
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+    };
   }, []);
   return (
     <div ref={box} class="drawing">

@@ -1,11 +1,12 @@
 /** The table of trials: all of them, of which those in sight are drawn; looked for by a language of filters, sorted, chosen, changed. */
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FINAL, type Job, type Problem, type Space, type Trial, ask } from "./api";
 import { complete, filterOf, lossOf, took } from "./filter";
 import { FilterField } from "./filterfield";
 import { type Rows, useLowered } from "./rows";
 import { useMayChange } from "./session";
+import { afterFrame } from "./live";
 import { memo } from "./memo";
 import { Act, Dialog, Trouble } from "./ui";
 import { accuracyText, accuracyValue, duration, lossText, number, objectiveName, plural } from "./words";
@@ -19,7 +20,7 @@ type Key = string | number | null | undefined;
 
 interface Column {
   head: string;
-  kind?: "number" | "cut";
+  kind?: "number" | "word" | "cut" | "cut error";
   key: (trial: Trial) => Key;
   cell: (trial: Trial) => ComponentChildren;
 }
@@ -27,9 +28,10 @@ interface Column {
 function columnsOf(job: Job): Column[] {
   const only = job.objective.length === 1 ? job.objective[0]?.metric : undefined;
   return [
-    { head: "stage", key: (t) => t.stage ?? t.kind, cell: (t) => (t.kind === "evaluate" ? (t.stage?.replaceAll("_", " ") ?? "–") : t.kind) },
+    { head: "stage", kind: "word", key: (t) => t.stage ?? t.kind, cell: (t) => (t.kind === "evaluate" ? (t.stage?.replaceAll("_", " ") ?? "–") : t.kind) },
     {
       head: "state",
+      kind: "word",
       key: (t) => t.state,
       cell: (t) => t.state + (t.excluded ? ", excluded" : t.source === "cache" ? ", known" : t.attempts > 1 ? `, ${t.attempts} attempts` : ""),
     },
@@ -39,14 +41,14 @@ function columnsOf(job: Job): Column[] {
     { head: "criterion", key: (t) => (t.feasible === null ? null : Number(t.feasible)), cell: (t) => (t.feasible === null ? "–" : t.feasible ? "✓ meets" : "✕ misses") },
     { head: "took", kind: "number", key: took, cell: (t) => duration(took(t)) },
     { head: "measured by", kind: "cut", key: (t) => t.worker, cell: (t) => t.worker ?? "–" },
-    { head: "error", kind: "cut", key: (t) => t.error, cell: (t) => <span class="error">{t.error ?? ""}</span> },
+    { head: "error", kind: "cut error", key: (t) => t.error, cell: (t) => t.error },
   ];
 }
 
 /** A number for each trial by which it is sorted: of words, where they stand among all. Without a key: last. */
 function ranks(trials: Trial[], key: (trial: Trial) => Key, sign: number): Float64Array {
   const keys = trials.map(key);
-  const words = [...new Set(keys)].filter((one) => typeof one === "string").sort();
+  const words = [...new Set(keys.filter((one) => typeof one === "string"))].sort();
   const places = new Map<Key, number>(words.map((word, i) => [word, i]));
   const rank = new Float64Array(keys.length);
   keys.forEach((one, i) => {
@@ -55,14 +57,18 @@ function ranks(trials: Trial[], key: (trial: Trial) => Key, sign: number): Float
   return rank;
 }
 
-/** By plain numbers and loops, because ten thousand rows are sorted within a frame; of equals the newest first. */
+/** By the browser's own sorting of numbers, because ten thousand rows are sorted within a frame; of equals the newest first. */
 function sorted(trials: Trial[], key: (trial: Trial) => Key, down: boolean): Trial[] {
   const rank = ranks(trials, key, down ? -1 : 1);
-  const order = new Uint32Array(trials.length);
-  for (let i = 0; i < order.length; i += 1) order[i] = i;
-  order.sort((a, b) => ((rank[a] as number) === (rank[b] as number) ? b - a : (rank[a] as number) < (rank[b] as number) ? -1 : 1));
-  const found: Trial[] = [];
-  for (const i of order) found.push(trials[i] as Trial);
+  // Where the next trial of a rank goes.
+  const places = new Map<number, number>();
+  rank.slice().sort().forEach((one, i) => places.has(one) || places.set(one, i));
+  const found = new Array<Trial>(trials.length);
+  for (let i = trials.length - 1; i >= 0; i -= 1) {
+    const place = places.get(rank[i] as number) as number;
+    found[place] = trials[i] as Trial;
+    places.set(rank[i] as number, place + 1);
+  }
   return found;
 }
 
@@ -142,12 +148,18 @@ interface Shown {
   onTrial: (trial: number) => void;
 }
 
+/** What is in sight now. After a jump all rows are others: those beyond come a frame later, as they do when the order is another. */
+function moved(old: { top: number }, box: HTMLElement) {
+  const { scrollTop: top, clientHeight: height } = box;
+  return { top, height, beyond: Math.abs(top - old.top) < height ? BEYOND : 0 };
+}
+
 /** As many rows as are in sight, and a few beyond. */
 function InSight(props: Shown) {
   const { trials, columns, chosen } = props;
   const mayChange = useMayChange();
   const region = useRef<HTMLDivElement>(null);
-  const [window_, setWindow] = useState({ top: 0, height: 500 });
+  const [window_, setWindow] = useState({ top: 0, height: 500, beyond: 0 });
   const [at, setAt] = useState(0);
   const wanted = useRef(false);
   const last = useRef<number | undefined>(undefined);
@@ -157,7 +169,7 @@ function InSight(props: Shown) {
     let frame = 0;
     const look = () => {
       frame = 0;
-      setWindow({ top: box.scrollTop, height: box.clientHeight });
+      setWindow((old) => moved(old, box));
     };
     const later = () => (frame ||= requestAnimationFrame(look));
     const observer = new ResizeObserver(later);
@@ -169,8 +181,12 @@ function InSight(props: Shown) {
       box.removeEventListener("scroll", later);
     };
   }, []);
-  const first = Math.max(0, Math.min(trials.length - 1, Math.floor(window_.top / ROW) - BEYOND));
-  const end = Math.min(trials.length, Math.ceil((window_.top + window_.height) / ROW) + BEYOND);
+  useEffect(() => {
+    if (window_.beyond > 0) return;
+    return afterFrame(() => setWindow((old) => ({ ...old, beyond: BEYOND })));
+  }, [window_]);
+  const first = Math.max(0, Math.min(trials.length - 1, Math.floor(window_.top / ROW) - window_.beyond));
+  const end = Math.min(trials.length, Math.ceil((window_.top + window_.height) / ROW) + window_.beyond);
   const move = (to: number) => {
     const box = region.current;
     const index = Math.max(0, Math.min(trials.length - 1, to));
@@ -181,7 +197,7 @@ function InSight(props: Shown) {
     else if (top + ROW + head > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW + head - box.clientHeight;
     wanted.current = true;
     setAt(index);
-    setWindow({ top: box.scrollTop, height: box.clientHeight });
+    setWindow((old) => moved(old, box));
   };
   useLayoutEffect(() => {
     if (!wanted.current) return;
@@ -204,11 +220,15 @@ function InSight(props: Shown) {
     props.onChoose(trials.slice(Math.min(from, index), Math.max(from, index) + 1).map((t) => t.number), on);
   };
   const all = trials.length > 0 && trials.every((t) => chosen.has(t.number));
+  const sortBy = (head: string) => {
+    setWindow((old) => ({ ...old, beyond: 0 }));
+    props.onSort(head);
+  };
   const heading = (head: string, kind: Column["kind"]) => {
     const sort = props.sort.head === head ? props.sort : undefined;
     return (
       <th key={head} scope="col" class={kind} aria-sort={sort ? (sort.down ? "descending" : "ascending") : "none"}>
-        <button type="button" class="bare" onClick={() => props.onSort(head)}>
+        <button type="button" class="bare" onClick={() => sortBy(head)}>
           {head}
           <span aria-hidden="true">{sort ? (sort.down ? " ▼" : " ▲") : ""}</span>
         </button>
