@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import pickle
 import re
 import signal
 import subprocess
@@ -58,6 +59,24 @@ def attention(path, opset=17, named=True):
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in "xy"]
     graph = helper.make_graph(nodes, "attention", ends[:1], ends[1:], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
+
+
+def reader(path):
+    """A Conv over pictures of any width and an LSTM behind it, whose output is declared with a wrong size."""
+    rng = np.random.default_rng(5)
+    weights = [numpy_helper.from_array(rng.normal(0, 0.3, shape).astype(np.float32), name) for name, shape in (
+        ("conv", (8, 1, 8, 3)), ("w", (1, 4 * WIDTH, 8)), ("r", (1, 4 * WIDTH, WIDTH)))]
+    weights.append(numpy_helper.from_array(np.array([2], np.int64), "axes"))
+    nodes = [
+        helper.make_node("Conv", ["x", "conv"], ["c"], name="conv"), helper.make_node("Squeeze", ["c", "axes"], ["s"]),
+        helper.make_node("Transpose", ["s"], ["t"], perm=[2, 0, 1]),
+        helper.make_node("LSTM", ["t", "w", "r"], ["", "y"], hidden_size=WIDTH, name="lstm")]
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 8, "w"]),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, WIDTH])]
+    wrong = helper.make_tensor_value_info("t", TensorProto.FLOAT, [1, 1, 8])
+    graph = helper.make_graph(nodes, "reader", ends[:1], [*ends[1:], wrong], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return [{"x": rng.normal(0, 1, (1, 1, 8, width)).astype(np.float32)} for width in (9, 5, 9, 12)]
 
 
 def ways(path, graph):
@@ -166,6 +185,23 @@ class Graphs(Case):
         self.assertEqual(len(set(files.values())), 4)
         caches = sorted(os.listdir(quantizer.folder))
         self.assertEqual(caches, ["minmax.json", "percentile.json", "prepared.onnx"])
+
+    def test_calibration_data_of_different_shapes(self):
+        """Every method takes it. What the file declares wrongly is said to whom wants it, and nobody is told to fold."""
+        feeds = reader(self.place / "r.onnx")
+        program = ("import logging, sys, pickle, narrowd.onnx\n"
+                   "logging.warning('mine')\n"
+                   "narrowd.onnx.quantize(sys.argv[1], {'quantize_static': {'calibrate_method': sys.argv[2]}}, sys.argv[3],\n"
+                   "                      pickle.load(open(sys.argv[4], 'rb')))")
+        (self.place / "feeds").write_bytes(pickle.dumps(feeds))
+        for method, severity in (("minmax", "3"), ("percentile", "3"), ("minmax", "2")):
+            op = {**STATIC, "activation": {"scheme": "asym", "algorithm": method}}
+            self.assertEqual(self.written(self.quantizer(self.place / "r.onnx", feeds), {"conv": op}), {"conv": ("per_tensor",)})
+            name = {"minmax": "MinMax", "percentile": "Percentile"}[method]
+            done = subprocess.run([sys.executable, "-c", program, self.place / "r.onnx", name, self.place / "e.onnx", self.place / "feeds"],
+                                  env={**os.environ, "NARROWD_ONNX_LOG_SEVERITY": severity}, check=True, capture_output=True, text=True)
+            self.assertNotIn("pre-processing", done.stderr)
+            self.assertEqual(done.stderr == "WARNING:root:mine\n", severity == "3", done.stderr)
 
     def test_a_capability_is_for_an_approach(self):
         attention(self.place / "a.onnx")

@@ -41,11 +41,11 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
     tune.add_argument("model")
     tune.add_argument("--calib", required=True, metavar="FILE.npz", default=argparse.SUPPRESS,
-                      help="an array of samples for each input of the model; latency is measured with the first sample")
+                      help="an array for each input of the model, one row a run; latency is measured with the first row")
     tune.add_argument("--eval", required=True, type=function_of, metavar="MODULE:FUNCTION", default=argparse.SUPPRESS,
                       help="gets an onnxruntime.InferenceSession, returns its accuracy")
     tune.add_argument("--out", metavar="FILE.onnx", default=argparse.SUPPRESS, help="what is written (default: MODEL.tuned.onnx)")
-    tune.add_argument("--max-drop", type=float, default=0.01, help="share of the accuracy that may be lost")
+    tune.add_argument("--max-drop", type=float, default=0.01, help="share of the accuracy of MODEL that may be lost")
     tune.add_argument("--objective", default="latency_ms", choices=["latency_ms", "model_size_bytes"], help="what is to be less")
     tune.add_argument("--approach", default="auto", choices=["auto", "static", "dynamic", "weight_only"],
                       help="what is tried; auto: static and dynamic int8")

@@ -11,6 +11,7 @@ import onnxruntime as ort
 from onnxruntime.quantization.onnx_model import ONNXModel
 
 from ..layers import blocks_of
+from .quiet import options_of
 
 # These have no choice: they are in int8 when what they read is.
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"}
@@ -42,8 +43,7 @@ class Graph:
         if any(o.domain in ("", "ai.onnx") and o.version < FIRST_WITH_CHANNELS for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, FIRST_WITH_CHANNELS)
         name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
-        options = ort.SessionOptions()  # folds constants and batch normalisation
-        options.log_severity_level = 3
+        options = options_of()  # folds constants and batch normalisation
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = self.path
         ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=["MatMulAddFusion"],

@@ -33,8 +33,19 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 class Reader(CalibrationDataReader):  # type: ignore[misc]
+    """`options` have ONNX Runtime take feeds of different shapes one by one: Percentile cannot stack their outputs."""
+
     def __init__(self, feeds: Sequence[Feed]):
+        self.all = feeds
         self.feeds: Iterator[Feed] = iter(feeds)
+        shapes = {tuple(np.shape(feed[name]) for name in sorted(feed)) for feed in feeds}
+        self.options = {"CalibStridedMinMax": 1} if len(shapes) > 1 else {}
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self.feeds = iter(self.all[start_index:end_index])
 
     def get_next(self) -> Feed | None:
         return next(self.feeds, None)
@@ -103,9 +114,11 @@ class Quantizer:
             if source != self.graph.path:  # ranges are those of the model in fp32, whatever else is quantized
                 with tempfile.TemporaryDirectory() as place:
                     self._quantize(self.graph.path, os.path.join(place, "all.onnx"), method)
-        quantize_static(source, path, Reader(self.calibration), calibrate_method=METHODS[method],
+        reader = Reader(self.calibration)
+        extra = {**arguments.pop("extra_options", {}), **reader.options}
+        quantize_static(source, path, reader, calibrate_method=METHODS[method],
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                        calibration_cache_path=cache, **arguments)
+                        calibration_cache_path=cache, extra_options=extra, **arguments)
 
     def _weight_only(self, ops: dict[str, OpConfig], path: str) -> None:
         from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer

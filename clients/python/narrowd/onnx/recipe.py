@@ -11,6 +11,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dyna
 
 from .graph import Graph
 from .quantizer import Reader, feeds_of
+from .quiet import quiet
 
 TYPES = {"weight_type": QuantType, "activation_type": QuantType, "calibrate_method": CalibrationMethod}
 
@@ -42,13 +43,15 @@ def quantize(model: str | os.PathLike[str], recipe: dict[str, Any] | str | os.Pa
     """
     (name, said), = document_of(recipe).items()
     arguments = {key: TYPES[key][value] if key in TYPES else value for key, value in said.items()}
-    with tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
+    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
         graph = Graph(model, folder)
         check_names(said, graph)
         if name == "quantize_static":
             if calibration is None:
                 raise ValueError("quantize_static needs calibration data")
-            quantize_static(graph.path, os.fspath(out), Reader(feeds_of(calibration, graph.inputs)), **arguments)
+            reader = Reader(feeds_of(calibration, graph.inputs))
+            arguments["extra_options"] = {**arguments.get("extra_options", {}), **reader.options}
+            quantize_static(graph.path, os.fspath(out), reader, **arguments)
         elif name == "quantize_dynamic":
             quantize_dynamic(graph.path, os.fspath(out), **arguments)
         else:

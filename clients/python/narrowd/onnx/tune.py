@@ -1,6 +1,5 @@
 """From a model file to a tuned one: narrowd.onnx.tune."""
 
-import logging
 import os
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from ..measuring import compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph
 from .quantizer import Feed, Quantizer, feeds_of
+from .quiet import options_of, quiet
 
 Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
@@ -68,8 +68,7 @@ class Tuner:
         self.fp32_outputs: list[list[np.ndarray]] | None = None
 
     def session(self, path: str | Path) -> ort.InferenceSession:
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
+        options = options_of()
         if self.threads is not None:
             options.intra_op_num_threads = options.inter_op_num_threads = self.threads
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -173,40 +172,35 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
          client: Client | None = None, progress: bool = True) -> Tuned:
     """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
 
-    `calibration`: see feeds_of; its first sample is what latency is measured with. `evaluate(session)` returns
-    the accuracy of an onnxruntime.InferenceSession, or {"accuracy": ..., more metrics}; with a second parameter
-    it is given the path of the file as well. `max_drop` is the share
-    of it that may be lost, or an amount with `criterion="absolute"`. `approach`: "auto" (int8, static and dynamic)
-    or "weight_only" (4 and 8 bits for MatMul); `objective`: "latency_ms" or "model_size_bytes". `job` has members
+    `calibration` is an array of samples, or a dictionary of arrays by input, or the path of an .npz file of
+    these: one row is one run, `array[i:i + 1]`. Or a list of feeds, each what session.run takes, whose shapes may
+    differ. Latency is measured with the first one. `evaluate(session)` returns the accuracy of an
+    onnxruntime.InferenceSession, or {"accuracy": ..., more metrics}; with a second parameter it is given the path
+    of the file as well. `max_drop` is the share of the accuracy of `model` that may be lost
+    (`criterion="relative"`), or an amount with `criterion="absolute"`; `higher_is_better=False` is for losses.
+    `approach`: "auto" ("static" and "dynamic"), "static" (int8 for Conv, MatMul and Gemm, ranges by `calibration`),
+    "dynamic" (int8 for MatMul and Gemm, ranges at run time) or "weight_only" (4 and 8 bits for MatMul and Gemm).
+    `objective`: "latency_ms" or "model_size_bytes". `job` has members
     of docs/jobs.md that win over all of these.
 
     Where nothing is worth it, `out` is the model as it came; with `insist` only where nothing meets the criterion.
     `evaluate_text` is the function whose text makes a call another one, where that is not `evaluate`. Killed and called again, it goes on where it was.
     """
     source = Path(model).resolve(strict=True)
-    logging.getLogger().addFilter(no_advice)
-    try:
-        with tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
-            tuner = Tuner(source, calibration, evaluate, folder, threads, clock)
-            body = {
-                "name": source.name, "approach": approach,
-                "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget",
-                                     "max_trials": max_trials},
-                "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
-                                       "higher_is_better": higher_is_better},
-                **(job or {}),
-            }
-            results: list[Tuned] = []
-            search(evaluator_of(tuner, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate)), client=client,
-                   progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist)))
-            return results[0]
-    finally:
-        logging.getLogger().removeFilter(no_advice)
-
-
-def no_advice(record: logging.LogRecord) -> bool:
-    """quantize_static recommends what has been done."""
-    return "pre-processing before quantization" not in record.getMessage()
+    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
+        tuner = Tuner(source, calibration, evaluate, folder, threads, clock)
+        body = {
+            "name": source.name, "approach": approach,
+            "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget",
+                                 "max_trials": max_trials},
+            "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
+                                   "higher_is_better": higher_is_better},
+            **(job or {}),
+        }
+        results: list[Tuned] = []
+        search(evaluator_of(tuner, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate)), client=client,
+               progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist)))
+        return results[0]
 
 
 def data_of(tuner: Tuner, evaluate: str) -> str:

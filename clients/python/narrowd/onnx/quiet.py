@@ -1,0 +1,44 @@
+"""ONNX Runtime without warnings, which would hide how far a search is; NARROWD_ONNX_LOG_SEVERITY=2 shows them."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import onnxruntime as ort
+from onnxruntime.quantization import calibrate
+
+ERRORS = "3"
+
+
+def options_of() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = int(os.environ.get("NARROWD_ONNX_LOG_SEVERITY", ERRORS))
+    return options
+
+
+def calibration_session(calibrater: Any) -> None:
+    """As ONNX Runtime's own method of this class, which takes no options."""
+    options = options_of()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    calibrater.infer_session = ort.InferenceSession(
+        str(calibrater.augmented_model_path), options, providers=calibrater.execution_providers)
+
+
+def no_advice(record: logging.LogRecord) -> bool:
+    """The functions that quantize recommend what has been done."""
+    return "pre-processing before quantization" not in record.getMessage()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While this is open ONNX Runtime's functions that quantize say what matters alone."""
+    own = calibrate.CalibraterBase.create_inference_session
+    logging.getLogger().addFilter(no_advice)
+    calibrate.CalibraterBase.create_inference_session = calibration_session
+    try:
+        yield
+    finally:
+        calibrate.CalibraterBase.create_inference_session = own
+        logging.getLogger().removeFilter(no_advice)
