@@ -275,6 +275,25 @@ class Tuning(Case):
         self.assertIn("keep fp32", str(tuned))
         self.assertEqual((self.place / "out.onnx").read_bytes(), original)
 
+    def test_what_is_not_touched_and_what_failed_is_said(self):
+        attention(self.place / "a.onnx")
+        samples, configs = np.random.default_rng(0).normal(0, 1, (8, WIDTH)).astype(np.float32), itertools.count()
+
+        def second_fails(session, path):
+            if path != str(self.place / "a.onnx") and next(configs) == 1:
+                raise narrowd.CannotRun("no")
+            return 1.0
+
+        few = {"progress": False, "scores": False, "max_trials": 4}
+        with contextlib.redirect_stderr(io.StringIO()):
+            said = tune(self.place / "a.onnx", self.place / "out.onnx", samples, second_fails, **few)
+        self.assertIn(f"1 of {said.trials} trials failed: narrow trials {said.job}", str(said))
+        self.assertNotIn("not touched", str(said))
+        feeds = reader(self.place / "r.onnx")
+        said = tune(self.place / "r.onnx", self.place / "out.onnx", feeds, lambda session: 1.0, **few)
+        self.assertIn("\nnot touched: 1 LSTM (0.0205 of 0.0213 MB of weights)", str(said))
+        self.assertNotIn("failed", str(said))
+
     def test_weights_alone(self):
         """The recognizer, with its matrices in 4 and 8 bits; outputs that stay near count as accuracy."""
         rng = np.random.default_rng(1)

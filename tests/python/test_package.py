@@ -1,7 +1,9 @@
 """The package as such: what importing it costs, and its types against the daemon's OpenAPI document."""
 
 import os
+import re
 import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -53,8 +55,20 @@ class Package(unittest.TestCase):
             self.assertRegex(done.stdout, r"(?s)\d times smaller.*\n  in +\d bits.*\n  middle .*\n  out ")
             self.assertIn("20 of 20 trials, completed", done.stderr)
             self.assertIsNone(narrowd.Server(home).pid())
+            self.look_again(done.stderr, home)
         version = subprocess.run([*run, "--version"], check=True, capture_output=True, text=True).stdout
         self.assertEqual(version, subprocess.run([os.environ["NARROWD_BIN"], "--version"], capture_output=True, text=True).stdout)
+
+    def look_again(self, said, home):
+        """By the command that was printed, but for where it listens: others may have that port."""
+        command, job = re.search(r"has ended: (.+) and then, beside it, narrow show (\w+),", said).groups()
+        url = f"unix:{home}/look.sock"
+        daemon = subprocess.Popen([*shlex.split(command), "--listen", url], stderr=subprocess.DEVNULL)
+        try:
+            self.assertEqual(narrowd.Client(url).job(job).get()["state"], "completed")
+        finally:
+            daemon.terminate()
+            daemon.wait()
 
     def test_every_name_is_there(self):
         self.assertGreater(len(narrowd.__all__), 10)

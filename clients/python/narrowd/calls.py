@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from .errors import NarrowdError
 from .evaluator import Evaluator
 from .journal import Journal
 from .progress import Progress
-from .server import home
+from .server import home, where_to_look
 from .working import work
 
 CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
@@ -81,6 +82,8 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
             found.edit(labels={**labels, DONE: "yes"})
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place + ".answers")
+            if progress:
+                print(f"narrowd: {where_to_look(own.url, found.id)}", file=sys.stderr, flush=True)
             return found
     finally:
         evaluator.journal = kept

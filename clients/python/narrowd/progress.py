@@ -16,6 +16,8 @@ def words(document: JobDocument) -> str:
     scoring = next((out for out in progress.get("out", []) if out["kind"] == "score"), None)
     if scoring is not None and "total" in scoring:
         return f"{document['state']}: {how_far('score', scoring)}"
+    if verdict and document["state"] != "completed":
+        verdict = f"so far {verdict}"
     text = verdict or progress.get("hint") or progress["stage"] or ""
     return f"{document['state']}: {text}" if text else document["state"]
 

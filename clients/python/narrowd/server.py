@@ -16,6 +16,7 @@ import http.client
 import os
 import pathlib
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -31,6 +32,7 @@ from .transport import Transport
 
 STARTED_S, STOPPED_S = 120, 60  # guards against hanging
 IDLE_EXIT_S = 600  # nobody stops the daemon of processes that were killed: it ends by itself when nobody comes for so long
+SOCKET = "narrowd.sock"
 LONGEST_SOCKET = 100  # bytes of the path; the kernel takes 107
 
 
@@ -52,13 +54,23 @@ def program(name: str = "narrowd") -> str:
     return found
 
 
+def where_to_look(url: str, job: str) -> str:
+    """What opens a job of the daemon at `url` again, to be read and copied by people."""
+    shown = f"narrow show {job}"
+    if url != f"unix:{(home() / SOCKET).resolve()}":
+        return f"the search stays in the daemon: narrow --server {shlex.quote(url)} show {job}"
+    opened = shlex.join([program(), "--data-dir", str((home() / "data").resolve())])
+    return (f"to look at the search when this process has ended: {opened} and then, beside it, {shown}, or http://127.0.0.1:8585 "
+            "in a browser (with NARROWD_URL set before, a search is in that daemon)")
+
+
 class Server:
     """The daemon of a folder. `start` makes sure that it runs, `close` stops it unless others use it."""
 
     def __init__(self, folder: str | os.PathLike[str] | None = None):
         self.folder = pathlib.Path(folder) if folder is not None else home()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.socket = self.folder.resolve() / "narrowd.sock"
+        self.socket = self.folder.resolve() / SOCKET
         if len(os.fsencode(self.socket)) > LONGEST_SOCKET:
             raise NarrowdError(f"{self.socket} is too long for a socket: name a shorter folder by NARROWD_HOME")
         self.url = f"unix:{self.socket}"

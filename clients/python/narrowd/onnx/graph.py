@@ -1,8 +1,9 @@
 """A model made ready for configs: every node has a name, what can be folded is folded, operators are known."""
 
+import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import onnx
@@ -16,6 +17,7 @@ from .quiet import options_of
 # These have no choice: they are in int8 when what they read is.
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"}
 QUANTIZED = ("Conv", "MatMul")
+NAMED_SHARE = 0.01  # of the weights; what stays as it is and has less is not worth a word
 FIRST_WITH_CHANNELS = 13  # the opset that has scales per channel
 
 
@@ -28,6 +30,11 @@ def name_nodes(nodes: Iterable[Any]) -> None:
             name += "'"
         node.name = name
         taken.add(name)
+
+
+def nbytes(weight: Any) -> int:
+    size: int = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
+    return math.prod(weight.dims) * size
 
 
 class Graph:
@@ -64,7 +71,22 @@ class Graph:
         self.ops: dict[str, Any] = {
             node.name: node for node in nodes if node.op_type in QUANTIZED
             and len(node.input) > 1 and node.input[1] in weights and readers[node.input[1]] == 1}
+        self.size: dict[str, int] = Counter()  # bytes of weights by node; those of several count for the first
+        left = {weight.name: nbytes(weight) for weight in prepared.initializer()}
+        for node in nodes:
+            self.size[node.name] += sum(left.pop(name, 0) for name in node.input)
         self.rank = {name: weights[node.input[1]] for name, node in self.ops.items()}
+
+    def untouched(self, touched: Container[str]) -> str:
+        """Which types have much of the weights and stay as they are: "1 LSTM (16.8 of 54.0 MB of weights)"."""
+        total = sum(self.size.values())
+        rest: dict[str, list[int]] = defaultdict(list)
+        for name, size in self.size.items():
+            if name not in touched and size:
+                rest[self.types[name]].append(size)
+        large = {kind: sizes for kind, sizes in rest.items() if sum(sizes) >= NAMED_SHARE * total}
+        return ", ".join(f"{len(sizes)} {kind} ({sum(sizes) / 1e6:.3g} of {total / 1e6:.3g} MB of weights)"
+                         for kind, sizes in sorted(large.items(), key=lambda item: -sum(item[1])))
 
     def axis(self, name: str) -> int:
         """Where the weight of an operator has its output channels."""

@@ -43,15 +43,24 @@ class Tuned:
     speedup: float  # of both in turns
     size_bytes: int
     size_bytes_before: int
+    untouched: str  # types with much of the weights that stay as they are
+    trials: int
+    failed_trials: int
     as_in_trial: bool  # whether the file's accuracy is to the last digit that of its trial
     config: Config | None
     job: str
 
     def __str__(self) -> str:
-        what = "the model as it came" if self.keep_fp32 else f"{self.speedup:.2f} times as fast as before"
-        return (f"{self.verdict}\n{self.path}: {what}, accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
-                f"{self.latency_ms:.3f} ms (was {self.latency_ms_before:.3f}), "
-                f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})")
+        what = "the model as it came" if self.keep_fp32 else f"{self.speedup:.2f} times as fast as the model in turns with it"
+        lines = [f"by the trials: {self.verdict}",
+                 f"{self.path}, measured again: {what}, accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
+                 f"{self.latency_ms:.3f} ms (was {self.latency_ms_before:.3f}), "
+                 f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})"]
+        if self.untouched:
+            lines.append(f"not touched: {self.untouched}")
+        if self.failed_trials:
+            lines.append(f"{self.failed_trials} of {self.trials} trials failed: narrow trials {self.job}")
+        return "\n".join(lines)
 
 
 class Tuner:
@@ -124,8 +133,8 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.square(a.astype(np.float64) - b).mean())
 
 
-def evaluator_of(tuner: Tuner, approach: str, scores: bool | None) -> Evaluator:
-    evaluator = Evaluator({**tuner.quantizer.capability(approach), "metrics": ["accuracy", "latency_ms", "model_size_bytes"]})
+def evaluator_of(tuner: Tuner, offered: dict[str, Any], approach: str, scores: bool | None) -> Evaluator:
+    evaluator = Evaluator({**offered, "metrics": ["accuracy", "latency_ms", "model_size_bytes"]})
     evaluator.evaluate(tuner.measure)
     options = 8 if approach == "weight_only" else 3
     if scores or scores is None and options * len(tuner.graph.ops) <= SCORED_AT_MOST:
@@ -133,7 +142,7 @@ def evaluator_of(tuner: Tuner, approach: str, scores: bool | None) -> Evaluator:
     return evaluator
 
 
-def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool) -> Tuned:
+def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, offered: dict[str, Any]) -> Tuned:
     """Makes the winner a file and measures that file beside the model as it came."""
     best, path = job.best(), os.fspath(out)
     worth_it = best["feasible"] and best["trial"] > 0 if insist else not best["keep_baseline"]
@@ -148,11 +157,14 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool) -> 
     both = compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
     accuracy = number(tuner.judge(after, path))
     accuracy_before = number(tuner.judge(before, tuner.model))
+    states = [trial["state"] for trial in job.trials() if trial["number"] > 0]
+    touched = {op["name"] for op in offered["ops"] if op.get("modes") != {}}
     trial = job.trial(0 if config is None else best["trial"])
     return Tuned(
         path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
         size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
+        untouched=tuner.graph.untouched(touched), trials=len(states), failed_trials=states.count("failed"),
         as_in_trial=trial["accuracy"] == accuracy, config=config, job=job.id)
 
 
@@ -197,9 +209,9 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                                    "higher_is_better": higher_is_better},
             **(job or {}),
         }
-        results: list[Tuned] = []
-        search(evaluator_of(tuner, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate)), client=client,
-               progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist)))
+        offered, results = tuner.quantizer.capability(approach), list[Tuned]()
+        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate)), client=client,
+               progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist, offered)))
         return results[0]
 
 
