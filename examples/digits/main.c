@@ -12,12 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "evaluator.h"
 #include "http.h"
 #include "ledger.h"
 
 #define EXIT_USAGE 64
+
+enum { PATH_BYTES = 4096 };
 
 /* From libgomp, which oneDNN uses; clang has no <omp.h> for it. */
 void omp_set_num_threads(int count);
@@ -44,7 +47,7 @@ static const char usage[] =
 	"usage: digits-evaluator [OPTION]...\n"
 	"  --listen ADDRESS      IPv4 address to listen on (127.0.0.1)\n"
 	"  --port N              port; 0 takes a free one (9001)\n"
-	"  --model FILE          network and images (" MODEL_FILE ")\n"
+	"  --model FILE          network and images (those of the example)\n"
 	"  --latency-batches N   latency is the median of N batches (15)\n"
 	"  --ledger FILE         add a line of JSON for each answered question\n"
 	"  --deterministic       count latency from the config instead of measuring it: only for\n"
@@ -58,6 +61,20 @@ static void on_signal(int number)
 {
 	(void)number;
 	stop = 1;
+}
+
+/* The example's own, as it is installed or in the tree that this was built from. `ret` has PATH_BYTES. */
+static const char *find_model(char *ret)
+{
+	static const char installed[] = "/../../share/narrowd/digits/model.bin";
+	size_t most = PATH_BYTES - sizeof(installed);
+	ssize_t length = readlink("/proc/self/exe", ret, most);
+
+	ret[length > 0 && (size_t)length < most ? length : 0] = '\0';
+	if (ret[0] == '/') {
+		memcpy(strrchr(ret, '/'), installed, sizeof(installed));
+	}
+	return access(ret, R_OK) == 0 ? ret : MODEL_FILE;
 }
 
 static int read_number(unsigned int *result, const char *text, unsigned int least,
@@ -235,9 +252,10 @@ static void catch_signals(void)
 
 int main(int argc, char **argv)
 {
+	char model[PATH_BYTES];
 	struct options options = {
 		.address = "127.0.0.1",
-		.model = MODEL_FILE,
+		.model = find_model(model),
 		.port = 9001,
 		.measure = {.latency_batches = 15},
 	};
