@@ -76,8 +76,8 @@ class Proxied:
         jobkit.wait_until(self.listens)
 
     def run_proxy(self, *command):
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=(self.folder / "proxy.err").open("wb"), env={**os.environ, "HOME": str(self.folder)})
+        log = self.enterContext((self.folder / "proxy.err").open("wb"))
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env={**os.environ, "HOME": str(self.folder)})
 
         def end():
             process.terminate()

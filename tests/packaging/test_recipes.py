@@ -1,5 +1,5 @@
-"""The recipes of docs/workers.md for those who start workers, as far as one machine can run them: Slurm for real,
-Kubernetes' and KEDA's documents against their schemas. mpirun is run with every other command of the page."""
+"""The recipes of docs/workers.md for those who start workers, as far as one machine can run them: Slurm and Ray for
+real, Kubernetes' and KEDA's documents against their schemas. mpirun is run with every other command of the page."""
 
 import json
 import os
@@ -166,6 +166,41 @@ PartitionName=all Nodes={host} Default=YES OverSubscribe=FORCE:4 MaxTime=INFINIT
         jobkit.wait_until(lambda: not self.slurm("squeue", "-h").stdout.strip())
         said = self.slurm("scontrol", "show", "job", number).stdout
         self.assertIn("JobState=COMPLETED", said, self.logs())
+
+
+class Ray(Workers):
+    def ray(self, *command):
+        done = subprocess.run([self.programs / command[0], *command[1:]], env=self.environment, cwd=self.home, capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_as_printed(self):
+        """On a node with two GPUs that are made up, eight workers one after the other."""
+        self.programs = environment_of("ray-2.60", "ray==2.60.0")
+        port = free_port()
+        # Sockets are below it, whose paths may not be long.
+        folder = tempfile.TemporaryDirectory(prefix="ray")
+        self.addCleanup(folder.cleanup)
+        self.environment.update(RAY_ADDRESS=f"127.0.0.1:{port}", RAY_USAGE_STATS_ENABLED="0")
+        script = self.home / "workers.py"
+        script.write_text(self.recipe(block("@ray.remote"), **{r'"--idle-exit", "\d+"': '"--idle-exit", "1"'}))
+        job = self.submit()
+        log = self.enterContext((self.home / "ray.log").open("wb"))
+        head = subprocess.Popen([self.programs / "ray", "start", "--head", "--block", f"--port={port}", "--node-ip-address=127.0.0.1",
+                                 "--num-cpus=2", "--num-gpus=2", "--include-dashboard=false", f"--temp-dir={folder.name}"],
+                                env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log,
+                                stderr=subprocess.STDOUT)
+
+        def end():
+            head.terminate()
+            head.wait(PATIENCE_S)
+
+        self.addCleanup(end)
+        jobkit.wait_until(lambda: "Ray runtime started" in (self.home / "ray.log").read_text())
+        said = self.ray("python", str(script))
+        self.assertIn(str([0] * 8), said)
+        self.assertGreaterEqual(len(self.ends(job)), 1)
 
 
 class Kubernetes(unittest.TestCase):
