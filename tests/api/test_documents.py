@@ -29,6 +29,7 @@ NOT_RUN = {
     "docs/plugins.md": 1,
     "docs/promises.md": 1,
     "docs/python.md": 4,  # tests/python/test_package.py, tests/published/test_python_onnx.py and tests/packaging/test_wheel.py do as much
+    "docs/two-machines.md": 12,  # run by tests/packaging/test_walk_through.py
     "examples/digits/README.md": 3,
     "examples/onnxruntime/README.md": 6,  # run by tests/published/test_onnxruntime.py
 }

@@ -82,22 +82,6 @@ class Bundle(Bundled):
         self.assertEqual([name for name in licences if not name.startswith("lib") and name != "zlib1g"
                           and name != "ocl-icd-libopencl1"], [])
 
-    def test_service_by_hand(self):
-        """TLS and a token, a backup and its restoration, with nothing but the bundle."""
-        said = self.inside("""
-            export PATH=/opt/n/bin:$PATH
-            narrowd --listen 127.0.0.1:8585 --data-dir /tmp/d >out 2>log &
-            until grep -q listening out; do sleep 0.1; done
-            narrow jobs
-            narrowd --data-dir /tmp/d backup /tmp/b.db
-            kill $!; wait $!
-            narrowd --data-dir /tmp/d check
-            mkdir -m 700 /tmp/e; cp /tmp/b.db /tmp/e/narrowd.db
-            narrowd --data-dir /tmp/e check
-            narrowd --data-dir /tmp/e token create --scope admin | tail -n 1
-        """)
-        self.assertEqual(said.count("is sound"), 2)
-
 
 class Container(Bundled):
     """What the container file says, done by hand in a root that has what its base image has for a program: glibc, the
