@@ -16,7 +16,7 @@
 struct filter {
 	char *states, *labels; /* JSON, owned */
 	const char *name;
-	int64_t before_ms; /* 0: not given */
+	int64_t before_ms; /* CLOCK_NONE: not given */
 	bool all, dry;
 	int64_t skipped; /* matches that stay */
 	bool more;
@@ -63,11 +63,12 @@ static char *read_labels(const struct json_at *at)
 
 static int64_t read_time(const struct json_at *at)
 {
-	const char *text = json_string_in(at, NULL, CLOCK_TEXT_SIZE);
-	int64_t ms = text != NULL ? clock_parse(text) : 0;
+	const char *text = json_string_in(at, NULL, LIMIT_NAME_BYTES);
+	int64_t ms = text != NULL ? clock_parse(text) : CLOCK_NONE;
 
-	if (text != NULL && ms < 0) {
-		(void)json_fault(at, "a time is written as 2026-01-31T12:00:00Z");
+	if (text != NULL && ms == CLOCK_NONE) {
+		(void)json_fault(at, "a time is written as 2026-01-31T12:00:00Z or "
+				     "2026-01-31T13:00:00+01:00");
 	}
 	return ms;
 }
@@ -211,7 +212,7 @@ static void choose(struct call *call)
 		text_or_null(filter->states),
 		text_or_null(filter->name),
 		text_or_null(filter->labels),
-		{.integer = filter->before_ms, .is_null = filter->before_ms == 0},
+		{.integer = filter->before_ms, .is_null = filter->before_ms == CLOCK_NONE},
 		{.integer = LIMIT_PAGE + 1},
 		call_only(call)};
 

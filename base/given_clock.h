@@ -27,7 +27,8 @@ enum { CLOCK_TEXT_SIZE = 32 };
 
 /* RFC 3339 UTC with milliseconds into `text` of CLOCK_TEXT_SIZE bytes. Returns `text`. */
 char *clock_format(int64_t wall_ms, char *text);
-/* Milliseconds since the epoch of a time as RFC 3339 writes it, in UTC ("Z"); -1 for another text. */
+/* Milliseconds since the epoch of a time as RFC 3339 writes it; CLOCK_NONE for another text. */
+#define CLOCK_NONE INT64_MIN
 int64_t clock_parse(const char *text);
 
 #endif

@@ -1,5 +1,6 @@
 """What is deleted by itself, what stays, and many jobs at once."""
 
+import datetime
 import os
 import pathlib
 import sqlite3
@@ -205,7 +206,10 @@ class AtOnce(RetentionCase):
         wrong = {"state": ["done"], "name": 1, "labels": {"": "a"}, "finished_before": "yesterday", "age": 1}
         said = self.delete(422, filter=wrong, dry_run=1)[0]
         self.assertEqual(len(said["errors"]), 6, said)
-        before = get(daemon, f"/v1/jobs/{red[1]}")["finished_at"]
+        for early in ("1970-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z"):
+            self.assertEqual(self.delete(filter={"finished_before": early})[0], {"items": [], "skipped": 0, "more": False})
+        moment = datetime.datetime.fromisoformat(get(daemon, f"/v1/jobs/{red[1]}")["finished_at"])
+        before = moment.astimezone(datetime.timezone(datetime.timedelta(hours=-3.5))).isoformat()
         self.assertEqual(self.delete(filter={"finished_before": before})[0]["items"], red[:1])
         said = self.delete(filter={"labels": {"colour": "red"}}, dry_run=True)[0]
         self.assertEqual(said, {"items": red[1:], "skipped": 2, "more": False})

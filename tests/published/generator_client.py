@@ -3,6 +3,7 @@
 Prints as JSON what the answers are in the client's own types, by path.
 """
 
+import datetime
 import json
 import sys
 
@@ -14,6 +15,8 @@ from openapi_client import (
     Capability,
     Configuration,
     DaemonApi,
+    DeleteRequest,
+    DeleteRequestFilter,
     EvaluatorById,
     EvaluatorChoice,
     EvaluatorCreate,
@@ -66,11 +69,11 @@ def final(jobs, job):
                 raise
 
 
-def pages(call, *arguments):
+def pages(call, *arguments, **named):
     """All items of a collection, in the form of one page."""
     items, cursor = [], {}
     while True:
-        page = call(*arguments, limit=3, **cursor)
+        page = call(*arguments, limit=3, **named, **cursor)
         items += [shown(item) for item in page.items]
         if page.next is None:
             return {"items": items, "next": None}
@@ -107,11 +110,15 @@ def main(url, evaluator_url):
         refused = submit(jobs, EvaluatorById(id=evaluator.id), strategy="basics")
     except ApiException as error:
         refused = error.data
+    old = DeleteRequestFilter(
+        finished_before=datetime.datetime.now(datetime.timezone.utc), labels={"made": "by a client"}
+    )
     path = f"/v1/jobs/{job}"
     print(json.dumps({
         "job": job,
         "pooled": pooled,
         "refused": shown(refused),
+        "deletable": shown(jobs.delete_jobs(DeleteRequest(filter=old, dry_run=True))),
         "seen": {
             "/v1/jobs": pages(jobs.list_jobs),
             path: shown(jobs.get_job(job)),
@@ -121,7 +128,14 @@ def main(url, evaluator_url):
             f"{path}/pareto": shown(results.list_job_pareto(job)),
             f"{path}/sensitivity": shown(results.get_job_sensitivity(job)),
             f"{path}/trials": pages(results.list_trials, job),
+            f"{path}/trials?op.op0=int8": pages(results.list_trials, job, op={"op.op0": "int8"}),
             f"{path}/trials/1": shown(results.get_trial(job, 1)),
+            f"{path}/charts/history": shown(results.get_job_history_chart(job)),
+            f"{path}/charts/precision": shown(results.get_job_precision_chart(job)),
+            f"{path}/charts/scatter": shown(results.get_job_scatter_chart(job)),
+            f"{path}/charts/timeline": shown(results.get_job_timeline_chart(job)),
+            f"{path}/export": shown(results.export_job(job)),
+            "/v1/pools/none": shown(LeasesApi(api).get_pool("none")),
             f"{path}/events": pages(results.list_job_events, job),
             f"/v1/jobs/{pooled}": shown(jobs.get_job(pooled)),
             f"/v1/jobs/{pooled}/trials": pages(results.list_trials, pooled),

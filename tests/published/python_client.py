@@ -3,19 +3,25 @@
 Prints as JSON what the answers are in the client's own types, by path.
 """
 
+import datetime
 import json
 import sys
 
 from narrowd_client import Client
 from narrowd_client.api.daemon import get_config, get_health
 from narrowd_client.api.evaluators import create_evaluator, list_evaluators, probe_evaluator
-from narrowd_client.api.jobs import edit_job, get_job, list_jobs, submit_job
-from narrowd_client.api.leases import complete_lease, heartbeat_lease, take_leases
+from narrowd_client.api.jobs import delete_jobs, edit_job, get_job, list_jobs, submit_job
+from narrowd_client.api.leases import complete_lease, get_pool, heartbeat_lease, take_leases
 from narrowd_client.api.results import (
+    export_job,
     get_job_best,
+    get_job_history_chart,
+    get_job_precision_chart,
+    get_job_scatter_chart,
     get_job_sensitivity,
     get_job_space,
     get_job_spec,
+    get_job_timeline_chart,
     get_trial,
     list_all_events,
     list_job_events,
@@ -27,6 +33,8 @@ from narrowd_client.api.webhooks import create_webhook, list_webhooks
 from narrowd_client.models import (
     AccuracyCriterion,
     Capability,
+    DeleteRequest,
+    DeleteRequestFilter,
     EvaluatorById,
     EvaluatorCreate,
     EvaluatorPool,
@@ -37,6 +45,7 @@ from narrowd_client.models import (
     JobSubmit,
     Labels,
     LeaseRequest,
+    ListTrialsOp,
     MeasuredAnswer,
     QuantLevelType1,
     TuningCriterion,
@@ -106,11 +115,14 @@ def main(url, evaluator_url):
     hook = WebhookCreate(url=evaluator_url, events=[EventType.NEW_BEST], job=pooled)
     create_webhook.sync(**on, body=hook)
     refused = submit(client, EvaluatorById(id=evaluator.id), strategy="basics")
+    old = DeleteRequestFilter(finished_before=datetime.datetime.now(datetime.timezone.utc), labels=labels)
     path = f"/v1/jobs/{job}"
+    op0 = ListTrialsOp.from_dict({"op.op0": "int8"})
     print(json.dumps({
         "job": job,
         "pooled": pooled,
         "refused": refused.to_dict(),
+        "deletable": delete_jobs.sync(**on, body=DeleteRequest(old, dry_run=True)).to_dict(),
         "seen": {
             "/v1/jobs": pages(list_jobs, **on),
             path: get_job.sync(job, **on).to_dict(),
@@ -120,7 +132,14 @@ def main(url, evaluator_url):
             f"{path}/pareto": list_job_pareto.sync(job, **on).to_dict(),
             f"{path}/sensitivity": get_job_sensitivity.sync(job, **on).to_dict(),
             f"{path}/trials": pages(list_trials, job, **on),
+            f"{path}/trials?op.op0=int8": pages(list_trials, job, op=op0, **on),
             f"{path}/trials/1": get_trial.sync(job, 1, **on).to_dict(),
+            f"{path}/charts/history": get_job_history_chart.sync(job, **on).to_dict(),
+            f"{path}/charts/precision": get_job_precision_chart.sync(job, **on).to_dict(),
+            f"{path}/charts/scatter": get_job_scatter_chart.sync(job, **on).to_dict(),
+            f"{path}/charts/timeline": get_job_timeline_chart.sync(job, **on).to_dict(),
+            f"{path}/export": export_job.sync(job, **on).to_dict(),
+            "/v1/pools/none": get_pool.sync("none", **on).to_dict(),
             f"{path}/events": pages(list_job_events, job, **on),
             f"/v1/jobs/{pooled}": get_job.sync(pooled, **on).to_dict(),
             f"/v1/jobs/{pooled}/trials": pages(list_trials, pooled, **on),

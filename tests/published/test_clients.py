@@ -78,8 +78,11 @@ class GeneratedClients(unittest.TestCase):
         job = f"/v1/jobs/{told['job']}"
         self.assertEqual(told["seen"][job]["name"], "renamed")
         self.assertEqual(told["seen"][job]["labels"], {"made": "by a client"})
+        self.assertEqual(told["deletable"], {"items": [told["job"]], "skipped": 0, "more": False})
         trials = told["seen"][f"{job}/trials"]["items"]
         self.assertGreaterEqual(len(trials), TRIALS)
+        lowered = told["seen"][f"{job}/trials?op.op0=int8"]["items"]
+        self.assertTrue(0 < len(lowered) < len(trials), lowered)
         pooled = told["seen"][f"/v1/jobs/{told['pooled']}"]
         self.assertEqual((pooled["state"], pooled["warnings"]), ("completed", []))
         self.assertEqual(pooled["baseline"]["metrics"]["latency_ms"], 5.25)

@@ -318,6 +318,53 @@ Test(clock, formats_rfc_3339)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		cr_assert_str_eq(clock_format(cases[i].ms, text), cases[i].text);
+		cr_assert_eq(clock_parse(text), cases[i].ms);
+	}
+}
+
+Test(clock, parses_rfc_3339)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} cases[] = {
+		{"2024-02-29T12:00:00Z", 1709208000000},
+		{"2024-02-29t12:00:00.5z", 1709208000500},
+		{"2024-02-29T12:00:00.007999999999+00:00", 1709208000007},
+		{"2024-02-29T14:30:00+02:30", 1709208000000},
+		{"2024-02-28T23:00:00-13:00", 1709208000000},
+		{"2016-12-31T23:59:60Z", 1483228800000},
+		{"0001-01-01T00:00:00Z", -62135596800000},
+	};
+	static const char *const others[] = {
+		"",
+		"yesterday",
+		"2024-02-29",
+		"2024-02-29T12:00Z",
+		"2024-02-29T12:00:00",
+		"2024-02-29T12:00:00.Z",
+		"2024-02-29T12:00:00 Z",
+		"2024-02-29T12:00:00Z ",
+		" 2024-02-29T12:00:00Z",
+		"2024-2-29T12:00:00Z",
+		"2023-02-29T12:00:00Z",
+		"2024-00-29T12:00:00Z",
+		"2024-13-01T12:00:00Z",
+		"2024-01-00T12:00:00Z",
+		"2024-01-32T12:00:00Z",
+		"2024-01-31T24:00:00Z",
+		"2024-01-31T12:60:00Z",
+		"2024-01-31T12:00:61Z",
+		"2024-01-31T12:00:00+24:00",
+		"2024-01-31T12:00:00+0100",
+		"2024-01-31T12:00:00+01:60",
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert_eq(clock_parse(cases[i].text), cases[i].ms, "%s", cases[i].text);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		cr_assert_eq(clock_parse(others[i]), CLOCK_NONE, "%s", others[i]);
 	}
 }
 
@@ -374,6 +421,7 @@ static char *capture(bool json, enum log_level level)
 	const char *after;
 	size_t n;
 
+	cr_assert_geq(saved, 0);
 	cr_assert_not_null(file);
 	(void)fflush(stderr);
 	cr_assert_geq(dup2(fileno(file), STDERR_FILENO), 0);
@@ -382,7 +430,7 @@ static char *capture(bool json, enum log_level level)
 		 LOG_REAL("accuracy", 0.5), LOG_TEXT("none", NULL), LOG_REAL("nan", 0.0 / 0.0));
 	(void)dup2(saved, STDERR_FILENO);
 	(void)close(saved);
-	rewind(file);
+	cr_assert_eq(fseek(file, 0, SEEK_SET), 0);
 	n = fread(text, 1, sizeof(text) - 1, file);
 	text[n] = '\0';
 	(void)fclose(file);
