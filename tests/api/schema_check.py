@@ -254,6 +254,7 @@ KEYWORDS = {
     "maxLength": _size("string", operator.le, "is longer than"),
     "minItems": _size("array", operator.ge, "has fewer items than"),
     "maxItems": _size("array", operator.le, "has more items than"),
+    "minProperties": _size("object", operator.ge, "has fewer members than"),
     "maxProperties": _size("object", operator.le, "has more members than"),
 }
 

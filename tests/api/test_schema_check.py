@@ -53,6 +53,7 @@ CASES = [
     ("maxLength", {"maxLength": 1}, "\u00e9", "ab"),
     ("minItems", {"minItems": 1}, [0], []),
     ("maxItems", {"maxItems": 1}, [0], [0, 0]),
+    ("minProperties", {"minProperties": 1}, {"a": 1}, {}),
     ("maxProperties", {"maxProperties": 1}, {"a": 1}, {"a": 1, "b": 2}),
     ("pattern", {"pattern": "^job_"}, "job_1", "evl_1"),
 ]
