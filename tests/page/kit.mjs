@@ -220,6 +220,14 @@ export class Browser {
   async view(base) {
     return new View(await this.context.newPage(), base);
   }
+  /** Has a look at what an address shows; the page must be free of faults then. */
+  async looking(url, body) {
+    const view = await this.view(new URL(url).origin);
+    await view.open(url.slice(view.base.length));
+    await body(view);
+    view.close();
+    await view.page.close();
+  }
   async stop() {
     await this.context.close();
     rmSync(this.folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// How large the page is, how long it waits of its own accord, and how long its tasks are; no clock of the machine decides.
+// A large job: how large its page is, how long it waits of its own accord, and how long its tasks are; no clock of the machine decides.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Browser, Daemon, large, until } from "./kit.mjs";
@@ -58,6 +58,43 @@ test("a first visit loads little", async (context) => {
     assert.ok(files.some((one) => one.type === "Script") && files.some((one) => one.path === where), JSON.stringify(files));
     assert.ok(bytes <= MOST_BYTES[name], `${name} loads ${bytes} bytes: ${JSON.stringify(files)}`);
   }
+});
+
+test("10,000 trials of 200 operators are few points and few rows", async () => {
+  await browser.looking(`${daemon.url}/jobs/${big.id}`, async (view) => {
+    let bytes = 0;
+    const client = await view.page.context().newCDPSession(view.page);
+    await client.send("Network.enable");
+    client.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
+    await view.page.reload();
+    await view.see("of 10000 trials stand for all");
+    await view.page.locator("#precision").getByText("block0.conv0").first().waitFor({ state: "attached" });
+    await view.page.getByRole("status").filter({ hasText: /^1000\d trials$/ }).waitFor();
+    const marks = await view.page.locator("svg.chart .marks").evaluateAll((all) => all.map((one) => Number(one.dataset.count)));
+    assert.equal(marks.length, 2);
+    for (const count of marks) assert.ok(count > 150 && count <= 500, `${marks} marks`);
+    assert.ok(bytes < 1_000_000, `${bytes} bytes`);
+    const nodes = () => view.page.evaluate(() => document.querySelectorAll("*").length);
+    const before = await nodes();
+    assert.ok(before < 2500, `${before} nodes`);
+    // To the other end and back by keyboard: the rows are others, and not more.
+    await view.page.locator("#trials button.row").first().focus();
+    await view.page.keyboard.press("End");
+    await view.get("button", "Trial 0").waitFor();
+    assert.equal(await view.page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Trial 0");
+    assert.ok((await nodes()) < 2500, "rows out of sight are there");
+    const filter = view.get("combobox", "Filter");
+    await filter.fill("op:block0.conv0=bf16 loss<1%");
+    const some = [];
+    for (let next = ""; next !== null; ) {
+      const page = await daemon.get(`/v1/jobs/${big.id}/trials?op.block0.conv0=bf16&limit=1000${next && `&cursor=${next}`}`);
+      some.push(...page.items);
+      next = page.next;
+    }
+    const wanted = some.filter((t) => t.accuracy > 0.9 * 0.99);
+    assert.ok(wanted.length > 50 && wanted.length < some.length);
+    await view.page.getByRole("status").filter({ hasText: `${wanted.length} of 1000` }).waitFor();
+  });
 });
 
 test("no task of a large job is long, whatever is done on its page", async (context) => {

@@ -29,14 +29,11 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function looking(body) {
-  const view = await browser.view(daemon.url);
-  await view.open(`/jobs/${id}`);
-  await rows(view, (await daemon.get(`/v1/jobs/${id}/trials?limit=1000`)).items.length);
-  await body(view);
-  view.close();
-  await view.page.close();
-}
+const looking = (body) =>
+  browser.looking(`${daemon.url}/jobs/${id}`, async (view) => {
+    await rows(view, (await daemon.get(`/v1/jobs/${id}/trials?limit=1000`)).items.length);
+    await body(view);
+  });
 
 /** As many trials are shown, of as many. */
 const rows = (view, count) => view.page.getByRole("status").filter({ hasText: new RegExp(`^${count} (of|trial)`) }).waitFor();
