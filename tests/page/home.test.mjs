@@ -1,4 +1,4 @@
-// The home page's jobs, several at once: stopped, labelled, deleted, compared; and what figures are taken away as.
+// The home page's jobs, several at once: stopped, labelled, deleted, compared; who measures; and what figures are taken away as.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -23,13 +23,7 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function looking(where, body) {
-  const view = await browser.view(daemon.url);
-  await view.open(where);
-  await body(view);
-  view.close();
-  await view.page.close();
-}
+const looking = (where, body) => browser.looking(daemon.url + where, body);
 
 const choose = (view, name) => view.page.getByRole("checkbox", { name: `Choose ${name}`, exact: true }).click();
 
@@ -60,6 +54,22 @@ test("chosen jobs are labelled, stopped and deleted together", async () => {
     await until(async () => (await daemon.get("/v1/jobs?limit=100")).items.length === 3);
     await view.page.getByRole("link", { name: "one", exact: true }).waitFor({ state: "detached" });
     assert.equal((await daemon.get(`/v1/jobs/${ids[2]}`)).exit, null, "nobody chose it");
+    await view.stillThere();
+  });
+});
+
+test("evaluators, pools and workers are there with their health", async () => {
+  await daemon.ask("POST", "/v1/evaluators", { name: "digits", url: await evaluator.url });
+  await daemon.submit(job("", { name: "on boards", evaluator: { pool: "boards" }, capability: capability(4) }));
+  await looking("/", async (view) => {
+    const one = (list, name) => view.page.getByRole("list", { name: list }).getByRole("listitem").filter({ hasText: name });
+    await one("Evaluators", "digits").filter({ hasText: "well" }).waitFor();
+    await one("Pools", "boards").filter({ hasText: /nobody comes.*1 waiting, 0 out, 0 workers/s }).waitFor();
+    const lease = { pool: "boards", worker: "board-7", wait_s: 20 };
+    assert.equal((await daemon.ask("POST", "/v1/leases", lease)).items.length, 1);
+    await one("Pools", "boards").filter({ hasText: /well.*0 waiting, 1 out, 1 worker within/s }).waitFor();
+    await view.page.getByRole("row").filter({ hasText: /board-7 \(boards\).*here.*trial 0/s }).waitFor();
+    await view.axe("who measures");
     await view.stillThere();
   });
 });

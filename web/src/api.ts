@@ -192,6 +192,12 @@ export interface Worker {
   trials_per_hour: number;
   leases: { job: string; trial: number }[];
 }
+export interface Pool {
+  name: string;
+  waiting: number;
+  out: number;
+  workers: number;
+}
 export interface Strategy {
   name: string;
   summary: string;

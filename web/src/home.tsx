@@ -1,14 +1,16 @@
 /** All jobs, who measures them, and the way to a new one. */
 import { useEffect, useState } from "preact/hooks";
-import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Problem, type Worker, askAll, root, useData } from "./api";
+import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, type Pool, type Problem, type Worker, askAll, root, useData } from "./api";
 import { Bulk } from "./bulk";
 import { useEvents, useNow, useTick } from "./live";
 import { LogOut, useMayChange } from "./session";
 import { Budget, State, Table, Top, Trouble } from "./ui";
-import { ago, duration, left } from "./words";
+import { ago, duration, left, plural } from "./words";
 
 const ROWS = 25;
 const SEARCHED = 2000;
+const QUIET_MS = 30_000;
+const GONE_MS = 60_000;
 const FILTERS: [string, string][] = [
   ["", "All"],
   ["queued,baseline,running,paused", "Open"],
@@ -110,15 +112,20 @@ function useSearch(text: string, filter: string, tick: number): { found: Job[] |
   return { found: active ? items?.filter((job) => matches(job, words)) : undefined, trouble };
 }
 
+function Mark({ well, says }: { well: boolean; says: string }) {
+  return (
+    <span class={`state ${well ? "good" : "bad"}`}>
+      <span aria-hidden="true">{well ? "●" : "✕"}</span> {says}
+    </span>
+  );
+}
+
 function EvaluatorRow({ evaluator, tick }: { evaluator: Evaluator; tick: number }) {
   const { value: health } = useData<Health>(`/v1/evaluators/${evaluator.id}/health`, tick);
-  const down = health && health.state !== "closed";
+  const down = health !== undefined && health.state !== "closed";
   return (
     <li>
-      <span class={`state ${down ? "bad" : "good"}`}>
-        <span aria-hidden="true">{down ? "✕" : "●"}</span> {down ? "down" : "well"}
-      </span>{" "}
-      <span class="op">{evaluator.name ?? evaluator.url}</span>
+      <Mark well={!down} says={down ? "down" : "well"} /> <span class="op">{evaluator.name ?? evaluator.url}</span>
       <br />
       <span class="note">
         {health ? `${health.statistics.answered} answered, ${health.statistics.out} out` : ""}
@@ -128,9 +135,25 @@ function EvaluatorRow({ evaluator, tick }: { evaluator: Evaluator; tick: number 
   );
 }
 
+/** A pool whose questions wait is well as long as somebody comes for them. */
+function PoolRow({ pool }: { pool: Pool }) {
+  const left_ = pool.waiting > 0 && pool.workers === 0 && pool.out === 0;
+  return (
+    <li>
+      <Mark well={!left_} says={left_ ? "nobody comes" : "well"} /> <span class="op">{pool.name}</span>
+      <br />
+      <span class="note">{`${pool.waiting} waiting, ${pool.out} out, ${plural(pool.workers, "worker")} within a minute`}</span>
+    </li>
+  );
+}
+
 function Measuring({ tick, now }: { tick: number; now: number }) {
-  const evaluators = useData<Page<Evaluator>>("/v1/evaluators?limit=50", tick).value?.items ?? [];
-  const workers = useData<Page<Worker>>("/v1/workers", tick).value?.items ?? [];
+  // That nobody came for a while is no event.
+  const again = tick + Math.floor(now / QUIET_MS);
+  const evaluators = useData<Page<Evaluator>>("/v1/evaluators?limit=50", again).value?.items ?? [];
+  const pools = useData<Page<Pool>>("/v1/pools", again).value?.items ?? [];
+  const workers = useData<Page<Worker>>("/v1/workers", again).value?.items ?? [];
+  const here = (w: Worker) => w.leases.length > 0 || now - Date.parse(w.last_seen) < GONE_MS;
   return (
     <aside class="card measuring" aria-labelledby="measuring-title">
       <h2 id="measuring-title">Who measures</h2>
@@ -138,11 +161,21 @@ function Measuring({ tick, now }: { tick: number; now: number }) {
       {evaluators.length === 0 ? (
         <p class="empty">None is registered. A job may name one by its URL.</p>
       ) : (
-        <ul class="plain-list">
+        <ul class="plain-list" aria-label="Evaluators">
           {evaluators.map((e) => (
-            <EvaluatorRow key={e.id} evaluator={e} tick={tick} />
+            <EvaluatorRow key={e.id} evaluator={e} tick={again} />
           ))}
         </ul>
+      )}
+      {pools.length > 0 && (
+        <>
+          <h3>Pools</h3>
+          <ul class="plain-list" aria-label="Pools">
+            {pools.map((p) => (
+              <PoolRow key={p.name} pool={p} />
+            ))}
+          </ul>
+        </>
       )}
       <h3>Workers</h3>
       {workers.length === 0 ? (
@@ -155,6 +188,7 @@ function Measuring({ tick, now }: { tick: number; now: number }) {
           rowKey={(w) => `${w.pool} ${w.name}`}
           columns={[
             { head: "worker", cell: (w) => `${w.name} (${w.pool})` },
+            { head: "is", cell: (w) => <Mark well={here(w)} says={here(w) ? "here" : "away"} /> },
             { head: "holds", cell: (w) => (w.leases.length > 0 ? w.leases.map((l) => `trial ${l.trial}`).join(", ") : "nothing") },
             { head: "an hour", number: true, cell: (w) => w.trials_per_hour },
             { head: "seen", cell: (w) => ago(w.last_seen, now) },
