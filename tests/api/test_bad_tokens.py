@@ -16,7 +16,10 @@ from test_access import bearer, new_token
 from test_bad_inputs import exchange
 
 _, CASES = bad_inputs.load()
-NOT_TIMED = {"A047": "no verdict comes from a time; tokens are found by their SHA-256, which nobody can bring near another"}
+# No verdict comes from a time. Tokens are found by their SHA-256, which nobody can bring near another. Over a million calls in turns
+# chosen by chance, texts near a token and far from it took the same CPU time but for 3 ns of 1350 at most, now in favour of these and now
+# of those: which characters a text has shows, in strspn(), and not how near it is. That is enough for a Welch t above 4.5 now and then.
+NOT_TIMED = {"A047"}
 
 
 def own_address():
