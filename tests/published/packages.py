@@ -10,5 +10,6 @@ def python_with(directory, *packages):
     place = os.path.join(directory, "venv")
     venv.create(place, with_pip=True)
     python = os.path.join(place, "bin", "python")
-    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    if packages:
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
     return python
