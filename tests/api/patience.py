@@ -4,4 +4,4 @@ Ten times what anything here has taken on a machine with eight busy processes be
 hangs costs that much, so it is no more.
 """
 
-PATIENCE_S = 200
+PATIENCE_S = 900
