@@ -51,7 +51,7 @@ CPU_MINUTES = {
     "python": 3,
     "postgresql": 3,
 }
-ALL_CPU_MINUTES = 44
+ALL_CPU_MINUTES = 40
 PR_SET_CHILD_SUBREAPER = 36
 LINES_COVERED = 90
 
@@ -291,6 +291,20 @@ def stage_mutants(stage):
         stage.result(code == 0, code != 0, output[-4000:] if code else "")
 
 
+def tap_failures(output):
+    """The lines of a TAP log that say which tests failed and with what words."""
+    shown, inside = [], None
+    for line in output.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if inside is not None and line.strip() and depth <= inside:
+            inside = None
+        if re.match(r" *error:", line):
+            inside = depth
+        if inside is not None or re.match(r" *not ok ", line):
+            shown.append(line)
+    return shown
+
+
 def stage_page(stage):
     """The pages in a real browser, served by the daemon with sanitizers."""
     build_asan(stage)
@@ -304,8 +318,7 @@ def stage_page(stage):
     counts = dict(re.findall(r"^# (tests|pass) (\d+)$", output, re.MULTILINE))
     passed, ran = int(counts.get("pass", 0)), int(counts.get("tests", 0))
     failed = max(ran - passed, code != 0)
-    shown = [line for line in output.splitlines() if re.match(r" *(not ok|error:|  +[+-] )", line)]
-    stage.result(passed, failed, "\n".join(shown[:60]) if failed else "")
+    stage.result(passed, failed, "\n".join(tap_failures(output)[:60]) if failed else "")
 
 
 def run_python(stage, kills):

@@ -137,8 +137,8 @@ test("every figure has its table and its address", async () => {
   });
   await looking(`/jobs/${done}#timeline`, async (view) => {
     const inSight = () => {
-      const { top, bottom } = document.querySelector("#timeline h2").getBoundingClientRect();
-      return scrollY > 0 && top >= 0 && bottom <= innerHeight;
+      const place = document.querySelector("#timeline h2")?.getBoundingClientRect();
+      return place && scrollY > 0 && place.top >= 0 && place.bottom <= innerHeight;
     };
     await view.page.waitForFunction(inSight);
   });
