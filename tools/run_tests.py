@@ -20,7 +20,8 @@ import shutil
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree
+
+import test_logs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build-logs"
@@ -162,20 +163,6 @@ def build(stage, folder, *options):
     stage.must("meson", "compile", "-C", folder)
 
 
-def count_cases(junit):
-    """All test cases of a meson run, and those that did not pass. Skipped is not passed."""
-    cases = list(xml.etree.ElementTree.parse(junit).iter("testcase"))
-    wrong = ("failure", "error", "skipped")
-    return len(cases), sum(any(case.find(tag) is not None for tag in wrong) for case in cases)
-
-
-def count_python(output):
-    """The same from the reports of Python's unittest in meson's log."""
-    ran = sum(int(n) for n in re.findall(r"^Ran (\d+) tests? in", output, re.MULTILINE))
-    bad = sum(int(n) for n in re.findall(r"(?:failures|errors|skipped)=(\d+)", output))
-    return ran, bad
-
-
 def meson_test(stage, folder, suite, **more):
     log, junit = (folder / "meson-logs" / f"testlog.{end}" for end in ("txt", "junit.xml"))
     log.unlink(missing_ok=True)
@@ -184,9 +171,9 @@ def meson_test(stage, folder, suite, **more):
     if not log.exists():
         raise Failed(f"no test of the suite {suite} has run\n{output}")
     if suite in ("unit", "newest-unit"):
-        ran, bad = count_cases(junit)
+        ran, bad = test_logs.count_cases(junit)
     else:
-        ran, bad = count_python(log.read_text(encoding="utf-8", errors="replace"))
+        ran, bad = test_logs.count_python(log.read_text(encoding="utf-8", errors="replace"))
     if code != 0 or ran == 0:
         bad = max(bad, 1)
     shown = [line for line in output.splitlines() if re.search(r"FAIL|ERROR|TIMEOUT|not ok", line)]
@@ -291,20 +278,6 @@ def stage_mutants(stage):
         stage.result(code == 0, code != 0, output[-4000:] if code else "")
 
 
-def tap_failures(output):
-    """The lines of a TAP log that say which tests failed and with what words."""
-    shown, inside = [], None
-    for line in output.splitlines():
-        depth = len(line) - len(line.lstrip())
-        if inside is not None and line.strip() and depth <= inside:
-            inside = None
-        if re.match(r" *error:", line):
-            inside = depth
-        if inside is not None or re.match(r" *not ok ", line):
-            shown.append(line)
-    return shown
-
-
 def stage_page(stage):
     """The pages in a real browser, served by the daemon with sanitizers."""
     build_asan(stage)
@@ -315,10 +288,9 @@ def stage_page(stage):
     tests = sorted((ROOT / "tests" / "page").glob("*.test.mjs"))
     code, output = stage.run("node", "--test", "--test-reporter=tap", *tests,
                              NARROWD_BUILD=str(ASAN), NARROWD_NODE_MODULES=str(modules))
-    counts = dict(re.findall(r"^# (tests|pass) (\d+)$", output, re.MULTILINE))
-    passed, ran = int(counts.get("pass", 0)), int(counts.get("tests", 0))
-    failed = max(ran - passed, code != 0)
-    stage.result(passed, failed, "\n".join(tap_failures(output)[:60]) if failed else "")
+    ran, bad = test_logs.count_tap(output)
+    failed = max(bad, code != 0)
+    stage.result(ran - bad, failed, "\n".join(test_logs.tap_failures(output)[:60]) if failed else "")
 
 
 def run_python(stage, kills):
