@@ -82,7 +82,7 @@ static const struct trial *find_rival(const struct job *job, const struct trial 
 		       : NULL;
 }
 
-/* By the mean of all that was measured of it before the proof; lower is better. */
+/* By the mean of all that was measured of it; lower is better. */
 static double standing(const struct job *job, const struct trial *trial)
 {
 	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
@@ -132,9 +132,57 @@ static struct trial *last_rejected(const struct job *job)
 	return last;
 }
 
+static bool same_accuracy(const struct trial *a, const struct trial *b)
+{
+	return json_equal(json_object_get(a->told, "accuracy"),
+			  json_object_get(b->told, "accuracy")) != 0;
+}
+
+static bool same_numbers(const struct trial *a, const struct trial *b)
+{
+	return same_accuracy(a, b) && json_equal(json_object_get(a->told, "metrics"),
+						 json_object_get(b->told, "metrics")) != 0;
+}
+
+/* Whether all that was measured again was the same every time, and something was. */
+static bool is_exact(const struct job *job,
+		     bool (*same)(const struct trial *, const struct trial *))
+{
+	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
+	bool exact = true, repeated = false;
+
+	for (int64_t i = 1; i < job->trial_count && exact; i++) {
+		const struct trial *t = job->trials[i];
+		size_t count = t->kind == QUESTION_CONFIRM && t->twin >= 0
+				       ? figures_gather(job, t->twin, true, 0, list)
+				       : 0;
+
+		for (size_t k = 1; k < count && exact; k++) {
+			exact = same(list[0], list[k]);
+			repeated = true;
+		}
+	}
+	free(list);
+	return exact && repeated;
+}
+
+/* A strategy may prefer a config to a better one whose accuracy may have been lucky. Where accuracies do not
+ * vary none was. */
+static struct trial *believed(const struct job *job)
+{
+	struct trial *winner = job_final_choice(job), *best;
+
+	if (winner == NULL || winner->number != strategy_choice(&job->strategy) ||
+	    job->spec->objective.count > 1 || !is_exact(job, same_accuracy)) {
+		return winner;
+	}
+	best = job_best_measured(job);
+	return best != NULL && standing(job, best) < standing(job, winner) ? best : winner;
+}
+
 struct trial *endgame_choice(const struct job *job, const char *reason)
 {
-	struct trial *winner = job_final_choice(job);
+	struct trial *winner = believed(job);
 	bool over = strcmp(reason, "criterion_met") != 0;
 
 	if ((winner == NULL || winner->candidate.feasible) && job->rejections > 0 &&
@@ -177,39 +225,6 @@ static bool choosing(const struct job *job, const struct trial *winner, struct e
 	return true;
 }
 
-static bool same_numbers(const struct trial *a, const struct trial *b)
-{
-	static const char *const members[] = {"metrics", "accuracy"};
-	bool same = true;
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		same = same && json_equal(json_object_get(a->told, members[i]),
-					  json_object_get(b->told, members[i])) != 0;
-	}
-	return same;
-}
-
-/* Whether whatever was measured again gave the same numbers every time. */
-static bool is_exact(const struct job *job)
-{
-	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
-	bool exact = true;
-	size_t repeats = 0;
-
-	for (int64_t i = 0; i < job->trial_count && exact; i++) {
-		size_t count = figures_count(job, i, 0, INT64_MAX) > 0
-				       ? figures_gather(job, i, true, 0, list)
-				       : 0;
-
-		for (size_t k = 1; k < count && exact; k++) {
-			exact = same_numbers(list[0], list[k]);
-			repeats++;
-		}
-	}
-	free(list);
-	return exact && repeats > 0;
-}
-
 static bool failed_again(const struct job *job, const struct trial *choice)
 {
 	for (int64_t i = choice->number + 1; i < job->trial_count; i++) {
@@ -238,7 +253,7 @@ static bool wants_more(const struct job *job, const struct trial *choice)
 	if (rounds == 0) {
 		return true;
 	}
-	if (is_exact(job)) {
+	if (is_exact(job, same_numbers)) {
 		return false;
 	}
 	if (rounds < (size_t)spec->confirm) {
@@ -286,7 +301,7 @@ void endgame_weigh(struct job *job, const struct trial *told)
 
 	if (choice == NULL || told->round < 1 || told->state != TRIAL_TOLD || choice->rejected ||
 	    (figures_count(job, choice->number, 1, INT64_MAX) < (size_t)job->spec->confirm &&
-	     !is_exact(job))) {
+	     !is_exact(job, same_numbers))) {
 		return;
 	}
 	figures_init(&f, job, choice);

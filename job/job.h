@@ -194,6 +194,8 @@ bool job_may_ask(const struct job *job);
 /* The trial whose result is all that keeps it from being asked: with a strategy that learns, and
  * although fewer are out than may be. 0 when there is none such. */
 int64_t job_waits_for(const struct job *job);
+/* The best of all single measurements that may be it, whatever a strategy says; NULL without one. */
+struct trial *job_best_measured(const struct job *job);
 /* What is best when nothing more comes: under several objectives that follows from all trials
  * together. The best so far otherwise; NULL without one. */
 struct trial *job_final_choice(const struct job *job);

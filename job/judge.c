@@ -100,23 +100,30 @@ bool job_can_be_best(const struct trial *trial)
 	       (trial->settled || trial->job->beyond);
 }
 
-/* Makes the trial the best when it is better; a config that is the baseline never is. */
-static void consider(struct job *job, struct trial *trial)
+/* The better of two trials, `best` may be NULL; a config that is the baseline never is. */
+static struct trial *better(const struct job *job, struct trial *best, struct trial *trial)
 {
 	struct trial *stands = job_can_be_best(trial) ? job_stand_in(job, trial) : NULL;
 
-	if (stands != NULL &&
-	    (job->best == NULL || candidate_better(&stands->candidate, &job->best->candidate))) {
-		job->best = stands;
+	return stands != NULL && (best == NULL ||
+				  candidate_better(&stands->candidate, &best->candidate))
+		       ? stands
+		       : best;
+}
+
+struct trial *job_best_measured(const struct job *job)
+{
+	struct trial *best = NULL;
+
+	for (int64_t i = 1; i < job->trial_count; i++) {
+		best = better(job, best, job->trials[i]);
 	}
+	return best;
 }
 
 void job_choose_best(struct job *job)
 {
-	job->best = NULL;
-	for (int64_t i = 1; i < job->trial_count; i++) {
-		consider(job, job->trials[i]);
-	}
+	job->best = job_best_measured(job);
 }
 
 /* The first that gains is what was looked for, whatever others are worth. */
@@ -371,7 +378,7 @@ void job_show(struct job *job, struct trial *trial)
 	if (job_is_strategys(trial) && !(trial->imported && trial->kind == QUESTION_SCORE)) {
 		strategy_apply_later(&job->strategy, &event);
 	}
-	consider(job, trial);
+	job->best = better(job, job->best, trial);
 }
 
 void job_settle_one(struct job *job, struct trial *trial)

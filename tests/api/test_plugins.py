@@ -54,6 +54,8 @@ DEFINES = {
     "SYMBOL": "narrowd_plugin",
 }
 
+SECOND = "static int64_t second(const void *state) { (void)state; return 2; }"
+
 
 def run(*command, **more):
     done = subprocess.run(
@@ -89,9 +91,9 @@ class PluginCase(unittest.TestCase):
         self.plugins = self.directory / "plugins"
         self.plugins.mkdir(mode=0o755)
 
-    def install(self):
+    def install(self, built=None):
         target = self.plugins / "by_name.so"
-        shutil.copy(self.root / "example" / "by_name.so", target)
+        shutil.copy((built or self.root / "example") / "by_name.so", target)
         target.chmod(0o755)
         return target
 
@@ -145,6 +147,44 @@ def sequence(daemon, job_id):
 def expected(step=1):
     names = sorted(f"op{i}" for i in range(OPERATORS))
     return [set(names[: i * step]) for i in range((OPERATORS + step - 1) // step + 1)]
+
+
+class Choice(PluginCase):
+    """A strategy that says itself what is handed over: its second trial, whatever others are worth."""
+
+    def played(self, noise):
+        """The trial that is handed over and what was asked in the end; `noise` is added to later accuracies."""
+        folder = self.directory / "chooser"
+        shutil.copytree(EXAMPLE, folder)
+        source = folder / "by_name.c"
+        ops = "static const struct strategy_ops"
+        text = source.read_text(encoding="utf-8").replace(ops, f"{SECOND}\n{ops}")
+        text = text.replace(".next = next,", ".next = next, .choose = second,")
+        source.write_text(text, encoding="utf-8")
+        run("make", "by_name.so", cwd=folder, env=self.environment)
+        self.install(folder)
+        daemon = self.daemon()
+        again = []
+
+        def reply(question, headers):
+            if question["kind"] == "confirm":
+                again.append(question["subject"])
+            lowered = sum(op["mode"] == "static" for op in question.get("config", {"ops": {}})["ops"].values())
+            return {"accuracy": 0.9 + noise * (question["repeat"] > 0), "latency_ms": 100 - lowered}
+
+        asked = job(self.evaluator(reply).url)
+        asked["tuning_criterion"].update(stop_on="budget", max_trials=4)
+        job_id = submit(daemon, asked | {"confirm": 1, "accuracy_criterion": {"tolerable_loss": 0.5}})
+        finished(daemon, job_id)
+        return get(daemon, f"/v1/jobs/{job_id}/best")["trial"], again
+
+    def test_it_is_heeded_where_measurements_vary(self):
+        best, again = self.played(0.001)
+        self.assertEqual((best, set(again)), (2, {0, 2}))
+
+    def test_a_better_one_is_handed_over_where_accuracies_do_not_vary(self):
+        best, again = self.played(0)
+        self.assertEqual((best, again), (1, [0, 1]))
 
 
 class Example(PluginCase):
