@@ -166,7 +166,9 @@ def build(stage, folder, *options):
 def meson_test(stage, folder, suite, **more):
     log, junit = (folder / "meson-logs" / f"testlog.{end}" for end in ("txt", "junit.xml"))
     log.unlink(missing_ok=True)
-    options = ("--no-rebuild", "--print-errorlogs", "--suite", suite)
+    # Many tests wait more than they compute.
+    processes = str((os.cpu_count() or 1) + 2)
+    options = ("--no-rebuild", "--print-errorlogs", "--suite", suite, "--num-processes", processes)
     code, output = stage.run("meson", "test", "-C", folder, *options, **more)
     if not log.exists():
         raise Failed(f"no test of the suite {suite} has run\n{output}")
@@ -286,7 +288,8 @@ def stage_page(stage):
     stage.must("tools/page.py", "types")
     modules = pathlib.Path(stage.must("tools/page.py", "fetch", "--tests").split()[-1]) / "node_modules"
     tests = sorted((ROOT / "tests" / "page").glob("*.test.mjs"))
-    code, output = stage.run("node", "--test", "--test-reporter=tap", *tests,
+    code, output = stage.run("node", "--test", "--test-reporter=tap",
+                             f"--test-concurrency={os.cpu_count() or 1}", *tests,
                              NARROWD_BUILD=str(ASAN), NARROWD_NODE_MODULES=str(modules))
     ran, bad = test_logs.count_tap(output)
     failed = max(bad, code != 0)
