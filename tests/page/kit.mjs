@@ -180,7 +180,13 @@ export class View {
     await this.get(role, name).click();
   }
   async fill(role, name, text) {
-    await this.get(role, name).fill(text);
+    const field = this.get(role, name);
+    // What lies behind a dialog cannot be typed into until that has closed.
+    await until(async () => {
+      await field.focus();
+      return field.evaluate((one) => one === document.activeElement);
+    });
+    await field.fill(text);
   }
   see(text) {
     return this.page.getByText(text).first().waitFor();

@@ -82,6 +82,33 @@ test("a daemon that was killed comes back, and nothing is missed", async () => {
   });
 });
 
+test("an answer that is not there for now is asked for again, though nothing happens", async () => {
+  const id = await daemon.submit(waiting({ name: "behind a proxy" }));
+  await looking(`/jobs/${id}`, async (view) => {
+    view.forgiven = /50[23]/;
+    const refused = [];
+    const refuse = (where, status) =>
+      view.page.route(where, (route) => (refused.push(status) > 2 ? route.continue() : route.fulfill({ status, body: "nobody is there" })));
+    await view.page.getByRole("status").filter({ hasText: "live" }).waitFor();
+    // While it is shown: what was there stays.
+    await refuse(`**/v1/jobs/${id}`, 502);
+    await daemon.ask("PATCH", `/v1/jobs/${id}`, { name: "behind a proxy that woke up" });
+    await view.see("the daemon's answer cannot be read");
+    assert.equal(await view.get("heading", "behind a proxy").count(), 1);
+    await view.get("heading", "behind a proxy that woke up").waitFor();
+    await view.page.unroute(`**/v1/jobs/${id}`);
+    // From the beginning.
+    refused.length = 0;
+    await refuse(`**/v1/jobs/${id}/trials*`, 503);
+    await refuse(`**/v1/jobs/${id}`, 502);
+    await view.page.reload();
+    await view.get("heading", "This job cannot be shown").waitFor();
+    await view.get("heading", "behind a proxy that woke up").waitFor();
+    await view.page.getByRole("status").filter({ hasText: /^\d+ trial/ }).waitFor();
+    await view.page.getByText("the daemon's answer cannot be read").waitFor({ state: "detached" });
+  });
+});
+
 test("an evaluator that is down is named", async () => {
   const gone = await scripted(() => ({}));
   gone.stop();

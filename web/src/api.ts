@@ -284,9 +284,16 @@ export interface Data<T> {
   problem: Problem | undefined;
 }
 
+/** Milliseconds: so soon what could not be answered now is asked again. */
+export const ASK_AGAIN = 2000;
+
+/** Whether it is not the question that is wrong: a proxy without its daemon, one that is busy or out of memory. */
+export const passes = (problem: Problem | undefined) => problem !== undefined && problem.status >= 500;
+
 /**
  * What a path answers, read again when `tick` changes: once at a time, and the longer it took the
- * later. A path of null is not read. The value stays the same object while nothing has changed.
+ * later. A path of null is not read. The value stays the same object while nothing has changed, and while there
+ * is none for now.
  */
 export function useData<T>(path: string | null, tick: number): Data<T> {
   const [data, setData] = useState<Data<T> & { path: string | null }>({
@@ -305,16 +312,18 @@ export function useData<T>(path: string | null, tick: number): Data<T> {
     me.again = false;
     const asked = me.path;
     const began = performance.now();
+    let unanswered = false;
     try {
       const headers: Record<string, string> = me.tag ? { "If-None-Match": me.tag } : {};
       const answer = await fetch(root + asked, { headers });
       notice(answer);
       if (answer.status !== 304 && asked === me.path && !me.gone) {
-        me.tag = answer.headers.get("ETag") ?? "";
         const problem = answer.ok ? undefined : await problemOf(answer);
         const value = answer.ok ? ((await answer.json()) as T) : undefined;
+        unanswered = passes(problem);
+        if (!unanswered) me.tag = answer.headers.get("ETag") ?? "";
         await nextTask();
-        if (!me.gone) setData({ value, problem, path: asked });
+        if (!me.gone) setData((old) => ({ value: unanswered && old.path === asked ? old.value : value, problem, path: asked }));
       }
     } catch {
       // The connection is gone: what is shown stays, and the stream says when it is back.
@@ -322,9 +331,9 @@ export function useData<T>(path: string | null, tick: number): Data<T> {
     setTimeout(
       () => {
         me.busy = false;
-        if (me.again && !me.gone) void read();
+        if ((me.again || unanswered) && !me.gone) void read();
       },
-      Math.min(2000, 4 * (performance.now() - began)),
+      unanswered ? ASK_AGAIN : Math.min(2000, 4 * (performance.now() - began)),
     );
   };
   useEffect(() => {

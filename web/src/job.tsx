@@ -110,12 +110,8 @@ export function JobPage({ id }: { id: string }) {
       </Top>
       <main id="main" aria-busy={!job && !problem}>
         {!job && !problem && <h1 class="note">Reading …</h1>}
-        {problem && (
-          <>
-            <h1>This job cannot be shown</h1>
-            <Trouble problem={problem} />
-          </>
-        )}
+        {problem && !job && <h1>This job cannot be shown</h1>}
+        <Trouble problem={problem} />
         {job && (
           <>
             <Head job={job} onChange={bump} onClone={setClone} />

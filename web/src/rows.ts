@@ -1,6 +1,6 @@
 /** All trials of a job in memory, read page by page and again where something has happened. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Page, type Problem, type Trial, ask, nextTask } from "./api";
+import { ASK_AGAIN, type Page, type Problem, type Trial, ask, nextTask, passes } from "./api";
 
 const PAGE = 500;
 const NEWEST = 100;
@@ -101,13 +101,17 @@ export function useTrials(job: string, touched: Touched, tick: number): Rows {
     const began = performance.now();
     const show = (reading: boolean) =>
       me.gone || setRows({ trials: me.known.filter((t) => t !== undefined), reading, problem: undefined });
-    await me.read(show).catch((problem: Problem) => problem.status === 0 || setRows((old) => ({ ...old, problem })));
+    let unanswered = false;
+    await me.read(show).catch((problem: Problem) => {
+      unanswered = passes(problem);
+      if (problem.status !== 0) setRows((old) => ({ ...old, problem }));
+    });
     setTimeout(
       () => {
         me.busy = false;
-        if (again.current && !me.gone) void look();
+        if ((again.current || unanswered) && !me.gone) void look();
       },
-      Math.min(2000, 4 * (performance.now() - began)),
+      unanswered ? ASK_AGAIN : Math.min(2000, 4 * (performance.now() - began)),
     );
   };
   useEffect(() => void look(), [tick]);
