@@ -86,7 +86,7 @@ void job_end(struct job *job, enum job_state state, const char *reason, const ch
 	json_t *data;
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
-		if (job->trials[i]->state < TRIAL_TOLD && job->trials[i]->question != NULL) {
+		if (job->trials[i]->state < TRIAL_TOLD && job->trials[i]->asked) {
 			job_record(job, LOGGED_TRIAL_CANCELLED, i, NULL);
 		}
 	}

@@ -6,6 +6,7 @@
 #include "job/active.h"
 #include "job/fold.h"
 #include "job/next.h"
+#include "job/trial.h"
 #include "job/unscored.h"
 
 /* What of a result goes for a trial with an equal config. */
@@ -13,11 +14,12 @@ static json_t *copied(const struct job *job, const struct trial *twin)
 {
 	static const char *const members[] = {"accuracy", "metrics", "feasible", "objective_value",
 					      "margin",   "scores",  "estimate", "verdict"};
-	json_t *data = json_pack("{s:s}", "source", "cache");
+	json_t *data = json_pack("{s:s}", "source", "cache"), *told = trial_told(twin);
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		(void)json_object_set(data, members[i], json_object_get(twin->told, members[i]));
+		(void)json_object_set(data, members[i], json_object_get(told, members[i]));
 	}
+	json_decref(told);
 	if (twin->kind == QUESTION_BASELINE) {
 		job_judge(job, data); /* there was no bound yet */
 	}

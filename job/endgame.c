@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "job/figures.h"
+#include "job/trial.h"
 #include "job/fold.h"
 
 enum { CHOICES_MAX = 3, QUESTIONS_MIN = 8, PART_OF_SEARCH = 3 };
@@ -132,16 +133,24 @@ static struct trial *last_rejected(const struct job *job)
 	return last;
 }
 
+static bool same_member(const struct trial *a, const struct trial *b, const char *member)
+{
+	json_t *x = trial_told(a), *y = trial_told(b);
+	bool same = json_equal(json_object_get(x, member), json_object_get(y, member)) != 0;
+
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
 static bool same_accuracy(const struct trial *a, const struct trial *b)
 {
-	return json_equal(json_object_get(a->told, "accuracy"),
-			  json_object_get(b->told, "accuracy")) != 0;
+	return same_member(a, b, "accuracy");
 }
 
 static bool same_numbers(const struct trial *a, const struct trial *b)
 {
-	return same_accuracy(a, b) && json_equal(json_object_get(a->told, "metrics"),
-						 json_object_get(b->told, "metrics")) != 0;
+	return same_accuracy(a, b) && same_member(a, b, "metrics");
 }
 
 /* Whether all that was measured again was the same every time, and something was. */

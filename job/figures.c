@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/trial.h"
 
 static bool is_again(const struct trial *trial, int64_t subject)
 {
@@ -15,8 +16,7 @@ static bool is_again(const struct trial *trial, int64_t subject)
 /* Answers from a cache say nothing new. */
 static bool is_measured(const struct trial *trial)
 {
-	return trial->state == TRIAL_TOLD && !trial->cached &&
-	       !json_is_true(json_object_get(trial->told, "cached"));
+	return trial->state == TRIAL_TOLD && !trial->cached && !trial->remembered;
 }
 
 /* Measurements on the part of the data that the choice is judged by are no repeats of others. */
@@ -111,7 +111,8 @@ struct noise figures_noise(const struct job *job, const struct figures *f, bool 
 static void summarise(const struct job *job, const struct trial *const *trials, size_t count,
 		      struct figures *f)
 {
-	const struct spec *spec = job->spec;
+	size_t accuracies = job->spec->criterion.metric_count;
+	size_t objectives = job->spec->objective.count;
 
 	for (size_t m = 0; m < LIMIT_METRICS; m++) {
 		double sum = 0, values = 0;
@@ -119,15 +120,18 @@ static void summarise(const struct job *job, const struct trial *const *trials, 
 		f->accuracy_low[m] = f->low[m] = INFINITY;
 		f->accuracy_high[m] = f->high[m] = -INFINITY;
 		for (size_t i = 0; i < count; i++) {
-			sum += trials[i]->accuracy[m] / (double)count;
-			values += trials[i]->objectives[m] / (double)count;
-			f->accuracy_low[m] = fmin(f->accuracy_low[m], trials[i]->accuracy[m]);
-			f->accuracy_high[m] = fmax(f->accuracy_high[m], trials[i]->accuracy[m]);
-			f->low[m] = fmin(f->low[m], trials[i]->objectives[m]);
-			f->high[m] = fmax(f->high[m], trials[i]->objectives[m]);
+			double accuracy = m < accuracies ? trials[i]->accuracy[m] : 0;
+			double value = m < objectives ? trials[i]->objectives[m] : 0;
+
+			sum += accuracy / (double)count;
+			values += value / (double)count;
+			f->accuracy_low[m] = fmin(f->accuracy_low[m], accuracy);
+			f->accuracy_high[m] = fmax(f->accuracy_high[m], accuracy);
+			f->low[m] = fmin(f->low[m], value);
+			f->high[m] = fmax(f->high[m], value);
 		}
-		f->accuracy[m] = m < spec->criterion.metric_count ? sum : 0;
-		f->values[m] = m < spec->objective.count ? values : 0;
+		f->accuracy[m] = sum;
+		f->values[m] = values;
 	}
 }
 
@@ -135,16 +139,20 @@ static void summarise(const struct job *job, const struct trial *const *trials, 
 static json_t *mean_metrics(const struct trial *const *trials, size_t count)
 {
 	json_t *means = json_object();
+	json_t **told = mem_new(count, sizeof(json_t *));
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(json_object_get(trials[0]->told, "metrics"), name, value) {
+	for (size_t i = 0; i < count; i++) {
+		told[i] = trial_told(trials[i]);
+	}
+	json_object_foreach(json_object_get(told[0], "metrics"), name, value) {
 		double sum = 0;
 		bool all = true;
 
 		for (size_t i = 0; i < count; i++) {
 			const json_t *other =
-				json_object_get(json_object_get(trials[i]->told, "metrics"), name);
+				json_object_get(json_object_get(told[i], "metrics"), name);
 
 			all = all && json_is_number(other);
 			sum += json_number_value(other) / (double)count;
@@ -154,6 +162,10 @@ static json_t *mean_metrics(const struct trial *const *trials, size_t count)
 						  count == 1 ? json_incref(value) : json_real(sum));
 		}
 	}
+	for (size_t i = 0; i < count; i++) {
+		json_decref(told[i]);
+	}
+	free(told);
 	return means;
 }
 

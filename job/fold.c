@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "job/spec/codec_changes.h"
+#include "job/trial.h"
 
 int job_corrupt(struct err *reterr, const char *what)
 {
@@ -71,7 +72,6 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	int kind = job_name_index(data, "kind", question_kind_names);
 
 	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
-	trial->question = json_copy((json_t *)data);
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
 	trial->subject = json_integer_value(json_object_get(data, "subject"));
 	trial->round = json_integer_value(json_object_get(data, "round"));
@@ -81,11 +81,9 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	    trial->twin >= trial->number || trial->subject < 0 || trial->subject > trial->number) {
 		return job_corrupt(reterr, "a question that the space does not have");
 	}
+	trial_keep_question(trial, data);
 	if (trial->kind == QUESTION_SCORE) {
 		job_read_score_question(trial, data);
-	} else {
-		(void)json_object_del(trial->question,
-				      "config"); /* as JSON it is most of the memory */
 	}
 	return 0;
 }
@@ -165,9 +163,8 @@ static int read_advice(const struct job *job, struct trial *trial, const json_t 
 
 static void take_result(struct job *job, struct trial *trial, const json_t *data)
 {
-	json_decref(trial->told);
-	trial->told = json_copy((json_t *)data);
-	(void)json_object_del(trial->told, "samples"); /* the log keeps them */
+	trial_keep_told(trial, data);
+	trial->remembered = json_is_true(json_object_get(data, "cached"));
 	trial->state = TRIAL_TOLD;
 	if (trial->kind == QUESTION_SCORE) {
 		job_read_scores(job->spec->space, trial, json_object_get(data, "scores"));
@@ -194,7 +191,7 @@ static int on_told(struct job *job, struct trial *trial, const json_t *data, str
 
 static int on_imported(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
-	int rc = trial->number > 0 && trial->question == NULL
+	int rc = trial->number > 0 && !trial->asked
 			 ? read_question(job, trial, data, reterr)
 			 : job_corrupt(reterr, "an import in the place of another trial");
 
@@ -219,10 +216,10 @@ static int on_judged(struct job *job, struct trial *trial, const json_t *data, s
 	if (!trial->imported || !job->strategy_ready || trial->settled) {
 		return job_corrupt(reterr, "a judgement of a trial that has one");
 	}
-	told = json_copy(trial->told);
+	told = trial_told(trial);
 	(void)json_object_update(told, (json_t *)data);
-	json_decref(trial->told);
-	trial->told = told;
+	trial_keep_told(trial, told);
+	json_decref(told);
 	stand(job, trial);
 	return 0;
 }
@@ -269,8 +266,7 @@ static int on_pruned(struct job *job, struct trial *trial, const json_t *data, s
 	job->failed_in_row = 0;
 	job->out -= !trial->cached;
 	job_retry_over(job, trial);
-	json_decref(trial->told);
-	trial->told = json_incref((json_t *)data);
+	trial_keep_told(trial, data);
 	trial->state = TRIAL_PRUNED;
 	trial->accuracy[0] = json_number_value(json_object_get(data, "estimate"));
 	trial->candidate = (struct candidate){
@@ -388,11 +384,8 @@ _Static_assert(sizeof(folds) / sizeof(folds[0]) == LOGGED_TYPES_, "every event i
 
 static struct trial *add_trial(struct job *job)
 {
-	struct trial *trial = mem_new(1, sizeof(*trial));
+	struct trial *trial = trial_create(job, job->trial_count);
 
-	trial->job = job;
-	trial->number = job->trial_count;
-	trial->twin = -1;
 	job->trials = mem_grow(job->trials, (size_t)job->trial_count + 1, sizeof(*job->trials));
 	job->trials[job->trial_count++] = trial;
 	return trial;

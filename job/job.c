@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "job/spec/codec_changes.h"
 #include "job/fold.h"
+#include "job/trial.h"
 
 const char *const job_state_names[] = {
 	[JOB_QUEUED] = "queued",       [JOB_BASELINE] = "baseline",
@@ -37,20 +38,6 @@ struct job *job_create(const char *id, struct spec *spec, const struct clock *cl
 	map_init(&job->by_config);
 	job->strangers = json_array();
 	return job;
-}
-
-static void trial_destroy(struct trial *trial)
-{
-	config_destroy(trial->config);
-	json_decref(trial->question);
-	json_decref(trial->told);
-	free(trial->ops);
-	free(trial->scores);
-	free(trial->option_scores);
-	free(trial->worker);
-	free(trial->last_error);
-	free(trial->past);
-	free(trial);
 }
 
 void job_destroy(struct job *job)
@@ -199,7 +186,7 @@ static bool same_members(const json_t *a, const json_t *b)
 
 static struct trial *find_scores(const struct job *job, const struct question *question)
 {
-	json_t *asked = NULL;
+	json_t *asked = NULL, *known;
 	struct trial *found = NULL;
 
 	for (int64_t i = 1; i < job->trial_count && found == NULL; i++) {
@@ -209,7 +196,9 @@ static struct trial *find_scores(const struct job *job, const struct question *q
 			continue;
 		}
 		asked = asked != NULL ? asked : job_asked_data(job, question, -1, false);
-		found = same_members(trial->question, asked) ? trial : NULL;
+		known = trial_question(trial);
+		found = same_members(known, asked) ? trial : NULL;
+		json_decref(known);
 	}
 	json_decref(asked);
 	return found;
@@ -241,7 +230,7 @@ bool job_asks_first(const struct job *job, const struct trial *trial)
 
 bool job_has_baseline(const struct job *job)
 {
-	return job->trial_count > 0 && job->trials[0]->question != NULL;
+	return job->trial_count > 0 && job->trials[0]->asked;
 }
 
 static void add_config(json_t *data, const struct config *config)
@@ -374,14 +363,15 @@ json_t *job_told_data(const struct job *job, const struct trial *trial, const st
 json_t *job_baseline_data(const struct job *job, const struct trial *baseline)
 {
 	struct criterion fixed = job->spec->criterion;
-	json_t *bound;
+	json_t *bound, *told = trial_told(baseline), *data;
 
 	(void)criterion_fix(&fixed, baseline->accuracy, NULL);
 	bound = fixed.weighted ? json_real(fixed.bound[0]) : accuracy_json(&fixed, fixed.bound);
-	return json_pack("{s:O, s:O, s:O, s:o}", "accuracy",
-			 json_object_get(baseline->told, "accuracy"), "metrics",
-			 json_object_get(baseline->told, "metrics"), "objective_value",
-			 json_object_get(baseline->told, "objective_value"), "bound", bound);
+	data = json_pack("{s:O, s:O, s:O, s:o}", "accuracy", json_object_get(told, "accuracy"),
+			 "metrics", json_object_get(told, "metrics"), "objective_value",
+			 json_object_get(told, "objective_value"), "bound", bound);
+	json_decref(told);
+	return data;
 }
 
 int job_check_baseline(const struct job *job, const struct trial *baseline, struct err *reterr)
@@ -417,10 +407,12 @@ void job_judge_imports(struct job *job)
 		const struct trial *trial = job->trials[i];
 
 		if (trial->imported && trial->kind == QUESTION_EVALUATE) {
-			json_t *data = json_pack(
-				"{s:O, s:O}", "accuracy", json_object_get(trial->told, "accuracy"),
-				"metrics", json_object_get(trial->told, "metrics"));
+			json_t *told = trial_told(trial);
+			json_t *data = json_pack("{s:O, s:O}", "accuracy",
+						 json_object_get(told, "accuracy"), "metrics",
+						 json_object_get(told, "metrics"));
 
+			json_decref(told);
 			job_judge(job, data);
 			(void)json_object_del(data, "accuracy");
 			(void)json_object_del(data, "metrics");

@@ -70,7 +70,8 @@ struct trial {
 	enum question_kind kind;
 	enum trial_state state;
 	struct config *config; /* NULL for the baseline; what a suggestion suggests */
-	json_t *question;      /* the event that asked or imported; NULL: a place kept for later */
+	bool asked;            /* or imported; false: a place kept for later */
+	char *question;        /* what trial_question() reads; owned, or NULL */
 	int64_t twin;          /* the trial whose answer this one shares or confirms; -1 */
 	int64_t subject;       /* of its question; 0 */
 	bool cached;
@@ -91,11 +92,12 @@ struct trial {
 	size_t op_count;
 	bool per_option; /* the score question is about each option */
 	/* Once told: */
-	double accuracy[LIMIT_METRICS];
-	double objectives[LIMIT_METRICS]; /* values of the objective's metrics */
-	double *scores;                   /* of operators; owned */
-	double *option_scores;            /* of their options, or NULL; owned */
-	json_t *told;                     /* the event's data */
+	double *accuracy;      /* one for each metric of the criterion */
+	double *objectives;    /* values of the objective's metrics */
+	double *scores;        /* of operators; owned */
+	double *option_scores; /* of their options, or NULL; owned */
+	char *told;            /* what trial_told() reads; owned, or NULL */
+	bool remembered;       /* the evaluator says that it had measured it before */
 	struct candidate candidate;
 	bool best_logged;  /* a new_best event names it */
 	bool insists;      /* as its question did */
@@ -110,6 +112,7 @@ struct trial {
 	bool flies;        /* somebody sees to its answer; no event says so */
 	int64_t confirmed; /* how many confirmations were told; rules 1 */
 	int64_t round;     /* of the end game, in which it was asked */
+	double numbers[];  /* accuracy and objectives */
 };
 
 struct row {

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "job/endgame.h"
+#include "job/trial.h"
 #include "job/words.h"
 
 /* Strategies square margins. */
@@ -232,15 +233,6 @@ json_t *job_ranked_data(const struct job *job)
 	return json_pack("{s:o}", "values", values);
 }
 
-static void revalue(struct trial *trial, json_t *value)
-{
-	json_t *told = json_copy(trial->told);
-
-	(void)json_object_set(told, "objective_value", value);
-	json_decref(trial->told);
-	trial->told = told;
-}
-
 int job_on_ranked(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	const json_t *values = json_object_get(data, "values");
@@ -253,7 +245,7 @@ int job_on_ranked(struct job *job, struct trial *trial, const json_t *data, stru
 		struct trial *ranked = job->trials[i];
 
 		if (ranked->kind == QUESTION_EVALUATE && ranked->state == TRIAL_TOLD) {
-			revalue(ranked, json_array_get(values, i));
+			trial_revalue(ranked, json_array_get(values, i));
 		}
 	}
 	job->ranked = true;
@@ -342,16 +334,17 @@ void job_add_gain(const struct spec *spec, const double *values, const double *b
 
 json_t *job_best_data(const struct job *job, const struct trial *trial)
 {
-	json_t *data;
+	json_t *data, *told;
 
 	if (job->spec->rules >= 2) {
 		return words_best_data(job, trial, false);
 	}
+	told = trial_told(trial);
 	data = json_pack("{s:b, s:O, s:O, s:o}", "feasible", trial->candidate.feasible, "accuracy",
-			 json_object_get(trial->told, "accuracy"), "objective_value",
-			 json_object_get(trial->told, "objective_value"), "accuracy_loss",
+			 json_object_get(told, "accuracy"), "objective_value",
+			 json_object_get(told, "objective_value"), "accuracy_loss",
 			 finite_json(criterion_loss(&job->spec->criterion, trial->accuracy)));
-
+	json_decref(told);
 	job_add_gain(job->spec, trial->objectives, job->trials[0]->objectives, data);
 	return data;
 }

@@ -40,7 +40,7 @@ int job_check_retry(const struct job *job, const struct trial *trial, struct err
 
 int job_check_give_up(const struct trial *trial, struct err *reterr)
 {
-	if (trial->state > TRIAL_LEASED || trial->question == NULL) {
+	if (trial->state > TRIAL_LEASED || !trial->asked) {
 		return err_set(reterr, ERR_WRONG_STATE, "trial %lld has a result",
 			       (long long)trial->number);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/trial.h"
 
 static const struct {
 	const char *strategy, *goes_on;
@@ -17,22 +18,23 @@ static const struct {
 	{"mse_v2", "keeps all operators that were put back as they are"},
 };
 
-static const char *text_of(const struct trial *trial, const char *member)
-{
-	return json_string_value(json_object_get(trial->question, member));
-}
-
 bool unscored_is_fatal(const struct trial *trial)
 {
-	const char *phase = text_of(trial, "phase");
+	json_t *question = trial_question(trial);
+	const char *phase = json_string_value(json_object_get(question, "phase"));
+	bool fatal = phase != NULL && strcmp(phase, "fallback") == 0;
 
-	return phase != NULL && strcmp(phase, "fallback") == 0;
+	json_decref(question);
+	return fatal;
 }
 
 char *unscored_text(const struct job *job, const struct trial *trial, const char *error)
 {
-	const char *name = job->spec->strategy->name, *method = text_of(trial, "method");
+	json_t *question = trial_question(trial);
+	const char *name = job->spec->strategy->name;
+	const char *method = json_string_value(json_object_get(question, "method"));
 	const char *goes_on = "goes on as if it had not asked";
+	char *text;
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		if (strcmp(ways[i].strategy, name) == 0) {
@@ -43,10 +45,12 @@ char *unscored_text(const struct job *job, const struct trial *trial, const char
 		goes_on = "cannot go on; a clone with another strategy and "
 			  "\"warm_start\" keeps what was measured";
 	}
-	return mem_printf("the question for the scores of %s (trial %lld) failed: %s. Without them "
+	text = mem_printf("the question for the scores of %s (trial %lld) failed: %s. Without them "
 			  "%s %s",
 			  method != NULL ? method : "the operators", (long long)trial->number,
 			  error, name, goes_on);
+	json_decref(question);
+	return text;
 }
 
 void unscored_warn(struct job *job, char *text)

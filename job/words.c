@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "job/trial.h"
 #include "space/config.h"
 
 enum { TEXT_MAX = 4096, FORMATS = 8, DIGITS = 3, DIGITS_MAX = 6, NUMBER_MAX = 40 };
@@ -316,7 +317,7 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 {
 	const struct spec *spec = job->spec;
 	struct figures f;
-	json_t *data;
+	json_t *data, *told = trial_told(trial);
 	const char *because;
 	char *verdict;
 	bool single = spec->objective.count == 1;
@@ -330,7 +331,7 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 		mean_accuracy(&spec->criterion, &f), "accuracy_loss", number(f.loss),
 		"objective_value",
 		single ? number(f.values[0])
-		       : json_incref(json_object_get(trial->told, "objective_value")),
+		       : json_incref(json_object_get(told, "objective_value")),
 		"metrics", f.metrics, "measurements", (json_int_t)f.measurements, "accuracy_range",
 		accuracy_range(&spec->criterion, &f), "objective_range",
 		single ? range(f.low[0], f.high[0]) : json_null(), "gain_interval",
@@ -344,6 +345,7 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 		number(objective_speedup(&spec->objective, f.values, f.baseline)));
 	(void)json_object_set_new(data, "gain", number(f.gain));
 	free(verdict);
+	json_decref(told);
 	figures_finish(&f);
 	return data;
 }

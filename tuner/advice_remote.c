@@ -6,6 +6,7 @@
 
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
+#include "job/trial.h"
 
 /*
  * A strategy over HTTP, docs/remote-strategies.md. Its answers are checked here, before they
@@ -47,10 +48,12 @@ static json_t *observe_body(const struct advice *advice)
 	json_t *body = json_pack("{s:I, s:o, s:b}", "suggestion", (json_int_t)subject->subject,
 				 "config", codec_config_json(job->spec, subject->config, false),
 				 "failed", subject->state != TRIAL_TOLD);
+	json_t *told = trial_told(subject);
 
-	for (size_t i = 0; subject->told != NULL && i < sizeof(copied) / sizeof(copied[0]); i++) {
-		(void)json_object_set(body, copied[i], json_object_get(subject->told, copied[i]));
+	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
+		(void)json_object_set(body, copied[i], json_object_get(told, copied[i]));
 	}
+	json_decref(told);
 	return body;
 }
 

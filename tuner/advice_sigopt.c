@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "strategies/advised.h"
 #include "job/spec/codec_changes.h"
+#include "job/trial.h"
 
 /*
  * A SigOpt server as adviser, as INC used it: the accuracy is a constraint with a threshold, the
@@ -73,15 +74,18 @@ static void request(struct suggester *s, const char *method, const char *path, j
 static const char *path_of(const struct suggester *s, const char *what, char *path)
 {
 	const struct job *job = s->advice.run->job;
-	const char *experiment = "";
+	json_t *begun = NULL;
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		if (job->trials[i]->kind == QUESTION_BEGIN) {
-			experiment = json_string_value(
-				json_object_get(job->trials[i]->told, "experiment"));
+			json_decref(begun);
+			begun = trial_told(job->trials[i]);
 		}
 	}
-	(void)snprintf(path, PATH_SIZE, "/v1/experiments/%s/%s", experiment, what);
+	(void)snprintf(path, PATH_SIZE, "/v1/experiments/%s/%s",
+		       begun != NULL ? json_string_value(json_object_get(begun, "experiment")) : "",
+		       what);
+	json_decref(begun);
 	return path;
 }
 
@@ -200,12 +204,24 @@ static const struct trial *subject_of(const struct suggester *s)
 	return s->advice.run->job->trials[s->advice.trial->subject];
 }
 
-/* The id of the suggestion whose result is to be observed. */
-static const char *reference_of(const struct suggester *s)
+/* The id of the suggestion whose result is to be observed: what came of its question. New reference. */
+static json_t *reference_of(const struct suggester *s)
 {
-	const struct trial *suggested = s->advice.run->job->trials[subject_of(s)->subject];
+	json_t *told = trial_told(s->advice.run->job->trials[subject_of(s)->subject]);
+	json_t *reference = json_incref(json_object_get(told, "reference"));
 
-	return json_string_value(json_object_get(suggested->told, "reference"));
+	json_decref(told);
+	return reference;
+}
+
+static bool is_subject(const struct suggester *s, const json_t *suggestion)
+{
+	json_t *reference = reference_of(s);
+	char id[SIGOPT_ID_SIZE];
+	bool is = sigopt_id(suggestion, "id", id) && strcmp(id, json_string_value(reference)) == 0;
+
+	json_decref(reference);
+	return is;
 }
 
 static void on_observation(void *arg, const struct sigopt_reply *reply)
@@ -230,7 +246,7 @@ static json_t *values_body(const struct suggester *s)
 
 static void observe(struct suggester *s)
 {
-	json_t *body = json_pack("{s:s}", "suggestion", reference_of(s));
+	json_t *body = json_pack("{s:o}", "suggestion", reference_of(s));
 	char path[PATH_SIZE];
 
 	if (subject_of(s)->state == TRIAL_TOLD) {
@@ -245,7 +261,7 @@ static void observe(struct suggester *s)
 static const json_t *find_ours(const struct suggester *s, const json_t *list)
 {
 	bool observing = s->advice.trial->kind == QUESTION_OBSERVE;
-	char key[ADVICE_KEY_SIZE], id[SIGOPT_ID_SIZE];
+	char key[ADVICE_KEY_SIZE];
 
 	(void)advice_key(&s->advice, key);
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -253,8 +269,7 @@ static const json_t *find_ours(const struct suggester *s, const json_t *list)
 		const char *mark =
 			json_string_value(json_object_get(json_object_get(open, "metadata"), KEY));
 
-		if (observing ? sigopt_id(open, "id", id) && strcmp(id, reference_of(s)) == 0
-			      : mark != NULL && strcmp(mark, key) == 0) {
+		if (observing ? is_subject(s, open) : mark != NULL && strcmp(mark, key) == 0) {
 			return open;
 		}
 	}

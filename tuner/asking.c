@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "job/spec/codec_config.h"
 #include "job/remark.h"
+#include "job/trial.h"
 #include "job/spec/spec_read.h"
 
 static const char *const question_names[] = {
@@ -105,7 +106,7 @@ static void name_ops(struct flight *flight)
 	flight->op_count = trial->op_count;
 }
 
-static void add_score_members(json_t *body, struct flight *flight)
+static void add_score_members(json_t *body, struct flight *flight, const json_t *question)
 {
 	static const char *const copied[] = {"method", "phase", "confidence_batches", "loss"};
 	const struct trial *trial = flight->trial;
@@ -126,7 +127,7 @@ static void add_score_members(json_t *body, struct flight *flight)
 		(void)json_object_set_new(body, "options", options_json(space, trial));
 	}
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
-		json_t *value = json_object_get(trial->question, copied[i]);
+		json_t *value = json_object_get(question, copied[i]);
 
 		if (value != NULL && !json_is_null(value)) {
 			(void)json_object_set(body, copied[i], value);
@@ -156,7 +157,7 @@ json_t *asking_document(struct flight *flight)
 	const struct trial *trial = flight->trial;
 	const struct run *run = flight->run;
 	char callback[512], expires[CLOCK_TEXT_SIZE];
-	json_t *body;
+	json_t *body, *question = trial_question(trial);
 
 	(void)snprintf(callback, sizeof(callback), "%s/v1/leases/%s", run->tuner->callback_url,
 		       trial->lease);
@@ -168,11 +169,12 @@ json_t *asking_document(struct flight *flight)
 			 callback, "expires_at", clock_format(flight->expires_at, expires));
 	add_circumstances(body, trial);
 	if (trial->kind == QUESTION_SCORE) {
-		add_score_members(body, flight);
+		add_score_members(body, flight, question);
 	}
-	if (json_object_get(trial->question, "subset") != NULL) {
-		(void)json_object_set(body, "subset", json_object_get(trial->question, "subset"));
+	if (json_object_get(question, "subset") != NULL) {
+		(void)json_object_set(body, "subset", json_object_get(question, "subset"));
 	}
+	json_decref(question);
 	return body;
 }
 

@@ -67,7 +67,7 @@ static json_t *out_json(const struct run *run, const struct trial *trial)
 
 static bool is_out(const struct trial *trial)
 {
-	return trial->state < TRIAL_TOLD && !trial->cached && trial->question != NULL;
+	return trial->state < TRIAL_TOLD && !trial->cached && trial->asked;
 }
 
 /* The newest trials are the ones that are out. */

@@ -89,7 +89,7 @@ static void relaunch(struct run *run)
 		int place = question_is_advice(trial->kind) ? -1 : trial->place;
 
 		remember_leases(run->tuner, trial);
-		if (trial->state >= TRIAL_TOLD || trial->cached || trial->question == NULL) {
+		if (trial->state >= TRIAL_TOLD || trial->cached || !trial->asked) {
 			continue;
 		}
 		if (trial->retried && trial->state == TRIAL_ASKED) {

@@ -135,16 +135,16 @@ static void include_one(struct job *job, struct trial *trial, void *unused)
 /* A trial that was never asked has no question. */
 static int check_exclude(const struct job *job, const struct trial *trial, struct err *reterr)
 {
-	return trial->question == NULL ? err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
-						 (long long)trial->number)
-				       : job_check_exclude(job, trial, reterr);
+	return !trial->asked ? err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
+				       (long long)trial->number)
+			     : job_check_exclude(job, trial, reterr);
 }
 
 static int check_include(const struct job *job, const struct trial *trial, struct err *reterr)
 {
-	return trial->question == NULL ? err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
-						 (long long)trial->number)
-				       : job_check_include(job, trial, reterr);
+	return !trial->asked ? err_set(reterr, ERR_NOT_FOUND, "the job has no trial %lld",
+				       (long long)trial->number)
+			     : job_check_include(job, trial, reterr);
 }
 
 static int exclude(struct job *job, void *arg, struct err *reterr)

@@ -71,6 +71,27 @@ class Trees(MemoryTest):
         self.assertEqual(status, 422, problem)
 
 
+class Trials(MemoryTest):
+    IMPORTED = 1000
+
+    def test_trials_of_open_jobs_leave_the_budget_to_requests(self):
+        """60,000 of them took all of it, and every request was answered with 503."""
+        ops = [{"name": f"op{i}", "type": "Conv2d"} for i in range(12)]
+        types = {"Conv2d": {"static": {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}, "fp32": {}}}
+        job = submit(self.daemon, {"capability": {"ops": ops, "op_types": types}, "evaluator": {"pool": "p"}})
+        lease = {"pool": "p", "worker": "w", "wait_s": 25}
+        items = wait_until(lambda: self.daemon.request("POST", "/v1/leases", lease)[2]["items"])
+        path = f"/v1/leases/{items[0]['lease']}/complete"
+        self.assertEqual(self.daemon.request("POST", path, {"accuracy": 0.9, "latency_ms": 9})[0], 200)
+        before = self.gauge("narrowd_json_bytes")
+        trials = []
+        for i in range(self.IMPORTED):
+            lowered = {f"op{k}": {"mode": "fp32"} for k in range(12) if i >> k & 1}
+            trials.append({"accuracy": 0.8, "latency_ms": 5 + i, "config": {"ops": lowered}})
+        self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/trials", {"trials": trials})[0], 200)
+        wait_until(lambda: self.gauge("narrowd_json_bytes") < before + MIB / 4)
+
+
 class Readers(MemoryTest):
     CLIENTS = 100
 

@@ -12,6 +12,7 @@
 #include "strategies/registry.h"
 #include "job/spec/codec_changes.h"
 #include "job/job.h"
+#include "job/trial.h"
 #include "set_clock.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -166,7 +167,7 @@ static void tell_advice(struct world *w, struct trial *trial)
 static void share(struct world *w, const struct trial *twin, int64_t number)
 {
 	if (twin->state == TRIAL_TOLD) {
-		record(w, LOGGED_TRIAL_TOLD, number, json_copy(twin->told));
+		record(w, LOGGED_TRIAL_TOLD, number, trial_told(twin));
 	} else if (twin->state == TRIAL_FAILED) {
 		record(w, LOGGED_TRIAL_FAILED, number, json_pack("{s:s}", "error", "as before"));
 	}
