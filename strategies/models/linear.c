@@ -55,7 +55,16 @@ void linear_believe(struct linear *linear, uint32_t feature, double mean, double
 {
 	linear->means[feature] = mean;
 	linear->factors[feature] = factor;
-	forget_kernels(linear);
+	linear->stale |= 1U << linear->groups[feature];
+}
+
+/* Zeros for all features; whoever uses them leaves zeros behind. Kept, for its pages are many. */
+static double *scratch_of(struct linear *linear)
+{
+	if (linear->scratch == NULL) {
+		linear->scratch = mem_new(linear->feature_count, sizeof(*linear->scratch));
+	}
+	return linear->scratch;
 }
 
 void linear_clear(struct linear *linear)
@@ -81,6 +90,7 @@ void linear_finish(struct linear *linear)
 	free(linear->alpha);
 	free(linear->residuals);
 	free(linear->weights);
+	free(linear->scratch);
 }
 
 void linear_add(struct linear *linear, struct linear_row *row, double value, double level)
@@ -162,18 +172,24 @@ static void spread(const struct linear *linear, const double *alpha, double *wei
 	}
 }
 
-/* And the residuals, which depend on what the kernels depend on, and on what is believed. */
-static void make_kernels(struct linear *linear)
+/* What the features of some groups, a bit for each, add to the kernels of a row that is spread out. */
+static void add_kernels(const struct linear *linear, unsigned groups, const struct linear_row *row,
+			const double *scratch, double *sums)
+{
+	for (size_t i = 0; i < row->count; i++) {
+		uint32_t f = row->features[i];
+
+		if ((groups >> linear->groups[f] & 1) != 0) {
+			sums[linear->groups[f]] += row->values[i] * scratch[f];
+		}
+	}
+}
+
+static void make_kernels(struct linear *linear, unsigned groups)
 {
 	size_t n = linear->row_count;
-	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+	double *scratch = scratch_of(linear);
 
-	free(linear->residuals);
-	linear->residuals = mem_new(n, sizeof(*linear->residuals));
-	for (size_t r = 0; r < n; r++) {
-		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
-	}
-	linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
 	for (size_t r = 0; r < n; r++) {
 		const struct linear_row *row = &linear->rows[r];
 
@@ -183,18 +199,39 @@ static void make_kernels(struct linear *linear)
 			scratch[f] += linear->factors[f] * row->values[i];
 		}
 		for (size_t k = 0; k <= r; k++) {
-			const struct linear_row *other = &linear->rows[k];
+			double sums[LINEAR_GROUPS] = {0};
 
-			for (size_t i = 0; i < other->count; i++) {
-				uint32_t f = other->features[i];
-
-				linear->kernels[(linear->groups[f] * n + r) * n + k] +=
-					other->values[i] * scratch[f];
+			add_kernels(linear, groups, &linear->rows[k], scratch, sums);
+			for (size_t g = 0; g < LINEAR_GROUPS; g++) {
+				if ((groups >> g & 1) != 0) {
+					linear->kernels[(g * n + r) * n + k] = sums[g];
+				}
 			}
 		}
 		clear(row, scratch);
 	}
-	free(scratch);
+}
+
+/* Kernels and residuals, which depend on rows and on what is believed; of a belief, those of its group alone. */
+static void prepare(struct linear *linear)
+{
+	size_t n = linear->row_count;
+	unsigned stale = linear->stale;
+
+	if (linear->kernels == NULL) {
+		stale = (1U << LINEAR_GROUPS) - 1;
+		linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
+	}
+	if (stale == 0) {
+		return;
+	}
+	linear->stale = 0;
+	free(linear->residuals);
+	linear->residuals = mem_new(n, sizeof(*linear->residuals));
+	for (size_t r = 0; r < n; r++) {
+		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
+	}
+	make_kernels(linear, stale);
 }
 
 static double kernel(const struct linear *linear, size_t r, size_t k)
@@ -213,10 +250,7 @@ void linear_try(struct linear *linear)
 	size_t n = linear->row_count;
 	double more = 0;
 
-	if (linear->kernels == NULL) {
-		make_kernels(linear);
-	}
-
+	prepare(linear);
 	free(linear->factor);
 	free(linear->alpha);
 	linear->factor = mem_new(n * n, sizeof(*linear->factor));
@@ -312,13 +346,13 @@ static double known_deviation(const struct linear *linear, double variance, doub
 }
 
 /* Each measurement is spread out once for a whole block of sums. */
-void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
+void linear_deviations(struct linear *linear, const struct linear_row *rows, size_t count,
 		       double *ret)
 {
 	enum { BLOCK_CELLS = 512 * 1024, LEAST_BLOCK = 1024 };
 	size_t n = linear->row_count;
 	size_t block = n * LEAST_BLOCK < BLOCK_CELLS ? BLOCK_CELLS / (n + 1) : LEAST_BLOCK;
-	double *scratch = mem_new(linear->feature_count, sizeof(*scratch));
+	double *scratch = scratch_of(linear);
 	size_t width = n + 1;
 	double *cross = mem_new((block < count ? block : count) * width, sizeof(*cross));
 	bool few = n <= MEMO_ROWS;
@@ -345,7 +379,6 @@ void linear_deviations(const struct linear *linear, const struct linear_row *row
 		}
 	}
 	memo_finish(&memo);
-	free(scratch);
 	free(cross);
 }
 

@@ -42,6 +42,8 @@ struct linear {
 	size_t row_count, row_capacity;
 	/* Of each group: the kernel of the rows for a variance of 1; NULL until a fit needs it. */
 	double *kernels;
+	unsigned stale;  /* groups of which something else is believed since; a bit for each */
+	double *scratch; /* NULL until it is needed, then zeros; owned */
 	/* Of the latest linear_fit(): */
 	double *factor, *alpha, *residuals, *weights; /* weights: the posterior means; owned */
 };
@@ -64,7 +66,7 @@ double linear_mean(const struct linear *linear, const struct linear_row *row);
 /* Of the sum without noise. `scratch` has feature_count zeros, and again afterwards. */
 double linear_deviation(const struct linear *linear, const struct linear_row *row, double *scratch);
 /* The same of many sums at once, without scratch: cheaper when they have few features. */
-void linear_deviations(const struct linear *linear, const struct linear_row *rows, size_t count,
+void linear_deviations(struct linear *linear, const struct linear_row *rows, size_t count,
 		       double *ret);
 /* Writes one draw of all weights from the posterior. */
 void linear_sample(const struct linear *linear, struct rng *rng, double *ret_weights);

@@ -42,7 +42,7 @@ static void take_scores(struct effects *effects, const double *scores, const dou
 enum { BLOCK = 8192 };
 
 /* The beliefs about all options one by one, from a model that is fitted. */
-static struct belief *ask_model(const struct effects *effects, const struct linear *model,
+static struct belief *ask_model(const struct effects *effects, struct linear *model,
 				option_fn *option)
 {
 	struct belief *beliefs = mem_new(effects->option_count, sizeof(*beliefs));

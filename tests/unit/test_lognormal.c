@@ -35,7 +35,7 @@ static void model_init(struct linear *model, size_t weights, double measured)
 	linear_fit(model);
 }
 
-static double deviation_of(const struct linear *model, uint32_t feature)
+static double deviation_of(struct linear *model, uint32_t feature)
 {
 	struct linear_row row = {0};
 	double deviation;
