@@ -79,6 +79,22 @@ void buf_text(struct buf *buf, const char *text)
 	buf_add(buf, text, strlen(text));
 }
 
+void buf_expect(struct buf *buf, size_t more)
+{
+	if (more <= buf->max && buf->length <= buf->max - more) {
+		(void)make_room(buf, more);
+	}
+}
+
+void buf_again(struct buf *buf, size_t start, size_t length)
+{
+	if (make_room(buf, length)) {
+		memcpy(buf->bytes + buf->length, buf->bytes + start, length);
+		buf->length += length;
+		buf->bytes[buf->length] = '\0';
+	}
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
 	va_list args;

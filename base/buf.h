@@ -28,6 +28,10 @@ void buf_clear(struct buf *buf);
 /* `bytes` may be NULL when there are none. */
 void buf_add(struct buf *buf, const void *bytes, size_t length);
 void buf_text(struct buf *buf, const char *text);
+/* Makes room for so many more bytes, when it is known beforehand; none is made beyond the maximum. */
+void buf_expect(struct buf *buf, size_t more);
+/* Adds once more what is in it. */
+void buf_again(struct buf *buf, size_t start, size_t length);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds `text` as a quoted JSON string; control characters escaped, invalid UTF-8 replaced. */
 void buf_json_string(struct buf *buf, const char *text, size_t length);

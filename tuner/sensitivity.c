@@ -434,13 +434,33 @@ static void add_name(struct buf *text, const char *member, const char *name)
 	buf_json_string(text, name, strlen(name));
 }
 
+/* The same, and where it is in the text: what is like an operator before is copied from there. */
+struct written {
+	size_t start, length; /* 0: it is not written yet */
+};
+
+static void add_known_options(const struct sensitivity *s, size_t op, struct settings *settings,
+			      struct written *written, struct buf *text)
+{
+	struct written *known = &written[s->posterior->alike[op]];
+	size_t start = text->length;
+
+	if (known->length > 0) {
+		buf_again(text, known->start, known->length);
+		return;
+	}
+	add_options(s, op, settings, text);
+	*known = (struct written){start, text->length - start};
+}
+
 /* Members of a group that is tied have the same numbers, each under its own name. */
 static void add_item(const struct sensitivity *s, size_t m, struct settings *settings,
-		     struct buf *text)
+		     struct written *written, struct buf *text)
 {
 	const struct space_member *member = &s->space->members[m];
 	const json_t *found = s->items[member->op];
-	char *rest = found != NULL ? json_text(found) : mem_dup(settings->nothing);
+	char *own = found != NULL ? json_text(found) : NULL;
+	const char *rest = own != NULL ? own : settings->nothing;
 
 	add_name(text, "{\"op\":", member->name);
 	add_name(text, ",\"type\":", s->space->capability.types[member->type]);
@@ -448,18 +468,19 @@ static void add_item(const struct sensitivity *s, size_t m, struct settings *set
 	buf_add(text, rest + 1, strlen(rest) - 2);
 	buf_text(text, s->posterior != NULL ? ",\"options\":[" : ",\"options\":null");
 	if (s->posterior != NULL) {
-		add_options(s, member->op, settings, text);
+		add_known_options(s, member->op, settings, written, text);
 		buf_text(text, "]");
 	}
 	if (space_follows(s->space, m)) {
 		add_name(text, ",\"tied_to\":", s->space->ops[member->op].name);
 	}
 	buf_text(text, "}");
-	free(rest);
+	free(own);
 }
 
 char *sensitivity_text(const struct sensitivity *s)
 {
+	struct written *written = mem_new(s->space->op_count, sizeof(*written));
 	struct settings settings;
 	struct buf text;
 	bool first = true;
@@ -470,7 +491,7 @@ char *sensitivity_text(const struct sensitivity *s)
 	for (size_t m = 0; m < s->space->member_count; m++) {
 		if (is_quantized(s->space, s->space->members[m].op)) {
 			buf_text(&text, first ? "" : ",");
-			add_item(s, m, &settings, &text);
+			add_item(s, m, &settings, written, &text);
 			first = false;
 		}
 	}
@@ -483,6 +504,7 @@ char *sensitivity_text(const struct sensitivity *s)
 		buf_text(&text, "null,\"next\":null}");
 	}
 	settings_finish(&settings);
+	free(written);
 	if (text.failed) {
 		buf_finish(&text);
 		return NULL;

@@ -116,13 +116,18 @@ static double variance_of(const struct linear *linear, uint32_t feature)
 	return linear->variances[linear->groups[feature]] * linear->factors[feature];
 }
 
-/* scratch += variance * value: half of a kernel. */
-static void scatter(const struct linear *linear, const struct linear_row *row, double *scratch)
+enum { ALL_GROUPS = (1 << LINEAR_GROUPS) - 1 };
+
+/* scratch += variance * value: half of a kernel, of the features of some groups, a bit for each. */
+static void scatter(const struct linear *linear, unsigned groups, const struct linear_row *row,
+		    double *scratch)
 {
 	for (size_t i = 0; i < row->count; i++) {
 		uint32_t f = row->features[i];
 
-		scratch[f] += variance_of(linear, f) * row->values[i];
+		if ((groups >> linear->groups[f] & 1) != 0) {
+			scratch[f] += variance_of(linear, f) * row->values[i];
+		}
 	}
 }
 
@@ -131,6 +136,18 @@ static void clear(const struct linear_row *row, double *scratch)
 	for (size_t i = 0; i < row->count; i++) {
 		scratch[row->features[i]] = 0;
 	}
+}
+
+static unsigned groups_of(const struct linear *linear, const struct linear_row *rows, size_t count)
+{
+	unsigned groups = 0;
+
+	for (size_t r = 0; r < count; r++) {
+		for (size_t i = 0; i < rows[r].count; i++) {
+			groups |= 1U << linear->groups[rows[r].features[i]];
+		}
+	}
+	return groups;
 }
 
 /* Several sums, since each addition waits for the one before it. */
@@ -176,13 +193,24 @@ static void spread(const struct linear *linear, const double *alpha, double *wei
 static void add_kernels(const struct linear *linear, unsigned groups, const struct linear_row *row,
 			const double *scratch, double *sums)
 {
+	uint8_t now = 0;
+	double sum = 0; /* sums[now], which is not as quick */
+
 	for (size_t i = 0; i < row->count; i++) {
 		uint32_t f = row->features[i];
+		uint8_t group = linear->groups[f];
 
-		if ((groups >> linear->groups[f] & 1) != 0) {
-			sums[linear->groups[f]] += row->values[i] * scratch[f];
+		if ((groups >> group & 1) == 0) {
+			continue;
 		}
+		if (group != now) {
+			sums[now] = sum;
+			now = group;
+			sum = sums[now];
+		}
+		sum += row->values[i] * scratch[f];
 	}
+	sums[now] = sum;
 }
 
 static void make_kernels(struct linear *linear, unsigned groups)
@@ -196,7 +224,9 @@ static void make_kernels(struct linear *linear, unsigned groups)
 		for (size_t i = 0; i < row->count; i++) {
 			uint32_t f = row->features[i];
 
-			scratch[f] += linear->factors[f] * row->values[i];
+			if ((groups >> linear->groups[f] & 1) != 0) {
+				scratch[f] += linear->factors[f] * row->values[i];
+			}
 		}
 		for (size_t k = 0; k <= r; k++) {
 			double sums[LINEAR_GROUPS] = {0};
@@ -219,7 +249,7 @@ static void prepare(struct linear *linear)
 	unsigned stale = linear->stale;
 
 	if (linear->kernels == NULL) {
-		stale = (1U << LINEAR_GROUPS) - 1;
+		stale = ALL_GROUPS;
 		linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
 	}
 	if (stale == 0) {
@@ -297,7 +327,7 @@ double linear_deviation(const struct linear *linear, const struct linear_row *ro
 	double *cross = mem_new(n, sizeof(*cross));
 	double variance;
 
-	scatter(linear, row, scratch);
+	scatter(linear, ALL_GROUPS, row, scratch);
 	variance = gather(row, scratch);
 	for (size_t r = 0; r < n; r++) {
 		cross[r] = gather(&linear->rows[r], scratch);
@@ -361,9 +391,10 @@ void linear_deviations(struct linear *linear, const struct linear_row *rows, siz
 	memo_init(&memo, few ? count : 0, few ? n + 1 : 0, 1);
 	for (size_t start = 0; start < count; start += block) {
 		size_t size = count - start < block ? count - start : block;
+		unsigned groups = groups_of(linear, &rows[start], size);
 
 		for (size_t r = 0; r < n; r++) {
-			scatter(linear, &linear->rows[r], scratch);
+			scatter(linear, groups, &linear->rows[r], scratch);
 			for (size_t i = 0; i < size; i++) {
 				cross[i * width + r] = gather(&rows[start + i], scratch);
 			}

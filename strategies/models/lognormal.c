@@ -124,30 +124,90 @@ static void step(struct linear *model, uint32_t feature, const struct mixture *m
 	linear_believe(model, feature, to[NEW_MEAN], to[NEW_FACTOR]);
 }
 
+/*
+ * Of each weight the first one of which the same is believed and that every measurement has as much of, so that what is
+ * believed of them stays the same, to the last bit. No feature stands in a row twice.
+ */
+static uint32_t *find_alike(const struct linear *model, uint32_t first, size_t count)
+{
+	enum { BELIEVED = 2 };
+	size_t n = model->row_count, cells = n + BELIEVED;
+	double *columns = mem_new(count * cells, sizeof(*columns));
+	uint32_t *alike = mem_new(count, sizeof(*alike));
+	struct memo memo;
+
+	for (size_t r = 0; r < n; r++) {
+		const struct linear_row *row = &model->rows[r];
+
+		for (size_t i = 0; i < row->count; i++) {
+			if (row->features[i] >= first && row->features[i] - first < count) {
+				columns[(row->features[i] - first) * cells + r] = row->values[i];
+			}
+		}
+	}
+	memo_init(&memo, count, cells, 1);
+	for (size_t i = 0; i < count; i++) {
+		double *column = &columns[i * cells], *same;
+		bool known;
+
+		column[n] = model->means[first + i];
+		column[n + 1] = model->factors[first + i];
+		same = memo_answer(&memo, column, &known);
+		*same = known ? *same : (double)i;
+		alike[i] = (uint32_t)*same;
+	}
+	memo_finish(&memo);
+	free(columns);
+	return alike;
+}
+
+/* A row of its own for each weight that is like none before it. Their number. */
+static size_t make_rows(uint32_t first, const uint32_t *alike, size_t count, uint32_t *features,
+			double *one, struct linear_row *ret)
+{
+	size_t rows = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (alike[i] == i) {
+			features[rows] = first + (uint32_t)i;
+			ret[rows] = (struct linear_row){.features = &features[rows],
+							.values = one,
+							.count = 1,
+							.capacity = 1};
+			rows++;
+		}
+	}
+	return rows;
+}
+
 void lognormal_believe(struct linear *model, uint32_t first, size_t count, double variance)
 {
 	struct linear_row *rows = mem_new(count, sizeof(*rows));
 	uint32_t *features = mem_new(count, sizeof(*features));
+	uint32_t *alike = find_alike(model, first, count);
 	double one = 1;
 	double *deviations = mem_new(count, sizeof(*deviations));
+	size_t row_count = make_rows(first, alike, count, features, &one, rows);
 	struct mixture mixture;
 	struct memo memo;
 
-	memo_init(&memo, count, FROM, TO);
+	memo_init(&memo, row_count, FROM, TO);
 	make_lognormal(variance, &mixture);
-	for (size_t i = 0; i < count; i++) {
-		features[i] = first + (uint32_t)i;
-		rows[i] = (struct linear_row){
-			.features = &features[i], .values = &one, .count = 1, .capacity = 1};
-	}
 	for (int round = 0; round < ROUNDS; round++) {
 		linear_fit(model);
-		linear_deviations(model, rows, count, deviations);
+		linear_deviations(model, rows, row_count, deviations);
+		for (size_t i = 0; i < row_count; i++) {
+			step(model, features[i], &mixture, deviations[i], &memo);
+		}
 		for (size_t i = 0; i < count; i++) {
-			step(model, first + (uint32_t)i, &mixture, deviations[i], &memo);
+			uint32_t as = first + alike[i];
+
+			linear_believe(model, first + (uint32_t)i, model->means[as],
+				       model->factors[as]);
 		}
 	}
 	memo_finish(&memo);
+	free(alike);
 	free(features);
 	free(rows);
 	free(deviations);

@@ -3,8 +3,10 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "strategies/models/alike.h"
 #include "strategies/models/effects.h"
 #include "strategies/models/latency_model.h"
 #include "strategies/models/loss_model.h"
@@ -41,49 +43,85 @@ static void take_scores(struct effects *effects, const double *scores, const dou
 /* The options are asked about in blocks, whose rows are used again. */
 enum { BLOCK = 8192 };
 
+struct block {
+	const struct effects *effects;
+	struct linear *model;
+	struct belief *beliefs;  /* of all options */
+	struct linear_row *rows; /* of those that are asked about */
+	uint32_t *options;
+	double *spreads;
+	size_t count;
+};
+
+static void ask_block(struct block *block)
+{
+	linear_deviations(block->model, block->rows, block->count, block->spreads);
+	for (size_t i = 0; i < block->count; i++) {
+		block->beliefs[block->options[i]].spread =
+			block->rows[i].count > 0 ? block->spreads[i] : 0;
+	}
+	block->count = 0;
+}
+
+static void ask_options(struct block *block, size_t op, option_fn *option)
+{
+	const struct effects *effects = block->effects;
+
+	for (uint32_t o = effects->first[op]; o < effects->first[op + 1]; o++) {
+		struct linear_row *row = &block->rows[block->count];
+
+		row->count = 0;
+		block->options[block->count++] = o;
+		block->beliefs[o].mean = option(effects, op, o - effects->first[op], row) +
+					 linear_mean(block->model, row);
+		if (block->count == BLOCK) {
+			ask_block(block);
+		}
+	}
+}
+
 /* The beliefs about all options one by one, from a model that is fitted. */
 static struct belief *ask_model(const struct effects *effects, struct linear *model,
-				option_fn *option)
+				option_fn *option, const uint32_t *alike)
 {
-	struct belief *beliefs = mem_new(effects->option_count, sizeof(*beliefs));
-	struct linear_row *rows = mem_new(BLOCK, sizeof(*rows));
-	double *spreads = mem_new(BLOCK, sizeof(*spreads));
-	size_t op = 0, size;
+	struct block block = {.effects = effects,
+			      .model = model,
+			      .beliefs = mem_new(effects->option_count, sizeof(*block.beliefs)),
+			      .rows = mem_new(BLOCK, sizeof(*block.rows)),
+			      .options = mem_new(BLOCK, sizeof(*block.options)),
+			      .spreads = mem_new(BLOCK, sizeof(*block.spreads))};
 
-	for (size_t start = 0; start < effects->option_count; start += size) {
-		size = effects->option_count - start < BLOCK ? effects->option_count - start
-							     : BLOCK;
-		for (size_t i = 0; i < size; i++) {
-			uint32_t o = (uint32_t)(start + i);
-
-			while (o >= effects->first[op + 1]) {
-				op++;
-			}
-			rows[i].count = 0;
-			beliefs[o].mean = option(effects, op, o - effects->first[op], &rows[i]) +
-					  linear_mean(model, &rows[i]);
+	for (size_t op = 0; op < effects->op_count; op++) {
+		if (alike[op] == op) {
+			ask_options(&block, op, option);
 		}
-		linear_deviations(model, rows, size, spreads);
-		for (size_t i = 0; i < size; i++) {
-			beliefs[start + i].spread = rows[i].count > 0 ? spreads[i] : 0;
-		}
+	}
+	ask_block(&block);
+	for (size_t op = 0; op < effects->op_count; op++) {
+		memcpy(&block.beliefs[effects->first[op]],
+		       &block.beliefs[effects->first[alike[op]]],
+		       alike[op] == op ? 0
+				       : (effects->first[op + 1] - effects->first[op]) *
+						 sizeof(*block.beliefs));
 	}
 	for (size_t i = 0; i < BLOCK; i++) {
-		linear_row_finish(&rows[i]);
+		linear_row_finish(&block.rows[i]);
 	}
-	free(rows);
-	free(spreads);
-	return beliefs;
+	free(block.rows);
+	free(block.options);
+	free(block.spreads);
+	return block.beliefs;
 }
 
 static void learn_losses(struct posterior *posterior, struct effects *effects,
-			 const struct measured *data)
+			 const struct measured *data, const struct alike_facts *facts)
 {
 	struct linear model;
 
 	loss_model_init(&model, effects);
 	loss_model_fit(&model, effects, data, true, NULL);
-	posterior->losses = ask_model(effects, &model, loss_model_option);
+	posterior->alike = alike_find(effects, facts);
+	posterior->losses = ask_model(effects, &model, loss_model_option, posterior->alike);
 	posterior->loss_noise = model.noise;
 	linear_finish(&model);
 }
@@ -95,7 +133,7 @@ static void learn_latencies(struct posterior *posterior, const struct effects *e
 
 	latency_model_init(&model, effects);
 	latency_model_fit(&model, effects, data, true, NAN);
-	posterior->latencies = ask_model(effects, &model, latency_model_option);
+	posterior->latencies = ask_model(effects, &model, latency_model_option, posterior->alike);
 	linear_finish(&model);
 }
 
@@ -122,7 +160,8 @@ struct posterior *posterior_create(const struct problem *problem, const double *
 			latencies[timed_count++] = findings[i].latency;
 		}
 	}
-	learn_losses(posterior, &effects, &(struct measured){options, losses, count});
+	learn_losses(posterior, &effects, &(struct measured){options, losses, count},
+		     &(struct alike_facts){options, count, scores, option_scores});
 	if (timed_count > 0) {
 		learn_latencies(posterior, &effects,
 				&(struct measured){timed, latencies, timed_count});
@@ -147,6 +186,7 @@ void posterior_destroy(struct posterior *posterior)
 		return;
 	}
 	free(posterior->first);
+	free(posterior->alike);
 	free(posterior->losses);
 	free(posterior->latencies);
 	free(posterior);

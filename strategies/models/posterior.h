@@ -21,7 +21,8 @@ struct belief {
 
 struct posterior {
 	size_t op_count;
-	uint32_t *first;          /* operator i has options first[i] .. first[i + 1] - 1 */
+	uint32_t *first; /* operator i has options first[i] .. first[i + 1] - 1 */
+	uint32_t *alike; /* of each operator the first of which the same is known and believed */
 	struct belief *losses;    /* in units of what may be lost, against fp32 */
 	struct belief *latencies; /* against fp32, of the baseline's 1; NULL when none is known */
 	double loss_noise;        /* of one measurement, in units of what may be lost */

@@ -151,3 +151,38 @@ Test(posterior, scores_come_before_measurements)
 	posterior_destroy(p);
 	world_finish(&world);
 }
+
+/* Where the same is known of operators the same is believed; nothing is shared beyond that. */
+Test(posterior, operators_that_are_alike)
+{
+	enum { FEW = 2 };
+	struct world world;
+	struct posterior *p;
+	size_t shared = 0;
+
+	world_init(&world);
+	world.scores[5] = 0.5; /* not of all, so it says nothing; but it is shown */
+	p = learn(&world, FEW);
+	for (size_t i = 0; i < OPS; i++) {
+		size_t same = p->alike[i];
+
+		cr_assert_leq(same, i);
+		cr_expect_eq(p->alike[same], same);
+		cr_expect(same == i || i != 5);
+		shared += same != i;
+		for (size_t f = 0; f < FEW; f++) {
+			cr_expect_eq(config_choice(world.configs[f], i),
+				     config_choice(world.configs[f], same));
+		}
+		for (uint16_t o = 0; o < 3; o++) {
+			cr_expect_eq(p->losses[p->first[i] + o].mean,
+				     p->losses[p->first[same] + o].mean);
+			cr_expect_eq(p->latencies[p->first[i] + o].spread,
+				     p->latencies[p->first[same] + o].spread);
+			cr_expect(p->losses[p->first[i] + o].spread > 0 || o == 2);
+		}
+	}
+	cr_expect_gt(shared, 0);
+	posterior_destroy(p);
+	world_finish(&world);
+}
