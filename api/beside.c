@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "base/json_budget.h"
 #include "base/mem.h"
 
-enum { LARGE_OPERATORS = 2000 };
+/* So much of trees is not left to the allocator, which keeps it. */
+enum { LARGE_OPERATORS = 2000, LARGE_TREES_BYTES = 1024 * 1024 };
 
 struct beside {
 	struct list node; /* in server->large */
@@ -22,6 +24,7 @@ struct beside {
 static void work(void *arg)
 {
 	struct beside *beside = arg;
+	size_t made = json_budget_made();
 	char *text;
 
 	if (beside->make == NULL) {
@@ -32,7 +35,7 @@ static void work(void *arg)
 	if (text != NULL) {
 		call_answer_make(&beside->answer, beside->call, 200, "application/json", text);
 	}
-	if (beside->large) {
+	if (json_budget_made() - made > LARGE_TREES_BYTES) {
 		mem_give_back();
 	}
 }

@@ -50,7 +50,7 @@ char *json_text_sorted(const json_t *value);
 char *json_text_last(json_t *value);
 
 /* Where a member's value stands in the text of an object that json_text() made, and how long it is; NULL without it.
- * For what is too large to be parsed. */
+ * For what is too large to be parsed; of text that is no JSON nothing is read but what it has. */
 const char *json_text_member(const char *object, const char *name, size_t *ret_length);
 
 struct json_at json_root(json_t *value, struct err *err);

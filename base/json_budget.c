@@ -10,6 +10,7 @@
 #include "base/mem.h"
 
 static atomic_size_t used;
+static _Thread_local size_t made;
 static _Thread_local struct {
 	bool limited;
 	size_t own; /* allocated since the beginning, and not freed */
@@ -30,6 +31,7 @@ static void *counted_malloc(size_t size)
 		size_t real = malloc_usable_size(memory);
 
 		atomic_fetch_add(&used, real);
+		made += real;
 		parsing.own += real;
 	}
 	return memory;
@@ -49,6 +51,11 @@ static void counted_free(void *memory)
 void json_budget_setup(void)
 {
 	json_set_alloc_funcs(counted_malloc, counted_free);
+}
+
+size_t json_budget_made(void)
+{
+	return made;
 }
 
 size_t json_budget_used(void)

@@ -17,6 +17,8 @@ void json_budget_setup(void);
 void json_budget_begin(void);
 /* How much that was refused for, or 0: what this text alone had taken by then. */
 size_t json_budget_end(void);
+/* How much this thread has ever taken for trees: what was much is to be given back (mem_give_back()). */
+size_t json_budget_made(void);
 /* Of all trees now. */
 size_t json_budget_used(void);
 

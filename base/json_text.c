@@ -110,10 +110,10 @@ char *json_text(const json_t *value)
 
 static const char *behind_string(const char *at)
 {
-	for (at++; *at != '"'; at++) {
-		at += *at == '\\';
+	for (at++; *at != '"' && *at != '\0'; at++) {
+		at += *at == '\\' && at[1] != '\0';
 	}
-	return at + 1;
+	return at + (*at != '\0');
 }
 
 /* Behind the value that begins here. */
@@ -125,18 +125,23 @@ static const char *behind(const char *at)
 		depth += *at == '{' || *at == '[';
 		depth -= *at == '}' || *at == ']';
 		at = *at == '"' ? behind_string(at) : at + 1;
-	} while (depth > 0 || (*at != ',' && *at != '}' && *at != ']' && *at != '\0'));
+	} while (*at != '\0' && (depth > 0 || (*at != ',' && *at != '}' && *at != ']')));
 	return at;
 }
 
 const char *json_text_member(const char *object, const char *name, size_t *ret_length)
 {
 	size_t length = strlen(name);
-	const char *at = object + 1;
+	const char *at = object[0] == '{' ? object + 1 : object;
 
 	while (*at == '"') {
-		const char *key = at + 1, *value = behind_string(at) + 1, *end = behind(value);
+		const char *key = at + 1, *colon = behind_string(at), *value, *end;
 
+		if (colon[0] != ':' || colon[1] == '\0') {
+			return NULL; /* no text of ours */
+		}
+		value = colon + 1;
+		end = behind(value);
 		if (strncmp(key, name, length) == 0 && key[length] == '"') {
 			*ret_length = (size_t)(end - value);
 			return value;

@@ -1,6 +1,7 @@
 /* Opens SQLite with our settings, and translates its errors. */
 #include "store/db.h"
 
+#include "store/member.h"
 #include "store/seal.h"
 #include "store/sum.h"
 
@@ -71,6 +72,9 @@ static int configure(sqlite3 *db, enum db_mode mode, struct err *reterr)
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	rc = sum_register(db, reterr);
+	if (rc == 0) {
+		rc = member_register(db, reterr);
+	}
 	if (rc == 0) {
 		rc = seal_register(db, reterr);
 	}

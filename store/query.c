@@ -57,7 +57,8 @@
 	" 'hash', hash, 'excluded', json(CASE WHEN excluded IS NOT NULL THEN" \
 	" json_object('reason', excluded, 'at', " TIME("excluded_at") ") END)"
 #define OF_EVENT(n, member) \
-	"(SELECT " SUM_EVENT("event") " -> '$." member "' FROM event WHERE event.job = trial.job AND event.n = " n ")"
+	"(SELECT narrowd_member(" SUM_EVENT("event") ", '" member "', sum)" \
+	" FROM event WHERE event.job = trial.job AND event.n = " n ")"
 #define TRIAL_DOCUMENT \
 	"CASE kind WHEN 'score' THEN json_object(" TRIAL_MEMBERS ", 'method', method," \
 	" 'scores', json(" OF_EVENT("told_n", "scores") "))" \

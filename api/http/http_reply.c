@@ -15,7 +15,7 @@ enum {
 	STREAM_BLOCK = 8 * 1024,
 	/* Longer answers are handed over in blocks, so that we see whether the client takes them. */
 	ONE_PIECE_MAX = 64 * 1024,
-	LARGE_BLOCK = 16 * 1024,
+	LARGE_BLOCK = 64 * 1024,
 	/* A client that takes less in this time is too slow. */
 	SLOW_AFTER_MS = 10 * 1000,
 	SLOW_BYTES = 10 * 1024,

@@ -47,11 +47,12 @@ json_t *codec_choice_json(const struct space *space, const struct choice *choice
  * A config on its way to a document. Operators that are alike share one object and its text: a model has
  * thousands of operators and a few dozen different settings, and these are what encoding costs.
  */
-enum { CACHE_SLOTS = 512 };
+enum { CACHE_SLOTS = 512, USUAL_OP_BYTES = 192 };
 
 struct op_like {
 	json_t *object;
 	char *text; /* of the object, once somebody has asked */
+	size_t length;
 	const struct choice *choice;
 	uint32_t type;
 };
@@ -186,11 +187,14 @@ static void write_op(struct writer *writer, const struct space_member *member, b
 {
 	struct op_like *op = written_op(writer, member);
 
-	op->text = op->text != NULL ? op->text : json_text(op->object);
+	if (op->text == NULL) {
+		op->text = json_text(op->object);
+		op->length = strlen(op->text);
+	}
 	buf_add(to, ",", !first);
 	buf_json_string(to, member->name, strlen(member->name));
 	buf_add(to, ":", 1);
-	buf_text(to, op->text);
+	buf_add(to, op->text, op->length);
 }
 
 void codec_config_write(const struct spec *spec, const struct config *config, bool only_changes,
@@ -201,6 +205,7 @@ void codec_config_write(const struct spec *spec, const struct config *config, bo
 	bool first = true;
 	char *text;
 
+	buf_expect(to, USUAL_OP_BYTES * spec->space->member_count);
 	buf_text(to, "{\"ops\":{");
 	for (size_t m = 0; m < spec->space->member_count; m++) {
 		if (is_written(writer, &spec->space->members[m])) {

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "store/conn.h"
 #include "store/db.h"
+#include "store/member.h"
 #include "store/op.h"
 #include "store/schema.h"
 #include "store/seal.h"
@@ -59,6 +60,7 @@ static void open_shared(struct world *world)
 		broken(world, "no database");
 	}
 	must(world, sum_register(shared.db, &err), &err);
+	must(world, member_register(shared.db, &err), &err);
 	must(world, seal_register(shared.db, &err), &err);
 	take_key(world);
 	must(world, db_exec(shared.db, "PRAGMA foreign_keys = ON", &err), &err);
@@ -214,13 +216,10 @@ static bool io_writable(void *arg)
 	return !is_full(disk_of(arg));
 }
 
-static void io_insert(void *arg, const struct store_job *job, const struct log_event *events,
+static void io_insert(void *arg, const struct store_job *job, struct log_event *events,
 		      size_t count, const struct store_key *key, store_done_fn done, void *done_arg)
 {
-	const char *texts[OP_TEXTS] = {job->id,        job->spec,    job->capability, job->head,
-				       job->evaluator, job->matched, job->owner};
-
-	enqueue(disk_of(arg), op_create(OP_JOB_INSERT, texts, events, count, key, done, done_arg));
+	enqueue(disk_of(arg), op_create_insert(job, events, count, key, done, done_arg));
 }
 
 static void io_append(void *arg, const char *job, int64_t version, const struct log_event *events,

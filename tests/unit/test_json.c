@@ -103,6 +103,12 @@ Test(json, a_member_is_found_in_a_text)
 		{"{\"a\":\"}]\",\"config\":\"x\\\\\"}", "\"x\\\\\""},
 		{"{\"configs\":1,\"confi\":2}", NULL},
 		{"{}", NULL},
+		/* What is no JSON is not read beyond its end. */
+		{"", NULL},
+		{"{\"config", NULL},
+		{"{\"config\":", NULL},
+		{"{\"a\":\"\\", NULL},
+		{"{\"config\":[[1,", "[[1,"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
