@@ -88,8 +88,8 @@ static bool writable(void *world)
 	return store_writable(store_of(world));
 }
 
-static void insert(void *world, const struct store_job *job, const struct log_event *events,
-		   size_t count, const struct store_key *key, store_done_fn done, void *arg)
+static void insert(void *world, const struct store_job *job, struct log_event *events, size_t count,
+		   const struct store_key *key, store_done_fn done, void *arg)
 {
 	store_job_insert(store_of(world), job, events, count, key, done, arg);
 }

@@ -126,14 +126,33 @@ struct op *op_create(enum op_kind kind, const char *const *texts, const struct l
 	return op;
 }
 
+struct op *op_create_insert(const struct store_job *job, struct log_event *events, size_t count,
+			    const struct store_key *key, store_done_fn done, void *arg)
+{
+	const char *texts[OP_TEXTS] = {job->id,        job->spec,    job->capability, job->head,
+				       job->evaluator, job->matched, job->owner};
+	struct op *op = op_create(OP_JOB_INSERT, texts, NULL, 0, key, done, arg);
+
+	free(op->events);
+	op->events = events;
+	op->event_count = count;
+	return op;
+}
+
+void op_forget_events(struct op *op)
+{
+	for (size_t i = 0; i < op->event_count; i++) {
+		free((char *)op->events[i].data);
+	}
+	op->event_count = 0;
+}
+
 void op_destroy(struct op *op)
 {
 	if (op == NULL) {
 		return;
 	}
-	for (size_t i = 0; i < op->event_count; i++) {
-		free((char *)op->events[i].data);
-	}
+	op_forget_events(op);
 	for (size_t i = 0; i < OP_TEXTS; i++) {
 		free(op->texts[i]);
 	}

@@ -56,6 +56,11 @@ struct op {
 /* Copies what is given; `texts` has OP_TEXTS members. */
 struct op *op_create(enum op_kind kind, const char *const *texts, const struct log_event *events,
 		     size_t count, const struct store_key *key, store_done_fn done, void *arg);
+/* Of a job; takes over the events, of which none lacks data. */
+struct op *op_create_insert(const struct store_job *job, struct log_event *events, size_t count,
+			    const struct store_key *key, store_done_fn done, void *arg);
+/* What was run needs them no more. Any thread. */
+void op_forget_events(struct op *op);
 void op_destroy(struct op *op);
 /* Sets what the callback will be told. `err` is looked at when rc != 0 only. */
 void op_result(struct op *op, int rc, const struct err *err);

@@ -167,14 +167,10 @@ bool store_writable(const struct store *store)
 	return writer_writable(store->writer);
 }
 
-void store_job_insert(struct store *store, const struct store_job *job,
-		      const struct log_event *events, size_t count, const struct store_key *key,
-		      store_done_fn done, void *arg)
+void store_job_insert(struct store *store, const struct store_job *job, struct log_event *events,
+		      size_t count, const struct store_key *key, store_done_fn done, void *arg)
 {
-	const char *texts[OP_TEXTS] = {job->id,        job->spec,    job->capability, job->head,
-				       job->evaluator, job->matched, job->owner};
-
-	writer_push(store->writer, op_create(OP_JOB_INSERT, texts, events, count, key, done, arg));
+	writer_push(store->writer, op_create_insert(job, events, count, key, done, arg));
 }
 
 void store_append(struct store *store, const char *job, int64_t version,

@@ -84,9 +84,9 @@ bool store_writable(const struct store *store);
  * Writes. Every text is copied; key may be NULL. A key is stored with the effect or not at all;
  * ERR_CONFLICT when its scope has had it in the last 48 hours. done may be NULL.
  */
-void store_job_insert(struct store *store, const struct store_job *job,
-		      const struct log_event *events, size_t count, const struct store_key *key,
-		      store_done_fn done, void *arg);
+/* The events, none without data, are taken over. */
+void store_job_insert(struct store *store, const struct store_job *job, struct log_event *events,
+		      size_t count, const struct store_key *key, store_done_fn done, void *arg);
 /* `version` is the number of the job's newest event before these; ERR_CONFLICT when it is not, so
  * that nothing is appended behind an operation that failed. */
 void store_append(struct store *store, const char *job, int64_t version,

@@ -62,6 +62,8 @@ static void post(struct writer *writer, struct group *group)
 			atomic_fetch_add(&writer->failures, 1);
 		}
 		atomic_fetch_add(&writer->operations, 1);
+		op_forget_events(
+			group->ops[i]); /* there may be more of them than the loop has time for */
 		loop_post(writer->loop, &group->ops[i]->task, op_finish, group->ops[i]);
 	}
 }

@@ -172,7 +172,8 @@ static void after_reading(void *arg)
 	events = run_events(job);
 	final->tuner->io->append(final->tuner->io->world, job->id, job->version - (int64_t)count,
 				 events, count, final->key, on_stored, final);
-	run_events_free(job, events);
+	run_events_free(events, job->row_count);
+	job_rows_clear(job);
 }
 
 static void read_again(struct final *final)

@@ -35,9 +35,9 @@ struct tuner_io {
 	bool (*timer_active)(void *world, const struct loop_timer *timer);
 	void (*timer_close)(void *world, struct loop_timer *timer, loop_fn closed);
 
-	/* As the functions of store/store.h. query_now() blocks; query_apart() does so on any thread. */
+	/* As the functions of store/store.h; so insert() takes its events over. query_now() blocks; query_apart() does so on any thread. */
 	bool (*writable)(void *world);
-	void (*insert)(void *world, const struct store_job *job, const struct log_event *events,
+	void (*insert)(void *world, const struct store_job *job, struct log_event *events,
 		       size_t count, const struct store_key *key, store_done_fn done, void *arg);
 	void (*append)(void *world, const char *job, int64_t version,
 		       const struct log_event *events, size_t count, const struct store_key *key,

@@ -44,6 +44,32 @@ void run_ref(struct run *run)
 	run->refs++;
 }
 
+/* A job that is gone. Of many trials there is more to free than the loop has time for. */
+struct leftover {
+	struct loop_job work;
+	struct job *job;
+};
+
+enum { MANY_TRIALS = 2000 };
+
+static void free_leftover(void *arg)
+{
+	job_destroy(((struct leftover *)arg)->job);
+}
+
+static void forget_job(const struct tuner_io *io, struct job *job)
+{
+	struct leftover *leftover;
+
+	if (job->trial_count < MANY_TRIALS) {
+		job_destroy(job);
+		return;
+	}
+	leftover = mem_new(1, sizeof(*leftover));
+	leftover->job = job;
+	io_work(io, &leftover->work, free_leftover, free, leftover);
+}
+
 void run_unref(struct run *run)
 {
 	struct tuner *tuner = run->tuner;
@@ -53,7 +79,7 @@ void run_unref(struct run *run)
 	}
 	sched_seat_finish(&run->seat);
 	pool_release(run->pool);
-	job_destroy(run->job);
+	forget_job(run->io, run->job);
 	free(run);
 	tuner->alive--;
 	stop_check(tuner);
@@ -302,13 +328,12 @@ struct log_event *run_events(const struct job *job)
 	return events;
 }
 
-void run_events_free(struct job *job, struct log_event *events)
+void run_events_free(struct log_event *events, size_t count)
 {
-	for (size_t i = 0; i < job->row_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		free((char *)events[i].data);
 	}
 	free(events);
-	job_rows_clear(job);
 }
 
 void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg)
@@ -339,7 +364,8 @@ void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done,
 	run_ref(run);
 	run->io->append(run->io->world, job->id, job->version - (int64_t)count, events, count, key,
 			on_stored, batch);
-	run_events_free(job, events);
+	run_events_free(events, count);
+	job_rows_clear(job);
 }
 
 static void on_watch(void *arg)

@@ -16,10 +16,10 @@ void run_ref(struct run *run);
 void run_unref(struct run *run);
 /* Something changed: take a turn soon. */
 void run_wake(struct run *run);
-/* What the job recorded and nobody has stored yet, as the store takes it; job->row_count events.
- * Free with run_events_free(), which forgets the rows. */
+/* What the job recorded and nobody has stored yet, as the store takes it; job->row_count events. Any thread.
+ * Free with run_events_free(). */
 struct log_event *run_events(const struct job *job);
-void run_events_free(struct job *job, struct log_event *events);
+void run_events_free(struct log_event *events, size_t count);
 /* Hands what was recorded to the store; done (may be NULL) comes when it is on disk. */
 void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done, void *arg);
 /* Takes the run out of the tuner; nothing is recorded. */

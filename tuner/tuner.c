@@ -140,6 +140,12 @@ int tuner_may_submit(struct tuner *tuner, const char *owner, size_t bytes, bool 
 struct submission {
 	struct tuner *tuner;
 	struct job *job;
+	struct prepared *prepared;
+	struct store_key *key; /* or NULL */
+	struct log_event *events;
+	size_t event_count;
+	struct loop_job work;
+	char id[ID_SIZE];
 	char owner[LIMIT_OWNER_BYTES + 1];
 	int64_t bytes;
 	tuner_done_fn done;
@@ -163,36 +169,75 @@ static void on_inserted(void *arg, int rc, const struct err *err)
 	free(s);
 }
 
+/* The job and its first events, with all that is known from before; by a pool thread when that is something. */
+static void make_job(void *arg)
+{
+	struct submission *s = arg;
+	struct import history;
+
+	s->job = job_create(s->id, s->prepared->spec, &s->tuner->io->clock);
+	s->prepared->spec = NULL;
+	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, job_submitted_data(s->job));
+	import_copy(s->job->spec, s->prepared->history, &history);
+	import_record(s->job, &history);
+	import_finish(&history);
+	json_decref(s->prepared->history);
+	s->prepared->history = NULL;
+	s->event_count = s->job->row_count;
+	s->events = run_events(s->job);
+	job_rows_clear(s->job);
+}
+
+static void insert_job(struct submission *s)
+{
+	const struct prepared *p = s->prepared;
+	const struct store_job job = {
+		.id = s->id,
+		.spec = p->spec_text,
+		.capability = p->capability_text,
+		.head = p->head_text,
+		.evaluator = p->evaluator_text,
+		.matched = p->matched_text,
+		.owner = s->owner,
+	};
+	struct prepared *prepared = s->prepared;
+	struct store_key *key = s->key;
+
+	s->tuner->io->insert(s->tuner->io->world, &job, s->events, s->event_count, key, on_inserted,
+			     s);
+	store_key_free(key);
+	prepared_destroy(prepared);
+}
+
+static void after_making(void *arg)
+{
+	struct submission *s = arg;
+	struct tuner *tuner = s->tuner;
+
+	insert_job(s);
+	tuner->alive--;
+	stop_check(tuner);
+}
+
 void tuner_submit(struct tuner *tuner, struct prepared *prepared, const struct store_key *key,
 		  const char *id, tuner_done_fn done, void *arg)
 {
 	struct submission *s = mem_new(1, sizeof(*s));
-	struct log_event *events;
-	struct import history;
-	struct store_job job = {
-		.id = id,
-		.spec = prepared->spec_text,
-		.capability = prepared->capability_text,
-		.head = prepared->head_text,
-		.evaluator = prepared->evaluator_text,
-		.matched = prepared->matched_text,
-		.owner = s->owner,
-	};
 
+	(void)snprintf(s->id, sizeof(s->id), "%s", id);
 	(void)snprintf(s->owner, sizeof(s->owner), "%s", prepared->owner);
-	s->bytes = (int64_t)(strlen(job.spec) + strlen(job.capability));
+	s->bytes = (int64_t)(strlen(prepared->spec_text) + strlen(prepared->capability_text));
 	quota_open(&tuner->quota, s->owner, s->bytes);
 	s->tuner = tuner;
+	s->prepared = prepared;
+	s->key = store_key_copy(key);
 	s->done = done;
 	s->arg = arg;
-	s->job = job_create(id, prepared->spec, &tuner->io->clock);
-	prepared->spec = NULL;
-	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, job_submitted_data(s->job));
-	import_copy(s->job->spec, prepared->history, &history);
-	import_record(s->job, &history);
-	import_finish(&history);
-	events = run_events(s->job);
-	tuner->io->insert(tuner->io->world, &job, events, s->job->row_count, key, on_inserted, s);
-	run_events_free(s->job, events);
-	prepared_destroy(prepared);
+	if (json_array_size(prepared->history) > 0) {
+		tuner->alive++; /* it does not stop before */
+		io_work(tuner->io, &s->work, make_job, after_making, s);
+	} else {
+		make_job(s);
+		insert_job(s);
+	}
 }

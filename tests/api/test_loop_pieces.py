@@ -75,6 +75,29 @@ class History(unittest.TestCase):
             self.answer(daemon, accuracy=0.69, latency_ms=9)
 
 
+class WarmStart(unittest.TestCase):
+    """What another job has measured is taken over beside the loop, however much that is."""
+
+    TRIALS = 4000
+
+    def test_many_measurements_are_taken_over(self):
+        job = {"capability": CAPABILITY, "evaluator": {"pool": "p"}, "confirm": 0,
+               "tuning_criterion": {"strategy": "random", "max_trials": 5, "stop_on": "budget"}}
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+            source = submit(daemon, job)
+            for first in range(0, self.TRIALS, 500):
+                trials = [{"accuracy": 0.7, "latency_ms": 1 + i, "config": {"ops": {
+                    name: {"mode": "fp32"} for k, name in enumerate(NAMES) if i >> k & 1}}}
+                    for i in range(first, first + 500)]
+                self.assertEqual(daemon.request("POST", f"/v1/jobs/{source}/trials", {"trials": trials})[0], 200)
+            known = len(held_up(daemon))
+            warm = submit(daemon, {**job, "warm_start": {"job": source}})
+            self.assertEqual(get(daemon, f"/v1/jobs/{warm}")["progress"]["imported"], self.TRIALS)
+            status, _, _ = daemon.request("POST", f"/v1/jobs/{warm}/cancel")
+            self.assertEqual(status, 200)
+            self.assertEqual(held_up(daemon)[known:], [])
+
+
 class Reads(unittest.TestCase):
     """What is read of a job of many operators is made beside the loop, and its space once."""
 

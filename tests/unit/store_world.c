@@ -156,10 +156,11 @@ int world_insert(struct world *world, const char *id, const struct store_key *ke
 				"{\"url\":\"secret\"}",
 				NULL,
 				NULL};
-	struct log_event event = {LOGGED_JOB_SUBMITTED, T0, -1, NULL};
+	struct log_event *event = mem_new(1, sizeof(*event));
 
+	*event = (struct log_event){LOGGED_JOB_SUBMITTED, T0, -1, mem_dup("{}")};
 	world->waiting++;
-	store_job_insert(world->store, &job, &event, 1, key, world_done, world);
+	store_job_insert(world->store, &job, event, 1, key, world_done, world);
 	cr_assert_eq(world->waiting, 1, "nothing is called back from inside the call");
 	world_wait(world);
 	return world->rc;
