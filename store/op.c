@@ -57,44 +57,6 @@ static const char *const statements[OP_STATEMENTS_] = {
 			 "INTEGER)) WHERE id = ?1",
 };
 
-static char *copy(const char *text)
-{
-	return text != NULL ? mem_dup(text) : NULL;
-}
-
-struct store_key *store_key_copy(const struct store_key *key)
-{
-	struct store_key *kept;
-
-	if (key == NULL) {
-		return NULL;
-	}
-	kept = mem_new(1, sizeof(*kept));
-	*kept = (struct store_key){
-		.scope = mem_dup(key->scope),
-		.key = mem_dup(key->key),
-		.fingerprint = mem_dup(key->fingerprint),
-		.status = key->status,
-		.location = copy(key->location),
-		.body = copy(key->body),
-		.at_ms = key->at_ms,
-	};
-	return kept;
-}
-
-void store_key_free(struct store_key *key)
-{
-	if (key == NULL) {
-		return;
-	}
-	free((char *)key->scope);
-	free((char *)key->key);
-	free((char *)key->fingerprint);
-	free((char *)key->location);
-	free((char *)key->body);
-	free(key);
-}
-
 static bool is_urgent(const struct op *op)
 {
 	for (size_t i = 0; i < op->event_count; i++) {
@@ -114,7 +76,7 @@ struct op *op_create(enum op_kind kind, const char *const *texts, const struct l
 
 	*op = (struct op){.kind = kind, .event_count = count, .done = done, .arg = arg};
 	for (size_t i = 0; i < OP_TEXTS; i++) {
-		op->texts[i] = copy(texts[i]);
+		op->texts[i] = texts[i] != NULL ? mem_dup(texts[i]) : NULL;
 	}
 	op->events = mem_new(count, sizeof(*op->events));
 	for (size_t i = 0; i < count; i++) {

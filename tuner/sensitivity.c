@@ -12,6 +12,7 @@
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 #include "job/fold.h"
+#include "tuner/settings.h"
 
 /* Trials with every operator quantized that others are compared with: the first ones. */
 enum { BASES_MAX = 256 };
@@ -353,52 +354,6 @@ static void add_belief(struct buf *text, const char *name, const struct belief *
 	buf_text(text, "}");
 }
 
-/* Texts that many operators share: the settings of each choice of each kind, as the beginning of an object; made
- * when first needed. */
-struct settings {
-	const struct space *space;
-	size_t *first; /* of each kind */
-	char **texts;
-	size_t count;
-	char *nothing; /* what stands for what was not found */
-};
-
-static void settings_init(struct settings *settings, const struct space *space)
-{
-	settings->space = space;
-	settings->first = mem_new(space->kind_count, sizeof(*settings->first));
-	settings->count = 0;
-	settings->nothing = json_text_last(nothing_found());
-	for (size_t k = 0; k < space->kind_count; k++) {
-		settings->first[k] = settings->count;
-		settings->count += space->kinds[k].count;
-	}
-	settings->texts = mem_new(settings->count, sizeof(*settings->texts));
-}
-
-static void settings_finish(struct settings *settings)
-{
-	for (size_t i = 0; i < settings->count; i++) {
-		free(settings->texts[i]);
-	}
-	free(settings->texts);
-	free(settings->first);
-	free(settings->nothing);
-}
-
-static const char *settings_of(struct settings *settings, size_t op, uint16_t choice)
-{
-	char **text = &settings->texts[settings->first[settings->space->ops[op].kind] + choice];
-
-	if (*text == NULL) {
-		struct choice resolved = space_resolve(settings->space, op, choice, NULL);
-
-		*text = json_text_last(codec_choice_json(settings->space, &resolved));
-		(*text)[strlen(*text) - 1] = '\0';
-	}
-	return *text;
-}
-
 /* What is believed of each option of an operator, in the order of GET .../space. */
 static void add_options(const struct sensitivity *s, size_t op, struct settings *settings,
 			struct buf *text)
@@ -454,13 +409,13 @@ static void add_known_options(const struct sensitivity *s, size_t op, struct set
 }
 
 /* Members of a group that is tied have the same numbers, each under its own name. */
-static void add_item(const struct sensitivity *s, size_t m, struct settings *settings,
-		     struct written *written, struct buf *text)
+static void add_item(const struct sensitivity *s, size_t m, const char *nothing,
+		     struct settings *settings, struct written *written, struct buf *text)
 {
 	const struct space_member *member = &s->space->members[m];
 	const json_t *found = s->items[member->op];
 	char *own = found != NULL ? json_text(found) : NULL;
-	const char *rest = own != NULL ? own : settings->nothing;
+	const char *rest = own != NULL ? own : nothing;
 
 	add_name(text, "{\"op\":", member->name);
 	add_name(text, ",\"type\":", s->space->capability.types[member->type]);
@@ -481,6 +436,7 @@ static void add_item(const struct sensitivity *s, size_t m, struct settings *set
 char *sensitivity_text(const struct sensitivity *s)
 {
 	struct written *written = mem_new(s->space->op_count, sizeof(*written));
+	char *nothing = json_text_last(nothing_found());
 	struct settings settings;
 	struct buf text;
 	bool first = true;
@@ -491,7 +447,7 @@ char *sensitivity_text(const struct sensitivity *s)
 	for (size_t m = 0; m < s->space->member_count; m++) {
 		if (is_quantized(s->space, s->space->members[m].op)) {
 			buf_text(&text, first ? "" : ",");
-			add_item(s, m, &settings, written, &text);
+			add_item(s, m, nothing, &settings, written, &text);
 			first = false;
 		}
 	}
@@ -505,6 +461,7 @@ char *sensitivity_text(const struct sensitivity *s)
 	}
 	settings_finish(&settings);
 	free(written);
+	free(nothing);
 	if (text.failed) {
 		buf_finish(&text);
 		return NULL;
