@@ -188,6 +188,10 @@ export class View {
     });
     await field.fill(text);
   }
+  /** Waits until what has this label has the focus: rows get it once they are drawn. */
+  focused(label) {
+    return until(async () => (await this.page.evaluate(() => document.activeElement.getAttribute("aria-label"))) === label);
+  }
   see(text) {
     return this.page.getByText(text).first().waitFor();
   }
