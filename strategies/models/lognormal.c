@@ -161,19 +161,17 @@ static uint32_t *find_alike(const struct linear *model, uint32_t first, size_t c
 	return alike;
 }
 
-/* A row of its own for each weight that is like none before it. Their number. */
-static size_t make_rows(uint32_t first, const uint32_t *alike, size_t count, uint32_t *features,
-			double *one, struct linear_row *ret)
+/* A row of its own for each weight that is like none before it, `row` but for its feature. Their number. */
+static size_t make_rows(uint32_t first, const uint32_t *alike, size_t count,
+			const struct linear_row *row, uint32_t *features, struct linear_row *ret)
 {
 	size_t rows = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (alike[i] == i) {
 			features[rows] = first + (uint32_t)i;
-			ret[rows] = (struct linear_row){.features = &features[rows],
-							.values = one,
-							.count = 1,
-							.capacity = 1};
+			ret[rows] = *row;
+			ret[rows].features = &features[rows];
 			rows++;
 		}
 	}
@@ -186,8 +184,9 @@ void lognormal_believe(struct linear *model, uint32_t first, size_t count, doubl
 	uint32_t *features = mem_new(count, sizeof(*features));
 	uint32_t *alike = find_alike(model, first, count);
 	double one = 1;
+	const struct linear_row row = {.values = &one, .count = 1, .capacity = 1};
 	double *deviations = mem_new(count, sizeof(*deviations));
-	size_t row_count = make_rows(first, alike, count, features, &one, rows);
+	size_t row_count = make_rows(first, alike, count, &row, features, rows);
 	struct mixture mixture;
 	struct memo memo;
 
