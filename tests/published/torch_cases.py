@@ -1,9 +1,12 @@
 """narrowd.torch on networks that are made here; run by test_exports.py where torch and torchao are installed."""
 
+import contextlib
 import copy
+import io
 import json
 import os
 import pathlib
+import re
 import tempfile
 import unittest
 from unittest import mock
@@ -105,6 +108,23 @@ class Torch(unittest.TestCase):
         recipe["_data"]["fqn_to_config"]["elsewhere"] = None
         with self.assertRaisesRegex(ValueError, "elsewhere"):
             exports.torchao(Network(), recipe)
+
+    def test_its_page(self):
+        """What docs/python.md shows of PyTorch, with what it takes for granted."""
+        page = (pathlib.Path(__file__).parents[2] / "docs/python.md").read_text(encoding="utf-8")
+        script, = [block for block in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S) if "narrowd.torch" in block]
+        again, = re.findall(r"`(narrowd\.exports\.torchao\(.*?\))` makes it again", page)
+
+        def loss(model):
+            return nn.functional.cross_entropy(model(self.tokens), self.wanted.argmax(-1))
+
+        names = {"narrowd": narrowd, "json": json, "model": copy.deepcopy(self.model), "fresh_model": copy.deepcopy(self.model),
+                 "tokens": self.tokens, "loss": loss, "perplexity": lambda model: float(loss(model).exp())}
+        with contextlib.chdir(self.place), contextlib.redirect_stderr(io.StringIO()):
+            exec(script, names)
+            self.assertFalse(names["tuned"].keep_fp32)
+            made = eval(again, names)
+        torch.testing.assert_close(made(self.tokens), names["model"](self.tokens), rtol=0, atol=0)
 
 
 if __name__ == "__main__":
