@@ -1,4 +1,5 @@
-"""narrowd.onnx under the published ONNX Runtime, on networks that ship in a package; the cases are in onnx_cases.py.
+"""narrowd.onnx under the published ONNX Runtime, on networks that ship in a package; the cases are in onnx_cases.py
+and onnx_command_cases.py, and what docs/python.md shows is run.
 
 The packages come from the index, into a virtual environment that is thrown away; so this is run by
 `tools/test --all` alone. There the types of the whole Python package are checked, too, by mypy.
@@ -7,6 +8,7 @@ The packages come from the index, into a virtual environment that is thrown away
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -17,6 +19,18 @@ HERE = pathlib.Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "clients/python"
 PACKAGES = ("onnxruntime==1.32.0", "onnx==1.23.2", "onnx_ir==1.1.0", "pillow==13.0.0", "mypy==2.4.1")
 NETWORKS = "rapidocr-onnxruntime==1.4.4"  # whose own needs are not ours
+
+# What the page takes for granted before each of its scripts.
+PREAMBLES = ("""
+import directions
+(images, labels), calibration = (directions.IMAGES, directions.LABELS), directions.pictures(2, directions.CALIBRATION)[0]
+""", """
+import directions, onnxruntime
+from onnx_cases import Loader
+loader = Loader()
+def evaluate(model):
+    return directions.accuracy(onnxruntime.InferenceSession(model.SerializeToString()))
+""")
 
 
 class UnderOnnxRuntime(unittest.TestCase):
@@ -29,13 +43,40 @@ class UnderOnnxRuntime(unittest.TestCase):
     def run_python(self, *arguments):
         done = subprocess.run(
             [self.python, *arguments], cwd=PACKAGE, check=False, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{HERE}", "PYTHONDONTWRITEBYTECODE": "1"})
+            stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{HERE}:{HERE.parent / 'api'}", "PYTHONDONTWRITEBYTECODE": "1"})
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout
 
     def test_cases(self):
-        output = self.run_python("-m", "unittest", "onnx_cases")
-        self.assertGreaterEqual(int(re.search(r"^Ran (\d+) tests", output, re.M)[1]), 10)
+        for cases, fewest in (("onnx_cases", 10), ("onnx_command_cases", 6)):
+            output = self.run_python("-m", "unittest", cases)
+            self.assertGreaterEqual(int(re.search(r"^Ran (\d+) tests", output, re.M)[1]), fewest)
+
+    def test_its_page(self):
+        """All that docs/python.md shows of ONNX, as a reader does it, with the package installed from a copy of the tree."""
+        text = (PACKAGE.parents[1] / "docs/python.md").read_text(encoding="utf-8")
+        shell = re.findall(r"^```sh \(not run: needs packages of the index\)\n(.*?)^```$", text, re.M | re.S)
+        scripts = [block for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+                   if "narrowd.onnx" in block or "narrowd.inc" in block]
+        self.assertEqual((len(shell), len(scripts)), (3, 2))
+        page = pathlib.Path(self.place) / "page"
+        shutil.copytree(PACKAGE, page / "clients/python", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+        (page / "module.py").write_text("from directions import accuracy as evaluate\n")
+        (page / "recipe.json").write_text('{"quantize_static": {"calibrate_method": "MinMax", "op_types_to_quantize": ["Conv"]}}')
+        lines = ["set -e", "python -B \"$KIT/directions.py\" in.onnx data.npz", *shell[:2]]
+        for number, script in enumerate(scripts):
+            (page / f"{number}.py").write_text(PREAMBLES[number] + script)
+            lines.append(f"rm -f out.onnx; python -B {number}.py; test -s out.onnx")
+        lines += ["rm out.onnx", shell[2], "test -s out.onnx", "pip uninstall -q -y narrowd"]
+        keep = "tune in.onnx --calib data.npz --eval module:evaluate --out out.onnx"  # what is gained is the machine's business
+        self.assertEqual(shell[1].count(keep), 1)
+        done = subprocess.run(
+            ["bash", "-s"], input="\n".join(lines).replace(keep, f"{keep} || test $? -eq 5"), cwd=page, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": f"{pathlib.Path(self.python).parent}:{os.environ['PATH']}", "KIT": str(HERE), "PYTHONPATH": str(HERE),
+                 "NARROWD_HOME": str(page / "home")})
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("by the trials: ", done.stdout)
 
     def test_types(self):
         self.assertIn("Success", self.run_python("-m", "mypy", "--cache-dir", self.place, "-p", "narrowd"))

@@ -311,7 +311,10 @@ class UnderADaemon(Case):
         def breaks(config):
             return [][0]
 
-        for function, words in ((lacks, "/latency_ms"), (breaks, "IndexError")):
+        def says(config):
+            return {"accuracy": "good", "latency_ms": 1.0}
+
+        for function, words in ((lacks, "/latency_ms"), (breaks, "IndexError"), (says, 'a number is expected, and it is "good"')):
             with self.assertRaises(narrowd.NarrowdError) as raised:
                 narrowd.search(made(function), job, progress=False)
             self.assertIn(words, str(raised.exception))
@@ -324,6 +327,23 @@ class UnderADaemon(Case):
             self.assertTrue(job.best()["feasible"])
             other = narrowd.search(made(), JOB, client=client, progress=False)
             self.assertNotEqual(other.id, job.id, "a call that came to its end begins anew")
+
+    def test_the_same_call_twice_at_once(self):
+        """The second says which process has the call; what goes by other numbers is another call."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        said = []
+
+        def twice(config):
+            if not said:
+                with self.assertRaises(narrowd.NarrowdError) as raised:
+                    narrowd.search(evaluator, JOB, progress=False)
+                said.append(str(raised.exception))
+            return measured(config)
+
+        evaluator = made(twice)
+        self.assertTrue(narrowd.search(evaluator, JOB, progress=False).best()["feasible"])
+        self.assertEqual(said, [f"the same call runs already in process {os.getpid()}: wait until it ends, or end it and call "
+                                "again, which goes on where it was"])
 
 
 class Measuring(unittest.TestCase):

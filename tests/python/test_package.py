@@ -10,7 +10,8 @@ import tempfile
 import typing
 import unittest
 
-from kit import PACKAGE
+from kit import PACKAGE, ROOT
+from patience import PATIENCE_S
 from typed import OF, SCHEMAS, members
 
 import narrowd
@@ -69,6 +70,26 @@ class Package(unittest.TestCase):
         finally:
             daemon.terminate()
             daemon.wait()
+
+    def test_looking_again_as_the_page_shows_it(self):
+        """docs/python.md runs a search, and then the daemon on its data; but for where that listens."""
+        page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+        search, = re.findall(r"^```sh\n(cat >tune.py .*?)^```$", page, re.M | re.S)
+        look, = re.findall(r"^```sh \(not run: does not end\)\n(.*?)^```$", page, re.M | re.S)
+        daemon, show = (re.sub(" *#.*", "", line) for line in look.splitlines())
+        ways = [show, *(show.replace("show", word) for word in re.search("or (best), (trials), (why)$", look, re.M).groups())]
+        ways[-1] += " fc1"
+        with tempfile.TemporaryDirectory() as home:
+            url = f"unix:{home}/look.sock"
+            environment = {name: value for name, value in os.environ.items() if name not in ("XDG_CACHE_HOME", "NARROWD_HOME")}
+            programs = [os.path.dirname(os.environ[name]) for name in ("NARROWD_BIN", "NARROW_BIN")]
+            environment.update(HOME=home, PATH=":".join([*programs, environment["PATH"]]))
+            script = "\n".join(["set -eu", search, f"{daemon} --listen {url} &", "trap 'kill $!; wait' EXIT", f"export NARROWD_URL={url}",
+                                "for _ in $(seq 600); do narrow strategies >strategies && break; sleep 0.1; done", *(f"{way} || test $? -eq 5" for way in ways)])
+            done = subprocess.run(["bash", "-s"], input=script, cwd=home, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ("completed", "times as fast", "In the best config"):
+            self.assertIn(word, done.stdout)
 
     def test_every_name_is_there(self):
         self.assertGreater(len(narrowd.__all__), 10)

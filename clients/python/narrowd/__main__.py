@@ -12,6 +12,16 @@ def main() -> int:
     return run("narrowd", ["demo"])
 
 
+def narrow_onnx() -> int:
+    """The command `narrow-onnx`, which needs packages."""
+    try:
+        from .onnx.command import main as onnx
+    except ImportError as error:
+        print(f"narrow-onnx: {error}", file=sys.stderr)
+        return 1
+    return onnx()
+
+
 def narrow() -> int:
     """The command `narrow` of an installed wheel."""
     return run("narrow", [])

@@ -31,14 +31,25 @@ def identity_of(*things: Any) -> str:
     return digest.hexdigest()[:32]
 
 
+def name_of(function: Callable[..., Any]) -> str:
+    """What a clock is called: a search that goes on must not mix two of them."""
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+
+
 @contextlib.contextmanager
 def alone(path: str) -> Iterator[None]:
-    """Holds the lock of a call; the kernel lets go of it whatever ends this process."""
-    with open(path, "a", encoding="utf-8") as file:
+    """Holds the lock of a call; the kernel lets go of it whatever ends this process. The file says which one it is."""
+    with open(path, "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NarrowdError("the same call runs already in another process") from None
+            file.seek(0)
+            other = f"process {file.read()}".strip()
+            raise NarrowdError(f"the same call runs already in {other}: wait until it ends, or end it and call again, "
+                               "which goes on where it was") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 

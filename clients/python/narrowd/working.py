@@ -1,5 +1,6 @@
 """A worker: takes questions of a pool, measures them in this process, answers them."""
 
+import json
 import os
 import socket
 import threading
@@ -11,10 +12,11 @@ from .errors import NarrowdError, NotWanted, Refused
 from .evaluator import Evaluator
 from .journal import key_of
 from .transport import Transport
-from .types import Question
+from .types import Answer, Question
 
 Told = Callable[[str, dict[str, Any]], None]
 TTL_S, WAIT_S = 60.0, 10.0
+SHOWN = 80  # characters of what cannot be used
 
 
 class Heartbeats(threading.Thread):
@@ -61,6 +63,16 @@ def return_lease(client: Client, lease: str, why: str) -> None:
         pass  # it is over
 
 
+def at_fault(error: Refused, answer: Answer) -> str:
+    """What is wrong with an answer, and what stands there."""
+    members: dict[str, Any] = {**answer}
+    for fault in error.faults:
+        name = fault["pointer"].split("/")[1] if "/" in fault["pointer"] else ""
+        if name in members:
+            return f"{fault['pointer']}: {fault['detail']}, and it is {json.dumps(members[name])[:SHOWN]}"
+    return str(error)
+
+
 def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s: float, told: Told | None) -> None:
     lease = question["lease"]
 
@@ -80,10 +92,13 @@ def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s
     try:
         client.transport.request("POST", f"/v1/leases/{lease}/complete", answer)
     except Refused as error:
-        if error.status not in (409, 410):  # over, or answered by somebody else
-            evaluator.journal.drop(key_of(question))
-            return_lease(client, lease, "the answer was refused")
-            raise
+        if error.status in (409, 410):  # over, or answered by somebody else
+            return
+        evaluator.journal.drop(key_of(question))
+        return_lease(client, lease, "the answer was refused")
+        if error.status == 422:
+            raise NarrowdError(f"what was measured cannot be used: {at_fault(error, answer)}") from error
+        raise
 
 
 def work(evaluator: Evaluator, client: Client, pool: str, *, worker: str | None = None, ttl_s: float = TTL_S,

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import NarrowdError
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+EXIT_INTERRUPTED = 130
 EXIT_KEEP = 5  # as narrow's: the model as it came is the better one
 
 
@@ -34,11 +35,12 @@ def parser() -> argparse.ArgumentParser:
     quantize.add_argument("model")
     quantize.add_argument("recipe", metavar="RECIPE.json")
     quantize.add_argument("out")
-    quantize.add_argument("--calib", metavar="FILE.npz", help="for quantize_static")
+    quantize.add_argument("--calib", metavar="FILE.npz", help="for quantize_static; as for tune")
     tune = commands.add_parser(
         "tune", help="search for the best config of a model and write it as a file",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog=f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
+        epilog="Of 1.42 times as fast (1.35 to 1.49) the range is where the speed-up lies with 90 % confidence. "
+               f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
     tune.add_argument("model")
     tune.add_argument("--calib", required=True, metavar="FILE.npz", default=argparse.SUPPRESS,
                       help="an array for each input of the model, one row a run; latency is measured with the first row")
@@ -52,8 +54,8 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--max-trials", type=int, default=25, help="configs that are measured at most")
     tune.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="of ONNX Runtime (default: its own choice)")
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
-                      help="what latency is measured by; cpu: the CPU time of this process, which other work on the machine "
-                           "moves much less; for --threads 1")
+                      help="what latency is measured by; cpu: the CPU time of this process with one thread, which other work on "
+                           "the machine moves much less than the time that passes; all latencies, speed-ups and ranges are then of it")
     tune.add_argument("--quiet", action="store_true", help="say nothing before the result")
     return top
 
@@ -65,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (NarrowdError, OSError, ValueError) as error:
         print(f"narrow-onnx: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("narrow-onnx: interrupted; the same command goes on where it was", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
 def run_quantize(args: argparse.Namespace) -> int:

@@ -37,6 +37,15 @@ def nbytes(weight: Any) -> int:
     return math.prod(weight.dims) * size
 
 
+def load(path: str | os.PathLike[str]) -> Any:
+    try:
+        return onnx.load(path)
+    except OSError:
+        raise
+    except Exception as error:  # of protobuf, which has no module of its own here
+        raise ValueError(f"{os.fspath(path)} is no model in ONNX: {error}") from error
+
+
 class Graph:
     """The prepared model is in `folder`; what is asked of it stands in the members.
 
@@ -46,15 +55,18 @@ class Graph:
 
     def __init__(self, path: str | os.PathLike[str], folder: str):
         self.path = os.path.join(folder, "prepared.onnx")
-        model = onnx.load(path)
+        model = load(path)
         if any(o.domain in ("", "ai.onnx") and o.version < FIRST_WITH_CHANNELS for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, FIRST_WITH_CHANNELS)
         name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
         options = options_of()  # folds constants and batch normalisation
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = self.path
-        ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=["MatMulAddFusion"],
-                             providers=["CPUExecutionProvider"])
+        try:
+            ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=["MatMulAddFusion"],
+                                 providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has a class of its own for each fault
+            raise ValueError(f"ONNX Runtime cannot run {os.fspath(path)}: {error}") from error
         prepared = ONNXModel(onnx.load(self.path))
         prepared.replace_gemm_with_matmul()  # as quantize_dynamic does, which gives them other names
         prepared.topological_sort()

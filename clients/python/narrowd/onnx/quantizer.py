@@ -6,6 +6,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from ..types import Config, OpConfig
 from .graph import Graph
+from .quiet import weights_module
 
 Feed = dict[str, np.ndarray]
 # Entropy is left out: with ONNX Runtime's own number of bins its ranges are those of MinMax, in every model that was tried.
@@ -64,7 +66,9 @@ class Quantizer:
         ops = {name: node.op_type for name, node in self.graph.ops.items()
                if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
         if not ops:
-            raise ValueError(f"the model has no operator for the approach {approach}")
+            kinds = " or ".join(kind for kind in MODES if modes[kind])
+            why = f"no {kinds} with constant weights" if kinds else "it is none of auto, static, dynamic and weight_only"
+            raise ValueError(f"the model has no operator for the approach {approach}: {why}")
         # Others of these types have no choice; an export has to name them all the same.
         every = [{"name": name, "type": kind, **({} if name in ops else {"modes": {}})}
                  for name, kind in self.graph.types.items() if kind in MODES]
@@ -121,18 +125,17 @@ class Quantizer:
                         calibration_cache_path=cache, extra_options=extra, **arguments)
 
     def _weight_only(self, ops: dict[str, OpConfig], path: str) -> None:
-        from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
-
+        ort_weights = weights_module()
         model = onnx.load(path)
         alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
         for name, op in ops.items():
             weight = op.get("weight", {})
             alike[weight.get("bits", 4), weight.get("group_size", 32), weight.get("scheme")].append(name)
         for (bits, size, scheme), names in alike.items():
-            how = DefaultWeightOnlyQuantConfig(block_size=size, is_symmetric=scheme == "sym", bits=bits)
+            how = ort_weights.DefaultWeightOnlyQuantConfig(block_size=size, is_symmetric=scheme == "sym", bits=bits)
             # Not nodes_to_include, which takes all other MatMuls as well.
             others = [node.name for node in model.graph.node if node.name not in names]
-            quantizer = MatMulNBitsQuantizer(model, algo_config=how, nodes_to_exclude=others)
+            quantizer = ort_weights.MatMulNBitsQuantizer(model, algo_config=how, nodes_to_exclude=others)
             quantizer.process()
             model = quantizer.model.model
         onnx.save(model, path)
@@ -158,12 +161,19 @@ def within(groups: list[list[str]], ops: Container[str]) -> list[list[str]]:
     return [kept for group in groups if (kept := [name for name in group if name in ops])]
 
 
+def arrays_of(path: str | os.PathLike[str]) -> Any:
+    try:
+        file = np.load(path)
+        return file if isinstance(file, np.ndarray) else dict(file)
+    except (EOFError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{os.fspath(path)} is no .npy or .npz file of numbers: {error}") from error
+
+
 def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:
     """Calibration data as one feed a sample: a list of feeds, an array of samples for a model of one input, a
-    dictionary of arrays by input, or the path of an .npz file of these."""
+    dictionary of arrays by input, or the path of an .npy or .npz file of these."""
     if isinstance(calibration, (str, os.PathLike)):
-        with np.load(calibration) as file:
-            calibration = dict(file)
+        calibration = arrays_of(calibration)
     if isinstance(calibration, np.ndarray):
         if len(inputs) != 1:
             raise ValueError(f"the model has the inputs {inputs}: give a dictionary with an array for each")

@@ -4,18 +4,37 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import onnxruntime as ort
+from onnxruntime import quantization
 from onnxruntime.quantization import calibrate
 
 ERRORS = "3"
 
 
+def severity() -> int:
+    """In ONNX Runtime's numbers, from 0, everything, to 4, what is fatal."""
+    return int(os.environ.get("NARROWD_ONNX_LOG_SEVERITY", ERRORS))
+
+
 def options_of() -> ort.SessionOptions:
     options = ort.SessionOptions()
-    options.log_severity_level = int(os.environ.get("NARROWD_ONNX_LOG_SEVERITY", ERRORS))
+    options.log_severity_level = severity()
     return options
+
+
+def weights_module() -> ModuleType:
+    """What quantizes weights alone. Importing it sets up Python's logging for the whole program: that is undone."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    from onnxruntime.quantization import matmul_nbits_quantizer
+
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    module: ModuleType = matmul_nbits_quantizer
+    return module
 
 
 def calibration_session(calibrater: Any) -> None:
@@ -34,11 +53,14 @@ def no_advice(record: logging.LogRecord) -> bool:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """While this is open ONNX Runtime's functions that quantize say what matters alone."""
-    own = calibrate.CalibraterBase.create_inference_session
+    own, functions = calibrate.CalibraterBase.create_inference_session, logging.getLogger(quantization.__name__)
+    level = functions.level
     logging.getLogger().addFilter(no_advice)
+    functions.setLevel(10 * (severity() + 1))  # those of weights say two lines a node
     calibrate.CalibraterBase.create_inference_session = calibration_session
     try:
         yield
     finally:
         calibrate.CalibraterBase.create_inference_session = own
         logging.getLogger().removeFilter(no_advice)
+        functions.setLevel(level)

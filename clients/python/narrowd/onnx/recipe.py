@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dyna
 
 from .graph import Graph
 from .quantizer import Reader, feeds_of
-from .quiet import quiet
+from .quiet import quiet, weights_module
 
 TYPES = {"weight_type": QuantType, "activation_type": QuantType, "calibrate_method": CalibrationMethod}
 
@@ -26,12 +26,20 @@ def check_names(arguments: dict[str, Any], graph: Graph) -> None:
             raise ValueError(f"the model has no operator of the type {kind}")
 
 
-def document_of(recipe: dict[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
-    if isinstance(recipe, dict):
-        return recipe
-    with open(recipe, encoding="utf-8") as file:
-        document: dict[str, Any] = json.load(file)
-    return document
+def document_of(recipe: dict[str, Any] | str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """The function that an export names, and its arguments."""
+    document: Any = recipe
+    if not isinstance(recipe, dict):
+        with open(recipe, encoding="utf-8") as file:
+            try:
+                document = json.load(file)
+            except ValueError as error:
+                raise ValueError(f"{os.fspath(recipe)} is no JSON: {error}") from error
+    if not isinstance(document, dict) or [type(member) for member in document.values()] != [dict]:
+        raise ValueError("the recipe is not what `narrow export JOB --format onnxruntime` prints: one function of "
+                         "ONNX Runtime with its arguments")
+    (name, arguments), = document.items()
+    return name, arguments
 
 
 def quantize(model: str | os.PathLike[str], recipe: dict[str, Any] | str | os.PathLike[str],
@@ -41,7 +49,7 @@ def quantize(model: str | os.PathLike[str], recipe: dict[str, Any] | str | os.Pa
     `recipe` is the exported document or the path of one; `calibration` is as tune takes it, and only
     quantize_static needs it. A name that the model lacks is a ValueError.
     """
-    (name, said), = document_of(recipe).items()
+    name, said = document_of(recipe)
     arguments = {key: TYPES[key][value] if key in TYPES else value for key, value in said.items()}
     with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
         graph = Graph(model, folder)
@@ -59,15 +67,15 @@ def quantize(model: str | os.PathLike[str], recipe: dict[str, Any] | str | os.Pa
 
 
 def weights_alone(name: str) -> Callable[[Any, dict[str, Any]], Any]:
-    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
-
     if name != "MatMulNBitsQuantizer":
         raise ValueError(f"{name} is no function of ONNX Runtime that narrowd exports arguments for")
 
+    ort_weights = weights_module()
+
     def run(model: Any, arguments: dict[str, Any]) -> Any:
         how = {key: value for key, value in arguments.items() if key != "nodes_to_exclude"}
-        quantizer = MatMulNBitsQuantizer(model, algo_config=DefaultWeightOnlyQuantConfig(**how),
-                                         nodes_to_exclude=arguments["nodes_to_exclude"])
+        quantizer = ort_weights.MatMulNBitsQuantizer(
+            model, algo_config=ort_weights.DefaultWeightOnlyQuantConfig(**how), nodes_to_exclude=arguments["nodes_to_exclude"])
         quantizer.process()
         return quantizer.model.model
 

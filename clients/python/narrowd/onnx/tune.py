@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ..calls import identity_of, search
+from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of, takes_two
@@ -38,6 +38,7 @@ class Tuned:
     verdict: str
     accuracy: float
     accuracy_before: float
+    cpu_time: bool  # whether latencies and speed-ups are CPU time of one thread
     latency_ms: float
     latency_ms_before: float
     speedup: float  # of both in turns
@@ -51,11 +52,16 @@ class Tuned:
     job: str
 
     def __str__(self) -> str:
-        what = "the model as it came" if self.keep_fp32 else f"{self.speedup:.2f} times as fast as the model in turns with it"
-        lines = [f"by the trials: {self.verdict}",
-                 f"{self.path}, measured again: {what}, accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
-                 f"{self.latency_ms:.3f} ms (was {self.latency_ms_before:.3f}), "
-                 f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})"]
+        cpu = " of CPU time" if self.cpu_time else ""
+        lines = [f"by the trials{', in CPU time' if self.cpu_time else ''}: {self.verdict}"]
+        if self.keep_fp32:
+            lines.append(f"{self.path} is the model as it came: accuracy {self.accuracy_before:.4f}, "
+                         f"{self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
+        else:
+            lines.append(f"{self.path}, measured again: {self.speedup:.2f} times as fast as the model in turns with it, "
+                         f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
+                         f"{self.latency_ms:.3f} ms{cpu} (was {self.latency_ms_before:.3f}), "
+                         f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})")
         if self.untouched:
             lines.append(f"not touched: {self.untouched}")
         if self.failed_trials:
@@ -74,6 +80,10 @@ class Tuner:
         self.feeds = feeds_of(calibration, self.graph.inputs)
         self.quantizer = Quantizer(self.graph, self.feeds, folder)
         self.built = os.path.join(folder, "built.onnx")
+        try:
+            self.session(model).run(None, self.feeds[0])
+        except Exception as error:  # ONNX Runtime has a class of its own for each fault
+            raise ValueError(f"{model} does not run with the first sample of the calibration data: {' '.join(str(error).split())}") from error
         self.fp32_outputs: list[list[np.ndarray]] | None = None
 
     def session(self, path: str | Path) -> ort.InferenceSession:
@@ -162,6 +172,7 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, off
     trial = job.trial(0 if config is None else best["trial"])
     return Tuned(
         path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
+        cpu_time=tuner.clock is time.process_time,
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
         size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
         untouched=tuner.graph.untouched(touched), trials=len(states), failed_trials=states.count("failed"),
@@ -188,7 +199,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     these: one row is one run, `array[i:i + 1]`. Or a list of feeds, each what session.run takes, whose shapes may
     differ. Latency is measured with the first one. `evaluate(session)` returns the accuracy of an
     onnxruntime.InferenceSession, or {"accuracy": ..., more metrics}; with a second parameter it is given the path
-    of the file as well. `max_drop` is the share of the accuracy of `model` that may be lost
+    of the file as well. `clock=time.process_time` measures CPU time, of one thread. `max_drop` is the share of the accuracy of `model` that may be lost
     (`criterion="relative"`), or an amount with `criterion="absolute"`; `higher_is_better=False` is for losses.
     `approach`: "auto" ("static" and "dynamic"), "static" (int8 for Conv, MatMul and Gemm, ranges by `calibration`),
     "dynamic" (int8 for MatMul and Gemm, ranges at run time) or "weight_only" (4 and 8 bits for MatMul and Gemm).
@@ -199,6 +210,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     `evaluate_text` is the function whose text makes a call another one, where that is not `evaluate`. Killed and called again, it goes on where it was.
     """
     source = Path(model).resolve(strict=True)
+    check_out(out, source)
+    threads = threads_of(threads, clock)
     with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
         tuner = Tuner(source, calibration, evaluate, folder, threads, clock)
         body = {
@@ -215,8 +228,26 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         return results[0]
 
 
+def check_out(out: str | os.PathLike[str], model: Path) -> None:
+    """What would be found out at the end of the search otherwise."""
+    place = Path(out).resolve()
+    if place == model:
+        raise ValueError(f"{os.fspath(out)} is the model itself, which would be lost: name another file to write")
+    if place.is_dir() or not os.access(place.parent, os.W_OK):
+        raise ValueError(f"{os.fspath(out)} cannot be written: {place.parent} has to be a folder where you may write, and this no folder")
+
+
+def threads_of(threads: int | None, clock: Callable[[], float]) -> int | None:
+    """CPU time is that of all threads together, of those that wait for work, too: it says something of one alone."""
+    if clock is not time.process_time or threads == 1:
+        return threads
+    if threads is not None:
+        raise ValueError(f"CPU time is no latency where {threads} threads share the work: take one thread, or the wall clock")
+    return 1
+
+
 def data_of(tuner: Tuner, evaluate: str) -> str:
     """A digest of the model, the data and the versions: what makes two calls the same."""
     samples: Sequence[Feed] = tuner.feeds
     arrays = [part for feed in samples for name in sorted(feed) for part in (name.encode(), np.ascontiguousarray(feed[name]).tobytes())]
-    return identity_of(ort.__version__, str(tuner.threads), evaluate, tuner.model.read_bytes(), *arrays)
+    return identity_of(ort.__version__, str(tuner.threads), name_of(tuner.clock), evaluate, tuner.model.read_bytes(), *arrays)

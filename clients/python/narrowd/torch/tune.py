@@ -13,7 +13,7 @@ import torchao
 from torch import nn
 
 from .. import exports
-from ..calls import identity_of, search
+from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of
@@ -176,7 +176,7 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
         **(job or {}),
     }
     results: list[Tuned] = []
-    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), identity)
+    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), name_of(clock), identity)
     search(evaluator, body, identity=same, client=client, progress=progress,
            finish=lambda found: results.append(tuner.finish(found, insist)))
     if out is not None and results[0].recipe is not None:

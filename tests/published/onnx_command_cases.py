@@ -1,0 +1,157 @@
+"""What narrow-onnx says on a command line, and what it does not say; run by test_python_onnx.py with the cases of onnx_cases.py."""
+
+import contextlib
+import io
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+from onnx_cases import DIRECTION, WIDTH, Case, attention
+from patience import PATIENCE_S
+
+import narrowd
+from narrowd.calls import name_of
+from narrowd.onnx import command, tune
+from narrowd.onnx.tune import Tuner, data_of
+
+EVALUATORS = """
+import pathlib, time
+
+def good(session): return 1.0
+def text(session): return "good"
+def nothing(session): return None
+
+def waits(session):
+    pathlib.Path("begun").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+    return 1.0
+"""
+FEW = ["--objective", "model_size_bytes", "--max-trials", "2"]
+
+
+class Command(Case):
+    def setUp(self):
+        super().setUp()
+        self.enterContext(contextlib.chdir(self.place))
+        attention("in.onnx")
+        samples = np.random.default_rng(0).normal(0, 1, (8, WIDTH)).astype(np.float32)
+        np.save("data.npy", samples)
+        np.savez("data.npz", x=samples)
+        np.savez("wide.npz", x=samples[:, 1:])
+        np.savez("other.npz", y=samples)
+        pathlib.Path("garbage").write_text("{")
+        pathlib.Path("empty").touch()
+        pathlib.Path("folder").mkdir()
+        pathlib.Path("two.json").write_text(json.dumps({"quantize_static": {}, "quantize_dynamic": {}}))
+        pathlib.Path("mine.py").write_text(EVALUATORS)
+
+    def start(self, *arguments):
+        return subprocess.Popen([sys.executable, "-B", "-m", "narrowd.onnx", *arguments], text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def tune(self, *more, evaluate="good", calibration="data.npz", model="in.onnx"):
+        return ["tune", model, "--calib", calibration, "--eval", f"mine:{evaluate}", *FEW, *more]
+
+    def begun(self):
+        """One that measures until the test lets it go."""
+        process = self.start(*self.tune(evaluate="waits"))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        end = time.monotonic() + PATIENCE_S
+        while not pathlib.Path("begun").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        return process
+
+    def test_nothing_before_the_result(self):
+        """Weights alone have functions of their own in ONNX Runtime, which say two lines of each node."""
+        for approach in ("weight_only", "auto"):
+            output, said = self.start(*self.tune("--quiet", "--approach", approach)).communicate(timeout=PATIENCE_S)
+            self.assertEqual(said, "")
+            self.assertRegex(output, r"^by the trials: .*\n.*measured again: ")
+
+    def test_logging_stays_as_the_program_has_it(self):
+        """A module of ONNX Runtime sets it up when it is imported."""
+        program = ("import logging, sys, narrowd.onnx\n"
+                   "recipe = {'MatMulNBitsQuantizer': {'bits': 4, 'block_size': 32, 'is_symmetric': True, 'nodes_to_exclude': []}}\n"
+                   "narrowd.onnx.quantize('in.onnx', recipe, 'out.onnx')\n"
+                   "logging.getLogger().info('not shown')\n"
+                   "print(logging.getLogger().handlers, logging.getLogger('onnxruntime.quantization').level)")
+        done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+        self.assertEqual((done.stdout, done.stderr), ("[] 0\n", ""))
+
+    def test_the_same_call_twice_at_once(self):
+        first = self.begun()
+        second = self.start(*self.tune(evaluate="waits"))
+        said = second.communicate(timeout=PATIENCE_S)[1]
+        self.assertEqual((second.returncode, said), (1, "narrow-onnx: the same call runs already in process "
+                                                        f"{first.pid}: wait until it ends, or end it and call again, which goes on where it was\n"))
+        pathlib.Path("go").touch()
+        first.communicate(timeout=PATIENCE_S)
+        self.assertIn(first.returncode, (0, command.EXIT_KEEP))
+
+    def test_an_interrupt(self):
+        process = self.begun()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=PATIENCE_S)[1]
+        self.assertEqual(process.returncode, command.EXIT_INTERRUPTED)
+        self.assertNotIn("Traceback", said)
+        self.assertIn("\nnarrow-onnx: interrupted; the same command goes on where it was\n", said)
+        pathlib.Path("go").touch()
+        output, said = self.start(*self.tune(evaluate="waits")).communicate(timeout=PATIENCE_S)
+        with narrowd.Client() as client:
+            self.assertEqual([document["state"] for document in client.jobs()], ["completed"])
+
+    def test_mistakes(self):
+        """One sentence each, and before anything is searched where that can be known."""
+        def quantized(recipe, *more):
+            return ["quantize", "in.onnx", recipe, "out.onnx", *more]
+
+        for arguments, words in (
+                (self.tune(model="nothing.onnx"), "nothing.onnx"),
+                (self.tune(model="garbage"), "garbage is no model in ONNX: "),
+                (self.tune(calibration="nothing.npz"), "nothing.npz"),
+                (self.tune(calibration="garbage"), "garbage is no .npy or .npz file of numbers: "),
+                (self.tune(calibration="empty"), "empty is no .npy or .npz file of numbers: "),
+                (self.tune(calibration="other.npz"), "nothing for the input 'x'"),
+                (self.tune(calibration="wide.npz"), "does not run with the first sample of the calibration data: "),
+                (self.tune("--out", "in.onnx"), "in.onnx is the model itself"),
+                (self.tune("--out", "folder"), "folder cannot be written: "),
+                (self.tune("--out", "nowhere/out.onnx"), "nowhere/out.onnx cannot be written: "),
+                (self.tune("--clock", "cpu", "--threads", "2"), "CPU time is no latency where 2 threads share the work"),
+                (self.tune("--max-trials", "0"), "max_trials: must be from 1"),
+                (self.tune(evaluate="text"), '/accuracy: a number is expected, and it is "good"\n'),
+                (self.tune(evaluate="nothing"), "and it is null\n"),
+                (quantized("nothing.json"), "nothing.json"), (quantized("garbage"), "garbage is no JSON: "),
+                (quantized("two.json"), "what `narrow export JOB --format onnxruntime` prints")):
+            said = io.StringIO()
+            with self.subTest(arguments), contextlib.redirect_stderr(said):
+                self.assertEqual(command.main(arguments), 1)
+                last = said.getvalue().splitlines(keepends=True)[-1]
+                self.assertIn(words, last)
+                self.assertTrue(last.startswith("narrow-onnx: "), said.getvalue())
+                self.assertNotIn("Traceback", said.getvalue())
+        for wrong in ("mine", "mine:lacks", "no_module:x"):
+            with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()):
+                command.main(["tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong])
+            self.assertEqual(left.exception.code, 2)
+
+    def test_cpu_time_is_called_so(self):
+        """It is that of one thread, and a search by the one clock does not go on by the other."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            status = command.main(self.tune("--quiet", "--clock", "cpu", "--out", "out.onnx", calibration="data.npy"))
+        self.assertEqual(status, 0)
+        self.assertRegex(said.getvalue(), r"^by the trials, in CPU time: .*\nout.onnx, measured again: .* ms of CPU time \(was ")
+        kept = tune("in.onnx", "kept.onnx", "data.npy", lambda session, path: float(path.endswith("in.onnx")), max_trials=1,
+                    clock=time.process_time, scores=False, progress=False)
+        self.assertRegex(str(kept), r"\nkept.onnx is the model as it came: accuracy 1.0000, \S+ ms of CPU time, \S+ MB$")
+        tuners = [Tuner(pathlib.Path("in.onnx"), "data.npy", len, str(self.place), 1, clock) for clock in (time.process_time, time.perf_counter)]
+        self.assertEqual(name_of(time.process_time), "time.process_time")
+        self.assertEqual(len({data_of(tuner, "") for tuner in tuners}), 2)
