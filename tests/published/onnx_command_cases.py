@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import itertools
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -10,6 +12,8 @@ import sys
 import time
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 from onnx_cases import DIRECTION, WIDTH, Case, attention
 from patience import PATIENCE_S
 
@@ -141,6 +145,25 @@ class Command(Case):
             with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()):
                 command.main(["tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong])
             self.assertEqual(left.exception.code, 2)
+
+    def test_weights_beside_the_model(self):
+        """As PyTorch exports them: they count for the size, go along to where the file is written, and make a call another one."""
+        model, folder = onnx.load("in.onnx"), pathlib.Path("folder")
+        onnx.save(model, folder / "in.onnx", save_as_external_data=True, location="in.onnx.data", size_threshold=0)
+        size, few = os.path.getsize("in.onnx"), {"objective": "model_size_bytes", "max_trials": 2, "scores": False, "progress": False}
+        tuned = tune(folder / "in.onnx", "out.onnx", "data.npz", lambda session: 1.0, **few)
+        self.assertFalse(tuned.keep_fp32)
+        self.assertAlmostEqual(tuned.size_bytes_before, size, delta=100)
+        self.assertLess(tuned.size_bytes, size)
+        fresh = itertools.count()
+        kept = tune(folder / "in.onnx", "out.onnx", "data.npz", lambda session: float(next(fresh) == 0), **few)
+        self.assertTrue(kept.keep_fp32)
+        session = ort.InferenceSession("out.onnx", providers=["CPUExecutionProvider"])
+        self.assertEqual(session.run(None, {"x": np.load("data.npy")})[0].tolist(),
+                         ort.InferenceSession("in.onnx").run(None, {"x": np.load("data.npy")})[0].tolist())
+        (folder / "in.onnx.data").unlink()
+        with self.assertRaisesRegex(ValueError, "in.onnx.data"):
+            tune(folder / "in.onnx", "out.onnx", "data.npz", lambda session: 1.0, **few)
 
     def test_cpu_time_is_called_so(self):
         """It is that of one thread, and a search by the one clock does not go on by the other."""

@@ -4,11 +4,14 @@ import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable
+from pathlib import Path
 from typing import Any
 
 import onnx
 import onnx.version_converter
 import onnxruntime as ort
+from google.protobuf.message import EncodeError
+from onnx.external_data_helper import uses_external_data
 from onnxruntime.quantization.onnx_model import ONNXModel
 
 from ..layers import blocks_of
@@ -37,13 +40,25 @@ def nbytes(weight: Any) -> int:
     return math.prod(weight.dims) * size
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], **how: Any) -> Any:
     try:
-        return onnx.load(path)
+        return onnx.load(path, **how)
     except OSError:
         raise
-    except Exception as error:  # of protobuf, which has no module of its own here
+    except Exception as error:  # of protobuf, or for weights that are not there
         raise ValueError(f"{os.fspath(path)} is no model in ONNX: {error}") from error
+
+
+def in_one_file(path: Path, folder: str) -> Path:
+    """The model with its weights: exporters of PyTorch leave them in a file beside it, which belongs to the model."""
+    if not any(map(uses_external_data, load(path, load_external_data=False).graph.initializer)):
+        return path
+    model, whole = load(path), Path(folder, "whole.onnx")
+    try:
+        onnx.save(model, whole)
+    except (EncodeError, ValueError) as error:
+        raise ValueError(f"{path} has more than the 2 GB that ONNX can have in one file: it cannot be tuned here") from error
+    return whole
 
 
 class Graph:

@@ -20,7 +20,7 @@ from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of, takes_two
 from ..measuring import compare, measure
 from ..types import Best, Config, Question
-from .graph import Graph
+from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import options_of, quiet
 
@@ -213,7 +213,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     check_out(out, source)
     threads = threads_of(threads, clock)
     with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
-        tuner = Tuner(source, calibration, evaluate, folder, threads, clock)
+        tuner = Tuner(in_one_file(source, folder), calibration, evaluate, folder, threads, clock)
         body = {
             "name": source.name, "approach": approach,
             "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget",
