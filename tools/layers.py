@@ -32,6 +32,7 @@ HOUSE = [folder for floor in FLOORS for folder in floor]
 BESIDE = {
     "cli": ["backends", "base"],
     "examples/digits": [],
+    "examples/languages": [],
     "examples/plugin_strategy": ["include/narrowd"],
     "tests": ["bench", *HOUSE],
     "bench": HOUSE,

@@ -330,6 +330,7 @@ def stage_long_python(stage):
 
 def stage_published(stage):
     """Clients as their makers publish them; needs the package index."""
+    stage.must("tools/setup", "--all")
     build_asan(stage)
     meson_test(stage, ASAN, "published")
 

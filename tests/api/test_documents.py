@@ -32,6 +32,7 @@ NOT_RUN = {
     "docs/python.md": 5,
     "docs/two-machines.md": 12,  # run by tests/packaging/test_walk_through.py
     "examples/digits/README.md": 3,
+    "examples/languages/README.md": 3,  # tests/published/test_languages_more.py does as much
     "examples/onnxruntime/README.md": 6,  # run by tests/published/test_onnxruntime.py
 }
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
