@@ -18,6 +18,7 @@ INT8 = {"mode": "static", "weight": {"dtype": "int8", "granularity": "per_channe
         "activation": {"dtype": "uint8", "algorithm": "kl"}}
 REFUSED = (413, 503)  # what is answered when memory is all in use
 SLOW_READERS, HISTORY, LEARNT_OPERATORS = 20, 60, 20
+WARM, SMALL_JOBS = 4000, 1000  # measurements that are taken over, jobs that are deleted
 
 
 def operators(count, name="model/layers.{}/conv"):
@@ -31,7 +32,7 @@ class Burden:
         self.ends = threading.Event()
         self.faults = []
         self.done = {}  # by kind, how many rounds
-        self.large = self.learnt = None
+        self.large = self.learnt = self.source = None
 
     def ask(self, method, path, body=None, headers=None, least=0):
         """Returns the status and the text of the answer, of which at least so much is read."""
@@ -68,6 +69,21 @@ class Burden:
         for accuracy in (0.7, 0.69, 0.68):
             self.answer("large", accuracy=accuracy, latency_ms=10)
         self.learn()
+        self.source = self.expect(201, "POST", "/v1/jobs", self.small("source"))["id"]
+        for first in range(0, WARM, 500):
+            self.expect(200, "POST", f"/v1/jobs/{self.source}/trials", {"trials": [
+                {"accuracy": 0.7, "latency_ms": 1 + i, "config": {"ops": {
+                    f"l{k}": {"mode": "fp32"} for k in range(LEARNT_OPERATORS) if i >> k & 1}}}
+                for i in range(first, min(first + 500, WARM))]})
+
+    def small(self, pool):
+        """A job of few operators that nobody works at."""
+        return {"capability": operators(LEARNT_OPERATORS, "l{}"), "evaluator": {"pool": pool}, "confirm": 0,
+                "tuning_criterion": {"strategy": "random", "max_trials": 5, "stop_on": "budget"}}
+
+    def drop(self, job):
+        self.expect((200, 409, *REFUSED), "POST", f"/v1/jobs/{job}/cancel")
+        self.expect((204, 409, *REFUSED), "DELETE", f"/v1/jobs/{job}")
 
     def learn(self):
         """A new job to import into, and the end of the one before."""
@@ -143,7 +159,27 @@ class Burden:
                 told = {"suggestion": asked["id"], "values": [{"name": "m", "value": 0.5}]}
                 self.expect(200, "POST", f"{path}/observations", told, headers)
 
-    KINDS = ("patterns", "names", "trees", "readers", "reads", "imports", "sigopt")
+    def spaces(self):
+        """Jobs of many operators come and go."""
+        job = {"capability": operators(self.operators, "other/{}"), "evaluator": {"pool": "nobody"}}
+        new = self.expect(201, "POST", "/v1/jobs", job)
+        if new:
+            self.drop(new["id"])
+
+    def warm(self):
+        new = self.expect(201, "POST", "/v1/jobs", {**self.small("nobody"), "warm_start": {"job": self.source}})
+        if new:
+            self.drop(new["id"])
+
+    def deletions(self):
+        """One request for many jobs that have ended."""
+        for _ in range(SMALL_JOBS):
+            new = self.expect(201, "POST", "/v1/jobs", {**self.small("nobody"), "labels": {"burden": "small"}})
+            if new:
+                self.expect((200, 409, *REFUSED), "POST", f"/v1/jobs/{new['id']}/cancel")
+        self.expect(200, "POST", "/v1/jobs/delete", {"filter": {"labels": {"burden": "small"}}})
+
+    KINDS = ("patterns", "names", "trees", "readers", "reads", "imports", "sigopt", "spaces", "warm", "deletions")
 
     def go_on(self, kind, rounds):
         try:
