@@ -48,6 +48,7 @@ CPU_MINUTES = {
     "crash": 4,
     "races": 3,
     "simulation": 3,
+    "memory": 2,
     "page": 3,
     "python": 3,
     "postgresql": 3,
@@ -243,6 +244,18 @@ def stage_races(stage):
     meson_test(stage, TSAN, "races")
 
 
+def setup_plain(stage):
+    if not SIM.exists():
+        stage.must("meson", "setup", SIM, "-Dbuildtype=debugoptimized", "-Dtests=false")
+
+
+def stage_memory(stage):
+    """What is resident, and how long the loop's pieces are, of the daemon as it is shipped."""
+    setup_plain(stage)
+    stage.must("ninja", "-C", SIM, "daemon/narrowd")
+    meson_test(stage, SIM, "memory")
+
+
 def run_worlds(stage, folder, seeds, first):
     """So many made-up worlds; says which number to run again when a promise is broken in one, or it is another."""
     stage.must("ninja", "-C", folder, "tests/sim")
@@ -257,8 +270,7 @@ def run_worlds(stage, folder, seeds, first):
 def run_simulation(stage, worlds, asan_worlds, first):
     build_asan(stage)
     run_worlds(stage, ASAN, asan_worlds, first)
-    if not SIM.exists():
-        stage.must("meson", "setup", SIM, "-Dbuildtype=debugoptimized", "-Dtests=false")
+    setup_plain(stage)
     run_worlds(stage, SIM, worlds, first)
 
 
@@ -398,6 +410,7 @@ STAGES = {
     "crash": stage_crash,
     "races": stage_races,
     "simulation": stage_simulation,
+    "memory": stage_memory,
     "page": stage_page,
     "python": stage_python,
 }
