@@ -8,14 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
-#include "job/spec/codec_config.h"
+#include "job/spec/codec_space.h"
 #include "tuner/sensitivity.h"
 
 static char *make_space(struct call *call, const struct store_rows *rows)
 {
+	struct buf text;
+
 	(void)rows;
-	return json_text_last(codec_space_json(call->spec));
+	buf_init_long(&text, SIZE_MAX / 2);
+	codec_space_write(call->spec, &text);
+	buf_add(&text, "}", 1);
+	if (text.failed) {
+		buf_finish(&text);
+		return NULL;
+	}
+	return buf_take(&text, NULL);
 }
 
 static void reply_space(struct call *call)

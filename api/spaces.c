@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "strategies/interface/strategy.h"
 #include "job/spec/codec_config.h"
+#include "job/spec/codec_space.h"
 
 #include <stdlib.h>
 
@@ -116,15 +117,28 @@ static json_t *first_configs(struct spec *spec)
 static char *make(struct call *call, const struct store_rows *none)
 {
 	struct prepared *prepared = call->state;
-	json_t *document = codec_space_json(prepared->spec);
+	char *plan = json_text_last(spec_plan(prepared->spec, prepared->body));
+	char *first = json_text_last(first_configs(prepared->spec));
+	struct buf text;
 
 	(void)none;
-	(void)json_object_set_new(document, "job", spec_plan(prepared->spec, prepared->body));
-	(void)json_object_set_new(document, "first", first_configs(prepared->spec));
+	buf_init_long(&text, SIZE_MAX / 2);
+	codec_space_write(prepared->spec, &text);
+	buf_text(&text, ",\"job\":");
+	buf_text(&text, plan);
+	buf_text(&text, ",\"first\":");
+	buf_text(&text, first);
+	buf_add(&text, "}", 1);
+	free(plan);
+	free(first);
 	call->state = NULL;
 	call->state_destroy = NULL;
 	prepared_destroy(prepared);
-	return json_text_last(document);
+	if (text.failed) {
+		buf_finish(&text);
+		return NULL;
+	}
+	return buf_take(&text, NULL);
 }
 
 static void destroy(void *state)

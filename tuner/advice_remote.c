@@ -6,6 +6,7 @@
 
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
+#include "job/spec/codec_space.h"
 #include "job/trial.h"
 
 /*

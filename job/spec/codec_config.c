@@ -1,4 +1,4 @@
-/* Writes configs and spaces as JSON. */
+/* Writes configs as JSON. */
 #include "job/spec/codec_config.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "job/spec/recipes.h"
 
-static json_t *option_json(const struct space *space, uint16_t atom)
+json_t *codec_option_json(const struct space *space, uint16_t atom)
 {
 	const struct atom *a = &space->capability.atoms.list[atom - 1];
 
@@ -27,7 +27,7 @@ static void add_attribute(json_t *op, const struct space *space, const struct ch
 			attribute = json_object();
 		}
 		(void)json_object_set_new(attribute, item_names[item].name,
-					  option_json(space, choice->options[item]));
+					  codec_option_json(space, choice->options[item]));
 	}
 	if (attribute != NULL) {
 		(void)json_object_set_new(op, weight ? "weight" : "activation", attribute);
@@ -127,7 +127,7 @@ static struct op_like *written_op(struct writer *writer, const struct space_memb
 	return slot;
 }
 
-static json_t *extra_json(const struct extra *extra, uint16_t choice)
+json_t *codec_extra_json(const struct extra *extra, uint16_t choice)
 {
 	return json_loads(extra->values[choice], JSON_DECODE_ANY, NULL);
 }
@@ -159,8 +159,9 @@ static void write_rest(const struct writer *writer, json_t *config)
 	(void)json_object_set_new(config, "recipes",
 				  recipes_effective(writer->spec->recipes, space,
 						    writer->is_baseline ? NULL : writer->choices));
-	(void)json_object_set_new(config, size->name,
-				  extra_json(size, writer->choices[space_size_dimension(space)]));
+	(void)json_object_set_new(
+		config, size->name,
+		codec_extra_json(size, writer->choices[space_size_dimension(space)]));
 }
 
 json_t *codec_config_json(const struct spec *spec, const struct config *config, bool only_changes)
@@ -220,215 +221,4 @@ void codec_config_write(const struct spec *spec, const struct config *config, bo
 	buf_text(to, text);
 	free(text);
 	writer_destroy(writer);
-}
-
-static void add_once(json_t *options, json_t *option)
-{
-	bool known = false;
-
-	for (size_t i = 0; i < json_array_size(options) && !known; i++) {
-		known = json_equal(json_array_get(options, i), option) != 0;
-	}
-	if (!known) {
-		(void)json_array_append(options, option);
-	}
-	json_decref(option);
-}
-
-/* The list of an item in {"weight": {"scheme": []}}, made when it is not there. */
-static json_t *item_list(json_t *branch, int item)
-{
-	const char *attribute = item_names[item].weight ? "weight" : "activation";
-	json_t *options;
-
-	if (json_object_get(branch, attribute) == NULL) {
-		(void)json_object_set_new(branch, attribute, json_object());
-	}
-	branch = json_object_get(branch, attribute);
-	options = json_object_get(branch, item_names[item].name);
-	if (options == NULL) {
-		options = json_array();
-		(void)json_object_set_new(branch, item_names[item].name, options);
-	}
-	return options;
-}
-
-/* {"weight": {"scheme": ["sym", ...]}} of the choices of one mode and branch. */
-static json_t *branch_json(const struct space *space, const struct choice *choices, size_t count)
-{
-	json_t *result = json_object();
-	size_t dimension;
-
-	for (size_t c = 0; c < count; c++) {
-		for (enum item item = 0; item < ITEM_COUNT; item++) {
-			uint16_t atom = choices[c].options[item];
-			const struct extra *extra =
-				atom == OPTION_UNIFORM
-					? space_uniform(space, choices[c].mode, item, &dimension)
-					: NULL;
-
-			if (atom != 0 && extra == NULL) {
-				add_once(item_list(result, item), option_json(space, atom));
-			}
-			for (uint16_t i = 0; extra != NULL && i < extra->count; i++) {
-				add_once(item_list(result, item),
-					 option_json(space, extra->atoms[i]));
-			}
-		}
-	}
-	return result;
-}
-
-static json_t *kind_json(const struct space *space, const struct kind *kind)
-{
-	json_t *modes = json_object();
-	uint16_t start = 0;
-
-	for (uint16_t c = 1; c <= kind->count; c++) {
-		const struct choice *a = &kind->choices[start];
-		const char *name = mode_names[a->mode];
-		json_t *branch, *before;
-
-		if (c < kind->count && kind->choices[c].mode == a->mode &&
-		    kind->choices[c].branch == a->branch) {
-			continue;
-		}
-		branch = branch_json(space, a, (size_t)(c - start));
-		before = json_object_get(modes, name);
-		if (before == NULL) {
-			(void)json_object_set_new(modes, name, branch);
-		} else if (json_is_array(before)) {
-			(void)json_array_append_new(before, branch);
-		} else {
-			(void)json_object_set_new(modes, name, json_pack("[O,o]", before, branch));
-		}
-		start = c;
-	}
-	return modes;
-}
-
-static json_t *blocks_json(const struct space *space)
-{
-	json_t *blocks = json_array();
-
-	for (size_t b = 0; b < space->capability.block_count; b++) {
-		const struct op_list *block = &space->capability.blocks[b];
-		json_t *names = json_array();
-
-		for (size_t i = 0; i < block->count; i++) {
-			(void)json_array_append_new(names,
-						    json_string(space->ops[block->ops[i]].name));
-		}
-		(void)json_array_append_new(blocks, names);
-	}
-	return blocks;
-}
-
-/* What is shown of what entries match: of one, and of all together. */
-enum { MATCHED_SHOWN = 1000, MATCHED_SHOWN_IN_ALL = 20000 };
-
-static json_t *entries_json(const struct space *space)
-{
-	json_t *list = json_array();
-	size_t left = MATCHED_SHOWN_IN_ALL;
-
-	for (size_t e = 0; e < space->entry_count; e++) {
-		const struct space_entry *entry = &space->entries[e];
-		json_t *names = json_array();
-
-		for (size_t i = 0; i < entry->count && i < MATCHED_SHOWN && left > 0; i++, left--) {
-			uint32_t index = entry->matched[i];
-
-			(void)json_array_append_new(
-				names,
-				json_string(entry->by_name ? space->members[index].name
-							   : space->capability.types[index]));
-		}
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:I, s:o}", "pointer", entry->pointer, "count",
-					(json_int_t)entry->count, "matched", names));
-	}
-	return list;
-}
-
-/* Those that are uniform in a list of their own. */
-static void add_extra(json_t *extras, size_t place, const struct extra *extra)
-{
-	json_t *values = json_array(), *uniform = json_object_get(extras, "uniform");
-	char *option;
-
-	for (uint16_t c = 0; c < extra->count; c++) {
-		(void)json_array_append_new(values, extra_json(extra, c));
-	}
-	if (extra->atoms == NULL) {
-		(void)json_object_set_new(
-			extras, place == 0 ? "calibration_sampling_sizes" : "smooth_quant_alphas",
-			values);
-		return;
-	}
-	if (uniform == NULL) {
-		uniform = json_array();
-		(void)json_object_set_new(extras, "uniform", uniform);
-	}
-	option = mem_printf("%s.%s", item_names[extra->item].weight ? "weight" : "activation",
-			    item_names[extra->item].name);
-	(void)json_array_append_new(uniform,
-				    json_pack("{s:s, s:s, s:o}", "mode", mode_names[extra->mode],
-					      "option", option, "values", values));
-	free(option);
-}
-
-json_t *codec_space_json(const struct spec *spec)
-{
-	const struct space *space = spec->space;
-	struct {
-		json_t *modes, *usual;
-	} *kinds = mem_new(space->kind_count, sizeof(*kinds));
-	json_t *ops = json_array();
-	json_t *extras = json_object();
-	json_t *warnings = json_array();
-	char *size = space_size_text(space);
-	json_t *result;
-
-	for (size_t k = 0; k < space->kind_count; k++) {
-		kinds[k].modes = kind_json(space, &space->kinds[k]);
-	}
-	for (size_t m = 0; m < space->member_count; m++) {
-		const struct space_member *member = &space->members[m];
-		const struct space_op *op = &space->ops[member->op];
-		const struct kind *kind = space_kind(space, member->op);
-
-		if (kinds[op->kind].usual == NULL) {
-			struct choice usual = space_resolve(space, member->op, 0, NULL);
-
-			kinds[op->kind].usual = codec_choice_json(space, &usual);
-		}
-		(void)json_array_append_new(
-			ops, json_pack("{s:s, s:s, s:I, s:O, s:O, s:s*}", "name", member->name,
-				       "type", space->capability.types[member->type], "choices",
-				       (json_int_t)kind->count, "modes", kinds[op->kind].modes,
-				       "default", kinds[op->kind].usual, "tied_to",
-				       space_follows(space, m) ? op->name : NULL));
-	}
-	for (size_t i = 0; i < space->extra_count; i++) {
-		add_extra(extras, i, &space->extras[i]);
-	}
-	for (size_t i = 0; i < space->note_count; i++) {
-		(void)json_array_append_new(warnings, json_pack("{s:s, s:s}", "pointer",
-								space->notes[i].pointer, "detail",
-								space->notes[i].detail));
-	}
-	result =
-		json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "size", size, "dimensions",
-			  (json_int_t)space->dimension_count, "ops", ops, "blocks",
-			  blocks_json(space), "entries", entries_json(space), "warnings", warnings);
-	(void)json_object_update(result, extras);
-	json_decref(extras);
-	for (size_t k = 0; k < space->kind_count; k++) {
-		json_decref(kinds[k].modes);
-		json_decref(kinds[k].usual);
-	}
-	free(kinds);
-	free(size);
-	return result;
 }

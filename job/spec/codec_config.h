@@ -23,6 +23,9 @@ void codec_config_write(const struct spec *spec, const struct config *config, bo
 /* {"mode", "weight", "activation"}: one option of an operator, as space_resolve() made it. New
  * reference. */
 json_t *codec_choice_json(const struct space *space, const struct choice *choice);
+/* An option of a choice, and what an extra dimension may be. New references. */
+json_t *codec_option_json(const struct space *space, uint16_t atom);
+json_t *codec_extra_json(const struct extra *extra, uint16_t choice);
 
 /* Which of space->members each operator is, by its name, for reading many configs. Finish it with map_finish(). */
 void codec_ops_init(struct map *ops, const struct space *space);
@@ -32,9 +35,5 @@ void codec_ops_init(struct map *ops, const struct space *space);
  */
 struct config *codec_config_read(const struct spec *spec, const struct map *ops,
 				 const struct json_at *at);
-
-/* GET .../space: per operator its type, the options left and the default; the other dimensions;
- * what was ignored and why; the size as a decimal string. New reference. */
-json_t *codec_space_json(const struct spec *spec);
 
 #endif

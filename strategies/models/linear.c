@@ -264,15 +264,19 @@ static void prepare(struct linear *linear)
 	make_kernels(linear, stale);
 }
 
-static double kernel(const struct linear *linear, size_t r, size_t k)
+/* The kernel of a row and those up to it: group by group, so that many are computed at once. */
+static void add_row(const struct linear *linear, size_t r, double *ret)
 {
 	size_t n = linear->row_count;
-	double sum = 0;
 
 	for (size_t g = 0; g < LINEAR_GROUPS; g++) {
-		sum += linear->variances[g] * linear->kernels[(g * n + r) * n + k];
+		const double *kernels = &linear->kernels[(g * n + r) * n];
+		double variance = linear->variances[g];
+
+		for (size_t k = 0; k <= r && variance > 0; k++) {
+			ret[k] += variance * kernels[k];
+		}
 	}
-	return sum;
 }
 
 void linear_try(struct linear *linear)
@@ -287,9 +291,8 @@ void linear_try(struct linear *linear)
 	linear->alpha = mem_new(n, sizeof(*linear->alpha));
 	do {
 		for (size_t r = 0; r < n; r++) {
-			for (size_t k = 0; k <= r; k++) {
-				linear->factor[r * n + k] = kernel(linear, r, k);
-			}
+			memset(&linear->factor[r * n], 0, n * sizeof(*linear->factor));
+			add_row(linear, r, &linear->factor[r * n]);
 			linear->factor[r * n + r] += noise_of(linear, r) + more;
 		}
 		more = more > 0 ? 10 * more : jitter;

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "job/spec/codec_config.h"
+#include "job/spec/codec_space.h"
 #include "job/spec/spec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
