@@ -215,8 +215,11 @@ class Graphs(Case):
         self.assertEqual(quantizer.capability("dynamic")["tied"], quantizer.graph.tied())
         with self.assertRaisesRegex(ValueError, "none of auto, static"):
             quantizer.capability("qat")
-        with self.assertRaisesRegex(ValueError, "no Conv or MatMul with constant weights"):
-            quantizer.graph.ops.clear()
+        quantizer.graph.ops.clear()
+        with self.assertRaisesRegex(ValueError, "no Conv or MatMul with constant weights$"):
+            quantizer.capability("static")
+        quantizer.graph.types["branches"] = "If"
+        with self.assertRaisesRegex(ValueError, "constant weights outside of If, and what is inside stays as it is$"):
             quantizer.capability("static")
 
     def test_calibration_data(self):

@@ -125,6 +125,7 @@ class Command(Case):
                 (self.tune(calibration="empty"), "empty is no .npy or .npz file of numbers: "),
                 (self.tune(calibration="other.npz"), "nothing for the input 'x'"),
                 (self.tune(calibration="wide.npz"), "does not run with the first sample of the calibration data: "),
+                (self.tune(calibration="wide.npz"), "a sample is row i of each"),
                 (self.tune("--out", "in.onnx"), "in.onnx is the model itself"),
                 (self.tune("--out", "folder"), "folder cannot be written: "),
                 (self.tune("--out", "nowhere/out.onnx"), "nowhere/out.onnx cannot be written: "),

@@ -33,6 +33,8 @@ MODES: dict[str, dict[str, Any]] = {
     "MatMul": {"static": STATIC, "dynamic": DYNAMIC, "weight_only": WEIGHT_ONLY},
 }
 
+BRANCHES = {"If", "Loop", "Scan"}  # types that have graphs of their own
+
 
 class Reader(CalibrationDataReader):  # type: ignore[misc]
     """`options` have ONNX Runtime take feeds of different shapes one by one: Percentile cannot stack their outputs."""
@@ -68,6 +70,8 @@ class Quantizer:
         if not ops:
             kinds = " or ".join(kind for kind in MODES if modes[kind])
             why = f"no {kinds} with constant weights" if kinds else "it is none of auto, static, dynamic and weight_only"
+            inside = sorted(BRANCHES.intersection(self.graph.types.values()))
+            why += f" outside of {' and '.join(inside)}, and what is inside stays as it is" if kinds and inside else ""
             raise ValueError(f"the model has no operator for the approach {approach}: {why}")
         # Others of these types have no choice; an export has to name them all the same.
         every = [{"name": name, "type": kind, **({} if name in ops else {"modes": {}})}

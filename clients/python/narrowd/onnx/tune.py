@@ -27,6 +27,7 @@ from .quiet import options_of, quiet
 Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
 SCORED_ON = 8  # samples
+ROWS = " (of arrays a sample is row i of each, array[i:i + 1]; for inputs without such rows call narrowd.onnx.tune with a list of feeds)"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Tuner:
         try:
             self.session(model).run(None, self.feeds[0])
         except Exception as error:  # ONNX Runtime has a class of its own for each fault
-            raise ValueError(f"{model} does not run with the first sample of the calibration data: {' '.join(str(error).split())}") from error
+            raise ValueError(f"{model} does not run with the first sample of the calibration data: {' '.join(str(error).split())}"
+                             + ROWS * (not isinstance(calibration, list))) from error
         self.fp32_outputs: list[list[np.ndarray]] | None = None
 
     def session(self, path: str | Path) -> ort.InferenceSession:
