@@ -59,7 +59,7 @@ class UnderOnnxRuntime(unittest.TestCase):
         scripts = [block for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
                    if "narrowd.onnx" in block or "narrowd.inc" in block]
         self.assertEqual((len(shell), len(scripts)), (3, 2))
-        page = pathlib.Path(self.place) / "page"
+        page = pathlib.Path(self.place)  # where the `venv` is that the page would make
         shutil.copytree(PACKAGE, page / "clients/python", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
         (page / "module.py").write_text("from directions import accuracy as evaluate\n")
         (page / "recipe.json").write_text('{"quantize_static": {"calibrate_method": "MinMax", "op_types_to_quantize": ["Conv"]}}')
