@@ -359,7 +359,17 @@ class Measuring(unittest.TestCase):
     def test_turns(self):
         calls = []
         narrowd.compare(lambda: calls.append("c"), lambda: calls.append("b"), warm_up=2, samples=4)
-        self.assertEqual("".join(calls), "cbcb" + "cbbccbbc")
+        self.assertEqual("".join(calls), "cbcb" + "ccbbbbccccbbbbcc")
+
+    def test_what_the_other_one_left_in_the_caches_is_not_timed(self):
+        now, last = [0.0], [""]
+
+        def takes(name, seconds):
+            now[0] += seconds if last[0] == name else 5 * seconds
+            last[0] = name
+
+        both = narrowd.compare(lambda: takes("c", 1), lambda: takes("b", 3), warm_up=0, samples=9, clock=lambda: now[0])
+        self.assertEqual(({*both.candidate.samples}, {*both.baseline.samples}), ({1000.0}, {3000.0}))
 
     def test_what_slows_both_down_cancels(self):
         """The machine gets five times as slow in the middle: medians by themselves would not see it alike."""
