@@ -52,7 +52,7 @@ def examine(*command, environment=None, before=None):
 def version_of_sqlite():
     """Of the library that the daemon is linked with, which Python's need not be."""
     linked = subprocess.run(["ldd", NARROWD], capture_output=True, text=True, check=True).stdout
-    library = ctypes.CDLL(re.search(r"libsqlite3\S* => (\S+)", linked)[1])
+    library = ctypes.CDLL(re.search(r"(?:libsqlite3\S* => )?(\S*libsqlite3\S*) \(", linked)[1])
     library.sqlite3_libversion.restype = ctypes.c_char_p
     return library.sqlite3_libversion().decode()
 
