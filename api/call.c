@@ -11,6 +11,7 @@
 #include "api/http/gzip.h"
 #include "api/http/header.h"
 #include "api/idempotency.h"
+#include "api/maker.h"
 #include "api/router.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -64,7 +65,8 @@ void call_unref(struct call *call)
 	store_release(&call->hold);
 	store_release(&call->source);
 	spec_destroy(call->spec);
-	free(call->made);
+	free(call->unmade);
+	maker_end(call);
 	free(call->refusal);
 	target_finish(&call->target);
 	identity_finish(&call->who);
@@ -77,6 +79,7 @@ static void on_request_over(void *context)
 	struct call *call = context;
 
 	call->request = NULL;
+	list_remove(&call->waits);
 	if (call->query != NULL) {
 		store_query_cancel(call->query);
 	}
@@ -104,6 +107,7 @@ struct call *call_create(struct server *server, struct request *request)
 	call->server = server;
 	call->request = request;
 	call->refs = 1;
+	list_init(&call->waits);
 	request_set_context(request, call, on_request_over);
 	return call;
 }

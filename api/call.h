@@ -36,7 +36,8 @@ struct server {
 	struct map finals;
 	int64_t deletions; /* and edits, so far: a read that began before one is not remembered */
 	struct shelf shelf;
-	struct list large; /* beside.c: long documents that wait for their turn */
+	struct list makers; /* maker.c: calls that make specs */
+	struct list large;  /* beside.c: long documents that wait for their turn */
 	bool large_at_work;
 	int64_t started_ms;
 	char *(*settings)(void); /* JSON of GET /v1/config; the caller frees */
@@ -48,7 +49,7 @@ typedef void call_fn(struct call *call);
 enum { CALL_PARAM_SIZE = 72, CALL_TAG_SIZE = 40 };
 
 struct route;
-struct made;
+struct maker;
 struct wait;
 
 struct call {
@@ -92,7 +93,9 @@ struct call {
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */
 	void (*make)(struct call *call, const struct store_rows *rows); /* of a document */
 	call_fn *then;       /* after something beside the loop */
-	struct made *made;   /* document.c: what comes of the making of the spec; owned */
+	struct maker *maker; /* while it makes a spec, or NULL */
+	struct list waits;   /* for another call that does */
+	struct err *unmade;  /* document.c: why there is no spec; owned, or NULL */
 	struct err *refusal; /* beside.c: why there is no document, or NULL; owned */
 	struct spec *spec;   /* of the job; a reference, or NULL */
 	bool wants_spec;     /* and nothing else of what was submitted */

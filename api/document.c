@@ -7,6 +7,7 @@
 
 #include "api/beside.h"
 #include "api/http/header.h"
+#include "api/maker.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/job.h"
@@ -49,16 +50,21 @@ void document_forget(void *arg, const char *job)
 	map_remove(&server->finals, job);
 }
 
-static void read_job(struct call *call, make_fn *next)
+static void on_job(struct call *call, const struct store_rows *rows);
+
+static void read_job(struct call *call)
 {
 	struct store_value values[] = {{.text = call->params[0]}, {.is_null = true}, {0}};
 
 	if (call->wants_spec && call->spec == NULL) {
 		call->spec = shelf_find(&call->server->shelf, call->params[0]);
 	}
+	if (call->wants_spec && call->spec == NULL && !maker_begin(call, read_job)) {
+		return;
+	}
 	values[2].integer = call->wants_spec && call->spec != NULL;
 	call->deletions = call->server->deletions;
-	call_query(call, QUERY_JOB, values, 3, next);
+	call_query(call, QUERY_JOB, values, 3, on_job);
 }
 
 static char *tag_of(const struct call *call, int64_t version, char *ret)
@@ -86,11 +92,6 @@ static void on_job(struct call *call, const struct store_rows *rows)
 	}
 }
 
-static void after_wait(struct call *call)
-{
-	read_job(call, on_job);
-}
-
 static void wait_for_change(struct call *call, int64_t version, unsigned seconds)
 {
 	char applied[24];
@@ -101,7 +102,7 @@ static void wait_for_change(struct call *call, int64_t version, unsigned seconds
 	}
 	(void)snprintf(applied, sizeof(applied), "wait=%u", seconds);
 	request_add_header(call->request, "Preference-Applied", applied);
-	call_wait(call, call->params[0], version, (uint64_t)seconds * 1000, after_wait);
+	call_wait(call, call->params[0], version, (uint64_t)seconds * 1000, read_job);
 }
 
 void document_of_job(struct call *call, make_fn *make)
@@ -116,7 +117,7 @@ void document_of_job(struct call *call, make_fn *make)
 	}
 	call->make = make;
 	if (version < 0 || !header_has_tag(known, tag_of(call, version, tag), false)) {
-		read_job(call, on_job);
+		read_job(call);
 	} else if (seconds > 0) {
 		wait_for_change(call, version, seconds);
 	} else {
@@ -161,37 +162,29 @@ bool document_matches(struct call *call, int64_t version)
 	return matches;
 }
 
-/* What comes of the making of a spec. */
-struct made {
-	struct spec *spec;
-	struct err err;
-};
-
 static void make_spec(struct call *call, const struct store_rows *rows)
 {
-	struct made *made = call->made;
+	struct err *err = call->unmade;
 
-	made->spec = spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
-			       rows->cells[JOB_EVALUATOR], rows->cells[JOB_MATCHED], &made->err);
-	if (made->spec == NULL) {
-		made->err.code = ERR_INTERNAL;
-		(void)err_prefix(&made->err, "the stored job cannot be read");
-	} else if (spec_check_space(made->spec, rows->cells[JOB_SPACE], &made->err) != 0) {
-		spec_destroy(made->spec);
-		made->spec = NULL;
+	call->spec = spec_load(rows->cells[JOB_SPEC], rows->cells[JOB_CAPABILITY],
+			       rows->cells[JOB_EVALUATOR], rows->cells[JOB_MATCHED], err);
+	if (call->spec == NULL) {
+		err->code = ERR_INTERNAL;
+		(void)err_prefix(err, "the stored job cannot be read");
+	} else if (spec_check_space(call->spec, rows->cells[JOB_SPACE], err) != 0) {
+		spec_destroy(call->spec);
+		call->spec = NULL;
 	}
 }
 
 static void have_spec(struct call *call)
 {
-	struct made *made = call->made;
-
-	if (made->spec == NULL) {
-		call_fail(call, &made->err);
+	if (call->spec == NULL) {
+		call_fail(call, call->unmade);
 		return;
 	}
-	shelf_put(&call->server->shelf, call->params[0], made->spec);
-	call->spec = made->spec;
+	shelf_put(&call->server->shelf, call->params[0], call->spec);
+	maker_end(call);
 	call->then(call);
 }
 
@@ -201,12 +194,13 @@ void document_with_spec(struct call *call, const struct store_rows *rows, call_f
 		call->spec = shelf_find(&call->server->shelf, call->params[0]);
 	}
 	if (call->spec != NULL) {
+		maker_end(call);
 		next(call);
 		return;
 	}
 	call->then = next;
-	free(call->made);
-	call->made = mem_new(1, sizeof(struct made));
+	free(call->unmade);
+	call->unmade = mem_new(1, sizeof(*call->unmade));
 	beside_run(call, rows, make_spec, have_spec);
 }
 

@@ -389,6 +389,7 @@ static int start(struct process *p, struct err *reterr)
 	map_init(&p->server.keys);
 	map_init(&p->server.finals);
 	list_init(&p->server.large);
+	list_init(&p->server.makers);
 	p->server.loop = p->loop;
 	p->server.guard = p->setup.guard;
 	p->server.settings = settings;

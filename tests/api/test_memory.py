@@ -132,6 +132,29 @@ class Readers(MemoryTest):
             client.close()
         self.check_resident(before + 8)
 
+    def test_what_nobody_has_read_yet_is_made_once(self):
+        """Each of a hundred would have read and built it at the same time."""
+        ops = [{"name": f"op{i}_" + "x" * 200, "type": "Conv2d"} for i in range(15000)]
+        types = {"Conv2d": {"static": {"weight": {"dtype": ["int8"]}, "activation": {"dtype": ["uint8"]}}, "fp32": {}}}
+        path = f"/v1/jobs/{submit(self.daemon, {'capability': {'ops': ops, 'op_types': types}, 'evaluator': {'pool': 'x'}})}"
+        self.daemon.restart()
+        before = self.forget_peak()
+        answers = []
+
+        def ask(read):
+            answers.append(self.daemon.request("GET", path + read)[0])
+
+        threads = [threading.Thread(target=ask, args=("/trials/7" if i % 2 else "/best",)) for i in range(self.CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        # Nothing is measured yet, so there is nothing to see; but the spec was wanted.
+        self.assertEqual(sorted(set(answers)), [404, 409])
+        self.assertEqual(len(answers), self.CLIENTS)
+        if not self.sanitized:
+            self.assertLessEqual(self.resident("VmHWM") - before, 64)
+
 
 if __name__ == "__main__":
     unittest.main()
