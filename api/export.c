@@ -340,9 +340,13 @@ static const struct {
 	call_fn *whole;  /* answers with the job, or */
 	format_fn *make; /* makes a file for a tool of the best config */
 } formats[] = {
-	{"json", export_json, NULL},         {"csv", export_csv, NULL},
-	{"inc", NULL, format_inc},           {"onnxruntime", NULL, format_onnxruntime},
-	{"openvino", NULL, format_openvino}, {"torchao", NULL, format_torchao},
+	{"json", export_json, NULL},
+	{"csv", export_csv, NULL},
+	{"inc", NULL, format_inc},
+	{"onnxruntime", NULL, format_onnxruntime},
+	{"openvino", NULL, format_openvino},
+	{"torchao", NULL, format_torchao},
+	{"autoround", NULL, format_autoround},
 };
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };

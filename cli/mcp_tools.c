@@ -98,7 +98,7 @@ static const struct tool {
 	 {"export", "=job", "--format", "=format"},
 	 {{"job", "string", "its id, its name, or \"last\"", false},
 	  {"format", "string",
-	   "one that GET /v1/jobs/ID/export knows: onnxruntime, openvino, torchao ...", false},
+	   "one that GET /v1/jobs/ID/export knows: onnxruntime, torchao, autoround ...", false},
 	  {"file", "string", "where to write it, a new file; only with --allow-changes", true}}},
 	{"cancel",
 	 "End a job now. What it has measured stays.",

@@ -73,6 +73,18 @@ class Tools(Case):
         self.refused("torchao", {"head": alone(algorithm="GPTQ")}, "head", "weight.algorithm", "torchao")
         self.refused("torchao", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
 
+    def test_autoround(self):
+        document = self.export("autoround", {"q": alone(4, 32, "asym"), "k": alone(8, -1)})
+        self.assertEqual(document, {
+            "iters": 0, "disable_opt_rtn": True, "layer_config": {
+                "q": {"bits": 4, "group_size": 32, "sym": False, "data_type": "int"},
+                "k": {"bits": 8, "group_size": -1, "sym": True, "data_type": "int"},
+                "head": {"bits": 16, "data_type": "float"}}})
+        self.refused("autoround", {"k": alone(8, 32, "asym")}, "k is weight_only", "8 bits with zero points")
+        self.refused("autoround", {"k": whole("static")}, "k is static", "AutoRound")
+        self.refused("autoround", {"head": alone(algorithm="GPTQ")}, "head", "weight.algorithm", "AutoRound")
+        self.refused("autoround", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
+
     def test_openvino(self):
         static = whole("static", "asym")
         document = self.export("openvino", {"q": static, "head": static})

@@ -109,10 +109,15 @@ def language_model(layers=LAYERS):
     return AutoModelForCausalLM.from_pretrained(**where, config=config, dtype="float32").eval(), AutoTokenizer.from_pretrained(**where)
 
 
-def text_loss(tokenizer):
-    """The loss of a model on a text that every Debian has; the logarithm of its perplexity."""
+def text_tokens(tokenizer):
+    """Those of a text that every Debian has."""
     text = pathlib.Path("/usr/share/common-licenses/GPL-3").read_text(encoding="utf-8")
-    tokens = tokenizer(text[2000:6000], return_tensors="pt").input_ids[:, :TOKENS]
+    return tokenizer(text[2000:6000], return_tensors="pt").input_ids[:, :TOKENS]
+
+
+def text_loss(tokenizer):
+    """The loss of a model on a text; the logarithm of its perplexity."""
+    tokens = text_tokens(tokenizer)
     return lambda model: model(tokens, labels=tokens).loss
 
 
@@ -142,6 +147,54 @@ def torchao():
     refuses_other_names(lambda other: exports.torchao(model, other), document, first, "elsewhere")
     exports.torchao(model, document)
     return trial, judge(), None
+
+
+def autoround():
+    """The same model by AutoRound, which rounds to the nearest. The accuracy: where it foresees the token that it does in fp32."""
+    import copy
+
+    import torch
+    from auto_round import AutoRound
+
+    model, tokenizer = language_model()
+    tokens, at = text_tokens(tokenizer), {"device_map": "cpu", "amp": False}  # or it would compute in bfloat16
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and name != "lm_head"}
+
+    def foreseen(model):
+        with torch.no_grad():
+            return model(tokens).logits.argmax(-1)
+
+    wanted = foreseen(model)
+
+    def judge(model):
+        return float((foreseen(model) == wanted).double().mean())
+
+    def measure(config):
+        chosen, quantized, size = config["ops"], model, 0
+        layers = {name: {"bits": op["weight"]["bits"], "group_size": op["weight"]["group_size"], "sym": op["weight"]["scheme"] == "sym",
+                         "data_type": "int"} for name, op in chosen.items() if op["mode"] != "fp32"}
+        for name, module in linear.items():
+            size += module.weight.numel() * layers.get(name, {"bits": 32})["bits"] // 8
+        if layers:
+            kept = {name: {"bits": 16, "data_type": "float"} for name in [*linear, "lm_head"] if name not in layers}
+            quantized, _ = AutoRound(copy.deepcopy(model), tokenizer, layer_config={**layers, **kept}, iters=0, disable_opt_rtn=True, **at).quantize()
+        return {"accuracy": judge(quantized), "model_size_bytes": size}
+
+    rest = {"group_size": [32, -1], "algorithm": ["RTN"]}  # with 8 bits it takes no zero points
+    modes = {"weight_only": [{"weight": {"bits": [4], "scheme": ["sym", "asym"], **rest}}, {"weight": {"bits": [8], "scheme": ["sym"], **rest}}]}
+    job = tuned({"ops": [{"name": name, "type": "Linear", "modes": modes} for name in linear]}, measure, "model_size_bytes",
+                approach="weight_only", accuracy_criterion={"tolerable_loss": 0.05})
+    trial = mixed(job)
+    document = exported(job, "autoround", trial)
+    first = next(iter(document["layer_config"]))
+    refuses_other_names(lambda other: exports.autoround(model, tokenizer, other), document, first, "elsewhere")
+    kept = [name for name, how in document["layer_config"].items() if how["bits"] == 16]
+    quantized, _ = exports.autoround(copy.deepcopy(model), tokenizer, document, **at).quantize()
+    for name, module in linear.items():
+        how = document["layer_config"][name]
+        assert all(getattr(quantized.get_submodule(name), option) == value for option, value in how.items()), (name, how)
+        assert torch.equal(quantized.get_submodule(name).weight, module.weight) == (name in kept), name
+    return trial, judge(quantized), None
 
 
 def main():

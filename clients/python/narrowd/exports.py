@@ -34,6 +34,18 @@ def openvino(model: Any, document: Document, samples: Iterable[Any] = ()) -> Any
                          preset=nncf.QuantizationPreset(preset) if preset else None, **arguments)
 
 
+def autoround(model: Any, tokenizer: Any, document: Document, **more: Any) -> Any:
+    """`format=autoround`: an AutoRound that has been told all; its quantize() or quantize_and_save() does it. `more` are its arguments."""
+    from auto_round import AutoRound
+    from torch import nn
+
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    check_names(document["layer_config"], linear)
+    # AutoRound has a scheme for layers that nobody names.
+    layers = {name: document["layer_config"].get(name, {"bits": 16, "data_type": "float"}) for name in linear}
+    return AutoRound(model, tokenizer, **{**document, "layer_config": layers, **more})
+
+
 def torchao(model: Any, document: Document) -> Any:
     """`format=torchao`: quantizes the modules of a torch.nn.Module in place, and returns it."""
     from torchao.core.config import config_from_dict
