@@ -347,6 +347,7 @@ static const struct {
 	{"openvino", NULL, format_openvino},
 	{"torchao", NULL, format_torchao},
 	{"autoround", NULL, format_autoround},
+	{"modelopt", NULL, format_modelopt},
 };
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };

@@ -85,6 +85,23 @@ class Tools(Case):
         self.refused("autoround", {"head": alone(algorithm="GPTQ")}, "head", "weight.algorithm", "AutoRound")
         self.refused("autoround", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
 
+    def test_modelopt(self):
+        def rule(name, **how):
+            return {"quantizer_name": f"{name}_quantizer", "cfg": how, "enable": True}
+
+        off = {"quantizer_name": "*", "enable": False}
+        document = self.export("modelopt", {"q": alone(4, 32), "head": alone(8, -1)})
+        self.assertEqual(document, {"algorithm": "max", "quant_cfg": [
+            off, rule("q.weight", num_bits=4, block_sizes={"-1": 32}), rule("head.weight", num_bits=8, axis=0)]})
+        document = self.export("modelopt", {"q": whole("static"), "k": whole("static", granularity="per_tensor")})
+        self.assertEqual(document["quant_cfg"], [
+            off, rule("q.weight", num_bits=8, axis=0), rule("q.input", num_bits=8, axis=None),
+            rule("k.weight", num_bits=8, axis=None), rule("k.input", num_bits=8, axis=None)])
+        self.refused("modelopt", {"k": alone(4, 32, "asym")}, "k is weight_only", "weight.scheme", "Model Optimizer")
+        self.refused("modelopt", {"k": whole("static", "asym")}, "k is static", "activation.scheme")
+        self.refused("modelopt", {"k": whole("dynamic")}, "k is dynamic", "Model Optimizer")
+        self.refused("modelopt", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
+
     def test_openvino(self):
         static = whole("static", "asym")
         document = self.export("openvino", {"q": static, "head": static})

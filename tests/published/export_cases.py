@@ -197,6 +197,55 @@ def autoround():
     return trial, judge(quantized), None
 
 
+def modelopt():
+    """The same by Model Optimizer: weights alone, and weights and activations in 8 bits."""
+    import copy
+
+    import modelopt.torch.quantization as mtq
+    import torch
+
+    model, tokenizer = language_model()
+    tokens = text_tokens(tokenizer)
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and name != "lm_head"}
+
+    def foreseen(model):
+        with torch.no_grad():
+            return model(tokens).logits.argmax(-1)
+
+    wanted = foreseen(model)
+
+    def judge(model):
+        return float((foreseen(model) == wanted).double().mean())
+
+    def measure(config):
+        rules, size = [{"quantizer_name": "*", "enable": False}], 0
+        for name, op in config["ops"].items():
+            weight, mode = op.get("weight", {}), op["mode"]
+            bits = {"fp32": 32, "static": 8}.get(mode) or weight["bits"]
+            size += linear[name].weight.numel() * bits // 8
+            per_row = mode == "weight_only" or weight.get("granularity") == "per_channel"
+            how = {"num_bits": bits, **({"block_sizes": {-1: 32}} if weight.get("group_size") == 32 else {"axis": 0 if per_row else None})}
+            rules += [{"quantizer_name": f"{name}.weight_quantizer", "cfg": how}] * (mode != "fp32")
+            rules += [{"quantizer_name": f"{name}.input_quantizer", "cfg": {"num_bits": 8, "axis": None}}] * (mode == "static")
+        quantized = mtq.quantize(copy.deepcopy(model), {"quant_cfg": rules, "algorithm": "max"}, forward_loop=foreseen)
+        return {"accuracy": judge(quantized), "model_size_bytes": size}
+
+    modes = {"weight_only": {"weight": {"bits": [4, 8], "group_size": [32, -1], "scheme": ["sym"]}},
+             "static": {"weight": {"dtype": ["int8"], "granularity": ["per_channel", "per_tensor"]}, "activation": {"dtype": ["int8"], "scheme": ["sym"]}}}
+    ops = [{"name": name, "type": "Linear", "modes": modes if i % 3 else {}} for i, name in enumerate(linear)]  # some always stay
+    for approach in ("static", "weight_only"):
+        job = tuned({"ops": ops}, measure, "model_size_bytes", approach=approach)
+        trial = mixed(job)
+        document = exported(job, "modelopt", trial)
+        first = document["quant_cfg"][1]["quantizer_name"]
+        refuses_other_names(lambda other: exports.modelopt(copy.deepcopy(model), other, foreseen), document, first, "elsewhere.weight_quantizer")
+        quantized = exports.modelopt(copy.deepcopy(model), document, foreseen)
+        enabled = {name for name in linear if quantized.get_submodule(name).weight_quantizer.is_enabled}
+        assert 0 < len(enabled) < len(linear), enabled
+        assert judge(quantized) == trial["accuracy"], (approach, trial)
+    return trial, judge(quantized), None
+
+
 def main():
     with tempfile.TemporaryDirectory() as home:
         os.environ["NARROWD_HOME"] = home

@@ -46,6 +46,24 @@ def autoround(model: Any, tokenizer: Any, document: Document, **more: Any) -> An
     return AutoRound(model, tokenizer, **{**document, "layer_config": layers, **more})
 
 
+def modelopt(model: Any, document: Document, calibrate: Any = None) -> Any:
+    """`format=modelopt`: quantizes a torch.nn.Module in place by Model Optimizer, and returns it. `calibrate(model)` runs it on
+    samples, where ranges of activations are to be found."""
+    import modelopt.torch.quantization as mtq
+
+    rules = []
+    for rule in document["quant_cfg"]:
+        how = dict(rule.get("cfg", {}))
+        if "block_sizes" in how:
+            how["block_sizes"] = {int(axis): size for axis, size in how["block_sizes"].items()}
+        rules.append({**rule, "cfg": how} if how else rule)
+    named = [rule["quantizer_name"].rpartition(".")[0] for rule in rules if rule["quantizer_name"] != "*"]
+    check_names(named, (name for name, _ in model.named_modules()))
+    if calibrate is None and any(rule["quantizer_name"].endswith(".input_quantizer") for rule in rules):
+        raise ValueError("the ranges of activations need calibrate(model), which runs the model on samples")
+    return mtq.quantize(model, {**document, "quant_cfg": rules}, forward_loop=calibrate)
+
+
 def torchao(model: Any, document: Document) -> Any:
     """`format=torchao`: quantizes the modules of a torch.nn.Module in place, and returns it."""
     from torchao.core.config import config_from_dict
