@@ -247,7 +247,7 @@ def modelopt():
 
 
 def main():
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, contextlib.chdir(home):  # AutoRound leaves a folder where it is
         os.environ["NARROWD_HOME"] = home
         trial, accuracy, timing = globals()[sys.argv[1]]()
         assert trial["accuracy"] == accuracy, (trial, accuracy)
