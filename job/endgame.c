@@ -15,6 +15,9 @@ enum { CHOICES_MAX = 3, QUESTIONS_MIN = 8, PART_OF_SEARCH = 3 };
 /* As far as noise may reach while none is known. */
 static const double near_by = 0.05;
 
+/* The share by which the objective must be better where a config is handed over that the strategy does not trust. */
+static const double worth_a_risk = 0.01;
+
 static bool is_again(const struct trial *trial, int64_t subject)
 {
 	return trial->kind == QUESTION_CONFIRM && trial->twin == subject;
@@ -175,18 +178,37 @@ static bool is_exact(const struct job *job,
 	return exact && repeated;
 }
 
-/* A strategy may prefer a config to a better one whose accuracy may have been lucky. Where accuracies do not
- * vary none was. */
+/* A strategy may prefer a config to a better one whose accuracy may have been lucky. Where accuracies do not vary nothing
+ * that was measured was lucky; other data may still say otherwise, so what is hardly better is not worth it. */
 static struct trial *believed(const struct job *job)
 {
 	struct trial *winner = job_final_choice(job), *best;
+	double value;
 
 	if (winner == NULL || winner->number != strategy_choice(&job->strategy) ||
 	    job->spec->objective.count > 1 || !is_exact(job, same_accuracy)) {
 		return winner;
 	}
 	best = job_best_measured(job);
-	return best != NULL && standing(job, best) < standing(job, winner) ? best : winner;
+	value = standing(job, winner);
+	return best != NULL && value - standing(job, best) > worth_a_risk * fabs(value) ? best
+											: winner;
+}
+
+char *endgame_overruled(const struct job *job, const struct trial *choice)
+{
+	const struct trial *strategys = job_final_choice(job);
+
+	if (strategys == NULL || strategys == choice || strategys->rejected ||
+	    strategys->number != strategy_choice(&job->strategy)) {
+		return NULL;
+	}
+	return mem_printf(
+		"the strategy would have handed over trial %lld, which is surer to meet the "
+		"criterion on other data: trial %lld is better, and whatever was measured again "
+		"had the same accuracy to the last digit. To have the choice judged on other data "
+		"give the job acceptance",
+		(long long)strategys->number, (long long)choice->number);
 }
 
 struct trial *endgame_choice(const struct job *job, const char *reason)

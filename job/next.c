@@ -50,15 +50,22 @@ static struct next end(struct job *job, const char *reason)
 	return (struct next){.step = NEXT_END};
 }
 
+/* Records words, if there are any, and frees them. */
+static void tell(struct job *job, enum logged type, int64_t trial, char *text)
+{
+	if (text != NULL) {
+		job_record(job, type, trial, json_pack("{s:s}", "detail", text));
+		free(text);
+	}
+}
+
 /* What could be said of the choice is known now. */
 static struct next end_game_over(struct job *job, const struct trial *choice, const char *reason)
 {
-	char *text = choice != NULL ? endgame_disagreement(job, choice) : NULL;
-
-	if (text != NULL) {
-		job_record(job, LOGGED_MEASUREMENT_DISAGREES, choice->number,
-			   json_pack("{s:s}", "detail", text));
-		free(text);
+	if (choice != NULL) {
+		tell(job, LOGGED_MEASUREMENT_DISAGREES, choice->number,
+		     endgame_disagreement(job, choice));
+		tell(job, LOGGED_WARNING, -1, endgame_overruled(job, choice));
 	}
 	choose(job, choice, true);
 	return end(job, reason);

@@ -152,8 +152,9 @@ def expected(step=1):
 class Choice(PluginCase):
     """A strategy that says itself what is handed over: its second trial, whatever others are worth."""
 
-    def played(self, noise):
-        """The trial that is handed over and what was asked in the end; `noise` is added to later accuracies."""
+    def played(self, noise=0.0, saves=1.0):
+        """The trial that is handed over, what was asked in the end, and warnings. `noise` is added to later accuracies; each
+        operator that is lowered saves so many ms of 100."""
         folder = self.directory / "chooser"
         shutil.copytree(EXAMPLE, folder)
         source = folder / "by_name.c"
@@ -170,21 +171,24 @@ class Choice(PluginCase):
             if question["kind"] == "confirm":
                 again.append(question["subject"])
             lowered = sum(op["mode"] == "static" for op in question.get("config", {"ops": {}})["ops"].values())
-            return {"accuracy": 0.9 + noise * (question["repeat"] > 0), "latency_ms": 100 - lowered}
+            return {"accuracy": 0.9 + noise * (question["repeat"] > 0), "latency_ms": 100 - saves * lowered}
 
         asked = job(self.evaluator(reply).url)
         asked["tuning_criterion"].update(stop_on="budget", max_trials=4)
         job_id = submit(daemon, asked | {"confirm": 1, "accuracy_criterion": {"tolerable_loss": 0.5}})
         finished(daemon, job_id)
-        return get(daemon, f"/v1/jobs/{job_id}/best")["trial"], again
+        warnings = str(get(daemon, f"/v1/jobs/{job_id}")["warnings"])
+        return get(daemon, f"/v1/jobs/{job_id}/best")["trial"], again, "would have handed over trial 2" in warnings
 
     def test_it_is_heeded_where_measurements_vary(self):
-        best, again = self.played(0.001)
-        self.assertEqual((best, set(again)), (2, {0, 2}))
+        best, again, warned = self.played(noise=0.001)
+        self.assertEqual((best, set(again), warned), (2, {0, 2}, False))
 
     def test_a_better_one_is_handed_over_where_accuracies_do_not_vary(self):
-        best, again = self.played(0)
-        self.assertEqual((best, again), (1, [0, 1]))
+        self.assertEqual(self.played(), (1, [0, 1], True))
+
+    def test_it_is_heeded_where_another_is_hardly_better(self):
+        self.assertEqual(self.played(saves=0.5), (2, [0, 2], False))
 
 
 class Example(PluginCase):
