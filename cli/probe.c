@@ -39,10 +39,35 @@ char *probe_names(json_t *names)
 	return buf_take(&buf, NULL);
 }
 
+/* The modes of each type: what op_types says, and what operators with modes of their own add. New reference. */
+static json_t *modes_of_types(const json_t *capability)
+{
+	json_t *types = json_deep_copy(json_object_get(capability, "op_types")), *op;
+	size_t i;
+
+	types = types != NULL ? types : json_object();
+	json_array_foreach(json_object_get(capability, "ops"), i, op) {
+		const char *type = json_string_value(json_object_get(op, "type"));
+		json_t *own = json_object_get(op, "modes"), *known;
+
+		if (type == NULL || json_object_size(own) == 0) {
+			continue;
+		}
+		known = json_object_get(types, type);
+		if (known != NULL) {
+			(void)json_object_update_missing(known, own);
+		} else {
+			(void)json_object_set_new(types, type, json_copy(own));
+		}
+	}
+	return types;
+}
+
 static void print_capability(const json_t *probe)
 {
 	const json_t *capability = json_object_get(probe, "capability");
-	json_t *types = json_object_get(capability, "op_types"), *modes;
+	json_t *types = modes_of_types(capability), *modes;
+	json_t *answers = json_object_get(capability, "answers");
 	const char *type;
 	struct table table;
 
@@ -59,10 +84,11 @@ static void print_capability(const json_t *probe)
 		table_pair(&table, name, probe_names(modes));
 		free(name);
 	}
-	table_pair(&table, "answers", probe_names(json_object_get(capability, "answers")));
+	table_pair(&table, "answers", answers != NULL ? probe_names(answers) : mem_dup("evaluate"));
 	table_pair(&table, "metrics", probe_names(json_object_get(capability, "metrics")));
 	table_print(&table);
 	table_finish(&table);
+	json_decref(types);
 }
 
 /* Takes what the daemon found, which is *ret_probe with CLI_OK. */

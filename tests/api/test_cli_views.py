@@ -350,6 +350,15 @@ class Probe(CliTest):
                      r"metrics +accuracy, latency_ms"):
             self.assertRegex(text, rf"(?m)^{line}$")
 
+    def test_modes_of_operators_and_what_goes_without_saying(self):
+        capability = {"op_types": {"Conv": {"static": {}}}, "ops": [
+            {"name": "a", "type": "Linear", "modes": {"static": {}, "dynamic": {}}}, {"name": "b", "type": "Conv"},
+            {"name": "c", "type": "Conv", "modes": {"bf16": {}}}, {"name": "d", "type": "Softmax", "modes": {}}]}
+        text = self.runs(OK, self.serve_probe({"ok": True, "capability": capability, "error": None}), "probe", "evl_1")
+        for line in ("  Linear +static, dynamic", "  Conv +static, bf16", "answers +evaluate", "metrics +-"):
+            self.assertRegex(text, rf"(?m)^{line}$")
+        self.assertNotIn("Softmax", text)
+
     def test_a_finding_is_a_refusal_and_leaves_nothing_behind(self):
         server = self.serve_probe({"ok": False, "capability": None, "error": "404 Not Found"})
         self.assertIn("404 Not Found", self.fails(REFUSED, server, "probe", self.URL))

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -24,10 +25,11 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 import narrowd
+from narrowd.measuring import Comparison, Timing
 from narrowd.onnx import command, tune
 from narrowd.onnx.graph import Graph
 from narrowd.onnx.quantizer import Quantizer, feeds_of
-from narrowd.onnx.tune import Tuner
+from narrowd.onnx.tune import Tuner, write
 
 NETWORKS = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent / "models"
 DIRECTION, RECOGNIZER = (NETWORKS / name for name in ("ch_ppocr_mobile_v2.0_cls_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"))
@@ -280,6 +282,21 @@ class Tuning(Case):
         self.assertTrue(tuned.keep_fp32)
         self.assertIn("keep fp32", str(tuned))
         self.assertEqual((self.place / "out.onnx").read_bytes(), original)
+
+    def test_a_file_that_is_no_faster_is_not_kept(self):
+        """What the trials said, by the clock of a busy machine, is not what the file does in turns with the model."""
+        tuner = Tuner(DIRECTION, str(self.data()), directions.accuracy, str(self.place), None, time.perf_counter)
+        config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
+        best = {"feasible": True, "trial": 1, "keep_baseline": False, "verdict": "1.98 times as fast", "config": config}
+        job = mock.Mock(id="job_1", **{"best.return_value": best, "trials.return_value": [], "trial.return_value": {"accuracy": 0.5}})
+        out, offered = self.place / "out.onnx", {"ops": [{"name": name} for name in tuner.graph.ops]}
+        slow, same = (Comparison(Timing([ms] * 3), Timing([1.0] * 3)) for ms in (1.25, 1.0))
+        for turns, for_speed, kept in (([slow, same], True, False), ([slow], False, True)):
+            with mock.patch.object(sys.modules[Tuner.__module__], "compare", side_effect=turns):
+                tuned = write(tuner, job, out, False, for_speed, offered)
+            self.assertEqual(out.read_bytes() == DIRECTION.read_bytes(), not kept)
+            self.assertEqual((tuned.keep_fp32, tuned.refuted), (not kept, None if kept else 0.8))
+            self.assertEqual("that file was 0.80 times as fast, so it was not kept" in str(tuned), not kept)
 
     def test_what_is_not_touched_and_what_failed_is_said(self):
         attention(self.place / "a.onnx")

@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--approach", default="auto", choices=["auto", "static", "dynamic", "weight_only"],
                       help="what is tried; auto: static and dynamic int8")
     tune.add_argument("--max-trials", type=int, default=25, help="configs that are measured at most")
+    tune.add_argument("--warm-start", metavar="JOB", default=argparse.SUPPRESS,
+                      help="an earlier search of this model, as its last lines name it: what it measured is not measured again, "
+                           "whatever may be lost now")
     tune.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="of ONNX Runtime (default: its own choice)")
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
                       help="what latency is measured by; cpu: the CPU time of this process with one thread, which other work on "
@@ -85,6 +88,7 @@ def run_tune(args: argparse.Namespace) -> int:
     out = getattr(args, "out", None) or os.path.splitext(args.model)[0] + ".tuned.onnx"
     tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
-                 clock=CLOCKS[args.clock], progress=not args.quiet)
+                 clock=CLOCKS[args.clock], progress=not args.quiet,
+                 job={"warm_start": {"job": args.warm_start}} if hasattr(args, "warm_start") else None)
     print(tuned)
     return EXIT_KEEP if tuned.keep_fp32 else 0
