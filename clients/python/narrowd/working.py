@@ -97,7 +97,7 @@ def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s
         evaluator.journal.drop(key_of(question))
         return_lease(client, lease, "the answer was refused")
         if error.status == 422:
-            raise NarrowdError(f"what was measured cannot be used: {at_fault(error, answer)}") from error
+            error.args = (f"what was measured cannot be used: {at_fault(error, answer)}",)
         raise
 
 
