@@ -24,6 +24,7 @@ from patience import PATIENCE_S
 
 import narrowd
 from narrowd.evaluator import answer_of
+from narrowd.progress import Progress
 from narrowd.serving import server
 
 DATA_SEGMENTS_IN = 152  # where struct tcp_info has how many segments with data came
@@ -285,6 +286,18 @@ class UnderADaemon(Case):
         with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
             narrowd.search(evaluator, JOB)
         self.assertEqual(said.getvalue().count("narrowd: 0 of 8 trials, scoring 12 of 120\n"), 1, said.getvalue())
+
+    def test_whoever_waits_is_told_how_long(self):
+        document = {"state": "running", "best": None, "baseline": {}, "clock": {"active_s": 100.0},
+                    "budget": {"trials_measured": 3, "max_trials": 10}, "progress": {"failed": 1, "stage": "sgp"}}
+        for changed, says in (({}, "narrowd: 3 of 10 trials, at most 2m00s left, running: sgp\n"),
+                              ({"clock": {"active_s": 3000.0}}, "at most 1h00m left"), ({"clock": {"active_s": 10.0}}, "at most 12 s left"),
+                              ({"state": "completed"}, "narrowd: 3 of 10 trials, completed: sgp\n"),
+                              ({"budget": {"trials_measured": 0, "max_trials": 10}}, "narrowd: 0 of 10 trials, running: sgp\n")):
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
+                Progress(True).update({**document, **changed})
+            self.assertIn(says, said.getvalue())
 
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)

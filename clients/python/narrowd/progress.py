@@ -22,6 +22,24 @@ def words(document: JobDocument) -> str:
     return f"{document['state']}: {text}" if text else document["state"]
 
 
+def left_s(document: JobDocument) -> float:
+    """Seconds that all trials that are left would take, by the mean of a question so far; 0 while nobody knows."""
+    budget, failed = document["budget"], document["progress"]["failed"]
+    asked = budget["trials_measured"] + failed + (document["baseline"] is not None)
+    left = budget["max_trials"] - budget["trials_measured"] - failed
+    if budget["trials_measured"] == 0 or document["state"] != "running":
+        return 0
+    return document["clock"]["active_s"] / asked * left
+
+
+def duration(seconds: float) -> str:
+    """"29 s", "2m29s", "1h03m"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest} s"
+
+
 def how_far(kind: str, numbers: Any) -> str:
     """What a measurement says of itself: "scoring 12 of 120"."""
     what = "scoring" if kind == "score" else "measuring"
@@ -49,12 +67,13 @@ class Progress:
         if self.last == "":
             self.bar = tqdm_bar(budget["max_trials"])
         line = f"{budget['trials_measured']} of {budget['max_trials']} trials, {words(document)}"
-        self.trials = line.partition(",")[0]
+        self.trials, rest = line.split(", ", 1)
+        left = left_s(document)
         if self.bar is not None:
             self.bar.n, self.bar.total = budget["trials_measured"], budget["max_trials"]
             self.bar.set_description_str(words(document)[:100], refresh=True)
         elif line != self.last:
-            print(f"narrowd: {line}", file=sys.stderr, flush=True)
+            print(f"narrowd: {self.trials}, {f'at most {duration(left)} left, ' if left > 0 else ''}{rest}", file=sys.stderr, flush=True)
         self.last = line
 
     def measuring(self, kind: str, numbers: dict[str, Any]) -> None:
