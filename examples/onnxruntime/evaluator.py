@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import tempfile
 import timeit
 
@@ -92,7 +93,8 @@ def main():
     evaluator = Evaluator(args.model, args.data, args.scores)
     if args.build:
         with open(args.build[0], encoding="utf-8") as file:
-            evaluator.quantizer.build(json.load(file)["config"], args.build[1])
+            evaluator.quantizer.build(json.load(file)["config"], evaluator.tuned)
+        shutil.copy(evaluator.tuned, args.build[1])  # whole or not at all
     elif args.answer:
         serve.answer_lines(evaluator)
     else:

@@ -152,6 +152,11 @@ class Example(unittest.TestCase):
             self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "all.json", "all.onnx")
             scales[method] = (self.place / "all.onnx").read_bytes()
         self.assertNotEqual(scales["MinMax"], scales["Percentile"])
+        foreign = {name: {**STATIC, "activation": {"dtype": "uint8", "algorithm": "percentile"}} for name in self.operators(port)}
+        (self.place / "foreign.json").write_text(json.dumps({"config": self.config(foreign)}))
+        with self.assertRaises(subprocess.CalledProcessError):
+            self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "foreign.json", "foreign.onnx")
+        self.assertFalse((self.place / "foreign.onnx").exists(), "a file that is not what was asked for")
 
     def test_what_operators_share(self):
         self.kit("twins", "twins.onnx", "twins.npz")
