@@ -2,12 +2,17 @@
 #include "api/beside.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json_budget.h"
 #include "base/mem.h"
 
-/* So much of trees is not left to the allocator, which keeps it. */
-enum { LARGE_OPERATORS = 2000, LARGE_TREES_BYTES = 1024 * 1024 };
+/* So much of trees or of text is not left to the allocator, which keeps it. */
+enum {
+	LARGE_OPERATORS = 2000,
+	LARGE_TREES_BYTES = 1024 * 1024,
+	LARGE_TEXT_BYTES = 4 * 1024 * 1024
+};
 
 struct beside {
 	struct list node; /* in server->large */
@@ -21,21 +26,29 @@ struct beside {
 	struct answer_text answer; /* without a text when there is no memory for it */
 };
 
-static void work(void *arg)
+/* Returns the bytes of the text. */
+static size_t make_text(struct beside *beside)
 {
-	struct beside *beside = arg;
-	size_t made = json_budget_made();
-	char *text;
+	char *text = beside->make(beside->call, &beside->rows);
+	size_t length = text != NULL ? strlen(text) : 0;
 
-	if (beside->make == NULL) {
-		beside->work(beside->call, &beside->rows);
-		return;
-	}
-	text = beside->make(beside->call, &beside->rows);
 	if (text != NULL) {
 		call_answer_make(&beside->answer, beside->call, 200, "application/json", text);
 	}
-	if (json_budget_made() - made > LARGE_TREES_BYTES) {
+	return length;
+}
+
+static void work(void *arg)
+{
+	struct beside *beside = arg;
+	size_t made = json_budget_made(), text = 0;
+
+	if (beside->make != NULL) {
+		text = make_text(beside);
+	} else {
+		beside->work(beside->call, &beside->rows);
+	}
+	if (json_budget_made() - made > LARGE_TREES_BYTES || text > LARGE_TEXT_BYTES) {
 		mem_give_back();
 	}
 }
