@@ -130,7 +130,7 @@ class Readers(MemoryTest):
         connection.close()
         for client in clients:
             client.close()
-        self.check_resident(before + 24)
+        self.check_resident(before + 8)
 
     def test_what_nobody_has_read_yet_is_made_once(self):
         """Each of a hundred would have read and built it at the same time."""
