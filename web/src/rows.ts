@@ -129,6 +129,7 @@ export function useTrials(job: string, touched: Touched, tick: number): Rows {
 export function useLowered(job: string, wanted: [string, string][], tick: number): { numbers: Set<number> | undefined; problem: Problem | undefined } {
   const query = wanted.map(([name, format]) => `&op.${encodeURIComponent(name)}=${encodeURIComponent(format)}`).join("");
   const [found, setFound] = useState<{ query: string; numbers: Set<number>; problem?: Problem }>();
+  const [again, setAgain] = useState(0);
   const self = useRef({ query: "", cursor: "", numbers: new Set<number>(), busy: false });
   useEffect(() => {
     const me = self.current;
@@ -146,11 +147,14 @@ export function useLowered(job: string, wanted: [string, string][], tick: number
       setFound({ query, numbers: new Set(me.numbers) });
     };
     void read()
-      .catch((problem: Problem) => setFound({ query, numbers: new Set(), problem }))
+      .catch((problem: Problem) => {
+        setFound({ query, numbers: new Set(), problem });
+        if (passes(problem)) setTimeout(() => setAgain((n) => n + 1), ASK_AGAIN);
+      })
       .finally(() => {
         if (me.query === query) me.busy = false;
       });
-  }, [query, tick]);
+  }, [query, tick, again]);
   if (query === "") return { numbers: undefined, problem: undefined };
   return found?.query === query ? { numbers: found.numbers, problem: found.problem } : { numbers: new Set(), problem: undefined };
 }
