@@ -40,6 +40,15 @@ struct preparation {
 	void *arg;
 };
 
+static void release_documents(struct preparation *p)
+{
+	spec_targets_destroy(p->targets, p->target_count);
+	json_decref(p->documents);
+	p->targets = NULL;
+	p->target_count = 0;
+	p->documents = NULL;
+}
+
 void tuner_prepare_cancel(struct preparation *p)
 {
 	if (p == NULL) {
@@ -56,18 +65,22 @@ void tuner_prepare_cancel(struct preparation *p)
 		p->tuner->io->cancel_call(p->tuner->io->world, p->call);
 	}
 	io_cancel(p->tuner->io, &p->task);
-	spec_targets_destroy(p->targets, p->target_count);
+	release_documents(p);
 	store_rows_free(&p->rows);
-	json_decref(p->documents);
 	prepared_destroy(p->prepared);
 	free(p);
 }
 
+/*
+ * The prepared job shares values with the documents it was made of, and who gets it may hand it to another
+ * thread at once: the documents are let go of before.
+ */
 static void deliver(void *arg)
 {
 	struct preparation *p = arg;
 	struct prepared *prepared = p->err.code == ERR_OK ? p->prepared : NULL;
 
+	release_documents(p);
 	if (prepared != NULL) {
 		p->prepared = NULL;
 	}

@@ -488,6 +488,13 @@ class Evaluators(JobCase):
         self.assertLessEqual(max(stages.count(stage) for stage in stages), 3)
         self.assertEqual(get(self.daemon, "/v1/jobs")["items"], [])
 
+    def test_many_dry_runs(self):
+        """Each shares what it says of its evaluator with a thread of the pool: ThreadSanitizer watches this file."""
+        job = body(self.evaluator().url)
+        answers = [self.daemon.request("POST", "/v1/spaces", job) for _ in range(40)]
+        self.assertEqual({status for status, _, _ in answers}, {200})
+        self.assertEqual({space["size"] for _, _, space in answers}, {str(6**4)})
+
 
 if __name__ == "__main__":
     unittest.main()
