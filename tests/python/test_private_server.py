@@ -79,6 +79,13 @@ class PrivateServer(unittest.TestCase):
         with narrowd.Client() as client:
             self.assertEqual([document["id"] for document in client.jobs()], [job.id])
 
+    def test_an_empty_setting_is_none(self):
+        with mock.patch.dict(os.environ, NARROWD_URL="", NARROWD_TOKEN="", NARROWD_TOKEN_FILE="", NARROWD_CA=""):
+            with narrowd.Client() as client:
+                self.assertEqual(client.url, narrowd.Server().url)
+        with mock.patch.dict(os.environ, NARROWD_HOME="", XDG_CACHE_HOME=self.home):
+            self.assertEqual(str(narrowd.server.home()), os.path.join(self.home, "narrowd"))
+
     def test_only_a_socket_in_a_folder_of_the_user(self):
         home = os.path.join(self.home, "inner")
         with narrowd.Server(home) as server:

@@ -175,13 +175,13 @@ class Client:
                  patience_s: float = 60):
         self.server, revive = None, None
         url = url or os.environ.get("NARROWD_URL")
-        if url is None:
+        if not url:  # nor an empty one, as `NARROWD_URL= python ...` sets it
             from .server import Server
 
             self.server = Server()
             url, revive = self.server.start(), self.server.ensure
         else:
-            token, ca = token or token_of_environment(), ca or os.environ.get("NARROWD_CA")
+            token, ca = token or token_of_environment(), ca or os.environ.get("NARROWD_CA") or None
         self.transport = Transport(url, token=token, ca=ca, patience_s=patience_s, revive=revive)
 
     def __enter__(self) -> "Client":
@@ -226,7 +226,7 @@ class Client:
 
 def token_of_environment() -> str | None:
     token, path = os.environ.get("NARROWD_TOKEN"), os.environ.get("NARROWD_TOKEN_FILE")
-    if token is None and path:
+    if not token and path:
         with open(path, encoding="utf-8") as file:
             token = file.readline().strip()
-    return token
+    return token or None

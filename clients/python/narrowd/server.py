@@ -37,8 +37,9 @@ LONGEST_SOCKET = 100  # bytes of the path; the kernel takes 107
 
 
 def home() -> pathlib.Path:
-    if "NARROWD_HOME" in os.environ:
-        return pathlib.Path(os.environ["NARROWD_HOME"])
+    named = os.environ.get("NARROWD_HOME")
+    if named:
+        return pathlib.Path(named)
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return pathlib.Path(cache) / "narrowd"
 
