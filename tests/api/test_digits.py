@@ -5,15 +5,21 @@ is the same on every run, decides.
 """
 
 import json
+import os
+import pathlib
+import shutil
+import subprocess
 import tempfile
 import unittest
 import urllib.request
+from unittest import mock
 
 import digits
 from daemon import Daemon
 from jobkit import everything, finished, get, submit
 from patience import PATIENCE_S
 
+TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools/demo"
 # At most so many trials until the criterion is met.
 MEETS = {
     "auto": 10,
@@ -132,6 +138,27 @@ class EveryStrategy(unittest.TestCase):
         document = finished(self.daemon, job)
         self.assertEqual(document["strategy"], "auto")
         self.assertTrue(get(self.daemon, f"/v1/jobs/{job}/best")["feasible"])
+
+
+class Demonstration(unittest.TestCase):
+    def refused(self, *command):
+        """What it says of an argument that it does not know, before it starts anything."""
+        done = subprocess.run([*map(str, command), "--no-such"], timeout=PATIENCE_S, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 64, done.stderr)
+        return done.stderr
+
+    def test_it_calls_itself_by_the_command_that_was_given(self):
+        self.assertEqual(self.refused(os.environ["NARROWD_BIN"], "demo"), "usage: narrowd demo [--keep]\n")
+        root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for folder in ("tools", "bin", "build/daemon"):
+            (root / folder).mkdir(parents=True)
+        (root / "build/build.ninja").touch()
+        (root / "build/daemon/narrowd").symlink_to(os.environ["NARROWD_BIN"])
+        shutil.copy(TOOL, root / "tools/demo")
+        for needless in ("tools/setup", "bin/meson"):  # nothing has to be installed or built
+            (root / needless).symlink_to("/bin/true")
+        with mock.patch.dict(os.environ, PATH=f"{root}/bin:{os.environ['PATH']}"):
+            self.assertEqual(self.refused(root / "tools/demo").splitlines()[-1], "usage: tools/demo [--keep]")
 
 
 if __name__ == "__main__":
