@@ -93,7 +93,13 @@ def main():
     evaluator = Evaluator(args.model, args.data, args.scores)
     if args.build:
         with open(args.build[0], encoding="utf-8") as file:
-            evaluator.quantizer.build(json.load(file)["config"], evaluator.tuned)
+            config = json.load(file)["config"]
+        if config and len(config["ops"]) < len(evaluator.quantizer.ops):
+            parser.error(f"{args.build[0]} does not say what to do with every operator of {args.model}: is it of another model?")
+        try:
+            evaluator.quantizer.build(config, evaluator.tuned)
+        except ValueError as error:
+            parser.error(f"{args.build[0]}: {error}")
         shutil.copy(evaluator.tuned, args.build[1])  # whole or not at all
     elif args.answer:
         serve.answer_lines(evaluator)

@@ -158,6 +158,23 @@ class Example(unittest.TestCase):
             self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "foreign.json", "foreign.onnx")
         self.assertFalse((self.place / "foreign.onnx").exists(), "a file that is not what was asked for")
 
+    def test_a_config_of_another_model_is_refused(self):
+        """ONNX Runtime passes over names that a model does not have: the file would be the model in fp32."""
+        port = self.evaluator("digits.onnx", "digits.npz")
+        ops = dict.fromkeys(self.operators(port), {"mode": "fp32"})
+        other = {**dict(list(ops.items())[1:]), "other": {**STATIC, "weight": {"dtype": "int8", "granularity": "per_tensor"}}}
+        for name, wrong in (("other", other), ("fewer", dict(list(ops.items())[1:])), ("more", {**ops, "other": DYNAMIC})):
+            (self.place / f"{name}.json").write_text(json.dumps({"config": self.config(wrong)}))
+            done = subprocess.run(
+                [self.python, "-B", EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", f"{name}.json", f"{name}.onnx"],
+                cwd=self.place, check=False, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr.splitlines()[-1], f"error: {name}.json.*of another model")
+            self.assertFalse((self.place / f"{name}.onnx").exists())
+        failed = self.ask(port, "evaluate", config=self.config(other))
+        self.assertEqual((failed["failed"], failed["retryable"]), (True, False))
+        self.assertIn("no operator other", failed["error"])
+
     def test_what_operators_share(self):
         self.kit("twins", "twins.onnx", "twins.npz")
         port = self.evaluator("twins.onnx", "twins.npz", "--scores")
