@@ -304,12 +304,16 @@ char *job_remedy(const json_t *job)
 char *job_way_on(const json_t *job)
 {
 	char *id = text_member(job, "id"), *max = text_number(path2(job, "budget", "max_trials"));
-	char *text = mem_printf("to go on from what it measured: narrow clone %s --warm-start; for "
-				"other than %s more trials: --set tuning_criterion.max_trials=N",
-				id, max);
+	char *start = text_member(json_object_get(job, "evaluator"), "start");
+	bool has_start = strcmp(start, "-") != 0;
+	char *text = mem_printf(
+		"to go on from what it measured: narrow clone %s --warm-start; for "
+		"other than %s more trials: --set tuning_criterion.max_trials=N%s%s",
+		id, max, has_start ? "; to have that measured: " : "", has_start ? start : "");
 
 	free(id);
 	free(max);
+	free(start);
 	return text;
 }
 

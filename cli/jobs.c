@@ -16,6 +16,17 @@
 #include "cli/text.h"
 #include "cli/watch.h"
 
+/* Nothing will come of it until somebody starts one, and of a clone nobody may expect that. */
+static void warn_of_workers(const json_t *job)
+{
+	char *text = out_lacks_workers(job) ? out_waiting(job) : NULL;
+
+	if (text != NULL) {
+		(void)fprintf(stderr, "narrow: it waits: %s\n", text);
+	}
+	free(text);
+}
+
 static enum cli_exit submitted(struct cli *cli, const struct client_reply *reply)
 {
 	bool watch = cli->options[OPTION_WATCH] != NULL;
@@ -30,6 +41,7 @@ static enum cli_exit submitted(struct cli *cli, const struct client_reply *reply
 	id = text_member(job, "id");
 	if (!json) {
 		job_warn(job);
+		warn_of_workers(job);
 		printf("%s\n", id);
 	} else if (!watch) {
 		cli_print(reply);

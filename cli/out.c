@@ -76,6 +76,13 @@ static char *worker_text(const json_t *job)
 	return text;
 }
 
+bool out_lacks_workers(const json_t *job)
+{
+	const char *reason = string_of(path2(job, "progress", "waiting"), "reason");
+
+	return reason != NULL && strcmp(reason, "no_worker") == 0;
+}
+
 char *out_waiting(const json_t *job)
 {
 	const json_t *waiting = path2(job, "progress", "waiting");
@@ -83,6 +90,9 @@ char *out_waiting(const json_t *job)
 
 	if (string_of(waiting, "reason") == NULL) {
 		return is_all_unclaimed(job) ? worker_text(job) : NULL;
+	}
+	if (out_lacks_workers(job)) {
+		return text_member(waiting, "detail");
 	}
 	buf_init(&buf, TEXT_MAX);
 	text_add(&buf, "", text_member(waiting, "reason"), "");
@@ -181,7 +191,8 @@ static char *stuck_text(const json_t *job, bool whole)
 	bool runs = state != NULL && strcmp(state, "running") == 0;
 	bool reason = string_of(path2(job, "progress", "waiting"), "reason") != NULL;
 	char *text = reason || !runs ? out_waiting(job) : NULL;
-	char *more = text != NULL ? strstr(text, reason ? " since " : " of pool ") : NULL;
+	bool workers = !reason || out_lacks_workers(job);
+	char *more = text != NULL ? strstr(text, workers ? " of pool " : " since ") : NULL;
 
 	if (!whole && more != NULL) {
 		*more = '\0';

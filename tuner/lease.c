@@ -16,6 +16,7 @@
 #include "tuner/attempt.h"
 #include "tuner/flight.h"
 #include "tuner/landing.h"
+#include "tuner/pool.h"
 #include "tuner/run.h"
 
 /*
@@ -32,8 +33,8 @@ static void extend(struct flight *flight)
 
 	if (flight_is_pooled(flight)) {
 		flight_extend(flight, flight->trial->ttl_ms);
-		workers_seen(&tuner->workers, flight->run->job->spec->targets[0].pool,
-			     flight->trial->worker, NULL);
+		pool_seen(tuner, flight->run->job->spec->targets[0].pool, flight->trial->worker,
+			  NULL);
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);
 	} else {

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "job/active.h"
 #include "tuner/flight.h"
+#include "tuner/pool.h"
 
 static json_t *time_json(int64_t wall_ms)
 {
@@ -121,11 +122,62 @@ static json_t *queue_json(const struct run *run)
 	return waiting;
 }
 
+/* Whether its questions wait in a pool to which nobody comes. A face of SigOpt has no workers to start. */
+static bool lacks_workers(const struct run *run)
+{
+	const struct job *job = run->job;
+
+	if (run->pool == NULL || job->spec->targets[0].baseline != NULL ||
+	    job->state == JOB_PAUSED || pool_has_workers(run->pool)) {
+		return false;
+	}
+	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
+		const struct flight *flight = list_entry(n, struct flight, node);
+
+		if (flight_is_pooled(flight) && flight->trial->state == TRIAL_LEASED) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Since when the oldest of its questions is out; 0 while there is none. */
+static int64_t out_since_ms(const struct run *run)
+{
+	int64_t since = 0;
+
+	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
+		int64_t its = list_entry(n, struct flight, node)->trial->since_ms;
+
+		since = since == 0 || its < since ? its : since;
+	}
+	return since;
+}
+
+static json_t *no_worker_json(const struct run *run)
+{
+	const struct target *target = &run->job->spec->targets[0];
+	char *start = target->start != NULL
+			      ? mem_dup(target->start)
+			      : mem_printf("narrow worker --pool %s -- COMMAND", target->pool);
+	char *detail = mem_printf("no worker of pool %s has come within a minute; to start one: %s",
+				  target->pool, start);
+	json_t *waiting = json_pack("{s:s, s:o, s:s, s:n}", "reason", "no_worker", "since",
+				    time_json(out_since_ms(run)), "detail", detail, "evaluator");
+
+	free(start);
+	free(detail);
+	return waiting;
+}
+
 static json_t *waiting_json(const struct run *run)
 {
 	int offer;
 	const struct evaluator *evaluator = who_is_down(run, &offer);
 
+	if (evaluator == NULL && lacks_workers(run)) {
+		return no_worker_json(run);
+	}
 	if (evaluator == NULL) {
 		return is_queued_up(run) ? queue_json(run) : json_null();
 	}
@@ -153,6 +205,9 @@ int64_t tuner_live_mark(const struct tuner *tuner, const char *job)
 
 	if (evaluator != NULL) {
 		return evaluator->breaker.opened_ms;
+	}
+	if (run != NULL && lacks_workers(run)) {
+		return out_since_ms(run) + 1;
 	}
 	if (run != NULL && is_queued_up(run)) {
 		return run->seat.waits_since_ms;

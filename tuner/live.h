@@ -14,7 +14,7 @@
  * never stands still. */
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document);
 /* A number that is another one when it begins to wait for evaluators that are down, or for a place before it begins,
- * which wakes who watches; and when a question that is out is further, which does not. 0 where none of these is said. */
+ * which wakes who watches; and when a question that is out is further, or no worker comes, which does not. 0 where none of these is said. */
 int64_t tuner_live_mark(const struct tuner *tuner, const char *job);
 
 #endif

@@ -237,7 +237,7 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	(void)snprintf(poll->worker, sizeof(poll->worker), "%s", request->worker);
 	(void)snprintf(poll->owner, sizeof(poll->owner), "%s",
 		       request->every_owner ? "" : request->owner);
-	workers_seen(&tuner->workers, request->pool, request->worker, request->owner);
+	pool_seen(tuner, request->pool, request->worker, request->owner);
 	io_timer_init(tuner->io, &poll->timer, on_poll_timer, poll);
 	io_timer_start(tuner->io, &poll->timer, tuner->stopping ? 0 : request->wait_ms);
 	list_append(&poll->pool->polls, &poll->node);

@@ -17,11 +17,12 @@ static const char *const target_members[] = {
 	"id", "name",    "url", "secret", "timeout_s", "connect_timeout_s", "max_concurrency",
 	"ca", "headers", NULL,
 };
-static const char *const pool_members[] = {"pool", NULL};
+static const char *const pool_members[] = {"pool", "start", NULL};
 
 void target_finish(struct target *target)
 {
 	free(target->pool);
+	free(target->start);
 	free(target->id);
 	free(target->url);
 	free(target->shown);
@@ -76,6 +77,7 @@ static void read_secret(const struct json_at *at, struct target *ret)
 void spec_target_read(const struct json_at *at, struct target *ret)
 {
 	struct json_at pool = json_member(at, "pool");
+	struct json_at start = json_member(at, "start");
 	struct json_at id = json_member(at, "id");
 	struct json_at url = json_member(at, "url");
 	struct json_at name = json_member(at, "name");
@@ -93,6 +95,8 @@ void spec_target_read(const struct json_at *at, struct target *ret)
 		json_only(at, pool_members);
 		text = spec_pool_read(&pool);
 		ret->pool = text != NULL ? mem_dup(text) : NULL;
+		text = json_string_in(&start, NULL, LIMIT_NAME_BYTES);
+		ret->start = text != NULL ? mem_dup(text) : NULL;
 		return;
 	}
 	json_only(at, target_members);

@@ -21,6 +21,7 @@ struct target_header {
 
 struct target {
 	char *pool;  /* its name; NULL for an evaluator, and then the rest counts; owned */
+	char *start; /* how a worker of the pool is started, in words; owned, or NULL */
 	char *id;    /* "evl_..." or NULL when given inline; owned */
 	char *url;   /* owned */
 	char *shown; /* the same, for people; owned */

@@ -121,6 +121,22 @@ class Ways(CliTest):
             self.assertEqual(self.COMMAND in errors, way, errors)
         self.assertNotIn("clone", self.fails(REFUSED, self.serve(refusal), "pause", JOB))
 
+    def test_what_has_to_be_started(self):
+        """Where nobody is called, a clone waits until somebody comes."""
+        start, detail = "run tune.py again", "no worker of pool call-1 has come; to start one: run\x1b tune.py again"
+        waiting = {"reason": "no_worker", "since": None, "detail": detail, "evaluator": None}
+        document = job("queued", evaluator={"pool": "call-1", "start": start})
+        document["progress"]["waiting"] = waiting
+        done = self.narrow(self.serve(Reply(201, document)), "clone", JOB)
+        self.assertEqual((done.returncode, done.out), (OK, f"{JOB}\n"))
+        self.assertEqual(done.errors, "narrow: it waits: no worker of pool call-1 has come; to start one: run? tune.py again\n")
+        self.assertIn("to start one: run? tune.py again", self.runs(OK, self.serve(document), "show", JOB))
+        self.assertRegex(self.runs(OK, self.serve({"items": [document], "next": None}), "jobs"), "  no worker\n$")
+        ended = job("completed", 3, evaluator=document["evaluator"])
+        refusal = problem(409, "wrong_state", "Not possible in this state", "the job is completed")
+        server = self.serve(lambda r: refusal if r.method == "POST" else ended)
+        self.assertIn(f"; to have that measured: {start}\n", self.fails(REFUSED, server, "resume", JOB))
+
     def test_a_job_that_used_up_its_trials_says_it_at_its_end(self):
         exit_ = {"reason": "max_trials", "detail": "no config met the criterion"}
         for reason, best, way in (("max_trials", best_trial(False), True), ("timeout", None, True),

@@ -79,6 +79,33 @@ class Live(unittest.TestCase):
         self.daemon.start()
         self.assertEqual(get(self.daemon, f"/v1/jobs/{job}")["progress"]["out"], [out])
 
+    def test_a_pool_to_which_nobody_comes(self):
+        """It is said from the answer to the submission on, with how a worker is started, of clones as well."""
+        def waiting(job):
+            return get(self.daemon, f"/v1/jobs/{job}")["progress"]["waiting"]
+
+        target = {"pool": "call-7", "start": "run tune.py again"}
+        status, _, first = self.daemon.request("POST", "/v1/jobs", body("http://unused", evaluator=target))
+        self.assertEqual((status, first["evaluator"]), (201, target))
+        status, _, clone = self.daemon.request("POST", f"/v1/jobs/{first['id']}/clone", {})
+        self.assertEqual((status, clone["evaluator"]), (201, target))
+        for document in (first, clone):
+            said = document["progress"]["waiting"]
+            self.assertEqual((said["reason"], said["evaluator"]), ("no_worker", None))
+            self.assertEqual(said["detail"], "no worker of pool call-7 has come within a minute; to start one: run tune.py again")
+        self.assertRegex(wait_until(lambda: waiting(first["id"])["since"]), "^20.*Z$")
+        other = self.job({"pool": "gpu"})
+        self.assertIn("to start one: narrow worker --pool gpu -- COMMAND", waiting(other)["detail"])
+        tag = self.daemon.request("GET", f"/v1/jobs/{other}")[1]["etag"]
+        self.assertEqual(self.daemon.request("POST", "/v1/leases", {"pool": "gpu", "worker": "w", "max": 1, "wait_s": 20})[0], 200)
+        self.assertNotEqual(self.daemon.request("GET", f"/v1/jobs/{other}")[1]["etag"], tag)
+        self.assertIsNone(waiting(other))
+        self.assertIsNone(waiting(self.job({"pool": "gpu"})), "who came for another job may come for this one")
+        self.daemon.request("POST", f"/v1/jobs/{first['id']}/pause")
+        self.assertIsNone(waiting(first["id"]))
+        for wrong in ({"pool": "x", "start": ""}, {"pool": "x", "start": 7}, {"url": "http://h", "start": "x"}):
+            self.assertEqual(self.daemon.request("POST", "/v1/jobs", body("http://unused", evaluator=wrong))[0], 422)
+
     def test_between_two_attempts(self):
         evaluator = self.evaluator(lambda q, h: (500, {"error": "no axis"}) if q["trial"]
                                    else measured(q, h))

@@ -120,6 +120,18 @@ test("an evaluator that is down is named", async () => {
   await daemon.ask("POST", `/v1/jobs/${id}/cancel`);
 });
 
+test("a job without workers says how one is started", async () => {
+  const evaluator = { pool: "call-1", start: "run tune.py again" };
+  const id = await daemon.submit(job("", { capability: capability(4), evaluator }));
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.see("It waits for a worker.");
+    await view.see("No worker of pool call-1 has come within a minute; to start one: run tune.py again.");
+    await view.get("button", "Start again").click();
+    await view.see("It is measured once a worker has been started: run tune.py again.");
+  });
+  await daemon.ask("POST", `/v1/jobs/${id}/cancel`);
+});
+
 test("the line is solved from what was measured", async () => {
   const { baseline } = await daemon.get(`/v1/jobs/${done}`);
   const trials = (await daemon.get(`/v1/jobs/${done}/trials?state=told&kind=evaluate&limit=1000`)).items;

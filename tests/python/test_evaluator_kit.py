@@ -341,6 +341,17 @@ class UnderADaemon(Case):
             other = narrowd.search(made(), JOB, client=client, progress=False)
             self.assertNotEqual(other.id, job.id, "a call that came to its end begins anew")
 
+    def test_a_clone_is_measured_by_the_same_call(self):
+        """Its evaluator is a function in that process; until it comes the clone says how to have it measured."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        with narrowd.Client() as client:
+            first = narrowd.search(made(), JOB, client=client, progress=False)
+            clone = first.clone(tuning_criterion={"max_trials": 3}, warm_start=True)
+            self.assertEqual(clone.get()["evaluator"], first.get()["evaluator"])
+            self.assertTrue(clone.get()["evaluator"]["start"].startswith("run the same script or command again"))
+            self.assertEqual(narrowd.search(made(), JOB, client=client, progress=False).id, clone.id)
+            self.assertEqual((clone.get()["state"], clone.get()["budget"]["max_trials"]), ("completed", 3))
+
     def test_the_same_call_twice_at_once(self):
         """The second says which process has the call; what goes by other numbers is another call."""
         self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))

@@ -167,6 +167,12 @@ function still(points: Points | undefined): string | null {
     : `The best has not changed for ${plural(since, "trial")}; the last step was trial ${last.trial}${step}.`;
 }
 
+const WAITS: Record<string, string> = {
+  evaluator_down: "It waits for an evaluator.",
+  places_taken: "It waits for its turn.",
+  no_worker: "It waits for a worker.",
+};
+
 function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
   const now = useNow(!FINAL.includes(job.state));
   const question = "Should I go on?";
@@ -187,8 +193,8 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
   const rest = left(job);
   const paused = job.state === "paused";
   const down = waiting !== null;
-  const short = down
-    ? "It waits for an evaluator."
+  const short = waiting
+    ? (WAITS[waiting.reason] ?? "It waits.")
     : paused
       ? "It is paused."
       : rest === null
@@ -198,7 +204,9 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
     <Card question={question} tone={down || paused ? "warn" : "plain"} mark={down || paused ? "▲" : "▶"} short={short}>
       {waiting && (
         <p>
-          Evaluator down{waiting.evaluator ? `: ${waiting.evaluator}` : ""}, since {ago(waiting.since, now)}. {capital(waiting.detail)}
+          {waiting.reason === "evaluator_down" && `Evaluator down: ${waiting.evaluator ?? "its name is not known"}. `}
+          {capital(waiting.detail)}
+          {waiting.since && ` It waits since ${ago(waiting.since, now)}.`}
         </p>
       )}
       {job.pause && <p>{capital(job.pause.detail)}</p>}

@@ -54,6 +54,8 @@ export interface Job {
   started_at: string | null;
   finished_at: string | null;
   strategy: string;
+  /** How a worker of the pool is started, where the job says so. */
+  evaluator: { start?: string } | { start?: never }[];
   parallel: number;
   stop_on: string;
   budget: { max_trials: number; timeout: number; trials_measured: number; elapsed_s: number };

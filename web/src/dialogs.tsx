@@ -48,6 +48,7 @@ export function CloneDialog(props: { job: Job; loss: number | null; onClose: () 
           <input type="checkbox" checked={warm} onChange={(event) => setWarm(event.currentTarget.checked)} /> Use what was measured already
         </label>
       </div>
+      {"start" in job.evaluator && <p class="note">It is measured once a worker has been started: {job.evaluator.start}.</p>}
       <Trouble problem={trouble} />
       <div class="buttons">
         <Act kind="primary" run={start} onProblem={setTrouble}>

@@ -40,7 +40,7 @@ function Spark({ job, tick }: { job: Job; tick: number }) {
 
 function timeLeft(job: Job): string {
   if (FINAL.includes(job.state)) return `took ${duration(job.budget.elapsed_s)}`;
-  if (job.progress.waiting) return "evaluator down";
+  if (job.progress.waiting) return job.progress.waiting.reason.replaceAll("_", " ");
   if (job.state === "paused") return "paused";
   const rest = left(job);
   return rest === null ? "–" : `at most ${duration(rest)} left`;

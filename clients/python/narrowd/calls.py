@@ -18,6 +18,7 @@ from .server import home, where_to_look
 from .working import work
 
 CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
+START = "run the same script or command again, which takes this job up"
 TTL_S = 300  # a lease that its killed worker does not come back for
 WAIT_S = 1
 
@@ -77,7 +78,7 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
     """
     body = {"capability": evaluator.what_it_can_do(), **job}
     call = identity_of(body, identity, evaluator.source())
-    body["evaluator"] = {"pool": f"call-{call}"}
+    body["evaluator"] = {"pool": f"call-{call}", "start": START}
     folder = home() / "calls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = str(folder / call)
