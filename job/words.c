@@ -82,31 +82,46 @@ static void add_gain(const struct job *job, const struct figures *f, struct buf 
 	}
 }
 
+/* Whether each of several accuracies has a tolerance of its own, so that no loss is one number. */
+static bool has_several(const struct criterion *c)
+{
+	return c->metric_count > 1 && !c->weighted;
+}
+
+static void add_lost(const struct criterion *c, double loss, struct buf *text)
+{
+	double scale = c->relative ? 100 : 1;
+	const char *unit = c->relative ? " %" : "";
+
+	buf_printf(text, "%.3g%s where %.3g%s is allowed", scale * loss, unit,
+		   scale * c->metrics[0].tolerable_loss, unit);
+}
+
+void words_share(const struct criterion *c, double share, struct buf *text)
+{
+	if (!(share > 0)) {
+		buf_text(text, "nothing");
+	} else if (has_several(c) || !(c->metrics[0].tolerable_loss > 0)) {
+		buf_printf(text, "%.2g %% of what may be lost", 100 * share);
+	} else {
+		add_lost(c, share * c->metrics[0].tolerable_loss, text);
+	}
+}
+
 static void add_loss(const struct job *job, const struct figures *f, struct buf *text)
 {
 	const struct criterion *c = &job->spec->criterion;
-	double allowed = c->metrics[0].tolerable_loss;
-	double scale = c->relative ? 100 : 1;
 	double rounding = c->relative ? 1e-9 : criterion_tolerance(c, 0);
-	const char *unit = c->relative ? " %" : "";
 
-	if (c->metric_count > 1 && !c->weighted) {
-		if (isfinite(f->margin)) {
-			buf_printf(text, "uses %.2g %% of the loss that is allowed",
-				   100 * fmax(0, 1 - f->margin));
-		} else {
-			buf_text(text, "loses nothing");
-		}
+	buf_text(text, "loses ");
+	if (has_several(c)) {
+		words_share(c, isfinite(f->margin) ? 1 - f->margin : 0, text);
 	} else if (!isfinite(f->loss)) {
-		buf_text(text, "loses more than a number can say");
+		buf_text(text, "more than a number can say");
 	} else if (f->loss <= rounding) {
-		buf_text(text, "loses no accuracy");
-	} else if (f->feasible) {
-		buf_printf(text, "loses %.3g%s of %.3g%s allowed", scale * f->loss, unit,
-			   scale * allowed, unit);
+		buf_text(text, "no accuracy");
 	} else {
-		buf_printf(text, "loses %.3g%s where %.3g%s is allowed", scale * f->loss, unit,
-			   scale * allowed, unit);
+		add_lost(c, f->loss, text);
 	}
 }
 

@@ -5,6 +5,7 @@
 #ifndef NARROWD_JOB_WORDS_H
 #define NARROWD_JOB_WORDS_H
 
+#include "base/buf.h"
 #include "job/figures.h"
 
 /* Data of new_best by the second rules. `ended`: the end game is over. New reference. */
@@ -18,6 +19,9 @@ char *words_verdict(const struct job *job, const struct trial *trial, const stru
 /* What an operator is lowered to by a choice: the data type of its weights or its precision; NULL for
  * fp32. */
 const char *words_format(const struct space *space, size_t op, const uint16_t *choices);
+
+/* A loss that is given as a share of what may be lost: "0.41 % where 1 % is allowed", "nothing". */
+void words_share(const struct criterion *criterion, double share, struct buf *text);
 
 /* Why a job ends for `reason`, one of those of job_exit_reason(), in words. The caller frees. */
 char *words_exit(const struct job *job, const char *reason);

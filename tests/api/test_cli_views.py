@@ -299,7 +299,7 @@ class Best(CliTest):
                 with self.subTest(state, flags=flags):
                     server = self.serve_best(state, False, nearest=nearest)
                     text = self.runs(code, server, "best", JOB, *flags)
-                    missed = "missed by 0.35 times the tolerable loss"
+                    missed = "missed: loses 0.89 % where 1 % is allowed"
                     self.assertEqual(missed in text, flags == [])
 
     def test_the_verdict_is_the_last_line(self):

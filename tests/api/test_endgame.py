@@ -100,6 +100,12 @@ class Figures(EndgameCase):
             accuracy_criterion={"tolerable_loss": 0.03}, tuning_criterion={"strategy": "basic", "max_trials": 1})
         self.assertIn("the nearest loses 80 % where 3 % is allowed", document["best"]["verdict"])
 
+    def test_what_is_lost_reads_the_same_whether_it_is_too_much(self):
+        document, _, _ = self.play(
+            lambda q, n: 100 if is_baseline(q) else 50, lambda q: 0.8 if is_baseline(q) else 0.78,
+            accuracy_criterion={"tolerable_loss": 0.03}, tuning_criterion={"strategy": "basic", "max_trials": 1})
+        self.assertIn("2 times as fast, loses 2.5 % where 3 % is allowed, ", document["best"]["verdict"])
+
     def test_the_lucky_first_measurement_does_not_count(self):
         values = [40, 80, 82, 78]
         document, best, _ = self.play(

@@ -46,7 +46,7 @@ function Evidence({ job, best }: { job: Job; best: Best }) {
               <rect class="track" y="3" width="100" height="8" />
               <rect class={used > 1 ? "loss" : "saved"} y="3" width={Math.min(100, 100 * used)} height="8" />
             </svg>
-            {lossText(job, Math.max(0, best.accuracy_loss ?? 0))} of {lossText(job, allowed)} allowed
+            {lossText(job, Math.max(0, best.accuracy_loss ?? 0))} where {lossText(job, allowed)} is allowed
           </dd>
         </div>
       )}
