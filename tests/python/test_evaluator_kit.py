@@ -23,6 +23,7 @@ from jobkit import wait_until
 from patience import PATIENCE_S
 
 import narrowd
+from narrowd import measuring
 from narrowd.evaluator import answer_of
 from narrowd.progress import Progress
 from narrowd.serving import server
@@ -373,16 +374,30 @@ class UnderADaemon(Case):
 class Measuring(unittest.TestCase):
     def test_samples_and_spread(self):
         clock = itertools.accumulate(itertools.cycle([0, 0.010, 0, 0.010, 0, 0.012]))
-        timing = narrowd.measure(lambda: None, warm_up=0, samples=9, clock=lambda: next(clock))
+        timing = narrowd.measure(lambda: None, warm_up=0, samples=9, precision=0, clock=lambda: next(clock))
         self.assertEqual([round(sample) for sample in timing.samples], [10, 10, 12] * 3)
         self.assertAlmostEqual(timing.median_ms, 10)
         self.assertAlmostEqual(timing.spread, 0.2)
         with self.assertRaises(ValueError):
             narrowd.measure(lambda: None, samples=2)
 
+    def test_as_many_samples_as_the_median_needs(self):
+        """A short run has them at once; one that is calm, or slow, ends after those that were asked for."""
+        def taken(durations, **more):
+            clock = itertools.accumulate(part for seconds in itertools.cycle(durations) for part in (0, seconds))
+            return len(narrowd.measure(lambda: None, warm_up=0, clock=lambda: next(clock), **more).samples)
+
+        with mock.patch.object(measuring, "MORE_S", PATIENCE_S):
+            self.assertEqual(taken([0.0001]), 30)
+            self.assertEqual(taken([0.0001, 0.00011]), 330)  # 0.0886 / sqrt(n) of the median
+            self.assertEqual(taken([0.0001, 0.0002]), 1000)
+            self.assertEqual(taken([0.0001, 0.0002], samples=7, precision=0), 7)
+        with mock.patch.object(measuring, "MORE_S", 0):
+            self.assertLess(taken([0.0001, 0.0002]), 1000)
+
     def test_turns(self):
         calls = []
-        narrowd.compare(lambda: calls.append("c"), lambda: calls.append("b"), warm_up=2, samples=4)
+        narrowd.compare(lambda: calls.append("c"), lambda: calls.append("b"), warm_up=2, samples=4, precision=0)
         self.assertEqual("".join(calls), "cbcb" + "ccbbbbccccbbbbcc")
 
     def test_what_the_other_one_left_in_the_caches_is_not_timed(self):
@@ -403,7 +418,7 @@ class Measuring(unittest.TestCase):
             now[0] += seconds * pace[0]
             pace[0] = 5.0 if 1 < now[0] < 4 else 1.0
 
-        both = narrowd.compare(lambda: takes(0.05), lambda: takes(0.1), warm_up=0, samples=31, clock=lambda: now[0])
+        both = narrowd.compare(lambda: takes(0.05), lambda: takes(0.1), warm_up=0, samples=31, precision=0, clock=lambda: now[0])
         self.assertAlmostEqual(both.speedup, 2, places=6)
 
 

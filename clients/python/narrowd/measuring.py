@@ -1,11 +1,14 @@
 """Latencies that compare: warmed up, many samples, in turns with what they are compared to."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 FEWEST = 3
+MOST = 1000  # samples that an answer may have
+MORE_S = 1.0  # for samples beyond those that were asked for
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,12 @@ class Timing:
         """The middle half of the samples, as a share of their median: 0.02 is calm, 0.2 is not."""
         low, _, high = statistics.quantiles(self.samples, n=4)
         return (high - low) / self.median_ms if self.median_ms else 0.0
+
+
+    @property
+    def uncertainty(self) -> float:
+        """The standard error of the median, as a share of it, by the middle half of the samples: that of few is a guess."""
+        return 1.2533 * self.spread / 1.349 / math.sqrt(len(self.samples))
 
 
 @dataclass(frozen=True)
@@ -44,25 +53,27 @@ def once_ms(run: Callable[[], object], clock: Callable[[], float]) -> float:
     return 1000 * (clock() - start)
 
 
-def measure(run: Callable[[], object], *, warm_up: int = 5, samples: int = 30, limit_s: float = 10,
+def measure(run: Callable[[], object], *, warm_up: int = 5, samples: int = 30, limit_s: float = 10, precision: float = 0.005,
             clock: Callable[[], float] = time.perf_counter) -> Timing:
-    """Times `run`, which takes no argument. After `limit_s` there are no more samples, but at least three.
+    """Times `run`, which takes no argument: `samples` times, and then on until the median is known to `precision`, a share of
+    it (0: no more than `samples`), for one second at most and up to 1000 samples. What takes 0.1 ms needs them, and has them
+    at once. After `limit_s` there are no more samples, but at least three.
 
     Where others work on the machine, `clock=time.process_time` counts what this process does alone.
     """
-    return _turns([run], warm_up, samples, limit_s, clock)[0]
+    return _turns([run], warm_up, samples, limit_s, precision, clock)[0]
 
 
 def compare(run: Callable[[], object], baseline: Callable[[], object], *, warm_up: int = 5, samples: int = 30,
-            limit_s: float = 20, clock: Callable[[], float] = time.perf_counter) -> Comparison:
-    """Times both in turns. Which one begins changes from turn to turn.
+            limit_s: float = 20, precision: float = 0.005, clock: Callable[[], float] = time.perf_counter) -> Comparison:
+    """Times both in turns, as often as `measure` does. Which one begins changes from turn to turn.
 
     Each runs once without being timed before it is: the other one has filled the caches, which happens in no deployment.
     """
-    return Comparison(*_turns([run, baseline], warm_up, samples, limit_s, clock))
+    return Comparison(*_turns([run, baseline], warm_up, samples, limit_s, precision, clock))
 
 
-def _turns(runs: list[Callable[[], object]], warm_up: int, samples: int, limit_s: float,
+def _turns(runs: list[Callable[[], object]], warm_up: int, samples: int, limit_s: float, precision: float,
            clock: Callable[[], float]) -> list[Timing]:
     if samples < FEWEST:
         raise ValueError(f"at least {FEWEST} samples are needed for a spread")
@@ -71,8 +82,12 @@ def _turns(runs: list[Callable[[], object]], warm_up: int, samples: int, limit_s
             run()
     deadline = time.monotonic() + limit_s
     times: list[list[float]] = [[] for _ in runs]
-    for turn in range(samples):
+    for turn in range(max(samples, MOST if precision > 0 else 0)):
+        if turn == samples:
+            deadline = min(deadline, time.monotonic() + MORE_S)
         if turn >= FEWEST and time.monotonic() > deadline:
+            break
+        if turn >= samples and (turn - samples) % samples == 0 and all(Timing(each).uncertainty <= precision for each in times):
             break
         for i in range(len(runs)) if turn % 2 == 0 else reversed(range(len(runs))):
             if len(runs) > 1:
