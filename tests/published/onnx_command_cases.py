@@ -6,7 +6,9 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +28,8 @@ EVALUATORS = """
 import pathlib, time
 
 def good(session): return 1.0
+def error(session, path): return 0.1 if path.endswith("in.onnx") else 0.15
+def other(session, path): return 0.1 if path.endswith("in.onnx") else 0.19
 def text(session): return "good"
 def nothing(session): return None
 
@@ -165,6 +169,30 @@ class Command(Case):
         (folder / "in.onnx.data").unlink()
         with self.assertRaisesRegex(ValueError, "in.onnx.data"):
             tune(folder / "in.onnx", "out.onnx", "data.npz", lambda session: 1.0, **few)
+
+    def test_all_of_a_criterion(self):
+        """An error that may grow by an amount, a name, and data of its own for the winner."""
+        def run(*more, evaluate="error"):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                status = command.main(self.tune("--quiet", "--out", "out.onnx", "--lower-is-better", *more, evaluate=evaluate))
+            return status, said.getvalue()
+
+        self.assertEqual(run("--max-drop", "0.06")[0], command.EXIT_KEEP, "0.15 is more than 6 % above 0.1")
+        status, said = run("--max-drop", "0.06", "--criterion", "absolute", "--name", "mine")
+        self.assertEqual(status, 0)
+        self.assertIn("loses 0.05 where 0.06 is allowed", said)
+        self.assertRegex(said, r"\nout.onnx, measured again: \S+ MB \(was \S+\), accuracy 0.1500 \(was 0.1000\), .* times as fast")
+        with narrowd.Client() as client:
+            document, = client.jobs(name="mine")
+            self.assertRegex(client.job(document["id"]).trial(0)["worker"], rf"^mine@{re.escape(socket.gethostname()[:40])}\.")
+        status, said = run("--max-drop", "0.06", "--criterion", "absolute", "--accept", "mine:other")
+        self.assertEqual(status, command.EXIT_KEEP)
+        self.assertIn("loses 0.09 where 0.06 is allowed", said)
+        status, said = run("--max-drop", "0.1", "--criterion", "absolute", "--accept", "mine:other")
+        self.assertEqual(status, 0)
+        self.assertIn("judged on the acceptance data", said)
+        self.assertIn("accuracy 0.1900 (was 0.1000)", said)
 
     def test_cpu_time_is_called_so(self):
         """It is that of one thread, and a search by the one clock does not go on by the other."""

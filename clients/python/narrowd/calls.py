@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -103,6 +104,12 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
             own.close()
 
 
+def worker_of(job: Job, call: str) -> str:
+    """A name for people that is the same whenever the same call comes again: its lease is the next process's, too."""
+    name = str(job.spec().get("name") or "python").encode()[:60].decode(errors="ignore")
+    return f"{name}@{socket.gethostname()[:40]}.{call[:8]}"
+
+
 def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: bool) -> None:
     """Answers the questions of a job until it has ended; raises when it fails or pauses itself."""
     with Progress(progress) as shown:
@@ -112,7 +119,7 @@ def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: boo
             check_pause(document)
             return document["state"] in FINAL
 
-        work(evaluator, client, f"call-{call}", worker=call, ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True,
+        work(evaluator, client, f"call-{call}", worker=worker_of(job, call), ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True,
              told=shown.measuring)
     document = job.get()
     if document["state"] != "completed":

@@ -47,7 +47,14 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--eval", required=True, type=function_of, metavar="MODULE:FUNCTION", default=argparse.SUPPRESS,
                       help="gets an onnxruntime.InferenceSession, returns its accuracy")
     tune.add_argument("--out", metavar="FILE.onnx", default=argparse.SUPPRESS, help="what is written (default: MODEL.tuned.onnx)")
-    tune.add_argument("--max-drop", type=float, default=0.01, help="share of the accuracy of MODEL that may be lost")
+    tune.add_argument("--accept", type=function_of, metavar="MODULE:FUNCTION", default=argparse.SUPPRESS,
+                      help="as --eval, on data that the search has not seen: by it the winner is judged in the end, which the search may "
+                           "have chosen for its luck with the other")
+    tune.add_argument("--name", default=argparse.SUPPRESS, help="of the search (default: that of MODEL)")
+    tune.add_argument("--max-drop", type=float, default=0.01, help="what may be lost of the accuracy of MODEL")
+    tune.add_argument("--criterion", default="relative", choices=["relative", "absolute"],
+                      help="whether --max-drop is a share of that accuracy, or an amount of it")
+    tune.add_argument("--lower-is-better", action="store_true", help="FUNCTION returns a loss or an error rate")
     tune.add_argument("--objective", default="latency_ms", choices=["latency_ms", "model_size_bytes"], help="what is to be less")
     tune.add_argument("--approach", default="auto", choices=["auto", "static", "dynamic", "weight_only"],
                       help="what is tried; auto: static and dynamic int8")
@@ -86,9 +93,12 @@ def run_tune(args: argparse.Namespace) -> int:
     from .tune import tune
 
     out = getattr(args, "out", None) or os.path.splitext(args.model)[0] + ".tuned.onnx"
-    tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, objective=args.objective,
+    job = {"warm_start": {"job": args.warm_start}} if hasattr(args, "warm_start") else {}
+    if hasattr(args, "name"):
+        job["name"] = args.name
+    tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, criterion=args.criterion,
+                 higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
-                 clock=CLOCKS[args.clock], progress=not args.quiet,
-                 job={"warm_start": {"job": args.warm_start}} if hasattr(args, "warm_start") else None)
+                 clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job)
     print(tuned)
     return EXIT_KEEP if tuned.keep_fp32 else 0

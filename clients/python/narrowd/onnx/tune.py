@@ -49,6 +49,7 @@ class Tuned:
     trials: int
     failed_trials: int
     as_in_trial: bool  # whether the file's accuracy is to the last digit that of its trial
+    for_speed: bool  # whether latency is what was to be less
     refuted: float | None  # the speed-up of the file that was not kept, because in turns with the model it was no faster
     config: Config | None
     job: str
@@ -63,10 +64,11 @@ class Tuned:
             lines.append(f"{self.path} is the model as it came: accuracy {self.accuracy_before:.4f}, "
                          f"{self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
         else:
-            lines.append(f"{self.path}, measured again: {self.speedup:.2f} times as fast as the model in turns with it, "
+            size = f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})"
+            speed = f"{self.speedup:.2f} times as fast as the model in turns with it"
+            lines.append(f"{self.path}, measured again: {speed if self.for_speed else size}, "
                          f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
-                         f"{self.latency_ms:.3f} ms{cpu} (was {self.latency_ms_before:.3f}), "
-                         f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})")
+                         f"{self.latency_ms:.3f} ms{cpu} (was {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
         if self.untouched:
             lines.append(f"not touched: {self.untouched}")
         if self.failed_trials:
@@ -78,8 +80,9 @@ class Tuner:
     """One model, its data, and how both are measured."""
 
     def __init__(self, model: Path, calibration: Any, evaluate: Accuracy, folder: str, threads: int | None,
-                 clock: Callable[[], float]):
+                 clock: Callable[[], float], accept: Accuracy | None = None):
         self.model, self.evaluate, self.folder, self.clock = model, evaluate, folder, clock
+        self.accept = accept or evaluate
         self.threads = threads
         self.graph = Graph(model, folder)
         self.feeds = feeds_of(calibration, self.graph.inputs)
@@ -114,10 +117,8 @@ class Tuner:
         path = self.built if quantized else self.model
         session = self.ready(config) if quantized else self.session(path)
         timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
-        return {"latency_ms": timing.samples, "model_size_bytes": os.path.getsize(path), **self.judge(session, path)}
-
-    def judge(self, session: ort.InferenceSession, path: str | Path) -> dict[str, Any]:
-        return answer_of(self.evaluate(session, str(path)) if takes_two(self.evaluate) else self.evaluate(session))
+        judge = self.accept if "subset" in question else self.evaluate
+        return {"latency_ms": timing.samples, "model_size_bytes": os.path.getsize(path), **judged(judge, session, path)}
 
     def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
         return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
@@ -140,6 +141,10 @@ class Tuner:
 
         table = {name: [moved(name, option) for option in options[name]] for name in question["ops"]}
         return table if "options" in question else {name: row[0] for name, row in table.items()}
+
+
+def judged(judge: Accuracy, session: ort.InferenceSession, path: str | Path) -> dict[str, Any]:
+    return answer_of(judge(session, str(path)) if takes_two(judge) else judge(session))
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> float:
@@ -179,8 +184,9 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
     if config is not None and for_speed and not insist and both.speedup <= 1:
         refuted, config = both.speedup, None
         both = put(tuner, None, path)
-    accuracy = number(tuner.judge(tuner.session(path), path))
-    accuracy_before = number(tuner.judge(tuner.session(tuner.model), tuner.model))
+    accuracy = number(judged(tuner.accept, tuner.session(path), path))
+    accuracy_before = number(judged(tuner.accept, tuner.session(tuner.model), tuner.model))
+    as_searched = accuracy if tuner.accept is tuner.evaluate else number(judged(tuner.evaluate, tuner.session(path), path))
     states = [trial["state"] for trial in job.trials() if trial["number"] > 0]
     touched = {op["name"] for op in offered["ops"] if op.get("modes") != {}}
     trial = job.trial(0 if config is None else best["trial"])
@@ -190,7 +196,7 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
         size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
         untouched=tuner.graph.untouched(touched), trials=len(states), failed_trials=states.count("failed"),
-        as_in_trial=trial["accuracy"] == accuracy, refuted=refuted, config=config, job=job.id)
+        as_in_trial=trial["accuracy"] == as_searched, for_speed=for_speed, refuted=refuted, config=config, job=job.id)
 
 
 def words(best: Best) -> str:
@@ -205,7 +211,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
          max_drop: float = 0.01, criterion: str = "relative", higher_is_better: bool = True,
          objective: Any = "latency_ms", approach: str = "auto", max_trials: int = 25, strategy: str = "sgp",
          threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None,
-         job: dict[str, Any] | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
+         job: dict[str, Any] | None = None, accept: Accuracy | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
          client: Client | None = None, progress: bool = True) -> Tuned:
     """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
 
@@ -217,6 +223,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     (`criterion="relative"`), or an amount with `criterion="absolute"`; `higher_is_better=False` is for losses.
     `approach`: "auto" ("static" and "dynamic"), "static" (int8 for Conv, MatMul and Gemm, ranges by `calibration`),
     "dynamic" (int8 for MatMul and Gemm, ranges at run time) or "weight_only" (4 and 8 bits for MatMul and Gemm).
+    `accept` is as `evaluate`, on data that the search has not seen: by it the winner is judged in the end, and what is returned.
     `objective`: "latency_ms" or "model_size_bytes". `job` has members
     of docs/jobs.md that win over all of these.
 
@@ -228,18 +235,19 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     check_out(out, source)
     threads = threads_of(threads, clock)
     with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
-        tuner = Tuner(in_one_file(source, folder), calibration, evaluate, folder, threads, clock)
+        tuner = Tuner(in_one_file(source, folder), calibration, evaluate, folder, threads, clock, accept)
         body = {
             "name": source.name, "approach": approach,
             "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget",
                                  "max_trials": max_trials},
             "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
                                    "higher_is_better": higher_is_better},
+            **({"acceptance": {"subset": {"by": "accept"}}} if accept else {}),
             **(job or {}),
         }
         offered, results = tuner.quantizer.capability(approach), list[Tuned]()
         for_speed = body["tuning_criterion"].get("objective") == "latency_ms"
-        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate)), client=client,
+        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")), client=client,
                progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist, for_speed, offered)))
         return results[0]
 
