@@ -93,11 +93,12 @@ enum cli_exit lists_pareto(struct cli *cli)
 	return print_trials(cli, "/pareto", false);
 }
 
-/* What is believed is shown of the default alone; --json has every option. */
+/* What is believed is shown of the option that is believed to lose least; --json has every one. */
 static void add_operator(void *arg, const json_t *item)
 {
 	const json_t *options = json_object_get(item, "options");
-	const json_t *loss = json_object_get(json_array_get(options, 0), "loss");
+	json_int_t least = json_integer_value(json_object_get(item, "least"));
+	const json_t *loss = json_object_get(json_array_get(options, (size_t)least), "loss");
 	struct table *table = arg;
 
 	table_member(table, item, "op");

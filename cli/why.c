@@ -8,9 +8,6 @@
 #include "base/mem.h"
 #include "cli/text.h"
 
-/* A loss below this share of what may be lost keeps nobody from quantizing. */
-#define HARMLESS 0.05
-
 /* Trials that were measured. */
 struct counts {
 	size_t all, met;
@@ -71,41 +68,15 @@ static void print_sensitivity(const json_t *op)
 	}
 }
 
-/* The least that any of its quantized options is believed to cost, in shares of what may be lost. */
-static const json_t *believed_loss(const json_t *op)
+/* What lowering it would do, which is why it is as it is. */
+static void print_belief(const json_t *op)
 {
-	const json_t *best = NULL;
-	size_t i;
-	json_t *option;
+	char *lowered = text_member(op, "lowered");
 
-	json_array_foreach(json_object_get(op, "options"), i, option) {
-		const char *mode = json_string_value(json_object_get(option, "mode"));
-		const json_t *loss = json_object_get(json_object_get(option, "loss"), "mean");
-
-		if (mode != NULL && strcmp(mode, "fp32") != 0 && json_is_number(loss) &&
-		    (best == NULL || json_number_value(loss) < json_number_value(best))) {
-			best = loss;
-		}
+	if (strcmp(lowered, "-") != 0) {
+		printf("By a model of all measurements %s.\n", lowered);
 	}
-	return best;
-}
-
-static void print_belief(const json_t *op, const char *mode)
-{
-	const json_t *loss = believed_loss(op);
-
-	if (loss != NULL && json_number_value(loss) > HARMLESS) {
-		printf("The model of the search believes that quantizing it costs at least %.2g of "
-		       "what may be lost.\n",
-		       json_number_value(loss));
-	} else if (loss != NULL && strcmp(mode, "fp32") == 0) {
-		printf("Nothing measured says that quantizing it hurts: it is in fp32 because the "
-		       "best "
-		       "config, which was proved as a whole, has it so. More trials may find one "
-		       "without it.\n");
-	} else if (loss != NULL) {
-		printf("The model of the search does not believe that quantizing it hurts.\n");
-	}
+	free(lowered);
 }
 
 static enum cli_exit print_trials(struct cli *cli, const char *name)
@@ -200,7 +171,7 @@ static enum cli_exit explain(struct cli *cli, const json_t *best, const json_t *
 	code = print_trials(cli, name);
 	if (code == CLI_OK) {
 		print_sensitivity(known);
-		print_belief(known, mode);
+		print_belief(known);
 	}
 	free(mode);
 	return code;

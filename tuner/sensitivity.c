@@ -12,10 +12,11 @@
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 #include "job/fold.h"
+#include "tuner/lowered.h"
 #include "tuner/settings.h"
 
 /* Trials with every operator quantized that others are compared with: the first ones. */
-enum { BASES_MAX = 256 };
+enum { BASES_MAX = 256, WORDS_MAX = 1024 };
 
 struct answered {
 	int64_t number;
@@ -383,6 +384,22 @@ static void add_options(const struct sensitivity *s, size_t op, struct settings 
 	}
 }
 
+static void add_least(const struct sensitivity *s, size_t op, struct buf *text)
+{
+	int least = lowered_least(s->space, s->posterior, op);
+	struct buf words;
+
+	if (least < 0) {
+		buf_text(text, ",\"least\":null,\"lowered\":null");
+		return;
+	}
+	buf_init(&words, WORDS_MAX);
+	lowered_words(s->spec, s->posterior, op, json_number_value(latency(s->baseline)), &words);
+	buf_printf(text, ",\"least\":%d,\"lowered\":", least);
+	buf_json_string(text, words.bytes, words.length);
+	buf_finish(&words);
+}
+
 static void add_name(struct buf *text, const char *member, const char *name)
 {
 	buf_text(text, member);
@@ -405,6 +422,8 @@ static void add_known_options(const struct sensitivity *s, size_t op, struct set
 		return;
 	}
 	add_options(s, op, settings, text);
+	buf_text(text, "]");
+	add_least(s, op, text);
 	*known = (struct written){start, text->length - start};
 }
 
@@ -421,10 +440,11 @@ static void add_item(const struct sensitivity *s, size_t m, const char *nothing,
 	add_name(text, ",\"type\":", s->space->capability.types[member->type]);
 	buf_text(text, ",");
 	buf_add(text, rest + 1, strlen(rest) - 2);
-	buf_text(text, s->posterior != NULL ? ",\"options\":[" : ",\"options\":null");
 	if (s->posterior != NULL) {
+		buf_text(text, ",\"options\":[");
 		add_known_options(s, member->op, settings, written, text);
-		buf_text(text, "]");
+	} else {
+		buf_text(text, ",\"options\":null,\"least\":null,\"lowered\":null");
 	}
 	if (space_follows(s->space, m)) {
 		add_name(text, ",\"tied_to\":", s->space->ops[member->op].name);

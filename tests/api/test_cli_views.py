@@ -103,10 +103,11 @@ class Tables(CliTest):
         known = {
             "op": "conv1", "type": "Conv2d", "method": "mse", "score": 0.5, "precision": "fp32",
             "trial": 9, "base": 1, "accuracy_change": 0.25, "latency_change_ms": -1.5,
-            "options": [{"mode": "static", "loss": {"mean": 0.5, "spread": 0.25}}],
+            "options": [{"mode": "static", "loss": {"mean": 0.7, "spread": 0.25}}, {"mode": "static", "loss": {"mean": 0.5, "spread": 0.25}}],
+            "least": 1,
         }
         unknown = {**dict.fromkeys(known), "op": "fc", "type": "Linear"}
-        helps = {**unknown, "op": "pool", "options": [{"mode": "static", "loss": {"mean": -0.01, "spread": 0.5}}]}
+        helps = {**unknown, "op": "pool", "options": [{"mode": "static", "loss": {"mean": -0.01, "spread": 0.5}}], "least": 0}
         server = self.serve({"items": [known, unknown, helps], "next": None})
         text = self.runs(OK, server, "sensitivity", JOB)
         self.assertEqual(server.requests[0].path, f"/v1/jobs/{JOB}/sensitivity")
@@ -263,15 +264,16 @@ class Best(CliTest):
                          r"(?m)^all of them +weight dtype int8, weight granularity per_tensor$")
 
     def test_why_an_operator_is_kept_that_does_not_hurt(self):
-        """A cost of -0.2 is no reason."""
+        """In the daemon's words, which the page shows, too."""
         best = {**best_trial(True), "config": {"ops": {"a": {"mode": "fp32"}}}}
-        for loss, said in ((-0.2, "Nothing measured says that quantizing it hurts"), (0.4, "costs at least 0.4")):
+        for lowered in ("in int8 it is believed to lose nothing", "in\x1b int8 it is believed to lose 0.4 % where 1 % is allowed"):
             parts = {"best": best, "space": {"ops": [{"name": "a", "type": "Conv", "choices": 2}]},
-                     "sensitivity": {"items": [{"op": "a", "options": [{"mode": "static", "loss": {"mean": loss}}]}]},
+                     "sensitivity": {"items": [{"op": "a", "lowered": lowered}]},
                      "trials": {"items": [], "next": None}}
             server = self.serve(lambda r, p=parts: p[r.path.split("?")[0].rpartition("/")[2]])
-            with self.subTest(loss):
-                self.assertIn(said, self.runs(OK, server, "why", JOB, "a"))
+            with self.subTest(lowered):
+                said = lowered.replace("\x1b", "?")
+                self.assertIn(f"By a model of all measurements {said}.\n", self.runs(OK, server, "why", JOB, "a"))
 
     def test_what_measured_better_and_is_passed_over(self):
         """A reader of the trials would think that the wrong one was handed over."""

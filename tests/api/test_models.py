@@ -1,5 +1,6 @@
 """Strategies that fit models, through the daemon: what the capability tells them, and noise."""
 
+import re
 import tempfile
 import unittest
 
@@ -101,6 +102,10 @@ class Posterior(ModelCase):
             self.assertEqual(fp32["loss"], {"mean": 0, "spread": 0})
             self.assertAlmostEqual(quantized["loss"]["mean"], 2 / (1 + i), delta=within)
             self.assertGreater(quantized["loss"]["spread"], 0)
+            self.assertEqual(item["least"], 0)
+            share = float(f"{quantized['loss']['mean']:.3g}")
+            lost = float(re.match(r"in int8 it is believed to lose (\S+) % where 1 % is allowed and to save 0\.\d+ ms", item["lowered"])[1])
+            self.assertAlmostEqual(lost, share, delta=0.01)
             self.assertAlmostEqual(quantized["latency_change_ms"]["mean"], -0.5, delta=0.2)
 
     def test_of_a_staged_strategy(self):
@@ -117,7 +122,7 @@ class Posterior(ModelCase):
         self.daemon.request("POST", f"/v1/jobs/{job}/pause")
         document = get(self.daemon, f"/v1/jobs/{job}/sensitivity")
         self.assertIsNone(document["model"])
-        self.assertEqual({item["options"] for item in document["items"]}, {None})
+        self.assertEqual({(item["options"], item["least"], item["lowered"]) for item in document["items"]}, {(None,) * 3})
 
 
 class Known(ModelCase):
@@ -218,6 +223,8 @@ class OptionScores(ModelCase):
         for item in items:
             expected = [self.loss(item["op"], option) for option in item["options"]]
             self.assertEqual([option["score"] for option in item["options"]], expected)
+            means = [option["loss"]["mean"] for option in item["options"] if option["mode"] != "fp32"]
+            self.assertEqual(item["least"], means.index(min(means)))
             self.assertEqual(item["score"], expected[0])
 
     def test_a_crash_does_not_lose_it(self):

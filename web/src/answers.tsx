@@ -128,14 +128,7 @@ function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sens
             <li key={name}>
               <span class="op">{name}</span> <span class="note">{format(op)}</span>
               <br />
-              {cost ? (
-                <span class="why">
-                  in {cost.into} it would lose {cost.loss > 0 ? `${number(cost.loss, 2)} of 1.00 allowed` : "nothing"}
-                  {cost.saved !== null && (cost.saved >= 0 ? `, save ${number(cost.saved, 2)} ms` : `, cost ${number(-cost.saved, 2)} ms`)}
-                </span>
-              ) : (
-                <span class="why">cannot be lowered</span>
-              )}
+              <span class="why">{cost ? cost.words : "cannot be lowered"}</span>
             </li>
           ))}
         </ul>

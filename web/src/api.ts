@@ -159,6 +159,9 @@ export interface OpSensitivity {
   options:
     | ({ mode: string; loss: Belief; latency_change_ms: Belief | null } & Record<string, unknown>)[]
     | null;
+  /** Which of them is the lower precision that is believed to lose least, and that in words. */
+  least: number | null;
+  lowered: string | null;
 }
 export interface Sensitivity {
   items: OpSensitivity[];

@@ -16,14 +16,12 @@ export interface OpCost {
   lossSpread: number;
   saved: number | null;
   savedSpread: number;
+  words: string;
 }
 
 /** Of its options in lower precision the one that is believed to lose least. */
 export function costOf(item: OpSensitivity): OpCost | undefined {
-  let best: NonNullable<OpSensitivity["options"]>[number] | undefined;
-  for (const option of item.options ?? []) {
-    if (option.mode !== "fp32" && (best === undefined || option.loss.mean < best.loss.mean)) best = option;
-  }
+  const best = item.options?.[item.least ?? -1];
   if (best === undefined) return undefined;
   return {
     op: item.op,
@@ -33,6 +31,7 @@ export function costOf(item: OpSensitivity): OpCost | undefined {
     lossSpread: best.loss.spread,
     saved: best.latency_change_ms === null ? null : -best.latency_change_ms.mean,
     savedSpread: best.latency_change_ms?.spread ?? 0,
+    words: item.lowered ?? "",
   };
 }
 
@@ -77,7 +76,7 @@ export const SensitivityBars = memo(function SensitivityBars({ data }: { data: S
     return (
       <g class="bars">
         <text class="axis-name" x={names} y="12">
-          loses, of 1 allowed
+          loses, of what may be lost
         </text>
         <text class="axis-name" x={saves} y="12">
           saves, ms
@@ -88,7 +87,7 @@ export const SensitivityBars = memo(function SensitivityBars({ data }: { data: S
               {short(`${c.op} → ${c.into}`, names)}
               <title>{`${c.op} to ${c.into}`}</title>
             </text>
-            <Bar value={c.loss} spread={c.lossSpread} most={mostLoss} from={names} width={bar} y={TOP + i * LINE} tone="loss" text={c.loss > 0 ? number(c.loss, 2) : "nothing"} />
+            <Bar value={c.loss} spread={c.lossSpread} most={mostLoss} from={names} width={bar} y={TOP + i * LINE} tone="loss" text={c.loss > 0 ? `${number(100 * c.loss, 2)} %` : "nothing"} />
             <Bar value={c.saved ?? 0} spread={c.savedSpread} most={mostSaved} from={saves} width={bar} y={TOP + i * LINE} tone="saved" text={number(c.saved, 2)} />
           </g>
         ))}
@@ -103,9 +102,9 @@ export const SensitivityBars = memo(function SensitivityBars({ data }: { data: S
       say={
         trials === undefined
           ? "From the first measured config on, a model says here what each operator loses and saves."
-          : `What lowering one operator is believed to lose, in units of what may be lost, and to save; learnt from ${trials} trials. The thin line is the spread.`
+          : `What lowering one operator is believed to lose, as a share of what may be lost, and to save; learnt from ${trials} trials. The thin line is the spread.`
       }
-      head={["operator", "type", "lowered to", "loss, of 1 allowed", "spread", "saves, ms", "spread of it"]}
+      head={["operator", "type", "lowered to", "loss, as a share of what may be lost", "spread", "saves, ms", "spread of it"]}
       rows={() => costs.map((c) => [c.op, c.type, c.into, c.loss, c.lossSpread, c.saved, c.savedSpread])}
     >
       {costs.length === 0 ? (
