@@ -10,7 +10,8 @@ tools/mutants.py --self-test      proves that a mutant which nobody tests is cal
 
 A mutant is one place on one line of job/, dispatch/, log/ or store/project.c with another operator, another
 number, another word of SQL, or without its statement. It is caught when it does not compile, when a unit test
-of its folder fails, or when one of the first made-up worlds (tests/sim) breaks a promise. One that cannot be
+of its folder fails, when something else comes of a made-up world than stands in tests/sim/golden, or when one of
+the first worlds breaks a promise. One that cannot be
 caught, since nothing depends on the place, stands in tests/equivalent with the reason; these are at most a tenth.
 
 The tree is built once. A mutant is one object, compiled without optimizing and linked in front of the library that
@@ -35,6 +36,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build-mutants"
 EQUIVALENT = ROOT / "tests" / "equivalent"
 PLANTED = ROOT / "tests" / "sim" / "planted"
+GOLDEN = ROOT / "tests" / "sim" / "golden"
 COUNT = 30
 # A draw of 30 says little about the last percent: it fails for what cannot be bad luck.
 CAUGHT, CAUGHT_OF_FEW, FEW = 0.95, 0.80, 100
@@ -43,12 +45,12 @@ WORLDS, PLANTED_WORLDS = 200, 1000
 HANG_CPU_S, HANG_S = 10, 300  # a mutant that never ends is caught
 
 # What is broken -> the tests that are to see it, the quickest first.
-SIM = "sim"
+SIM, GOLDEN_SIM = "sim", "sim --golden"
 SUBJECTS = {
-    "job": ["test_next", "test_job", "test_noise", "test_objective", SIM, "test_order"],
-    "dispatch": ["test_breaker", "test_sched", "test_quota", "test_workers", SIM],
-    "log": ["test_next", SIM],
-    "store/project.c": ["test_store", SIM],
+    "job": ["test_next", "test_job", "test_noise", "test_objective", GOLDEN_SIM, SIM, "test_order"],
+    "dispatch": ["test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],
+    "log": ["test_next", GOLDEN_SIM, SIM],
+    "store/project.c": ["test_store", GOLDEN_SIM, SIM],
 }
 
 C_CHANGES = [
@@ -216,14 +218,15 @@ class Bench:
         code, _ = run([*flags, "-O0", "-w", "-o", target, "-c", source], cpu_s=100)
         return target if code == 0 else None
 
-    def fails(self, program, mutant, folder, worlds):
+    def fails(self, test, mutant, folder, worlds):
+        program = test.split()[0]
         target = folder / program
         command = shlex.split(self.links[program])
         command[command.index("-o") + 1] = target
         command.insert(command.index("-o") + 2, mutant)
         if run(command, cpu_s=100)[0] != 0:
             return True
-        arguments = ["--seeds", worlds] if program == SIM else ["--tap=/dev/null"]
+        arguments = {SIM: ["--seeds", worlds], GOLDEN_SIM: ["--golden", GOLDEN]}.get(test, ["--tap=/dev/null"])
         return run([target, *arguments], folder)[0] != 0
 
     def judge(self, path, text, programs, worlds=WORLDS):
@@ -240,7 +243,7 @@ def report(chosen, jobs):
     known = known_equivalents()
     tried = [mutant for mutant in chosen if mutant.name not in known]
     programs = {mutant.path: tests_of(mutant.path) for mutant in tried}
-    bench = Bench(sorted({program for needed in programs.values() for program in needed}))
+    bench = Bench(sorted({test.split()[0] for needed in programs.values() for test in needed}))
     for path, needed in programs.items():
         if (by := bench.judge(path, (ROOT / path).read_text(encoding="utf-8"), needed)) is not None:
             sys.exit(f"mutants: {by} fails without any change to {path}")
@@ -283,7 +286,7 @@ def report_planted():
 
 def self_test():
     """In a function that nobody calls nothing is caught, and what does not compile is."""
-    bench, path = Bench(tests_of("log")), "log/event.c"
+    bench, path = Bench(sorted({test.split()[0] for test in tests_of("log")})), "log/event.c"
     text = (ROOT / path).read_text(encoding="utf-8")
     unused = text + "\nbool logged_unused(int a);\nbool logged_unused(int a)\n{\n\treturn a == 1;\n}\n"
     alone = bench.judge(path, unused, tests_of(path), 20)

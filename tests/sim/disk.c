@@ -371,6 +371,32 @@ bool disk_row(struct disk *disk, int query, const char *key,
 	return once.rows > 0;
 }
 
+void disk_trial(struct disk *disk, const char *job, int64_t number,
+		void (*row)(void *arg, char *const *cells), void *arg)
+{
+	struct store_value values[] = {{.text = job}, {.integer = number}};
+	struct err err;
+
+	must(disk->world, io_query_now(disk->world, QUERY_TRIAL, values, 2, row, arg, &err), &err);
+}
+
+static void no_row(void *arg, char *const *cells)
+{
+	(void)arg;
+	(void)cells;
+}
+
+bool disk_has_key(struct disk *disk, const char *key)
+{
+	struct store_value values[] = {{.text = "local"}, {.text = key}};
+	struct once once = {{no_row, NULL}, 0};
+	struct err err;
+
+	must(disk->world, io_query_now(disk->world, QUERY_KEY, values, 2, count_row, &once, &err),
+	     &err);
+	return once.rows > 0;
+}
+
 void disk_verify(struct disk *disk)
 {
 	/* The copies refer to nothing. */

@@ -22,6 +22,7 @@ void judge_destroy(struct judge *judge)
 	for (size_t i = 0; i < judge->job_count; i++) {
 		free(judge->jobs[i]->trials);
 		free(judge->jobs[i]->recorded_ms);
+		json_decref(judge->jobs[i]->args);
 		free(judge->jobs[i]);
 	}
 	free(judge->jobs);
@@ -51,6 +52,15 @@ static struct model_trial *trial_of_lease(const struct judge *judge, const char 
 	return &(*ret_job)->trials[place & 0xFFFFF];
 }
 
+static int64_t operators_in(const char *capability)
+{
+	json_t *read = json_loads(capability, 0, NULL);
+	size_t count = json_array_size(json_object_get(read, "ops"));
+
+	json_decref(read);
+	return (int64_t)count;
+}
+
 /* What the model knows of a submission: docs/jobs.md. */
 static struct model_job *add_job(struct judge *judge, const struct op *op)
 {
@@ -62,6 +72,10 @@ static struct model_job *add_job(struct judge *judge, const struct op *op)
 	job->max_trials = number_in(tuning, "max_trials", 100);
 	job->parallel = number_in(body, "parallel", 1);
 	job->max_attempts = number_in(json_object_get(body, "retry"), "max_attempts", 3);
+	job->plain = json_object_get(body, "evaluator_args") == NULL &&
+		     json_object_get(tuning, "objective") == NULL;
+	job->args = json_incref(json_object_get(body, "evaluator_args"));
+	job->operators = operators_in(op->texts[2]);
 	job->pooled = json_object_get(json_object_get(body, "evaluator"), "pool") != NULL;
 	json_decref(body);
 	judge->jobs = mem_grow(judge->jobs, judge->job_count + 1, sizeof(struct model_job *));
@@ -151,8 +165,10 @@ void judge_asked(struct judge *judge, const json_t *document, const char *key)
 		broken(judge->world, "%s: trial %lld is asked as another one", job->id,
 		       (long long)number);
 	}
-	/* A worker may be told of a lease that its job has ended in the very same commit. */
-	if ((trial->stage != LEASED && (key != NULL || trial->stage != CANCELLED)) ||
+	/* A worker may be told of a lease that was over in the very same commit: its job has ended, or somebody gave the
+	 * trial up. */
+	if ((trial->stage != LEASED &&
+	     (key != NULL || (trial->stage != CANCELLED && trial->stage != FAILED))) ||
 	    strcmp(trial->lease, lease) != 0) {
 		broken(judge->world, "%s: trial %lld is asked under lease %s, which is over",
 		       job->id, (long long)number, lease);
@@ -164,12 +180,12 @@ void judge_asked(struct judge *judge, const json_t *document, const char *key)
 	}
 }
 
-void judge_expects(struct judge *judge, const char *lease, bool charged)
+void judge_expects(struct judge *judge, const char *lease, bool charged, bool answer)
 {
 	struct model_job *job = NULL;
 	struct model_trial *trial = trial_of_lease(judge, lease, &job);
 
-	if (trial != NULL && strcmp(trial->lease, lease) == 0) {
+	if (trial != NULL && strcmp(trial->lease, lease) == 0 && (job->plain || !answer)) {
 		trial->expected = charged;
 	}
 }
@@ -197,6 +213,17 @@ void judge_counts(struct judge *judge, const char *lease)
 		broken(judge->world,
 		       "%s: the answer to lease %s was said to count, but that to %s does", job->id,
 		       lease, trial->lease);
+	}
+}
+
+void judge_needless(struct judge *judge, const char *lease)
+{
+	struct model_job *job = NULL;
+	const struct model_trial *trial = trial_of_lease(judge, lease, &job);
+
+	if (trial == NULL || (trial->stage == LEASED && strcmp(trial->lease, lease) == 0)) {
+		broken(judge->world, "who has lease %s is told to stop, and its trial goes on",
+		       lease);
 	}
 }
 
@@ -240,6 +267,28 @@ bool judge_all_over(const struct judge *judge)
 		}
 	}
 	return true;
+}
+
+void judge_imported(const struct judge *judge, const char *id, int64_t first, int64_t count)
+{
+	const struct model_job *job = find(judge, id);
+
+	for (int64_t i = first; i < first + count; i++) {
+		if (i >= job->trial_count || !job->trials[i].imported) {
+			broken(judge->world, "%s: trial %lld was said to be brought in, and is not",
+			       id, (long long)i);
+		}
+	}
+}
+
+int64_t judge_operators(const struct judge *judge, const char *id)
+{
+	return find(judge, id)->operators;
+}
+
+json_t *judge_args(const struct judge *judge, const char *id)
+{
+	return find(judge, id)->args;
 }
 
 struct shown {

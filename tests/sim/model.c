@@ -204,6 +204,7 @@ static void on_cancelled(const struct at *at)
 static void on_pruned(const struct at *at)
 {
 	want(at, is_waiting(at->trial), "an early verdict on what has its result");
+	at->job->told++;
 	has_result(at, PRUNED);
 }
 
@@ -214,7 +215,8 @@ static void on_retried(const struct at *at)
 	want(at, trial->stage == FAILED || trial->excluded, "what did not fail is tried again");
 	at->job->failed -=
 		trial->stage == FAILED && strcmp(trial->kind, "evaluate") == 0 && !trial->known;
-	at->job->told -= trial->stage == TOLD && strcmp(trial->kind, "evaluate") == 0;
+	at->job->told -= (trial->stage == TOLD || trial->stage == PRUNED) &&
+			 strcmp(trial->kind, "evaluate") == 0;
 	trial->stage = OPEN;
 	trial->charged = 0;
 	trial->excluded = false;
@@ -230,6 +232,14 @@ static void on_excluded(const struct at *at)
 static void on_included(const struct at *at)
 {
 	at->trial->excluded = false;
+}
+
+static void on_imported(const struct at *at)
+{
+	want(at, at->trial->kind[0] == '\0', "a number is used twice");
+	(void)snprintf(at->trial->kind, sizeof(at->trial->kind), "%s", text_in(at->data, "kind"));
+	at->trial->known = at->trial->imported = true;
+	at->trial->stage = TOLD;
 }
 
 static void on_baseline(const struct at *at)
@@ -260,7 +270,7 @@ static void (*const rules[])(const struct at *at) = {
 	[LOGGED_ATTEMPT_FAILED] = attempt_over,
 	[LOGGED_LATE_ANSWER] = on_anything,
 	[LOGGED_TRIAL_TOLD] = on_told,
-	[LOGGED_TRIAL_IMPORTED] = on_anything,
+	[LOGGED_TRIAL_IMPORTED] = on_imported,
 	[LOGGED_TRIAL_JUDGED] = on_anything,
 	[LOGGED_TRIAL_FAILED] = on_failed,
 	[LOGGED_TRIAL_PRUNED] = on_pruned,
@@ -296,10 +306,12 @@ void model_take(struct judge *judge, struct model_job *job, const struct log_eve
 	     logged_name(event->type), (long long)event->trial, event->data);
 	want(&at, !job_state_is_final(job->state) || after_the_end(event->type),
 	     "an event after the end");
-	if (event->type == LOGGED_QUESTION_ASKED) {
+	if (event->type == LOGGED_QUESTION_ASKED || event->type == LOGGED_TRIAL_IMPORTED) {
 		want(&at,
-		     event->trial == job->trial_count ||
-			     (event->trial == 0 && job->trials[0].kind[0] == '\0'),
+		     job->trial_count == 0
+			     ? event->trial <= 1
+			     : event->trial == job->trial_count ||
+				       (event->trial == 0 && job->trials[0].kind[0] == '\0'),
 		     "numbers of trials have no gaps");
 		at.trial = add(job, event->trial);
 	} else if (event->trial >= 0) {

@@ -10,6 +10,7 @@ struct model_trial {
 	char kind[16];
 	enum stage stage;
 	bool known; /* answered from a cache or imported: nobody is asked */
+	bool imported;
 	bool excluded;
 	int64_t attempts, charged, twin;
 	char lease[ID_SIZE];
@@ -22,8 +23,11 @@ struct model_trial {
 struct model_job {
 	char id[ID_SIZE];
 	enum job_state state;
+	int64_t operators;
+	json_t *args; /* owned */
 	int64_t version, max_trials, parallel, most_parallel, max_attempts, timeout_at;
 	bool pooled, failed_to_store;
+	bool plain; /* one accuracy, higher is better, and latency alone */
 	struct model_trial *trials; /* owned */
 	int64_t trial_count, out, charged, told, failed;
 	int64_t *recorded_ms; /* owned; of each event, by n */

@@ -9,7 +9,7 @@
 #include "tests/sim/judge.h"
 #include "tests/sim/world.h"
 
-enum { EVALUATORS = 3, URL_SIZE = 64, CALLBACK_TRIES = 8 };
+enum { EVALUATORS = 3, URL_SIZE = 64, CALLBACK_TRIES = 8, SAMPLES_MAX = 6 };
 
 struct evaluator_here {
 	char url[URL_SIZE];
@@ -24,7 +24,7 @@ struct fetch {
 struct net {
 	struct world *world;
 	struct fetch fetch;
-	struct evaluator_here evaluators[EVALUATORS];
+	struct evaluator_here evaluators[EVALUATORS], adviser;
 	size_t count;
 };
 
@@ -214,6 +214,33 @@ static json_t *scores(const json_t *document)
 	return json_pack("{s:o}", "scores", all);
 }
 
+/* A number, or as many samples of it as the world likes. New reference. */
+static json_t *sampled(struct world *world, double value)
+{
+	json_t *list;
+
+	if (!world->has[FAULT_SAMPLES] || draw(world, 2) == 0) {
+		return json_real(value);
+	}
+	list = json_array();
+	for (uint64_t i = draw(world, SAMPLES_MAX) + 1; i > 0; i--) {
+		(void)json_array_append_new(
+			list, json_real(value * (1 + 0.02 * (draw_unit(world) - 0.5))));
+	}
+	return list;
+}
+
+/* One accuracy, an error, or two accuracies, as the job says in its evaluator_args. New reference. */
+static json_t *accuracy_of(const json_t *document, double accuracy)
+{
+	const json_t *args = json_object_get(document, "evaluator_args");
+
+	if (json_is_true(json_object_get(args, "several"))) {
+		return json_pack("{s:f, s:f}", "top1", accuracy, "top5", (1 + accuracy) / 2);
+	}
+	return json_real(json_is_true(json_object_get(args, "error")) ? 1 - accuracy : accuracy);
+}
+
 json_t *net_measure(struct world *world, const json_t *document)
 {
 	const char *question = json_string_value(json_object_get(document, "question"));
@@ -221,6 +248,7 @@ json_t *net_measure(struct world *world, const json_t *document)
 	bool baseline = strcmp(question, "baseline") == 0;
 	double accuracy = baseline ? 0.9 : 0.9 - (double)(hash % 97) / 4000;
 	double latency = baseline ? 100 : 100 - (double)(hash / 97 % 90);
+	double size = baseline ? 4e6 : 4e6 - 1e4 * (double)(hash / 8730 % 300);
 
 	if (strcmp(question, "score") == 0) {
 		return scores(document);
@@ -232,7 +260,9 @@ json_t *net_measure(struct world *world, const json_t *document)
 		accuracy *= 1 + 0.002 * (draw_unit(world) - 0.5);
 		latency *= 1 + 0.1 * (draw_unit(world) - 0.5);
 	}
-	return json_pack("{s:f, s:f}", "accuracy", accuracy, "latency_ms", latency);
+	return json_pack("{s:o, s:o, s:{s:f}}", "accuracy", accuracy_of(document, accuracy),
+			 "latency_ms", sampled(world, latency), "metrics", "model_size_bytes",
+			 size);
 }
 
 /* An answer that comes later, to the daemon that is there then. */
@@ -316,6 +346,9 @@ static struct evaluator_here *evaluator_at(struct world *world, const char *url)
 			return &world->net->evaluators[i];
 		}
 	}
+	if (strcmp(ADVISER_URL, url) == 0) {
+		return &world->net->adviser;
+	}
 	broken(world, "a call to %s, which no job named", url);
 }
 
@@ -335,8 +368,10 @@ static int64_t behave(struct fetch_call *call, const struct manner *manner,
 	struct world *world = call->world;
 
 	tell(world, "%s%s: %s", request->url, request->path, manner->name);
-	judge_expects(world->judge, json_string_value(json_object_get(document, "lease")),
-		      manner->charge == CHARGED);
+	if (json_object_get(document, "lease") != NULL) {
+		judge_expects(world->judge, json_string_value(json_object_get(document, "lease")),
+			      manner->charge == CHARGED, manner->status == 200);
+	}
 	if (manner->gone != ERR_OK) {
 		reply->rc = err_set(&reply->err, manner->gone, "%s", manner->name);
 		reply->sent = manner->sent;
@@ -352,9 +387,16 @@ static int64_t behave(struct fetch_call *call, const struct manner *manner,
 	return draw_in(world, 0, 5000);
 }
 
-static int64_t answer_right(struct fetch_call *call, const json_t *document)
+static bool is_advice(const struct fetch_request *request)
 {
-	json_t *answer = net_measure(call->world, document);
+	return strcmp(request->url, ADVISER_URL) == 0;
+}
+
+static int64_t answer_right(struct fetch_call *call, const struct fetch_request *request,
+			    const json_t *document)
+{
+	json_t *answer = is_advice(request) ? adviser_answer(call->world, request->path, document)
+					    : net_measure(call->world, document);
 
 	call->reply.status = 200;
 	set_body(call, json_text(answer), NULL);
@@ -384,7 +426,7 @@ struct fetch_call *fetch_start(struct fetch *fetch, const struct fetch_request *
 	call->reply.body = "";
 	call->reply.retry_after_ms = -1;
 	err_init(&call->reply.err);
-	for (size_t i = 0; i < request->header_count; i++) {
+	for (size_t i = 0; i < request->header_count && !is_advice(request); i++) {
 		if (strcmp(request->headers[i].name, "Idempotency-Key") == 0) {
 			char *key = mem_dup(request->headers[i].value + 1);
 
@@ -398,12 +440,12 @@ struct fetch_call *fetch_start(struct fetch *fetch, const struct fetch_request *
 	}
 	if (manner != NULL) {
 		after = behave(call, manner, request, document);
-	} else if (world->has[FAULT_CALLBACK] && draw(world, 2) == 0) {
+	} else if (!is_advice(request) && world->has[FAULT_CALLBACK] && draw(world, 2) == 0) {
 		call->reply.status = 202;
 		accept_question(world, document);
 		after = draw_in(world, 0, 3000);
 	} else {
-		after = answer_right(call, document);
+		after = answer_right(call, request, document);
 	}
 	json_decref(document);
 	call->happening = plan_alive(world, after, deliver, call);
@@ -424,16 +466,25 @@ static struct endpoint_call *io_ask(void *arg, const struct endpoint *endpoint,
 	return endpoint_ask(&((struct world *)arg)->net->fetch, endpoint, question, fn, fn_arg);
 }
 
+static struct endpoint_call *io_ask_json(void *arg, const struct endpoint *endpoint,
+					 const struct endpoint_question *question, endpoint_fn fn,
+					 void *fn_arg)
+{
+	return endpoint_ask_json(&((struct world *)arg)->net->fetch, endpoint, question, fn,
+				 fn_arg);
+}
+
 static void io_cancel_call(void *arg, struct endpoint_call *call)
 {
 	(void)arg;
 	endpoint_cancel(call);
 }
 
-/* Nobody here has a strategy elsewhere or asks for capabilities: these stay NULL, and would be found out. */
+/* Nobody here asks for capabilities: that stays NULL, and would be found out. */
 void net_io(struct net *net, struct tuner_io *io)
 {
 	(void)net;
 	io->ask = io_ask;
+	io->ask_json = io_ask_json;
 	io->cancel_call = io_cancel_call;
 }

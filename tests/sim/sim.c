@@ -2,9 +2,11 @@
  * Runs worlds: tests/sim/world.h says what they are.
  *
  *	sim --seeds 1000 [--from N] [--jobs N]   that many, on that many processors
- *	sim --seed N [--tell]                    one, and what happens in it
+ *	sim --seed N [--plain] [--tell]          one, and what happens in it
  *	sim --twice --seeds 100 [--from N]       each of that many twice, which must be the same
  *	sim --regressions FILE                   those in which something was found
+ *	sim --golden FILE                        those of which is known what comes of them
+ *	sim --record FILE [--seeds N]            writes down what comes of that many
  */
 #include <malloc.h>
 #include <stdbool.h>
@@ -55,14 +57,14 @@ static void live(struct world *world)
 	uint64_t bad = draw(world, HAPPENINGS_BAD), until;
 
 	while (world->happened < bad &&
-	       !(people_are_done(world->people) && judge_all_over(world->judge))) {
+	       !(clients_are_done(world->clients) && judge_all_over(world->judge))) {
 		(void)world_step(world);
 		perhaps_die(world);
 	}
 	tell(world, "all is well from now on");
 	world->healed = true;
 	until = world->happened + HAPPENINGS_GOOD;
-	while (!people_are_done(world->people) || !judge_all_over(world->judge) ||
+	while (!clients_are_done(world->clients) || !judge_all_over(world->judge) ||
 	       world->tuner == NULL) {
 		(void)world_step(world);
 		if (world->happened > until) {
@@ -71,10 +73,12 @@ static void live(struct world *world)
 	}
 }
 
-/* What happens is written to `told`, unless that is NULL. */
-static void run_world(uint64_t seed, FILE *told)
+/* What happens is written to `told`, unless that is NULL. Returns what came of it, in one number. */
+static uint64_t run_world_as(uint64_t seed, bool plain, FILE *told)
 {
-	struct world world = {.seed = seed, .rng = rng_make(seed, RNG_TIMING, 0), .told = told};
+	struct world world = {
+		.seed = seed, .rng = rng_make(seed, RNG_TIMING, 0), .told = told, .plain = plain};
+	uint64_t digest;
 
 	list_init(&world.deferred);
 	world.life = 1;
@@ -83,7 +87,8 @@ static void run_world(uint64_t seed, FILE *told)
 	world.judge = judge_create(&world);
 	world.disk = disk_create(&world);
 	world.net = net_create(&world);
-	world.people = people_create(&world);
+	world.workers = workers_here_create(&world);
+	world.clients = clients_create(&world);
 	world_start(&world);
 	live(&world);
 	judge_end(world.judge);
@@ -91,13 +96,21 @@ static void run_world(uint64_t seed, FILE *told)
 	if (seed % 50 == 0 && !world.has[FAULT_WALL_JUMPS]) {
 		disk_verify(world.disk);
 	}
+	digest = golden_digest(&world);
 	tell(&world, "over: %llu happenings, %lld deaths", (unsigned long long)world.happened,
 	     (long long)world.deaths);
-	people_destroy(world.people);
+	clients_destroy(world.clients);
+	workers_here_destroy(world.workers);
 	net_destroy(world.net);
 	disk_destroy(world.disk);
 	judge_destroy(world.judge);
 	free(world.heap);
+	return digest;
+}
+
+static void run_world(uint64_t seed, FILE *told)
+{
+	(void)run_world_as(seed, false, told);
 }
 
 /* The next numbers, in a process of their own: its exit status. */
@@ -157,6 +170,57 @@ static int run_regressions(const char *path)
 	(void)fclose(file);
 	(void)printf("sim: %d worlds again, every promise held\n", count);
 	return 0;
+}
+
+/* Its lines are a number and what comes of that world, or begin with '#'. */
+static int run_golden(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	int count = 0, others = 0;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		char *end;
+		uint64_t seed = strtoull(line, &end, 10);
+
+		if (line[0] != '#') {
+			bool same = run_world_as(seed, true, NULL) == strtoull(end, NULL, 16);
+
+			count++;
+			others += !same;
+			if (!same) {
+				(void)printf("something else comes of world %llu: sim --seed %llu "
+					     "--plain --tell\n",
+					     (unsigned long long)seed, (unsigned long long)seed);
+			}
+		}
+	}
+	if (file == NULL || count == 0) {
+		(void)fprintf(stderr, "%s: nothing to run\n", path);
+		return 1;
+	}
+	(void)fclose(file);
+	(void)printf("sim: the same comes of %d of %d worlds\n", count - others, count);
+	return others == 0 ? 0 : 1;
+}
+
+static int record_golden(const char *path, uint64_t count)
+{
+	FILE *file = fopen(path, "w");
+
+	if (file == NULL) {
+		(void)fprintf(stderr, "%s cannot be written\n", path);
+		return 1;
+	}
+	(void)fprintf(file,
+		      "# What comes of worlds (golden.c). After a change that was meant: sim "
+		      "--record tests/sim/golden --seeds %llu\n",
+		      (unsigned long long)count);
+	for (uint64_t seed = 1; seed <= count; seed++) {
+		(void)fprintf(file, "%llu %016llx\n", (unsigned long long)seed,
+			      (unsigned long long)run_world_as(seed, true, NULL));
+	}
+	return fclose(file) == 0 ? 0 : 1;
 }
 
 struct story {
@@ -254,11 +318,18 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--regressions") == 0) {
 		return run_regressions(argv[2]);
 	}
+	if (argc == 3 && strcmp(argv[1], "--golden") == 0) {
+		return run_golden(argv[2]);
+	}
 	(void)option(argc, argv, "--from", &from);
 	(void)option(argc, argv, "--seeds", &count);
 	(void)option(argc, argv, "--jobs", &jobs);
+	if (argc >= 3 && strcmp(argv[1], "--record") == 0) {
+		return record_golden(argv[2], count);
+	}
 	if (option(argc, argv, "--seed", &seed)) {
-		run_world(seed, option(argc, argv, "--tell", &none) ? stdout : NULL);
+		(void)run_world_as(seed, option(argc, argv, "--plain", &none),
+				   option(argc, argv, "--tell", &none) ? stdout : NULL);
 		return 0;
 	}
 	if (option(argc, argv, "--twice", &none)) {

@@ -11,11 +11,12 @@
  * Each world draws which kinds of fault it has at all, since worlds that have them all hide what needs one alone.
  *
  *	world.c  time and chance       disk.c   what is stored, and when that fails
- *	net.c    evaluators            people.c clients and workers
- *	body.c   what clients submit
+ *	net.c    evaluators            clients.c and workers.c who uses the daemon
+ *	body.c   what clients submit   adviser.c strategies of their own, over HTTP
  *	model.c  what each event may follow        judge.c what else must hold of events, calls and acknowledgements
  *	inside.c what must hold in the daemon
  *	again.c  what must hold of a whole log: asked again, the strategy asks the same
+ *	golden.c what came of it, in one number
  */
 #ifndef NARROWD_TESTS_SIM_WORLD_H
 #define NARROWD_TESTS_SIM_WORLD_H
@@ -42,15 +43,18 @@ enum fault {
 	FAULT_WORKER_LATE, /* ... or answers after its lease */
 	FAULT_WORKER_BAD,  /* ... or answers what cannot be used, or another question */
 	FAULT_WORKER_BACK, /* ... or gives it back */
-	FAULT_CLIENT,      /* clients pause, resume, edit, cancel, retry, exclude, give up */
-	FAULT_NOISE,       /* measurements are noisy */
-	FAULT_BAD_CONFIG,  /* some configs cannot be measured */
+	FAULT_CLIENT,     /* clients pause, resume, edit, cancel, retry, exclude, give up, import */
+	FAULT_NOISE,      /* measurements are noisy */
+	FAULT_SAMPLES,    /* ... and lists of samples */
+	FAULT_EARLY,      /* workers say how far they are, and jobs end measurements early */
+	FAULT_BAD_CONFIG, /* some configs cannot be measured */
 	FAULTS_,
 };
 
 struct disk;
 struct net;
-struct people;
+struct clients;
+struct workers_here;
 struct judge;
 
 struct happening;
@@ -61,6 +65,7 @@ struct world {
 	bool has[FAULTS_];
 	double often; /* how often what may go wrong does, 0 to 1 */
 	bool healed;  /* nothing goes wrong any more */
+	bool plain;   /* no strategy learns */
 	int64_t mono_ms, wall_offset_ms;
 	uint64_t planned, happened;
 	struct happening **heap; /* owned */
@@ -74,7 +79,8 @@ struct world {
 	int64_t deaths;
 	struct disk *disk;
 	struct net *net;
-	struct people *people;
+	struct clients *clients;
+	struct workers_here *workers;
 	struct judge *judge;
 	FILE *told; /* where it is written down what happens, or NULL */
 };
@@ -121,6 +127,11 @@ void disk_log(struct disk *disk, const char *job, void (*row)(void *arg, char *c
 /* One row of a query, its cells; fails when there is none. */
 bool disk_row(struct disk *disk, int query, const char *key,
 	      void (*row)(void *arg, char *const *cells), void *arg);
+/* The document of a trial, if there is one. */
+void disk_trial(struct disk *disk, const char *job, int64_t number,
+		void (*row)(void *arg, char *const *cells), void *arg);
+/* Whether the answer to a request under this key is on disk. */
+bool disk_has_key(struct disk *disk, const char *key);
 /* Whether every projection is what the log says. */
 void disk_verify(struct disk *disk);
 
@@ -132,14 +143,27 @@ size_t net_count(const struct net *net);
 /* An answer to the question of this document, right if it can be. New reference. */
 json_t *net_measure(struct world *world, const json_t *document);
 
-/* body.c: a job to submit; it may ask for a pool if there are workers. New reference. */
-json_t *body_make(struct world *world, bool workers);
+/* body.c: a job to submit; it may ask for a pool if there are workers. `capability`: its model, borrowed; NULL: one of its
+ * own. New reference. */
+json_t *body_make(struct world *world, bool workers, json_t *capability);
+enum { BODY_CONFIGS = 32 };
+/* A config by number: the operators of its bits in fp32. New reference. */
+json_t *body_config(uint64_t number, int64_t operators);
 
-struct people *people_create(struct world *world);
-void people_destroy(struct people *people);
+/* golden.c: of all that is on disk. */
+uint64_t golden_digest(struct world *world);
+
+/* adviser.c: the answer to a question to a strategy elsewhere; the same again to the same. New reference. */
+#define ADVISER_URL "http://10.0.1.1:9100"
+json_t *adviser_answer(const struct world *world, const char *path, const json_t *document);
+
+struct clients *clients_create(struct world *world);
+void clients_destroy(struct clients *clients);
 /* Everything that may be waited for is done: all jobs were submitted. */
-bool people_are_done(const struct people *people);
-/* Somebody sees to it that jobs that are paused go on, and comes for questions. */
-void people_heal(struct people *people);
+bool clients_are_done(const struct clients *clients);
+
+struct workers_here *workers_here_create(struct world *world);
+void workers_here_destroy(struct workers_here *workers);
+size_t workers_here_count(const struct workers_here *workers);
 
 #endif
