@@ -95,7 +95,7 @@ static bool on_leases(void *arg, json_t *items, const struct err *err)
 static void take(struct call *call)
 {
 	struct lease_request request = {0};
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	err_init(&err);
 	read_request(call, &request, &err);

@@ -224,7 +224,7 @@ static void read_body(struct call *call)
 	const char *text = request_body(call->request, &length);
 	enum route_body body = call->route->body;
 	struct parsing *parsing;
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	if (body == NO_BODY || ((body == MAYBE_BODY || body == MAYBE_ANSWER) && length == 0)) {
 		call->route->handle(call);
@@ -339,7 +339,7 @@ void router_handle(struct request *request, void *arg)
 {
 	struct call *call = call_create(arg, request);
 	struct buf allow;
-	struct err err;
+	struct err err ERR_UNCLEARED;
 	int rc = access_identify(&call->server->access, request, &call->who, &err);
 
 	buf_init(&allow, 128);

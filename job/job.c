@@ -74,7 +74,7 @@ void job_rows_clear(struct job *job)
 void job_record(struct job *job, enum logged type, int64_t trial, json_t *data)
 {
 	json_t *object = data != NULL ? data : json_object();
-	struct err why;
+	struct err why ERR_UNCLEARED;
 	int rc;
 
 	job->rows = mem_grow(job->rows, job->row_count + 1, sizeof(*job->rows));

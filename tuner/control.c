@@ -343,7 +343,7 @@ static void end_lease(struct tuner *tuner, const char *lease, lease_fn *fn, json
 		      json_t *answer, const struct store_key *key, tuner_done_fn done, void *arg)
 {
 	struct run *run;
-	struct err err;
+	struct err err ERR_UNCLEARED;
 	int rc;
 
 	err_init(&err);

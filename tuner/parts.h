@@ -82,8 +82,8 @@ struct run {
 	struct list completions; /* to be called when what is recorded now is on disk */
 	struct spec_needs needs; /* what answers must contain */
 	int refs;
-	bool closed;        /* no longer open: only waits for what has not come back */
-	struct err failure; /* why its events could not be stored, once that happened */
+	bool closed;         /* no longer open: only waits for what has not come back */
+	struct err *failure; /* why its events could not be stored, or NULL; owned */
 };
 
 /*

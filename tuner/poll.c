@@ -27,8 +27,8 @@ struct poll {
 	char *(*text)(void *arg, const json_t *items);
 	char (*leases)[ID_SIZE]; /* owned */
 	size_t count, pending;
-	json_t *items;  /* the questions; owned */
-	struct err err; /* the first failure to store */
+	json_t *items;   /* the questions; owned */
+	struct err *err; /* the first failure to store; owned, or NULL */
 };
 
 static void on_poll_closed(void *arg)
@@ -36,6 +36,7 @@ static void on_poll_closed(void *arg)
 	struct poll *poll = arg;
 
 	json_decref(poll->items);
+	free(poll->err);
 	free(poll->leases);
 	free(poll);
 }
@@ -50,7 +51,13 @@ static void stop_waiting(struct poll *poll)
 
 static bool tell_worker(const struct poll *poll)
 {
-	return poll->fn(poll->arg, poll->err.code == ERR_OK ? poll->items : NULL, &poll->err);
+	struct err none ERR_UNCLEARED;
+
+	if (poll->err != NULL) {
+		return poll->fn(poll->arg, NULL, poll->err);
+	}
+	err_init(&none);
+	return poll->fn(poll->arg, poll->items, &none);
 }
 
 static void answer(struct poll *poll)
@@ -74,8 +81,9 @@ static void on_granted(void *arg, int rc, const struct err *err)
 {
 	struct poll *poll = arg;
 
-	if (rc != 0 && poll->err.code == ERR_OK) {
-		poll->err = *err;
+	if (rc != 0 && poll->err == NULL) {
+		poll->err = mem_new(1, sizeof(*poll->err));
+		*poll->err = *err;
 	}
 	if (--poll->pending == 0) {
 		answer(poll);
@@ -233,7 +241,6 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	poll->ttl_ms = request->ttl_ms > 0 ? request->ttl_ms : (int64_t)tuner->options.lease_ttl_ms;
 	poll->fn = fn;
 	poll->arg = arg;
-	err_init(&poll->err);
 	(void)snprintf(poll->worker, sizeof(poll->worker), "%s", request->worker);
 	(void)snprintf(poll->owner, sizeof(poll->owner), "%s",
 		       request->every_owner ? "" : request->owner);

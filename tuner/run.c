@@ -80,6 +80,7 @@ void run_unref(struct run *run)
 	sched_seat_finish(&run->seat);
 	pool_release(run->pool);
 	forget_job(run->io, run->job);
+	free(run->failure);
 	free(run);
 	tuner->alive--;
 	stop_check(tuner);
@@ -267,13 +268,14 @@ static void on_stored(void *arg, int rc, const struct err *err)
 	if (rc != 0 && !run->closed) {
 		log_line(LOG_ERROR, "events were not stored", LOG_TEXT("job", run->job->id),
 			 LOG_TEXT("error", err->message));
-		run->failure = *err;
+		run->failure = mem_new(1, sizeof(*run->failure));
+		*run->failure = *err;
 		run->tuner->up->lost(run->tuner, run->job->id);
 		run_close(run);
-	} else if (rc == -(int)ERR_CONFLICT && run->failure.code != ERR_OK) {
+	} else if (rc == -(int)ERR_CONFLICT && run->failure != NULL) {
 		/* What came after a batch that failed does not fit for that reason alone. */
-		rc = -(int)run->failure.code;
-		err = &run->failure;
+		rc = -(int)run->failure->code;
+		err = run->failure;
 	}
 	if (rc == 0 && !run->closed) {
 		run->durable = batch->version;

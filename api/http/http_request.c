@@ -47,7 +47,7 @@ void *http_request_begin(void *owner, const char *target, struct MHD_Connection 
 {
 	struct http *http = owner;
 	struct request *request = mem_new(1, sizeof(*request));
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	request->http = http;
 	request->begun_ns = uv_hrtime();
@@ -222,7 +222,7 @@ static enum MHD_Result on_head(struct request *request, const char *version)
 	};
 	struct http_guard guard = {0};
 	struct http_guard_verdict verdict;
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	/*
 	 * MHD ends a target with NUL in place, one byte before the version. Anything else there means
@@ -285,7 +285,7 @@ static int grow_body(struct request *request, size_t more, struct err *reterr)
  */
 static enum MHD_Result on_data(struct request *request, const char *data, size_t length)
 {
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	request->conn->deadline += (int64_t)(length / SLOWEST_BYTES_PER_MS);
 	request->received += length;
