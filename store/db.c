@@ -1,6 +1,8 @@
 /* Opens SQLite with our settings, and translates its errors. */
 #include "store/db.h"
 
+#include <pthread.h>
+
 #include "store/member.h"
 #include "store/seal.h"
 #include "store/sum.h"
@@ -90,12 +92,23 @@ static int configure(sqlite3 *db, enum db_mode mode, struct err *reterr)
 	return rc;
 }
 
+/*
+ * SQLite counts what it allocates under one lock for all threads, which nobody reads. It has to be told
+ * before anything else is asked of it.
+ */
+static void count_nothing(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int db_open(const char *path, enum db_mode mode, sqlite3 **ret_db, struct err *reterr)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sqlite3 *db = NULL;
 	int rc;
 
 	*ret_db = NULL;
+	(void)pthread_once(&once, count_nothing);
 	if (sqlite3_open_v2(path, &db, modes[mode].flags | SQLITE_OPEN_NOMUTEX, NULL) !=
 	    SQLITE_OK) {
 		rc = db == NULL ? err_set(reterr, ERR_NO_MEMORY, "database: no memory to open it")

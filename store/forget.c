@@ -18,6 +18,7 @@ static const char *const statements[FORGET_STATEMENTS_] = {
 	[FORGET_LEASES] =
 		"DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE at_ms < ?1 "
 		"- " FORGET_KEY_MS " AND " FORGET_LEASE_IS_OVER " ORDER BY at_ms LIMIT ?2)",
+	[FORGET_LEASES_DUE] = "SELECT min(at_ms) < ?1 - " FORGET_KEY_MS " FROM lease",
 	[FORGET_DELIVERIES] =
 		"DELETE FROM delivery WHERE (webhook, event) IN (SELECT webhook, event"
 		" FROM delivery WHERE state <> 'pending' AND queued_at < ?1"
@@ -78,9 +79,16 @@ int forget_keys(struct forget *forget, int64_t now, int limit, struct err *reter
 	return rc == 0 ? before(forget, FORGET_SURPLUS, now, limit, reterr) : rc;
 }
 
+/* Asked with each lease that is given, so it has to cost little when none is that old. */
 int forget_leases(struct forget *forget, int64_t now, int limit, struct err *reterr)
 {
-	return before(forget, FORGET_LEASES, now, limit, reterr);
+	sqlite3_stmt *due = forget->statements[FORGET_LEASES_DUE];
+	bool none;
+
+	(void)sqlite3_bind_int64(due, 1, now);
+	none = sqlite3_step(due) == SQLITE_ROW && sqlite3_column_int(due, 0) == 0;
+	db_reset(due);
+	return none ? 0 : before(forget, FORGET_LEASES, now, limit, reterr);
 }
 
 int forget_stale(struct forget *forget, int64_t now, int64_t deliveries_before, struct err *reterr)

@@ -25,8 +25,8 @@ static const char *const statements[OP_STATEMENTS_] = {
 	" INSERT INTO submission (id, spec, capability, head, evaluator, matched, owner,"
 	" sum)"
 	" SELECT *, narrowd_sum(" SUM_OF_SUBMISSION ") FROM given",
-	[OP_FIND_JOB] = "SELECT version, state IN ('completed', 'failed', 'cancelled') FROM job"
-			" WHERE id = ?1",
+	[OP_FIND_JOB] = "SELECT version, state = 'completed' OR state = 'failed' OR"
+			" state = 'cancelled' FROM job WHERE id = ?1",
 	[OP_LOG] = "INSERT INTO event (job, n, type, at_ms, trial, data, sum)"
 		   " SELECT *, narrowd_sum(" SUM_OF_EVENT ") FROM (SELECT ?1 AS job, ?2 AS n,"
 		   " ?3 AS type, ?4 AS at_ms, ?5 AS trial, json(?6) AS data)",
@@ -158,7 +158,7 @@ static void tell(const struct op *op)
 void op_finish(void *arg)
 {
 	struct op *op = arg;
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	err_init(&err);
 	if (op->rc != 0) {

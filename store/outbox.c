@@ -29,6 +29,10 @@ static const char *const statements[OUTBOX_STATEMENTS_] = {
 	[OUTBOX_BURY] =
 		"UPDATE delivery" QUEUE "SET state = 'dead', due_at = NULL, error = ?2"
 		" WHERE webhook = ?1 AND state = 'pending'",
+	/* Nearly no event is wanted by anybody: asked before, since OUTBOX_POST costs more than the
+	 * rest of the event. */
+	[OUTBOX_WANTED] = "SELECT EXISTS (SELECT 1 FROM subscription WHERE type = ?1)"
+			  " OR ?1 = 'state_changed'",
 	/* A change of state has a second name, which sorts first: who wants both hears of it once,
 	 * under that name. */
 	[OUTBOX_POST] =
@@ -142,12 +146,27 @@ int outbox_enable(struct outbox *outbox, const char *id, struct err *reterr)
 	return rc == 0 ? need_change(outbox, id, reterr) : rc;
 }
 
+/* Whether somebody may have subscribed to it. */
+static bool is_wanted(struct outbox *outbox, const struct project_event *event)
+{
+	sqlite3_stmt *stmt = outbox->statements[OUTBOX_WANTED];
+	bool wanted;
+
+	db_bind_text(stmt, 1, logged_name(event->is->type));
+	wanted = sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_int(stmt, 0) != 0;
+	db_reset(stmt);
+	return wanted;
+}
+
 int outbox_post(struct outbox *outbox, const struct project_event *event, int64_t seq,
 		bool *ret_posted, struct err *reterr)
 {
 	sqlite3_stmt *stmt = outbox->statements[OUTBOX_POST];
 	int rc;
 
+	if (!is_wanted(outbox, event)) {
+		return 0;
+	}
 	db_bind_text(stmt, 1, event->job);
 	(void)sqlite3_bind_int64(stmt, 2, seq);
 	db_bind_text(stmt, 3, logged_name(event->is->type));

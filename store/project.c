@@ -13,9 +13,16 @@
  */
 #define THIS_JOB   " WHERE id = ?1"
 #define THIS_TRIAL " WHERE job = ?1 AND number = ?4"
-#define OF_TRIAL   " FROM trial AS t WHERE job.id = ?1 AND t.job = ?1 AND t.number = ?4"
-#define IS_FINAL   "?5 ->> 'state' IN ('completed', 'failed', 'cancelled')"
-#define EVALUATES  "t.kind = 'evaluate'"
+/*
+ * What a job counts depends on how a trial stands. Said as a look-up, since UPDATE ... FROM makes a
+ * table of its own each time, which costs more than all the rest of the statement.
+ */
+#define OF_TRIAL(what) "(SELECT " what " FROM trial AS t WHERE t.job = ?1 AND t.number = ?4)"
+#define WHEN_TRIAL(is)                                                                             \
+	THIS_JOB                                                                                   \
+	" AND EXISTS (SELECT 1 FROM trial AS t WHERE t.job = ?1 AND t.number = ?4 AND " is ")"
+#define IS_FINAL  "?5 ->> 'state' IN ('completed', 'failed', 'cancelled')"
+#define EVALUATES "t.kind = 'evaluate'"
 /* A repeated config that shares a failure is no failure of its own. */
 #define FAILS  "t.kind = 'evaluate' AND t.source <> 'cache'"
 #define SOURCE "coalesce(?5 ->> 'source', t.source)"
@@ -63,9 +70,9 @@ static const struct {
 			  NULL},
 	[PROJECT_STAGE] = {"UPDATE job SET stage = ?5 ->> 'stage'" THIS_JOB, NULL},
 	/* A trial that was counted as failed or cancelled comes back: it is neither any more. */
-	[PROJECT_REOPEN] = {"UPDATE job SET failed = failed - (t.state = 'failed'),"
-			    " cancelled = cancelled - (t.state = 'cancelled')" OF_TRIAL
-			    " AND " FAILS " AND t.state IN ('failed', 'cancelled')",
+	[PROJECT_REOPEN] = {"UPDATE job SET failed = failed - " OF_TRIAL("t.state = 'failed'")
+			    ", cancelled = cancelled - " OF_TRIAL("t.state = 'cancelled'")
+			    WHEN_TRIAL(FAILS " AND t.state IN ('failed', 'cancelled')"),
 			    NULL},
 	[PROJECT_ASK_COUNT] = {"UPDATE job SET asked = asked + 1" THIS_JOB
 			       " AND ?5 ->> 'kind' = 'evaluate' AND coalesce(?5 ->> 'source', "
@@ -101,10 +108,11 @@ static const struct {
 				" answer = coalesce(?5 ->> 'answer', '')" LAST_LEASE,
 				NULL},
 	[PROJECT_TELL_COUNT] =
-		{"UPDATE job SET told = told + (" EVALUATES "),"
-		 " measured = measured + (" EVALUATES " AND " SOURCE " = 'measured'),"
-		 " cached = cached + (" EVALUATES " AND " SOURCE " = 'cache'),"
-		 " active_s = coalesce(nullif(?5 -> 'active_s', 'null'), active_s)" OF_TRIAL,
+		{"UPDATE job SET told = told + " OF_TRIAL(EVALUATES)
+		 ", measured = measured + " OF_TRIAL(EVALUATES " AND " SOURCE " = 'measured'")
+		 ", cached = cached + " OF_TRIAL(EVALUATES " AND " SOURCE " = 'cache'")
+		 ", active_s = coalesce(nullif(?5 -> 'active_s', 'null'), active_s)"
+		 WHEN_TRIAL("true"),
 		 NULL},
 	[PROJECT_TELL] =
 		{"UPDATE trial SET state = 'told', told_at = ?3, told_n = ?2, error = NULL,"
@@ -123,7 +131,7 @@ static const struct {
 			   " " COUNTS_AGAIN ", error = NULL, feasible = 0, source = coalesce(?5 ->> 'source', source),"
 			   " worker = ?5 ->> 'worker'" THIS_TRIAL " AND state <> 'told'",
 			   "the trial does not exist or has its result"},
-	[PROJECT_FAIL_COUNT] = {"UPDATE job SET failed = failed + 1" OF_TRIAL " AND " FAILS, NULL},
+	[PROJECT_FAIL_COUNT] = {"UPDATE job SET failed = failed + 1" WHEN_TRIAL(FAILS), NULL},
 	[PROJECT_FAIL] = {"UPDATE trial SET state = 'failed', " COUNTS_AGAIN ", error = ?5 ->> 'error',"
 			  " worker = ?5 ->> 'worker',"
 			  " attempts = coalesce(?5 ->> 'attempts', attempts)" THIS_TRIAL
@@ -131,9 +139,9 @@ static const struct {
 			  "the trial does not exist or has its result"},
 	/* A measurement that was excluded counts no more once it is made again. */
 	[PROJECT_UNTELL_COUNT] = {"UPDATE job SET told = told - 1,"
-				  " measured = measured - (t.source = 'measured'),"
-				  " cached = cached - (t.source = 'cache')" OF_TRIAL
-				  " AND " EVALUATES " AND t.state IN ('told', 'pruned')",
+				  " measured = measured - " OF_TRIAL("t.source = 'measured'")
+				  ", cached = cached - " OF_TRIAL("t.source = 'cache'")
+				  WHEN_TRIAL(EVALUATES " AND t.state IN ('told', 'pruned')"),
 				  NULL},
 	[PROJECT_RETRY] = {"UPDATE trial SET state = 'asked', error = NULL, accuracy = NULL,"
 			   " accuracy_value = NULL, metrics = NULL, latency_ms = NULL,"
@@ -150,7 +158,7 @@ static const struct {
 	[PROJECT_NO_BEST] = {"UPDATE job SET best = NULL, best_trial = NULL" THIS_JOB
 			     " AND best_trial = ?4",
 			     NULL},
-	[PROJECT_CANCEL_COUNT] = {"UPDATE job SET cancelled = cancelled + 1" OF_TRIAL " AND " FAILS,
+	[PROJECT_CANCEL_COUNT] = {"UPDATE job SET cancelled = cancelled + 1" WHEN_TRIAL(FAILS),
 				  NULL},
 	[PROJECT_CANCEL] = {"UPDATE trial SET state = 'cancelled', " COUNTS_AGAIN THIS_TRIAL
 			    " AND state <> 'told'",

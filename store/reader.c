@@ -90,7 +90,7 @@ static void keep_row(void *arg, char *const *cells, size_t columns)
 static void deliver(void *arg)
 {
 	struct store_query_call *call = arg;
-	struct err err;
+	struct err err ERR_UNCLEARED;
 
 	err_init(&err);
 	if (call->rc != 0) {
@@ -122,7 +122,7 @@ static void work(struct thread *thread)
 	struct store_query_call *call;
 
 	while ((call = next_call(reader)) != NULL) {
-		struct err err;
+		struct err err ERR_UNCLEARED;
 
 		err_init(&err);
 		call->rc = conn_query(conn, call->query, call->values, call->count, keep_row, call,

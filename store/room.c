@@ -38,10 +38,18 @@ static void limit_pages(struct room *room, int64_t reserve)
 	free(sql);
 }
 
-void room_init(struct room *room, sqlite3 *db, const struct directory *directory, int64_t max_bytes)
+int room_init(struct room *room, sqlite3 *db, const struct directory *directory, int64_t max_bytes,
+	      struct err *reterr)
 {
 	struct err err;
+	int rc = db_prepare(db, "PRAGMA page_count", &room->pages, reterr);
 
+	if (rc == 0) {
+		rc = db_prepare(db, "PRAGMA freelist_count", &room->unused, reterr);
+	}
+	if (rc != 0) {
+		return rc;
+	}
 	room->db = db;
 	room->directory = directory;
 	room->page_bytes = pragma(room, "PRAGMA page_size");
@@ -53,6 +61,14 @@ void room_init(struct room *room, sqlite3 *db, const struct directory *directory
 	if (directory_make_reserve(directory, &err) != 0) {
 		room_enter_full(room, err.message);
 	}
+	return 0;
+}
+
+void room_finish(struct room *room)
+{
+	(void)sqlite3_finalize(room->pages);
+	(void)sqlite3_finalize(room->unused);
+	room->pages = room->unused = NULL;
 }
 
 void room_enter_full(struct room *room, const char *why)
@@ -88,10 +104,18 @@ void room_probe(struct room *room)
 	log_line(LOG_INFO, "there is space for new data again");
 }
 
+static int64_t count(sqlite3_stmt *stmt)
+{
+	int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+
+	db_reset(stmt);
+	return value;
+}
+
 void room_count(struct room *room)
 {
-	int64_t pages = pragma(room, "PRAGMA page_count");
-	int64_t unused = pragma(room, "PRAGMA freelist_count");
+	int64_t pages = count(room->pages);
+	int64_t unused = count(room->unused);
 
 	atomic_store(&room->whole, pages * room->page_bytes);
 	atomic_store(&room->used, (pages - unused) * room->page_bytes);

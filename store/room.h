@@ -17,6 +17,7 @@ enum { ROOM_PROBE_MS = 1000 };
 
 struct room {
 	sqlite3 *db;                       /* the writer's, borrowed */
+	sqlite3_stmt *pages, *unused;      /* what counts them; owned */
 	const struct directory *directory; /* borrowed */
 	int64_t page_bytes;
 	int64_t max_pages; /* 0: no limit */
@@ -29,8 +30,9 @@ struct room {
 };
 
 /* max_bytes limits the file, 0 does not. */
-void room_init(struct room *room, sqlite3 *db, const struct directory *directory,
-	       int64_t max_bytes);
+int room_init(struct room *room, sqlite3 *db, const struct directory *directory, int64_t max_bytes,
+	      struct err *reterr);
+void room_finish(struct room *room);
 /* There is no space: what is urgent gets the reserve. */
 void room_enter_full(struct room *room, const char *why);
 /* Now and then, while it is full, looks for space. */
