@@ -1,6 +1,7 @@
 /* JSON values to text. */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,46 +30,165 @@ static size_t shorten(const char *number, size_t length, char *out)
 	return length;
 }
 
-/* How long the string, the number or what is between such is that begins here. */
-static size_t token_length(const char *token)
+enum { INTEGER_SIZE = 24, REAL_SIZE = 64, SHORT_REAL = 17 };
+
+static void add_integer(struct buf *to, json_int_t value)
 {
-	const char *end = token + 1;
+	char text[INTEGER_SIZE], *at = text + sizeof(text);
+	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 
-	if (*token != '"') {
-		size_t number = strspn(token, "-+.0123456789eE");
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (value < 0) {
+		*--at = '-';
+	}
+	buf_add(to, at, (size_t)(text + sizeof(text) - at));
+}
 
-		return number > 0 ? number : strcspn(token, "\"-0123456789eE");
+/* "12.5": `scaled` is the number without its point, which stands before the last `places` digits, at least one. */
+static void add_decimal(struct buf *to, bool negative, uint64_t scaled, int places)
+{
+	char text[INTEGER_SIZE], *at = text + sizeof(text);
+
+	if (places == 0) {
+		*--at = '0';
+		*--at = '.';
 	}
-	for (end += strcspn(end, "\"\\"); *end == '\\'; end += strcspn(end, "\"\\")) {
-		end += 2;
+	for (int n = 0; n <= places || scaled > 0; n++) {
+		*--at = (char)('0' + scaled % 10);
+		scaled /= 10;
+		if (n + 1 == places) {
+			*--at = '.';
+		}
 	}
-	return (size_t)(end + 1 - token);
+	if (negative) {
+		*--at = '-';
+	}
+	buf_add(to, at, (size_t)(text + sizeof(text) - at));
 }
 
 /*
- * jansson prints 0.9 with 17 digits as 0.90000000000000002, exact but hard to read, and with 15
- * it loses bits. So long reals are shortened where they stand; `text` is changed in place.
+ * What most numbers are: a few digits behind the point, and not so large that a 16th digit could stand for another
+ * double. A whole number below 2^53 divided by a power of ten is rounded once, as reading the text is.
  */
-static void shorten_reals(char *text)
+static bool add_usual(struct buf *to, double value)
 {
-	enum { SHORT = 17 };
-	char *out = text;
+	static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+	static const double least = 1e-4, most = 1e9;
+	double size = fabs(value);
 
-	for (const char *in = text; *in != '\0';) {
-		size_t length = token_length(in);
+	for (int places = 0; size >= least && size < most && places < 7; places++) {
+		double scaled = rint(size * powers[places]);
 
-		if (length > SHORT && strchr("-0123456789", *in) != NULL &&
-		    strcspn(in, ".e") < length) {
-			out += shorten(in, length, out);
-		} else {
-			if (out != in) {
-				memmove(out, in, length);
-			}
-			out += length;
+		if (scaled / powers[places] == size) {
+			add_decimal(to, value < 0, (uint64_t)scaled, places);
+			return true;
 		}
-		in += length;
 	}
-	*out = '\0';
+	return false;
+}
+
+/* jansson prints 0.9 with 17 digits as 0.90000000000000002, exact but hard to read, and with 15 it loses bits. */
+static void add_real(struct buf *to, const json_t *value)
+{
+	char text[REAL_SIZE];
+	size_t length;
+
+	if (add_usual(to, json_real_value(value))) {
+		return;
+	}
+	length = json_dumpb(value, text, sizeof(text) - 1, JSON_ENCODE_ANY);
+	text[length] = '\0';
+	buf_add(to, text, length > SHORT_REAL ? shorten(text, length, text) : length);
+}
+
+/* Escaped as jansson does: what is stored stays as it would have been. */
+static void add_string(struct buf *to, const char *text, size_t length)
+{
+	static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+				       ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
+	size_t start = 0;
+
+	buf_add(to, "\"", 1);
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c >= 0x20 && c != '"' && c != '\\') {
+			continue;
+		}
+		buf_add(to, text + start, i - start);
+		start = i + 1;
+		if (letters[c] != '\0') {
+			buf_add(to, (const char[]){'\\', letters[c]}, 2);
+		} else {
+			buf_printf(to, "\\u%04X", c);
+		}
+	}
+	buf_add(to, text + start, length - start);
+	buf_add(to, "\"", 1);
+}
+
+static void add_value(struct buf *to, const json_t *value);
+
+static void add_object(struct buf *to, const json_t *object)
+{
+	json_t *all = (json_t *)object; /* an iterator could change it */
+	void *first = json_object_iter(all);
+
+	buf_add(to, "{", 1);
+	for (void *at = first; at != NULL; at = json_object_iter_next(all, at)) {
+		const char *key = json_object_iter_key(at);
+
+		buf_add(to, ",", at != first);
+		add_string(to, key, strlen(key));
+		buf_add(to, ":", 1);
+		add_value(to, json_object_iter_value(at));
+	}
+	buf_add(to, "}", 1);
+}
+
+static void add_array(struct buf *to, const json_t *array)
+{
+	size_t count = json_array_size(array);
+
+	buf_add(to, "[", 1);
+	for (size_t i = 0; i < count; i++) {
+		buf_add(to, ",", i > 0);
+		add_value(to, json_array_get(array, i));
+	}
+	buf_add(to, "]", 1);
+}
+
+static void add_value(struct buf *to, const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		add_object(to, value);
+		break;
+	case JSON_ARRAY:
+		add_array(to, value);
+		break;
+	case JSON_STRING:
+		add_string(to, json_string_value(value), json_string_length(value));
+		break;
+	case JSON_INTEGER:
+		add_integer(to, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		add_real(to, value);
+		break;
+	case JSON_TRUE:
+		buf_add(to, "true", 4);
+		break;
+	case JSON_FALSE:
+		buf_add(to, "false", 5);
+		break;
+	case JSON_NULL:
+		buf_add(to, "null", 4);
+		break;
+	}
 }
 
 static int add_piece(const char *piece, size_t length, void *arg)
@@ -80,32 +200,30 @@ static int add_piece(const char *piece, size_t length, void *arg)
 }
 
 /* Not json_dumps(): its text would count as a tree until it is given back to jansson, and callers free() it. */
-static char *dump(const json_t *value, size_t flags)
+char *json_text_sorted(const json_t *value)
 {
 	struct buf text;
 
 	buf_init(&text, SIZE_MAX / 2);
-	if (json_dump_callback(value, add_piece, &text, JSON_COMPACT | JSON_ENCODE_ANY | flags) !=
-	    0) {
+	if (json_dump_callback(value, add_piece, &text,
+			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS) != 0) {
 		buf_finish(&text);
 		return NULL;
 	}
 	return buf_take(&text, NULL);
 }
 
-char *json_text_sorted(const json_t *value)
-{
-	return dump(value, JSON_SORT_KEYS);
-}
-
+/* Not jansson's, which looks for circles with a table for each object and array, and we make none. */
 char *json_text(const json_t *value)
 {
-	char *text = dump(value, 0);
+	struct buf text;
 
-	if (text != NULL) {
-		shorten_reals(text);
+	if (value == NULL) {
+		return NULL;
 	}
-	return text;
+	buf_init(&text, SIZE_MAX / 2);
+	add_value(&text, value);
+	return buf_take(&text, NULL);
 }
 
 static const char *behind_string(const char *at)

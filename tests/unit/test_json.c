@@ -2,6 +2,8 @@
  * base/json: what is refused before it is parsed, and where a fault is said to be.
  */
 #include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +58,108 @@ Test(json, limits_count_the_text_not_the_strings_in_it)
 	memcpy(big, "{}", 2);
 	cr_assert_null(json_parse(big, sizeof(big), &limits, &err));
 	cr_assert_eq(err.code, ERR_TOO_LARGE);
+}
+
+enum { REAL_SIZE = 64 };
+
+/* What jansson prints, and where that is long, the fewest digits that read back the same. */
+static void print_as_jansson(const json_t *real, char *ret)
+{
+	size_t length = json_dumpb(real, ret, REAL_SIZE - 1, JSON_ENCODE_ANY);
+	double value = json_real_value(real);
+	char shorter[REAL_SIZE / 2];
+
+	ret[length] = '\0';
+	for (int digits = 15; digits < 17 && length > 17; digits++) {
+		(void)snprintf(shorter, sizeof(shorter), "%.*g", digits, value);
+		if (strtod(shorter, NULL) == value && strlen(shorter) < length) {
+			(void)snprintf(ret, REAL_SIZE, "%s%s", shorter,
+				       strpbrk(shorter, ".e") != NULL ? "" : ".0");
+			break;
+		}
+	}
+}
+
+static void expect_text_of_jansson(double number)
+{
+	json_t *real = json_real(number);
+	char *text = json_text(real), expected[REAL_SIZE];
+
+	print_as_jansson(real, expected);
+	cr_assert_str_eq(text, expected, "%a", number);
+	free(text);
+	json_decref(real);
+}
+
+/* Logs and documents that were written before are compared by their bytes. */
+Test(json, reals_are_written_as_ever)
+{
+	static const double ends[] = {0.0,
+				      -0.0,
+				      1e-4,
+				      1e-5,
+				      0.00098,
+				      9.9e-4,
+				      8e9,
+				      9.5e9,
+				      1e9,
+				      999999999.999999,
+				      1e15,
+				      1e17,
+				      0.5,
+				      1e300,
+				      5e-324,
+				      9007199254740993.,
+				      9e15,
+				      1e21,
+				      9.75,
+				      8.9e12,
+				      0.30000000000000004};
+	uint64_t state = 1;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		expect_text_of_jansson(ends[i]);
+		expect_text_of_jansson(-ends[i]);
+		expect_text_of_jansson(nextafter(ends[i], 1e308));
+		expect_text_of_jansson(nextafter(ends[i], -1e308));
+	}
+	for (int i = 0; i < 20000; i++) {
+		double whole, places = pow(10, i % 13 - 2), number;
+
+		state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		whole = (double)(state >> (16 + i % 47));
+		number = whole / places;
+		expect_text_of_jansson(number);
+		expect_text_of_jansson(nextafter(number, 1e308));
+		expect_text_of_jansson(-number * 1e-7);
+	}
+}
+
+Test(json, texts_of_all_kinds_are_those_of_jansson)
+{
+	static const char *const texts[] = {
+		"{}",
+		"[]",
+		"{\"a\":{},\"b\":[[],[{}]],\"c\":null}",
+		"[true,false,null,0,-1,10]",
+		"[9223372036854775807,-9223372036854775808,-9]",
+		"[\"\",\"a\"]",
+		"{\"\\n\":\"\\b\\t\\f\\r\\\"\\\\/\\u0001\\u001f\\u007f\"}",
+		"[\"\\u00e4\\u20ac\\ud83d\\ude00 \\u0080\"]",
+		"{\"z\":1,\"a\":2,\"m\":{\"y\":1,\"b\":2}}"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *value = json_loads(texts[i], 0, NULL);
+		char *text = json_text(value);
+		char *expected = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		cr_assert_not_null(value, "%s", texts[i]);
+		cr_expect_str_eq(text, expected);
+		free(text);
+		free(expected);
+		json_decref(value);
+	}
+	cr_assert_null(json_text(NULL));
 }
 
 Test(json, text_reads_back_to_the_same_number)
