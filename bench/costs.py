@@ -211,6 +211,9 @@ def main():
     parser.add_argument("--build", default=str(ROOT / "build"))
     parser.add_argument("parts", nargs="*", metavar="NAME", help=", ".join(PARTS))
     options = parser.parse_args()
+    strangers = [name for name in options.parts if name not in PARTS]  # choices= refuses none at all before Python 3.12
+    if strangers:
+        parser.error(f"{strangers[0]} is none of {', '.join(PARTS)}")
     os.environ["NARROWD_BIN"] = f"{options.build}/daemon/narrowd"
     import daemon as daemons
     import jobkit as kit
