@@ -27,7 +27,7 @@ struct model_job {
 	json_t *args; /* owned */
 	int64_t version, max_trials, parallel, most_parallel, max_attempts, timeout_at;
 	bool pooled, failed_to_store;
-	bool plain; /* one accuracy, higher is better, and latency alone */
+	bool plain;                 /* one accuracy, higher is better, and latency alone */
 	struct model_trial *trials; /* owned */
 	int64_t trial_count, out, charged, told, failed;
 	int64_t *recorded_ms; /* owned; of each event, by n */
