@@ -4,12 +4,12 @@
 #include <string.h>
 
 static const struct layer_words words[] = {
-	{"weight_only", "weight", "dtype", " int int2 int3 int4 int8 "},
-	{"weight_only", "weight", "bits", " 2 3 4 8 "},
-	{"weight_only", "weight", "group_size", NULL},
-	{"weight_only", "weight", "scheme", " sym asym "},
-	{"weight_only", "weight", "granularity", " per_channel per_group "},
-	{"weight_only", "weight", "algorithm", " minmax RTN "},
+	{" weight_only ", "weight", "dtype", " int int2 int3 int4 int8 "},
+	{" weight_only ", "weight", "bits", " 2 3 4 8 "},
+	{" weight_only ", "weight", "group_size", NULL},
+	{" weight_only ", "weight", "scheme", " sym asym "},
+	{" weight_only ", "weight", "granularity", " per_channel per_group "},
+	{" weight_only ", "weight", "algorithm", " minmax RTN "},
 	{NULL, NULL, NULL, NULL},
 };
 static const struct layer_tool tool = {"AutoRound", " Linear ", words};

@@ -21,7 +21,7 @@ static bool has_word(const char *words, const char *word)
 static bool can_be_said(const struct layer_tool *tool, const char *mode, const char *attribute,
 			const char *item, const json_t *value)
 {
-	for (const struct layer_words *words = tool->words; words->mode != NULL; words++) {
+	for (const struct layer_words *words = tool->words; words->modes != NULL; words++) {
 		char *text = json_is_string(value)
 				     ? mem_dup(json_string_value(value))
 				     : mem_printf("%lld", (long long)json_integer_value(value));
@@ -29,12 +29,22 @@ static bool can_be_said(const struct layer_tool *tool, const char *mode, const c
 						  : json_is_integer(value);
 
 		free(text);
-		if (fits && strcmp(words->mode, mode) == 0 &&
+		if (fits && has_word(words->modes, mode) &&
 		    strcmp(words->attribute, attribute) == 0 && strcmp(words->item, item) == 0) {
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool has_mode(const struct layer_tool *tool, const char *mode)
+{
+	const struct layer_words *words = tool->words;
+
+	while (words->modes != NULL && !has_word(words->modes, mode)) {
+		words++;
+	}
+	return words->modes != NULL;
 }
 
 /* Whether the tool can be told all that is chosen for an operator. */
@@ -50,6 +60,10 @@ static int check(const struct layer_tool *tool, const char *name, const json_t *
 		return err_set(reterr, ERR_INVALID_FIELD,
 			       "%s: %s quantizes no operator of the type %s", name, tool->name,
 			       type);
+	}
+	if (!has_mode(tool, mode)) {
+		return err_set(reterr, ERR_INVALID_FIELD, "%s is %s, which cannot be said to %s",
+			       name, mode, tool->name);
 	}
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
 		json_object_foreach(json_object_get(op, attributes[i]), item, value) {

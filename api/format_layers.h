@@ -22,9 +22,9 @@ struct layer_tool {
 	const char *name;
 	const char *types; /* of operators; another one it leaves out in silence */
 	const struct layer_words {
-		const char *mode, *attribute, *item;
+		const char *modes, *attribute, *item;
 		const char *values; /* NULL: any integer */
-	} *words;                   /* until one without a mode; what is not here cannot be said */
+	} *words;                   /* until one without modes; what is not here cannot be said */
 };
 
 typedef int layer_fn(void *arg, const struct layer *layer, struct err *reterr);

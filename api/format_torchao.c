@@ -6,22 +6,16 @@
 #include "base/mem.h"
 
 static const struct layer_words words[] = {
-	{"dynamic", "weight", "dtype", " int8 int4 int "},
-	{"dynamic", "weight", "bits", " 1 2 3 4 5 6 7 8 "},
-	{"dynamic", "weight", "group_size", NULL},
-	{"dynamic", "weight", "scheme", " sym asym "},
-	{"dynamic", "weight", "granularity", " per_channel per_group "},
-	{"dynamic", "weight", "algorithm", " minmax RTN "},
-	{"dynamic", "activation", "dtype", " int8 "},
-	{"dynamic", "activation", "scheme", " sym asym "},
-	{"dynamic", "activation", "granularity", " per_token per_row "},
-	{"dynamic", "activation", "algorithm", " minmax "},
-	{"weight_only", "weight", "dtype", " int8 int4 int "},
-	{"weight_only", "weight", "bits", " 1 2 3 4 5 6 7 8 "},
-	{"weight_only", "weight", "group_size", NULL},
-	{"weight_only", "weight", "scheme", " sym asym "},
-	{"weight_only", "weight", "granularity", " per_channel per_group "},
-	{"weight_only", "weight", "algorithm", " minmax RTN "},
+	{" dynamic weight_only ", "weight", "dtype", " int8 int4 int "},
+	{" dynamic weight_only ", "weight", "bits", " 1 2 3 4 5 6 7 8 "},
+	{" dynamic weight_only ", "weight", "group_size", NULL},
+	{" dynamic weight_only ", "weight", "scheme", " sym asym "},
+	{" dynamic weight_only ", "weight", "granularity", " per_channel per_group "},
+	{" dynamic weight_only ", "weight", "algorithm", " minmax RTN "},
+	{" dynamic ", "activation", "dtype", " int8 "},
+	{" dynamic ", "activation", "scheme", " sym asym "},
+	{" dynamic ", "activation", "granularity", " per_token per_row "},
+	{" dynamic ", "activation", "algorithm", " minmax "},
 	{NULL, NULL, NULL, NULL},
 };
 static const struct layer_tool tool = {"torchao", " Linear ", words};

@@ -32,7 +32,7 @@ class Tools(Case):
     def job(self, kind, approach):
         """One that nobody measures: its trials are imported."""
         if (kind, approach) not in self.jobs:
-            modes = {"static": BYTES, "dynamic": BYTES, "weight_only": WEIGHTS}
+            modes = {"static": BYTES, "dynamic": BYTES, "weight_only": WEIGHTS, "bf16": {}}
             self.jobs[kind, approach] = submit(self.daemon, {
                 "approach": approach, "evaluator": {"pool": "nobody"}, "capability": {
                     "ops": [{"name": name, "type": kind, "modes": modes} for name in NAMES]}})
@@ -101,6 +101,10 @@ class Tools(Case):
         self.refused("modelopt", {"k": whole("static", "asym")}, "k is static", "activation.scheme")
         self.refused("modelopt", {"k": whole("dynamic")}, "k is dynamic", "Model Optimizer")
         self.refused("modelopt", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
+
+    def test_a_mode_that_no_tool_is_told_of(self):
+        for tool in ("torchao", "autoround", "modelopt"):
+            self.refused(tool, {"q": alone(), "k": {"mode": "bf16"}}, "k is bf16, which cannot be said to")
 
     def test_openvino(self):
         static = whole("static", "asym")
