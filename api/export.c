@@ -348,6 +348,8 @@ static const struct {
 	{"torchao", NULL, format_torchao},
 	{"autoround", NULL, format_autoround},
 	{"modelopt", NULL, format_modelopt},
+	{"llmcompressor", NULL, format_llmcompressor},
+	{"quark", NULL, format_quark},
 };
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };

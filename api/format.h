@@ -12,7 +12,7 @@
 typedef int format_fn(const struct outcome *outcome, const json_t *config, json_t **ret,
 		      struct err *reterr);
 
-format_fn format_autoround, format_inc, format_modelopt, format_onnxruntime, format_openvino,
-	format_torchao;
+format_fn format_autoround, format_inc, format_llmcompressor, format_modelopt, format_onnxruntime,
+	format_openvino, format_quark, format_torchao;
 
 #endif

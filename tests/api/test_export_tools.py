@@ -102,8 +102,47 @@ class Tools(Case):
         self.refused("modelopt", {"k": whole("dynamic")}, "k is dynamic", "Model Optimizer")
         self.refused("modelopt", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
 
+    def test_llmcompressor(self):
+        def recipe(ignore, *groups):
+            return {"quant_stage": {"quant_modifiers": {"QuantizationModifier": {
+                "config_groups": {f"group_{i}": group for i, group in enumerate(groups)}, "ignore": ignore}}}}
+
+        def number(bits, symmetric, strategy, **more):
+            return {"num_bits": bits, "type": "int", "symmetric": symmetric, "strategy": strategy, **more}
+
+        document = self.export("llmcompressor", {"q": alone(4, 32, "asym"), "k": alone(8, -1), "head": alone(4, 32, "asym")})
+        self.assertEqual(document, recipe(
+            [], {"weights": number(4, False, "group", group_size=32), "targets": ["q", "head"]},
+            {"weights": number(8, True, "channel"), "targets": ["k"]}))
+        document = self.export("llmcompressor", {"q": whole("dynamic"), "head": whole("static", "asym", "per_tensor")})
+        self.assertEqual(document, recipe(
+            ["k"], {"weights": number(8, True, "channel"), "targets": ["q"],
+                    "input_activations": number(8, True, "token", dynamic=True)},
+            {"weights": number(8, True, "tensor"), "targets": ["head"],
+             "input_activations": number(8, False, "tensor", dynamic=False)}))
+        self.refused("llmcompressor", {"head": alone(algorithm="GPTQ")}, "head", "weight.algorithm", "LLM Compressor")
+        self.refused("llmcompressor", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
+
+    def test_quark(self):
+        def tensor(dtype, scheme, axis, size, symmetric=True):
+            observer = "".join(word.capitalize() for word in scheme.split("_")) + "MinMaxObserver"
+            return {"dtype": dtype, "is_dynamic": False, "qscheme": scheme, "ch_axis": axis, "group_size": size, "symmetric": symmetric,
+                    "round_method": "half_even", "scale_type": "float", "observer_cls": observer}
+
+        none = dict.fromkeys(("input_tensors", "output_tensors", "weight", "bias"))
+        document = self.export("quark", {"q": alone(4, 32, "asym"), "k": alone(3, -1)})
+        self.assertEqual(document, {"global_quant_config": none, "layer_type_quant_config": {}, "exclude": ["head"], "layer_quant_config": {
+            "q": {**none, "weight": tensor("uint4", "per_group", 1, 32, symmetric=False)},
+            "k": {**none, "weight": tensor("int3", "per_channel", 0, None)}}})
+        document = self.export("quark", {"q": whole("static", "asym", "per_tensor")})
+        self.assertEqual(document["layer_quant_config"]["q"], {
+            **none, "weight": tensor("int8", "per_tensor", None, None), "input_tensors": tensor("int8", "per_tensor", None, None, symmetric=False)})
+        self.refused("quark", {"k": alone(3, 32, "asym")}, "k is weight_only", "less than 4 bits with zero points", "Quark")
+        self.refused("quark", {"k": whole("dynamic")}, "k is dynamic", "Quark")
+        self.refused("quark", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
+
     def test_a_mode_that_no_tool_is_told_of(self):
-        for tool in ("torchao", "autoround", "modelopt"):
+        for tool in ("torchao", "autoround", "modelopt", "llmcompressor", "quark"):
             self.refused(tool, {"q": alone(), "k": {"mode": "bf16"}}, "k is bf16, which cannot be said to")
 
     def test_openvino(self):

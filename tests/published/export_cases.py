@@ -5,6 +5,7 @@ export carried out by narrowd.exports; the accuracy must be the trial's. Prints 
 """
 
 import contextlib
+import copy
 import importlib.util
 import os
 import pathlib
@@ -149,101 +150,197 @@ def torchao():
     return trial, judge(), None
 
 
-def autoround():
-    """The same model by AutoRound, which rounds to the nearest. The accuracy: where it foresees the token that it does in fp32."""
-    import copy
+class Rounded:
+    """The same model, whose layers tools round by options. The accuracy: where a model foresees the token that this one does."""
 
-    import torch
+    def __init__(self, layers=LAYERS):
+        import torch
+
+        self.torch = torch
+        self.model, self.tokenizer = language_model(layers)
+        self.tokens = text_tokens(self.tokenizer)
+        self.linear = {name: module for name, module in self.model.named_modules() if isinstance(module, torch.nn.Linear) and name != "lm_head"}
+        self.wanted = self.foreseen(self.model)
+
+    def copy(self):
+        return copy.deepcopy(self.model)
+
+    def foreseen(self, model):
+        with self.torch.no_grad():
+            return model(self.tokens).logits.argmax(-1)
+
+    def judge(self, model):
+        return float((self.foreseen(model) == self.wanted).double().mean())
+
+    def tuned(self, modes, quantize, **job):
+        """A job about these modes, every third operator with none, measured of what `quantize` makes of the quantized operators."""
+        def measure(config):
+            chosen = {name: op for name, op in config["ops"].items() if op["mode"] != "fp32"}
+            bits = {name: op["weight"].get("bits", 8) for name, op in chosen.items()}
+            size = sum(module.weight.numel() * bits.get(name, 32) // 8 for name, module in self.linear.items())
+            return {"accuracy": self.judge(quantize(chosen) if chosen else self.model), "model_size_bytes": size}
+
+        ops = [{"name": name, "type": "Linear", "modes": modes if i % 3 else {}} for i, name in enumerate(self.linear)]
+        return tuned({"ops": ops}, measure, "model_size_bytes", **job)
+
+    def quantized_in(self, model, is_quantized):
+        """Which of the layers are, and that they are those of a mixed config."""
+        found = {name for name in self.linear if is_quantized(model.get_submodule(name))}
+        assert 0 < len(found) < len(self.linear), found
+        return found
+
+
+def quantized_ops(job, trial):
+    return {name for name, op in job.trial(trial["number"])["config"]["ops"].items() if op["mode"] != "fp32"}
+
+
+BITS = {"weight": {"bits": [4, 8], "group_size": [32, -1], "scheme": ["sym", "asym"]}}
+BYTES = {"weight": {"dtype": ["int8"], "scheme": ["sym"], "granularity": ["per_channel", "per_tensor"]},
+         "activation": {"dtype": ["int8"], "scheme": ["sym", "asym"]}}
+
+
+def autoround():
+    """By AutoRound, which rounds to the nearest."""
     from auto_round import AutoRound
 
-    model, tokenizer = language_model()
-    tokens, at = text_tokens(tokenizer), {"device_map": "cpu", "amp": False}  # or it would compute in bfloat16
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and name != "lm_head"}
+    rounded, at = Rounded(), {"device_map": "cpu", "amp": False}  # or it would compute in bfloat16
+    tokenizer, linear = rounded.tokenizer, rounded.linear
 
-    def foreseen(model):
-        with torch.no_grad():
-            return model(tokens).logits.argmax(-1)
-
-    wanted = foreseen(model)
-
-    def judge(model):
-        return float((foreseen(model) == wanted).double().mean())
-
-    def measure(config):
-        chosen, quantized, size = config["ops"], model, 0
+    def quantize(chosen):
         layers = {name: {"bits": op["weight"]["bits"], "group_size": op["weight"]["group_size"], "sym": op["weight"]["scheme"] == "sym",
-                         "data_type": "int"} for name, op in chosen.items() if op["mode"] != "fp32"}
-        for name, module in linear.items():
-            size += module.weight.numel() * layers.get(name, {"bits": 32})["bits"] // 8
-        if layers:
-            kept = {name: {"bits": 16, "data_type": "float"} for name in [*linear, "lm_head"] if name not in layers}
-            quantized, _ = AutoRound(copy.deepcopy(model), tokenizer, layer_config={**layers, **kept}, iters=0, disable_opt_rtn=True, **at).quantize()
-        return {"accuracy": judge(quantized), "model_size_bytes": size}
+                         "data_type": "int"} for name, op in chosen.items()}
+        kept = {name: {"bits": 16, "data_type": "float"} for name in [*linear, "lm_head"] if name not in layers}
+        return AutoRound(rounded.copy(), tokenizer, layer_config={**layers, **kept}, iters=0, disable_opt_rtn=True, **at).quantize()[0]
 
     rest = {"group_size": [32, -1], "algorithm": ["RTN"]}  # with 8 bits it takes no zero points
     modes = {"weight_only": [{"weight": {"bits": [4], "scheme": ["sym", "asym"], **rest}}, {"weight": {"bits": [8], "scheme": ["sym"], **rest}}]}
-    job = tuned({"ops": [{"name": name, "type": "Linear", "modes": modes} for name in linear]}, measure, "model_size_bytes",
-                approach="weight_only", accuracy_criterion={"tolerable_loss": 0.05})
+    job = rounded.tuned(modes, quantize, approach="weight_only", accuracy_criterion={"tolerable_loss": 0.05})
     trial = mixed(job)
     document = exported(job, "autoround", trial)
     first = next(iter(document["layer_config"]))
-    refuses_other_names(lambda other: exports.autoround(model, tokenizer, other), document, first, "elsewhere")
+    refuses_other_names(lambda other: exports.autoround(rounded.model, tokenizer, other), document, first, "elsewhere")
     kept = [name for name, how in document["layer_config"].items() if how["bits"] == 16]
-    quantized, _ = exports.autoround(copy.deepcopy(model), tokenizer, document, **at).quantize()
+    quantized, _ = exports.autoround(rounded.copy(), tokenizer, document, **at).quantize()
     for name, module in linear.items():
         how = document["layer_config"][name]
         assert all(getattr(quantized.get_submodule(name), option) == value for option, value in how.items()), (name, how)
-        assert torch.equal(quantized.get_submodule(name).weight, module.weight) == (name in kept), name
-    return trial, judge(quantized), None
+        assert rounded.torch.equal(quantized.get_submodule(name).weight, module.weight) == (name in kept), name
+    return trial, rounded.judge(quantized), None
 
 
 def modelopt():
-    """The same by Model Optimizer: weights alone, and weights and activations in 8 bits."""
-    import copy
-
+    """By Model Optimizer: weights alone, and weights and activations in 8 bits."""
     import modelopt.torch.quantization as mtq
-    import torch
 
-    model, tokenizer = language_model()
-    tokens = text_tokens(tokenizer)
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and name != "lm_head"}
+    rounded = Rounded()
 
-    def foreseen(model):
-        with torch.no_grad():
-            return model(tokens).logits.argmax(-1)
+    def quantize(chosen):
+        rules = [{"quantizer_name": "*", "enable": False}]
+        for name, op in chosen.items():
+            weight, static = op["weight"], op["mode"] == "static"
+            per_row = not static or weight["granularity"] == "per_channel"
+            group = {"block_sizes": {-1: 32}} if weight.get("group_size") == 32 else {"axis": 0 if per_row else None}
+            rules += [{"quantizer_name": f"{name}.weight_quantizer", "cfg": {"num_bits": 8 if static else weight["bits"], **group}}]
+            rules += [{"quantizer_name": f"{name}.input_quantizer", "cfg": {"num_bits": 8, "axis": None}}] * static
+        return mtq.quantize(rounded.copy(), {"quant_cfg": rules, "algorithm": "max"}, forward_loop=rounded.foreseen)
 
-    wanted = foreseen(model)
-
-    def judge(model):
-        return float((foreseen(model) == wanted).double().mean())
-
-    def measure(config):
-        rules, size = [{"quantizer_name": "*", "enable": False}], 0
-        for name, op in config["ops"].items():
-            weight, mode = op.get("weight", {}), op["mode"]
-            bits = {"fp32": 32, "static": 8}.get(mode) or weight["bits"]
-            size += linear[name].weight.numel() * bits // 8
-            per_row = mode == "weight_only" or weight.get("granularity") == "per_channel"
-            how = {"num_bits": bits, **({"block_sizes": {-1: 32}} if weight.get("group_size") == 32 else {"axis": 0 if per_row else None})}
-            rules += [{"quantizer_name": f"{name}.weight_quantizer", "cfg": how}] * (mode != "fp32")
-            rules += [{"quantizer_name": f"{name}.input_quantizer", "cfg": {"num_bits": 8, "axis": None}}] * (mode == "static")
-        quantized = mtq.quantize(copy.deepcopy(model), {"quant_cfg": rules, "algorithm": "max"}, forward_loop=foreseen)
-        return {"accuracy": judge(quantized), "model_size_bytes": size}
-
-    modes = {"weight_only": {"weight": {"bits": [4, 8], "group_size": [32, -1], "scheme": ["sym"]}},
-             "static": {"weight": {"dtype": ["int8"], "granularity": ["per_channel", "per_tensor"]}, "activation": {"dtype": ["int8"], "scheme": ["sym"]}}}
-    ops = [{"name": name, "type": "Linear", "modes": modes if i % 3 else {}} for i, name in enumerate(linear)]  # some always stay
+    modes = {"weight_only": {"weight": {**BITS["weight"], "scheme": ["sym"]}},
+             "static": {**BYTES, "activation": {"dtype": ["int8"], "scheme": ["sym"]}}}
     for approach in ("static", "weight_only"):
-        job = tuned({"ops": ops}, measure, "model_size_bytes", approach=approach)
+        job = rounded.tuned(modes, quantize, approach=approach)
         trial = mixed(job)
         document = exported(job, "modelopt", trial)
         first = document["quant_cfg"][1]["quantizer_name"]
-        refuses_other_names(lambda other: exports.modelopt(copy.deepcopy(model), other, foreseen), document, first, "elsewhere.weight_quantizer")
-        quantized = exports.modelopt(copy.deepcopy(model), document, foreseen)
-        enabled = {name for name in linear if quantized.get_submodule(name).weight_quantizer.is_enabled}
-        assert 0 < len(enabled) < len(linear), enabled
-        assert judge(quantized) == trial["accuracy"], (approach, trial)
-    return trial, judge(quantized), None
+        refuses_other_names(lambda other: exports.modelopt(rounded.copy(), other, rounded.foreseen), document, first, "elsewhere.weight_quantizer")
+        quantized = exports.modelopt(rounded.copy(), document, rounded.foreseen)
+        assert rounded.quantized_in(quantized, lambda layer: layer.weight_quantizer.is_enabled) == quantized_ops(job, trial)
+        assert rounded.judge(quantized) == trial["accuracy"], (approach, trial)
+    return trial, rounded.judge(quantized), None
+
+
+def llmcompressor():
+    """By LLM Compressor, from a folder: weights alone, and 8 bits with and without ranges found beforehand; and the folder that it writes."""
+    import datasets
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+    from llmcompressor import oneshot
+    from llmcompressor.modifiers.quantization import QuantizationModifier
+    from transformers import AutoModelForCausalLM
+
+    rounded = Rounded()
+    config = rounded.model.config
+    del config.quantization_config  # a model out of a GGUF file could not be saved
+    plain = AutoModelForCausalLM.from_config(config)
+    plain.load_state_dict(rounded.model.state_dict())
+    plain.save_pretrained("plain")
+    rounded.model = AutoModelForCausalLM.from_pretrained("plain", dtype="float32").eval()
+    samples = datasets.Dataset.from_dict({"input_ids": rounded.tokens.tolist(), "attention_mask": [[1] * TOKENS]})
+    data = {"dataset": samples, "processor": rounded.tokenizer, "num_calibration_samples": 1, "max_seq_length": TOKENS}
+
+    def scheme_of(name, op):
+        weight, inputs = op["weight"], None
+        group = weight.get("group_size", -1)
+        strategy = "group" if group > 0 else "tensor" if weight.get("granularity") == "per_tensor" else "channel"
+        if op["mode"] != "weight_only":
+            dynamic = op["mode"] == "dynamic"
+            inputs = QuantizationArgs(num_bits=8, symmetric=op["activation"]["scheme"] == "sym", strategy="token" if dynamic else "tensor", dynamic=dynamic)
+        stored = QuantizationArgs(num_bits=weight.get("bits", 8), symmetric=weight["scheme"] == "sym", strategy=strategy, group_size=group if group > 0 else None)
+        return QuantizationScheme(targets=[name], weights=stored, input_activations=inputs)
+
+    def quantize(chosen):
+        recipe = QuantizationModifier(config_groups={f"of {name}": scheme_of(name, op) for name, op in chosen.items()})
+        return oneshot(model=rounded.copy(), recipe=recipe, **data)
+
+    for approach in ("auto", "weight_only"):
+        job = rounded.tuned({"weight_only": BITS, "static": BYTES, "dynamic": BYTES}, quantize, approach=approach)
+        trial = mixed(job)
+        document = exported(job, "llmcompressor", trial)
+        first = next(iter(quantized_ops(job, trial)))
+        refuses_other_names(lambda other: exports.llmcompressor(rounded.copy(), other, **data), document, first, "elsewhere")
+        quantized = exports.llmcompressor(rounded.copy(), document, **data)
+        assert rounded.quantized_in(quantized, lambda layer: hasattr(layer, "quantization_scheme")) == quantized_ops(job, trial)
+        assert rounded.judge(quantized) == trial["accuracy"], (approach, trial)
+        quantized.save_pretrained(approach)
+        loaded = AutoModelForCausalLM.from_pretrained(approach, dtype="float32").eval()
+        assert rounded.judge(loaded) == trial["accuracy"], (approach, trial)
+    return trial, rounded.judge(quantized), None
+
+
+def quark():
+    """By Quark: weights alone, and weights and activations in 8 bits."""
+    from quark.torch import ModelQuantizer
+    from quark.torch.quantization.config import config as words
+
+    rounded = Rounded(2)  # it takes a second for each layer
+
+    def spec_of(op):
+        weight = op["weight"]
+        zeros = {"symmetric": weight["scheme"] == "sym", "scale_type": "float", "round_method": "half_even", "is_dynamic": False}
+        name = ("Int" if zeros["symmetric"] else "Uint") + str(weight.get("bits", 8))
+        if weight.get("group_size") == 32:
+            return getattr(words, f"{name}PerGroupSpec")(ch_axis=1, group_size=32, **zeros)
+        if weight.get("granularity") == "per_tensor":
+            return getattr(words, f"{name}PerTensorSpec")(observer_method="min_max", **zeros)
+        return getattr(words, f"{name}PerChannelSpec")(ch_axis=0, **zeros)
+
+    def layer_of(op):
+        inputs = words.Int8PerTensorSpec(observer_method="min_max", symmetric=op["activation"]["scheme"] == "sym", scale_type="float",
+                                         round_method="half_even", is_dynamic=False).to_quantization_spec() if op["mode"] == "static" else None
+        return words.QLayerConfig(weight=spec_of(op).to_quantization_spec(), input_tensors=inputs)
+
+    def quantize(chosen):
+        wanted = words.QConfig(global_quant_config=words.QLayerConfig(), layer_quant_config={name: layer_of(op) for name, op in chosen.items()})
+        return ModelQuantizer.freeze(ModelQuantizer(wanted).quantize_model(rounded.copy(), [rounded.tokens]))
+
+    for approach in ("static", "weight_only"):
+        job = rounded.tuned({"weight_only": BITS, "static": BYTES}, quantize, approach=approach)
+        trial = mixed(job)
+        document = exported(job, "quark", trial)
+        first = next(iter(document["layer_quant_config"]))
+        refuses_other_names(lambda other: exports.quark(rounded.copy(), other, [rounded.tokens]), document, first, "elsewhere")
+        quantized = exports.quark(rounded.copy(), document, [rounded.tokens])
+        assert rounded.quantized_in(quantized, lambda layer: type(layer).__name__ == "QuantLinear") == quantized_ops(job, trial)
+        assert rounded.judge(quantized) == trial["accuracy"], (approach, trial)
+    return trial, rounded.judge(quantized), None
 
 
 def main():

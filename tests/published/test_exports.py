@@ -21,6 +21,8 @@ TOOLS = {
     "openvino": ("openvino==2026.4.1", "nncf==3.4.0", "pillow==13.0.0"),
     "autoround": ("auto-round==0.16.1", "transformers==5.24.0", "gguf==0.19.0", "accelerate==1.15.0"),
     "modelopt": ("nvidia-modelopt==0.47.0", "transformers==5.24.0", "gguf==0.19.0", "accelerate==1.15.0", "requests", "pyyaml"),
+    "llmcompressor": ("llmcompressor==0.14.0.1", "gguf==0.19.0", "accelerate==1.15.0"),
+    "quark": ("amd-quark==0.13", "transformers==5.24.0", "gguf==0.19.0", "accelerate==1.15.0"),
     "torchao": ("torchao==0.18.0", "transformers==5.24.0", "gguf==0.19.0", "accelerate==1.15.0"),
 }
 

@@ -23,6 +23,8 @@ function forms(job: Job): Form[] {
     { name: "The best config for torchao", path: `${path}/export?format=torchao`, file: `${job.id}-torchao.json`, refusable: true },
     { name: "The best config for AutoRound", path: `${path}/export?format=autoround`, file: `${job.id}-autoround.json`, refusable: true },
     { name: "The best config for Model Optimizer", path: `${path}/export?format=modelopt`, file: `${job.id}-modelopt.json`, refusable: true },
+    { name: "The best config for LLM Compressor", path: `${path}/export?format=llmcompressor`, file: `${job.id}-llmcompressor.yaml`, refusable: true },
+    { name: "The best config for Quark", path: `${path}/export?format=quark`, file: `${job.id}-quark.json`, refusable: true },
     { name: "All trials, CSV", path: `${path}/export?format=csv`, file: `${job.id}.csv` },
     { name: "Everything, JSON", path: `${path}/export?format=json`, file: `${job.id}.json` },
     { name: "The job as it was submitted", path: `${path}/spec`, file: `${job.id}-spec.json` },

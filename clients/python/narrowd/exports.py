@@ -4,6 +4,7 @@ Most of these tools ignore a name that the model does not have, and would then q
 function first looks for all names, and a ValueError says which one is missing.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -62,6 +63,31 @@ def modelopt(model: Any, document: Document, calibrate: Any = None) -> Any:
     if calibrate is None and any(rule["quantizer_name"].endswith(".input_quantizer") for rule in rules):
         raise ValueError("the ranges of activations need calibrate(model), which runs the model on samples")
     return mtq.quantize(model, {**document, "quant_cfg": rules}, forward_loop=calibrate)
+
+
+def llmcompressor(model: Any, document: Document, **more: Any) -> Any:
+    """`format=llmcompressor`: quantizes a model of transformers that came from a folder, in place, by LLM Compressor, and returns it. `more`
+    are arguments of its `oneshot`: `dataset` and `processor`, where ranges of activations are to be found."""
+    from llmcompressor import oneshot
+
+    recipe = document["quant_stage"]["quant_modifiers"]["QuantizationModifier"]
+    groups = recipe["config_groups"].values()
+    check_names([*recipe["ignore"], *(name for group in groups for name in group["targets"])], (name for name, _ in model.named_modules()))
+    if "dataset" not in more and any(not group.get("input_activations", {}).get("dynamic", True) for group in groups):
+        raise ValueError("the ranges of activations need a dataset and a processor, as `oneshot` takes them")
+    return oneshot(model=model, recipe=json.dumps(document), **more)
+
+
+def quark(model: Any, document: Document, samples: Any = None) -> Any:
+    """`format=quark`: a torch.nn.Module quantized by Quark and frozen. `samples` are batches, where ranges of activations are to be found."""
+    from quark.torch import ModelQuantizer
+    from quark.torch.quantization.config.config import QConfig
+
+    layers = document["layer_quant_config"]
+    check_names([*layers, *document["exclude"]], (name for name, _ in model.named_modules()))
+    if samples is None and any(layer["input_tensors"] for layer in layers.values()):
+        raise ValueError("the ranges of activations need samples, which the model is run on")
+    return ModelQuantizer.freeze(ModelQuantizer(QConfig.from_dict(document)).quantize_model(model, samples))
 
 
 def torchao(model: Any, document: Document) -> Any:
