@@ -1,5 +1,6 @@
 """What test_python_onnx.py runs where ONNX Runtime is installed: models that are made here, and two of PP-OCR."""
 
+import argparse
 import contextlib
 import importlib.util
 import io
@@ -452,6 +453,23 @@ class Inc(Case):
         self.assertEqual((document["strategy"], document["stop_on"], document["quant_level"]), ("auto", "first_feasible", "auto"))
         self.assertEqual(document["budget"]["max_trials"], 3)
 
+    def test_what_its_page_shows(self):
+        """The two scripts of docs/inc.md, as they are after the change."""
+        page = (pathlib.Path(__file__).parents[2] / "docs/inc.md").read_text(encoding="utf-8")
+        scripts = [re.sub("^-.*\n", "", block, flags=re.M) for block in re.findall(r"^```diff\n(.*?)^```$", page, re.M | re.S)]
+        before = directions.accuracy(ort.InferenceSession(DIRECTION))
+        for script, criterion in zip(scripts, ({"criterion": "relative", "tolerable_loss": 0.01}, {"criterion": "absolute", "tolerable_loss": 0.05}), strict=True):
+            args = argparse.Namespace(quant_format="default", output_model=self.place / "out.onnx")
+            names = {"args": args, "model": onnx.load(DIRECTION), "dataloader": Loader(),
+                     "evaluate": lambda model: directions.accuracy(ort.InferenceSession(model.SerializeToString()))}
+            with contextlib.redirect_stderr(io.StringIO()):
+                exec(re.sub("^.", "", script, flags=re.M), names)
+            after, most = directions.accuracy(ort.InferenceSession(args.output_model)), criterion["tolerable_loss"]
+            self.assertGreaterEqual(after, before - most * (before if criterion["criterion"] == "relative" else 1))
+            with narrowd.Client() as client:
+                said = [client.job(job["id"]).spec()["accuracy_criterion"] for job in client.jobs()]
+            self.assertIn({"higher_is_better": True, **criterion}, said)
+
     def test_nothing_meets_the_criterion(self):
         def evaluate(model):
             return float(not any(node.op_type == "QuantizeLinear" for node in model.graph.node))
@@ -463,6 +481,8 @@ class Inc(Case):
 
         with self.assertRaises(ValueError):
             PostTrainingQuantConfig(device="gpu")
+        with self.assertRaises(AttributeError):
+            PostTrainingQuantConfig().outputs = ["y"]
         with self.assertRaises(ValueError):
             quantization.fit("x.onnx", PostTrainingQuantConfig(), calib_dataloader=Loader(), eval_func=len, calib_func=len)
         one, two = np.zeros((4, 2), np.float32), np.ones((4, 3), np.float32)

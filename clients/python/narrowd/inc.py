@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,30 @@ from .onnx.quantizer import Feed
 from .onnx.tune import tune
 
 
-@dataclass
+@dataclass(slots=True)  # so that a member which is not there is an error
 class AccuracyCriterion:
     higher_is_better: bool = True
     criterion: str = "relative"
     tolerable_loss: float = 0.01
 
+    @property
+    def relative(self) -> float | None:
+        return self.tolerable_loss if self.criterion == "relative" else None
 
-@dataclass
+    @relative.setter
+    def relative(self, loss: float) -> None:
+        self.criterion, self.tolerable_loss = "relative", loss
+
+    @property
+    def absolute(self) -> float | None:
+        return self.tolerable_loss if self.criterion == "absolute" else None
+
+    @absolute.setter
+    def absolute(self, loss: float) -> None:
+        self.criterion, self.tolerable_loss = "absolute", loss
+
+
+@dataclass(slots=True)
 class TuningCriterion:
     strategy: str = "basic"
     strategy_kwargs: dict[str, Any] | None = None
@@ -39,7 +55,7 @@ class TuningCriterion:
     objective: Any = "performance"
 
 
-@dataclass
+@dataclass(slots=True)
 class PostTrainingQuantConfig:
     """As INC's; `approach` is "static", "dynamic", "auto" or "weight_only"."""
 
@@ -63,11 +79,14 @@ class PostTrainingQuantConfig:
 
     def job(self) -> dict[str, Any]:
         """The members of a narrowd job that say the same."""
-        tuning = {name: value for name, value in vars(self.tuning_criterion).items() if value is not None}
+        tuning = {name: value for name, value in asdict(self.tuning_criterion).items() if value is not None}
         optional = {"op_type_dict": self.op_type_dict, "op_name_dict": self.op_name_dict, "recipes": self.recipes,
                     "excluded_precisions": list(self.excluded_precisions)}
         return {"approach": self.approach, "quant_level": self.quant_level, "tuning_criterion": tuning,
-                "accuracy_criterion": vars(self.accuracy_criterion), **{n: v for n, v in optional.items() if v}}
+                "accuracy_criterion": asdict(self.accuracy_criterion), **{n: v for n, v in optional.items() if v}}
+
+
+FP32 = {"activation": {"dtype": ["fp32"]}, "weight": {"dtype": ["fp32"]}}  # INC's name, for an operator that stays
 
 
 @dataclass(frozen=True)
