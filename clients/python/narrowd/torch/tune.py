@@ -42,15 +42,16 @@ class Tuner:
     """One model, and how it is measured."""
 
     def __init__(self, model: nn.Module, evaluate: Callable[[nn.Module], Any], run: Callable[[], object] | None,
-                 loss: Callable[[nn.Module], torch.Tensor] | None, clock: Callable[[], float]):
+                 loss: Callable[[nn.Module], torch.Tensor] | None, clock: Callable[[], float], timed: bool):
         self.model, self.evaluate, self.run, self.loss, self.clock = model, evaluate, run, loss, clock
+        self.timed = timed  # in each trial; what comes of it is in any case
         self.importance: dict[str, torch.Tensor] = {}
 
     def measure(self, config: Config) -> dict[str, Any]:
         size = size_of(self.model, config)
         try:
             with applied(self.model, config):
-                timed = {"latency_ms": measure(self.run, clock=self.clock).samples} if self.run else {}
+                timed = {"latency_ms": measure(self.run, clock=self.clock).samples} if self.run and self.timed else {}
                 with torch.no_grad():
                     return {"model_size_bytes": size, **timed, **answer_of(self.evaluate(self.model))}
         except (NotImplementedError, ValueError) as error:  # torchao has no kernel for it
@@ -154,27 +155,27 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
 
     `evaluate(model)` returns the accuracy, or {"accuracy": ..., more metrics}; a perplexity is one with `higher_is_better=False`.
     `approach`: "weight_only", in `bits` and `groups` (how many weights share a scale; -1: those of an output), or "dynamic" (int8).
-    With `example`, the arguments of a call of the model, layers that read the same tensor are tied and latency is measured; the
-    objective may then be "latency_ms". With `loss(model)`, a scalar to call backward() of, every option has a score beforehand.
+    With `example`, the arguments of a call of the model, layers that read the same tensor are tied, the speed-up of what comes out is
+    measured, and the objective may be "latency_ms": a job that names it measures it in each trial. With `loss(model)`, a scalar to call backward() of, every option has a score beforehand.
     `out` gets the recipe, which narrowd.exports.torchao carries out on the model as it came. `job` has members of docs/jobs.md
     that win over all of these.
 
     Where nothing is worth it, the model stays as it came. Killed and called again, it goes on where it was.
     """
-    run = (lambda: run_once(model, example)) if example is not None else None
-    tuner = Tuner(model, evaluate, run, loss, clock)
-    offered = capability(model, approach, bits, groups, run)
-    metrics = ["accuracy", "model_size_bytes", *(["latency_ms"] if run else [])]
-    evaluator = Evaluator({**offered, "metrics": metrics})
-    evaluator.evaluate(tuner.measure)
-    if loss is not None:
-        evaluator.score("mse", "mse:options")(tuner.scores)
     body = {
         "name": type(model).__name__, "approach": approach,
         "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget", "max_trials": max_trials},
         "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop, "higher_is_better": higher_is_better},
         **(job or {}),
     }
+    run = (lambda: run_once(model, example)) if example is not None else None
+    timed = run is not None and "latency_ms" in json.dumps(body)
+    tuner = Tuner(model, evaluate, run, loss, clock, timed)
+    offered = capability(model, approach, bits, groups, run)
+    evaluator = Evaluator({**offered, "metrics": ["accuracy", "model_size_bytes", *(["latency_ms"] if timed else [])]})
+    evaluator.evaluate(tuner.measure)
+    if loss is not None:
+        evaluator.score("mse", "mse:options")(tuner.scores)
     results: list[Tuned] = []
     same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), name_of(clock), identity)
     search(evaluator, body, identity=same, client=client, progress=progress,
