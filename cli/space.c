@@ -118,13 +118,41 @@ static void add_uniform(struct table *table, const json_t *space)
 	}
 }
 
+/* "of 48 of 54 operators, from job_...": what the job begins with. NULL where it begins with nothing. */
+static char *learnt_text(const json_t *learnt)
+{
+	struct buf buf;
+	size_t i;
+	json_t *id;
+
+	if (!json_is_object(learnt)) {
+		return NULL;
+	}
+	buf_init(&buf, TEXT_MAX);
+	buf_printf(&buf, "of %lld of %lld operators",
+		   (long long)json_integer_value(json_object_get(learnt, "operators")),
+		   (long long)json_integer_value(json_object_get(learnt, "of")));
+	json_array_foreach(json_object_get(learnt, "from"), i, id) {
+		char *text = text_clean(json_string_value(id));
+
+		buf_printf(&buf, "%s %s", i > 0 ? "," : ", from", text);
+		free(text);
+	}
+	return buf_take(&buf, NULL);
+}
+
 static void add_plan(struct table *table, const json_t *plan)
 {
+	char *learnt = learnt_text(json_object_get(plan, "learnt"));
+
 	if (plan != NULL) {
 		table_pair(table, "strategy", strategy_text(plan));
 		table_pair(table, "approach", text_member(plan, "approach"));
 		table_pair(table, "objective", job_objective(plan));
 		table_pair(table, "criterion", job_criterion(plan));
+	}
+	if (learnt != NULL) {
+		table_pair(table, "learnt", learnt);
 	}
 }
 

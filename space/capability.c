@@ -120,19 +120,39 @@ double capability_fact(const struct capability *capability, enum fact fact, size
 	if (isnan(value) && shorthands[fact] != NULL) {
 		value = shorthands[fact][op * MODE_COUNT + choice->mode];
 	}
-	return isnan(value) ? find_fact(capability, of->type_facts, fact, choice) : value;
+	value = isnan(value) ? find_fact(capability, of->type_facts, fact, choice) : value;
+	return isnan(value) ? find_fact(capability, of->learnt_facts, fact, choice) : value;
 }
 
-bool capability_has_entries(const struct capability *capability, enum fact fact)
+static bool any_says(const struct fact_list *lists, size_t count, enum fact fact)
 {
-	for (size_t l = 0; l < capability->fact_count; l++) {
-		for (size_t i = 0; i < capability->facts[l].count; i++) {
-			if (!isnan(capability->facts[l].entries[i].values[fact])) {
+	for (size_t l = 0; l < count; l++) {
+		for (size_t i = 0; i < lists[l].count; i++) {
+			if (!isnan(lists[l].entries[i].values[fact])) {
 				return true;
 			}
 		}
 	}
 	return false;
+}
+
+bool capability_has_entries(const struct capability *capability, enum fact fact)
+{
+	return any_says(capability->facts, capability->told_count, fact);
+}
+
+bool capability_tells(const struct capability *capability, enum fact fact)
+{
+	return (fact == FACT_LATENCY_MS && capability->latency_ms != NULL) ||
+	       (fact == FACT_SCORE && capability->score != NULL) ||
+	       capability_has_entries(capability, fact);
+}
+
+bool capability_learnt(const struct capability *capability, enum fact fact)
+{
+	size_t told = capability->told_count;
+
+	return any_says(capability->facts + told, capability->fact_count - told, fact);
 }
 
 void capability_finish(struct capability *capability)

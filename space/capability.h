@@ -127,8 +127,8 @@ struct capability_op {
 	char *name; /* owned, unique */
 	uint32_t type;
 	uint32_t set;
-	/* Places plus one in `facts`, or 0: its own, and those of its type. */
-	uint32_t own_facts, type_facts;
+	/* Places plus one in `facts`, or 0: its own, those of its type, and what other jobs learnt. */
+	uint32_t own_facts, type_facts, learnt_facts;
 };
 
 struct choice;
@@ -150,8 +150,8 @@ struct capability {
 	/* The shorthands of facts, op_count x MODE_COUNT, NAN where nothing is said; NULL when nothing
 	 * is. Owned. */
 	double *latency_ms, *score;
-	struct fact_list *facts;
-	size_t fact_count;
+	struct fact_list *facts; /* those that the document tells come first */
+	size_t told_count, fact_count;
 	struct op_list *blocks; /* last layer first */
 	size_t block_count;
 	struct op_list *recipes; /* recipe -> the operators that it puts into high precision */
@@ -167,11 +167,16 @@ struct capability {
 void capability_init(struct capability *capability);
 void capability_finish(struct capability *capability);
 /* What is known of an operator in a choice without uniform options, or NAN. Its own entries come
- * first, then its shorthands, then the entries of its type; those that do not say it are passed over. */
+ * first, then its shorthands, then the entries of its type, then what was learnt of others like it; those that do not
+ * say it are passed over. */
 double capability_fact(const struct capability *capability, enum fact fact, size_t op,
 		       const struct choice *choice);
-/* Whether an entry says it; shorthands are none. */
+/* Whether an entry of the document says it; shorthands are none. */
 bool capability_has_entries(const struct capability *capability, enum fact fact);
+/* Whether the document says it of any operator, in whatever way. */
+bool capability_tells(const struct capability *capability, enum fact fact);
+/* Whether other jobs learnt it of operators like some of these. */
+bool capability_learnt(const struct capability *capability, enum fact fact);
 void mode_set_finish(struct mode_set *set);
 
 #endif

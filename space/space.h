@@ -186,7 +186,9 @@ struct choice space_resolve(const struct space *space, size_t op, uint16_t choic
  * together. NAN when nothing is. */
 double space_fact(const struct space *space, enum fact fact, size_t op,
 		  const struct choice *choice);
+/* Whether the capability tells it of any operator, and whether other jobs learnt it of operators like some of these. */
 bool space_knows(const struct space *space, enum fact fact);
+bool space_learnt(const struct space *space, enum fact fact);
 /* Whether operators that are quantized by default are so in this mode. */
 bool space_defaults_to(const struct space *space, enum mode mode);
 /* How many calibration sizes are worth trying: one when no operator is quantized. */

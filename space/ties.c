@@ -134,10 +134,12 @@ double space_fact(const struct space *space, enum fact fact, size_t op, const st
 
 bool space_knows(const struct space *space, enum fact fact)
 {
-	const struct capability *c = &space->capability;
+	return capability_tells(&space->capability, fact);
+}
 
-	return (fact == FACT_LATENCY_MS && c->latency_ms != NULL) ||
-	       (fact == FACT_SCORE && c->score != NULL) || capability_has_entries(c, fact);
+bool space_learnt(const struct space *space, enum fact fact)
+{
+	return capability_learnt(&space->capability, fact);
 }
 
 int ties_fold(struct space *space, struct err *reterr)

@@ -291,6 +291,9 @@ static const char *const queries[QUERY_COUNT_] = {
 		" SELECT NULL, count(*) FROM chosen WHERE NOT may UNION ALL"
 		" SELECT * FROM (SELECT id, " LAST_SEQ("chosen.id") " FROM chosen WHERE may"
 		" ORDER BY id LIMIT ?5)",
+	[QUERY_LIBRARY] =
+		"SELECT job.id" FROM_JOB " WHERE finished_at IS NOT NULL AND measured > 2 AND owner = ?1"
+		" ORDER BY job.id DESC LIMIT ?2",
 	[QUERY_JOB_COUNTS] =
 		"SELECT state, count(*) FROM job GROUP BY state ORDER BY state",
 };

@@ -99,6 +99,8 @@ enum store_query {
 	/* (states|null, name|null, labels|null, ended before|null, limit, owner|null) -> first (null, how many
 	 * of those that match have not ended or are kept), then of the others id, seq of its last event */
 	QUERY_DELETABLE,
+	/* (owner, limit) -> id of jobs that have ended and measured something, newest first */
+	QUERY_LIBRARY,
 	/* () -> state, count */
 	QUERY_JOB_COUNTS,
 	QUERY_COUNT_,

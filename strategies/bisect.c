@@ -40,7 +40,8 @@ struct bisect {
 	struct go_on rest;
 };
 
-/* The better of the two orders that the evaluator can give, unless the capability has one. */
+/* The better of the two orders that the evaluator can give, unless the capability has one; without any, the one that other
+ * jobs learnt. */
 static const struct plan_step *scoring(const struct problem *problem)
 {
 	if (space_knows(problem->space, FACT_SCORE) && problem->objective->rules >= 2) {
@@ -49,7 +50,10 @@ static const struct plan_step *scoring(const struct problem *problem)
 	if (problem_answers(problem, "score:hawq_v2")) {
 		return steps_score_hawq;
 	}
-	return problem_answers(problem, "score:mse") ? steps_score_mse : steps_unscored;
+	if (problem_answers(problem, "score:mse")) {
+		return steps_score_mse;
+	}
+	return space_learnt(problem->space, FACT_SCORE) ? steps_known : steps_unscored;
 }
 
 static int init(void *state, const struct problem *problem, const struct args *args,

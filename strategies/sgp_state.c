@@ -97,7 +97,7 @@ static void draw(struct sgp *sgp, const struct measured *losses)
 	size_t most = effects->first_rules ? MOST_DRAWN_FIRST : MOST_DRAWN;
 	bool awaited = sgp->wants_scores && !sgp->score_told;
 
-	if (awaited || effects->scored || effects->op_count > most) {
+	if (awaited || effects->scored || effects->learnt || effects->op_count > most) {
 		return;
 	}
 	draws_update(&sgp->beliefs.draws, &sgp->beliefs.loss, losses,

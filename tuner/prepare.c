@@ -204,6 +204,7 @@ static void work_spec(void *arg)
 	struct preparation *p = arg;
 	struct prepared *prepared = p->prepared;
 
+	prepared_look(p->tuner->io, prepared);
 	prepared->spec =
 		spec_draft(prepared->body, prepared->capability, prepared->target, &p->err);
 	if (p->err.code != ERR_OK) {

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "job/spec/spec_adviser.h"
+#include "tuner/library.h"
 #include "tuner/tuner.h"
 
 void prepared_write(struct prepared *p)
@@ -18,6 +19,25 @@ void prepared_write(struct prepared *p)
 	p->head_text = json_text_last(spec_head(p->spec, p->body, p->target));
 	p->evaluator_text = json_text_last(spec_secrets_kept(p->spec, p->body, p->target));
 	p->matched_text = spec_matched(p->spec);
+}
+
+/* What it found takes the place of what an earlier submission found, as of the job that a clone is made of. */
+void prepared_look(const struct tuner_io *io, struct prepared *prepared)
+{
+	json_t *warm_start = json_object_get(prepared->body, "warm_start");
+	json_t *body, *found;
+
+	if (!json_is_true(json_object_get(warm_start, "library")) || prepared->capability == NULL) {
+		return;
+	}
+	warm_start = json_copy(warm_start);
+	found = library_look(io, prepared->owner, prepared->capability);
+	(void)json_object_update(warm_start, found);
+	json_decref(found);
+	body = json_copy(prepared->body);
+	(void)json_object_set_new(body, "warm_start", warm_start);
+	json_decref(prepared->body);
+	prepared->body = body;
 }
 
 void prepared_destroy(struct prepared *prepared)

@@ -7,9 +7,12 @@
 #include <jansson.h>
 
 #include "store/store.h"
+#include "tuner/io.h"
 
 struct prepared;
 
+/* Adds what the library has for the job to its body, where it begins with that: any thread but the loop's, blocks. */
+void prepared_look(const struct tuner_io *io, struct prepared *prepared);
 /* Takes what the job to start warm from has found, rows of QUERY_ANSWERED. Any thread. */
 void prepared_remember(struct prepared *prepared, const struct store_rows *rows);
 /* What a job needs of a registered evaluator, a row of QUERY_EVALUATOR. New reference. */

@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "strategies/models/posterior.h"
 #include "job/spec/codec_changes.h"
 #include "job/spec/codec_config.h"
 #include "job/fold.h"
@@ -342,6 +341,11 @@ void sensitivity_learn(struct sensitivity *s)
 		s->posterior = posterior_create(&problem, s->scores, s->option_scores, s->findings,
 						s->finding_count);
 	}
+}
+
+const struct posterior *sensitivity_posterior(const struct sensitivity *s)
+{
+	return s->posterior;
 }
 
 /* What is believed has no more digits than it deserves. */

@@ -9,6 +9,7 @@
 
 #include "store/store.h"
 #include "job/spec/spec.h"
+#include "strategies/models/posterior.h"
 
 struct sensitivity;
 
@@ -19,6 +20,8 @@ struct sensitivity *sensitivity_create(const struct spec *spec, const json_t *ba
 void sensitivity_destroy(struct sensitivity *sensitivity);
 /* Fits the models, which takes a while with many operators: any thread, once. */
 void sensitivity_learn(struct sensitivity *sensitivity);
+/* What the models say then, borrowed; NULL when there is nothing to learn from. */
+const struct posterior *sensitivity_posterior(const struct sensitivity *sensitivity);
 /*
  * The document of GET .../sensitivity. For each operator that can be quantized: the first score that
  * it was given; what changed, in accuracy and latency, when it was in high precision alone, against

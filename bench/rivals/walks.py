@@ -194,7 +194,7 @@ def integer_program(meter, known, seed):
 
 RIVALS = {
     "Optuna TPE": optuna_sampler("TPESampler"),
-    "Optuna GP": optuna_sampler("GPSampler", cpu_s=20),
+    "Optuna GP": optuna_sampler("GPSampler", cpu_s=180),
     "greedy revert, scores": greedy_revert,
     "walk like standing_high, scores": standing_high,
     "walk like Quark's neighbours, scores, latencies": neighbours,

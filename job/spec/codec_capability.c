@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/spec/codec_facts.h"
+#include "job/spec/codec_learnt.h"
 #include "job/spec/codec_modules.h"
 #include "job/spec/codec_shared.h"
 
@@ -27,7 +28,7 @@ static const char *const capability_members[] = {
 	NULL,
 };
 static const char *const op_members[] = {"name",  "type",  "modes", "latency_ms",
-					 "score", "known", NULL};
+					 "score", "known", "shape", NULL};
 static const char *const description_members[] = {"weight", "activation", NULL};
 
 uint16_t codec_option_read(const struct json_at *at, struct atoms *atoms)
@@ -237,6 +238,7 @@ static void read_op(struct op_reader *r, const struct json_at *at)
 	struct json_at latency = json_member(at, "latency_ms");
 	struct json_at score = json_member(at, "score");
 	struct json_at known = json_member(at, "known");
+	struct json_at shape = json_member(at, "shape");
 	const char *name, *type;
 	uint32_t set;
 
@@ -249,6 +251,7 @@ static void read_op(struct op_reader *r, const struct json_at *at)
 	}
 	name = json_string_in(&name_at, NULL, LIMIT_NAME_BYTES);
 	type = json_string_in(&type_at, NULL, LIMIT_NAME_BYTES);
+	(void)json_string_in(&shape, NULL, LIMIT_NAME_BYTES);
 	if (name == NULL || type == NULL) {
 		return;
 	}
@@ -377,7 +380,8 @@ static void check_names(const struct json_at *at)
 	}
 }
 
-void codec_capability_read(const struct json_at *at, struct capability *ret)
+void codec_capability_read(const struct json_at *at, const struct json_at *learnt,
+			   struct capability *ret)
 {
 	struct op_reader r = {.capability = ret};
 	struct json_at types = json_member(at, "op_types");
@@ -398,6 +402,8 @@ void codec_capability_read(const struct json_at *at, struct capability *ret)
 	map_init(&r.names);
 	read_types(&r, &types);
 	read_ops(&r, &ops);
+	ret->told_count = ret->fact_count;
+	codec_learnt_read(learnt, at, ret);
 	read_groups(&r, at);
 	read_sizes(ret, &sizes);
 	check_names(&answers);

@@ -7,8 +7,10 @@
 #include "base/json.h"
 #include "space/capability.h"
 
-/* Fills `ret`, which is to be finished either way; faults are in at->err. */
-void codec_capability_read(const struct json_at *at, struct capability *ret);
+/* Fills `ret`, which is to be finished either way; faults are in at->err and learnt->err. `learnt` is what other jobs
+ * learnt of operators (codec_learnt.h). */
+void codec_capability_read(const struct json_at *at, const struct json_at *learnt,
+			   struct capability *ret);
 
 /* A string or an integer as an atom, or 0 and a fault. */
 uint16_t codec_option_read(const struct json_at *at, struct atoms *atoms);

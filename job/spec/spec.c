@@ -99,21 +99,6 @@ static void read_budget(const struct json_at *body, struct spec *spec)
 		&stop, spec->timeout_s > 0 ? STOP_BUDGET : STOP_FIRST_FEASIBLE, spec_stop_names);
 }
 
-/* {"job": "job_..."} */
-static void read_warm_start(const struct json_at *at, struct spec *spec)
-{
-	static const char *const members[] = {"job", NULL};
-	struct json_at job = json_member(at, "job");
-	const char *text;
-
-	if (at->value == NULL || !json_is_object_at(at) || !json_required(&job)) {
-		return;
-	}
-	json_only(at, members);
-	text = json_string_in(&job, NULL, ID_SIZE - 1);
-	spec->warm_start = text != NULL ? mem_dup(text) : NULL;
-}
-
 static void read_early_verdict(const struct json_at *at, struct spec *spec)
 {
 	struct json_at error = json_member(at, "error_probability");
@@ -181,7 +166,7 @@ static void read_rest(const struct json_at *body, struct spec *spec)
 
 	spec->name = text != NULL ? mem_dup(text) : NULL;
 	spec->labels = spec_labels_read(&labels, spec->rules);
-	read_warm_start(&warm_start, spec);
+	spec_read_warm_start(&warm_start, spec);
 	if (retry.value != NULL && json_is_object_at(&retry)) {
 		json_only(&retry, retry_members);
 	}

@@ -68,7 +68,8 @@ struct spec {
 	double max_question_s;    /* how long an attempt may take; 0: no limit */
 	double error_probability; /* of early verdicts that are not certain; 0: none such */
 	int64_t samples;          /* of an evaluation, where its progress does not say; 0 */
-	char *warm_start; /* the job whose measurements this one starts with; owned, or NULL */
+	char *warm_start;  /* the job whose measurements this one starts with; owned, or NULL */
+	bool from_library; /* starts with what earlier jobs of its owner learnt, too */
 	struct target *targets; /* any of them measures; owned */
 	size_t target_count;
 	struct target adviser; /* of strategies that have one */
@@ -125,6 +126,9 @@ struct answer_expect spec_needs_expect(const struct spec_needs *needs);
 
 /* What the job document shows and no event changes, as the store wants it. New reference. */
 json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target);
+/* What of other jobs' learning the job begins with: {"from": [job], "operators": how many it fits, "of": all}, or null.
+ * New reference. */
+json_t *spec_learnt(const struct spec *spec, const json_t *body);
 /* How a job of this spec would be tuned: what of the above a dry run says. New reference. */
 json_t *spec_plan(const struct spec *spec, const json_t *body);
 

@@ -96,14 +96,14 @@ static json_t *timeout_head(const json_t *body)
 
 json_t *spec_plan(const struct spec *spec, const json_t *body)
 {
-	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:f}", "approach",
+	return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:f, s:o}", "approach",
 			 spec_approach_name(spec->space->approach), "strategy",
 			 spec->strategy->name, "quant_level", level_head(spec->quant_level),
 			 "stop_on", spec_stop_names[spec->stop_on], "criterion",
 			 criterion_head(&spec->criterion), "objective",
 			 objective_head(&spec->objective), "parallel", (json_int_t)spec->parallel,
 			 "max_trials", (json_int_t)spec->max_trials, "timeout", timeout_head(body),
-			 "min_gain", spec->min_gain);
+			 "min_gain", spec->min_gain, "learnt", spec_learnt(spec, body));
 }
 
 json_t *spec_head(const struct spec *spec, const json_t *body, const json_t *target)

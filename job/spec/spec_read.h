@@ -18,6 +18,11 @@ const char *spec_approach_name(enum approach approach);
 void spec_read_space(const struct json_at *body, json_t *capability, const json_t *matched,
 		     struct spec *spec);
 
+/* What the job begins with; all but `known`, which spec_read_space() takes. */
+void spec_read_warm_start(const struct json_at *at, struct spec *spec);
+/* Notes where what other jobs learnt is of no use. After spec_read_space(). */
+void spec_note_learnt(const struct json_at *body, struct spec *spec);
+
 /* Notes what of the submission, or of the capability, has no effect; a fault where nothing that was
  * asked for is possible. After everything above. */
 void spec_note_silence(const struct json_at *body, const struct json_at *capability,

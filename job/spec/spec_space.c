@@ -250,6 +250,8 @@ void spec_read_space(const struct json_at *body, json_t *capability, const json_
 {
 	struct json_at capability_at = {
 		.value = capability, .parent = body, .key = "capability", .err = body->err};
+	struct json_at warm_start = json_member(body, "warm_start");
+	struct json_at learnt = json_member(&warm_start, "known");
 	struct json_at approach = json_member(body, "approach");
 	struct json_at types = json_member(body, "op_type_dict");
 	struct json_at names = json_member(body, "op_name_dict");
@@ -266,7 +268,7 @@ void spec_read_space(const struct json_at *body, json_t *capability, const json_
 	size_t faults = body->err->fault_count;
 
 	if (capability != NULL) {
-		codec_capability_read(&capability_at, &read);
+		codec_capability_read(&capability_at, &learnt, &read);
 	} else {
 		capability_init(&read);
 	}
@@ -300,6 +302,7 @@ void spec_read_space(const struct json_at *body, json_t *capability, const json_
 	}
 	if (spec->space != NULL && spec->rules >= 2) {
 		spec_note_silence(body, &capability_at, spec);
+		spec_note_learnt(body, spec);
 	}
 	free(kept);
 	matches_free(known, entries.count);

@@ -195,7 +195,7 @@ static struct choice choice_at(const struct effects *effects, size_t op, uint32_
 
 static double known_cost(const struct effects *effects, size_t op, const struct choice *choice)
 {
-	return effects->timed ? space_fact(effects->space, effects->cost, op, choice) : NAN;
+	return effects->paced ? space_fact(effects->space, effects->cost, op, choice) : NAN;
 }
 
 /* Shares add up to 1; where nothing is known all take the same time in any mode. */
@@ -220,7 +220,7 @@ static void time_options(struct effects *effects)
 		effects->shares[i] = (latency >= 0 ? latency : mean) / all;
 		for (uint32_t o = effects->first[i]; o < effects->first[i + 1]; o++) {
 			latency = NAN;
-			if (effects->timed) {
+			if (effects->paced) {
 				struct choice choice = choice_at(effects, i, o - effects->first[i]);
 
 				latency = known_cost(effects, i, &choice);
@@ -302,12 +302,14 @@ static double take_known(struct effects *effects, size_t op)
 static void guess_scores(struct effects *effects)
 {
 	size_t last = effects->op_count - 1;
-	bool any = space_knows(effects->space, FACT_SCORE);
+	bool told = space_knows(effects->space, FACT_SCORE);
+	bool any = told || space_learnt(effects->space, FACT_SCORE);
 
 	for (size_t i = 0; i < effects->op_count; i++) {
 		double score = any ? take_known(effects, i) : NAN;
 
-		effects->scored = effects->scored || !isnan(score);
+		effects->scored = effects->scored || (told && !isnan(score));
+		effects->learnt = effects->learnt || (!told && !isnan(score));
 		effects->scores[i] = !isnan(score) ? score : (i == 0 || i == last ? end_score : 1);
 	}
 	normalize(effects);
@@ -340,7 +342,10 @@ void effects_init(struct effects *effects, const struct problem *problem)
 	effects->op_count = problem->space->op_count;
 	effects->cost = cost_of(problem->objective);
 	effects->timed = effects->cost != FACT_COUNT && space_knows(problem->space, effects->cost);
-	effects->entries = capability_has_entries(&problem->space->capability, FACT_SCORE);
+	effects->paced = effects->timed || (effects->cost != FACT_COUNT &&
+					    space_learnt(problem->space, effects->cost));
+	effects->entries = capability_has_entries(&problem->space->capability, FACT_SCORE) ||
+			   space_learnt(problem->space, FACT_SCORE);
 	list_options(effects);
 	effects->scores = mem_new(effects->op_count, sizeof(*effects->scores));
 	effects->shares = mem_new(effects->op_count, sizeof(*effects->shares));

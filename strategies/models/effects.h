@@ -28,10 +28,12 @@ struct effects {
 	double *paces;     /* of an option: what its bits gain, as against those of the default */
 	double *scores;    /* of an operator; 1 on average; higher suffers more */
 	bool scored;       /* whether they are more than a guess */
+	bool learnt;       /* ... or what other jobs learnt of operators like these */
 	double *losses;    /* expected of an option, in units of what may be lost */
 	double *shares;    /* of an operator in the latency of the baseline */
 	double *latencies; /* expected of an option, relative to the baseline's */
 	bool timed;        /* whether those are more than a guess */
+	bool paced;        /* ... or at least what other jobs learnt */
 	enum fact cost;    /* ... what they are then: of a size it is no time */
 	bool entries;      /* whether scores of options are known */
 	bool first_rules;  /* those of the job: beliefs are as they were under rules 1 */

@@ -141,7 +141,7 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 	double best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
 
 	forget_beliefs(model, effects);
-	for (int e = 0; e < (effects->scored ? 3 : 1); e++) {
+	for (int e = 0; e < (effects->scored || effects->learnt ? 3 : 1); e++) {
 		effects_expect(effects, exponents[e], scale_for(effects, data, exponents[e]));
 		load(model, effects, data, effects_learnt_rows(effects));
 		for (size_t i = 0; i < 10 * levels; i++) {

@@ -222,6 +222,14 @@ class RealDaemon(CliTest):
         text = self.runs(OK, self.daemon.url, "submit", "-", "--dry-run",
                          stdin=json.dumps(self.body()).encode())
         self.assertRegex(text, r"(?m)^strategy +exhaustive, at most 2 trials, stop_on budget$")
+        self.assertNotIn("learnt", text)
+        text = self.runs(OK, self.daemon.url, "submit", "-", "--dry-run", "--set", "warm_start.library=true",
+                         stdin=json.dumps(self.body()).encode())
+        self.assertRegex(text, r"(?m)^learnt +of 0 of \d+ operators?")
+        known = {"from": ["job_1", "job_2"], "known": [{"type": "Linear", "known": []}]}
+        text = self.runs(OK, self.daemon.url, "submit", "-", "--dry-run", "--set", f"warm_start={json.dumps(known)}",
+                         stdin=json.dumps(self.body()).encode())
+        self.assertRegex(text, r"(?m)^learnt +of 1 of 4 operators, from job_1, job_2$")
         self.assertEqual(self.daemon.request("GET", "/v1/jobs")[2]["items"], [])
 
     def test_rounds_of_the_proof(self):

@@ -167,7 +167,7 @@ Test(effects, larger_groups_lose_more)
 static void know(struct capability *capability, const struct fact_entry *entries, size_t count)
 {
 	capability->facts = mem_new(1, sizeof(*capability->facts));
-	capability->fact_count = 1;
+	capability->told_count = capability->fact_count = 1;
 	capability->facts[0].entries = mem_new(count, sizeof(*entries));
 	capability->facts[0].count = count;
 	memcpy(capability->facts[0].entries, entries, count * sizeof(*entries));
@@ -212,6 +212,37 @@ Test(effects, what_is_known_of_options_is_believed)
 	effects_init(&effects, &problem);
 	cr_expect_float_eq(effects.latencies[2], 4 * effects.latencies[1], 1e-12);
 	cr_expect_float_eq(effects.latencies[2], effects.latencies[0], 1e-12, "not said: the next");
+	effects_finish(&effects);
+	space_destroy(space);
+}
+
+/* ... and so does what other jobs learnt, which is no reason not to ask for scores. */
+Test(effects, what_others_learnt_is_expected_and_asked_for_all_the_same)
+{
+	struct kit_request request = {0};
+	struct err err;
+	struct space *space = kit_space(ops, &request, &err);
+	const struct fact_entry entries[] = {
+		{.of_mode = true, .mode = MODE_STATIC, .values = {2, NAN, 0.1}},
+		{.values = {8, 40, 0}},
+	};
+	struct objective objective = {.count = 1, .rules = 2};
+	struct problem problem = {.space = space,
+				  .objective = &objective,
+				  .answers = (const char *[]){"evaluate", "score:mse", NULL}};
+	struct effects effects;
+
+	know(&space->capability, entries, 2);
+	space->capability.told_count = 0;
+	space->capability.ops[0].own_facts = space->capability.ops[1].type_facts = 0;
+	space->capability.ops[0].learnt_facts = space->capability.ops[1].learnt_facts = 1;
+	effects_init(&effects, &problem);
+	cr_expect(effects.learnt);
+	cr_expect_not(effects.scored);
+	cr_expect(effects.paced);
+	cr_expect_not(effects.timed);
+	cr_expect(score_question_wanted(&effects, &problem));
+	cr_expect_lt(effects.latencies[0], effects.latencies[effects.first[1] - 1]);
 	effects_finish(&effects);
 	space_destroy(space);
 }
