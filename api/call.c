@@ -185,9 +185,12 @@ static void add_etag(struct call *call, bool packed)
 {
 	char text[CALL_TAG_SIZE + sizeof(HEADER_GZIP_TAG)];
 
-	packed = packed && call->tag[0] == '"';
-	(void)snprintf(text, sizeof(text), "%.*s%s", (int)strlen(call->tag) - (packed ? 1 : 0),
-		       call->tag, packed ? HEADER_GZIP_TAG "\"" : "");
+	if (!packed || call->tag[0] != '"') {
+		request_add_header(call->request, "ETag", call->tag);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%.*s" HEADER_GZIP_TAG "\"", (int)strlen(call->tag) - 1,
+		       call->tag);
 	request_add_header(call->request, "ETag", text);
 }
 

@@ -77,11 +77,22 @@ static bool same_peer(const struct sockaddr *a, const struct sockaddr *b)
 		      &((const struct sockaddr_in6 *)b)->sin6_addr, 8) == 0;
 }
 
-void request_peer(const struct request *request, struct http_peer *ret)
+static void print_address(struct http_conn *conn)
 {
-	const struct http_conn *conn = request->conn;
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&conn->peer;
 	struct sockaddr_in6 v6 = *(const struct sockaddr_in6 *)&conn->peer;
+
+	if (conn->peer.ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &v4->sin_addr, conn->address, sizeof(conn->address));
+	} else {
+		memset(v6.sin6_addr.s6_addr + 8, 0, 8); /* as same_peer() */
+		(void)inet_ntop(AF_INET6, &v6.sin6_addr, conn->address, sizeof(conn->address));
+	}
+}
+
+void request_peer(const struct request *request, struct http_peer *ret)
+{
+	struct http_conn *conn = request->conn;
 	struct ucred peer = {0};
 	socklen_t length = sizeof(peer);
 
@@ -92,11 +103,11 @@ void request_peer(const struct request *request, struct http_peer *ret)
 		if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0) {
 			ret->uid = (int64_t)peer.uid;
 		}
-	} else if (conn->peer.ss_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &v4->sin_addr, ret->address, sizeof(ret->address));
 	} else {
-		memset(v6.sin6_addr.s6_addr + 8, 0, 8); /* as same_peer() */
-		(void)inet_ntop(AF_INET6, &v6.sin6_addr, ret->address, sizeof(ret->address));
+		if (conn->address[0] == '\0') {
+			print_address(conn);
+		}
+		memcpy(ret->address, conn->address, sizeof(ret->address));
 	}
 }
 

@@ -90,6 +90,7 @@ struct http_conn {
 	int64_t since;    /* begin of the present phase, by the loop's clock */
 	int64_t deadline; /* end of it, or HTTP_NO_DEADLINE */
 	struct sockaddr_storage peer;
+	char address[HTTP_ADDRESS_SIZE]; /* of its customer, "" until somebody asks */
 };
 
 /*
