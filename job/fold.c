@@ -74,7 +74,7 @@ static int read_question(struct job *job, struct trial *trial, const json_t *dat
 	trial->kind = kind >= 0 ? (enum question_kind)kind : QUESTION_EVALUATE;
 	trial->twin = twin != NULL ? json_integer_value(twin) : -1;
 	trial->subject = json_integer_value(json_object_get(data, "subject"));
-	trial->round = json_integer_value(json_object_get(data, "round"));
+	trial->round = (int32_t)json_integer_value(json_object_get(data, "round"));
 	trial->config = config != NULL ? codec_changes_read(job->spec->space, config) : NULL;
 	if (kind < 0 || (config != NULL && trial->config == NULL) ||
 	    (trial->kind == QUESTION_EVALUATE && trial->config == NULL) ||

@@ -64,55 +64,58 @@ static inline bool job_state_is_final(enum job_state state)
 
 struct job;
 
+/* There may be a hundred thousand: what is alike in size stands together, so that nothing is left between. */
 struct trial {
 	struct job *job;
 	int64_t number;
-	enum question_kind kind;
-	enum trial_state state;
 	struct config *config; /* NULL for the baseline; what a suggestion suggests */
-	bool asked;            /* or imported; false: a place kept for later */
 	char *question;        /* what trial_question() reads; owned, or NULL */
 	int64_t twin;          /* the trial whose answer this one shares or confirms; -1 */
 	int64_t subject;       /* of its question; 0 */
-	bool cached;
-	bool imported;
-	bool accepted; /* the evaluator said 202 to the current lease */
-	int64_t attempts, failures;
-	int64_t busy_ms;     /* wall clock: since when it has been put off; 0 */
-	int64_t put_off;     /* how often in a row */
+	int64_t busy_ms;       /* wall clock: since when it has been put off; 0 */
 	int64_t since_ms;    /* wall clock: when it was asked, leased, or its last attempt ended */
 	char *last_error;    /* of its last attempt that failed; owned, or NULL */
 	char lease[ID_SIZE]; /* the current or last one */
 	char *worker;        /* who has it, when a worker came for it; owned */
-	int place;           /* of the evaluator among the job's */
 	int64_t ttl_ms;      /* of such a lease */
 	char (*past)[ID_SIZE]; /* earlier leases; owned */
-	size_t past_count;
-	uint32_t *ops; /* of a score question; owned */
-	size_t op_count;
-	bool per_option; /* the score question is about each option */
+	uint32_t *ops;         /* of a score question; owned */
 	/* Once told: */
 	double *accuracy;      /* one for each metric of the criterion */
 	double *objectives;    /* values of the objective's metrics */
 	double *scores;        /* of operators; owned */
 	double *option_scores; /* of their options, or NULL; owned */
 	char *told;            /* what trial_told() reads; owned, or NULL */
-	bool remembered;       /* the evaluator says that it had measured it before */
 	struct candidate candidate;
-	bool best_logged;  /* a new_best event names it */
-	bool insists;      /* as its question did */
-	bool whole;        /* ... and this */
-	bool partial;      /* asked of part of the data; see struct question: ranks */
-	bool settled;      /* shown to the strategy and to the choice of the best */
-	bool rejected;     /* confirming it contradicted it */
-	bool excluded;     /* somebody says that it was measured wrongly */
-	bool retried;      /* to be asked again by the next turn that finds a place for it */
-	bool by_hand;      /* it failed because somebody gave it up */
-	bool late;         /* told after its failure was settled: to be shown again */
-	bool flies;        /* somebody sees to its answer; no event says so */
-	int64_t confirmed; /* how many confirmations were told; rules 1 */
-	int64_t round;     /* of the end game, in which it was asked */
-	double numbers[];  /* accuracy and objectives */
+
+	enum question_kind kind;
+	enum trial_state state;
+	int32_t attempts, failures;
+	int32_t put_off; /* how often in a row */
+	int place;       /* of the evaluator among the job's */
+	uint32_t past_count;
+	uint32_t op_count;
+	int32_t confirmed; /* how many confirmations were told; rules 1 */
+	int32_t round;     /* of the end game, in which it was asked */
+
+	bool asked; /* or imported; false: a place kept for later */
+	bool cached;
+	bool imported;
+	bool accepted;    /* the evaluator said 202 to the current lease */
+	bool per_option;  /* the score question is about each option */
+	bool remembered;  /* the evaluator says that it had measured it before */
+	bool best_logged; /* a new_best event names it */
+	bool insists;     /* as its question did */
+	bool whole;       /* ... and this */
+	bool partial;     /* asked of part of the data; see struct question: ranks */
+	bool settled;     /* shown to the strategy and to the choice of the best */
+	bool rejected;    /* confirming it contradicted it */
+	bool excluded;    /* somebody says that it was measured wrongly */
+	bool retried;     /* to be asked again by the next turn that finds a place for it */
+	bool by_hand;     /* it failed because somebody gave it up */
+	bool late;        /* told after its failure was settled: to be shown again */
+	bool flies;       /* somebody sees to its answer; no event says so */
+	double numbers[]; /* accuracy and objectives */
 };
 
 struct row {

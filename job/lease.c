@@ -31,7 +31,7 @@ int job_on_leased(struct job *job, struct trial *trial, const json_t *data, stru
 	trial->worker = worker != NULL ? mem_dup(worker) : NULL;
 	trial->place = (int)place;
 	trial->ttl_ms = json_integer_value(json_object_get(data, "ttl_ms"));
-	trial->attempts = json_integer_value(json_object_get(data, "attempt"));
+	trial->attempts = (int32_t)json_integer_value(json_object_get(data, "attempt"));
 	trial->state = TRIAL_LEASED;
 	trial->since_ms = job->now_ms;
 	trial->accepted = false;

@@ -7,7 +7,7 @@ void job_read_score_question(struct trial *trial, const json_t *data)
 {
 	const json_t *ops = json_object_get(data, "ops");
 
-	trial->op_count = json_array_size(ops);
+	trial->op_count = (uint32_t)json_array_size(ops);
 	trial->ops = mem_new(trial->op_count, sizeof(*trial->ops));
 	for (size_t i = 0; i < trial->op_count; i++) {
 		trial->ops[i] = (uint32_t)json_integer_value(json_array_get(ops, i));

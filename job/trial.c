@@ -60,12 +60,15 @@ void trial_keep_told(struct trial *trial, const json_t *data)
 		"accuracy", "metrics", "feasible", "objective_value", "margin",   "scores",
 		"estimate", "verdict", "source",   "experiment",      "reference"};
 	json_t *kept = json_object();
+	char *text;
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		(void)json_object_set(kept, members[i], json_object_get(data, members[i]));
 	}
 	free(trial->told);
-	trial->told = json_text_last(kept);
+	text = json_text_last(kept);
+	trial->told = mem_dup(text); /* a text in the making has room for twice as much */
+	free(text);
 }
 
 json_t *trial_told(const struct trial *trial)
