@@ -83,6 +83,7 @@ struct run {
 	struct spec_needs needs; /* what answers must contain */
 	int refs;
 	bool closed;         /* no longer open: only waits for what has not come back */
+	int64_t forgotten;   /* trials whose leases are not to be found any more */
 	struct err *failure; /* why its events could not be stored, or NULL; owned */
 };
 

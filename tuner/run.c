@@ -171,6 +171,39 @@ static void on_deadline_closed(void *arg)
 	run_unref(arg);
 }
 
+static void forget_lease(const struct run *run, const char *lease, const struct trial *trial)
+{
+	struct map *leases = &run->tuner->leases;
+
+	/* Read again, the job may have others of the same names by now. */
+	if (map_get(leases, lease, 0) == (intptr_t)trial) {
+		map_remove(leases, lease);
+	}
+}
+
+/* So many at a time, for the loop has other work. Who comes with one meanwhile finds no open job behind it. */
+static void forget_leases(void *arg)
+{
+	struct run *run = arg;
+	const struct job *job = run->job;
+	int64_t left = job->trial_count - run->forgotten;
+	int64_t end = run->forgotten + (left < MANY_TRIALS ? left : MANY_TRIALS);
+
+	for (; run->forgotten < end; run->forgotten++) {
+		const struct trial *trial = job->trials[run->forgotten];
+
+		forget_lease(run, trial->lease, trial);
+		for (size_t k = 0; k < trial->past_count; k++) {
+			forget_lease(run, trial->past[k], trial);
+		}
+	}
+	if (run->forgotten < job->trial_count) {
+		io_defer(run->io, &run->task, forget_leases, run);
+	} else {
+		run_unref(run);
+	}
+}
+
 void run_close(struct run *run)
 {
 	struct job *job = run->job;
@@ -182,17 +215,11 @@ void run_close(struct run *run)
 	atomic_store(&run->hurry, true);
 	map_remove(&run->tuner->runs, job->id);
 	quota_close(&run->tuner->quota, run->owner, run->bytes);
-	for (int64_t i = 0; i < job->trial_count; i++) {
-		const struct trial *trial = job->trials[i];
-
-		map_remove(&run->tuner->leases, trial->lease);
-		for (size_t k = 0; k < trial->past_count; k++) {
-			map_remove(&run->tuner->leases, trial->past[k]);
-		}
-	}
 	flight_end_all(run);
 	sched_leave(&run->seat);
 	io_cancel(run->io, &run->task);
+	run_ref(run);
+	forget_leases(run);
 	run_wake_watches(run);
 	io_timer_close(run->io, &run->deadline, on_deadline_closed);
 }
