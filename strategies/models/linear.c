@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "strategies/models/kernels.h"
 #include "strategies/models/linalg.h"
 #include "strategies/models/memo.h"
 
@@ -45,12 +46,6 @@ void linear_init(struct linear *linear, size_t feature_count)
 	}
 }
 
-static void forget_kernels(struct linear *linear)
-{
-	free(linear->kernels);
-	linear->kernels = NULL;
-}
-
 void linear_believe(struct linear *linear, uint32_t feature, double mean, double factor)
 {
 	linear->means[feature] = mean;
@@ -69,16 +64,15 @@ static double *scratch_of(struct linear *linear)
 
 void linear_clear(struct linear *linear)
 {
-	forget_kernels(linear);
-	for (size_t i = 0; i < linear->row_count; i++) {
-		linear_row_finish(&linear->rows[i]);
-	}
 	linear->row_count = 0;
+	linear->changed = true;
 }
 
 void linear_finish(struct linear *linear)
 {
-	linear_clear(linear);
+	for (size_t i = 0; i < linear->made_count; i++) {
+		linear_row_finish(&linear->rows[i]);
+	}
 	free(linear->kernels);
 	free(linear->groups);
 	free(linear->means);
@@ -93,11 +87,38 @@ void linear_finish(struct linear *linear)
 	free(linear->scratch);
 }
 
+static bool are_same(const struct linear_row *a, const struct linear_row *b)
+{
+	return a->count == b->count &&
+	       (a->count == 0 ||
+		(memcmp(a->features, b->features, a->count * sizeof(*a->features)) == 0 &&
+		 memcmp(a->values, b->values, a->count * sizeof(*a->values)) == 0));
+}
+
+/* Takes over the row. Where the same one was before its kernels stay. */
+static void put_row(struct linear *linear, size_t place, struct linear_row *row)
+{
+	struct linear_row *before = &linear->rows[place];
+
+	if (place < linear->made_count && are_same(before, row)) {
+		linear_row_finish(row);
+		return;
+	}
+	if (place < linear->made_count) {
+		linear_row_finish(before);
+	} else {
+		linear->made_count = place + 1;
+	}
+	linear->kernel_rows = place < linear->kernel_rows ? place : linear->kernel_rows;
+	*before = *row;
+	memset(row, 0, sizeof(*row));
+}
+
 void linear_add(struct linear *linear, struct linear_row *row, double value, double level)
 {
 	size_t room;
 
-	forget_kernels(linear);
+	linear->changed = true;
 	if (linear->row_count == linear->row_capacity) {
 		room = linear->row_capacity > 0 ? 2 * linear->row_capacity : 32;
 		linear->rows = mem_grow(linear->rows, room, sizeof(*linear->rows));
@@ -105,10 +126,9 @@ void linear_add(struct linear *linear, struct linear_row *row, double value, dou
 		linear->levels = mem_grow(linear->levels, room, sizeof(*linear->levels));
 		linear->row_capacity = room;
 	}
-	linear->rows[linear->row_count] = *row;
+	put_row(linear, linear->row_count, row);
 	linear->values[linear->row_count] = value;
 	linear->levels[linear->row_count++] = level;
-	memset(row, 0, sizeof(*row));
 }
 
 static double variance_of(const struct linear *linear, uint32_t feature)
@@ -189,85 +209,32 @@ static void spread(const struct linear *linear, const double *alpha, double *wei
 	}
 }
 
-/* What the features of some groups, a bit for each, add to the kernels of a row that is spread out. */
-static void add_kernels(const struct linear *linear, unsigned groups, const struct linear_row *row,
-			const double *scratch, double *sums)
-{
-	uint8_t now = 0;
-	double sum = 0; /* sums[now], which is not as quick */
-
-	for (size_t i = 0; i < row->count; i++) {
-		uint32_t f = row->features[i];
-		uint8_t group = linear->groups[f];
-
-		if ((groups >> group & 1) == 0) {
-			continue;
-		}
-		if (group != now) {
-			sums[now] = sum;
-			now = group;
-			sum = sums[now];
-		}
-		sum += row->values[i] * scratch[f];
-	}
-	sums[now] = sum;
-}
-
-static void make_kernels(struct linear *linear, unsigned groups)
-{
-	size_t n = linear->row_count;
-	double *scratch = scratch_of(linear);
-
-	for (size_t r = 0; r < n; r++) {
-		const struct linear_row *row = &linear->rows[r];
-
-		for (size_t i = 0; i < row->count; i++) {
-			uint32_t f = row->features[i];
-
-			if ((groups >> linear->groups[f] & 1) != 0) {
-				scratch[f] += linear->factors[f] * row->values[i];
-			}
-		}
-		for (size_t k = 0; k <= r; k++) {
-			double sums[LINEAR_GROUPS] = {0};
-
-			add_kernels(linear, groups, &linear->rows[k], scratch, sums);
-			for (size_t g = 0; g < LINEAR_GROUPS; g++) {
-				if ((groups >> g & 1) != 0) {
-					linear->kernels[(g * n + r) * n + k] = sums[g];
-				}
-			}
-		}
-		clear(row, scratch);
-	}
-}
-
-/* Kernels and residuals, which depend on rows and on what is believed; of a belief, those of its group alone. */
+/*
+ * Kernels and residuals, which depend on rows and on what is believed: kernels of a belief in its group alone, and of
+ * a row with those before it.
+ */
 static void prepare(struct linear *linear)
 {
 	size_t n = linear->row_count;
 	unsigned stale = linear->stale;
 
-	if (linear->kernels == NULL) {
-		stale = ALL_GROUPS;
-		linear->kernels = mem_new(LINEAR_GROUPS * n * n + 1, sizeof(*linear->kernels));
-	}
-	if (stale == 0) {
+	if (stale == 0 && !linear->changed) {
 		return;
 	}
 	linear->stale = 0;
+	linear->changed = false;
 	free(linear->residuals);
 	linear->residuals = mem_new(n, sizeof(*linear->residuals));
 	for (size_t r = 0; r < n; r++) {
 		linear->residuals[r] = linear->values[r] - gather(&linear->rows[r], linear->means);
 	}
-	make_kernels(linear, stale);
+	kernels_make(linear, stale);
 }
 
 /* The kernel of a row and those up to it: group by group, so that many are computed at once. */
 static void add_row(const struct linear *linear, size_t r, double *ret)
 {
-	size_t n = linear->row_count;
+	size_t n = linear->kernel_room;
 
 	for (size_t g = 0; g < LINEAR_GROUPS; g++) {
 		const double *kernels = &linear->kernels[(g * n + r) * n];

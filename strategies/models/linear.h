@@ -12,6 +12,7 @@
 #ifndef NARROWD_STRATEGIES_MODELS_LINEAR_H
 #define NARROWD_STRATEGIES_MODELS_LINEAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,12 +37,15 @@ struct linear {
 	/* Of each feature: its prior mean, 0 at first, and its variance by that of its group, 1. */
 	double *means, *factors;
 	double noise, proportional; /* deviation: sqrt(noise^2 + (proportional * value)^2) */
-	struct linear_row *rows;    /* owned */
-	double *values;             /* what was measured less what was expected; owned */
-	double *levels;             /* what the proportional noise is of; owned */
-	size_t row_count, row_capacity;
-	/* Of each group: the kernel of the rows for a variance of 1; NULL until a fit needs it. */
+	struct linear_row
+		*rows;  /* owned; after those that count come some of before, see linear_clear() */
+	double *values; /* what was measured less what was expected; owned */
+	double *levels; /* what the proportional noise is of; owned */
+	size_t row_count, made_count, row_capacity;
+	/* Of each group: the kernel of the first `kernel_rows` rows for a variance of 1, with room for `kernel_room`. */
 	double *kernels;
+	size_t kernel_rows, kernel_room;
+	bool changed;    /* what was measured, since the latest fit */
 	unsigned stale;  /* groups of which something else is believed since; a bit for each */
 	double *scratch; /* NULL until it is needed, then zeros; owned */
 	/* Of the latest linear_fit(): */
@@ -54,7 +58,7 @@ void linear_finish(struct linear *linear);
 void linear_believe(struct linear *linear, uint32_t feature, double mean, double factor);
 /* Takes over the row. */
 void linear_add(struct linear *linear, struct linear_row *row, double value, double level);
-/* Forgets all rows. */
+/* Forgets all rows; when the same ones are added again, with others behind them, most of the fit's work is done. */
 void linear_clear(struct linear *linear);
 /* Cheap after other variances or another noise; not after other rows or factors. */
 void linear_fit(struct linear *linear);

@@ -14,7 +14,10 @@
 
 #include "base/mem.h"
 
-enum { BLOCK = 16 };
+enum {
+	BLOCK = 16,
+	AT_HAND = 8, /* sums that a processor adds to side by side */
+};
 
 /* The largest exponents are those of factors that are all nearly the same, the least those of one that is all there is. The logarithm is
  * believed to be normal. */
@@ -54,25 +57,54 @@ void walk_finish(struct walk *walk)
 	free(walk->others);
 }
 
+/* Of some rows, whose sums stay at hand. */
+static void find_some(const struct evidence *evidence, const double *factors, size_t count,
+		      size_t first, double *ret)
+{
+	const double *columns = evidence->columns + first;
+	double sums[AT_HAND];
+
+	for (size_t r = 0; r < AT_HAND; r++) {
+		sums[r] = -evidence->values[first + r];
+	}
+	for (size_t i = 0; i < count; i++) {
+		for (size_t r = 0; r < AT_HAND; r++) {
+			sums[r] += factors[i] * columns[i * evidence->rows + r];
+		}
+	}
+	memcpy(&ret[first], sums, sizeof(sums));
+}
+
+static void find_misses(const struct evidence *evidence, const double *factors, size_t count,
+			double *ret)
+{
+	size_t rows = evidence->rows, r = 0;
+
+	for (; r + AT_HAND <= rows; r += AT_HAND) {
+		find_some(evidence, factors, count, r, ret);
+	}
+	for (; r < rows; r++) {
+		double sum = -evidence->values[r];
+
+		for (size_t i = 0; i < count; i++) {
+			sum += factors[i] * evidence->columns[i * rows + r];
+		}
+		ret[r] = sum;
+	}
+}
+
 void walk_take_up(struct walk *walk, const double *factors, size_t stride)
 {
-	const struct evidence *evidence = walk->evidence;
-
 	memset(walk->blocks, 0, (walk->count / BLOCK + 1) * sizeof(double));
 	walk->sum = 0;
-	for (size_t r = 0; r < evidence->rows; r++) {
-		walk->misses[r] = -evidence->values[r];
-	}
 	for (size_t i = 0; i < walk->count; i++) {
 		double factor = factors != NULL ? factors[i * stride] : draw_factor(walk);
 
 		walk->factors[i] = factor;
 		walk->blocks[i / BLOCK] += factor;
 		walk->sum += factor;
-		for (size_t r = 0; r < evidence->rows; r++) {
-			walk->misses[r] += factor * evidence->columns[i * evidence->rows + r];
-		}
 	}
+	find_misses(walk->evidence, walk->factors, walk->count, walk->misses);
 }
 
 static size_t pick_by_factor(struct walk *walk)
@@ -218,21 +250,6 @@ static double fit_of(const struct evidence *evidence, const double *misses)
 					   : against_ruin(evidence->values[r], misses[r]);
 	}
 	return sum;
-}
-
-static void find_misses(const struct evidence *evidence, const double *factors, size_t count,
-			double *ret)
-{
-	for (size_t r = 0; r < evidence->rows; r++) {
-		ret[r] = -evidence->values[r];
-	}
-	for (size_t i = 0; i < count; i++) {
-		const double *column = &evidence->columns[i * evidence->rows];
-
-		for (size_t r = 0; r < evidence->rows; r++) {
-			ret[r] += factors[i] * column[r];
-		}
-	}
 }
 
 static void set_factors(struct walk *walk, const double *factors)

@@ -25,7 +25,7 @@ static struct linear_row make_row(size_t row)
 	return result;
 }
 
-static void make_model(struct linear *model)
+static void make_empty(struct linear *model)
 {
 	linear_init(model, FEATURES);
 	model->groups[1] = 1;
@@ -35,6 +35,11 @@ static void make_model(struct linear *model)
 	model->variances[2] = 0.1;
 	model->noise = 0.2;
 	model->proportional = 0.1;
+}
+
+static void make_model(struct linear *model)
+{
+	make_empty(model);
 	for (size_t r = 0; r < ROWS; r++) {
 		struct linear_row row = make_row(r);
 
@@ -171,4 +176,51 @@ Test(linear, evidence)
 		linear_finish(&model);
 	}
 	cr_expect_gt(evidence[0], evidence[1] + 3);
+}
+
+static void load(struct linear *model, size_t first, size_t end)
+{
+	linear_clear(model);
+	for (size_t r = first; r < end; r++) {
+		struct linear_row row = make_row(r);
+
+		linear_add(model, &row, sin((double)r), (double)r);
+	}
+	linear_fit(model);
+}
+
+static void expect_same(const struct linear *model, size_t first, size_t end, double factor)
+{
+	struct linear other;
+
+	make_empty(&other);
+	linear_believe(&other, 1, 0, factor);
+	load(&other, first, end);
+	cr_expect_eq(linear_evidence(model), linear_evidence(&other));
+	cr_expect_arr_eq(model->weights, other.weights, FEATURES * sizeof(*other.weights));
+	linear_finish(&other);
+}
+
+/* To the last bit: what rows are added again, in front of others or behind, and what is believed meanwhile. */
+Test(linear, what_was_computed_before_changes_nothing)
+{
+	struct linear model;
+
+	make_empty(&model);
+	for (size_t end = 1; end <= ROWS; end++) {
+		load(&model, 0, end);
+		expect_same(&model, 0, end, 1);
+	}
+	load(&model, 2, ROWS);
+	expect_same(&model, 2, ROWS, 1);
+	load(&model, 0, ROWS);
+	expect_same(&model, 0, ROWS, 1);
+	load(&model, 0, ROWS - 1);
+	linear_believe(&model, 1, 0, 3);
+	load(&model, 0, ROWS);
+	expect_same(&model, 0, ROWS, 3);
+	linear_believe(&model, 1, 0, 0.5);
+	linear_fit(&model);
+	expect_same(&model, 0, ROWS, 0.5);
+	linear_finish(&model);
 }
