@@ -58,10 +58,10 @@ static size_t learnt_ops(const struct capability *capability)
 void spec_note_learnt(const struct json_at *body, struct spec *spec)
 {
 	const json_t *warm_start = json_object_get(body->value, "warm_start");
-	bool used = false;
+	bool used = spec->strategy == NULL; /* a plug-in that is gone */
 
-	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
-		used = used || strcmp(users[i], spec->strategy->name) == 0;
+	for (size_t i = 0; !used && i < sizeof(users) / sizeof(users[0]); i++) {
+		used = strcmp(users[i], spec->strategy->name) == 0;
 	}
 	if (spec->from_library && learnt_ops(&spec->space->capability) == 0) {
 		space_note(spec->space, "/warm_start/library", nothing_fits);
