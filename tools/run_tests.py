@@ -258,12 +258,11 @@ def stage_memory(stage):
 def run_worlds(stage, folder, seeds, first):
     """So many made-up worlds; says which number to run again when a promise is broken in one, or it is another."""
     stage.must("ninja", "-C", folder, "tests/sim")
-    sim = folder / "tests" / "sim"
-    for options in (["--regressions", ROOT / "tests/sim/regressions"], ["--golden", ROOT / "tests/sim/golden"],
-                    ["--twice", "--seeds", str(TWICE_WORLDS)],
+    of_file = (["--" + name, ROOT / "tests/sim" / name] for name in ("regressions", "golden"))
+    for options in (*of_file, ["--twice", "--seeds", str(TWICE_WORLDS)],
                     ["--seeds", str(seeds), "--from", str(first), "--jobs", str(os.cpu_count() or 1)]):
         # A daemon that is killed frees nothing, and here many live and die in one process.
-        code, output = stage.run(sim, *options, LSAN_OPTIONS="detect_leaks=0")
+        code, output = stage.run(folder / "tests" / "sim", *options, LSAN_OPTIONS="detect_leaks=0")
         stage.result(code == 0, code != 0, output[-4000:] if code else "")
 
 

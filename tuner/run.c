@@ -218,10 +218,10 @@ void run_close(struct run *run)
 	flight_end_all(run);
 	sched_leave(&run->seat);
 	io_cancel(run->io, &run->task);
-	run_ref(run);
-	forget_leases(run);
 	run_wake_watches(run);
+	run_ref(run);
 	io_timer_close(run->io, &run->deadline, on_deadline_closed);
+	forget_leases(run);
 }
 
 /* Why it is paused or over, as the event says that is being stored: {"reason", "detail", "by"}. Borrowed. */

@@ -14,6 +14,7 @@ from unittest import mock
 import torch
 from torch import nn
 
+import narrowd
 import narrowd.torch
 from narrowd import exports
 from narrowd.torch.quantizer import applied, capability, errors, layers_of, size_of, tied
@@ -102,6 +103,10 @@ class Torch(unittest.TestCase):
         self.assertTrue(tuned.as_in_trial, tuned)
         self.assertFalse(tuned.keep_fp32)
         self.assertLess(tuned.size_bytes, tuned.size_bytes_before)
+        self.assertIsNotNone(tuned.speedup)
+        with narrowd.Client() as client:
+            measured = list(client.job(tuned.job).trials(state="told", kind="evaluate"))
+        self.assertTrue(all("model_size_bytes" in trial["metrics"] and "latency_ms" not in trial["metrics"] for trial in measured))
         recipe = json.loads((self.place / "recipe.json").read_text())
         self.assertEqual(set(recipe["_data"]["fqn_to_config"]), set(layers_of(original)))
         torch.testing.assert_close(exports.torchao(original, recipe)(self.tokens), self.model(self.tokens), rtol=0, atol=0)
