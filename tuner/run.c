@@ -181,10 +181,10 @@ static void forget_lease(const struct run *run, const char *lease, const struct 
 	}
 }
 
-/* So many at a time, for the loop has other work. Who comes with one meanwhile finds no open job behind it. */
-static void forget_leases(void *arg)
+/* So many at a time, for the loop has other work; true when none is left. Who comes with one meanwhile finds no open
+ * job behind it. */
+static bool forget_some_leases(struct run *run)
 {
-	struct run *run = arg;
 	const struct job *job = run->job;
 	int64_t left = job->trial_count - run->forgotten;
 	int64_t end = run->forgotten + (left < MANY_TRIALS ? left : MANY_TRIALS);
@@ -197,10 +197,17 @@ static void forget_leases(void *arg)
 			forget_lease(run, trial->past[k], trial);
 		}
 	}
-	if (run->forgotten < job->trial_count) {
-		io_defer(run->io, &run->task, forget_leases, run);
-	} else {
+	return run->forgotten == job->trial_count;
+}
+
+static void forget_more_leases(void *arg)
+{
+	struct run *run = arg;
+
+	if (forget_some_leases(run)) {
 		run_unref(run);
+	} else {
+		io_defer(run->io, &run->task, forget_more_leases, run);
 	}
 }
 
@@ -218,10 +225,12 @@ void run_close(struct run *run)
 	flight_end_all(run);
 	sched_leave(&run->seat);
 	io_cancel(run->io, &run->task);
+	if (!forget_some_leases(run)) {
+		run_ref(run);
+		io_defer(run->io, &run->task, forget_more_leases, run);
+	}
 	run_wake_watches(run);
-	run_ref(run);
 	io_timer_close(run->io, &run->deadline, on_deadline_closed);
-	forget_leases(run);
 }
 
 /* Why it is paused or over, as the event says that is being stored: {"reason", "detail", "by"}. Borrowed. */
