@@ -203,9 +203,8 @@ static void learn_op(struct library *l, const struct source *source,
 	struct group *group = group_of(l, json_array_get(ops, m));
 	double baseline_ms = json_number_value(
 		json_object_get(json_object_get(source->baseline, "metrics"), "latency_ms"));
-	double high = posterior->latencies != NULL
-			      ? high_latency(source, posterior, op, baseline_ms)
-			      : NAN;
+	bool timed = posterior->latencies != NULL;
+	double high = timed ? high_latency(source, posterior, op, baseline_ms) : 0;
 	double part = 1 / (double)tied(space, op), weight = (double)source->rows.count;
 
 	for (uint16_t k = 0; group != NULL && k < space_kind(space, op)->count; k++) {
@@ -216,7 +215,7 @@ static void learn_op(struct library *l, const struct source *source,
 			continue;
 		}
 		add(&entry->score, part * fmax(posterior->losses[o].mean, 0) / usual, weight);
-		if (!isnan(high)) {
+		if (timed) {
 			double ms = high + posterior->latencies[o].mean * baseline_ms;
 
 			add(&entry->latency, part * fmax(ms, 0), weight);
@@ -233,7 +232,8 @@ static bool learn(struct library *l, const struct source *source)
 	sensitivity_learn(s);
 	posterior = sensitivity_posterior(s);
 	usual = posterior != NULL ? usual_loss(l, source, posterior) : 0;
-	for (size_t m = 0; usual > 0 && m < source->spec->space->member_count; m++) {
+	for (size_t m = 0; posterior != NULL && usual > 0 && m < source->spec->space->member_count;
+	     m++) {
 		learn_op(l, source, posterior, m, usual);
 	}
 	sensitivity_destroy(s);
