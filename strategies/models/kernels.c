@@ -102,6 +102,7 @@ static void make(struct linear *linear, unsigned groups, size_t first)
 static void make_room(struct linear *linear)
 {
 	size_t before = linear->kernel_room, room = linear->row_count + linear->row_count / 8 + 1;
+	size_t rows = linear->kernels != NULL ? linear->kernel_rows : 0;
 	double *kernels;
 
 	if (linear->kernels != NULL && linear->row_count <= before) {
@@ -109,7 +110,7 @@ static void make_room(struct linear *linear)
 	}
 	kernels = mem_new(LINEAR_GROUPS * room * room, sizeof(*kernels));
 	for (size_t g = 0; g < LINEAR_GROUPS; g++) {
-		for (size_t r = 0; r < linear->kernel_rows; r++) {
+		for (size_t r = 0; r < rows; r++) {
 			memcpy(&kernels[(g * room + r) * room],
 			       &linear->kernels[(g * before + r) * before],
 			       (r + 1) * sizeof(*kernels));
