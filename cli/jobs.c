@@ -224,6 +224,23 @@ static void add_again(struct table *table, const json_t *job)
 	free(name);
 }
 
+/* All but those that our own clients find their jobs by. */
+static void add_labels(struct table *table, const json_t *job)
+{
+	static const char ours[] = "narrowd-";
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)json_object_get(job, "labels"), name, value) {
+		if (strncmp(name, ours, strlen(ours)) != 0) {
+			char *label = mem_printf("%s: %s", name, json_string_value(value));
+
+			table_pair(table, "label", text_clean(label));
+			free(label);
+		}
+	}
+}
+
 static void add_pairs(struct table *table, const json_t *job)
 {
 	static const struct {
@@ -236,6 +253,7 @@ static void add_pairs(struct table *table, const json_t *job)
 
 	table_pair(table, "job", text_member(job, "id"));
 	table_pair(table, "name", text_member(job, "name"));
+	add_labels(table, job);
 	table_pair(table, "state",
 		   job_is_final(job) || job_is_stuck(job) ? job_end(job) : job_state(job));
 	if (job_is_stuck(job)) {

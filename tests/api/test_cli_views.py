@@ -137,6 +137,12 @@ class Tables(CliTest):
             pairs["best"], "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 12.3 (2.31x)"
         )
 
+    def test_show_has_what_people_noted(self):
+        labels = {"latency_ms": "CPU time\u001b[2J", "narrowd-call": "1234"}
+        text = self.runs(OK, self.serve(job(labels=labels)), "show", JOB)
+        self.assertRegex(text, r"(?m)^label +latency_ms: CPU time\?\[2J$")
+        self.assertNotIn("1234", text)
+
     def test_show_has_the_verdict_and_every_warning(self):
         best = {**best_trial(True), "verdict": "2.31 times\u001b[2J as fast"}
         given = [{"pointer": "/op_type_dict/fc", "detail": "ignored\u001b[2J"},

@@ -204,6 +204,8 @@ class Command(Case):
         kept = tune("in.onnx", "kept.onnx", "data.npy", lambda session, path: float(path.endswith("in.onnx")), max_trials=1,
                     clock=time.process_time, scores=False, progress=False)
         self.assertRegex(str(kept), r"\nkept.onnx is the model as it came: accuracy 1.0000, \S+ ms of CPU time, \S+ MB$")
+        with narrowd.Client() as client:
+            self.assertEqual(client.job(kept.job).get()["labels"]["latency_ms"], "CPU time of one thread")
         tuners = [Tuner(pathlib.Path("in.onnx"), "data.npy", len, str(self.place), 1, clock) for clock in (time.process_time, time.perf_counter)]
         self.assertEqual(name_of(time.process_time), "time.process_time")
         self.assertEqual(len({data_of(tuner, "") for tuner in tuners}), 2)

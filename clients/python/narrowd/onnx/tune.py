@@ -242,6 +242,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                                  "max_trials": max_trials},
             "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
                                    "higher_is_better": higher_is_better},
+            **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
             **({"acceptance": {"subset": {"by": "accept"}}} if accept else {}),
             **(job or {}),
         }
