@@ -73,7 +73,7 @@ static void live(struct world *world)
 	}
 }
 
-/* What happens is written to `told`, unless that is NULL. Returns what came of it, in one number. */
+/* What happens is written to `told`, unless that is NULL. Returns, of a plain world, what came of it in one number. */
 static uint64_t run_world_as(uint64_t seed, bool plain, FILE *told)
 {
 	struct world world = {
@@ -96,7 +96,7 @@ static uint64_t run_world_as(uint64_t seed, bool plain, FILE *told)
 	if (seed % 50 == 0 && !world.has[FAULT_WALL_JUMPS]) {
 		disk_verify(world.disk);
 	}
-	digest = golden_digest(&world);
+	digest = plain ? golden_digest(&world) : 0;
 	tell(&world, "over: %llu happenings, %lld deaths", (unsigned long long)world.happened,
 	     (long long)world.deaths);
 	clients_destroy(world.clients);
