@@ -134,8 +134,8 @@ const struct option command_options[OPTION_COUNT] = {
 	[OPTION_WARM_START] = {"warm-start", NULL, "carry over what was measured"},
 	[OPTION_STATE] = {"state", "STATE", "only those in this state"},
 	[OPTION_FORMAT] = {"format", "FORMAT",
-			   "json (default), csv, or a tool's: inc, onnxruntime, openvino, torchao, "
-			   "autoround"},
+			   "json (default), csv, or a tool's name, such as onnxruntime: see "
+			   "docs/exports.md"},
 	[OPTION_POOL] = {"pool", "POOL", "the pool of questions"},
 	[OPTION_NAME] = {"name", "NAME", "the name of it (of a worker: HOST.PID)"},
 	[OPTION_TTL] = {"ttl", "SECONDS", "when a silent worker counts as dead (default: 60)"},

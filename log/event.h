@@ -2,7 +2,7 @@
  * The events of a job's log: what may stand there, under which name.
  *
  * A job is the fold of its events (job/fold.c), its rows in the database are their projection
- * (store/project.c); both have a table by these types, so one that is missing there does not compile.
+ * (store/project.c); both have a table by these types, so one that is added at the end and missing there does not compile.
  * Names are on disk and in answers for ever: an event gets another meaning under another name only.
  * What is in an event's data stands in docs/events.md.
  */

@@ -49,7 +49,7 @@ SIM, GOLDEN_SIM = "sim", "sim --golden"
 SUBJECTS = {
     "job": ["test_next", "test_job", "test_noise", "test_objective", GOLDEN_SIM, SIM, "test_order"],
     "dispatch": ["test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],
-    "log": ["test_next", GOLDEN_SIM, SIM],
+    "log": ["test_logged", "test_next", GOLDEN_SIM, SIM],
     "store/project.c": ["test_store", GOLDEN_SIM, SIM],
 }
 
