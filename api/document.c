@@ -50,6 +50,12 @@ void document_forget(void *arg, const char *job)
 	map_remove(&server->finals, job);
 }
 
+static char *tag_of(const struct call *call, int64_t version, char *ret)
+{
+	return call->live ? document_tag(call, call->params[0], version, ret)
+			  : call_version_tag(version, ret);
+}
+
 static void on_job(struct call *call, const struct store_rows *rows);
 
 static void read_job(struct call *call)
@@ -67,9 +73,9 @@ static void read_job(struct call *call)
 	call_query(call, QUERY_JOB, values, 3, on_job);
 }
 
-static char *tag_of(const struct call *call, int64_t version, char *ret)
+char *document_tag(const struct call *call, const char *job, int64_t version, char *ret)
 {
-	int64_t mark = call->live ? tuner_live_mark(call->server->tuner, call->params[0]) : 0;
+	int64_t mark = tuner_live_mark(call->server->tuner, job);
 
 	if (mark == 0) {
 		return call_version_tag(version, ret);

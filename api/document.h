@@ -21,6 +21,9 @@ void document_of_space(struct call *call,
 /* Answers with the document of a job, and what is to be said of this moment. */
 void document_reply(struct call *call, int status, const char *text);
 
+/* The ETag of that: of the version, and where it waits for somebody of that as well. Returns `ret`, of CALL_TAG_SIZE. */
+char *document_tag(const struct call *call, const char *job, int64_t version, char *ret);
+
 /* Whether a job in this state changes no more. */
 bool document_is_final(const char *state);
 

@@ -26,8 +26,9 @@ static void answer_job(struct call *call, const struct store_rows *rows)
 	if (!call_found(call, rows, "job")) {
 		return;
 	}
-	(void)snprintf(tag, sizeof(tag), "W/%s",
-		       call_version_tag(strtoll(rows->cells[JOB_VERSION], NULL, 10), strong));
+	(void)snprintf(
+		tag, sizeof(tag), "W/%s",
+		document_tag(call, call->id, strtoll(rows->cells[JOB_VERSION], NULL, 10), strong));
 	request_add_header(call->request, "ETag", tag);
 	document_reply(call, created ? 201 : 200, rows->cells[JOB_DOCUMENT]);
 }
