@@ -78,7 +78,9 @@ static int init(void *state, const struct problem *problem, const struct args *a
 		k->borders[i] = guessed_border / (double)k->effects.op_count;
 		for (uint32_t o = k->effects.first[i]; o < k->effects.first[i + 1]; o++) {
 			k->costs[o] = k->effects.latencies[o];
-			k->costs[o] *= k->effects.timed ? 1 : guessed_speeds[k->effects.classes[o]];
+			k->costs[o] *= effects_is_timed(&k->effects, i, o)
+					       ? 1
+					       : guessed_speeds[k->effects.classes[o]];
 		}
 	}
 	go_on_init(&k->rest, problem);

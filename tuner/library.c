@@ -20,6 +20,8 @@ enum {
 
 /* Operators whose gains take more than all of their time take this much more than they gain. */
 static const double most_gain = 1.25;
+/* A score is a share of what operators lose on average: where that is next to nothing it says no more than this. */
+static const double most_score = 1e6;
 /* Digits beyond these say nothing. */
 static const int digits = 4;
 
@@ -96,7 +98,7 @@ static struct entry *entry_of(struct library *l, struct group *group, const stru
 {
 	struct choice choice = space_resolve(space, op, option, NULL);
 	json_t *when = codec_choice_json(space, &choice);
-	char *text = json_dumps(when, JSON_COMPACT | JSON_SORT_KEYS);
+	char *text = json_text_sorted(when);
 	intptr_t place = map_get(&group->places, text, -1);
 
 	if (place < 0 && group->count < LIMIT_KNOWN && l->entry_count < MOST_ENTRIES) {
@@ -214,7 +216,8 @@ static void learn_op(struct library *l, const struct source *source,
 		if (entry == NULL) {
 			continue;
 		}
-		add(&entry->score, part * fmax(posterior->losses[o].mean, 0) / usual, weight);
+		add(&entry->score,
+		    fmin(part * fmax(posterior->losses[o].mean, 0) / usual, most_score), weight);
 		if (timed) {
 			double ms = high + posterior->latencies[o].mean * baseline_ms;
 

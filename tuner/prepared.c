@@ -36,7 +36,7 @@ void prepared_look(const struct tuner_io *io, struct prepared *prepared)
 	json_decref(found);
 	body = json_copy(prepared->body);
 	(void)json_object_set_new(body, "warm_start", warm_start);
-	json_decref(prepared->body);
+	prepared->given = prepared->body; /* others hold it, too: it is let go of on the loop */
 	prepared->body = body;
 }
 
@@ -52,6 +52,7 @@ void prepared_destroy(struct prepared *prepared)
 	free(prepared->matched_text);
 	spec_destroy(prepared->spec);
 	json_decref(prepared->body);
+	json_decref(prepared->given);
 	json_decref(prepared->capability);
 	json_decref(prepared->target);
 	json_decref(prepared->history);

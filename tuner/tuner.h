@@ -57,7 +57,8 @@ typedef void (*tuner_done_fn)(void *arg, int rc, const struct err *err);
  */
 struct prepared {
 	struct spec *spec;
-	json_t *body;       /* as submitted */
+	json_t *body;       /* as submitted, and what was learnt */
+	json_t *given;      /* as submitted, where that is another one, else NULL */
 	json_t *capability; /* as used */
 	json_t *target;     /* the evaluator's document, with its secret */
 	json_t *history;    /* of the job to start warm from, or NULL: see import_copy() */

@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "job/spec/codec_facts.h"
 
-/* No name has a line's end in it that is not its own: at worst two groups are one. */
+/* Names have no end of a line in them, so that no two groups have one key. */
 const char *codec_learnt_key(const json_t *document, char *ret_key)
 {
 	const char *type = json_string_value(json_object_get(document, "type"));

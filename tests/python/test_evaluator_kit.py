@@ -381,6 +381,13 @@ class Measuring(unittest.TestCase):
         with self.assertRaises(ValueError):
             narrowd.measure(lambda: None, samples=2)
 
+    def test_an_answer_tells_of_many_samples_what_matters(self):
+        few, many = measuring.Timing([3.0, 1.0, 2.0]), measuring.Timing([float(i * 7919 % 1000) for i in range(1000)])
+        self.assertEqual(few.told, [3.0, 1.0, 2.0])
+        self.assertEqual(len(many.told), 100)
+        self.assertAlmostEqual(measuring.Timing(many.told).median_ms, many.median_ms, delta=5)
+        self.assertAlmostEqual(measuring.Timing(many.told).spread, many.spread, delta=0.02)
+
     def test_as_many_samples_as_the_median_needs(self):
         """A short run has them at once; one that is calm, or slow, ends after those that were asked for."""
         def taken(durations, **more):

@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import json
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -107,7 +106,7 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
 def worker_of(job: Job, call: str) -> str:
     """A name for people that is the same whenever the same call comes again: its lease is the next process's, too."""
     name = str(job.spec().get("name") or "python").encode()[:60].decode(errors="ignore")
-    return f"{name}@{socket.gethostname()[:40]}.{call[:8]}"
+    return f"{name}.{call[:8]}"
 
 
 def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: bool) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 FEWEST = 3
 MOST = 1000  # samples that an answer may have
 MORE_S = 1.0  # for samples beyond those that were asked for
+TOLD = 100  # samples of an answer: a job's log keeps them all
+LATENCY = ("latency_ms", "performance")  # what an objective of speed is called
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,12 @@ class Timing:
     """Milliseconds of each run."""
 
     samples: list[float]
+
+    @property
+    def told(self) -> list[float]:
+        """What an answer says of them: where there are many, as many as are needed for their median and spread, evenly by rank."""
+        ordered, count = sorted(self.samples), len(self.samples)
+        return self.samples if count <= TOLD else [ordered[(2 * i + 1) * count // (2 * TOLD)] for i in range(TOLD)]
 
     @property
     def median_ms(self) -> float:
@@ -26,7 +34,6 @@ class Timing:
         """The middle half of the samples, as a share of their median: 0.02 is calm, 0.2 is not."""
         low, _, high = statistics.quantiles(self.samples, n=4)
         return (high - low) / self.median_ms if self.median_ms else 0.0
-
 
     @property
     def uncertainty(self) -> float:

@@ -18,7 +18,7 @@ from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of, takes_two
-from ..measuring import Comparison, compare, measure
+from ..measuring import LATENCY, Comparison, compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
@@ -27,6 +27,7 @@ from .quiet import options_of, quiet
 Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
 SCORED_ON = 8  # samples
+ACCEPTED = {"by": "accept"}  # the subset of who judges the winner
 ROWS = " (of arrays a sample is row i of each, array[i:i + 1]; for inputs without such rows call narrowd.onnx.tune with a list of feeds)"
 
 
@@ -117,8 +118,8 @@ class Tuner:
         path = self.built if quantized else self.model
         session = self.ready(config) if quantized else self.session(path)
         timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
-        judge = self.accept if "subset" in question else self.evaluate
-        return {"latency_ms": timing.samples, "model_size_bytes": os.path.getsize(path), **judged(judge, session, path)}
+        judge = self.accept if question.get("subset") == ACCEPTED else self.evaluate
+        return {"latency_ms": timing.told, "model_size_bytes": os.path.getsize(path), **judged(judge, session, path)}
 
     def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
         return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
@@ -243,11 +244,11 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
                                    "higher_is_better": higher_is_better},
             **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
-            **({"acceptance": {"subset": {"by": "accept"}}} if accept else {}),
+            **({"acceptance": {"subset": ACCEPTED}} if accept else {}),
             **(job or {}),
         }
         offered, results = tuner.quantizer.capability(approach), list[Tuned]()
-        for_speed = body["tuning_criterion"].get("objective") == "latency_ms"
+        for_speed = body["tuning_criterion"].get("objective", LATENCY[0]) in LATENCY
         search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")), client=client,
                progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist, for_speed, offered)))
         return results[0]

@@ -17,7 +17,7 @@ from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of
-from ..measuring import compare, measure
+from ..measuring import LATENCY, compare, measure
 from ..types import Config, Question
 from .quantizer import BITS, GROUPS, applied, capability, errors, layers_of, size_of
 
@@ -51,7 +51,7 @@ class Tuner:
         size = size_of(self.model, config)
         try:
             with applied(self.model, config):
-                timed = {"latency_ms": measure(self.run, clock=self.clock).samples} if self.run and self.timed else {}
+                timed = {"latency_ms": measure(self.run, clock=self.clock).told} if self.run and self.timed else {}
                 with torch.no_grad():
                     return {"model_size_bytes": size, **timed, **answer_of(self.evaluate(self.model))}
         except (NotImplementedError, ValueError) as error:  # torchao has no kernel for it
@@ -145,6 +145,12 @@ def digest_of(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def is_of_latency(tuning: dict[str, Any]) -> bool:
+    """Whether the objective has to do with time: one metric, or several; the daemon's default does."""
+    text = json.dumps(tuning.get("objective", LATENCY[0]))
+    return any(f'"{name}"' in text for name in LATENCY)
+
+
 def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tuple[Any, ...] | None = None,
          loss: Callable[[nn.Module], torch.Tensor] | None = None, approach: str = "weight_only", max_drop: float = 0.01,
          criterion: str = "relative", higher_is_better: bool = True, objective: Any = "model_size_bytes",
@@ -169,7 +175,7 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
         **(job or {}),
     }
     run = (lambda: run_once(model, example)) if example is not None else None
-    timed = run is not None and "latency_ms" in json.dumps(body)
+    timed = run is not None and is_of_latency(body["tuning_criterion"])
     tuner = Tuner(model, evaluate, run, loss, clock, timed)
     offered = capability(model, approach, bits, groups, run)
     evaluator = Evaluator({**offered, "metrics": ["accuracy", "model_size_bytes", *(["latency_ms"] if timed else [])]})
