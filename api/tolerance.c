@@ -20,7 +20,7 @@ struct measured {
 	struct config *config; /* owned, NULL is the baseline's */
 	bool idle;             /* nothing is lowered in it: it is the baseline again */
 	double accuracy[LIMIT_METRICS], values[LIMIT_METRICS];
-	size_t count;
+	size_t count, judged; /* measurements, and those of them on all of the data */
 	struct candidate candidate;
 };
 
@@ -61,37 +61,50 @@ static struct measured *find(const struct front *front, const json_t *trial)
 	return NULL;
 }
 
-static void add(struct measured *of, const struct spec *spec, const json_t *trial)
+/* Accuracies on other data, as those of the acceptance, do not compare; what takes time there takes it elsewhere. */
+static void add(struct measured *of, const struct spec *spec, const json_t *trial, bool partly)
 {
 	double accuracy[LIMIT_METRICS] = {0}, values[LIMIT_METRICS] = {0};
 
 	job_read_measurement(spec, trial, accuracy, values);
-	for (size_t i = 0; i < spec->criterion.metric_count; i++) {
+	for (size_t i = 0; i < spec->criterion.metric_count && !partly; i++) {
 		of->accuracy[i] += accuracy[i];
 	}
 	for (size_t i = 0; i < spec->objective.count; i++) {
 		of->values[i] += values[i];
 	}
 	of->count++;
+	of->judged += !partly;
+}
+
+static bool has_accuracy(const struct objective *objective)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < objective->count; i++) {
+		has = has || strcmp(objective->metrics[i].name, "accuracy") == 0;
+	}
+	return has;
 }
 
 /* A repeat of what was excluded says nothing, and what was not measured anew nothing more. */
-static void take(struct front *front, const char *document, const char *changes)
+static void take(struct front *front, const char *document, const char *changes, bool partly)
 {
 	json_t *trial = json_loads(document, 0, NULL);
 	struct measured *of = find(front, trial);
 	bool again = strcmp(text_of(trial, "kind"), "confirm") == 0;
 	bool cached = strcmp(text_of(trial, "source"), "cache") == 0;
+	bool useless = cached || (partly && has_accuracy(&front->spec->objective));
 
-	if (of != NULL && !cached) {
-		add(of, front->spec, trial);
+	if (of != NULL && !useless) {
+		add(of, front->spec, trial, partly);
 	} else if (of == NULL && !again) {
 		of = &front->list[front->count++];
 		of->trial = json_incref(trial);
 		of->config =
 			changes != NULL ? codec_changes_parse(front->spec->space, changes) : NULL;
 		of->idle = of->config != NULL && config_is_baseline(of->config, front->spec->space);
-		add(of, front->spec, trial);
+		add(of, front->spec, trial, partly);
 	}
 	json_decref(trial);
 }
@@ -101,7 +114,7 @@ static void judge(struct front *front, struct measured *of)
 	const struct spec *spec = front->spec;
 
 	for (size_t i = 0; i < spec->criterion.metric_count; i++) {
-		of->accuracy[i] /= (double)of->count;
+		of->accuracy[i] /= (double)of->judged;
 	}
 	for (size_t i = 0; i < spec->objective.count; i++) {
 		of->values[i] /= (double)of->count;
@@ -241,7 +254,9 @@ static char *make(struct call *call, const struct store_rows *rows)
 	char *text;
 
 	for (size_t i = 0; i < rows->count; i++) {
-		take(&front, rows->cells[i * rows->columns], rows->cells[i * rows->columns + 1]);
+		char *const *cells = &rows->cells[i * rows->columns];
+
+		take(&front, cells[0], cells[1], cells[2] != NULL);
 	}
 	for (size_t i = 0; i < front.count; i++) {
 		judge(&front, &front.list[i]);

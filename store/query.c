@@ -165,10 +165,11 @@ static const char *const queries[QUERY_COUNT_] = {
 		" AND excluded IS NULL"
 		" AND " OF_EVENT("asked_n", "subset") " IS NULL ORDER BY number",
 	[QUERY_MEASURED] =
-		"SELECT " TRIAL_DOCUMENT ", " OF_EVENT("asked_n", "config") " FROM trial"
+		"SELECT " TRIAL_DOCUMENT ", " OF_EVENT("asked_n", "config") ", " OF_EVENT("asked_n", "subset")
+		" FROM trial"
 		" WHERE job = ?1 AND state = 'told' AND kind IN ('baseline', 'evaluate', 'confirm')"
 		" AND excluded IS NULL"
-		" AND " OF_EVENT("asked_n", "subset") " IS NULL ORDER BY number",
+		" AND (kind = 'confirm' OR " OF_EVENT("asked_n", "subset") " IS NULL) ORDER BY number",
 	[QUERY_ANSWERED] =
 		"SELECT number, " SUM_EVENT("asked") ", " SUM_EVENT("told") " FROM trial"
 		" JOIN event AS asked ON asked.job = trial.job AND asked.n = asked_n"

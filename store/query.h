@@ -37,8 +37,8 @@ enum store_query {
 	QUERY_TRIAL,
 	/* (job) -> document, number, accuracy, metrics, of told measurements that count; for pareto */
 	QUERY_TOLD,
-	/* (job) -> document, config (as in the event that asked), of told measurements that count and of what
-	 * confirmed them, on all of the data; by number */
+	/* (job) -> document, config (as in the event that asked), subset or null, of told measurements on all of the
+	 * data that count and of what confirmed them, on whatever data; by number */
 	QUERY_MEASURED,
 	/* (job) -> number, data of the event that asked (or imported), data of the event that told, of
 	 * every measurement and every score question that has its own answer and counts */

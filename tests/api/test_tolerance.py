@@ -116,6 +116,23 @@ class Tolerance(CliTest):
         job = self.ended(reply, capability=can_do, tuning_criterion=criterion)
         self.assertEqual(len(self.kept(self.best(job, 1))), 3)
 
+    def test_of_what_was_measured_on_other_data_the_time_counts_and_not_the_accuracy(self):
+        def reply(question, headers):
+            told = answer(question, headers)
+            if "subset" not in question:
+                return told
+            slow = 20.0 if question["question"] == "baseline" else 0.0
+            return {"accuracy": told["accuracy"] / 2, "latency_ms": told["latency_ms"] - slow}
+
+        job = self.ended(reply, confirm=1, acceptance={"subset": {"split": "fresh"}})
+        best = self.best(job, 0.0035)
+        self.assertEqual(self.kept(best), [2, 3])
+        self.assertAlmostEqual(best["accuracy"], 0.997)
+        self.assertAlmostEqual(best["objective_value"], 80)
+        rounds = best["measurements"] - 1
+        self.assertGreater(rounds, 0)
+        self.assertAlmostEqual(best["gain"], 1 - 80 * (1 + rounds) / (100 + 80 * rounds))
+
     def test_repeats_count_by_their_mean(self):
         """What a lucky first measurement let through misses by the mean of all of them."""
 

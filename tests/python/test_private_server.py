@@ -1,5 +1,7 @@
 """The private daemon: one for all processes of a user, found again, ended with its last user."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -51,6 +53,20 @@ class PrivateServer(unittest.TestCase):
         users[-1].stdin.close()
         self.assertEqual(users[-1].wait(PATIENCE_S), 0)
         self.assertFalse(runs(pid))
+
+    def test_one_that_another_daemon_keeps_out_says_so(self):
+        data = os.path.join(self.home, "data")
+        other = subprocess.Popen([narrowd.server.program(), "--listen", "127.0.0.1:0", "--data-dir", data], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        self.addCleanup(other.wait)
+        self.addCleanup(other.terminate)
+        self.addCleanup(other.stdout.close)
+        other.stdout.readline()
+        said = io.StringIO()
+        with mock.patch.multiple(narrowd.server, STARTED_S=2, PATIENT_S=0), contextlib.redirect_stderr(said):
+            with self.assertRaisesRegex(narrowd.Unreachable, "another narrowd has .* open: end it, or set NARROWD_URL"):
+                narrowd.Server().start()
+        self.assertEqual(said.getvalue().count("another narrowd has"), 1)
 
     def test_one_that_was_left_behind_is_found_again(self):
         user = self.user()

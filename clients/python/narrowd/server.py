@@ -31,6 +31,7 @@ from .errors import NarrowdError, Unreachable
 from .transport import Transport
 
 STARTED_S, STOPPED_S = 120, 60  # guards against hanging
+PATIENT_S = 3  # until it is said who is waited for
 IDLE_EXIT_S = 600  # nobody stops the daemon of processes that were killed: it ends by itself when nobody comes for so long
 SOCKET = "narrowd.sock"
 LONGEST_SOCKET = 100  # bytes of the path; the kernel takes 107
@@ -144,6 +145,10 @@ class Server:
                    "--idle-exit-s", str(IDLE_EXIT_S)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NARROWD_")}
         deadline = time.monotonic() + STARTED_S
+        told = taken = False
+        since = time.monotonic()
+        held = (f"another narrowd has {self.folder / 'data'} open: end it, or set NARROWD_URL to its address, as http://127.0.0.1:8585, "
+                "so that the search is there")
         while True:
             with open(log, "ab") as errors:
                 begin = errors.tell()
@@ -156,9 +161,14 @@ class Server:
                     return
                 time.sleep(0.01)
             said = log.read_bytes()[begin:].decode(errors="replace").strip()
-            if time.monotonic() > deadline or "is in use by another narrowd" not in said:
-                raise Unreachable(f"{command[0]} did not start: {said or 'it said nothing'}")
-            time.sleep(0.1)  # one that was told to stop is still at it
+            waits = "is in use by another narrowd" in said
+            taken = taken or waits
+            if not waits or time.monotonic() > deadline:
+                raise Unreachable(held if taken else f"{command[0]} did not start: {said or 'it said nothing'}")
+            if not told and time.monotonic() > since + PATIENT_S:
+                print(f"narrowd: {held}", file=sys.stderr, flush=True)
+                told = True
+            time.sleep(0.1)  # one that was told to stop may still be at it
 
     def _reap(self) -> None:
         """Lets go of a child, whether it has ended or goes on for others."""
