@@ -50,8 +50,7 @@ void lowered_words(const struct spec *spec, const struct posterior *posterior, s
 	if (saved <= 0 && is_for_latency(&spec->objective)) {
 		buf_text(text, ": nothing would be gained");
 	} else if (loss <= HARMLESS) {
-		buf_text(text, ": nothing that was measured speaks against it, and more trials may "
-			       "find a config that has it so");
+		buf_text(text, ": nothing that was measured speaks against it");
 	}
 	free(choices);
 }
