@@ -16,6 +16,7 @@
 #include "strategies/alphas.h"
 #include "strategies/go_on.h"
 #include "strategies/models/effects.h"
+#include "strategies/models/latency_model.h"
 #include "strategies/models/score_question.h"
 
 enum { MOST_BUDGETS = 12, RETRIES = 40 };
@@ -78,7 +79,7 @@ static int init(void *state, const struct problem *problem, const struct args *a
 		k->borders[i] = guessed_border / (double)k->effects.op_count;
 		for (uint32_t o = k->effects.first[i]; o < k->effects.first[i + 1]; o++) {
 			k->costs[o] = k->effects.latencies[o];
-			k->costs[o] *= effects_is_timed(&k->effects, i, o)
+			k->costs[o] *= latency_model_knows(&k->effects, i, o)
 					       ? 1
 					       : guessed_speeds[k->effects.classes[o]];
 		}

@@ -198,17 +198,6 @@ static double known_cost(const struct effects *effects, size_t op, const struct 
 	return effects->paced ? space_fact(effects->space, effects->cost, op, choice) : NAN;
 }
 
-bool effects_is_timed(const struct effects *effects, size_t op, uint32_t option)
-{
-	struct choice choice;
-
-	if (!effects->paced || effects->timed) {
-		return effects->timed;
-	}
-	choice = choice_at(effects, op, option - effects->first[op]);
-	return known_cost(effects, op, &choice) >= 0;
-}
-
 /* Shares add up to 1; where nothing is known all take the same time in any mode. */
 static void time_options(struct effects *effects)
 {

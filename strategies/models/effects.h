@@ -58,8 +58,6 @@ void effects_options(const struct effects *effects, const struct config *config,
 /* Makes what is banned worth as much as what stands in for it: `of_options` has a number for each option. */
 void effects_ban(const struct effects *effects, double *of_options);
 struct config *effects_config(const struct effects *effects, const uint16_t *options);
-/* Whether the time of an option, counted over all operators, is more than a guess. */
-bool effects_is_timed(const struct effects *effects, size_t op, uint32_t option);
 /* How many measurements a model can take in without becoming slow. */
 size_t effects_most_rows(const struct effects *effects);
 /* How many a model can take in again and again to choose its hyperparameters. */

@@ -34,6 +34,17 @@ static struct layout layout_of(const struct effects *effects)
 	return l;
 }
 
+bool latency_model_knows(const struct effects *effects, size_t op, uint32_t option)
+{
+	struct choice choice;
+
+	if (!effects->paced || effects->timed) {
+		return effects->timed;
+	}
+	choice = space_resolve(effects->space, op, (uint16_t)(option - effects->first[op]), NULL);
+	return space_fact(effects->space, effects->cost, op, &choice) >= 0;
+}
+
 void latency_model_init(struct linear *model, const struct effects *effects)
 {
 	struct layout l = layout_of(effects);

@@ -12,6 +12,8 @@
 #include "strategies/models/linear.h"
 #include "strategies/models/loss_model.h"
 
+/* Whether the time of an option, counted over all operators, is more than a guess before anything is measured. */
+bool latency_model_knows(const struct effects *effects, size_t op, uint32_t option);
 void latency_model_init(struct linear *model, const struct effects *effects);
 /* `noise` is what repeats say of it; NAN when they say nothing. */
 void latency_model_fit(struct linear *model, const struct effects *effects,

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "space_kit.h"
 #include "strategies/models/effects.h"
+#include "strategies/models/latency_model.h"
 #include "strategies/models/score_question.h"
 
 enum { OPTIONS = 3 };
@@ -242,8 +243,9 @@ Test(effects, what_others_learnt_is_expected_and_asked_for_all_the_same)
 	cr_expect(effects.paced);
 	cr_expect_not(effects.timed);
 	cr_expect(score_question_wanted(&effects, &problem));
-	cr_expect(effects_is_timed(&effects, 0, 0), "its time was learnt");
-	cr_expect_not(effects_is_timed(&effects, 2, effects.first[2]), "of this one nobody knows");
+	cr_expect(latency_model_knows(&effects, 0, 0), "its time was learnt");
+	cr_expect_not(latency_model_knows(&effects, 2, effects.first[2]),
+		      "of this one nobody knows");
 	cr_expect_lt(effects.latencies[0], effects.latencies[effects.first[1] - 1]);
 	effects_finish(&effects);
 	space_destroy(space);
