@@ -123,6 +123,18 @@ static int read_layer(const char *name, const json_t *op, struct layer *ret, str
 	return 0;
 }
 
+/* These tools take names for patterns where they look like some, and for all operators of a type where they are its name. */
+static int check_name(const struct layer_tool *tool, const char *name, struct err *reterr)
+{
+	if (strpbrk(name, "*?[") == NULL && strncmp(name, "re:", 3) != 0 &&
+	    !has_word(tool->types, name)) {
+		return 0;
+	}
+	return err_set(reterr, ERR_INVALID_FIELD,
+		       "%s would be a pattern for %s and not this operator's name", name,
+		       tool->name);
+}
+
 int layers_each(const json_t *config, const struct layer_tool *tool, layer_fn *add, void *arg,
 		struct err *reterr)
 {
@@ -137,6 +149,7 @@ int layers_each(const json_t *config, const struct layer_tool *tool, layer_fn *a
 			.name = name, .mode = "fp32", .algorithm = "", .activation_scheme = ""};
 
 		any = any || !kept;
+		rc = rc == 0 ? check_name(tool, name, reterr) : rc;
 		rc = rc == 0 && !kept ? check(tool, name, op, reterr) : rc;
 		rc = rc == 0 && !kept ? read_layer(name, op, &layer, reterr) : rc;
 		rc = rc == 0 ? add(arg, &layer, reterr) : rc;

@@ -141,6 +141,19 @@ class Tools(Case):
         self.refused("quark", {"k": whole("dynamic")}, "k is dynamic", "Quark")
         self.refused("quark", {"q": alone()}, "q", "Conv2d", kind="Conv2d")
 
+    def test_a_name_that_would_be_a_pattern(self):
+        for name in ("block.*", "re:.*", "Linear", "h[0]", "what?"):
+            modes = {"weight_only": {"weight": {"dtype": ["int"], "bits": [4], "group_size": [32]}}}
+            job = submit(self.daemon, {"approach": "weight_only", "evaluator": {"pool": "nobody"}, "capability": {
+                "ops": [{"name": name, "type": "Linear", "modes": modes}]}})
+            low = {"mode": "weight_only", "weight": {"dtype": "int", "bits": 4, "group_size": 32}}
+            self.ask("POST", f"/v1/jobs/{job}/trials", 200, {"trials": [
+                {"accuracy": 0.9, "latency_ms": 1.0, "config": {"ops": {name: low}}}]})
+            for tool in ("torchao", "autoround", "modelopt", "llmcompressor", "quark"):
+                with self.subTest(name=name, tool=tool):
+                    detail = self.ask("GET", f"/v1/jobs/{job}/export?format={tool}&trial=1", 422)[1]["detail"]
+                    self.assertIn(f"{name} would be a pattern for ", detail)
+
     def test_a_mode_that_no_tool_is_told_of(self):
         for tool in ("torchao", "autoround", "modelopt", "llmcompressor", "quark"):
             self.refused(tool, {"q": alone(), "k": {"mode": "bf16"}}, "k is bf16, which cannot be said to")
