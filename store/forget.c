@@ -3,6 +3,7 @@
 
 #include "store/db.h"
 
+/* Each has an order in which nothing is equal: who runs the same operations on the same rows deletes the same. */
 static const char *const statements[FORGET_STATEMENTS_] = {
 	[FORGET_NOTE] = "INSERT INTO pruned (owner, seq)"
 			" SELECT owner, (SELECT max(seq) FROM event WHERE job = ?1) FROM submission"
@@ -10,19 +11,19 @@ static const char *const statements[FORGET_STATEMENTS_] = {
 			" ON CONFLICT (owner) DO UPDATE SET seq = max(seq, excluded.seq)",
 	[FORGET_JOB] = "DELETE FROM submission WHERE id = ?1",
 	[FORGET_KEYS] = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
-			" WHERE at_ms < ?1 - " FORGET_KEY_MS " LIMIT ?2)",
+			" WHERE at_ms < ?1 - " FORGET_KEY_MS " ORDER BY at_ms, rowid LIMIT ?2)",
 	[FORGET_SURPLUS] =
 		"DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
 		" WHERE rowid <= (SELECT max(rowid) FROM idempotency) - " FORGET_KEYS_MOST
-		" LIMIT ?2)",
+		" ORDER BY rowid LIMIT ?2)",
 	[FORGET_LEASES] =
 		"DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE at_ms < ?1 "
-		"- " FORGET_KEY_MS " AND " FORGET_LEASE_IS_OVER " ORDER BY at_ms LIMIT ?2)",
+		"- " FORGET_KEY_MS " AND " FORGET_LEASE_IS_OVER " ORDER BY at_ms, id LIMIT ?2)",
 	[FORGET_LEASES_DUE] = "SELECT min(at_ms) < ?1 - " FORGET_KEY_MS " FROM lease",
 	[FORGET_DELIVERIES] =
 		"DELETE FROM delivery WHERE (webhook, event) IN (SELECT webhook, event"
 		" FROM delivery WHERE state <> 'pending' AND queued_at < ?1"
-		" ORDER BY queued_at LIMIT ?2)",
+		" ORDER BY queued_at, webhook, event LIMIT ?2)",
 };
 
 int forget_init(struct forget *forget, sqlite3 *db, struct err *reterr)

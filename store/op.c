@@ -448,6 +448,8 @@ static int (*const runs[])(struct op_runner *, const struct op *, struct err *) 
 	[OP_FORGET] = run_forget,
 };
 
+_Static_assert(sizeof(runs) / sizeof(runs[0]) == OP_KINDS_, "every kind can be run");
+
 int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
 {
 	int rc = db_run(runner->statements[OP_SAVE], reterr);

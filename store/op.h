@@ -29,6 +29,7 @@ enum op_kind {
 	OP_TOKEN_USED,
 	OP_KEY_PUT,
 	OP_FORGET,
+	OP_KINDS_,
 };
 
 enum { OP_TEXTS = 7 };

@@ -91,6 +91,16 @@ static bool is_sealed(const char *text)
 	return strncmp(text, MARK, MARK_BYTES) == 0;
 }
 
+char *seal_text(const char *text, const char *id)
+{
+	return seal(text, strlen(text), id, strlen(id));
+}
+
+char *seal_open(const char *text, const char *id)
+{
+	return is_sealed(text) ? unseal(text, id, strlen(id)) : NULL;
+}
+
 static void sql_seal(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	const char *text = (const char *)sqlite3_value_text(values[0]);

@@ -14,6 +14,11 @@
 
 #include "base/err.h"
 
+/* The same for what is kept elsewhere. NULL without a key, and when it is not what this key has sealed for the
+ * id. The caller frees. */
+char *seal_text(const char *text, const char *id);
+char *seal_open(const char *text, const char *id);
+
 int seal_register(sqlite3 *db, struct err *reterr);
 /*
  * Reads the key of the database from the file `path`, or makes one there (0600) when nothing has been sealed yet. ERR_CONFIG
