@@ -19,11 +19,12 @@ static const struct {
 	const char *name;
 	const char *(*version)(void);
 } table[] = {
-	{"curl", fetch_engine_version},   {"gnutls", http_tls_engine_version},
-	{"jansson", jansson_version_str}, {"libmicrohttpd", http_engine_version},
-	{"libuv", uv_version_string},     {"openblas", linalg_engine_version},
-	{"openssl", hash_engine_version}, {"pcre2", pattern_engine_version},
-	{"sqlite", store_engine_version}, {"zlib", gzip_engine_version},
+	{"curl", fetch_engine_version},      {"gnutls", http_tls_engine_version},
+	{"jansson", jansson_version_str},    {"libmicrohttpd", http_engine_version},
+	{"libpq", store_postgres_version},   {"libuv", uv_version_string},
+	{"openblas", linalg_engine_version}, {"openssl", hash_engine_version},
+	{"pcre2", pattern_engine_version},   {"sqlite", store_engine_version},
+	{"zlib", gzip_engine_version},
 };
 
 void libraries_each(void (*fn)(void *arg, const struct library *library), void *arg)
@@ -31,7 +32,7 @@ void libraries_each(void (*fn)(void *arg, const struct library *library), void *
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		const struct library library = {table[i].name, table[i].version()};
 
-		/* What stands in for OpenBLAS has no number. */
+		/* What stands in for OpenBLAS has no number, and a build without PostgreSQL no libpq. */
 		if (library.version != NULL) {
 			fn(arg, &library);
 		}

@@ -10,6 +10,7 @@
 #include "store/db.h"
 #include "store/directory.h"
 #include "store/op.h"
+#include "store/postgres.h"
 #include "store/reader.h"
 #include "store/retain.h"
 #include "store/schema.h"
@@ -378,6 +379,11 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 const char *store_engine_version(void)
 {
 	return sqlite3_libversion();
+}
+
+const char *store_postgres_version(void)
+{
+	return postgres_engine_version();
 }
 
 void store_stats(const struct store *store, struct store_stats *ret)

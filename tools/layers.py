@@ -51,6 +51,7 @@ HOMES = {
     "curl/*": ["backends/fetch*.c"],
     "zlib.h": ["api/http/gzip.c"],
     "sqlite3.h": ["store/*", "tests/*"],
+    "libpq-fe.h": ["store/postgres.c"],
     "uv.h": [
         "base/loop.*",
         "api/http/http*",

@@ -141,7 +141,7 @@ class Settings(ProcessTest):
         text = run("--help").stdout
         for name in self.printed():
             self.assertIn("--" + name.replace("_", "-"), text)
-        self.assertRegex(run("--version").stdout, r"^narrowd \d+\.\d+\.\d+\n([a-z0-9]+ \d[\w.]*\n){9,10}$")
+        self.assertRegex(run("--version").stdout, r"^narrowd \d+\.\d+\.\d+\n([a-z0-9]+ \d[\w.]*\n){9,11}$")
 
     def test_the_manual_page_names_every_setting_and_its_default(self):
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")

@@ -1,0 +1,343 @@
+/* Connects to PostgreSQL with libpq, and waits for it no longer than it may. */
+#include "store/postgres.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* Between two looks at whether to give up. */
+enum { SLICE_MS = 100, BINARY = 1, MESSAGE_MAX = 400 };
+
+struct postgres {
+	char *url;
+	PGconn *conn;
+	int64_t until_ms; /* of the call that runs */
+	bool (*give_up)(void *arg);
+	void *arg;
+};
+
+/*
+ * A backend that waits for a row which another one holds is not to pile up behind those of broken connections. A limit
+ * on whole statements would also end the wait for a standby, and then say that all is well.
+ */
+static const char settings[] =
+	"SET lock_timeout = '10s';"
+	"SET search_path = '';"
+	"SET client_min_messages = warning;"
+	"SET default_transaction_isolation = 'read committed';"
+	"SELECT set_config('synchronous_commit', 'on', false)"
+	" WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
+
+const char *postgres_engine_version(void)
+{
+	static char text[24];
+	int number = PQlibVersion();
+
+	(void)snprintf(text, sizeof(text), "%d.%d", number / 10000, number % 10000);
+	return text;
+}
+
+/* Of foreign words one line. */
+static int fail(struct err *reterr, enum err_code code, const char *doing, const char *why)
+{
+	char *line = buf_line(why, strlen(why), MESSAGE_MAX);
+	int rc = err_set(reterr, code, "PostgreSQL: %s: %s", doing,
+			 line[0] != '\0' ? line : "it does not say why");
+
+	free(line);
+	return rc;
+}
+
+struct postgres *postgres_create(const char *url, struct err *reterr)
+{
+	struct postgres *postgres;
+	char *why = NULL;
+	PQconninfoOption *parts = PQconninfoParse(url, &why);
+
+	if (parts == NULL) {
+		(void)fail(reterr, ERR_CONFIG, "the URL cannot be used",
+			   why != NULL ? why : "no memory");
+		PQfreemem(why);
+		return NULL;
+	}
+	PQconninfoFree(parts);
+	postgres = mem_new(1, sizeof(*postgres));
+	postgres->url = mem_dup(url);
+	return postgres;
+}
+
+static void close_connection(struct postgres *postgres)
+{
+	PQfinish(postgres->conn);
+	postgres->conn = NULL;
+}
+
+void postgres_destroy(struct postgres *postgres)
+{
+	if (postgres == NULL) {
+		return;
+	}
+	close_connection(postgres);
+	free(postgres->url);
+	free(postgres);
+}
+
+void postgres_give_up_when(struct postgres *postgres, bool (*give_up)(void *arg), void *arg)
+{
+	postgres->give_up = give_up;
+	postgres->arg = arg;
+}
+
+bool postgres_is_connected(const struct postgres *postgres)
+{
+	return postgres->conn != NULL;
+}
+
+static int fail_and_close(struct postgres *postgres, const char *doing, struct err *reterr)
+{
+	int rc = fail(reterr, ERR_STORAGE, doing, PQerrorMessage(postgres->conn));
+
+	close_connection(postgres);
+	return rc;
+}
+
+/* False when it did not come in time. */
+static bool wait_for(struct postgres *postgres, short events)
+{
+	struct pollfd fd = {.fd = PQsocket(postgres->conn), .events = events};
+
+	for (;;) {
+		int64_t left = postgres->until_ms - clock_mono_ms();
+		int ready;
+
+		if (left <= 0 || (postgres->give_up != NULL && postgres->give_up(postgres->arg))) {
+			return false;
+		}
+		ready = poll(&fd, 1, left < SLICE_MS ? (int)left : SLICE_MS);
+		if (ready > 0 || (ready < 0 && errno != EINTR)) {
+			return ready > 0;
+		}
+	}
+}
+
+static int out_of_time(struct postgres *postgres, const char *doing, struct err *reterr)
+{
+	close_connection(postgres);
+	return err_set(reterr, ERR_STORAGE, "PostgreSQL: %s: it did not answer in time", doing);
+}
+
+static void on_notice(void *arg, const char *message)
+{
+	char *line = buf_line(message, strlen(message), MESSAGE_MAX);
+
+	(void)arg;
+	log_line(LOG_WARNING, "PostgreSQL has something to say", LOG_TEXT("detail", line));
+	free(line);
+}
+
+static int begin(struct postgres *postgres, struct err *reterr)
+{
+	static const char *const names[] = {"dbname", "fallback_application_name",
+					    "client_encoding", NULL};
+	const char *values[] = {postgres->url, "narrowd", "UTF8", NULL};
+
+	postgres->until_ms = clock_mono_ms() + POSTGRES_CONNECT_MS;
+	postgres->conn = PQconnectStartParams(names, values, 1);
+	if (postgres->conn == NULL) {
+		return err_set(reterr, ERR_NO_MEMORY, "PostgreSQL: no memory for a connection");
+	}
+	(void)PQsetNoticeProcessor(postgres->conn, on_notice, NULL);
+	return PQstatus(postgres->conn) != CONNECTION_BAD
+		       ? 0
+		       : fail_and_close(postgres, "cannot connect", reterr);
+}
+
+int postgres_connect(struct postgres *postgres, struct err *reterr)
+{
+	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+	int rc = postgres->conn == NULL ? begin(postgres, reterr) : 1;
+
+	if (rc != 0) {
+		return rc > 0 ? 0 : rc;
+	}
+	while (step != PGRES_POLLING_OK) {
+		if (!wait_for(postgres, step == PGRES_POLLING_READING ? POLLIN : POLLOUT)) {
+			return out_of_time(postgres, "cannot connect", reterr);
+		}
+		step = PQconnectPoll(postgres->conn);
+		if (step == PGRES_POLLING_FAILED) {
+			return fail_and_close(postgres, "cannot connect", reterr);
+		}
+	}
+	(void)PQsetnonblocking(postgres->conn, 1);
+	return postgres_script(postgres, settings, reterr);
+}
+
+static bool send_all(struct postgres *postgres)
+{
+	int left;
+
+	while ((left = PQflush(postgres->conn)) > 0) {
+		if (!wait_for(postgres, POLLIN | POLLOUT) || PQconsumeInput(postgres->conn) == 0) {
+			return false;
+		}
+	}
+	return left == 0;
+}
+
+/* The next result, or NULL when there is none any more, or in time. */
+static PGresult *next_result(struct postgres *postgres, bool *ret_late)
+{
+	while (PQisBusy(postgres->conn) != 0) {
+		if (!wait_for(postgres, POLLIN)) {
+			*ret_late = true;
+			return NULL;
+		}
+		if (PQconsumeInput(postgres->conn) == 0) {
+			break;
+		}
+	}
+	return PQgetResult(postgres->conn);
+}
+
+static bool is_good(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+/* Waits for all that was sent; *ret_last is the result of the last statement. */
+static int receive(struct postgres *postgres, const char *doing, PGresult **ret_last,
+		   struct err *reterr)
+{
+	PGresult *result;
+	bool late = false;
+	int rc = 0;
+
+	*ret_last = NULL;
+	if (!send_all(postgres)) {
+		return fail_and_close(postgres, doing, reterr);
+	}
+	while (rc == 0 && (result = next_result(postgres, &late)) != NULL) {
+		PQclear(*ret_last);
+		*ret_last = result;
+		if (!is_good(result)) {
+			rc = fail(reterr, ERR_STORAGE, doing, PQresultErrorMessage(result));
+			close_connection(postgres);
+		}
+	}
+	if (rc == 0 && late) {
+		rc = out_of_time(postgres, doing, reterr);
+	} else if (rc == 0 && (*ret_last == NULL || PQstatus(postgres->conn) != CONNECTION_OK)) {
+		rc = fail_and_close(postgres, doing, reterr);
+	}
+	if (rc != 0) {
+		PQclear(*ret_last);
+		*ret_last = NULL;
+	}
+	return rc;
+}
+
+static int not_connected(struct err *reterr)
+{
+	return err_set(reterr, ERR_STORAGE, "PostgreSQL: there is no connection");
+}
+
+static int send(struct postgres *postgres, const char *sql, const struct postgres_value *values,
+		size_t count)
+{
+	const char **bytes = mem_new(count, sizeof(*bytes));
+	int *lengths = mem_new(count, sizeof(*lengths));
+	int *formats = mem_new(count, sizeof(*formats));
+	int sent;
+
+	for (size_t i = 0; i < count; i++) {
+		bytes[i] = values[i].bytes;
+		lengths[i] = (int)values[i].length;
+		formats[i] = values[i].is_binary ? BINARY : 0;
+	}
+	sent = PQsendQueryParams(postgres->conn, sql, (int)count, NULL, bytes, lengths, formats,
+				 BINARY);
+	free(bytes);
+	free(lengths);
+	free(formats);
+	return sent;
+}
+
+int postgres_run(struct postgres *postgres, const char *sql, const struct postgres_value *values,
+		 size_t count, struct postgres_rows *ret_rows, struct err *reterr)
+{
+	PGresult *result;
+	int rc;
+
+	if (ret_rows != NULL) {
+		*ret_rows = (struct postgres_rows){0};
+	}
+	if (postgres->conn == NULL) {
+		return not_connected(reterr);
+	}
+	postgres->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+	if (send(postgres, sql, values, count) == 0) {
+		return fail_and_close(postgres, "cannot ask", reterr);
+	}
+	rc = receive(postgres, "a statement failed", &result, reterr);
+	if (rc == 0 && ret_rows != NULL) {
+		*ret_rows = (struct postgres_rows){(size_t)PQntuples(result), result};
+	} else {
+		PQclear(result);
+	}
+	return rc;
+}
+
+int postgres_script(struct postgres *postgres, const char *sql, struct err *reterr)
+{
+	PGresult *result;
+	int rc;
+
+	if (postgres->conn == NULL) {
+		return not_connected(reterr);
+	}
+	postgres->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+	if (PQsendQuery(postgres->conn, sql) == 0) {
+		return fail_and_close(postgres, "cannot ask", reterr);
+	}
+	rc = receive(postgres, "a statement failed", &result, reterr);
+	PQclear(result);
+	return rc;
+}
+
+const char *postgres_cell(const struct postgres_rows *rows, size_t row, size_t column,
+			  size_t *ret_length)
+{
+	const PGresult *result = rows->result;
+
+	if (PQgetisnull(result, (int)row, (int)column) != 0) {
+		return NULL;
+	}
+	if (ret_length != NULL) {
+		*ret_length = (size_t)PQgetlength(result, (int)row, (int)column);
+	}
+	return PQgetvalue(result, (int)row, (int)column);
+}
+
+int64_t postgres_number(const struct postgres_rows *rows, size_t row, size_t column)
+{
+	const char *text = postgres_cell(rows, row, column, NULL);
+
+	return text != NULL ? strtoll(text, NULL, 10) : 0;
+}
+
+void postgres_rows_free(struct postgres_rows *rows)
+{
+	PQclear(rows->result);
+	*rows = (struct postgres_rows){0};
+}

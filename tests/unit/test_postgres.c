@@ -1,0 +1,133 @@
+/*
+ * postgres: statements on a real PostgreSQL that is killed, stopped and started, and one that holds its breath.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "store/postgres.h"
+#include "tests/unit/server_kit.h"
+
+static struct postgres *open_at(const char *url)
+{
+	struct err err;
+	struct postgres *postgres = postgres_create(url, &err);
+
+	cr_assert_not_null(postgres, "%s", err.message);
+	cr_assert_eq(postgres_connect(postgres, &err), 0, "%s", err.message);
+	return postgres;
+}
+
+static int ask(struct postgres *postgres, const char *sql, struct err *err)
+{
+	return postgres_run(postgres, sql, NULL, 0, NULL, err);
+}
+
+Test(postgres, values_come_back_as_they_went)
+{
+	const struct postgres_value values[] = {
+		{"a\0b\xff", 4, true}, {"12", 2, false}, {NULL, 0, false}};
+	struct server server;
+	struct postgres *postgres;
+	struct postgres_rows rows;
+	struct err err;
+	size_t length = 0;
+
+	server_start(&server);
+	postgres = open_at(server.url);
+	cr_assert_eq(postgres_run(postgres, "SELECT $1::bytea, ($2::bigint + 1)::text, $3::text",
+				  values, 3, &rows, &err),
+		     0, "%s", err.message);
+	cr_assert_eq(rows.count, 1);
+	cr_assert_eq(memcmp(postgres_cell(&rows, 0, 0, &length), "a\0b\xff", 4), 0);
+	cr_assert_eq(length, 4);
+	cr_assert_eq(postgres_number(&rows, 0, 1), 13);
+	cr_assert_null(postgres_cell(&rows, 0, 2, NULL));
+	postgres_rows_free(&rows);
+	postgres_destroy(postgres);
+	server_finish(&server);
+}
+
+Test(postgres, what_is_said_to_be_stored_is_on_disk)
+{
+	struct server server;
+	struct postgres *postgres;
+	struct postgres_rows rows;
+	struct err err;
+
+	server_start(&server);
+	(void)server_say(&server, "ALTER ROLE test SET synchronous_commit = off");
+	postgres = open_at(server.url);
+	cr_assert_eq(postgres_run(postgres, "SELECT current_setting('synchronous_commit')", NULL, 0,
+				  &rows, &err),
+		     0, "%s", err.message);
+	cr_assert_str_eq(postgres_cell(&rows, 0, 0, NULL), "on");
+	postgres_rows_free(&rows);
+	postgres_destroy(postgres);
+	server_finish(&server);
+}
+
+Test(postgres, what_fails_closes_and_the_next_connection_is_whole)
+{
+	static const char *const blows[][2] = {{"kill9", "start"}, {"stop", "start"}};
+	struct server server;
+	struct postgres *postgres;
+	struct err err;
+
+	server_start(&server);
+	postgres = open_at(server.url);
+	cr_assert_eq(ask(postgres, "SELECT 1 / 0", &err), -ERR_STORAGE);
+	cr_assert_str_eq(err.message, "PostgreSQL: a statement failed: ERROR:  division by zero");
+	for (size_t i = 0; i < sizeof(blows) / sizeof(blows[0]); i++) {
+		cr_assert_not(postgres_is_connected(postgres));
+		cr_assert_eq(ask(postgres, "SELECT 1", &err), -ERR_STORAGE);
+		cr_assert_eq(postgres_connect(postgres, &err), 0, "%s", err.message);
+		cr_assert_eq(ask(postgres, "SELECT 1", &err), 0, "%s", err.message);
+		(void)server_say(&server, blows[i][0]);
+		cr_assert_eq(ask(postgres, "SELECT 1", &err), -ERR_STORAGE);
+		cr_assert_eq(postgres_connect(postgres, &err), -ERR_STORAGE);
+		cr_assert_not_null(strstr(err.message, "PostgreSQL: cannot connect: "), "%s",
+				   err.message);
+		(void)server_say(&server, blows[i][1]);
+	}
+	cr_assert_eq(postgres_connect(postgres, &err), 0, "%s", err.message);
+	cr_assert_eq(postgres_script(postgres, "SELECT 1; SELECT 2", &err), 0, "%s", err.message);
+	postgres_destroy(postgres);
+	server_finish(&server);
+}
+
+static bool at_the_third_look(void *arg)
+{
+	int *looks = arg;
+
+	return ++*looks >= 3;
+}
+
+Test(postgres, nothing_is_waited_for_when_it_is_not_to_be)
+{
+	struct server server;
+	struct postgres *postgres;
+	struct err err;
+	int looks = 0;
+
+	server_start(&server);
+	postgres = open_at(server.url);
+	postgres_give_up_when(postgres, at_the_third_look, &looks);
+	(void)server_say(&server, "suspend");
+	cr_assert_eq(ask(postgres, "SELECT 1", &err), -ERR_STORAGE);
+	cr_assert_not(postgres_is_connected(postgres));
+	cr_assert_eq(looks, 3, "it gave up because it was told to");
+	looks = 0;
+	cr_assert_eq(postgres_connect(postgres, &err), -ERR_STORAGE);
+	(void)server_say(&server, "resume");
+	postgres_destroy(postgres);
+	server_finish(&server);
+}
+
+Test(postgres, a_url_that_is_none_is_refused)
+{
+	struct err err;
+
+	cr_assert_null(postgres_create("postgresql://h/d?colour=red", &err));
+	cr_assert_eq(err.code, ERR_CONFIG);
+	cr_assert_not_null(strstr(err.message, "colour"), "%s", err.message);
+}
