@@ -142,9 +142,12 @@ static const char *keep_because(const struct spec *spec, const json_t *best, boo
 static json_t *baseline_best(const struct outcome *outcome, const json_t *trial)
 {
 	double accuracy[LIMIT_METRICS] = {0}, values[LIMIT_METRICS] = {0};
-	json_t *best = json_pack("{s:i, s:b, s:O, s:f, s:O}", "trial", 0, "feasible", true,
-				 "accuracy", json_object_get(trial, "accuracy"), "accuracy_loss",
-				 0.0, "objective_value", json_object_get(trial, "objective_value"));
+	json_t *accuracy_of = json_object_get(trial, "accuracy");
+	json_t *value = json_object_get(trial, "objective_value");
+	json_t *best =
+		json_pack("{s:i, s:b, s:O, s:f, s:O, s:{s:O, s:O}}", "trial", 0, "feasible", true,
+			  "accuracy", accuracy_of, "accuracy_loss", 0.0, "objective_value", value,
+			  "baseline", "accuracy", accuracy_of, "objective_value", value);
 
 	job_read_measurement(outcome->spec, trial, accuracy, values);
 	job_add_gain(outcome->spec, values, values, best);
@@ -168,8 +171,9 @@ static json_t *nearest_of(const json_t *best, const json_t *trial)
 /* What a job's own best says by the second rules, for the baseline and for jobs from before them. */
 static void add_judgement(const struct outcome *outcome, const json_t *trial, json_t *best)
 {
-	static const char *const unknown[] = {"gain", "gain_interval", "accuracy_range",
-					      "objective_range", "measurements"};
+	static const char *const unknown[] = {"gain",           "gain_interval",
+					      "accuracy_range", "objective_range",
+					      "measurements",   "baseline"};
 	bool measured = json_is_object(json_object_get(outcome->job, "best"));
 	const char *because = keep_because(outcome->spec, best, measured);
 	const json_t *state = json_object_get(outcome->job, "exit");
@@ -210,6 +214,10 @@ char *outcome_best(const struct outcome *outcome, const struct store_rows *rows)
 	char *text;
 
 	outcome_judge(outcome, trial, best);
+	if (outcome->criterion.metric_count > 0) {
+		(void)json_object_set_new(best, "tolerable_loss",
+					  json_real(outcome->criterion.metrics[0].tolerable_loss));
+	}
 	text = outcome_text(best, outcome->spec, config, false);
 	config_destroy(config);
 	json_decref(trial);

@@ -58,7 +58,13 @@ static void on_best_trial(struct call *call, const struct store_rows *rows)
 
 static void read_best(struct call *call)
 {
-	if (request_query(call->request, "tolerable_loss") != NULL) {
+	struct outcome *outcome = call->state;
+	bool asked = request_query(call->request, "tolerable_loss") != NULL;
+
+	if (asked) {
+		outcome->criterion = outcome->spec->criterion;
+	}
+	if (asked && !tolerance_is_own(call)) {
 		tolerance_reply(call);
 	} else if (!outcome_read_best(call, on_best_trial)) {
 		outcome_no_best(call);

@@ -191,14 +191,17 @@ static json_t *figures_of(const struct front *front, const struct measured *of)
 	const struct spec *spec = front->spec;
 	double value = spec->objective.count == 1 ? of->values[0] : of->candidate.objective;
 	double loss = criterion_loss(&front->criterion, of->accuracy);
-	json_t *best =
-		json_pack("{s:I, s:b, s:o, s:o, s:o, s:I}", "trial",
-			  (json_int_t)of->candidate.number, "feasible", of->candidate.feasible,
-			  "accuracy", accuracy_json(&front->criterion, of->accuracy),
-			  "accuracy_loss", number_or_null(loss), "objective_value",
-			  number_or_null(value), "measurements", (json_int_t)of->count);
+	const struct measured *base = &front->list[0];
+	json_t *best = json_pack(
+		"{s:I, s:b, s:o, s:o, s:o, s:I, s:{s:o, s:o}}", "trial",
+		(json_int_t)of->candidate.number, "feasible", of->candidate.feasible, "accuracy",
+		accuracy_json(&front->criterion, of->accuracy), "accuracy_loss",
+		number_or_null(loss), "objective_value", number_or_null(value), "measurements",
+		(json_int_t)of->count, "baseline", "accuracy",
+		accuracy_json(&front->criterion, base->accuracy), "objective_value",
+		spec->objective.count == 1 ? number_or_null(base->values[0]) : json_null());
 
-	job_add_gain(spec, of->values, front->list[0].values, best);
+	job_add_gain(spec, of->values, base->values, best);
 	return best;
 }
 
@@ -292,6 +295,20 @@ static double read_loss(const char *text)
 	return end != text && *end == '\0' && loss >= 0 && isfinite(loss) ? loss : NAN;
 }
 
+/* What a job hands over under its own criterion was judged by the job itself, which may have proved it. */
+bool tolerance_is_own(const struct call *call)
+{
+	const struct outcome *outcome = call->state;
+	const struct criterion *criterion = &outcome->spec->criterion;
+	double loss = read_loss(request_query(call->request, "tolerable_loss"));
+	bool own = true;
+
+	for (size_t i = 0; i < criterion->metric_count; i++) {
+		own = own && criterion->metrics[i].tolerable_loss == loss;
+	}
+	return own;
+}
+
 static void read_accuracies(const struct criterion *criterion, const json_t *baseline, double *ret)
 {
 	const json_t *accuracy = json_object_get(baseline, "accuracy");
@@ -313,7 +330,6 @@ void tolerance_reply(struct call *call)
 	double accuracy[LIMIT_METRICS] = {0};
 	struct err err;
 
-	*criterion = outcome->spec->criterion;
 	if (isnan(loss)) {
 		call_error(call, ERR_BAD_REQUEST,
 			   "tolerable_loss must be a number that is not negative");

@@ -175,9 +175,8 @@ static char *common_text(json_t *ops)
 /* "0.7543, baseline 0.7611, loss 0.89 %" */
 static char *accuracy_text(const json_t *job, const json_t *best)
 {
-	const json_t *baseline = json_object_get(job, "baseline");
 	char *value = text_number(json_object_get(best, "accuracy"));
-	char *base = text_number(json_object_get(baseline, "accuracy"));
+	char *base = text_number(job_baseline_accuracy(job, best));
 	char *loss = job_loss(job, json_object_get(best, "accuracy_loss"));
 	char *text = mem_printf("%s, baseline %s, loss %s", value, base, loss);
 

@@ -214,28 +214,23 @@ static bool is_about(double value, double other)
 	return fabs(value - other) <= SAME_SHARE * fabs(other);
 }
 
+const json_t *job_baseline_accuracy(const json_t *job, const json_t *best)
+{
+	const json_t *used = path2(best, "baseline", "accuracy");
+
+	return used != NULL ? used : path2(job, "baseline", "accuracy");
+}
+
 char *job_baseline_value(const json_t *job, const json_t *best)
 {
 	char *name = job_objective(job);
 	const json_t *first = json_object_get(path2(job, "baseline", "metrics"), name);
-	const json_t *speedup = json_object_get(best, "speedup");
-	const json_t *gain = json_object_get(best, "gain");
-	double value = json_number_value(json_object_get(best, "objective_value"));
-	double known = json_number_value(first);
-	json_t *used = NULL;
-	char *text;
+	const json_t *used = path2(best, "baseline", "objective_value");
+	bool moved = json_is_number(used) && json_is_number(first) &&
+		     !is_about(json_number_value(used), json_number_value(first));
 
-	if (json_is_number(first) && json_is_number(speedup) &&
-	    !is_about(value * json_number_value(speedup), known)) {
-		used = json_real(value * json_number_value(speedup));
-	} else if (json_is_number(first) && !json_is_number(speedup) && json_is_number(gain) &&
-		   !is_about(fabs(value - known), fabs(json_number_value(gain) * known))) {
-		used = json_null();
-	}
-	text = text_number(used != NULL ? used : first);
 	free(name);
-	json_decref(used);
-	return text;
+	return text_number(moved ? used : first);
 }
 
 static void add_accuracy(struct buf *buf, const json_t *job, const json_t *best)

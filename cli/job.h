@@ -43,8 +43,9 @@ char *job_loss(const json_t *job, const json_t *loss);
 char *job_gain(const json_t *best);
 /* "2.31x" where that means something; else the same. */
 char *job_improvement(const json_t *best);
-/* The baseline's value that the best's gain was computed with: the mean of all its measurements, where the job's
- * document has the first one. "-" when it cannot be told. */
+/* What the best is compared with: the means of the baseline's measurements that count (with acceptance only those
+ * on its data), where the job's document has the first one. The accuracy is borrowed. */
+const json_t *job_baseline_accuracy(const json_t *job, const json_t *best);
 char *job_baseline_value(const json_t *job, const json_t *best);
 enum job_best_size {
 	JOB_BEST_WHOLE, /* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)" */

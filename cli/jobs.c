@@ -206,19 +206,28 @@ static void add_warnings(struct table *table, const json_t *job)
 	}
 }
 
-/* The baseline's objective where measuring it again has moved it: what is better is better than this. */
+/* The baseline where measuring it again, or on other data, has moved it: what is better is better than this. */
 static void add_again(struct table *table, const json_t *job)
 {
-	const json_t *metrics = json_object_get(json_object_get(job, "baseline"), "metrics");
+	const json_t *best = json_object_get(job, "best");
+	const json_t *baseline = json_object_get(job, "baseline");
 	char *name = job_objective(job);
-	char *first = text_number(json_object_get(metrics, name));
-	char *used = job_baseline_value(job, json_object_get(job, "best"));
+	char *first = text_number(json_object_get(json_object_get(baseline, "metrics"), name));
+	char *used = job_baseline_value(job, best);
+	char *then = text_number(json_object_get(baseline, "accuracy"));
+	char *now = text_number(job_baseline_accuracy(job, best));
+	bool other = strcmp(now, then) != 0,
+	     moved = strcmp(used, "-") != 0 && strcmp(used, first) != 0;
 
-	if (strcmp(used, "-") != 0 && strcmp(used, first) != 0) {
+	if (other || moved) {
 		table_pair(table, "  measured again",
-			   mem_printf("%s %s on average, which the best is compared with", name,
-				      used));
+			   mem_printf("%s%s%s%s%s%s on average, which the best is compared with",
+				      other ? "accuracy " : "", other ? now : "",
+				      other && moved ? ", " : "", moved ? name : "",
+				      moved ? " " : "", moved ? used : ""));
 	}
+	free(now);
+	free(then);
 	free(used);
 	free(first);
 	free(name);

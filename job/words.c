@@ -313,19 +313,28 @@ static json_t *accuracy_range(const struct criterion *criterion, const struct fi
 	return ranges;
 }
 
-static json_t *mean_accuracy(const struct criterion *criterion, const struct figures *f)
+static json_t *accuracies(const struct criterion *criterion, const double *accuracy)
 {
-	json_t *means;
+	json_t *values;
 
 	if (criterion->metrics[0].name == NULL) {
-		return number(f->accuracy[0]);
+		return number(accuracy[0]);
 	}
-	means = json_object();
+	values = json_object();
 	for (size_t i = 0; i < criterion->metric_count; i++) {
-		(void)json_object_set_new(means, criterion->metrics[i].name,
-					  number(f->accuracy[i]));
+		(void)json_object_set_new(values, criterion->metrics[i].name, number(accuracy[i]));
 	}
-	return means;
+	return values;
+}
+
+/* What the figures are compared with: other data, or more measurements, than the job began with. */
+static json_t *compared_with(const struct spec *spec, const struct figures *f)
+{
+	bool single = spec->objective.count == 1;
+
+	return json_pack("{s:o, s:o}", "accuracy",
+			 accuracies(&spec->criterion, f->baseline_accuracy), "objective_value",
+			 single ? number(f->baseline[0]) : json_null());
 }
 
 json_t *words_best_data(const struct job *job, const struct trial *trial, bool ended)
@@ -343,7 +352,7 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 	data = json_pack(
 		"{s:b, s:o, s:o, s:o, s:O, s:I, s:o, s:o, s:o, s:o, s:b, s:s?, s:s, s:o}",
 		"feasible", f.feasible && !trial->rejected, "accuracy",
-		mean_accuracy(&spec->criterion, &f), "accuracy_loss", number(f.loss),
+		accuracies(&spec->criterion, f.accuracy), "accuracy_loss", number(f.loss),
 		"objective_value",
 		single ? number(f.values[0])
 		       : json_incref(json_object_get(told, "objective_value")),
@@ -351,14 +360,15 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 		accuracy_range(&spec->criterion, &f), "objective_range",
 		single ? range(f.low[0], f.high[0]) : json_null(), "gain_interval",
 		isnan(f.interval[0]) ? json_null() : range(f.interval[0], f.interval[1]), "nearest",
-		f.feasible && !trial->rejected
-			? json_null()
-			: json_pack("{s:o, s:o}", "accuracy", mean_accuracy(&spec->criterion, &f),
-				    "misses_by", number(-f.margin)),
+		f.feasible && !trial->rejected ? json_null()
+					       : json_pack("{s:o, s:o}", "accuracy",
+							   accuracies(&spec->criterion, f.accuracy),
+							   "misses_by", number(-f.margin)),
 		"keep_baseline", because != NULL, "keep_baseline_because", because, "verdict",
 		verdict, "speedup",
 		number(objective_speedup(&spec->objective, f.values, f.baseline)));
 	(void)json_object_set_new(data, "gain", number(f.gain));
+	(void)json_object_set_new(data, "baseline", compared_with(spec, &f));
 	free(verdict);
 	json_decref(told);
 	figures_finish(&f);

@@ -194,7 +194,7 @@ static const struct {
 			  " 'objective_range', ?5 -> 'objective_range', 'nearest', ?5 -> 'nearest',"
 			  " 'keep_baseline', ?5 -> 'keep_baseline',"
 			  " 'keep_baseline_because', ?5 -> 'keep_baseline_because',"
-			  " 'verdict', ?5 -> 'verdict')" THIS_JOB,
+			  " 'verdict', ?5 -> 'verdict', 'baseline', ?5 -> 'baseline')" THIS_JOB,
 			  NULL},
 	[PROJECT_RANK] = {"UPDATE trial SET objective_value = rank.value FROM"
 			  " (SELECT key, value FROM json_each(?5, '$.values')) AS rank"

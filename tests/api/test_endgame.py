@@ -299,6 +299,8 @@ class Acceptance(EndgameCase):
         self.assertTrue(best["feasible"])
         self.assertAlmostEqual(best["accuracy"], 0.79)
         self.assertAlmostEqual(best["accuracy_loss"], 0.0125)
+        self.assertAlmostEqual(best["baseline"]["accuracy"], 0.8)
+        self.assertAlmostEqual(best["baseline"]["objective_value"], 100)
         self.assertIn("acceptance", best["verdict"])
 
     def test_nothing_is_judged_on_fresh_data_before_any_was_asked_for(self):

@@ -15,7 +15,7 @@
 #define NO_FIGURES                                                                                 \
 	"\"gain_interval\":null,\"measurements\":null,\"metrics\":null,\"accuracy_range\":null,"   \
 	"\"objective_range\":null,\"nearest\":null,\"keep_baseline\":null,"                        \
-	"\"keep_baseline_because\":null,\"verdict\":null"
+	"\"keep_baseline_because\":null,\"verdict\":null,\"baseline\":null"
 
 Test(store, a_job_document_says_what_its_events_say)
 {

@@ -35,7 +35,7 @@ function capital(text: string): string {
 function Evidence({ job, best }: { job: Job; best: Best }) {
   const allowed = job.criterion.tolerable_loss;
   const used = allowed > 0 && typeof best.accuracy_loss === "number" ? Math.max(0, best.accuracy_loss) / allowed : null;
-  const base = baselineObjective(job);
+  const base = best.baseline?.objective_value ?? baselineObjective(job);
   return (
     <dl class="facts">
       {used !== null && (
@@ -53,7 +53,7 @@ function Evidence({ job, best }: { job: Job; best: Best }) {
       <div>
         <dt>accuracy</dt>
         <dd>
-          {accuracyText(best.accuracy)} <span class="note">baseline {accuracyText(job.baseline?.accuracy ?? null)}</span>
+          {accuracyText(best.accuracy)} <span class="note">baseline {accuracyText(best.baseline?.accuracy ?? job.baseline?.accuracy ?? null)}</span>
         </dd>
       </div>
       <div>

@@ -19,6 +19,8 @@ export interface Best {
   gain_interval?: [number, number] | null;
   measurements?: number | null;
   accuracy_range?: [number, number] | null;
+  /** What it is compared with: more measurements than the job's baseline, or other data. */
+  baseline?: { accuracy: Accuracy; objective_value: number | null } | null;
   keep_baseline?: boolean;
   keep_baseline_because?: string | null;
   verdict?: string | null;

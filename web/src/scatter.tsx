@@ -9,6 +9,7 @@ import {
   accuracyText,
   accuracyValue,
   baselineObjective,
+  bestAccuracy,
   boundAt,
   lossAt,
   lossText,
@@ -105,7 +106,7 @@ function Whiskers({ job, x, y }: { job: Job; x: Scale; y: Scale }) {
   const best = job.best;
   const base = baselineObjective(job);
   if (!best || base === null || best.objective_value === null) return null;
-  const cy = accuracyValue(best.accuracy);
+  const cy = bestAccuracy(job, best);
   const gain = best.gain_interval;
   if (cy === null || !gain || objectiveSign(job) < 0) return null;
   const at = gain.map((share) => x(base * (1 - share)));
@@ -128,7 +129,7 @@ function Plot(props: { job: Job; points: Points; bound: number | null; chosen: P
       .sort((a, b) => a.x - b.x);
     const star = chosen ?? undefined;
     const best = job.best;
-    const bestY = best ? accuracyValue(best.accuracy) : null;
+    const bestY = best ? bestAccuracy(job, best) : null;
     return (
       <>
         <Axes x={x} y={y} width={width} height={height} xName={name} yName="accuracy" />

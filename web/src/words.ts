@@ -1,5 +1,5 @@
 /** Numbers, times and configs in words. */
-import type { Accuracy, Job, OpConfig, Space } from "./api";
+import type { Accuracy, Best, Job, OpConfig, Space } from "./api";
 
 const NONE = "–";
 
@@ -131,6 +131,12 @@ export function lossAt(job: Job, accuracy: number): number | null {
   if (base === null) return null;
   const drop = job.criterion.higher_is_better ? base - accuracy : accuracy - base;
   return job.criterion.criterion === "absolute" ? drop : drop / Math.abs(base);
+}
+
+/** Where a best config lies among the trials: what was measured again, or on other data, by what it loses there. */
+export function bestAccuracy(job: Job, best: Best): number | null {
+  const plain = typeof best.accuracy === "number" && typeof best.accuracy_loss === "number";
+  return plain ? boundAt(job, best.accuracy_loss as number) : accuracyValue(best.accuracy);
 }
 
 export function lossText(job: Job, loss: number | null | undefined): string {

@@ -42,6 +42,13 @@ class Measured(TypedDict):
     trial: NotRequired[int]
 
 
+class ComparedWith(TypedDict):
+    """What the best config is compared with."""
+
+    accuracy: Accuracy
+    objective_value: float | None
+
+
 class Best(TypedDict):
     """What a job would hand over, and how sure that is."""
 
@@ -62,6 +69,7 @@ class Best(TypedDict):
     accuracy_range: Range | dict[str, Range] | None
     objective_range: Range | None
     verdict: str | None
+    baseline: ComparedWith | None
     tolerable_loss: NotRequired[float]
 
 
@@ -80,6 +88,7 @@ class BestSoFar(TypedDict):
     accuracy_range: NotRequired[Range | dict[str, Range] | None]
     objective_range: NotRequired[Range | None]
     verdict: NotRequired[str | None]
+    baseline: NotRequired[ComparedWith | None]
     metrics: NotRequired[Metrics | None]
     nearest: NotRequired[Nearest | None]
     keep_baseline: NotRequired[bool | None]
