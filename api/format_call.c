@@ -60,8 +60,8 @@ static int say(struct format_call *made, const char *name, const char *attribute
 
 	if (rule == NULL) {
 		return err_set(reterr, ERR_INVALID_FIELD,
-			       "%s: %s.%s of this config cannot be said to %s", name, attribute,
-			       item, made->function->name);
+			       "%s: %s's %s() has no argument for %s.%s of this config", name,
+			       made->tool, made->function->name, attribute, item);
 	}
 	if (rule->argument == NULL) {
 		return 0;

@@ -62,16 +62,16 @@ static int check(const struct layer_tool *tool, const char *name, const json_t *
 			       type);
 	}
 	if (!has_mode(tool, mode)) {
-		return err_set(reterr, ERR_INVALID_FIELD, "%s is %s, which cannot be said to %s",
-			       name, mode, tool->name);
+		return err_set(reterr, ERR_INVALID_FIELD, "%s is %s, which %s cannot express", name,
+			       mode, tool->name);
 	}
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
 		json_object_foreach(json_object_get(op, attributes[i]), item, value) {
 			if (!can_be_said(tool, mode, attributes[i], item, value)) {
 				return err_set(
 					reterr, ERR_INVALID_FIELD,
-					"%s is %s: its %s.%s of this config cannot be said to %s",
-					name, mode, attributes[i], item, tool->name);
+					"%s is %s: %s cannot express its %s.%s of this config",
+					name, mode, tool->name, attributes[i], item);
 			}
 		}
 	}
@@ -166,7 +166,7 @@ int format_nothing_to_say(struct err *reterr)
 int layer_refuse(const struct layer *layer, const struct layer_tool *tool, const char *why,
 		 struct err *reterr)
 {
-	return err_set(reterr, ERR_INVALID_FIELD, "%s is %s: %s, which cannot be said to %s",
+	return err_set(reterr, ERR_INVALID_FIELD, "%s is %s: %s, which %s cannot express",
 		       layer->name, layer->mode, why, tool->name);
 }
 
@@ -181,8 +181,8 @@ int format_check_recipes(const json_t *config, const char *tool, struct err *ret
 	json_object_foreach(json_object_get(config, "recipes"), name, value) {
 		if (json_is_true(value) && !has_word(done, name)) {
 			return err_set(reterr, ERR_INVALID_FIELD,
-				       "the recipe %s of this config cannot be said to %s", name,
-				       tool);
+				       "%s cannot express the recipe %s of this config", tool,
+				       name);
 		}
 	}
 	return 0;

@@ -93,12 +93,18 @@ enum cli_exit lists_pareto(struct cli *cli)
 	return print_trials(cli, "/pareto", false);
 }
 
-/* What is believed is shown of the option that is believed to lose least; --json has every one. */
+/* What is believed of the option that is believed to lose least; --json has every one. */
+static const json_t *loss_of(const json_t *item)
+{
+	json_int_t least = json_integer_value(json_object_get(item, "least"));
+	const json_t *options = json_object_get(item, "options");
+
+	return json_object_get(json_array_get(options, (size_t)least), "loss");
+}
+
 static void add_operator(void *arg, const json_t *item)
 {
-	const json_t *options = json_object_get(item, "options");
-	json_int_t least = json_integer_value(json_object_get(item, "least"));
-	const json_t *loss = json_object_get(json_array_get(options, (size_t)least), "loss");
+	const json_t *loss = loss_of(item);
 	struct table *table = arg;
 
 	table_member(table, item, "op");
@@ -116,13 +122,68 @@ static void add_operator(void *arg, const json_t *item)
 	table_number(table, json_object_get(loss, "spread"));
 }
 
-enum cli_exit lists_sensitivity(struct cli *cli)
+static void keep(void *arg, const json_t *item)
+{
+	(void)json_array_append(arg, (json_t *)item);
+}
+
+/* The best of what is known of an operator's loss comes first, and with equal knowledge the largest. */
+static int compare_losses(const void *a, const void *b)
+{
+	const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
+	const json_t *known[][2] = {
+		{json_object_get(loss_of(one), "mean"), json_object_get(loss_of(other), "mean")},
+		{json_object_get(one, "accuracy_change"),
+		 json_object_get(other, "accuracy_change")},
+		{json_object_get(one, "score"), json_object_get(other, "score")},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		bool has = json_is_number(known[i][0]), others = json_is_number(known[i][1]);
+		double x = json_number_value(known[i][0]), y = json_number_value(known[i][1]);
+
+		if (has != others) {
+			return has ? -1 : 1;
+		}
+		if (has && x != y) {
+			return x > y ? -1 : 1;
+		}
+	}
+	return strcmp(json_string_value(json_object_get(one, "op")),
+		      json_string_value(json_object_get(other, "op")));
+}
+
+static void print_operators(const json_t *items)
 {
 	static const char *const heads[] = {"OPERATOR", "TYPE",       "SCORE", "METHOD", "ALONE IN",
 					    "ACCURACY", "LATENCY MS", "LOSS",  "SPREAD", NULL};
-	char *path = cli_job_path(cli, "/sensitivity");
-	enum cli_exit code = lists_print(cli, path, false, "llrllrrrr", heads, add_operator);
+	size_t count = json_array_size(items);
+	const json_t **sorted = mem_new(count + 1, sizeof(json_t *));
+	struct table table;
 
+	for (size_t i = 0; i < count; i++) {
+		sorted[i] = json_array_get(items, i);
+	}
+	qsort(sorted, count, sizeof(json_t *), compare_losses);
+	table_init(&table, "llrllrrrr", heads);
+	for (size_t i = 0; i < count; i++) {
+		add_operator(&table, sorted[i]);
+	}
+	table_print(&table);
+	table_finish(&table);
+	free(sorted);
+}
+
+enum cli_exit lists_sensitivity(struct cli *cli)
+{
+	char *path = cli_job_path(cli, "/sensitivity");
+	json_t *items = json_array();
+	enum cli_exit code = cli_pages(cli, path, false, keep, items);
+
+	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
+		print_operators(items);
+	}
+	json_decref(items);
 	free(path);
 	return code;
 }

@@ -114,8 +114,17 @@ class Tables(CliTest):
         cells = [re.split(r" {2,}", line.strip()) for line in text.splitlines()[1:]]
         self.assertEqual(cells, [["conv1", "Conv2d", "0.5", "mse", "fp32", "0.25", "-1.5", "0.5",
                                   "0.25"],
-                                 ["fc", "Linear", "-", "-", "-", "-", "-", "-", "-"],
-                                 ["pool", "Linear", "-", "-", "-", "-", "-", "0", "0.5"]])
+                                 ["pool", "Linear", "-", "-", "-", "-", "-", "0", "0.5"],
+                                 ["fc", "Linear", "-", "-", "-", "-", "-", "-", "-"]])
+
+    def test_what_suffers_most_is_on_top(self):
+        believed = [{"op": f"b{mean}", "options": [{"loss": {"mean": mean, "spread": 0.1}}], "least": 0} for mean in (0.2, 3, 0.7)]
+        seen = [{"op": "s1", "accuracy_change": 0.1}, {"op": "s2", "accuracy_change": 0.4}]
+        scored = [{"op": "c1", "score": 5}, {"op": "c2", "score": 70}]
+        items = [{"op": "z", "type": "Linear"}, *scored, *seen, *believed, {"op": "a", "type": "Linear"}]
+        text = self.runs(OK, self.serve({"items": items, "next": None}), "sensitivity", JOB)
+        self.assertEqual([line.split()[0] for line in text.splitlines()[1:]],
+                         ["b3", "b0.7", "b0.2", "s2", "s1", "c2", "c1", "a", "z"])
 
     def test_events_have_times_that_can_be_read(self):
         event = {"n": 7, "at": "2026-03-02T09:00:01.000Z", "type": "question_leased", "trial": 2,

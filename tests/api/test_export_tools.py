@@ -156,7 +156,7 @@ class Tools(Case):
 
     def test_a_mode_that_no_tool_is_told_of(self):
         for tool in ("torchao", "autoround", "modelopt", "llmcompressor", "quark"):
-            self.refused(tool, {"q": alone(), "k": {"mode": "bf16"}}, "k is bf16, which cannot be said to")
+            self.refused(tool, {"q": alone(), "k": {"mode": "bf16"}}, "k is bf16, which ", " cannot express")
 
     def test_openvino(self):
         static = whole("static", "asym")

@@ -1,5 +1,6 @@
 """The reference pages list what the code has, all of it and nothing else."""
 
+import ast
 import json
 import os
 import re
@@ -52,6 +53,28 @@ class ReferencePages(unittest.TestCase):
         self.assertEqual(reference.undocumented([event]), [])
         event["data"]["colour"] = "red"
         self.assertEqual(len(reference.undocumented([event])), 1)
+
+    def test_stages_are_those_that_ask(self):
+        """A barrier between stages has a name for people who read plans, and asks nothing."""
+        asked = {"baseline", "confirm", "import"}
+        for path in [*ROOT.glob("strategies/*.c"), *ROOT.glob("strategies/models/*.c"), *ROOT.glob("strategies/plan/stage_*.c")]:
+            text = path.read_text(encoding="utf-8")
+            asked.update(re.findall(r'(?:out->stage|\*ret_stage) = (?:[^;"]*\? )?"([\w-]+)"', text))
+            asked.update(re.findall(r'(?:out->stage|\*ret_stage) = [^;"]*"[\w-]+" : "([\w-]+)"', text))
+            for stage in re.findall(r"^const struct stage \w+ = \{(.*?)\};", text, re.M | re.S):
+                if ".ask" in stage:
+                    asked.update(re.findall(r'\.name = "(\w+)"', stage))
+        asked |= {"sigopt", "remote"}
+        self.assertGreater(len(asked), 35)
+        listed = [name for row in tables("docs/strategies.md")["stage"] for name in reference.names(row[0])]
+        self.assertEqual(sorted(listed), sorted(asked))
+
+    def test_members_of_what_tune_returns(self):
+        tree = ast.parse(source("clients/python/narrowd/onnx/tune.py"))
+        tuned = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Tuned")
+        members = [part.target.id for part in tuned.body if isinstance(part, ast.AnnAssign)]
+        listed = [name for row in tables("docs/python.md")["member"] for cell in row for name in reference.names(cell)]
+        self.assertEqual(set(members) - set(listed), set())
 
     def test_members_of_a_job(self):
         members = {name: part for name, part in schema("JobMembers")["properties"].items()}

@@ -350,7 +350,9 @@ class UnderADaemon(Case):
             clone = first.clone(tuning_criterion={"max_trials": 3}, warm_start=True)
             self.assertEqual(clone.get()["evaluator"], first.get()["evaluator"])
             self.assertTrue(clone.get()["evaluator"]["start"].startswith("run the same script or command again"))
-            self.assertEqual(narrowd.search(made(), JOB, client=client, progress=False).id, clone.id)
+            with contextlib.redirect_stderr(io.StringIO()) as told:
+                self.assertEqual(narrowd.search(made(), JOB, client=client).id, clone.id)
+            self.assertIn(f"goes on with {clone.id} (no name), which has measured 0 of 3 trials", told.getvalue())
             self.assertEqual((clone.get()["state"], clone.get()["budget"]["max_trials"]), ("completed", 3))
 
     def test_the_same_call_twice_at_once(self):

@@ -54,13 +54,17 @@ def alone(path: str) -> Iterator[None]:
         yield
 
 
-def open_job(client: Client, body: dict[str, Any], call: str) -> Job:
-    """The job of a call that has not come to its end, or a new one."""
+def open_job(client: Client, body: dict[str, Any], call: str, progress: bool) -> Job:
+    """The job of a call that has not come to its end, or a new one. Whose answers these will be is said."""
     for document in client.jobs(labels={CALL: call}):
         if DONE not in document["labels"] and document["state"] not in ("failed", "cancelled"):
             job = client.job(document["id"])
             if document["state"] == "paused":
                 job.resume()
+            if progress:
+                budget = document["budget"]
+                print(f"narrowd: goes on with {document['id']} ({document['name'] or 'no name'}), which has measured "
+                      f"{budget['trials_measured']} of {budget['max_trials']} trials", file=sys.stderr, flush=True)
             return job
     return client.submit({**body, "labels": {**body.get("labels", {}), CALL: call}})
 
@@ -86,7 +90,7 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
     try:
         with alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
-            found = open_job(own, body, call)
+            found = open_job(own, body, call, progress)
             run(evaluator, own, found, call, progress)
             if finish is not None:
                 finish(found)
