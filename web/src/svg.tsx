@@ -32,6 +32,8 @@ export function scale(low: number, high: number, from: number, to: number, count
   return f;
 }
 
+/** Half of what the longest number below an axis needs. */
+const ROOM = 30;
 export const MARGIN = { left: 56, right: 16, top: 12, bottom: 38 };
 
 /** A drawing as wide as its place; `draw` gets the size in pixels. */
@@ -80,7 +82,7 @@ export function Axes(props: { x: Scale; y: Scale; width: number; height: number;
       {x.ticks.map((tick) => (
         <g key={tick}>
           <line class="tick" x1={x(tick)} x2={x(tick)} y1={bottom} y2={bottom + 4} />
-          <text x={x(tick)} y={bottom + 17} text-anchor="middle">
+          <text x={x(tick)} y={bottom + 17} text-anchor={width - x(tick) < ROOM ? "end" : "middle"}>
             {number(tick, 6)}
           </text>
         </g>
