@@ -149,3 +149,25 @@ test("an evaluator that cannot be asked says why, and a job can be made like ano
     await view.get("heading", "like it").waitFor();
   });
 });
+
+test("what was judged on other data stands beside the baseline on that data, and above the line that it keeps", async () => {
+  const fresh = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(4);
+    const lowered = Object.values(question.config?.ops ?? {}).filter((op) => op.mode !== "fp32").length;
+    const harder = question.subset ? 0.2 : 0;
+    return { accuracy: 0.9 - harder - 0.0005 * lowered, latency_ms: 10 - lowered };
+  });
+  const acceptance = { subset: { split: "fresh" } };
+  const other = await daemon.submit(job(fresh.url, { name: "fresh", strategy: "tpe", max_trials: 8, confirm: 1, acceptance }));
+  const { best } = await daemon.finished(other);
+  assert.ok(best.feasible && best.accuracy < 0.71, JSON.stringify(best));
+  await looking(`/jobs/${other}`, async (view) => {
+    await view.get("region", "May I ship it?").getByText("baseline 0.7", { exact: true }).waitFor();
+    const plot = view.get("region", "What accuracy costs");
+    await plot.locator(".star").waitFor();
+    const star = await plot.locator(".star").boundingBox();
+    const line = await plot.locator(".criterion line").boundingBox();
+    assert.ok(star.y + star.height / 2 < line.y, `${JSON.stringify(star)} ${JSON.stringify(line)}`);
+  });
+  fresh.stop();
+});
