@@ -28,6 +28,8 @@ struct postgres_value {
 	bool is_binary;
 };
 
+#define POSTGRES_TEXT(text) ((struct postgres_value){.bytes = (text)})
+
 /* Columns are texts, or bytea. */
 struct postgres_rows {
 	size_t count;

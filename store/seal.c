@@ -275,6 +275,36 @@ static int look_for_key(sqlite3 *db, const char *path, bool *ret_there, struct e
 	return 0;
 }
 
+char *seal_make_proof(void)
+{
+	return seal_text(PROOF, PROOF);
+}
+
+int seal_share_key(const char *path, const char *proof, struct err *reterr)
+{
+	char *plain;
+	bool there;
+	int rc = read_key(path, &there, reterr);
+
+	if (rc == 0 && !there) {
+		return err_set(
+			reterr, ERR_CONFIG,
+			"the key of the secrets is not at %s: all daemons of a PostgreSQL "
+			"database share one, so copy it there from one that runs, or say with "
+			"key_file where it is",
+			path);
+	}
+	plain = rc == 0 ? seal_open(proof, PROOF) : NULL;
+	if (rc == 0 && plain == NULL) {
+		rc = err_set(reterr, ERR_CONFIG,
+			     "the key in %s is not the one that the daemons of this PostgreSQL "
+			     "database seal secrets with: put that one there",
+			     path);
+	}
+	free(plain);
+	return rc;
+}
+
 int seal_look(sqlite3 *db, const char *path, struct err *reterr)
 {
 	bool there;

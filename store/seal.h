@@ -25,7 +25,11 @@ int seal_register(sqlite3 *db, struct err *reterr);
  * when it is missing, or not the one that sealed what is in the database.
  */
 int seal_take_key(sqlite3 *db, const char *path, struct err *reterr);
-/* The same, but makes none. */
+/* What others prove with seal_make_proof() that they have the same key. The caller frees; NULL without a key. */
+char *seal_make_proof(void);
+/* Reads the key from the file, which must be there and be that of the proof. ERR_CONFIG. */
+int seal_share_key(const char *path, const char *proof, struct err *reterr);
+/* As seal_take_key(), but makes none. */
 int seal_look(sqlite3 *db, const char *path, struct err *reterr);
 /* Remembers in the database which key it is, unless it does so already. */
 int seal_prove(sqlite3 *db, struct err *reterr);

@@ -12,10 +12,12 @@
 #include "store/op.h"
 #include "store/postgres.h"
 #include "store/reader.h"
+#include "store/replica.h"
 #include "store/retain.h"
 #include "store/schema.h"
 #include "store/seal.h"
 #include "store/shape.h"
+#include "store/shared.h"
 #include "store/writer.h"
 
 struct store {
@@ -24,6 +26,8 @@ struct store {
 	struct conn conn; /* of the loop thread, for store_query_now() */
 	struct reader *reader;
 	struct writer *writer;
+	struct shared *shared;  /* NULL: the database here is the truth itself */
+	struct replica replica; /* with `shared` */
 	struct retain retain;
 	loop_fn done;
 	void *arg;
@@ -54,16 +58,40 @@ static int take_key(const struct store *store, const struct store_options *optio
 		    struct err *reterr)
 {
 	bool given = options->key_file != NULL && options->key_file[0] != '\0';
+	const char *path = given ? options->key_file : store->directory.key;
+	const char *proof = store->shared != NULL ? shared_proof(store->shared) : NULL;
+	int rc = proof != NULL ? seal_share_key(path, proof, reterr) : 0;
 
-	return seal_take_key(db, given ? options->key_file : store->directory.key, reterr);
+	return rc == 0 ? seal_take_key(db, path, reterr) : rc;
 }
 
-/* Opens the only connection that writes, on a database of the newest schema. */
-static int open_writer(const struct store *store, const struct store_options *options,
-		       sqlite3 **ret_db, struct err *reterr)
+/* Takes a place among those who share the log; a database of its own says that it is none of them. */
+static int join(struct store *store, sqlite3 *db, struct err *reterr)
 {
+	int rc;
+
+	if (store->shared == NULL) {
+		rc = replica_refuse(db, reterr);
+		return rc == 0 ? compare_mark(store, db, reterr) : rc;
+	}
+	rc = shared_make(store->shared, reterr);
+	if (rc == 0) {
+		rc = replica_init(&store->replica, db, shared_name(store->shared), reterr);
+	}
+	if (rc == 0) {
+		rc = shared_join(store->shared, &store->replica, reterr);
+	}
+	return rc;
+}
+
+/* Opens the only connection that writes, on a database of the newest schema. What is in a log elsewhere can be run
+ * again, so that a replica need not be on the disk with each commit. */
+static int open_writer(struct store *store, const struct store_options *options, sqlite3 **ret_db,
+		       struct err *reterr)
+{
+	bool unsafe = options->unsafe_sync || store->shared != NULL;
 	const char *path = store->directory.database;
-	int rc = db_open(path, options->unsafe_sync ? DB_WRITER_UNSAFE : DB_WRITER, ret_db, reterr);
+	int rc = db_open(path, unsafe ? DB_WRITER_UNSAFE : DB_WRITER, ret_db, reterr);
 
 	if (rc != 0) {
 		return rc;
@@ -82,30 +110,57 @@ static int open_writer(const struct store *store, const struct store_options *op
 		rc = shape_check(*ret_db, reterr);
 	}
 	if (rc == 0) {
-		rc = compare_mark(store, *ret_db, reterr);
+		rc = join(store, *ret_db, reterr);
 	}
 	if (rc != 0) {
+		replica_finish(&store->replica);
 		(void)sqlite3_close(*ret_db);
 		*ret_db = NULL;
 	}
 	return rc;
 }
 
+static int find_log(struct store *store, const struct store_options *options, struct err *reterr)
+{
+	if (options->postgresql == NULL || options->postgresql[0] == '\0') {
+		return 0;
+	}
+	store->shared = shared_create(options->postgresql, reterr);
+	return store->shared != NULL ? shared_connect(store->shared, reterr) : -(int)reterr->code;
+}
+
+static int open_database(struct store *store, const struct store_options *options,
+			 struct err *reterr)
+{
+	struct writer_options how = {.directory = &store->directory,
+				     .max_bytes = options->max_bytes};
+	sqlite3 *db;
+	int rc = find_log(store, options, reterr);
+
+	if (rc == 0) {
+		rc = open_writer(store, options, &db, reterr);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	if (store->shared != NULL) {
+		how.shared = store->shared;
+		how.replica = &store->replica;
+	}
+	store->writer = writer_create(store->loop, db, &how, reterr);
+	return store->writer != NULL ? 0 : -(int)reterr->code;
+}
+
 struct store *store_open(struct loop *loop, const struct store_options *options, struct err *reterr)
 {
 	struct store *store = mem_new(1, sizeof(*store));
-	sqlite3 *db;
 
 	store->loop = loop;
 	directory_init(&store->directory, options->directory);
 	if (directory_take(&store->directory, options->directory, reterr) != 0) {
 		goto fail;
 	}
-	if (open_writer(store, options, &db, reterr) != 0) {
-		goto fail;
-	}
-	store->writer = writer_create(loop, db, &store->directory, options->max_bytes, reterr);
-	if (store->writer == NULL) {
+	if (open_database(store, options, reterr) != 0) {
 		goto fail;
 	}
 	if (conn_init(&store->conn, store->directory.database, reterr) != 0) {
@@ -154,6 +209,7 @@ void store_destroy(struct store *store)
 	reader_destroy(store->reader);
 	conn_finish(&store->conn);
 	writer_destroy(store->writer);
+	shared_destroy(store->shared);
 	directory_finish(&store->directory);
 	free(store);
 }
@@ -166,6 +222,11 @@ void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *
 bool store_writable(const struct store *store)
 {
 	return writer_writable(store->writer);
+}
+
+bool store_is_away(const struct store *store)
+{
+	return writer_is_away(store->writer);
 }
 
 void store_job_insert(struct store *store, const struct store_job *job, struct log_event *events,

@@ -63,6 +63,8 @@ struct store_options {
 	const char *
 		key_file; /* of what is sealed (seal.h); NULL or "": narrowd.key in the directory */
 	int64_t max_bytes; /* of the database file; there it counts as full; 0: no limit */
+	/* Of the PostgreSQL database whose log this is a replica of; NULL or "": it is the truth itself. */
+	const char *postgresql;
 };
 
 /* Takes the directory's lock, migrates, checks, starts the threads. Blocks; call before serving. */
@@ -79,6 +81,8 @@ void store_destroy(struct store *store);
  * change a job's state or delete. Becomes true again by itself when there is space.
  */
 bool store_writable(const struct store *store);
+/* False for that reason, too, while PostgreSQL is away: what is written then waits, and fails not at all. */
+bool store_is_away(const struct store *store);
 
 /*
  * Writes. Every text is copied; key may be NULL. A key is stored with the effect or not at all;

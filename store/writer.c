@@ -5,35 +5,24 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "store/alone.h"
-#include "store/db.h"
-#include "store/room.h"
+#include "store/follow.h"
 #include "store/thread.h"
 
-/* Nobody else may hold the database, so that this is long. */
-enum { STRANGER_MS = 500 };
+/* How long a store that stops still waits for PostgreSQL. */
+enum { LAST_WAIT_MS = 5000 };
 
 struct writer {
 	struct loop *loop;
 	struct thread thread;
 	bool started;
-	sqlite3 *db;
-	const struct directory *directory;
-	struct op_runner runner;
-	struct news news; /* used on the loop only */
-	sqlite3_stmt *begin;
-	sqlite3_stmt *commit;
-	struct room room;
-	struct alone alone;
-	int64_t look_at_ms; /* the next time at the files */
-	int64_t marked;
-	bool lost; /* not alone any more: nothing is written */
-	struct err why;
+	struct apply apply;
+	struct follow follow; /* when `shared` is not NULL */
+	struct shared *shared;
+	atomic_int_least64_t give_up_at_ms; /* 0: not yet */
+	struct news news;                   /* used on the loop only */
 	struct loop_task alarm;
 	void (*on_lost)(void *arg, const struct err *why); /* used on the loop only */
 	void *on_lost_arg;
@@ -55,23 +44,20 @@ struct group {
 	size_t events;
 };
 
-static void post(struct writer *writer, struct group *group)
+static void post(struct writer *writer, struct op *op)
 {
-	for (size_t i = 0; i < group->count; i++) {
-		if (group->ops[i]->rc != 0) {
-			atomic_fetch_add(&writer->failures, 1);
-		}
-		atomic_fetch_add(&writer->operations, 1);
-		op_forget_events(
-			group->ops[i]); /* there may be more of them than the loop has time for */
-		loop_post(writer->loop, &group->ops[i]->task, op_finish, group->ops[i]);
+	if (op->rc != 0) {
+		atomic_fetch_add(&writer->failures, 1);
 	}
+	atomic_fetch_add(&writer->operations, 1);
+	op_forget_events(op); /* there may be more of them than the loop has time for */
+	loop_post(writer->loop, &op->task, op_finish, op);
 }
 
 /* Waits a while for work, unless there is some of the writer's own: then the group may be empty. */
 static void take(struct writer *writer, struct group *group)
 {
-	bool busy = room_is_sparse(&writer->room);
+	bool busy = room_is_sparse(&writer->apply.room);
 	struct list *node;
 
 	group->count = group->events = 0;
@@ -106,213 +92,59 @@ static bool is_final(struct writer *writer)
 	return final;
 }
 
-/* The caller's own fault: says nothing about the transaction. */
-static bool is_refusal(int rc)
-{
-	return rc == -(int)ERR_NOT_FOUND || rc == -(int)ERR_WRONG_STATE ||
-	       rc == -(int)ERR_CONFLICT || rc == -(int)ERR_INTERNAL || rc == -(int)ERR_TOO_LARGE;
-}
-
-static void fail_all(struct group *group, int rc, const struct err *err)
-{
-	for (size_t i = 0; i < group->count; i++) {
-		op_result(group->ops[i], rc, err);
-	}
-}
-
-/* Runs every op that may run. A failure that is no op's own sinks the group. */
-static int run_ops(struct writer *writer, struct group *group, struct err *reterr)
-{
-	bool full = atomic_load(&writer->room.full);
-
-	for (size_t i = 0; i < group->count; i++) {
-		struct op *op = group->ops[i];
-		int rc;
-
-		if (full && !op->urgent) {
-			rc = err_set(reterr, ERR_DISK_FULL, "no space for new data");
-		} else {
-			rc = op_run(&writer->runner, op, reterr);
-			op->posted = writer->runner.posted;
-			if (rc != 0 &&
-			    (!is_refusal(rc) || sqlite3_get_autocommit(writer->db) != 0)) {
-				return rc;
-			}
-		}
-		op_result(op, rc, reterr);
-	}
-	return 0;
-}
-
-static void roll_back(struct writer *writer)
-{
-	if (sqlite3_get_autocommit(writer->db) == 0) {
-		(void)db_exec(writer->db, "ROLLBACK", NULL);
-	}
-}
-
-static void mark(struct writer *writer)
-{
-	if (writer->runner.last_seq > writer->marked) {
-		writer->marked = writer->runner.last_seq;
-		directory_mark(writer->directory, writer->marked);
-	}
-}
-
 static void tell_lost(void *arg)
 {
 	struct writer *writer = arg;
 
 	if (writer->on_lost != NULL) {
-		writer->on_lost(writer->on_lost_arg, &writer->why);
+		writer->on_lost(writer->on_lost_arg, &writer->apply.why);
 	}
 }
 
-static int lose(struct writer *writer, const struct err *why)
+static void on_lost(void *arg)
 {
-	if (!writer->lost) {
-		log_line(LOG_ERROR, "the database is not ours alone; narrowd stops",
-			 LOG_TEXT("detail", why->message));
-		writer->why = *why;
-		writer->lost = true;
-		/* What is at the paths now may be another database's. */
-		(void)sqlite3_db_config(writer->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
-					why->code == ERR_STORAGE, NULL);
-		loop_post(writer->loop, &writer->alarm, tell_lost, writer);
-	}
-	return -(int)why->code;
+	struct writer *writer = arg;
+
+	loop_post(writer->loop, &writer->alarm, tell_lost, writer);
 }
 
-/*
- * Begins the next transaction. That is done right behind each commit, so that others who want to
- * write are told that the database is locked; who came in between is noticed here.
- */
-static int hold(struct writer *writer, struct err *reterr)
+static void on_commit(void *arg, double seconds)
 {
-	int rc;
+	struct writer *writer = arg;
 
-	if (writer->lost) {
-		*reterr = writer->why;
-		return -(int)reterr->code;
-	}
-	if (sqlite3_get_autocommit(writer->db) == 0) {
-		return 0;
-	}
-	rc = db_run(writer->begin, reterr);
-	if (rc == 0) {
-		rc = alone_check_data(&writer->alone, reterr);
-	}
-	if (rc == -(int)ERR_BUSY) {
-		(void)lose(writer, reterr);
-	}
-	if (rc != 0) {
-		roll_back(writer);
-	}
-	return rc;
-}
-
-static void look_at_files(struct writer *writer)
-{
-	struct err err ERR_UNCLEARED;
-
-	if (clock_mono_ms() >= writer->look_at_ms) {
-		writer->look_at_ms = clock_mono_ms() + ROOM_PROBE_MS;
-		if (hold(writer, &err) == 0 && alone_check_files(&writer->alone, &err) != 0) {
-			(void)lose(writer, &err);
-		}
-	}
-}
-
-static void note_commit(struct writer *writer, double seconds)
-{
 	(void)pthread_mutex_lock(&writer->lock);
 	histogram_add(&writer->commit_time, seconds);
 	(void)pthread_mutex_unlock(&writer->lock);
+	atomic_fetch_add(&writer->commits, 1);
 }
 
-static int commit(struct writer *writer, struct err *reterr)
+/* Another daemon's: those who wait for news hear of it as of our own. */
+static void on_foreign(void *arg, struct op *op)
 {
-	uint64_t since = uv_hrtime();
-	int rc = db_run(writer->commit, reterr);
-	int primary = sqlite3_errcode(writer->db) & 0xFF;
+	struct writer *writer = arg;
 
-	if (rc == 0) {
-		note_commit(writer, (double)(uv_hrtime() - since) / 1e9);
-		atomic_fetch_add(&writer->commits, 1);
-		mark(writer);
-		room_count(&writer->room);
-		return 0;
-	}
-	if (primary == SQLITE_IOERR) {
-		log_line(LOG_ERROR,
-			 "the disk failed in a commit; a restart will find out what it kept",
-			 LOG_TEXT("detail", reterr->message));
-		_exit(err_exit_code(ERR_STORAGE));
-	}
-	if (primary != SQLITE_FULL) {
-		rc = err_set(reterr, ERR_COMMIT_UNKNOWN, "it is not known whether this was stored");
-	}
-	return rc;
+	op->news = &writer->news;
+	post(writer, op);
 }
 
-static int attempt(struct writer *writer, struct group *group, struct err *reterr)
+static bool is_given_up(void *arg)
 {
-	int rc = hold(writer, reterr);
+	struct writer *writer = arg;
+	int64_t at_ms = atomic_load(&writer->give_up_at_ms);
 
-	writer->runner.last_seq = 0;
-	if (rc == 0) {
-		rc = run_ops(writer, group, reterr);
-	}
-	if (rc == 0) {
-		rc = commit(writer, reterr);
-	}
-	if (rc != 0) {
-		roll_back(writer);
-	}
-	return rc;
+	return at_ms != 0 && clock_mono_ms() >= at_ms;
 }
 
-/* When the disk turns out to be full, what is urgent gets a second chance with the reserve. */
 static void run_group(struct writer *writer, struct group *group)
 {
-	struct err err ERR_UNCLEARED;
-	int rc;
-
-	err_init(&err);
-	rc = attempt(writer, group, &err);
-	if (rc == -(int)ERR_DISK_FULL && !atomic_load(&writer->room.full)) {
-		room_enter_full(&writer->room, err.message);
-		rc = attempt(writer, group, &err);
+	if (writer->shared != NULL) {
+		follow_group(&writer->follow, group->ops, group->count);
+	} else {
+		apply_group(&writer->apply, group->ops, group->count);
 	}
-	if (rc != 0) {
-		fail_all(group, rc, &err);
+	for (size_t i = 0; i < group->count; i++) {
+		post(writer, group->ops[i]);
 	}
-	(void)hold(writer, &err); /* the next group hears of a failure */
-	post(writer, group);
-}
-
-/* A shorter file is one only after a checkpoint, which wants that no transaction is open. */
-static void give_back(struct writer *writer)
-{
-	struct err err;
-	int rc;
-
-	err_init(&err);
-	rc = hold(writer, &err);
-	if (rc == 0) {
-		rc = room_give_back(&writer->room, &err);
-	}
-	if (rc == 0) {
-		rc = commit(writer, &err);
-	}
-	if (rc != 0) {
-		roll_back(writer);
-		room_rest(&writer->room);
-	} else if (!room_is_sparse(&writer->room)) {
-		(void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-						NULL);
-	}
-	(void)hold(writer, &err);
 }
 
 static void work(struct thread *thread)
@@ -324,46 +156,40 @@ static void work(struct thread *thread)
 		take(writer, &group);
 		if (group.count > 0) {
 			run_group(writer, &group);
-		} else if (room_is_sparse(&writer->room)) {
-			give_back(writer);
+		} else if (room_is_sparse(&writer->apply.room)) {
+			apply_give_back(&writer->apply);
+		} else if (writer->shared != NULL) {
+			follow_idle(&writer->follow);
 		}
-		look_at_files(writer);
-		room_probe(&writer->room);
+		apply_look(&writer->apply);
 	}
-	roll_back(writer);
-	(void)sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	apply_end(&writer->apply);
+	if (writer->shared != NULL) {
+		shared_leave(writer->shared);
+	}
 }
 
-/*
- * SQLite makes a table of its own for each CHECK (... IN ...) each time, a quarter of what a write costs. What is
- * written is a constant of project.c or a name of ours; the look at the whole file before the first write, `narrowd
- * check` and the simulation have the CHECKs on.
- */
-static const char unchecked[] = "PRAGMA ignore_check_constraints = ON";
-
-static int prepare(struct writer *writer, int64_t max_bytes, struct err *reterr)
+static int prepare(struct writer *writer, sqlite3 *db, const struct writer_options *options,
+		   struct err *reterr)
 {
-	int rc = db_exec(writer->db, unchecked, reterr);
+	int rc;
 
-	if (rc == 0) {
-		rc = op_runner_init(&writer->runner, writer->db, reterr);
+	writer->apply.replica = options->replica;
+	writer->apply.on_lost = on_lost;
+	writer->apply.on_commit = on_commit;
+	writer->apply.arg = writer;
+	rc = apply_init(&writer->apply, db, options->directory, options->max_bytes, reterr);
+	if (rc != 0 || options->shared == NULL) {
+		return rc;
 	}
-	if (rc == 0) {
-		rc = db_prepare(writer->db, "BEGIN IMMEDIATE", &writer->begin, reterr);
-	}
-	if (rc == 0) {
-		rc = db_prepare(writer->db, "COMMIT", &writer->commit, reterr);
-	}
-	if (rc == 0) {
-		(void)sqlite3_busy_timeout(writer->db, STRANGER_MS);
-		rc = db_run(writer->begin, reterr);
-	}
-	if (rc == 0) {
-		rc = alone_init(&writer->alone, writer->db, writer->directory, reterr);
-	}
-	if (rc == 0) {
-		rc = room_init(&writer->room, writer->db, writer->directory, max_bytes, reterr);
-	}
+	writer->shared = options->shared;
+	writer->follow = (struct follow){.apply = &writer->apply,
+					 .shared = options->shared,
+					 .give_up = is_given_up,
+					 .arg = writer};
+	shared_give_up_when(options->shared, is_given_up, writer);
+	rc = follow_init(&writer->follow, reterr);
+	writer->follow.on_foreign = on_foreign; /* what ran before this nobody could hear of */
 	return rc;
 }
 
@@ -378,18 +204,16 @@ static void init_wait(struct writer *writer)
 	(void)pthread_condattr_destroy(&monotonic);
 }
 
-struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct directory *directory,
-			     int64_t max_bytes, struct err *reterr)
+struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct writer_options *options,
+			     struct err *reterr)
 {
 	struct writer *writer = mem_new(1, sizeof(*writer));
 
 	writer->loop = loop;
-	writer->db = db;
-	writer->directory = directory;
 	list_init(&writer->queue);
 	news_init(&writer->news, loop);
 	init_wait(writer);
-	if (prepare(writer, max_bytes, reterr) != 0) {
+	if (prepare(writer, db, options, reterr) != 0) {
 		goto fail;
 	}
 	if (thread_start(&writer->thread, "store-writer", loop, work, writer, reterr) != 0) {
@@ -433,7 +257,12 @@ void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct er
 
 bool writer_writable(const struct writer *writer)
 {
-	return !atomic_load(&writer->room.full);
+	return !atomic_load(&writer->apply.room.full) && !atomic_load(&writer->follow.away);
+}
+
+bool writer_is_away(const struct writer *writer)
+{
+	return atomic_load(&writer->follow.away);
 }
 
 void writer_stats(struct writer *writer, struct store_stats *ret)
@@ -441,8 +270,8 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 	ret->commits = atomic_load(&writer->commits);
 	ret->operations = atomic_load(&writer->operations);
 	ret->failures = atomic_load(&writer->failures);
-	ret->used_bytes = atomic_load(&writer->room.used);
-	ret->file_bytes = atomic_load(&writer->room.whole);
+	ret->used_bytes = atomic_load(&writer->apply.room.used);
+	ret->file_bytes = atomic_load(&writer->apply.room.whole);
 	(void)pthread_mutex_lock(&writer->lock);
 	ret->queued = writer->queued;
 	ret->commit_time = writer->commit_time;
@@ -451,6 +280,10 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 
 static void tell_to_stop(struct writer *writer)
 {
+	int64_t none = 0;
+
+	(void)atomic_compare_exchange_strong(&writer->give_up_at_ms, &none,
+					     clock_mono_ms() + LAST_WAIT_MS);
 	(void)pthread_mutex_lock(&writer->lock);
 	writer->stopping = true;
 	(void)pthread_cond_signal(&writer->wake);
@@ -472,12 +305,8 @@ void writer_destroy(struct writer *writer)
 		tell_to_stop(writer);
 		thread_join(&writer->thread);
 	}
-	op_runner_finish(&writer->runner);
-	alone_finish(&writer->alone);
-	room_finish(&writer->room);
-	(void)sqlite3_finalize(writer->begin);
-	(void)sqlite3_finalize(writer->commit);
-	(void)sqlite3_close(writer->db);
+	loop_cancel(writer->loop, &writer->alarm);
+	apply_finish(&writer->apply);
 	(void)pthread_cond_destroy(&writer->wake);
 	(void)pthread_mutex_destroy(&writer->lock);
 	free(writer);

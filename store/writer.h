@@ -5,16 +5,15 @@
  * transaction, commits once, and then reports all of them; while it waits for the disk the next
  * group gathers. All functions are called on the loop thread.
  *
- * When the disk is full the group is rolled back and ops that only add are refused until there is
- * space again. When a commit fails in a way that leaves it open whether it is on disk, its ops are
- * reported as ERR_COMMIT_UNKNOWN; after an I/O error there the process ends at once, because what
- * the kernel did with the pages cannot be known, and a restart recovers from what is on disk.
+ * With a log that several daemons share the group goes there first (follow.h), and what others have appended before it is
+ * run before it.
  */
 #ifndef NARROWD_STORE_WRITER_H
 #define NARROWD_STORE_WRITER_H
 
 #include "store/directory.h"
 #include "store/op.h"
+#include "store/shared.h"
 
 enum {
 	WRITER_GROUP_OPS = 256,
@@ -24,12 +23,18 @@ enum {
 
 struct writer;
 
-/*
- * Takes over `db` in any case; closes it in writer_destroy(). `directory` is borrowed. max_bytes
- * limits the database file, 0 does not.
- */
-struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct directory *directory,
-			     int64_t max_bytes, struct err *reterr);
+/* All borrowed. */
+struct writer_options {
+	const struct directory *directory;
+	int64_t max_bytes;       /* limits the database file, 0 does not */
+	struct shared *shared;   /* NULL: the database is the truth itself */
+	struct replica *replica; /* with `shared` */
+};
+
+/* Takes over `db` in any case, and the replica's statement; closes them in writer_destroy(). With a shared log it runs
+ * what stands there already. */
+struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct writer_options *options,
+			     struct err *reterr);
 /* Takes over the op. Once writer_stop() was called the result is ERR_DRAINING. */
 void writer_push(struct writer *writer, struct op *op);
 /* Who is told of what was written. */
@@ -38,6 +43,8 @@ struct news *writer_news(struct writer *writer);
  * op fails. */
 void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct err *why), void *arg);
 bool writer_writable(const struct writer *writer);
+/* PostgreSQL is away: what is pushed waits. */
+bool writer_is_away(const struct writer *writer);
 /* All of `ret` but wal_bytes. */
 void writer_stats(struct writer *writer, struct store_stats *ret);
 /* Commits what is queued, checkpoints, then calls done(arg); writer_destroy() may follow. */

@@ -55,7 +55,9 @@ const struct log_event world_life[WORLD_LIFE] = {
 
 void world_open(struct world *world, int64_t max_bytes)
 {
-	struct store_options options = {.directory = world->directory, .max_bytes = max_bytes};
+	struct store_options options = {.directory = world->directory,
+					.max_bytes = max_bytes,
+					.postgresql = world->postgresql};
 	struct err err;
 
 	err_init(&err);
@@ -66,7 +68,8 @@ void world_open(struct world *world, int64_t max_bytes)
 
 int world_refused(const struct world *world, struct err *reterr)
 {
-	struct store_options options = {.directory = world->directory};
+	struct store_options options = {.directory = world->directory,
+					.postgresql = world->postgresql};
 	struct loop *loop = loop_create();
 	struct store *store = store_open(loop, &options, reterr);
 
@@ -77,12 +80,18 @@ int world_refused(const struct world *world, struct err *reterr)
 	return -(int)reterr->code;
 }
 
-void world_start(struct world *world, int64_t max_bytes)
+void world_prepare(struct world *world, const char *postgresql)
 {
 	memset(world, 0, sizeof(*world));
+	world->postgresql = postgresql;
 	strcpy(world->directory, "/tmp/narrowd-store-XXXXXX");
 	cr_assert_not_null(mkdtemp(world->directory));
 	strcat(world->directory, "/data");
+}
+
+void world_start(struct world *world, int64_t max_bytes)
+{
+	world_prepare(world, NULL);
 	world_open(world, max_bytes);
 }
 

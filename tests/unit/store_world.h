@@ -18,6 +18,7 @@ enum { T0 = 1000000 };
 
 struct world {
 	char directory[64];
+	const char *postgresql; /* NULL: the store has no log elsewhere */
 	struct loop *loop;
 	struct store *store;
 	size_t waiting;
@@ -49,6 +50,8 @@ void world_open(struct world *world, int64_t max_bytes);
 int world_refused(const struct world *world, struct err *reterr);
 /* A fresh directory and an open store in it; max_bytes as in struct store_options. */
 void world_start(struct world *world, int64_t max_bytes);
+/* The same without the store. */
+void world_prepare(struct world *world, const char *postgresql);
 /* The callback of store_stop(): closes the loop. */
 void world_stopped(void *arg);
 /* Stops the store and its loop; the directory stays. */

@@ -1,0 +1,251 @@
+/* Appends to the shared log and runs what stands there, for as long as it takes. */
+#include "store/follow.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/oplog.h"
+
+enum { FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 2000, SLICE_MS = 50 };
+
+/* Whether trying again may help; what is final ends the process. */
+static bool may_pass(int rc)
+{
+	return rc == -(int)ERR_STORAGE || rc == -(int)ERR_DISK_FULL;
+}
+
+/* False when it is to be given up. */
+static bool rest(const struct follow *follow, int64_t pause_ms)
+{
+	const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+	int64_t until_ms = clock_mono_ms() + pause_ms;
+
+	while (clock_mono_ms() < until_ms) {
+		if (follow->give_up(follow->arg)) {
+			return false;
+		}
+		(void)nanosleep(&slice, NULL);
+	}
+	return !follow->give_up(follow->arg);
+}
+
+static void note_away(struct follow *follow, bool away, const struct err *err)
+{
+	if (away && !atomic_exchange(&follow->away, true)) {
+		log_line(LOG_ERROR, "nothing can be stored for now; what is to be stored waits",
+			 LOG_TEXT("detail", err->message));
+	} else if (!away && atomic_exchange(&follow->away, false)) {
+		log_line(LOG_INFO, "storing goes on");
+	}
+}
+
+/* One step, which may be taken again until it succeeds, fails for good, or is given up. */
+typedef int (*step_fn)(struct follow *follow, void *what, struct err *reterr);
+
+static int persist(struct follow *follow, step_fn step, void *what, struct err *reterr)
+{
+	int64_t pause_ms = FIRST_PAUSE_MS;
+
+	for (;;) {
+		int rc = step(follow, what, reterr);
+
+		if (rc == 0) {
+			note_away(follow, false, NULL);
+		}
+		if (rc == 0 || !follow->started) {
+			return rc;
+		}
+		if (!may_pass(rc)) {
+			return apply_lose(follow->apply, reterr);
+		}
+		note_away(follow, true, reterr);
+		if (!rest(follow, pause_ms)) {
+			return rc;
+		}
+		room_probe(&follow->apply->room);
+		pause_ms = pause_ms * 2 < LAST_PAUSE_MS ? pause_ms * 2 : LAST_PAUSE_MS;
+	}
+}
+
+/* Operations that stand in the log, up to `place`. */
+struct stretch {
+	struct op *const *ops;
+	size_t count;
+	struct replica_place place;
+};
+
+static int run_logged(struct follow *follow, void *what, struct err *reterr)
+{
+	const struct stretch *stretch = what;
+	int rc = apply_logged(follow->apply, stretch->ops, stretch->count, &stretch->place, reterr);
+
+	/* The disk itself: what this replica could not run it may not pass over. */
+	return rc == -(int)ERR_STORAGE ? err_set(reterr, ERR_COMMIT_UNKNOWN, "%s", reterr->message)
+				       : rc;
+}
+
+/* Behind the replica's place and before `end`. */
+struct behind {
+	int64_t end;
+	struct op *ops[OPLOG_READ_OPS];
+	size_t count;
+	struct replica_place last;
+};
+
+static int read_behind(struct follow *follow, void *what, struct err *reterr)
+{
+	struct behind *behind = what;
+
+	return oplog_read(follow->shared, behind->end, behind->ops, &behind->count, &behind->last,
+			  reterr);
+}
+
+static int run_behind(struct follow *follow, struct behind *behind, struct err *reterr)
+{
+	struct stretch stretch = {behind->ops, behind->count, behind->last};
+	int rc = behind->count > 0 ? persist(follow, run_logged, &stretch, reterr) : 0;
+
+	for (size_t i = 0; i < behind->count; i++) {
+		if (rc == 0 && follow->on_foreign != NULL) {
+			follow->on_foreign(follow->arg, behind->ops[i]);
+		} else {
+			op_destroy(behind->ops[i]);
+		}
+	}
+	return rc;
+}
+
+/* Runs all that stands before `end`, 0: all there is. */
+static int catch_up(struct follow *follow, int64_t end, struct err *reterr)
+{
+	struct behind behind = {.end = end};
+	int rc = 0;
+
+	do {
+		if (end > 0 && follow->apply->replica->at.position + 1 >= end) {
+			break;
+		}
+		rc = persist(follow, read_behind, &behind, reterr);
+		if (rc == 0) {
+			rc = run_behind(follow, &behind, reterr);
+		}
+	} while (rc == 0 && behind.count > 0);
+	return rc;
+}
+
+int follow_init(struct follow *follow, struct err *reterr)
+{
+	int rc = catch_up(follow, 0, reterr);
+
+	follow->started = rc == 0;
+	return rc;
+}
+
+struct appending {
+	const struct oplog_batch *batch;
+	struct replica_place last;
+};
+
+static int append(struct follow *follow, void *what, struct err *reterr)
+{
+	struct appending *appending = what;
+
+	return oplog_append(follow->shared, appending->batch, &appending->last, reterr);
+}
+
+/* What is in the log, but could not be run here, is run by the next start. */
+static int run_batch(struct follow *follow, const struct oplog_batch *batch, struct err *reterr)
+{
+	struct appending appending = {.batch = batch};
+	struct stretch stretch = {.ops = batch->ops, .count = batch->count};
+	int rc = persist(follow, append, &appending, reterr);
+
+	if (rc == 0) {
+		stretch.place = appending.last;
+		rc = catch_up(follow, appending.last.position - (int64_t)batch->count + 1, reterr);
+	}
+	if (rc == 0) {
+		rc = persist(follow, run_logged, &stretch, reterr);
+	}
+	return may_pass(rc) ? err_set(reterr, ERR_COMMIT_UNKNOWN,
+				      "it is not known whether this was stored")
+			    : rc;
+}
+
+static void fail(struct op *const *ops, size_t count, int rc, const struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		op_result(ops[i], rc, err);
+	}
+}
+
+/* Returns how many ops have their result now. */
+static size_t run_some(struct follow *follow, struct op *const *ops, size_t count)
+{
+	struct err err ERR_UNCLEARED;
+	struct oplog_batch batch;
+	size_t done;
+	int rc;
+
+	err_init(&err);
+	rc = oplog_batch_init(&batch, ops, count, &err);
+	if (rc == 0) {
+		rc = run_batch(follow, &batch, &err);
+	}
+	if (rc != 0) {
+		fail(ops, batch.count, rc, &err);
+	}
+	done = batch.count;
+	oplog_batch_finish(&batch);
+	return done;
+}
+
+/* What is in the log must be run, so what a full disk has no room for does not get there. Returns how many stay. */
+static size_t refuse_when_full(const struct follow *follow, struct op *const *ops, size_t count,
+			       struct op **ret_kept)
+{
+	bool full = atomic_load(&follow->apply->room.full);
+	struct err err ERR_UNCLEARED;
+	size_t kept = 0;
+
+	err_init(&err);
+	(void)err_set(&err, ERR_DISK_FULL, "no space for new data");
+	for (size_t i = 0; i < count; i++) {
+		if (full && !ops[i]->urgent) {
+			op_result(ops[i], -(int)ERR_DISK_FULL, &err);
+		} else {
+			ret_kept[kept++] = ops[i];
+		}
+	}
+	return kept;
+}
+
+void follow_group(struct follow *follow, struct op *const *ops, size_t count)
+{
+	struct op **kept = mem_new(count, sizeof(struct op *));
+
+	count = refuse_when_full(follow, ops, count, kept);
+	for (size_t done = 0; done < count;) {
+		done += run_some(follow, kept + done, count - done);
+	}
+	free(kept);
+}
+
+static int beat(struct follow *follow, void *what, struct err *reterr)
+{
+	(void)what;
+	return shared_beat(follow->shared, reterr);
+}
+
+void follow_idle(struct follow *follow)
+{
+	struct err err ERR_UNCLEARED;
+
+	err_init(&err);
+	if (catch_up(follow, 0, &err) == 0) {
+		(void)persist(follow, beat, NULL, &err);
+	}
+}

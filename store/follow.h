@@ -1,0 +1,31 @@
+/*
+ * Writing through a log that several daemons share: operations are appended there, and what stands there is run here, in
+ * its order. While PostgreSQL is away the caller waits in these functions, and nothing fails.
+ *
+ * Writer thread only, but for `away`.
+ */
+#ifndef NARROWD_STORE_FOLLOW_H
+#define NARROWD_STORE_FOLLOW_H
+
+#include "store/apply.h"
+#include "store/shared.h"
+
+struct follow {
+	struct apply *apply; /* borrowed, as `shared` is */
+	struct shared *shared;
+	bool (*give_up)(void *arg); /* the process ends, and has waited long enough */
+	void (*on_foreign)(void *arg,
+			   struct op *op); /* was run, nobody here waits for it; takes it over */
+	void *arg;
+	bool started;     /* a start that fails is one: it does not wait */
+	atomic_bool away; /* any thread: nothing can be written for now */
+};
+
+/* Runs what stands in the log already. Fails as shared.h says. */
+int follow_init(struct follow *follow, struct err *reterr);
+/* Appends, catches up, and gives every op its result. */
+void follow_group(struct follow *follow, struct op *const *ops, size_t count);
+/* With nothing to append: runs what others have appended meanwhile, and says that this daemon lives. */
+void follow_idle(struct follow *follow);
+
+#endif

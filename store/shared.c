@@ -1,0 +1,332 @@
+/* Finds or begins the log in PostgreSQL, and keeps this daemon's right to append to it. */
+#include "store/shared.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "store/postgres.h"
+#include "store/seal.h"
+
+/* store/shared.sql, embedded by the build. */
+extern const char shared_schema[];
+
+enum {
+	VERSION = 1, /* of that schema */
+	HOST_SIZE = 256,
+};
+
+/* One daemon at a time makes the schema, and one at a time joins. */
+#define BEGIN_ALONE "BEGIN; SELECT pg_advisory_xact_lock(1852796535)"
+#define LEASE_SQL   "interval '15 seconds'"
+
+_Static_assert(SHARED_LEASE_MS == 15000, "LEASE_SQL says the same");
+
+struct shared *shared_create(const char *url, struct err *reterr)
+{
+	struct postgres *postgres = postgres_create(url, reterr);
+	struct shared *shared;
+
+	if (postgres == NULL) {
+		return NULL;
+	}
+	shared = mem_new(1, sizeof(*shared));
+	shared->postgres = postgres;
+	return shared;
+}
+
+void shared_destroy(struct shared *shared)
+{
+	if (shared == NULL) {
+		return;
+	}
+	postgres_destroy(shared->postgres);
+	free(shared->name);
+	free(shared->proof);
+	free(shared);
+}
+
+void shared_give_up_when(struct shared *shared, bool (*give_up)(void *arg), void *arg)
+{
+	postgres_give_up_when(shared->postgres, give_up, arg);
+}
+
+const char *shared_proof(const struct shared *shared)
+{
+	return shared->proof;
+}
+
+const char *shared_name(const struct shared *shared)
+{
+	return shared->name;
+}
+
+int shared_run(struct shared *shared, const char *sql, const struct postgres_value *values,
+	       size_t count, struct postgres_rows *ret_rows, struct err *reterr)
+{
+	return postgres_run(shared->postgres, sql, values, count, ret_rows, reterr);
+}
+
+static int check_version(const struct postgres_rows *rows, struct err *reterr)
+{
+	int64_t version = postgres_number(rows, 0, 0);
+
+	return version == VERSION ? 0
+				  : err_set(reterr, ERR_NEWER_SCHEMA,
+					    "the log in PostgreSQL has schema version %lld, this "
+					    "narrowd knows "
+					    "%d: install the newer narrowd",
+					    (long long)version, VERSION);
+}
+
+static int know(struct shared *shared, const struct postgres_rows *rows, struct err *reterr)
+{
+	const char *name = postgres_cell(rows, 0, 1, NULL);
+	int rc = check_version(rows, reterr);
+
+	if (rc == 0 && shared->name != NULL && strcmp(shared->name, name) != 0) {
+		rc = err_set(reterr, ERR_CORRUPT,
+			     "the log in PostgreSQL is another one (%s) than before (%s)", name,
+			     shared->name);
+	}
+	if (rc == 0 && shared->name == NULL) {
+		shared->name = mem_dup(name);
+		shared->proof = mem_dup(postgres_cell(rows, 0, 2, NULL));
+	}
+	return rc;
+}
+
+static int read_head(struct shared *shared, struct err *reterr)
+{
+	static const char is_there[] = "SELECT to_regclass('narrowd.head')::text";
+	static const char head[] = "SELECT version::text, id, proof FROM narrowd.head";
+	struct postgres_rows rows;
+	int rc = shared_run(shared, is_there, NULL, 0, &rows, reterr);
+	bool there = rc == 0 && postgres_cell(&rows, 0, 0, NULL) != NULL;
+
+	postgres_rows_free(&rows);
+	if (rc == 0 && there) {
+		rc = shared_run(shared, head, NULL, 0, &rows, reterr);
+		there = rc == 0 && rows.count == 1;
+		rc = there ? know(shared, &rows, reterr) : rc;
+		postgres_rows_free(&rows);
+	}
+	if (rc == 0 && !there && shared->name != NULL) {
+		rc = err_set(reterr, ERR_CORRUPT, "the log is not in PostgreSQL any more");
+	}
+	return rc;
+}
+
+/* What the replica has run last must stand where it stood, or acknowledged operations are missing there. */
+static int check_place(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] = "SELECT daemon || '/' || epoch || '/' || serial FROM narrowd.op"
+				  " WHERE position = $1::bigint";
+	const struct replica_place *at = &shared->replica->at;
+	char position[SHARED_NUMBER_SIZE];
+	struct postgres_rows rows;
+	int rc;
+
+	if (at->position == 0) {
+		return 0;
+	}
+	(void)snprintf(position, sizeof(position), "%lld", (long long)at->position);
+	rc = shared_run(shared, sql, &POSTGRES_TEXT(position), 1, &rows, reterr);
+	if (rc == 0 &&
+	    (rows.count != 1 || strcmp(postgres_cell(&rows, 0, 0, NULL), at->mark) != 0)) {
+		rc = err_set(
+			reterr, ERR_CORRUPT,
+			"PostgreSQL lacks operations that this data directory has run, up to %s: "
+			"it was restored from an older backup, or failed over to a standby that "
+			"was not synchronous. Bring that log back, or go on without what it lacks "
+			"from an empty data directory",
+			position);
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+int shared_connect(struct shared *shared, struct err *reterr)
+{
+	int rc;
+
+	if (postgres_is_connected(shared->postgres) && shared->checked) {
+		return 0;
+	}
+	shared->checked = false;
+	rc = postgres_connect(shared->postgres, reterr);
+	if (rc == 0) {
+		rc = read_head(shared, reterr);
+	}
+	if (rc == 0 && shared->replica != NULL) {
+		rc = check_place(shared, reterr);
+	}
+	shared->checked = rc == 0;
+	return rc;
+}
+
+static int make_head(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] = "INSERT INTO narrowd.head (version, id, proof)"
+				  " VALUES ($1::integer, $2, $3)";
+	char *proof = seal_make_proof();
+	char version[SHARED_NUMBER_SIZE];
+	char id[ID_SIZE];
+	int rc;
+
+	(void)snprintf(version, sizeof(version), "%d", VERSION);
+	id_make(id, "log");
+	if (proof == NULL) {
+		return err_set(reterr, ERR_CONFIG, "there is no key to seal secrets with");
+	}
+	rc = shared_run(shared, sql,
+			(struct postgres_value[]){POSTGRES_TEXT(version), POSTGRES_TEXT(id),
+						  POSTGRES_TEXT(proof)},
+			3, NULL, reterr);
+	free(proof);
+	return rc;
+}
+
+/* Two daemons that begin at the same time: the second one finds what the first has made, and another key. */
+int shared_make(struct shared *shared, struct err *reterr)
+{
+	int rc = shared_connect(shared, reterr);
+
+	if (rc != 0 || shared->name != NULL) {
+		return rc;
+	}
+	rc = postgres_script(shared->postgres, BEGIN_ALONE, reterr);
+	if (rc == 0) {
+		rc = read_head(shared, reterr);
+	}
+	if (rc == 0 && shared->name != NULL) {
+		rc = err_set(reterr, ERR_BUSY,
+			     "another daemon has just begun this log: start again with its key");
+	}
+	if (rc == 0) {
+		rc = postgres_script(shared->postgres, shared_schema, reterr);
+	}
+	if (rc == 0) {
+		rc = make_head(shared, reterr);
+	}
+	if (rc == 0) {
+		rc = postgres_script(shared->postgres, "COMMIT", reterr);
+	}
+	return rc == 0 ? read_head(shared, reterr) : rc;
+}
+
+static int refuse_others(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] = "SELECT host FROM narrowd.daemon WHERE id <> $1"
+				  " AND seen > clock_timestamp() - " LEASE_SQL " LIMIT 1";
+	struct postgres_rows rows;
+	int rc = shared_run(shared, sql, &POSTGRES_TEXT(shared->replica->daemon), 1, &rows, reterr);
+
+	if (rc == 0 && rows.count > 0) {
+		rc = err_set(
+			reterr, ERR_BUSY,
+			"the daemon on %s uses this PostgreSQL database; one at a time can. It "
+			"is taken for dead when it was not seen for %d s",
+			postgres_cell(&rows, 0, 0, NULL), SHARED_LEASE_MS / 1000);
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+static int enter(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] =
+		"WITH dead AS (DELETE FROM narrowd.daemon WHERE id <> $1)"
+		" INSERT INTO narrowd.daemon (id, host) VALUES ($1, $2) ON CONFLICT (id)"
+		" DO UPDATE SET epoch = daemon.epoch + 1, serial = 0, seen = clock_timestamp(),"
+		" host = excluded.host RETURNING epoch::text";
+	char host[HOST_SIZE] = "";
+	struct postgres_rows rows;
+	int rc;
+
+	(void)gethostname(host, sizeof(host) - 1);
+	rc = shared_run(shared, sql,
+			(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
+						  POSTGRES_TEXT(host)},
+			2, &rows, reterr);
+	if (rc == 0) {
+		(void)snprintf(shared->epoch, sizeof(shared->epoch), "%s",
+			       postgres_cell(&rows, 0, 0, NULL));
+		shared->serial = 0;
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+/* What an earlier life of this daemon sent may still be on its way: the lock waits for it, or the epoch stops it. */
+int shared_join(struct shared *shared, const struct replica *replica, struct err *reterr)
+{
+	int rc;
+
+	shared->replica = replica;
+	shared->checked = false;
+	rc = shared_connect(shared, reterr);
+	if (rc == 0) {
+		rc = postgres_script(shared->postgres,
+				     BEGIN_ALONE
+				     "; LOCK TABLE narrowd.daemon IN SHARE ROW EXCLUSIVE MODE",
+				     reterr);
+	}
+	if (rc == 0) {
+		rc = refuse_others(shared, reterr);
+		rc = rc == 0 ? enter(shared, reterr) : rc;
+		if (rc == 0) {
+			rc = postgres_script(shared->postgres, "COMMIT", reterr);
+		} else {
+			(void)postgres_script(shared->postgres, "ROLLBACK", NULL);
+		}
+	}
+	shared->joined = rc == 0;
+	shared->beat_at_ms = clock_mono_ms() + SHARED_BEAT_MS;
+	return rc;
+}
+
+int shared_beat(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] = "UPDATE narrowd.daemon SET seen = clock_timestamp() WHERE id = $1"
+				  " AND epoch = $2::bigint RETURNING id";
+	struct postgres_rows rows = {0};
+	int rc;
+
+	if (clock_mono_ms() < shared->beat_at_ms) {
+		return 0;
+	}
+	rc = shared_connect(shared, reterr);
+	if (rc == 0) {
+		rc = shared_run(shared, sql,
+				(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
+							  POSTGRES_TEXT(shared->epoch)},
+				2, &rows, reterr);
+	}
+	if (rc == 0 && rows.count == 0) {
+		rc = err_set(reterr, ERR_BUSY, "another daemon has taken the place of this one");
+	}
+	postgres_rows_free(&rows);
+	if (rc == 0) {
+		shared->beat_at_ms = clock_mono_ms() + SHARED_BEAT_MS;
+	}
+	return rc;
+}
+
+void shared_leave(struct shared *shared)
+{
+	static const char sql[] =
+		"UPDATE narrowd.daemon SET seen = '-infinity' WHERE id = $1 AND epoch = $2::bigint";
+
+	if (shared->joined && postgres_is_connected(shared->postgres)) {
+		(void)shared_run(shared, sql,
+				 (struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
+							   POSTGRES_TEXT(shared->epoch)},
+				 2, NULL, NULL);
+	}
+	shared->joined = false;
+}

@@ -1,0 +1,61 @@
+/*
+ * The log of operations in PostgreSQL: which one it is, and who may append to it (oplog.h).
+ *
+ * Every function that talks to PostgreSQL connects when there is no connection. What it says on failure is either that
+ * PostgreSQL is away, ERR_STORAGE, and then the same call may be made again until it succeeds; or it is final:
+ * ERR_BUSY when another daemon has taken this one's place, ERR_CORRUPT when the log is not the one that was read before,
+ * ERR_NEWER_SCHEMA, ERR_CONFIG. One thread at a time.
+ */
+#ifndef NARROWD_STORE_SHARED_H
+#define NARROWD_STORE_SHARED_H
+
+#include "store/postgres.h"
+#include "store/replica.h"
+
+enum {
+	/* A daemon that was not seen for so long is dead, and what it still wants to append is not taken. */
+	SHARED_LEASE_MS = 15000,
+	SHARED_BEAT_MS = SHARED_LEASE_MS / 3,
+	SHARED_NUMBER_SIZE = 24,
+};
+
+struct shared {
+	struct postgres *postgres;
+	const struct replica *replica; /* borrowed; NULL before shared_join() */
+	char *name;                    /* of the log; NULL before it is known */
+	char *proof;
+	bool checked; /* the connection leads to that log, and it has what the replica has */
+	bool joined;
+	char epoch[SHARED_NUMBER_SIZE];
+	int64_t serial; /* of the newest op that was appended */
+	int64_t beat_at_ms;
+};
+
+/* Looks at the URL only. */
+struct shared *shared_create(const char *url, struct err *reterr);
+void shared_destroy(struct shared *shared);
+/* Is asked some times a second while PostgreSQL is waited for. */
+void shared_give_up_when(struct shared *shared, bool (*give_up)(void *arg), void *arg);
+/* Connects unless there is a connection, and looks whether the log is the one that it was. */
+int shared_connect(struct shared *shared, struct err *reterr);
+/* A statement on that connection. */
+int shared_run(struct shared *shared, const char *sql, const struct postgres_value *values,
+	       size_t count, struct postgres_rows *ret_rows, struct err *reterr);
+/* By which who seals secrets for this log shows that the key is the same; NULL: there is no log yet. Borrowed. */
+const char *shared_proof(const struct shared *shared);
+/* Begins the log unless somebody has, with the key of this process. */
+int shared_make(struct shared *shared, struct err *reterr);
+/* What the log is called; borrowed. */
+const char *shared_name(const struct shared *shared);
+/*
+ * From now on this daemon may append. ERR_BUSY while another one does; one that is dead is shut out. `replica` is
+ * borrowed: the log must have what it says at its place.
+ */
+int shared_join(struct shared *shared, const struct replica *replica, struct err *reterr);
+
+/* Says that this daemon lives, when it is time to. */
+int shared_beat(struct shared *shared, struct err *reterr);
+/* Others need not wait for the end of the lease. */
+void shared_leave(struct shared *shared);
+
+#endif
