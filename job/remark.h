@@ -1,5 +1,5 @@
 /*
- * What an answer says besides its numbers; private to the tuner.
+ * What an answer says besides its numbers; part of the job, pure.
  */
 #ifndef NARROWD_JOB_REMARK_H
 #define NARROWD_JOB_REMARK_H

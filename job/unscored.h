@@ -1,5 +1,5 @@
 /*
- * Score questions that failed; private to the tuner.
+ * Score questions that failed; part of the job, pure.
  */
 #ifndef NARROWD_JOB_UNSCORED_H
 #define NARROWD_JOB_UNSCORED_H

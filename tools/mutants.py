@@ -15,7 +15,8 @@ the first worlds breaks a promise. One that cannot be
 caught, since nothing depends on the place, stands in tests/equivalent with the reason; these are at most a tenth.
 
 The tree is built once. A mutant is one object, compiled without optimizing and linked in front of the library that
-has the right one, so that the library's is not taken.
+has the right one, so that the library's is not taken. In unit tests it has the sanitizers that it has in tools/test, so
+that a report of theirs, of memory that nobody frees for example, is a failure as it is there.
 """
 
 import argparse
@@ -44,14 +45,16 @@ EQUIVALENT_AT_MOST = 0.10
 WORLDS, PLANTED_WORLDS = 200, 1000
 HANG_CPU_S, HANG_S = 10, 300  # a mutant that never ends is caught
 
-# What is broken -> the tests that are to see it, the quickest first.
+# What is broken -> the tests that are to see it, the quickest first; before them comes that of the file's own name.
 SIM, GOLDEN_SIM = "sim", "sim --golden"
 SUBJECTS = {
-    "job": ["test_next", "test_job", "test_noise", "test_objective", GOLDEN_SIM, SIM, "test_order"],
+    "job": [GOLDEN_SIM, "test_next", "test_job", "test_endgame", "test_figures", "test_words", "test_import", "test_early",
+            "test_noise", "test_objective", SIM, "test_order"],
     "dispatch": ["test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],
     "log": ["test_logged", "test_next", GOLDEN_SIM, SIM],
     "store/project.c": ["test_store", GOLDEN_SIM, SIM],
 }
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 C_CHANGES = [
     (r"(?<![<>=!+\-*/&|])==(?!=)", "!="),
@@ -85,12 +88,13 @@ SQL_CHANGES = [
 STATEMENT = re.compile(r"^\t+(?!return|break|continue|\}|case|default|int|bool|const|static|struct|json_t|char|double|size_t|int64_t|enum|else|if|for|while|do|goto)[a-z_*(].*;$")
 
 
-def run(command, where=BUILD, cpu_s=HANG_CPU_S):
+def run(command, where=BUILD, cpu_s=HANG_CPU_S, **more):
     """The exit status and what was said; an end that does not come is a failure."""
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     try:
         done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=where,
-                              text=True, errors="replace", check=False, preexec_fn=limit, timeout=HANG_S)
+                              text=True, errors="replace", check=False, preexec_fn=limit, timeout=HANG_S,
+                              env={**os.environ, **more})
     except subprocess.TimeoutExpired:
         return -1, "no end"
     return done.returncode, done.stdout
@@ -131,8 +135,8 @@ def code_lines(text):
 
 
 def split_strings(line):
-    """The line with every text in quotes blanked out, so that C operators are found outside of them alone."""
-    return re.sub(r'"(?:[^"\\]|\\.)*"', lambda m: '"' + "\0" * (len(m[0]) - 2) + '"', line)
+    """The line with every text in quotes and every comment blanked out, so that C operators are found outside of them alone."""
+    return re.sub(r'"(?:[^"\\]|\\.)*"|/\*.*', lambda m: '"' + "\0" * (len(m[0]) - 2) + '"', line)
 
 
 def mutants_of(path):
@@ -183,7 +187,9 @@ def known_equivalents():
 
 
 def tests_of(path):
-    return SUBJECTS.get(path) or SUBJECTS[path.split("/")[0]]
+    tests = SUBJECTS.get(path) or SUBJECTS[path.split("/")[0]]
+    own = f"test_{pathlib.Path(path).stem}"
+    return sorted(tests, key=lambda test: test != own)
 
 
 class Bench:
@@ -206,16 +212,18 @@ class Bench:
             sys.exit(output[-3000:])
         return output
 
-    def compile(self, path, text, folder):
+    def compile(self, path, text, folder, options):
         """The object of a file with this text, or None."""
-        source, target = folder / "mutant.c", folder / "mutant.o"
+        source, target = folder / "mutant.c", folder / f"mutant{len(options)}.o"
+        if target.exists():
+            return target
         source.write_text(text, encoding="utf-8")
         command = shlex.split(self.compiles[path])
         command = command[command.index("ccache") + 1 :] if command[0] == "ccache" else command
         for option in ("-MF", "-MQ", "-o", "-c"):
             del command[command.index(option) : command.index(option) + 2]
         flags = [part for part in command if part not in ("-MD", "-O1")]
-        code, _ = run([*flags, "-O0", "-w", "-o", target, "-c", source], cpu_s=100)
+        code, _ = run([*flags, *options, "-O0", "-w", "-o", target, "-c", source], cpu_s=100)
         return target if code == 0 else None
 
     def fails(self, test, mutant, folder, worlds):
@@ -223,20 +231,24 @@ class Bench:
         target = folder / program
         command = shlex.split(self.links[program])
         command[command.index("-o") + 1] = target
-        command.insert(command.index("-o") + 2, mutant)
+        command[command.index("-o") + 2 : command.index("-o") + 2] = [mutant, *([] if program == SIM else SANITIZE)]
         if run(command, cpu_s=100)[0] != 0:
             return True
         arguments = {SIM: ["--seeds", worlds], GOLDEN_SIM: ["--golden", GOLDEN]}.get(test, ["--tap=/dev/null"])
-        return run([target, *arguments], folder)[0] != 0
+        report = f"log_path={folder / 'report'}:detect_leaks=1:allocator_may_return_null=1"
+        return run([target, *arguments], folder, ASAN_OPTIONS=report)[0] != 0 or any(folder.glob("report*"))
 
     def judge(self, path, text, programs, worlds=WORLDS):
         """What catches the file when its text is this; None when nothing does."""
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            mutant = self.compile(path, text, folder)
-            if mutant is None:
-                return "the compiler"
-            return next((by for by in programs if self.fails(by, mutant, folder, worlds)), None)
+            for test in programs:
+                mutant = self.compile(path, text, folder, [] if test in (SIM, GOLDEN_SIM) else SANITIZE)
+                if mutant is None:
+                    return "the compiler"
+                if self.fails(test, mutant, folder, worlds):
+                    return test
+        return None
 
 
 def report(chosen, jobs):
@@ -244,7 +256,7 @@ def report(chosen, jobs):
     tried = [mutant for mutant in chosen if mutant.name not in known]
     programs = {mutant.path: tests_of(mutant.path) for mutant in tried}
     bench = Bench(sorted({test.split()[0] for needed in programs.values() for test in needed}))
-    for path, needed in programs.items():
+    for path, needed in {frozenset(needed): (path, needed) for path, needed in programs.items()}.values():
         if (by := bench.judge(path, (ROOT / path).read_text(encoding="utf-8"), needed)) is not None:
             sys.exit(f"mutants: {by} fails without any change to {path}")
     survivors = 0

@@ -1,0 +1,348 @@
+/* What a person reads of the best config and of the end of a job. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "job/words.h"
+#include "tests/unit/job_kit.h"
+
+/* The job is as it says, its first config has this answer; what is said of that before or after the end game. */
+static void says(const char *extra, const char *baseline, const char *answer, bool ended,
+		 const char *expected)
+{
+	struct job *job = kit_running_from(extra, baseline);
+	struct trial *trial = kit_ask(job);
+	json_t *data;
+	const char *verdict;
+
+	kit_answer(job, trial, answer);
+	data = words_best_data(job, trial, ended);
+	verdict = json_string_value(json_object_get(data, "verdict"));
+	cr_expect_str_eq(verdict, expected, "%s\n  is said of %s %s, and not\n%s", verdict, extra,
+			 answer, expected);
+	cr_expect_eq(json_is_true(json_object_get(data, "keep_baseline")),
+		     strstr(expected, "keep fp32") != NULL);
+	json_decref(data);
+	job_destroy(job);
+}
+
+#define BASELINE          "{\"accuracy\": 0.9, \"latency_ms\": 100}"
+#define OF(metric, value) "{\"accuracy\": 0.9, \"metrics\": {\"" metric "\": " value "}}"
+#define OBJECTIVE(metric)                                                                          \
+	", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"objective\": \"" metric "\"}"
+
+Test(words, a_ratio_has_a_word_where_there_is_one)
+{
+	says("", BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 50}", false,
+	     "2 times as fast, loses no accuracy, 2 of 2 operators in int8, measured once");
+	says("", BASELINE, "{\"accuracy\": 0.91, \"latency_ms\": 80}", false,
+	     "1.25 times as fast, loses no accuracy, 2 of 2 operators in int8, measured once");
+	says(OBJECTIVE("modelsize"), OF("model_size_bytes", "400"), OF("model_size_bytes", "100"),
+	     false, "4 times smaller, loses no accuracy, 2 of 2 operators in int8, measured once");
+	says(OBJECTIVE("footprint"), OF("peak_memory_bytes", "300"), OF("peak_memory_bytes", "100"),
+	     false,
+	     "3 times less memory, loses no accuracy, 2 of 2 operators in int8, measured once");
+	says(OBJECTIVE("power_w"), OF("power_w", "20"), OF("power_w", "15"), false,
+	     "25 % better than the baseline in power_w, loses no accuracy, 2 of 2 operators in "
+	     "int8, measured once");
+	says(", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"objective\": {\"metric\": "
+	     "\"latency_ms\", \"direction\": \"max\"}}",
+	     BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 200}", false,
+	     "100 % better than the baseline in latency_ms, loses no accuracy, 2 of 2 operators in "
+	     "int8, measured once");
+	says(", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"objective\": [{\"metric\": "
+	     "\"latency_ms\"}, {\"metric\": \"power_w\"}]}",
+	     "{\"accuracy\": 0.9, \"latency_ms\": 100, \"metrics\": {\"power_w\": 20}}",
+	     "{\"accuracy\": 0.9, \"latency_ms\": 50, \"metrics\": {\"power_w\": 20}}", false,
+	     "50 % better than the baseline in the weighted objectives, loses no accuracy, 2 of 2 "
+	     "operators in int8, measured once");
+}
+
+#define FAST(accuracy) "{\"accuracy\": " accuracy ", \"latency_ms\": 50}"
+#define LOSES(text)    "2 times as fast, loses " text ", 2 of 2 operators in int8, measured once"
+
+Test(words, a_loss_is_said_beside_what_is_allowed)
+{
+	says("", BASELINE, FAST("0.897"), false, LOSES("0.333 % where 1 % is allowed"));
+	says(", \"accuracy_criterion\": {\"criterion\": \"absolute\", \"tolerable_loss\": 0.02}",
+	     BASELINE, FAST("0.89"), false, LOSES("0.01 where 0.02 is allowed"));
+	says(", \"accuracy_criterion\": {\"higher_is_better\": false, \"tolerable_loss\": 0.5}",
+	     BASELINE, FAST("1.08"), false, LOSES("20 % where 50 % is allowed"));
+}
+
+#define TWO_ACCURACIES                                                                             \
+	", \"accuracy_criterion\": {\"metrics\": [{\"name\": \"x\"}, {\"name\": \"y\"}]}"
+#define TWO(x, y) "{\"accuracy\": {\"x\": " x ", \"y\": " y "}, \"latency_ms\": 50}"
+
+Test(words, of_several_accuracies_the_worst_says_how_much_is_lost)
+{
+	says(TWO_ACCURACIES, "{\"accuracy\": {\"x\": 1, \"y\": 1}, \"latency_ms\": 100}",
+	     TWO("1", "0.996"), false, LOSES("40 % of what may be lost"));
+	says(TWO_ACCURACIES, "{\"accuracy\": {\"x\": 1, \"y\": 1}, \"latency_ms\": 100}",
+	     TWO("1.1", "1.1"), false, LOSES("nothing"));
+}
+
+Test(words, keep_what_you_have)
+{
+	says("", BASELINE, "{\"accuracy\": 0.8, \"latency_ms\": 50}", false,
+	     "keep fp32: no config that was measured meets the criterion; the nearest loses 11.1 % "
+	     "where 1 % is allowed");
+	says("", BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 99}", false,
+	     "keep fp32: no config that meets the criterion is better by 2 % or more; the best is "
+	     "1.01 times as fast, measured once");
+	says("", BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 125}", false,
+	     "keep fp32: no config that meets the criterion is better by 2 % or more; the best is "
+	     "0.8 times as fast, measured once");
+	says(", \"min_gain\": 0.3" OBJECTIVE("power_w"), OF("power_w", "20"), OF("power_w", "25"),
+	     false,
+	     "keep fp32: no config that meets the criterion is better by 30 % or more; the best is "
+	     "25 % worse than the baseline in power_w, measured once");
+	says(OBJECTIVE("power_w"), OF("power_w", "20"), OF("power_w", "20"), false,
+	     "keep fp32: no config that meets the criterion is better by 2 % or more; the best is "
+	     "0 % better than the baseline in power_w, measured once");
+	says(", \"min_gain\": 0" OBJECTIVE("power_w"), OF("power_w", "20"), OF("power_w", "20"),
+	     false,
+	     "0 % better than the baseline in power_w, loses no accuracy, 2 of 2 operators in "
+	     "int8, measured once");
+}
+
+Test(words, an_objective_that_the_criterion_judges_is_no_gain)
+{
+	says(OBJECTIVE("accuracy"), "{\"accuracy\": 0.9}", "{\"accuracy\": 0.9}", false,
+	     "meets the criterion, loses no accuracy, 2 of 2 operators in int8, measured once");
+}
+
+static void again(struct job *job, int64_t subject, int64_t round, double latency)
+{
+	struct next next = {.step = NEXT_CONFIRM, .trial = subject, .round = round};
+
+	kit_tell(job, job_ask_again(job, &next), 0.9, latency);
+}
+
+static char *verdict_of(const struct job *job, bool ended)
+{
+	json_t *data = words_best_data(job, job->trials[1], ended);
+	char *verdict = mem_dup(json_string_value(json_object_get(data, "verdict")));
+
+	json_decref(data);
+	return verdict;
+}
+
+/* Each round measures baseline and config with the same difference. */
+static char *after_rounds(const char *extra, double baseline, double config, double spread)
+{
+	struct job *job = kit_running(extra, 0.9);
+	char *verdict;
+
+	kit_tell(job, kit_ask(job), 0.9, config);
+	for (int64_t round = 1; round <= 3; round++) {
+		double offset = (double)(round - 2) * spread;
+
+		again(job, 0, round, baseline + offset);
+		again(job, 1, round, config - offset);
+	}
+	verdict = verdict_of(job, true);
+	job_destroy(job);
+	return verdict;
+}
+
+static void says_after_rounds(const char *extra, double baseline, double config, double spread,
+			      const char *expected)
+{
+	char *verdict = after_rounds(extra, baseline, config, spread);
+
+	cr_expect_str_eq(verdict, expected, "%s\n  and not\n%s", verdict, expected);
+	free(verdict);
+}
+
+Test(words, an_interval_has_as_many_digits_as_it_needs)
+{
+	says_after_rounds(
+		"", 100, 50, 0,
+		"2 times as fast, loses no accuracy, 2 of 2 operators in int8, measured 3 "
+		"times");
+	says_after_rounds("", 100, 50, 1,
+			  "2 times as fast (1.96 to 2.04), loses no accuracy, 2 of 2 operators in "
+			  "int8, measured 3 times");
+	says_after_rounds("", 100, 50, 0.01,
+			  "2 times as fast (1.9996 to 2.0004), loses no accuracy, 2 of 2 operators "
+			  "in int8, measured 3 times");
+}
+
+Test(words, what_may_be_chance_is_not_proved)
+{
+	says_after_rounds(
+		"", 100, 95, 20,
+		"not proved, keep fp32: 1.05 times as fast (0.817 to 1.36) after 3 rounds; "
+		"measure more calmly, or send more samples");
+}
+
+Test(words, where_the_numbers_come_from)
+{
+	struct job *job = kit_running(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9);
+	char *verdict;
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	again(job, 0, 1, 100);
+	again(job, 1, 1, 50);
+	verdict = verdict_of(job, false);
+	cr_expect_str_eq(verdict, "2 times as fast, loses no accuracy, 2 of 2 operators in int8, "
+				  "measured once, judged on the acceptance data");
+	free(verdict);
+	job_destroy(job);
+	says(", \"evaluator\": {\"pool\": \"gpu\", \"baseline\": {}}", BASELINE,
+	     "{\"accuracy\": 0.9, \"latency_ms\": 50}", false,
+	     "2 times as fast, loses no accuracy, 2 of 2 operators in int8, measured once, against "
+	     "the baseline that you gave");
+}
+
+Test(words, members_say_the_same_as_the_sentence)
+{
+	struct job *job = kit_running("", 0.9);
+	json_t *data;
+
+	kit_tell(job, kit_ask(job), 0.88, 50);
+	data = words_best_data(job, job->trials[1], false);
+	cr_assert(json_is_false(json_object_get(data, "feasible")));
+	cr_assert_str_eq(json_string_value(json_object_get(data, "keep_baseline_because")),
+			 "criterion_missed");
+	cr_assert_float_eq(json_real_value(json_object_get(data, "accuracy")), 0.88, 1e-12);
+	cr_assert_float_eq(json_real_value(json_object_get(data, "accuracy_loss")), 0.02 / 0.9,
+			   1e-9);
+	cr_assert_float_eq(
+		json_real_value(json_object_get(json_object_get(data, "nearest"), "misses_by")),
+		0.011 / 0.009, 1e-6);
+	cr_assert_float_eq(json_real_value(json_object_get(data, "gain")), 0.5, 1e-12);
+	cr_assert_float_eq(json_real_value(json_object_get(data, "speedup")), 2, 1e-12);
+	cr_assert(json_is_null(json_object_get(data, "gain_interval")));
+	cr_assert_eq(json_integer_value(json_object_get(data, "measurements")), 1);
+	json_decref(data);
+	again(job, 0, 1, 104);
+	again(job, 1, 1, 40);
+	again(job, 0, 2, 96);
+	again(job, 1, 2, 60);
+	data = words_best_data(job, job->trials[1], false);
+	cr_assert(json_is_true(json_object_get(data, "feasible")));
+	cr_assert(json_is_null(json_object_get(data, "nearest")));
+	cr_assert_null(json_string_value(json_object_get(data, "keep_baseline_because")));
+	cr_assert_eq(json_real_value(json_array_get(json_object_get(data, "objective_range"), 0)),
+		     40);
+	cr_assert_eq(json_real_value(json_array_get(json_object_get(data, "objective_range"), 1)),
+		     60);
+	cr_assert_eq(json_real_value(json_array_get(json_object_get(data, "accuracy_range"), 0)),
+		     0.9);
+	cr_assert_eq(json_array_size(json_object_get(data, "gain_interval")), 2);
+	job->trials[1]->rejected = true;
+	json_decref(data);
+	data = words_best_data(job, job->trials[1], false);
+	cr_assert(json_is_false(json_object_get(data, "feasible")));
+	cr_assert_str_eq(json_string_value(json_object_get(data, "keep_baseline_because")),
+			 "criterion_missed");
+	cr_assert(json_is_object(json_object_get(data, "nearest")));
+	json_decref(data);
+	job_destroy(job);
+}
+
+Test(words, several_accuracies_are_said_by_name)
+{
+	struct job *job = kit_running_from(
+		TWO_ACCURACIES, "{\"accuracy\": {\"x\": 1, \"y\": 2}, \"latency_ms\": 100}");
+	struct trial *trial = kit_ask(job);
+	json_t *data;
+
+	kit_answer(job, trial, TWO("1", "1.99"));
+	data = words_best_data(job, trial, false);
+	cr_assert_eq(json_real_value(json_object_get(json_object_get(data, "accuracy"), "y")),
+		     1.99);
+	cr_assert_eq(json_real_value(json_array_get(
+			     json_object_get(json_object_get(data, "accuracy_range"), "y"), 1)),
+		     1.99);
+	json_decref(data);
+	job_destroy(job);
+}
+
+#define MIXED                                                                                      \
+	", \"capability\": {\"op_types\": {\"Conv\": {\"static\": {\"weight\": {\"dtype\": "       \
+	"[\"int8\"]}}, \"bf16\": {}, \"fp32\": {}}, \"Add\": {\"fp32\": {}}}, \"ops\": "           \
+	"[{\"name\": \"a\", \"type\": \"Conv\"}, {\"name\": \"b\", \"type\": \"Conv\"}, "          \
+	"{\"name\": \"c\", \"type\": \"Add\"}]}"
+#define WEIGHTS                                                                                    \
+	", \"approach\": \"weight_only\", \"capability\": {\"op_types\": {\"Mat\": "               \
+	"{\"weight_only\": [{\"weight\": {\"dtype\": [\"int\"], \"bits\": [4]}}, {\"weight\": "    \
+	"{\"dtype\": [\"int\"], \"bits\": [8]}}, {\"weight\": {\"dtype\": [\"nf4\"]}}], "          \
+	"\"fp32\": {}}}, \"ops\": [{\"name\": \"a\", \"type\": \"Mat\"}, {\"name\": "              \
+	"\"b\", \"type\": \"Mat\"}]}"
+
+static void lowered(const char *extra, const char *config, const char *expected)
+{
+	struct job *job = kit_running(extra, 0.9);
+	char *verdict;
+	char *data = mem_printf("{\"kind\": \"evaluate\", \"stage\": \"s\", \"source\": "
+				"\"measured\", \"seen\": 0, \"config\": %s}",
+				config);
+
+	kit_record(job, LOGGED_QUESTION_ASKED, 1, data);
+	kit_tell(job, job->trials[1], 0.9, 50);
+	verdict = verdict_of(job, false);
+	cr_expect_not_null(strstr(verdict, expected), "%s of %s", verdict, config);
+	free(verdict);
+	free(data);
+	job_destroy(job);
+}
+
+/* Of each operator the first option is the default. */
+Test(words, operators_are_counted_by_format)
+{
+	lowered(MIXED, "[]", ", 2 of 2 operators in int8, measured");
+	lowered(MIXED, "[[0, 1]]", ", 1 of 2 operators in bf16, 1 of 2 in int8, measured");
+	lowered(MIXED, "[[0, 2]]", ", 1 of 2 operators in int8, measured");
+	lowered(MIXED, "[[0, 1], [1, 1]]", ", 2 of 2 operators in bf16, measured");
+	lowered(WEIGHTS, "[]", ", 2 of 2 operators in int4, measured");
+	lowered(WEIGHTS, "[[0, 1]]", ", 1 of 2 operators in int8, 1 of 2 in int4, measured");
+	lowered(WEIGHTS, "[[0, 2], [1, 3]]", ", 1 of 2 operators in nf4, measured");
+}
+
+Test(words, an_end_says_why)
+{
+	struct job *job = kit_running("", 0.9);
+	char *text = words_exit(job, "space_exhausted");
+
+	cr_expect_str_eq(text, "there is no config to measure but the baseline itself");
+	free(text);
+	kit_fail(job, kit_ask(job), "crashed");
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "no config could be measured; trial 1 was the last: crashed");
+	free(text);
+	text = words_exit(job, "too_many_failures");
+	cr_expect_str_eq(text, "more trials failed than max_failed_trials allows; trial 1 was the "
+			       "last: crashed");
+	free(text);
+	kit_tell(job, kit_ask(job), 0.5, 50);
+	kit_settle(job);
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "no config met the criterion");
+	free(text);
+	job_exclude(job, job->trials[2], "busy");
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "no measurement that counts meets the criterion");
+	free(text);
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	text = words_exit(job, "criterion_met");
+	cr_expect_str_eq(text, "the best config meets the criterion");
+	free(text);
+	job->spec->stop_on = STOP_BUDGET;
+	text = words_exit(job, "criterion_met");
+	cr_expect_str_eq(text, "the strategy expects nothing better than the best config, which "
+			       "meets the criterion");
+	free(text);
+	text = words_exit(job, "max_trials");
+	cr_expect_str_eq(text, "the best config meets the criterion");
+	free(text);
+	job->best = job->trials[0];
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "nothing but the baseline itself meets the criterion");
+	free(text);
+	job_destroy(job);
+}
