@@ -43,7 +43,7 @@ size_t kit_count(const struct job *job, enum logged type);
 const char *kit_exit(const struct job *job, const char *member);
 /* Another job that has read the log of this one: what was recorded comes to the same. */
 struct job *kit_again(const struct job *job, const char *extra);
-/* That holds for what decides the future. */
-void kit_check_again(const struct job *job, const char *extra);
+/* That holds for what decides the future, once both have settled what they can. */
+void kit_check_again(struct job *job, const char *extra);
 
 #endif

@@ -232,11 +232,28 @@ Test(early, rounding_is_no_reason_to_stop)
 
 	/* 0.891 but for the last digit of a double. */
 	cr_assert_eq(said(trial, "{\"progress\": {\"seen\": 1, \"total\": 1, "
-				 "\"sum\": 0.8909999999, \"sum_squares\": 0.8}}")
+				 "\"sum\": 0.8909999999, \"sum_squares\": 0.8, \"range\": [0, 1]}}")
 			     .verdict,
 		     VERDICT_OPEN);
 	cr_assert_eq(said(trial, "{\"progress\": {\"seen\": 1, \"total\": 1, "
 				 "\"sum\": 0.89099, \"sum_squares\": 0.8, \"range\": [0, 1]}}")
+			     .verdict,
+		     VERDICT_CERTAIN);
+	job_destroy(trial->job);
+}
+
+Test(early, rounding_is_no_reason_where_lower_is_better)
+{
+	struct trial *trial = kit_ask(kit_running(
+		", \"accuracy_criterion\": {\"higher_is_better\": false, \"tolerable_loss\": 0.01}",
+		0.1));
+
+	cr_assert_eq(said(trial, "{\"progress\": {\"seen\": 1, \"total\": 1, \"sum\": "
+				 "0.10100000000005, \"sum_squares\": 0.02, \"range\": [0, 1]}}")
+			     .verdict,
+		     VERDICT_OPEN);
+	cr_assert_eq(said(trial, "{\"progress\": {\"seen\": 1, \"total\": 1, \"sum\": 0.10101, "
+				 "\"sum_squares\": 0.02, \"range\": [0, 1]}}")
 			     .verdict,
 		     VERDICT_CERTAIN);
 	job_destroy(trial->job);

@@ -330,3 +330,86 @@ Test(endgame, a_first_measurement_that_was_too_good_is_said)
 		     0);
 	job_destroy(job);
 }
+
+static int64_t chosen;
+
+static int64_t choose(const void *state)
+{
+	(void)state;
+	return chosen;
+}
+
+/* The job's strategy would hand over this trial. */
+static struct strategy_ops prefer(struct job *job, int64_t number)
+{
+	struct strategy_ops ops = *job->strategy.ops;
+
+	ops.choose = choose;
+	chosen = number;
+	return ops;
+}
+
+/* It prefers what is surer. Where accuracies do not vary, nothing was lucky, and the better one is as sure. */
+Test(endgame, a_strategys_choice_stands_unless_accuracies_do_not_vary)
+{
+	static const struct says others[] = {{0.9, 51}, {0.9, 50}, LAST};
+	static const struct says varying[] = {{0.9001, 100}, {0.9, 101}, LAST};
+	static const struct says worse[] = {{0.9, 61}, {0.9, 60}, LAST};
+	struct job *job = MEASURED(BUDGET("2", ""), 50, 60);
+	struct strategy_ops ops = prefer(job, 2);
+	char story[400];
+
+	job->strategy.ops = &ops;
+	play(job, varying, worse, story);
+	cr_assert_eq(strncmp(story, "0@1 2@1 ", 8), 0, "%s", story);
+	cr_assert_eq(job->named->number, 2);
+	cr_assert_eq(kit_count(job, LOGGED_WARNING), 0);
+	job_destroy(job);
+	job = MEASURED(BUDGET("2", ""), 50, 60);
+	job->strategy.ops = &ops;
+	play(job, steady, others, story);
+	cr_assert_eq(strncmp(story, "0@1 1@1 ", 8), 0, "%s", story);
+	cr_assert_eq(job->named->number, 1);
+	cr_assert_not_null(strstr(kit_text(job, LOGGED_WARNING, "detail"),
+				  "the strategy would have handed over trial 2"));
+	job_destroy(job);
+}
+
+Test(endgame, what_is_hardly_better_is_not_worth_it)
+{
+	static const struct says others[] = {{0.9, 60}, {0.9, 60.1}, LAST};
+	struct job *job = MEASURED(BUDGET("2", ""), 59.6, 60);
+	struct strategy_ops ops = prefer(job, 2);
+	char story[400];
+
+	job->strategy.ops = &ops;
+	play(job, steady, others, story);
+	cr_assert_str_eq(story, "0@1 2@1 ");
+	cr_assert_eq(job->named->number, 2);
+	cr_assert_eq(kit_count(job, LOGGED_WARNING), 0);
+	job_destroy(job);
+}
+
+/* What a strategy must not be trusted with. */
+Test(endgame, a_strategy_cannot_choose_what_cannot_be_handed_over)
+{
+	struct job *job = kit_running(BUDGET("3", ""), 0.9);
+	struct strategy_ops ops = prefer(job, 2);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_tell(job, kit_ask(job), 0.5, 40);
+	kit_tell(job, kit_ask(job), 0.9, 60);
+	kit_settle(job);
+	job->strategy.ops = &ops;
+	cr_assert_eq(job_final_choice(job)->number, 1, "it misses the criterion");
+	chosen = 3;
+	cr_assert_eq(job_final_choice(job)->number, 3);
+	chosen = 4;
+	cr_assert_eq(job_final_choice(job)->number, 1, "there is none");
+	chosen = 0;
+	cr_assert_eq(job_final_choice(job)->number, 1, "it leaves it to the measurements");
+	chosen = 3;
+	job->best->candidate.gains = true;
+	cr_assert_eq(job_final_choice(job)->number, 1, "the first that gains was looked for");
+	job_destroy(job);
+}
