@@ -1,0 +1,425 @@
+/* Which config is the best, what that is judged by, and what is said where none is good enough. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "job/fold.h"
+#include "job/trial.h"
+#include "job/unscored.h"
+#include "tests/unit/job_kit.h"
+
+/* More configs than the kit's four. */
+#define MANY                                                                                       \
+	", \"capability\": {\"op_types\": {\"Conv\": {\"static\": {\"weight\": {\"dtype\": "       \
+	"[\"int8\"], \"granularity\": [\"per_channel\", \"per_tensor\"], \"scheme\": [\"sym\", "   \
+	"\"asym\"]}}}}, \"ops\": [{\"name\": \"a\", \"type\": \"Conv\"}, {\"name\": \"b\", "       \
+	"\"type\": \"Conv\"}]}"
+#define ON(trials, more)                                                                           \
+	MANY ", \"confirm\": 0, \"tuning_criterion\": {\"strategy\": \"exhaustive\", "             \
+	     "\"stop_on\": "                                                                       \
+	     "\"budget\", \"max_trials\": " trials more "}"
+#define TWO_OBJECTIVES ON("4", ", \"objective\": [\"latency_ms\", \"power_w\"]")
+
+static void measure(struct job *job, double accuracy, double latency, double power)
+{
+	char *text = mem_printf("{\"accuracy\": %g, \"latency_ms\": %g, \"metrics\": {\"power_w\": "
+				"%g}}",
+				accuracy, latency, power);
+
+	kit_answer(job, kit_ask(job), text);
+	kit_settle(job);
+	free(text);
+}
+
+static struct job *two_objectives(void)
+{
+	return kit_running_from(TWO_OBJECTIVES, "{\"accuracy\": 0.9, \"latency_ms\": 100, "
+						"\"metrics\": {\"power_w\": 10}}");
+}
+
+static double rank_of(const struct job *job, size_t trial)
+{
+	const json_t *value = json_array_get(
+		json_object_get(kit_newest(job, LOGGED_TRIALS_RANKED), "values"), trial);
+
+	return json_is_number(value) ? json_number_value(value) : -1;
+}
+
+/* Each objective is scaled from the best to the worst of all: only at the end is it known who is best. */
+Test(judge, several_objectives_are_weighed_when_all_is_measured)
+{
+	struct job *job = two_objectives();
+
+	measure(job, 0.9, 18, 9);
+	measure(job, 0.9, 80, 1);
+	measure(job, 0.9, 20, 1.25);
+	measure(job, 0.5, 10, 1);
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_eq(job->named->number, 3);
+	cr_assert_eq(kit_count(job, LOGGED_TRIALS_RANKED), 1);
+	cr_assert_eq(rank_of(job, 0), -1, "the baseline has no rank");
+	cr_assert_lt(rank_of(job, 3), rank_of(job, 1));
+	cr_assert_lt(rank_of(job, 3), rank_of(job, 2));
+	cr_assert_eq(json_number_value(
+			     json_object_get(kit_newest(job, LOGGED_NEW_BEST), "objective_value")),
+		     rank_of(job, 3));
+	cr_assert(job->ranked);
+	kit_check_again(job, TWO_OBJECTIVES);
+	job_destroy(job);
+}
+
+Test(judge, who_shares_a_measurement_shares_its_rank)
+{
+	struct job *job = two_objectives();
+	struct question same = {.kind = QUESTION_EVALUATE, .stage = "again"};
+
+	measure(job, 0.9, 18, 9);
+	measure(job, 0.9, 80, 1);
+	same.config = job->trials[1]->config;
+	cr_assert_null(job_ask(job, &same));
+	measure(job, 0.9, 20, 1.25);
+	measure(job, 0.5, 10, 1);
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_eq(rank_of(job, 3), rank_of(job, 1));
+	cr_assert_eq(job->named->number, 4);
+	job_destroy(job);
+}
+
+Test(judge, one_objective_ranks_nobody)
+{
+	struct job *job = kit_running(ON("1", ""), 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_eq(kit_count(job, LOGGED_TRIALS_RANKED), 0);
+	cr_assert_null(job_ranked_data(job));
+	job_destroy(job);
+}
+
+Test(judge, nothing_that_meets_the_criterion_is_not_ranked)
+{
+	struct job *job = two_objectives();
+
+	for (int i = 0; i < 4; i++) {
+		measure(job, 0.5 + 0.01 * i, 20, 9);
+	}
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_eq(kit_count(job, LOGGED_TRIALS_RANKED), 0);
+	cr_assert_eq(job->named->number, 4, "the smallest miss");
+	job_destroy(job);
+}
+
+Test(judge, a_new_measurement_makes_old_ranks_void)
+{
+	struct job *job = two_objectives();
+
+	measure(job, 0.9, 18, 9);
+	measure(job, 0.9, 80, 1);
+	job_record(job, LOGGED_TRIALS_RANKED, -1, job_ranked_data(job));
+	cr_assert_null(job_ranked_data(job), "that is known");
+	measure(job, 0.9, 20, 1.25);
+	cr_assert_not(job->ranked);
+	job_destroy(job);
+}
+
+#define RULES_1                                                                                    \
+	", \"rules\": 1, \"confirm\": 2, \"tuning_criterion\": {\"strategy\": \"exhaustive\"}"
+
+static void confirm(struct job *job, double accuracy)
+{
+	struct next next = kit_next(job);
+
+	cr_assert_eq(next.step, NEXT_CONFIRM);
+	cr_assert_eq(next.trial, job->best->number);
+	kit_tell(job, job_ask_again(job, &next), accuracy, 50);
+	kit_settle(job);
+}
+
+/* By the first rules the median of the winner's own measurement and two more decides. */
+Test(judge, old_jobs_confirm_by_the_median)
+{
+	struct job *job = kit_running(RULES_1, 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	confirm(job, 0.5);
+	cr_assert_not(job->trials[1]->rejected, "one is not enough");
+	confirm(job, 0.895);
+	cr_assert_not(job->trials[1]->rejected, "0.5 is the outlier");
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_str_eq(kit_exit(job, "reason"), "criterion_met");
+	kit_check_again(job, RULES_1);
+	job_destroy(job);
+	job = kit_running(RULES_1, 0.9);
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	confirm(job, 0.5);
+	confirm(job, 0.6);
+	cr_assert(job->trials[1]->rejected);
+	cr_assert_null(job->best);
+	cr_assert_str_eq(kit_text(job, LOGGED_MEASUREMENT_DISAGREES, "detail"),
+			 "measured again, the config does not meet the criterion");
+	cr_assert_eq(kit_next(job).step, NEXT_STRATEGY, "the search goes on");
+	kit_check_again(job, RULES_1);
+	job_destroy(job);
+}
+
+/* Of an even number the mean of the two in the middle: 0.88 and 0.9 have lost too much, 0.885 and 0.9 have not. */
+Test(judge, the_median_of_an_even_number_is_between_two)
+{
+	const char *extra = ", \"rules\": 1, \"confirm\": 1, \"tuning_criterion\": {\"strategy\": "
+			    "\"exhaustive\"}";
+	struct job *job = kit_running(extra, 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	confirm(job, 0.88);
+	cr_assert(job->trials[1]->rejected);
+	job_destroy(job);
+	job = kit_running(extra, 0.9);
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	confirm(job, 0.885);
+	cr_assert_not(job->trials[1]->rejected);
+	job_destroy(job);
+}
+
+Test(judge, old_jobs_say_less_of_their_best)
+{
+	struct job *job = kit_running(RULES_1, 0.9);
+	const json_t *best;
+
+	kit_tell(job, kit_ask(job), 0.899, 50);
+	kit_settle(job);
+	best = kit_newest(job, LOGGED_NEW_BEST);
+	cr_assert_null(json_object_get(best, "verdict"));
+	cr_assert_null(json_object_get(best, "gain"));
+	cr_assert_float_eq(json_number_value(json_object_get(best, "speedup")), 2, 1e-9);
+	cr_assert_float_eq(json_number_value(json_object_get(best, "accuracy_loss")), 0.001 / 0.9,
+			   1e-9);
+	cr_assert_eq(json_number_value(json_object_get(best, "objective_value")), 50);
+	job_destroy(job);
+}
+
+Test(judge, a_job_whose_configs_gain_nothing_says_so_once)
+{
+	struct job *job = kit_running(ON("8", ""), 0.9);
+
+	for (int i = 0; i < 4; i++) {
+		kit_tell(job, kit_ask(job), 0.9, 99);
+		kit_settle(job);
+	}
+	cr_assert_eq(kit_count(job, LOGGED_NO_GAIN_SO_FAR), 0);
+	kit_tell(job, kit_ask(job), 0.9, 99);
+	kit_settle(job);
+	cr_assert_eq(kit_count(job, LOGGED_NO_GAIN_SO_FAR), 1);
+	cr_assert_eq(json_integer_value(
+			     json_object_get(kit_newest(job, LOGGED_NO_GAIN_SO_FAR), "measured")),
+		     5);
+	kit_tell(job, kit_ask(job), 0.9, 99);
+	kit_settle(job);
+	cr_assert_eq(kit_count(job, LOGGED_NO_GAIN_SO_FAR), 1);
+	job_destroy(job);
+}
+
+Test(judge, one_gain_is_enough_to_be_silent)
+{
+	struct job *job = kit_running(ON("8", ""), 0.9);
+
+	kit_tell(job, kit_ask(job), 0.5, 50);
+	for (int i = 0; i < 6; i++) {
+		kit_tell(job, kit_ask(job), 0.9, 99);
+	}
+	kit_settle(job);
+	cr_assert_eq(kit_count(job, LOGGED_NO_GAIN_SO_FAR), 0);
+	job_destroy(job);
+}
+
+#define FIRST_GAIN                                                                                 \
+	", \"confirm\": 0, \"min_gain\": 0.1, \"tuning_criterion\": {\"strategy\": "               \
+	"\"exhaustive\", \"stop_on\": \"first_gain\"}"
+
+Test(judge, the_first_that_gains_ends_the_search)
+{
+	struct job *job = kit_running(FIRST_GAIN, 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 95);
+	kit_settle(job);
+	cr_assert_null(job_exit_reason(job), "it gains too little");
+	kit_tell(job, kit_ask(job), 0.5, 50);
+	kit_settle(job);
+	cr_assert_null(job_exit_reason(job), "it misses the criterion");
+	kit_tell(job, kit_ask(job), 0.9, 90);
+	kit_settle(job);
+	cr_assert_str_eq(job_exit_reason(job), "criterion_met");
+	cr_assert_eq(job->best->number, 3);
+	cr_assert(job->best->candidate.gains);
+	job_destroy(job);
+}
+
+#define ON_FEW ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"stop_on\": \"budget\"}"
+
+/* Everything in fp32: that is what the baseline is. */
+Test(judge, a_config_that_is_the_baseline_is_not_measured)
+{
+	struct job *job = kit_running(ON_FEW, 0.9);
+	struct config_change changes[] = {{0, 2}, {1, 2}};
+	struct config *config = config_from_changes(job->spec->space, changes, 2);
+	struct question question = {.kind = QUESTION_EVALUATE, .stage = "s", .config = config};
+
+	cr_assert(job_is_baseline(job, config));
+	cr_assert_null(job_ask(job, &question));
+	cr_assert_eq(job->trials[1]->twin, 0);
+	cr_assert_eq(job->trials[1]->objectives[0], 100);
+	cr_assert(job->trials[1]->candidate.feasible);
+	cr_assert_eq(job->charged, 0);
+	kit_settle(job);
+	cr_assert_null(job->best, "it gains nothing on itself");
+	config_destroy(config);
+	job_destroy(job);
+}
+
+/* Scores. */
+
+#define MSE                                                                                        \
+	", \"capability\": {\"op_types\": {\"Conv\": {\"static\": {\"weight\": {\"dtype\": "       \
+	"[\"int8\"], \"granularity\": [\"per_channel\", \"per_tensor\"]}}}}, \"ops\": "            \
+	"[{\"name\": \"a\", \"type\": \"Conv\"}, {\"name\": \"b\", \"type\": \"Conv\"}], "         \
+	"\"answers\": [\"evaluate\", \"score:mse\"]}"
+
+static struct trial *ask_scores(struct job *job, bool per_option, const char *phase)
+{
+	static const uint32_t ops[] = {1, 0};
+	struct question question = {.kind = QUESTION_SCORE,
+				    .stage = "rank",
+				    .method = "mse",
+				    .phase = phase,
+				    .ops = (uint32_t *)ops,
+				    .op_count = 2,
+				    .per_option = per_option};
+
+	return job_ask(job, &question);
+}
+
+static void score(struct job *job, struct trial *trial, const double *scores)
+{
+	struct answer answer = {.scores = (double *)scores, .score_count = 2};
+
+	job_record(job, LOGGED_TRIAL_TOLD, trial->number, job_told_data(job, trial, &answer));
+}
+
+Test(judge, scores_are_told_operator_by_operator)
+{
+	static const double whole[] = {3, 4};
+	struct job *job = kit_running(MSE, 0.9);
+	struct trial *trial = ask_scores(job, false, NULL);
+
+	cr_assert_eq(job->charged, 0, "a score costs no budget");
+	score(job, trial, whole);
+	cr_assert_eq(trial->scores[0], 3);
+	cr_assert_eq(trial->scores[1], 4);
+	cr_assert_null(trial->option_scores);
+	cr_assert_eq(json_number_value(json_object_get(
+			     json_object_get(kit_newest(job, LOGGED_TRIAL_TOLD), "scores"), "b")),
+		     3, "in the order of the question");
+	kit_check_again(job, MSE);
+	job_destroy(job);
+}
+
+Test(judge, or_option_by_option)
+{
+	static const double each[] = {3, 4, 0, 5, 6, 0};
+	struct job *job = kit_running(MSE, 0.9);
+	struct trial *trial = ask_scores(job, true, NULL);
+	const json_t *scores;
+
+	cr_assert(json_is_true(json_object_get(kit_newest(job, LOGGED_QUESTION_ASKED), "options")));
+	cr_assert(trial->per_option);
+	score(job, trial, each);
+	scores = json_object_get(kit_newest(job, LOGGED_TRIAL_TOLD), "scores");
+	cr_assert_eq(json_array_size(json_object_get(scores, "b")), 3);
+	cr_assert_eq(trial->scores[0], 3, "the default option stands for the operator");
+	cr_assert_eq(trial->scores[1], 5);
+	for (size_t i = 0; i < 6; i++) {
+		cr_assert_eq(trial->option_scores[i], each[i]);
+	}
+	job_destroy(job);
+}
+
+static void fails_as(const char *strategy, bool ends, const char *phase, const char *expected)
+{
+	char *extra = mem_printf(MSE ", \"tuning_criterion\": {\"strategy\": \"%s\"}", strategy);
+	struct job *job = kit_running(extra, 0.9);
+	struct trial *trial = ask_scores(job, false, phase);
+
+	kit_fail(job, trial, "no gradients");
+	if (ends) {
+		cr_expect_eq(job->state, JOB_FAILED);
+		cr_expect_str_eq(kit_exit(job, "reason"), "score_failed");
+		cr_expect_str_eq(kit_exit(job, "detail"), expected);
+	} else {
+		cr_expect_eq(job->state, JOB_RUNNING);
+		cr_expect_str_eq(kit_text(job, LOGGED_WARNING, "detail"), expected);
+	}
+	job_destroy(job);
+	free(extra);
+}
+
+Test(judge, what_cannot_be_scored_is_said_with_what_follows)
+{
+	fails_as("mse", false, NULL,
+		 "the question for the scores of mse (trial 1) failed: no gradients. Without them "
+		 "mse puts operators back in the reverse order of the capability");
+	fails_as("bisect", false, NULL,
+		 "the question for the scores of mse (trial 1) failed: no gradients. Without them "
+		 "bisect puts operators back in the reverse order of the capability");
+	fails_as("exhaustive", false, NULL,
+		 "the question for the scores of mse (trial 1) failed: no gradients. Without them "
+		 "exhaustive goes on as if it had not asked");
+	fails_as(
+		"mse", true, "fallback",
+		"the question for the scores of mse (trial 1) failed: no gradients. Without them "
+		"mse cannot go on; a clone with another strategy and \"warm_start\" keeps what was "
+		"measured");
+}
+
+Test(judge, imported_scores_answer_what_was_asked_in_the_same_way)
+{
+	struct job *job = kit_running(MSE, 0.9);
+	struct config *config = config_from_changes(job->spec->space, NULL, 0);
+	struct question question = {.kind = QUESTION_SCORE,
+				    .stage = "rank",
+				    .method = "mse",
+				    .config = config,
+				    .ops = (uint32_t[]){1, 0},
+				    .op_count = 2};
+	json_t *data = job_asked_data(job, &question, -1, false);
+
+	(void)json_object_update_new(data, json_pack("{s:s, s:{s:f, s:f}}", "source", "imported",
+						     "scores", "a", 1.0, "b", 2.0));
+	cr_assert_null(job_find_twin(job, &question));
+	job_record(job, LOGGED_TRIAL_IMPORTED, 1, data);
+	cr_assert_eq(job_find_twin(job, &question), job->trials[1]);
+	cr_assert_null(job_ask(job, &question), "nobody need be asked");
+	cr_assert_eq(job->trials[2]->scores[0], 2);
+	cr_assert_eq(job->trials[2]->state, TRIAL_TOLD);
+	question.per_option = true;
+	cr_assert_null(job_find_twin(job, &question));
+	question.per_option = false;
+	question.method = "mse_v2";
+	cr_assert_null(job_find_twin(job, &question));
+	question.method = "mse";
+	question.op_count = 1;
+	cr_assert_null(job_find_twin(job, &question));
+	question.op_count = 2;
+	question.loss = "ce";
+	cr_assert_null(job_find_twin(job, &question));
+	question.loss = NULL;
+	question.confidence_batches = 2;
+	cr_assert_null(job_find_twin(job, &question));
+	config_destroy(config);
+	job_destroy(job);
+}
