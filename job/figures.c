@@ -216,8 +216,6 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 	bool fresh = job->spec->acceptance != NULL &&
 		     (baselines > 0 || job->spec->targets[0].baseline != NULL);
 
-	memset(f, 0, sizeof(*f));
-	memset(&base, 0, sizeof(base));
 	if (baselines == 0) {
 		list[baselines++] = job->trials[0];
 	}

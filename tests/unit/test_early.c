@@ -90,7 +90,7 @@ Test(early, faults_are_found_where_they_are)
 
 Test(early, a_range_is_two_values_in_order)
 {
-	static const char *const wrong[] = {"[0]", "[0, 1, 2]", "[1, 0]"};
+	static const char *const wrong[] = {"[0]", "[0, 1, 2]", "[1, 0]", "3"};
 	struct trial *trial = measuring("");
 	struct early early;
 	char text[200];

@@ -213,6 +213,7 @@ Test(endgame, a_choice_that_misses_the_criterion_is_no_choice)
 	static const struct says baseline[] = {{0.9, 100}, {0.9, 101}, LAST};
 	static const struct says others[] = {{0.85, 50}, {0.9, 61}, {0.9, 62}, LAST};
 	struct job *job = MEASURED(BUDGET("2", ""), 50, 60);
+	struct next again = {.step = NEXT_CONFIRM, .round = 1};
 	char story[400];
 
 	play(job, baseline, others, story);
@@ -222,6 +223,9 @@ Test(endgame, a_choice_that_misses_the_criterion_is_no_choice)
 			 "measured again, the config does not meet the criterion");
 	cr_assert_eq(job->rejections, 1);
 	cr_assert_eq(job->named->number, 2);
+	again.trial = 1;
+	kit_tell(job, job_ask_again(job, &again), 0.7, 50);
+	cr_assert_eq(job->rejections, 1, "it is rejected once");
 	kit_check_again(job, BUDGET("2", ""));
 	job_destroy(job);
 }

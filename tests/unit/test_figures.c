@@ -199,9 +199,8 @@ Test(figures, several_objectives_have_no_logarithm)
 /* A baseline that is known from elsewhere is known for certain. */
 Test(figures, a_given_baseline_adds_no_noise)
 {
-	struct job *job =
-		kit_job(", \"evaluator\": {\"pool\": \"gpu\", \"baseline\": "
-			"{\"accuracy\": 0.9, \"latency_ms\": 100}}");
+	struct job *job = kit_job(", \"evaluator\": {\"pool\": \"gpu\", \"baseline\": "
+				  "{\"accuracy\": 0.9, \"latency_ms\": 100}}");
 	struct figures f;
 	double mean = (log(50) + log(52) + log(48)) / 3;
 	double squares = pow(log(50) - mean, 2) + pow(log(52) - mean, 2) + pow(log(48) - mean, 2);
@@ -245,10 +244,15 @@ Test(figures, rounds_are_told_apart)
 	struct job *job = measured_once("");
 	struct next next = {.step = NEXT_CONFIRM, .trial = 1, .round = 3};
 	struct trial *failed, *cancelled;
+	struct figures f;
 	int64_t last;
 
-	(void)again(job, 0, 0, 0.9, 99);
+	(void)again(job, 0, 0, 0.9, 90);
 	(void)again(job, 1, 0, 0.9, 51);
+	figures_init(&f, job, job->trials[1]);
+	cr_assert_eq(f.baseline[0], 95, "whatever was measured of the baseline is one mean");
+	cr_assert_eq(f.values[0], 50, "of the config nothing but the first says how good it is");
+	figures_finish(&f);
 	(void)again(job, 1, 1, 0.9, 52);
 	(void)again(job, 1, 2, 0.9, 53);
 	failed = job_ask_again(job, &next);
