@@ -404,13 +404,14 @@ Test(project, the_baseline_and_the_best_are_shown)
 		"\"objective_value\": 5.50, \"speedup\": 2.0, \"gain\": 0.50, \"gain_interval\": "
 		"[0.4, 0.6], \"measurements\": 3, \"metrics\": {}, \"accuracy_range\": [1, 2], "
 		"\"objective_range\": [3, 4], \"nearest\": null, \"keep_baseline\": false, "
-		"\"keep_baseline_because\": null, \"verdict\": \"v\"}");
+		"\"keep_baseline_because\": null, \"verdict\": \"v\", \"baseline\": {\"accuracy\": "
+		"1}}");
 	row_is("SELECT best_trial, best FROM job",
 	       "0 {\"trial\":0,\"feasible\":true,\"accuracy\":0.90,\"accuracy_loss\":0.10,"
 	       "\"objective_value\":5.50,\"speedup\":2.0,\"gain\":0.50,\"gain_interval\":[0.4,0.6],"
 	       "\"measurements\":3,\"metrics\":{},\"accuracy_range\":[1,2],\"objective_range\":[3,"
 	       "4],\"nearest\":null,\"keep_baseline\":false,\"keep_baseline_because\":null,"
-	       "\"verdict\":\"v\"}");
+	       "\"verdict\":\"v\",\"baseline\":{\"accuracy\":1}}");
 	happens(LOGGED_NO_GAIN_SO_FAR, -1, "{\"detail\": \"nothing\"}");
 	row_is("SELECT hint FROM job", "nothing");
 }
