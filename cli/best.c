@@ -270,7 +270,7 @@ static void print_best(const json_t *job, const json_t *best)
 	table_init(&table, "ll", NULL);
 	table_pair(&table, "trial", text_number(json_object_get(best, "trial")));
 	table_pair(&table, "criterion", met_text(job, best));
-	table_pair(&table, "", job_criterion(job));
+	table_pair(&table, "", job_criterion(job, best));
 	table_pair(&table, "accuracy", accuracy_text(job, best));
 	table_pair(&table, "objective", objective_text(job, best));
 	add_metrics(&table, job, best);
@@ -326,7 +326,8 @@ char *best_passed_over(const json_t *job, const json_t *trial)
 		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s",
 		(long long)json_integer_value(number), name, was, its, is,
 		sure ? "sgp hands over only what meets the criterion with a certainty of 99 % by "
-		       "everything that was measured, also of configs that resemble it"
+		       "everything that was measured, also of configs that resemble it, and what "
+		       "still met it when it was measured again"
 		: again ? "a single measurement may be lucky, so what is handed over was measured "
 			  "again"
 			: "the other was excluded or measured again");
@@ -429,10 +430,10 @@ enum cli_exit best_show(struct cli *cli)
 	if (best != NULL) {
 		print_best(job, best);
 		if (loss != NULL) {
-			printf("Chosen by what was measured, once or more; narrow clone ID "
-			       "--warm-start --set "
-			       "accuracy_criterion.tolerable_loss=... searches on and measures "
-			       "again.\n");
+			printf("Chosen by what was measured, once or more; narrow clone %s "
+			       "--warm-start --set accuracy_criterion.tolerable_loss=%s searches "
+			       "on and measures again.\n",
+			       json_string_value(json_object_get(job, "id")), loss);
 		}
 		if (loss == NULL && job_is_met(job)) {
 			print_rival(cli, job);

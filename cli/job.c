@@ -163,8 +163,10 @@ char *job_loss(const json_t *job, const json_t *loss)
 	return text;
 }
 
-char *job_criterion(const json_t *job)
+char *job_criterion(const json_t *job, const json_t *best)
 {
+	const json_t *used = path2(best, "baseline", "accuracy");
+	bool moved = used != NULL && !json_equal(used, path2(job, "baseline", "accuracy"));
 	const json_t *criterion = json_object_get(job, "criterion");
 	const json_t *bound = json_object_get(criterion, "bound");
 	struct buf buf;
@@ -172,7 +174,7 @@ char *job_criterion(const json_t *job)
 	buf_init(&buf, TEXT_MAX);
 	text_add(&buf, "", text_member(criterion, "criterion"), " loss of at most ");
 	text_add(&buf, "", job_loss(job, json_object_get(criterion, "tolerable_loss")), "");
-	if (bound != NULL && !json_is_null(bound)) {
+	if (bound != NULL && !json_is_null(bound) && !moved) {
 		bool higher = !json_is_false(json_object_get(criterion, "higher_is_better"));
 
 		text_add(&buf, higher ? ": accuracy at least " : ": accuracy at most ",

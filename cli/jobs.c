@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/body.h"
 #include "cli/job.h"
+#include "cli/line.h"
 #include "cli/out.h"
 #include "cli/space.h"
 #include "cli/table.h"
@@ -258,7 +259,6 @@ static void add_pairs(struct table *table, const json_t *job)
 		{"created", "created_at"}, {"started", "started_at"}, {"finished", "finished_at"}};
 	const json_t *baseline = json_object_get(job, "baseline");
 	char *verdict = job_verdict(json_object_get(job, "best")); /* the table's */
-	const json_t *budget = json_object_get(job, "budget");
 
 	table_pair(table, "job", text_member(job, "id"));
 	table_pair(table, "name", text_member(job, "name"));
@@ -276,11 +276,10 @@ static void add_pairs(struct table *table, const json_t *job)
 	if (json_is_string(json_object_get(json_object_get(job, "progress"), "hint"))) {
 		table_pair(table, "hint", text_member(json_object_get(job, "progress"), "hint"));
 	}
-	table_pair(table, "active for",
-		   text_duration(json_number_value(json_object_get(budget, "elapsed_s"))));
+	table_pair(table, "active for", line_times(&(struct line){.job = job}));
 	add_out(table, job);
 	table_pair(table, "objective", job_objective(job));
-	table_pair(table, "criterion", job_criterion(job));
+	table_pair(table, "criterion", job_criterion(job, NULL));
 	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));
 	table_pair(table, "  metrics", text_number(json_object_get(baseline, "metrics")));
 	add_again(table, job);

@@ -82,16 +82,17 @@ static double remaining_s(const struct line *line)
 	return is_running(job) ? remaining : -1;
 }
 
-static void add_times(const struct line *line, enum times times, struct buf *buf)
+static void add_times(const struct line *line, enum times times, const char *before,
+		      struct buf *buf)
 {
 	double remaining = remaining_s(line);
 	char *elapsed = text_duration(elapsed_s(line)), *left = text_duration(remaining);
 
 	if (times == TIMES_BOTH) {
-		buf_printf(buf, "  %s", elapsed);
+		buf_printf(buf, "%s%s", before, elapsed);
 	}
 	if (times != TIMES_NONE && remaining >= 0) {
-		buf_printf(buf, "%s%s left", times == TIMES_BOTH ? ", at most " : "  ", left);
+		buf_printf(buf, "%s%s left", times == TIMES_BOTH ? ", at most " : before, left);
 	}
 	free(elapsed);
 	free(left);
@@ -102,7 +103,7 @@ char *line_times(const struct line *line)
 	struct buf buf;
 
 	buf_init(&buf, LINE_BYTES_MAX);
-	add_times(line, TIMES_BOTH, &buf);
+	add_times(line, TIMES_BOTH, "", &buf);
 	return buf_take(&buf, NULL);
 }
 
@@ -177,7 +178,7 @@ static char *line_of(const struct line *line, const struct look *look)
 	if (note != NULL) {
 		buf_printf(&buf, "  (%s)", note);
 	}
-	add_times(line, look->times, &buf);
+	add_times(line, look->times, "  ", &buf);
 	free(note);
 	return buf_take(&buf, NULL);
 }

@@ -26,13 +26,39 @@ enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const c
 	return code;
 }
 
-/* What is unusual about a trial: its kind, its source, its error, its exclusion, its attempts. */
-static char *note_of(const json_t *trial)
+/* The rows of a list of trials. */
+struct trial_rows {
+	struct table *table;
+	json_t *first; /* of each config, by its hash: the number of the trial that measured it before the others */
+};
+
+/* "of trial 8": whose config a trial measures again; NULL when it is the first, or that one is not listed. */
+static char *again_of(const struct trial_rows *rows, const json_t *trial)
+{
+	const char *hash = json_string_value(json_object_get(trial, "hash"));
+	const char *kind = json_string_value(json_object_get(trial, "kind"));
+	const json_t *first = hash != NULL ? json_object_get(rows->first, hash) : NULL;
+
+	if (first != NULL) {
+		return mem_printf("of trial %lld", (long long)json_integer_value(first));
+	}
+	if (hash != NULL) {
+		(void)json_object_set(rows->first, hash, json_object_get(trial, "number"));
+	}
+	return hash == NULL && kind != NULL && strcmp(kind, "confirm") == 0
+		       ? mem_dup("of the baseline")
+		       : NULL;
+}
+
+/* What is unusual about a trial: its kind, whose config it measures again, its source, its error, its exclusion, its
+ * attempts. */
+static char *note_of(const struct trial_rows *rows, const json_t *trial)
 {
 	static const char *const members[] = {"kind", "source", "error"};
 	static const char *const usual[] = {"evaluate", "measured", "-"};
 	json_int_t attempts = json_integer_value(json_object_get(trial, "attempts"));
 	const json_t *reason = json_object_get(json_object_get(trial, "excluded"), "reason");
+	char *again = again_of(rows, trial);
 	struct buf buf;
 
 	buf_init(&buf, NOTE_MAX);
@@ -43,7 +69,11 @@ static char *note_of(const json_t *trial)
 			buf_printf(&buf, "%s%s", buf.length > 0 ? ", " : "", text);
 		}
 		free(text);
+		if (i == 0 && again != NULL) {
+			buf_printf(&buf, "%s%s", buf.length > 0 ? " " : "again, ", again);
+		}
 	}
+	free(again);
 	if (json_is_string(reason)) {
 		char *clean = text_clean(json_string_value(reason));
 
@@ -60,7 +90,8 @@ static char *note_of(const json_t *trial)
 static void add_trial(void *arg, const json_t *trial)
 {
 	const json_t *feasible = json_object_get(trial, "feasible");
-	struct table *table = arg;
+	const struct trial_rows *rows = arg;
+	struct table *table = rows->table;
 
 	table_number(table, json_object_get(trial, "number"));
 	table_member(table, trial, "stage");
@@ -69,7 +100,7 @@ static void add_trial(void *arg, const json_t *trial)
 	table_number(table, json_object_get(trial, "objective_value"));
 	table_text(table,
 		   json_is_boolean(feasible) ? (json_is_true(feasible) ? "yes" : "no") : "-");
-	table_add(table, note_of(trial));
+	table_add(table, note_of(rows, trial));
 }
 
 static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged)
@@ -77,8 +108,17 @@ static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged)
 	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
 					    "OBJECTIVE", "MET",   "NOTE",  NULL};
 	char *path = cli_job_path(cli, rest);
-	enum cli_exit code = lists_print(cli, path, paged, "rllrrll", heads, add_trial);
+	struct table table;
+	struct trial_rows rows = {&table, json_object()};
+	enum cli_exit code;
 
+	table_init(&table, "rllrrll", heads);
+	code = cli_pages(cli, path, paged, add_trial, &rows);
+	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
+		table_print(&table);
+	}
+	table_finish(&table);
+	json_decref(rows.first);
 	free(path);
 	return code;
 }

@@ -149,7 +149,7 @@ static void add_plan(struct table *table, const json_t *plan)
 		table_pair(table, "strategy", strategy_text(plan));
 		table_pair(table, "approach", text_member(plan, "approach"));
 		table_pair(table, "objective", job_objective(plan));
-		table_pair(table, "criterion", job_criterion(plan));
+		table_pair(table, "criterion", job_criterion(plan, NULL));
 	}
 	if (learnt != NULL) {
 		table_pair(table, "learnt", learnt);

@@ -99,7 +99,7 @@ static void draw_line(struct watch *watch)
 	if (strcmp(text, watch->shown) != 0) {
 		char *times = line_times(&line);
 
-		printf("%s%s\n", text, times);
+		printf("%s  %s\n", text, times);
 		(void)fflush(stdout);
 		free(times);
 	}

@@ -205,10 +205,12 @@ char *endgame_overruled(const struct job *job, const struct trial *choice)
 	}
 	return mem_printf(
 		"the strategy would have handed over trial %lld, which is surer to meet the "
-		"criterion on other data: trial %lld is better, and whatever was measured again "
-		"had the same accuracy to the last digit. To have the choice judged on other data "
-		"give the job acceptance",
-		(long long)strategys->number, (long long)choice->number);
+		"criterion on other data: trial %lld is better, and whatever was measured again on "
+		"the same data had the same accuracy to the last digit%s",
+		(long long)strategys->number, (long long)choice->number,
+		job->spec->acceptance != NULL
+			? "; what the acceptance data says of it is in the verdict"
+			: ". To have the choice judged on other data give the job acceptance");
 }
 
 struct trial *endgame_choice(const struct job *job, const char *reason)

@@ -85,7 +85,7 @@ class Tables(CliTest):
             "objective_value": 1234567.8, "feasible": False, "error": None,
         }
         failed = {
-            "number": 12, "kind": "confirm", "stage": None, "state": "failed", "attempts": 1,
+            "number": 12, "hash": "cc", "kind": "confirm", "stage": None, "state": "failed", "attempts": 1,
             "source": "cache", "accuracy": None, "objective_value": 3.2e-7, "feasible": None,
             "error": "no kernel",
         }
@@ -98,6 +98,16 @@ class Tables(CliTest):
             ["7", "fallback", "told", "top1 0.75, top5 0.93123", "1234568", "no", "asked 2 times"],
             ["12", "-", "failed", "-", "3.2e-07", "-", "confirm, cache, no kernel"],
         ])
+
+    def test_whose_config_is_measured_again(self):
+        base = {"kind": "evaluate", "stage": "sgp", "state": "told", "attempts": 1, "source": "measured", "accuracy": 0.7,
+                "objective_value": 2, "feasible": True, "error": None}
+        items = [{**base, "number": 3, "hash": "aa"}, {**base, "number": 4, "hash": "aa", "stage": "repeat"},
+                 {**base, "number": 5, "hash": None, "kind": "confirm"}, {**base, "number": 6, "hash": "aa", "kind": "confirm"},
+                 {**base, "number": 7, "hash": "bb", "kind": "confirm"}]
+        text = self.runs(OK, self.serve({"items": items, "next": None}), "trials", JOB)
+        notes = [re.split(r" {2,}", line.strip())[6:] for line in text.splitlines()[1:]]
+        self.assertEqual(notes, [[], ["again, of trial 3"], ["confirm of the baseline"], ["confirm of trial 3"], ["confirm"]])
 
     def test_sensitivity(self):
         known = {

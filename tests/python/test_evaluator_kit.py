@@ -353,6 +353,8 @@ class UnderADaemon(Case):
             with contextlib.redirect_stderr(io.StringIO()) as told:
                 self.assertEqual(narrowd.search(made(), JOB, client=client).id, clone.id)
             self.assertIn(f"goes on with {clone.id} (no name), which has measured 0 of 3 trials", told.getvalue())
+            self.assertIn("WARNING: that is a clone with other settings, by which the result is judged: "
+                          "tuning_criterion.max_trials is 3 where this call says ", told.getvalue())
             self.assertEqual((clone.get()["state"], clone.get()["budget"]["max_trials"]), ("completed", 3))
 
     def test_the_same_call_twice_at_once(self):

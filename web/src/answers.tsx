@@ -142,10 +142,12 @@ function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sens
   );
 }
 
-function still(points: Points | undefined): string | null {
+function still(points: Points | undefined, best: Best | null): string | null {
   const items = points?.items ?? [];
   const bests = items.filter((p) => p.best);
   const last = bests[bests.length - 1];
+  // Measured again, or by what a strategy believes, another one may be the best.
+  if (last && best && best.trial !== last.trial) return `By single measurements trial ${last.trial} is the best, by all that is known trial ${best.trial}.`;
   const newest = items[items.length - 1];
   if (!last || !newest) return null;
   const since = newest.trial - last.trial;
@@ -179,7 +181,7 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
           {plural(job.budget.trials_measured, "trial")} in {duration(job.budget.elapsed_s)}, until {clock(job.finished_at)}.
           {more && " A clone with a larger budget goes on from what was measured."}
         </p>
-        {still(history) && <p class="note">{still(history)}</p>}
+        {still(history, job.best) && <p class="note">{still(history, job.best)}</p>}
       </Card>
     );
   }
@@ -205,7 +207,7 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
       {job.pause && <p>{capital(job.pause.detail)}</p>}
       {hint && <p>{capital(hint)}</p>}
       {waits_for && <p>Places stand idle until trial {waits_for.trial} is answered{waits_for.worker ? ` by ${waits_for.worker}` : ""}.</p>}
-      {still(history) && <p>{still(history)}</p>}
+      {still(history, job.best) && <p>{still(history, job.best)}</p>}
       {out.length > 0 && (
         <ul class="out">
           {out.slice(0, 4).map((o) => (

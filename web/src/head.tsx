@@ -6,7 +6,7 @@ import { memo } from "./memo";
 import { useMayChange } from "./session";
 import { TakeAway } from "./takeaway";
 import { Act, Budget, State, Trouble } from "./ui";
-import { duration, plural } from "./words";
+import { duration, ownLabels, plural } from "./words";
 
 export const Head = memo(function Head(props: { job: Job; onChange: () => void; onClone: (asked: { loss: number | null }) => void }) {
   const { job, onChange } = props;
@@ -29,7 +29,7 @@ export const Head = memo(function Head(props: { job: Job; onChange: () => void; 
           <span>{duration(job.budget.elapsed_s)}</span>
           <Budget job={job} />
           {job.progress.failed > 0 && <span class="error">{plural(job.progress.failed, "failure")}</span>}
-          {Object.entries(job.labels).map(([key, value]) => (
+          {ownLabels(job).map(([key, value]) => (
             <span class="label" key={key}>
               {key}={value}
             </span>

@@ -5,7 +5,7 @@ import { Bulk } from "./bulk";
 import { useEvents, useNow, useTick } from "./live";
 import { LogOut, useMayChange } from "./session";
 import { Budget, State, Table, Top, Trouble } from "./ui";
-import { ago, duration, left, plural } from "./words";
+import { ago, duration, left, ownLabels, plural } from "./words";
 
 const ROWS = 25;
 const SEARCHED = 2000;
@@ -63,7 +63,7 @@ function Row(props: { job: Job; tick: number; now: number; chosen: boolean; onCh
         <a href={`${root}/jobs/${job.id}`}>{job.name ?? job.id}</a>
         <span class="note">
           <State state={job.state} /> {ago(job.created_at, now)}
-          {Object.entries(job.labels).map(([key, value]) => (
+          {ownLabels(job).map(([key, value]) => (
             <span class="label" key={key}>
               {key}={value}
             </span>
@@ -81,7 +81,7 @@ function Row(props: { job: Job; tick: number; now: number; chosen: boolean; onCh
 }
 
 function matches(job: Job, words: string[]): boolean {
-  const text = `${job.name ?? ""} ${job.id} ${job.strategy} ${Object.entries(job.labels).map(([k, v]) => `${k}=${v}`).join(" ")} ${new Date(job.created_at).toDateString()}`.toLowerCase();
+  const text = `${job.name ?? ""} ${job.id} ${job.strategy} ${ownLabels(job).map(([k, v]) => `${k}=${v}`).join(" ")} ${new Date(job.created_at).toDateString()}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
@@ -179,7 +179,7 @@ function Measuring({ tick, now }: { tick: number; now: number }) {
       )}
       <h3>Workers</h3>
       {workers.length === 0 ? (
-        <p class="empty">Nobody came for questions within a day.</p>
+        <p class="empty">Nobody came for questions within a day, or since this daemon was started.</p>
       ) : (
         <Table
           caption="Workers"

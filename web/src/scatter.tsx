@@ -186,7 +186,7 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
       say={
         moved !== null && bound !== null
           ? answer(job, bound, chosen)
-          : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best. Those far below are at the edge. Drag the line to ask what if."
+          : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best, at what it loses where it was judged. Those far below are at the edge. Drag the line to ask what if."
       }
       head={["trial", "kind", "accuracy", objectiveName(job), "meets the criterion", "on the front"]}
       rows={() =>

@@ -60,6 +60,11 @@ const METRICS: Record<string, string> = {
   peak_memory_bytes: "memory, bytes",
 };
 
+/** The labels that people gave; our own clients find their jobs by others. */
+export function ownLabels(job: Job): [string, string][] {
+  return Object.entries(job.labels).filter(([key]) => !key.startsWith("narrowd-"));
+}
+
 export function objectiveName(job: Job): string {
   const first = job.objective[0];
   if (job.objective.length !== 1 || first === undefined) return "weighted objective";

@@ -54,6 +54,29 @@ def alone(path: str) -> Iterator[None]:
         yield
 
 
+def differences(body: dict[str, Any], spec: dict[str, Any], where: str = "") -> list[str]:
+    """In what a job is another one than a call asks for, as a clone may be: "max_drop is 3 where ...", one each."""
+    found: list[str] = []
+    for name, wanted in body.items():
+        has = spec.get(name)
+        if isinstance(wanted, dict) and isinstance(has, dict):
+            found += differences(wanted, has, f"{where}{name}.")
+        elif has != wanted:
+            found.append(f"{where}{name} is {json.dumps(has)} where this call says {json.dumps(wanted)}")
+    return found
+
+
+def say_taken_up(document: dict[str, Any], other: list[str], progress: bool) -> None:
+    """On standard error, and where the job is another one than the call's whatever `progress` is: what comes out is its result."""
+    budget = document["budget"]
+    if progress or other:
+        print(f"narrowd: goes on with {document['id']} ({document['name'] or 'no name'}), which has measured "
+              f"{budget['trials_measured']} of {budget['max_trials']} trials", file=sys.stderr, flush=True)
+    if other:
+        print(f"narrowd: WARNING: that is a clone with other settings, by which the result is judged: {'; '.join(other)}. To have "
+              f"it as the call says, cancel it (narrow cancel {document['id']}) and call again", file=sys.stderr, flush=True)
+
+
 def open_job(client: Client, body: dict[str, Any], call: str, progress: bool) -> Job:
     """The job of a call that has not come to its end, or a new one. Whose answers these will be is said."""
     for document in client.jobs(labels={CALL: call}):
@@ -61,10 +84,7 @@ def open_job(client: Client, body: dict[str, Any], call: str, progress: bool) ->
             job = client.job(document["id"])
             if document["state"] == "paused":
                 job.resume()
-            if progress:
-                budget = document["budget"]
-                print(f"narrowd: goes on with {document['id']} ({document['name'] or 'no name'}), which has measured "
-                      f"{budget['trials_measured']} of {budget['max_trials']} trials", file=sys.stderr, flush=True)
+            say_taken_up(document, differences(body, job.spec()), progress)
             return job
     return client.submit({**body, "labels": {**body.get("labels", {}), CALL: call}})
 

@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
                       help="what is tried; auto: static and dynamic int8")
     tune.add_argument("--max-trials", type=int, default=25, help="configs that are measured at most")
     tune.add_argument("--warm-start", metavar="JOB", default=argparse.SUPPRESS,
-                      help="an earlier search of this model, as its last lines name it: what it measured is not measured again, "
+                      help="an earlier search of this model, as its last lines name it: what it measured counts, "
                            "whatever may be lost now")
     tune.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="of ONNX Runtime (default: its own choice)")
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),

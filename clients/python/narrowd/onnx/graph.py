@@ -61,11 +61,18 @@ def in_one_file(path: Path, folder: str) -> Path:
     return whole
 
 
+def in_float16(graph: Any) -> str:
+    """Which operators with weights are in float16, that ONNX Runtime computes in fp32 by casting them: "6 Conv, 1 MatMul"."""
+    half = {weight.name for weight in graph.initializer if weight.data_type == onnx.TensorProto.FLOAT16}
+    kinds = Counter(node.op_type for node in graph.node if node.op_type in (*QUANTIZED, "Gemm") and half.intersection(node.input[1:2]))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
 class Graph:
     """The prepared model is in `folder`; what is asked of it stands in the members.
 
     `ops` are the operators that can be quantized, by name, in graph order; `types` are the types of all by
-    name; `known` are all names of nodes and tensors.
+    name; `known` are all names of nodes and tensors; `halves` says what is in float16 and so is not among `ops`.
     """
 
     def __init__(self, path: str | os.PathLike[str], folder: str):
@@ -73,6 +80,7 @@ class Graph:
         model = load(path)
         if any(o.domain in ("", "ai.onnx") and o.version < FIRST_WITH_CHANNELS for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, FIRST_WITH_CHANNELS)
+        self.halves = in_float16(model.graph)
         name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
         options = options_of()  # folds constants and batch normalisation
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC

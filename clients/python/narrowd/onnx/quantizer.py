@@ -71,6 +71,8 @@ class Quantizer:
             kinds = " or ".join(kind for kind in MODES if modes[kind])
             why = f"no {kinds} with constant weights" if kinds else "it is none of auto, static, dynamic and weight_only"
             inside = sorted(BRANCHES.intersection(self.graph.types.values()))
+            if kinds and self.graph.halves:
+                why += f" in fp32: {self.graph.halves} have weights in float16; convert the model to fp32 first"
             why += f" outside of {' and '.join(inside)}, and what is inside stays as it is" if kinds and inside else ""
             raise ValueError(f"the model has no operator for the approach {approach}: {why}")
         # Others of these types have no choice; an export has to name them all the same.

@@ -51,6 +51,13 @@ def no_advice(record: logging.LogRecord) -> bool:
 
 
 @contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Nothing is printed while this is open: calibrators print what they are at."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """While this is open ONNX Runtime's functions that quantize say what matters alone."""
     own, functions = calibrate.CalibraterBase.create_inference_session, logging.getLogger(quantization.__name__)

@@ -11,7 +11,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_dyna
 
 from .graph import Graph
 from .quantizer import Reader, feeds_of
-from .quiet import quiet, weights_module
+from .quiet import quiet, silent, weights_module
 
 TYPES = {"weight_type": QuantType, "activation_type": QuantType, "calibrate_method": CalibrationMethod}
 
@@ -51,7 +51,7 @@ def quantize(model: str | os.PathLike[str], recipe: dict[str, Any] | str | os.Pa
     """
     name, said = document_of(recipe)
     arguments = {key: TYPES[key][value] if key in TYPES else value for key, value in said.items()}
-    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
+    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder, silent():
         graph = Graph(model, folder)
         check_names(said, graph)
         if name == "quantize_static":

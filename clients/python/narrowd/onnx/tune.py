@@ -5,7 +5,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..measuring import LATENCY, Comparison, compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
-from .quiet import options_of, quiet
+from .quiet import options_of, quiet, silent
 
 Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
@@ -103,7 +102,7 @@ class Tuner:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def build(self, config: Config | None, path: str) -> None:
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # calibrators print there
+        with silent():
             self.quantizer.build(config, path)
 
     def ready(self, config: Config | None) -> ort.InferenceSession:
@@ -188,7 +187,7 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
     accuracy = number(judged(tuner.accept, tuner.session(path), path))
     accuracy_before = number(judged(tuner.accept, tuner.session(tuner.model), tuner.model))
     as_searched = accuracy if tuner.accept is tuner.evaluate else number(judged(tuner.evaluate, tuner.session(path), path))
-    states = [trial["state"] for trial in job.trials() if trial["number"] > 0]
+    states = [trial["state"] for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
     touched = {op["name"] for op in offered["ops"] if op.get("modes") != {}}
     trial = job.trial(0 if config is None else best["trial"])
     return Tuned(
