@@ -1,7 +1,9 @@
 """Jobs that begin with what earlier jobs of the same owner learnt of operators like theirs."""
 
+import time
 import unittest
 
+import exposition
 import jobkit
 from jobkit import body, finished, get, submit
 from test_access import bearer, new_token
@@ -58,6 +60,11 @@ class Library(HistoryCase):
     def begin(self, job):
         """What is stored of its beginning."""
         return get(self.daemon, f"/v1/jobs/{submit(self.daemon, job)}/spec").get("warm_start")
+
+    def json_bytes(self):
+        """Memory of all the daemon's JSON trees."""
+        page = self.daemon.request("GET", "/metrics")[2]
+        return exposition.families(page)["narrowd_json_bytes"].value()
 
     def asked(self, job):
         trials = jobkit.everything(self.daemon, f"/v1/jobs/{job}/trials")
@@ -131,6 +138,21 @@ class Library(HistoryCase):
             op["type"] = "MatMul"
         strange["capability"]["op_types"]["MatMul"] = strange["capability"]["op_types"]["Linear"]
         self.assertEqual(self.dry(strange)[0], {"from": [], "operators": 0, "of": 20})
+
+    def test_looking_through_it_leaves_no_memory_behind(self):
+        """What is kept of each look is missing in the budget of all requests, in the end to every one of them."""
+        self.learnt()
+        job = self.job(capability(20, 17), warm_start={"library": True})
+        self.dry(job)
+        before = self.json_bytes()
+        for _ in range(12):
+            self.dry(job)
+        for _ in range(50):  # a request lets go of its trees after it was answered
+            after = self.json_bytes()
+            if after < before + 4096:
+                return
+            time.sleep(0.02)
+        self.fail(f"{after - before:.0f} bytes are left of 12 looks")
 
     def test_a_space_with_more_or_fewer_options_takes_what_fits(self):
         source = self.learnt()
