@@ -15,7 +15,11 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { UNKNOWN_NAME_MAX = 64, UNKNOWN_MAX = 32 * 1024 };
+enum {
+	UNKNOWN_NAME_MAX = 64,
+	UNKNOWN_MAX = 32 * 1024,
+	UNREAD_MS = 60000 /* that a request waits for its job to be read, at most */
+};
 
 /* Whether `path` fits the pattern; its variable segments go to `params`. */
 static bool match(const char *pattern, const char *path, char params[2][CALL_PARAM_SIZE])
@@ -269,6 +273,27 @@ static void carry_out(struct call *call)
 	}
 }
 
+/* What is known of a job, and what is done to it, comes when it is in memory: after a start that may take a moment. */
+static void carry_out_of_job(struct call *call, const char *job)
+{
+	if (tuner_is_unread(call->server->tuner, job)) {
+		call_wait(call, job, 0, UNREAD_MS, carry_out);
+	} else {
+		carry_out(call);
+	}
+}
+
+static void carry_out_owned(struct call *call)
+{
+	enum route_owned owned = call->route->owned;
+
+	if (owned == A_JOB || owned == AN_EXPERIMENT) {
+		carry_out_of_job(call, call->params[0]);
+	} else {
+		carry_out(call);
+	}
+}
+
 static const struct {
 	int query;
 	const char *what, *why; /* as its handlers say when it does not exist */
@@ -280,13 +305,18 @@ static const struct {
 	[A_LEASE] = {QUERY_OWNER_OF_LEASE, "lease", TUNER_NO_LEASE},
 };
 
+enum { OWNER, LEASE_POOL, LEASE_JOB }; /* of the queries */
+
 /* A worker that is bound to pools has what is asked there, whosever it is; others have their own. */
 static bool is_theirs(const struct call *call, char *const *cells)
 {
-	if (call->route->owned == A_LEASE && call->who.pools != NULL) {
-		return cells[1] != NULL && access_works_for(&call->who, cells[1]);
+	if (access_only(&call->who) == NULL) {
+		return true;
 	}
-	return strcmp(cells[0], call->who.owner) == 0;
+	if (call->route->owned == A_LEASE && call->who.pools != NULL) {
+		return cells[LEASE_POOL] != NULL && access_works_for(&call->who, cells[LEASE_POOL]);
+	}
+	return strcmp(cells[OWNER], call->who.owner) == 0;
 }
 
 static void on_owner(struct call *call, const struct store_rows *rows)
@@ -294,7 +324,11 @@ static void on_owner(struct call *call, const struct store_rows *rows)
 	enum route_owned owned = call->route->owned;
 
 	if (rows->count > 0 && is_theirs(call, rows->cells)) {
-		carry_out(call);
+		if (owned == A_LEASE) {
+			carry_out_of_job(call, rows->cells[LEASE_JOB]);
+		} else {
+			carry_out_owned(call);
+		}
 	} else {
 		call_error(call, ERR_NOT_FOUND, "no %s has the id %s%s", owned_things[owned].what,
 			   call->params[0], owned_things[owned].why);
@@ -326,10 +360,14 @@ static bool may_enter(struct call *call, int rc, struct err *err)
 	return rc == 0;
 }
 
+/* Of which job a lease is says the store, as long as not all jobs are in memory. */
 static void enter(struct call *call)
 {
-	if (call->route->owned == NOTHING || access_only(&call->who) == NULL) {
-		carry_out(call);
+	bool everybodys = access_only(&call->who) == NULL;
+	bool looks = call->route->owned == A_LEASE && tuner_is_unread(call->server->tuner, NULL);
+
+	if (call->route->owned == NOTHING || (everybodys && !looks)) {
+		carry_out_owned(call);
 	} else {
 		call_find(call, owned_things[call->route->owned].query, on_owner);
 	}

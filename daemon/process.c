@@ -1,7 +1,7 @@
 /*
  * The process: what is started in which order, and stopped in the reverse one.
  *
- *	options -> guard -> plug-ins -> fetch -> store -> HTTP -> tuner (replays the logs) -> courier -> ready
+ *	options -> guard -> plug-ins -> fetch -> store -> HTTP -> tuner (begins to replay the logs) -> courier -> ready
  *	signal  -> tuner drains -> HTTP closes -> courier -> fetch -> store checkpoints -> loop ends
  */
 #include <arpa/inet.h>
@@ -212,7 +212,8 @@ static void on_idle(uv_timer_t *handle)
 	struct process *p = handle->data;
 	int64_t now = clock_mono_ms();
 
-	if (http_connection_count(p->server.http) > 0 || !fetch_is_idle(p->server.fetch)) {
+	if (http_connection_count(p->server.http) > 0 || !fetch_is_idle(p->server.fetch) ||
+	    tuner_is_unread(p->server.tuner, NULL)) {
 		p->busy_ms = now;
 	}
 	if (!p->stopping && now - p->busy_ms >= p->options->idle_exit_s * 1000) {

@@ -136,9 +136,12 @@ static const char *const queries[QUERY_COUNT_] = {
 		" AND (?4 IS NULL OR job.id < ?4) AND " OWNED_BY("?6")
 		" ORDER BY job.id DESC LIMIT ?5",
 	[QUERY_OPEN_JOBS] =
-		"SELECT job.id, spec, capability, narrowd_open(evaluator, job.id), matched, version, pause ->> 'reason',"
-		" submission.sum IS NULL OR submission.sum = narrowd_sum(" SUM_VALUES_OF_SUBMISSION "), owner" FROM_JOB
-		" WHERE " NOT_FINAL " ORDER BY job.id",
+		"SELECT job.id, owner, length(CAST(spec AS BLOB)) + length(CAST(capability AS BLOB))" FROM_JOB
+		" WHERE " NOT_FINAL " AND job.id BETWEEN coalesce(?1, '') AND coalesce(?1, '~') ORDER BY job.id",
+	[QUERY_OPEN_JOB] =
+		"SELECT spec, capability, narrowd_open(evaluator, job.id), matched, version, pause ->> 'reason',"
+		" submission.sum IS NULL OR submission.sum = narrowd_sum(" SUM_VALUES_OF_SUBMISSION ")" FROM_JOB
+		" WHERE job.id = ?1 AND " NOT_FINAL,
 	[QUERY_UNANSWERED] =
 		"SELECT number FROM trial WHERE job = ?1 AND state IN ('asked', 'leased')"
 		" ORDER BY number",
@@ -252,7 +255,8 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT fingerprint, status, location, narrowd_open(body, key), at_ms FROM idempotency"
 		" WHERE scope = ?1 AND key = ?2",
 	[QUERY_LEASE] =
-		"SELECT answer FROM lease WHERE id = ?1",
+		"SELECT answer, job.id FROM lease LEFT JOIN job ON job.id = lease.job AND " NOT_FINAL
+		" WHERE lease.id = ?1",
 	[QUERY_TOKENS] =
 		"SELECT " TOKEN_DOCUMENT ", id FROM token"
 		" WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2",
@@ -267,7 +271,7 @@ static const char *const queries[QUERY_COUNT_] = {
 	[QUERY_OWNER_OF_WEBHOOK] =
 		"SELECT owner FROM webhook WHERE id = ?1",
 	[QUERY_OWNER_OF_LEASE] =
-		"SELECT owner, narrowd_open(evaluator, submission.id) ->> 'pool' FROM lease"
+		"SELECT owner, narrowd_open(evaluator, submission.id) ->> 'pool', job FROM lease"
 		" JOIN submission ON submission.id = lease.job WHERE lease.id = ?1",
 	[QUERY_PRUNED] =
 		"SELECT coalesce(max(seq), 0) FROM pruned WHERE " OWNED_BY("?1"),

@@ -15,9 +15,11 @@ enum store_query {
 	/* (states|null, name|null, labels that it must have as a JSON object|null, before id|null,
 	 * limit, owner|null) -> document, id; newest first */
 	QUERY_JOBS,
-	/* () -> id, spec, capability, evaluator, matched or null, version, why it is paused or null,
-	 * 0 when the submission is damaged, owner, of every job that is not final, oldest first */
+	/* (id|null) -> id, owner, bytes of submission and capability, of every job that is not final, oldest first */
 	QUERY_OPEN_JOBS,
+	/* (id) -> spec, capability, evaluator, matched or null, version, why it is paused or null, 0 when the submission is
+	 * damaged; of a job that is not final */
+	QUERY_OPEN_JOB,
 	/* (job) -> number of every trial that waits for its result */
 	QUERY_UNANSWERED,
 	/* (job, after n, limit) -> n, seq, type, at_ms, trial, data; the raw log, for replay */
@@ -73,7 +75,8 @@ enum store_query {
 	QUERY_MESSAGE,
 	/* (scope, key) -> fingerprint, status, location, body, at_ms */
 	QUERY_KEY,
-	/* (lease) -> hash of the answer that counted: empty when it came another way, null when none did */
+	/* (lease) -> hash of the answer that counted: empty when it came another way, null when none did; its job
+	 * if that is not final|null */
 	QUERY_LEASE,
 	/* (after id|null, limit) -> document, id; oldest first */
 	QUERY_TOKENS,
@@ -85,7 +88,7 @@ enum store_query {
 	QUERY_OWNER_OF_JOB,
 	QUERY_OWNER_OF_EVALUATOR,
 	QUERY_OWNER_OF_WEBHOOK,
-	/* (lease) -> owner of its job, the pool whose workers the job asks|null */
+	/* (lease) -> owner of its job, the pool whose workers the job asks|null, the job */
 	QUERY_OWNER_OF_LEASE,
 	/* (owner|null) -> seq up to which there may have been events of jobs that were deleted by themselves,
 	 * or 0 */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/apart.h"
 #include "store/conn.h"
 #include "store/db.h"
 #include "store/directory.h"
@@ -24,6 +25,7 @@ struct store {
 	struct loop *loop;
 	struct directory directory;
 	struct conn conn; /* of the loop thread, for store_query_now() */
+	struct apart apart;
 	struct reader *reader;
 	struct writer *writer;
 	struct shared *shared;  /* NULL: the database here is the truth itself */
@@ -157,6 +159,7 @@ struct store *store_open(struct loop *loop, const struct store_options *options,
 
 	store->loop = loop;
 	directory_init(&store->directory, options->directory);
+	apart_init(&store->apart, store->directory.database);
 	if (directory_take(&store->directory, options->directory, reterr) != 0) {
 		goto fail;
 	}
@@ -207,6 +210,7 @@ void store_destroy(struct store *store)
 	}
 	retain_finish(&store->retain);
 	reader_destroy(store->reader);
+	apart_finish(&store->apart);
 	conn_finish(&store->conn);
 	writer_destroy(store->writer);
 	shared_destroy(store->shared);
@@ -427,14 +431,8 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 		      struct err *reterr)
 {
 	struct row_call call = {row, arg};
-	struct conn conn;
-	int rc = conn_init(&conn, store->directory.database, reterr);
 
-	if (rc == 0) {
-		rc = conn_query(&conn, query, values, count, call_row, &call, reterr);
-		conn_finish(&conn);
-	}
-	return rc;
+	return apart_query(&store->apart, query, values, count, call_row, &call, reterr);
 }
 
 const char *store_engine_version(void)

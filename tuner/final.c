@@ -9,6 +9,7 @@
 #include "tuner/reload.h"
 #include "tuner/run.h"
 #include "tuner/stop.h"
+#include "tuner/unread.h"
 
 /*
  * Edits of jobs that are over. Such a job is not in memory: it is read from its log, changed, what
@@ -105,7 +106,7 @@ static void read_whole(struct final *final)
 {
 	struct err why;
 
-	final->job = reload_read(final->tuner->io, true, final->id, final->cells, &why);
+	final->job = reload_read(final->tuner->io, final->id, final->cells, &why);
 	if (final->job == NULL) {
 		(void)err_set(&final->err, ERR_WRONG_STATE,
 			      "the job's log cannot be read again: %s", why.message);
@@ -131,8 +132,7 @@ static void work_read(void *arg)
 			"the job is paused because this narrowd cannot read it: its \"pause\" "
 			"says why");
 	} else if (!job_state_is_final(final->state)) {
-		(void)err_set(&final->err, ERR_OVERLOADED,
-			      "the job is being read from the disk: try again in a second");
+		(void)unread_refuse(&final->err);
 	} else if (final->whole) {
 		read_whole(final);
 	} else {

@@ -1,13 +1,14 @@
 /* Lets somebody see from time to time how evaluators are that are not well. */
 #include "tuner/health.h"
 
-#include "tuner/run.h"
+#include "tuner/watch.h"
 
 static void wake_all_watches(struct tuner *tuner)
 {
 	for (size_t i = 0; i < tuner->runs.capacity; i++) {
 		if (tuner->runs.slots[i].key != NULL) {
-			run_wake_watches((struct run *)tuner->runs.slots[i].value); /* NOLINT */
+			watch_wake(
+				&((struct run *)tuner->runs.slots[i].value)->watches); /* NOLINT */
 		}
 	}
 }

@@ -18,6 +18,7 @@
 #include "tuner/landing.h"
 #include "tuner/pool.h"
 #include "tuner/run.h"
+#include "tuner/unread.h"
 
 /*
  * What comes in by a lease: signs of life, and answers. A lease is in force from the moment it is
@@ -238,9 +239,23 @@ static void note_late(const struct late *late)
 	free(text);
 }
 
+/* What a lease is said to be by the store. */
+enum { LEASE_ANSWER, LEASE_OPEN_JOB };
+
+/* Of an open job that is not in memory nobody knows: before it is read, which may have happened by now, and once a stop
+ * has let go of it. */
+static bool may_be_in_force(const struct late *late, const char *open_job)
+{
+	const struct tuner *tuner = late->tuner;
+
+	return open_job != NULL && map_get(&tuner->held, open_job, 0) == 0 &&
+	       (run_find(tuner, open_job) == NULL || unread_find(tuner, open_job) != NULL ||
+		flight_of_lease(tuner, late->lease) != NULL);
+}
+
 static int judge(const struct late *late, const struct store_rows *rows, struct err *reterr)
 {
-	const char *before = rows->count > 0 ? rows->cells[0] : NULL;
+	const char *before = rows->count > 0 ? rows->cells[LEASE_ANSWER] : NULL;
 	char hash[HASH_TEXT_SIZE];
 
 	if (rows->count == 0) {
@@ -252,6 +267,11 @@ static int judge(const struct late *late, const struct store_rows *rows, struct 
 			       ? 0
 			       : err_set(reterr, ERR_CONFLICT,
 					 "the question has another answer already");
+	}
+	if (may_be_in_force(late, rows->cells[LEASE_OPEN_JOB])) {
+		return late->tuner->stopping
+			       ? err_set(reterr, ERR_DRAINING, "the daemon is stopping")
+			       : unread_refuse(reterr);
 	}
 	if (late->answer != NULL) {
 		note_late(late);

@@ -6,7 +6,7 @@
  *	poll                  workers that come                    launch  questions that go out, and their time limits
  *	delivery advice       who is called                        landing results        attempt  failures
  *	reload final held     jobs read from the disk              run     a job and its way to the disk
- *	flight pool           who has a question, who waits for one
+ *	unread watch          jobs still to be read, who waits     flight pool  who has a question, who waits for one
  *
  * Arrows go down here, too: run and pool call what stands above them through struct tuner_up, which tuner.c fills.
  */
@@ -30,6 +30,7 @@ struct tuner_up {
 	void (*turn)(struct run *run);                                     /* turn.c */
 	void (*leased)(struct run *run, int64_t trial, const char *lease); /* launch.c */
 	void (*lost)(struct tuner *tuner, const char *job);                /* reload.c */
+	void (*read)(struct tuner *tuner);                                 /* reload.c */
 	void (*serve)(struct pool *pool);                                  /* poll.c */
 };
 
@@ -40,10 +41,15 @@ struct tuner {
 	char *callback_url; /* owned */
 	struct sched sched;
 	struct quota quota;
-	struct map runs;   /* job id -> struct run * */
-	struct map leases; /* lease id, past ones too -> struct trial * */
-	struct map pools;  /* name -> struct pool * */
-	struct map held;   /* job id -> struct held * */
+	struct map runs;     /* job id -> struct run * */
+	struct map leases;   /* lease id, past ones too -> struct trial * */
+	struct map pools;    /* name -> struct pool * */
+	struct map held;     /* job id -> struct held * */
+	struct map unread;   /* job id -> struct unread * */
+	struct list to_read; /* of those whose turn has not come */
+	size_t reading;      /* of them, by threads of the pool */
+	size_t of_start;     /* of them, that were there at the start */
+	struct list early;   /* of run->early, by id */
 	struct workers workers;
 	size_t down_told;   /* sched.down when those who watch jobs last heard of it */
 	size_t alive;       /* runs in memory, closed ones included */
@@ -70,6 +76,7 @@ struct run {
 	struct pool *pool;   /* whose workers answer, or NULL */
 	struct list in_pool; /* while it has questions there */
 	struct list due;     /* of flight->due: those questions */
+	struct list early;   /* while its turn waits for other jobs to be read */
 	struct ask *ask;     /* the strategy is lent to a pool thread */
 	atomic_bool hurry;   /* nobody waits for what it does there any more */
 	struct loop_task task;

@@ -12,6 +12,8 @@
 #include "tuner/pool.h"
 #include "tuner/run.h"
 
+enum { UNREAD_MS = 10000, UNREAD_LOOK_MS = 50 };
+
 /* One request of a worker, from its arrival until its leases are on disk. */
 struct poll {
 	struct list node;
@@ -20,6 +22,7 @@ struct poll {
 	char worker[LIMIT_WORKER_BYTES + 1];
 	char owner[LIMIT_OWNER_BYTES + 1]; /* whose jobs; "": everybody's */
 	int64_t max, ttl_ms;
+	int64_t came_ms; /* monotonic */
 	struct loop_timer timer;
 	tuner_leases_fn fn; /* NULL when nobody is there to hear */
 	void *arg;
@@ -217,11 +220,20 @@ void poll_serve(struct pool *pool)
 	}
 }
 
+/* That nothing is due can be said when all jobs of a start are read, or when that takes very long. */
+static bool may_say_nothing(const struct poll *poll)
+{
+	return poll->tuner->of_start == 0 || poll->tuner->stopping ||
+	       io_mono_ms(poll->tuner->io) - poll->came_ms >= UNREAD_MS;
+}
+
 static void on_poll_timer(void *arg)
 {
 	struct poll *poll = arg;
 
-	if (poll->pool != NULL) {
+	if (poll->pool != NULL && !may_say_nothing(poll)) {
+		io_timer_start(poll->tuner->io, &poll->timer, UNREAD_LOOK_MS);
+	} else if (poll->pool != NULL) {
 		stop_waiting(poll);
 		answer(poll);
 	}
@@ -233,6 +245,7 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	struct poll *poll = mem_new(1, sizeof(*poll));
 
 	poll->tuner = tuner;
+	poll->came_ms = io_mono_ms(tuner->io);
 	poll->pool = pool_join(tuner, request->pool);
 	poll->max = request->max;
 	poll->key = request->key;

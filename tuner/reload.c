@@ -12,13 +12,20 @@
 #include "tuner/held.h"
 #include "tuner/launch.h"
 #include "tuner/run.h"
+#include "tuner/stop.h"
+#include "tuner/unread.h"
+#include "tuner/watch.h"
 
 /*
- * Reading a job back from its log: at start for every job that is not final, and while running
- * for one whose events could not be stored, so that memory never claims more than the disk.
+ * Reading a job back from its log: at start every job that is not final, and while running one whose events could
+ * not be stored, so that memory never claims more than the disk.
+ *
+ * Threads of the pool read, a few jobs at a time, and the daemon serves meanwhile. Whoever asks for a job that is still to be
+ * read brings its turn forward and waits for that one. What was out is asked again as soon as its job is read; new questions
+ * wait until the last job of the start is (turn.c).
  */
 
-enum { RELOAD_AFTER_MS = 1000, LOG_PAGE = 1000 };
+enum { RELOAD_AFTER_MS = 1000, LOG_PAGE = 1000, AT_ONCE = 2, LEASES_AT_ONCE = 2000 };
 
 struct reload {
 	struct list node;
@@ -52,7 +59,7 @@ static void on_row(void *arg, char *const *cells)
 	json_decref(data);
 }
 
-static int read_log(const struct tuner_io *io, bool apart, struct job *job, struct err *reterr)
+static int read_log(const struct tuner_io *io, struct job *job, struct err *reterr)
 {
 	struct replay replay = {.job = job, .err = reterr};
 	int rc;
@@ -62,8 +69,7 @@ static int read_log(const struct tuner_io *io, bool apart, struct job *job, stru
 			{.text = job->id}, {.integer = replay.last}, {.integer = LOG_PAGE}};
 
 		replay.rows = 0;
-		rc = (apart ? io->query_apart : io->query_now)(io->world, QUERY_LOG, values, 3,
-							       on_row, &replay, reterr);
+		rc = io->query_apart(io->world, QUERY_LOG, values, 3, on_row, &replay, reterr);
 	} while (rc == 0 && replay.rc == 0 && replay.rows == LOG_PAGE);
 	return rc != 0 ? rc : replay.rc;
 }
@@ -88,7 +94,6 @@ static void relaunch(struct run *run)
 		struct trial *trial = job->trials[i];
 		int place = question_is_advice(trial->kind) ? -1 : trial->place;
 
-		remember_leases(run->tuner, trial);
 		if (trial->state >= TRIAL_TOLD || trial->cached || !trial->asked) {
 			continue;
 		}
@@ -106,84 +111,147 @@ static void relaunch(struct run *run)
 	}
 }
 
-struct job *reload_read(const struct tuner_io *io, bool apart, const char *id, char *const *cells,
-			struct err *reterr)
+/* NULL when it cannot be read, or its strategy is not there any more. */
+static struct job *begin(const struct tuner_io *io, const char *id, char *const *cells,
+			 struct err *reterr)
 {
 	struct spec *spec = spec_load(cells[0], cells[1], cells[2], cells[3], reterr);
-	struct job *job;
 
-	if (spec == NULL) {
-		return NULL;
-	}
-	if (spec->strategy == NULL) {
+	if (spec != NULL && spec->strategy == NULL) {
 		spec_destroy(spec);
+		spec = NULL;
 		(void)err_set(
 			reterr, ERR_CONFIG,
 			"its strategy was a plug-in that is not in plugin_dir any more; a clone "
 			"with another strategy and warm_start goes on with what was measured");
-		return NULL;
 	}
-	job = job_create(id, spec, &io->clock);
-	if (read_log(io, apart, job, reterr) != 0) {
+	return spec != NULL ? job_create(id, spec, &io->clock) : NULL;
+}
+
+/* The job that has begun, or NULL. */
+static struct job *replay_log(const struct tuner_io *io, struct job *job, struct err *reterr)
+{
+	if (job != NULL && read_log(io, job, reterr) != 0) {
 		job_destroy(job);
-		return NULL;
+		job = NULL;
 	}
 	return job;
 }
 
-/* What a spec is made of, then the job's version, why it is paused, 0 for a damaged submission, and its
- * owner. */
-enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_WHOLE, OPEN_OWNER, OPEN_CELLS };
-
-static int reload_job(struct tuner *tuner, const char *id, char *const *cells, struct err *reterr)
+struct job *reload_read(const struct tuner_io *io, const char *id, char *const *cells,
+			struct err *reterr)
 {
-	struct job *job = reload_read(tuner->io, false, id, cells, reterr);
-	struct run *run;
-	int64_t bytes;
-
-	if (job == NULL) {
-		return -(int)reterr->code;
-	}
-	if (job_state_is_final(job->state)) {
-		job_destroy(job);
-		return 0;
-	}
-	bytes = (int64_t)(strlen(cells[0]) + strlen(cells[1]));
-	quota_open(&tuner->quota, cells[OPEN_OWNER], bytes);
-	run = run_create(tuner, job, cells[OPEN_OWNER], bytes);
-	job_clock(job);
-	run_follow(run);
-	relaunch(run);
-	run_wake(run);
-	log_line(LOG_INFO, "job goes on", LOG_TEXT("job", id), LOG_INT("trials", job->trial_count));
-	return 0;
+	return replay_log(io, begin(io, id, cells, reterr), reterr);
 }
 
-struct open_job {
-	char id[ID_SIZE];
-	char *cells[OPEN_CELLS]; /* owned */
-};
+/* What a spec is made of, then the job's version, why it is paused, and 0 for a damaged submission. */
+enum { OPEN_VERSION = SPEC_TEXTS, OPEN_PAUSE, OPEN_WHOLE };
 
-struct open_jobs {
-	struct open_job *list;
-	size_t count;
-	const char *only; /* an id, or NULL for all */
+/* A job that a thread of the pool reads. */
+struct reading {
+	struct loop_job work;
+	struct unread *unread;
+	const struct tuner_io *io;
+	bool open; /* as the store has it */
+	int64_t version;
+	char *pause;     /* owned */
+	struct job *job; /* NULL with err */
+	struct err err;
 };
 
 static void on_open_job(void *arg, char *const *cells)
 {
-	struct open_jobs *jobs = arg;
-	struct open_job *job;
+	struct reading *r = arg;
 
-	if (jobs->only != NULL && strcmp(jobs->only, cells[0]) != 0) {
+	r->open = true;
+	r->version = strtoll(cells[OPEN_VERSION], NULL, 10);
+	r->pause = cells[OPEN_PAUSE] != NULL ? mem_dup(cells[OPEN_PAUSE]) : NULL;
+	if (strcmp(cells[OPEN_WHOLE], "0") != 0) {
+		r->job = begin(r->io, r->unread->job, cells, &r->err);
+	} else {
+		(void)err_set(&r->err, ERR_CORRUPT, "its submission is not what was written");
+	}
+}
+
+static void work_read(void *arg)
+{
+	struct reading *r = arg;
+	struct store_value id = {.text = r->unread->job};
+
+	if (r->io->query_apart(r->io->world, QUERY_OPEN_JOB, &id, 1, on_open_job, r, &r->err) !=
+	    0) {
+		job_destroy(r->job);
+		r->job = NULL;
+	}
+	r->job = replay_log(r->io, r->job, &r->err);
+}
+
+/* Turns that have come meanwhile. */
+static void let_decide(struct tuner *tuner)
+{
+	struct list *node;
+
+	while ((node = list_pop(&tuner->early)) != NULL) {
+		run_wake(list_entry(node, struct run, early));
+	}
+}
+
+/* It is in memory, or will not be. */
+static void is_read(struct unread *unread)
+{
+	struct tuner *tuner = unread->tuner;
+	bool last = unread->of_start && --tuner->of_start == 0;
+
+	watch_wake(&unread->watches);
+	unread_drop(unread);
+	if (last) {
+		let_decide(tuner);
+	}
+	reload_more(tuner);
+}
+
+/* True when those of all trials can be found. */
+static bool remember_some(struct unread *unread)
+{
+	const struct job *job = unread->run->job;
+	int64_t left = job->trial_count - unread->remembered;
+	int64_t end = unread->remembered + (left < LEASES_AT_ONCE ? left : LEASES_AT_ONCE);
+
+	while (unread->remembered < end) {
+		remember_leases(unread->tuner, job->trials[unread->remembered++]);
+	}
+	return end == job->trial_count;
+}
+
+/* So many leases at a time, for the loop has other work. */
+static void go_on(void *arg)
+{
+	struct unread *unread = arg;
+	struct run *run = unread->run;
+
+	if (!run->closed && !remember_some(unread)) {
+		io_defer(unread->tuner->io, &unread->task, go_on, unread);
 		return;
 	}
-	jobs->list = mem_grow(jobs->list, jobs->count + 1, sizeof(*jobs->list));
-	job = &jobs->list[jobs->count++];
-	(void)snprintf(job->id, sizeof(job->id), "%s", cells[0]);
-	for (int i = 0; i < OPEN_CELLS; i++) {
-		job->cells[i] = cells[i + 1] != NULL ? mem_dup(cells[i + 1]) : NULL;
+	if (!run->closed) {
+		relaunch(run);
+		run_wake(run);
+		log_line(LOG_INFO, "job goes on", LOG_TEXT("job", unread->job),
+			 LOG_INT("trials", run->job->trial_count));
 	}
+	is_read(unread);
+	run_unref(run);
+}
+
+static void take_up(struct unread *unread, struct job *job)
+{
+	struct run *run = run_create(unread->tuner, job, unread->owner, unread->bytes);
+
+	job_clock(job);
+	run_follow(run);
+	run_ref(run);
+	unread->run = run;
+	go_on(unread);
 }
 
 /* Whether a reason not to read a job may be gone in a moment. */
@@ -192,42 +260,79 @@ static bool passes(enum err_code code)
 	return code == ERR_STORAGE || code == ERR_BUSY || code == ERR_NO_MEMORY;
 }
 
-static void take_up(struct tuner *tuner, const struct open_job *job)
+static void give_up(struct unread *unread, const struct reading *r)
 {
-	struct err why;
-	int rc = strcmp(job->cells[OPEN_WHOLE], "0") != 0
-			 ? reload_job(tuner, job->id, job->cells, &why)
-			 : err_set(&why, ERR_CORRUPT, "its submission is not what was written");
+	struct tuner *tuner = unread->tuner;
 
-	if (rc == 0) {
-		return;
-	}
-	if (passes(why.code)) {
-		log_line(LOG_ERROR, "job could not be read, later again", LOG_TEXT("job", job->id),
-			 LOG_TEXT("error", why.message));
-		reload_later(tuner, job->id);
+	quota_close(&tuner->quota, unread->owner, unread->bytes);
+	if (r->err.code == ERR_OK || tuner->stopping) {
+		/* It has ended, or is read at the next start. */
+	} else if (passes(r->err.code)) {
+		log_line(LOG_ERROR, "job could not be read, later again",
+			 LOG_TEXT("job", unread->job), LOG_TEXT("error", r->err.message));
+		reload_later(tuner, unread->job);
 	} else {
-		held_keep(tuner, job->id, strtoll(job->cells[OPEN_VERSION], NULL, 10),
-			  job->cells[OPEN_PAUSE], &why);
+		held_keep(tuner, unread->job, r->version, r->pause, &r->err);
+	}
+	is_read(unread);
+}
+
+static void after_reading(void *arg)
+{
+	struct reading *r = arg;
+	struct tuner *tuner = r->unread->tuner;
+	bool wanted = r->job != NULL && !job_state_is_final(r->job->state) && !tuner->stopping;
+
+	tuner->reading--;
+	tuner->alive--;
+	if (wanted) {
+		take_up(r->unread, r->job);
+	} else {
+		if (r->job != NULL) {
+			run_forget_job(tuner->io, r->job);
+		}
+		give_up(r->unread, r);
+	}
+	free(r->pause);
+	free(r);
+	stop_check(tuner);
+}
+
+/* One that somebody waits for does not wait for long ones. */
+static bool may_read(const struct tuner *tuner)
+{
+	const struct unread *next = list_entry(tuner->to_read.next, struct unread, node);
+
+	return !tuner->stopping && !list_empty(&tuner->to_read) &&
+	       tuner->reading < AT_ONCE + (size_t)!list_empty(&next->watches);
+}
+
+void reload_more(struct tuner *tuner)
+{
+	while (may_read(tuner)) {
+		struct reading *r = mem_new(1, sizeof(*r));
+
+		r->unread = list_entry(list_pop(&tuner->to_read), struct unread, node);
+		r->io = tuner->io;
+		tuner->reading++;
+		tuner->alive++; /* it does not stop before */
+		io_work(tuner->io, &r->work, work_read, after_reading, r);
 	}
 }
 
-static int load(struct tuner *tuner, const char *only, struct err *reterr)
+/* An open job's id, its owner, and the bytes of its submission. */
+static void on_listed(void *arg, char *const *cells)
 {
-	struct open_jobs jobs = {.only = only};
-	int rc = tuner->io->query_now(tuner->io->world, QUERY_OPEN_JOBS, NULL, 0, on_open_job,
-				      &jobs, reterr);
+	(void)unread_add(arg, cells[0], cells[1], strtoll(cells[2], NULL, 10));
+}
 
-	for (size_t i = 0; i < jobs.count; i++) {
-		if (rc == 0) {
-			take_up(tuner, &jobs.list[i]);
-		}
-		for (int k = 0; k < OPEN_CELLS; k++) {
-			free(jobs.list[i].cells[k]);
-		}
-	}
-	free(jobs.list);
-	return rc;
+/* Jobs that are not in memory get into the queue: one, or (NULL) all. */
+static int list_open(struct tuner *tuner, const char *only, struct err *reterr)
+{
+	struct store_value id = {.text = only, .is_null = only == NULL};
+
+	return tuner->io->query_now(tuner->io->world, QUERY_OPEN_JOBS, &id, 1, on_listed, tuner,
+				    reterr);
 }
 
 static void on_reload_timer(void *arg)
@@ -239,13 +344,15 @@ static void on_reload_timer(void *arg)
 	while (!tuner->stopping && (node = list_pop(&tuner->broken)) != NULL) {
 		struct reload *reload = list_entry(node, struct reload, node);
 
-		if (!tuner->io->writable(tuner->io->world) || load(tuner, reload->job, &err) != 0) {
+		if (!tuner->io->writable(tuner->io->world) ||
+		    list_open(tuner, reload->job, &err) != 0) {
 			list_append(&tuner->broken, node);
 			io_timer_start(tuner->io, &tuner->reload_timer, RELOAD_AFTER_MS);
-			return;
+			break;
 		}
 		free(reload);
 	}
+	reload_more(tuner);
 }
 
 void reload_later(struct tuner *tuner, const char *job)
@@ -259,9 +366,20 @@ void reload_later(struct tuner *tuner, const char *job)
 	}
 }
 
+void reload_stop(struct tuner *tuner)
+{
+	for (size_t i = 0; i < tuner->unread.capacity; i++) {
+		if (tuner->unread.slots[i].key != NULL) {
+			watch_wake(&((struct unread *)tuner->unread.slots[i].value)->watches);
+		}
+	}
+}
+
 void reload_init(struct tuner *tuner)
 {
 	list_init(&tuner->broken);
+	list_init(&tuner->early);
+	unread_init(tuner);
 	io_timer_init(tuner->io, &tuner->reload_timer, on_reload_timer, tuner);
 }
 
@@ -272,9 +390,17 @@ void reload_finish(struct tuner *tuner)
 	while ((node = list_pop(&tuner->broken)) != NULL) {
 		free(list_entry(node, struct reload, node));
 	}
+	unread_finish(tuner);
 }
 
 int tuner_resume(struct tuner *tuner, struct err *reterr)
 {
-	return load(tuner, NULL, reterr);
+	int rc = list_open(tuner, NULL, reterr);
+
+	for (struct list *n = tuner->to_read.next; n != &tuner->to_read; n = n->next) {
+		list_entry(n, struct unread, node)->of_start = true;
+		tuner->of_start++;
+	}
+	reload_more(tuner);
+	return rc;
 }

@@ -12,6 +12,8 @@
 #include "tuner/flight.h"
 #include "tuner/pool.h"
 #include "tuner/stop.h"
+#include "tuner/unread.h"
+#include "tuner/watch.h"
 
 struct completion {
 	struct list node;
@@ -29,14 +31,6 @@ struct batch {
 		char lease[ID_SIZE];
 	} *sends;
 	size_t send_count;
-};
-
-struct watch {
-	struct list node;
-	struct loop_task task;
-	loop_fn fn;
-	void *arg;
-	const struct tuner_io *io;
 };
 
 void run_ref(struct run *run)
@@ -57,7 +51,7 @@ static void free_leftover(void *arg)
 	job_destroy(((struct leftover *)arg)->job);
 }
 
-static void forget_job(const struct tuner_io *io, struct job *job)
+void run_forget_job(const struct tuner_io *io, struct job *job)
 {
 	struct leftover *leftover;
 
@@ -79,7 +73,7 @@ void run_unref(struct run *run)
 	}
 	sched_seat_finish(&run->seat);
 	pool_release(run->pool);
-	forget_job(run->io, run->job);
+	run_forget_job(run->io, run->job);
 	free(run->failure);
 	free(run);
 	tuner->alive--;
@@ -137,6 +131,7 @@ struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, 
 	list_init(&run->flights);
 	list_init(&run->in_pool);
 	list_init(&run->due);
+	list_init(&run->early);
 	list_init(&run->watches);
 	list_init(&run->completions);
 	list_init(&run->task.node);
@@ -224,12 +219,13 @@ void run_close(struct run *run)
 	quota_close(&run->tuner->quota, run->owner, run->bytes);
 	flight_end_all(run);
 	sched_leave(&run->seat);
+	list_remove(&run->early);
 	io_cancel(run->io, &run->task);
 	if (!forget_some_leases(run)) {
 		run_ref(run);
 		io_defer(run->io, &run->task, forget_more_leases, run);
 	}
-	run_wake_watches(run);
+	watch_wake(&run->watches);
 	io_timer_close(run->io, &run->deadline, on_deadline_closed);
 }
 
@@ -318,7 +314,7 @@ static void on_stored(void *arg, int rc, const struct err *err)
 		for (size_t i = 0; i < batch->send_count; i++) {
 			run->tuner->up->leased(run, batch->sends[i].trial, batch->sends[i].lease);
 		}
-		run_wake_watches(run);
+		watch_wake(&run->watches);
 		if (job_state_is_final(run->job->state)) {
 			run_close(run);
 		}
@@ -406,62 +402,16 @@ void run_flush(struct run *run, const struct store_key *key, tuner_done_fn done,
 	job_rows_clear(job);
 }
 
-static void on_watch(void *arg)
-{
-	struct watch *watch = arg;
-	loop_fn fn = watch->fn;
-	void *fn_arg = watch->arg;
-
-	list_remove(&watch->node);
-	free(watch);
-	fn(fn_arg);
-}
-
-void run_wake_watches(struct run *run)
-{
-	struct list *node;
-
-	while ((node = list_pop(&run->watches)) != NULL) {
-		struct watch *watch = list_entry(node, struct watch, node);
-
-		io_defer(watch->io, &watch->task, on_watch, watch);
-	}
-}
-
-struct watch *tuner_watch(struct tuner *tuner, const char *job, int64_t version, loop_fn fn,
-			  void *arg)
-{
-	struct run *run = run_find(tuner, job);
-	struct watch *watch = mem_new(1, sizeof(*watch));
-
-	watch->fn = fn;
-	watch->arg = arg;
-	watch->io = tuner->io;
-	list_init(&watch->node);
-	list_init(&watch->task.node);
-	if (run != NULL && run->durable == version) {
-		list_append(&run->watches, &watch->node);
-	} else {
-		io_defer(watch->io, &watch->task, on_watch, watch);
-	}
-	return watch;
-}
-
-void tuner_unwatch(struct watch *watch)
-{
-	if (watch != NULL) {
-		list_remove(&watch->node);
-		io_cancel(watch->io, &watch->task);
-		free(watch);
-	}
-}
-
 /* A job that has ended is in memory until that is on disk. */
 struct run *run_known(struct tuner *tuner, const char *job, struct err *reterr)
 {
 	struct run *run = run_find(tuner, job);
 
 	err_init(reterr);
+	if (unread_find(tuner, job) != NULL) {
+		(void)unread_refuse(reterr);
+		return NULL;
+	}
 	if (run == NULL) {
 		(void)err_set(reterr, ERR_NOT_FOUND, "no open job has this id");
 	}

@@ -31,6 +31,7 @@ void run_follow(struct run *run);
 struct run *run_open(struct tuner *tuner, const char *job, struct err *reterr);
 /* The same, also while an end is on its way to the disk. */
 struct run *run_known(struct tuner *tuner, const char *job, struct err *reterr);
-void run_wake_watches(struct run *run);
+/* Frees a job that nobody runs: when it has many trials, beside the loop. */
+void run_forget_job(const struct tuner_io *io, struct job *job);
 
 #endif

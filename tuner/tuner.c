@@ -15,6 +15,7 @@
 #include "tuner/run.h"
 #include "tuner/stop.h"
 #include "tuner/turn.h"
+#include "tuner/unread.h"
 #include "job/spec/spec_adviser.h"
 
 static void init_stats(struct tuner_stats *stats)
@@ -25,7 +26,7 @@ static void init_stats(struct tuner_stats *stats)
 	}
 }
 
-static const struct tuner_up up = {turn_take, launch_send, reload_later, poll_serve};
+static const struct tuner_up up = {turn_take, launch_send, reload_later, reload_more, poll_serve};
 
 struct tuner *tuner_create(const struct tuner_options *options)
 {
@@ -77,10 +78,22 @@ int64_t tuner_version(const struct tuner *tuner, const char *job)
 	return run != NULL ? run->durable : -1;
 }
 
+bool tuner_is_unread(const struct tuner *tuner, const char *job)
+{
+	return !tuner->stopping &&
+	       (job != NULL ? unread_find(tuner, job) != NULL : tuner->unread.count > 0);
+}
+
 void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret)
 {
 	*ret = tuner->stats;
 	ret->open_jobs = tuner->runs.count;
+	for (size_t i = 0; i < tuner->unread.capacity; i++) {
+		const char *job = tuner->unread.slots[i].key;
+
+		ret->open_jobs += job != NULL && run_find(tuner, job) == NULL;
+	}
+	ret->unread_jobs = tuner->unread.count;
 	ret->waiting = tuner->sched.waiting;
 	ret->evaluators_down = tuner->sched.down;
 }
@@ -128,6 +141,7 @@ void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *a
 	io_timer_init(tuner->io, &tuner->stop_timer, on_stop_timer, tuner);
 	io_timer_start(tuner->io, &tuner->stop_timer, deadline_ms);
 	poll_stop_all(tuner);
+	reload_stop(tuner);
 	stop_check(tuner);
 }
 

@@ -35,8 +35,14 @@ struct tuner_options {
 struct tuner *tuner_create(const struct tuner_options *options);
 /* From now on these. */
 void tuner_set_quota(struct tuner *tuner, const struct quota_limits *limits);
-/* Replays the log of every job that is not final and goes on with it. Blocks; once, at start. */
+/*
+ * Begins to replay the log of every job that is not final, and to go on with it; once, at start. Blocks as long as it
+ * takes to see which ones these are.
+ */
 int tuner_resume(struct tuner *tuner, struct err *reterr);
+/* Whether the job (NULL: any) is open and still to be read from the disk. tuner_watch() says when it was and has it
+ * read next; before that what is done to it, or under a lease of it, may be ERR_OVERLOADED. */
+bool tuner_is_unread(const struct tuner *tuner, const char *job);
 /* Asks nothing new, lets open answers in until `deadline_ms` from now, then calls done(arg). What
  * is still out is asked again after the next start. */
 void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg);
@@ -202,8 +208,9 @@ void tuner_evaluator_is_well(struct tuner *tuner, const char *url);
 
 struct tuner_stats {
 	size_t open_jobs;
-	size_t flights; /* questions out */
-	size_t waiting; /* jobs that wait for a free place at their evaluator */
+	size_t unread_jobs; /* of them, still to be read from the disk */
+	size_t flights;     /* questions out */
+	size_t waiting;     /* jobs that wait for a free place at their evaluator */
 	size_t evaluators_down;
 	uint64_t trials_told;
 	uint64_t trials_failed;

@@ -2,12 +2,14 @@
 #include "tuner/turn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "job/next.h"
 #include "tuner/launch.h"
 #include "tuner/run.h"
+#include "tuner/watch.h"
 
 /*
  * A turn: what the job decides is carried out, and what it has recorded is handed to the store. It is
@@ -38,7 +40,7 @@ static void ask_baseline(struct run *run, const struct next *next)
 	if (place >= 0) {
 		launch_start(run, job_ask_baseline(run->job), place);
 	} else {
-		run_wake_watches(run); /* what it waits for is no event */
+		watch_wake(&run->watches); /* what it waits for is no event */
 	}
 }
 
@@ -178,9 +180,29 @@ static const char *why_down(const struct run *run)
 	return limit_ms > 0 && sched_down_ms(&run->seat, &error) >= limit_ms ? error : NULL;
 }
 
+/*
+ * After a start nothing is decided before the last job is read: those that are not in memory may have places, which
+ * nobody else must take. Then turns come in the order of the jobs' ids, that of their submission.
+ */
+static void come_later(struct run *run)
+{
+	struct list *before = run->tuner->early.prev;
+
+	if (!list_empty(&run->early)) {
+		return;
+	}
+	while (before != &run->tuner->early &&
+	       strcmp(list_entry(before, struct run, early)->job->id, run->job->id) > 0) {
+		before = before->prev;
+	}
+	list_append(before->next, &run->early);
+}
+
 void turn_take(struct run *run)
 {
-	if (!job_state_is_final(run->job->state) && run->ask == NULL) {
+	if (run->tuner->of_start > 0) {
+		come_later(run);
+	} else if (!job_state_is_final(run->job->state) && run->ask == NULL) {
 		struct circumstances around = {run->tuner->stopping, why_down(run)};
 		struct next next = job_next(run->job, &around);
 

@@ -241,6 +241,7 @@ class Damage(ProcessTest):
                 self.assertEqual((done.returncode, done.stdout), (DAMAGED, ""))
                 self.assertIn(hurt, done.stderr)
                 daemon.start()
+                jobkit.wait_until(lambda: "cannot go on" in daemon.log())
                 said = [json.loads(line) for line in daemon.log().splitlines() if "cannot go on" in line]
                 self.assertEqual([line["job"] for line in said], [hurt], daemon.log())
                 status, _, problem = daemon.request("GET", f"/v1/jobs/{hurt}/events" if table == "event" else f"/v1/jobs/{hurt}")

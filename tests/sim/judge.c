@@ -227,6 +227,16 @@ void judge_needless(struct judge *judge, const char *lease)
 	}
 }
 
+void judge_gone(struct judge *judge, const char *lease)
+{
+	struct model_job *job = NULL;
+	const struct model_trial *trial = trial_of_lease(judge, lease, &job);
+
+	if (trial != NULL && trial->stage == LEASED && strcmp(trial->lease, lease) == 0) {
+		broken(judge->world, "lease %s is said to be over, and is not", lease);
+	}
+}
+
 void judge_submitted(struct judge *judge, const char *id)
 {
 	const struct model_job *job = find(judge, id);

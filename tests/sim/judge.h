@@ -31,6 +31,8 @@ void judge_expects(struct judge *judge, const char *lease, bool charged, bool an
 void judge_promised(struct judge *judge, const char *lease, int64_t until_mono_ms);
 /* ... that nobody needs what it measures. */
 void judge_needless(struct judge *judge, const char *lease);
+/* ... that it is over. */
+void judge_gone(struct judge *judge, const char *lease);
 /* Somebody was told that this answer counts, that this job exists, that it is over. */
 void judge_counts(struct judge *judge, const char *lease);
 void judge_submitted(struct judge *judge, const char *job);

@@ -43,6 +43,8 @@ static void on_beat(void *arg, int rc, const struct err *err)
 		judge_promised(world->judge, errand->lease, errand->promised_ms);
 	} else if (rc == 0) {
 		judge_needless(world->judge, errand->lease);
+	} else if (rc == -(int)ERR_GONE) {
+		judge_gone(world->judge, errand->lease);
 	}
 }
 
@@ -53,9 +55,11 @@ static void on_answered(void *arg, int rc, const struct err *err)
 
 	tell(world, "%s: lease %s: %s", errand->worker->name, errand->lease,
 	     rc == 0 ? "counts" : err->message);
-	errand->heard = true;
+	errand->heard = rc != -(int)ERR_OVERLOADED && rc != -(int)ERR_DRAINING;
 	if (rc == 0) {
 		judge_counts(world->judge, errand->lease);
+	} else if (rc == -(int)ERR_GONE) {
+		judge_gone(world->judge, errand->lease);
 	}
 }
 
