@@ -1,6 +1,7 @@
 /* Reads what a job begins with, of measurements and of what other jobs learnt. */
 #include "job/spec/spec_read.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -13,6 +14,9 @@ static const char *const users[] = {"sgp", "knapsack", "bisect"};
 static const char nothing_fits[] = "no job of yours that has ended has learnt anything of "
 				   "operators of these types and shapes: "
 				   "this one begins with nothing";
+static const char told_already[] =
+	"the capability itself tells all that other jobs learnt: of what it "
+	"tells of any operator nothing is taken from elsewhere";
 static const char not_used[] =
 	"the strategy does not use what other jobs learnt: sgp, knapsack and bisect do";
 
@@ -55,15 +59,36 @@ static size_t learnt_ops(const struct capability *capability)
 	return count;
 }
 
+/* Whether they learnt something, and nothing of it is left beside what the capability tells. */
+static bool is_told(const struct capability *capability)
+{
+	bool learnt = false;
+
+	for (size_t l = capability->told_count; l < capability->fact_count; l++) {
+		const struct fact_list *list = &capability->facts[l];
+
+		for (size_t i = 0; i < list->count * FACT_COUNT; i++) {
+			learnt = true;
+			if (!isnan(list->entries[i / FACT_COUNT].values[i % FACT_COUNT])) {
+				return false;
+			}
+		}
+	}
+	return learnt;
+}
+
 void spec_note_learnt(const struct json_at *body, struct spec *spec)
 {
 	const json_t *warm_start = json_object_get(body->value, "warm_start");
+	const struct capability *capability = &spec->space->capability;
 	bool used = spec->strategy == NULL; /* a plug-in that is gone */
 
 	for (size_t i = 0; !used && i < sizeof(users) / sizeof(users[0]); i++) {
 		used = strcmp(users[i], spec->strategy->name) == 0;
 	}
-	if (spec->from_library && learnt_ops(&spec->space->capability) == 0) {
+	if (learnt_ops(capability) > 0 && is_told(capability)) {
+		space_note(spec->space, "/warm_start", told_already);
+	} else if (spec->from_library && learnt_ops(capability) == 0) {
 		space_note(spec->space, "/warm_start/library", nothing_fits);
 	}
 	if (!used && (spec->from_library || json_object_get(warm_start, "known") != NULL)) {

@@ -177,6 +177,16 @@ class Library(HistoryCase):
             finished(self.daemon, name)
         self.assertEqual(self.asked(job), self.asked(plain))
 
+    def test_a_capability_that_tells_all_of_it_says_so(self):
+        """Or the job would seem to begin with what it does not use."""
+        self.learnt()
+        told = capability(12, 4)
+        told["ops"][7].update(score={"static": 9.0})
+        job = self.job(told, warm_start={"library": True})
+        self.assertEqual(self.dry(job)[1], [], "latencies are news")
+        told["ops"][7].update(latency_ms={"static": 4.0})
+        self.assertIn("the capability itself tells all that other jobs learnt", str(self.dry(job)[1]))
+
     def test_measured_scores_come_first(self):
         self.learnt()
         can_do = {**capability(12, 4), "answers": ["evaluate", "score:mse"]}
