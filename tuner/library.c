@@ -286,7 +286,8 @@ static void read_job(void *arg, char *const *cells)
 	json_decref(document);
 }
 
-static bool look_at(const struct tuner_io *io, struct library *l, const char *owner, const char *id)
+static bool look_at(const struct tuner_io *io, struct library *l, const char *owner, const char *id,
+		    const atomic_bool *stop)
 {
 	struct store_value values[] = {{.text = id}, {.text = owner}};
 	struct reading reading = {.library = l};
@@ -296,7 +297,8 @@ static bool look_at(const struct tuner_io *io, struct library *l, const char *ow
 	if (io->query_apart(io->world, QUERY_JOB, values, 2, read_job, &reading, &ignored) == 0 &&
 	    reading.source.spec != NULL &&
 	    io->query_apart(io->world, QUERY_ANSWERED, values, 1, keep_row, &reading.source.rows,
-			    &ignored) == 0) {
+			    &ignored) == 0 &&
+	    !atomic_load(stop)) {
 		learnt = learn(l, &reading.source);
 	}
 	source_finish(&reading.source);
@@ -356,7 +358,8 @@ static void keep_id(void *arg, char *const *cells)
 	(void)json_array_append_new(arg, json_string(cells[0]));
 }
 
-json_t *library_look(const struct tuner_io *io, const char *owner, const json_t *capability)
+json_t *library_look(const struct tuner_io *io, const char *owner, const json_t *capability,
+		     const atomic_bool *stop)
 {
 	struct store_value values[] = {{.text = owner}, {.integer = LOOKED_AT}};
 	json_t *ids = json_array(), *from = json_array(), *found;
@@ -365,11 +368,12 @@ json_t *library_look(const struct tuner_io *io, const char *owner, const json_t 
 
 	library_init(&library, capability);
 	(void)io->query_apart(io->world, QUERY_LIBRARY, values, 2, keep_id, ids, &ignored);
-	for (size_t i = 0; i < json_array_size(ids) && json_array_size(from) < LIMIT_LIBRARY_JOBS;
+	for (size_t i = 0; i < json_array_size(ids) && !atomic_load(stop) &&
+			   json_array_size(from) < LIMIT_LIBRARY_JOBS;
 	     i++) {
 		json_t *id = json_array_get(ids, i);
 
-		if (look_at(io, &library, owner, json_string_value(id))) {
+		if (look_at(io, &library, owner, json_string_value(id), stop)) {
 			(void)json_array_append(from, id);
 		}
 	}

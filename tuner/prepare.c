@@ -1,6 +1,7 @@
 /* Makes a job body ready to be submitted. */
 #include "tuner/parts.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ struct preparation {
 	struct loop_job job;    /* a pool thread makes the spec, or reads another job's ... */
 	struct store_rows rows; /* ... from these */
 	bool away;
-	bool unwanted; /* ... which nobody waits for any more */
+	atomic_bool unwanted; /* ... which nobody waits for any more */
 	struct err err;
 	tuner_prepared_fn fn;
 	void *arg;
@@ -55,7 +56,7 @@ void tuner_prepare_cancel(struct preparation *p)
 		return;
 	}
 	if (p->away) {
-		p->unwanted = true;
+		atomic_store(&p->unwanted, true);
 		return;
 	}
 	if (p->query != NULL) {
@@ -120,7 +121,7 @@ static void read_apart(struct preparation *p, int rc, const struct store_rows *r
 static bool is_back(struct preparation *p)
 {
 	p->away = false;
-	if (p->unwanted) {
+	if (atomic_load(&p->unwanted)) {
 		tuner_prepare_cancel(p);
 		return false;
 	}
@@ -204,7 +205,10 @@ static void work_spec(void *arg)
 	struct preparation *p = arg;
 	struct prepared *prepared = p->prepared;
 
-	prepared_look(p->tuner->io, prepared);
+	prepared_look(p->tuner->io, prepared, &p->unwanted);
+	if (atomic_load(&p->unwanted)) {
+		return;
+	}
 	prepared->spec =
 		spec_draft(prepared->body, prepared->capability, prepared->target, &p->err);
 	if (p->err.code != ERR_OK) {

@@ -22,7 +22,7 @@ void prepared_write(struct prepared *p)
 }
 
 /* What it found takes the place of what an earlier submission found, as of the job that a clone is made of. */
-void prepared_look(const struct tuner_io *io, struct prepared *prepared)
+void prepared_look(const struct tuner_io *io, struct prepared *prepared, const atomic_bool *stop)
 {
 	json_t *warm_start = json_object_get(prepared->body, "warm_start");
 	json_t *body, *found;
@@ -31,7 +31,7 @@ void prepared_look(const struct tuner_io *io, struct prepared *prepared)
 		return;
 	}
 	warm_start = json_copy(warm_start);
-	found = library_look(io, prepared->owner, prepared->capability);
+	found = library_look(io, prepared->owner, prepared->capability, stop);
 	(void)json_object_update(warm_start, found);
 	json_decref(found);
 	body = json_copy(prepared->body);

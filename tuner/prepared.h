@@ -4,6 +4,8 @@
 #ifndef NARROWD_TUNER_PREPARED_H
 #define NARROWD_TUNER_PREPARED_H
 
+#include <stdatomic.h>
+
 #include <jansson.h>
 
 #include "store/store.h"
@@ -11,8 +13,9 @@
 
 struct prepared;
 
-/* Adds what the library has for the job to its body, where it begins with that: any thread but the loop's, blocks. */
-void prepared_look(const struct tuner_io *io, struct prepared *prepared);
+/* Adds what the library has for the job to its body, where it begins with that: any thread but the loop's, blocks until
+ * *stop at the longest. */
+void prepared_look(const struct tuner_io *io, struct prepared *prepared, const atomic_bool *stop);
 /* Takes what the job to start warm from has found, rows of QUERY_ANSWERED. Any thread. */
 void prepared_remember(struct prepared *prepared, const struct store_rows *rows);
 /* What a job needs of a registered evaluator, a row of QUERY_EVALUATOR. New reference. */
