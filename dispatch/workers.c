@@ -20,11 +20,18 @@ struct absence {
 	int64_t until_ms;  /* monotonic */
 };
 
+/* Those of one pool. */
+struct crew {
+	struct list workers; /* never empty */
+};
+
 struct worker {
+	struct list in_crew;
 	char key[KEY_SIZE]; /* "pool/name" */
 	char pool[LIMIT_POOL_BYTES + 1];
-	char owner[LIMIT_OWNER_BYTES + 1];
+	char owner[LIMIT_OWNER_BYTES + 1], serves[LIMIT_OWNER_BYTES + 1];
 	int64_t seen_mono_ms, seen_wall_ms, answers;
+	int64_t works_until_ms; /* monotonic */
 	/* Answers in each of the latest minutes; the slot of minute m is m % MINUTES. */
 	uint32_t by_minute[MINUTES];
 	int64_t minute;           /* the latest that is counted */
@@ -38,8 +45,37 @@ static struct worker *at(const struct workers *workers, size_t slot)
 	return (struct worker *)workers->by_name.slots[slot].value; /* NOLINT */
 }
 
-static void destroy(struct worker *worker)
+static struct crew *crew_of(const struct workers *workers, const char *pool)
 {
+	return (struct crew *)map_get(&workers->crews, pool, 0); /* NOLINT */
+}
+
+static void join_crew(struct workers *workers, struct worker *worker)
+{
+	struct crew *crew = crew_of(workers, worker->pool);
+
+	if (crew == NULL) {
+		crew = mem_new(1, sizeof(*crew));
+		list_init(&crew->workers);
+		map_set(&workers->crews, worker->pool, (intptr_t)crew);
+	}
+	list_append(&crew->workers, &worker->in_crew);
+}
+
+static void leave_crew(struct workers *workers, struct worker *worker)
+{
+	struct crew *crew = crew_of(workers, worker->pool);
+
+	list_remove(&worker->in_crew);
+	if (list_empty(&crew->workers)) {
+		map_remove(&workers->crews, worker->pool);
+		free(crew);
+	}
+}
+
+static void destroy(struct workers *workers, struct worker *worker)
+{
+	leave_crew(workers, worker);
 	free(worker->absences);
 	free(worker);
 }
@@ -48,22 +84,24 @@ void workers_init(struct workers *workers, const struct clock *clock)
 {
 	workers->clock = clock;
 	map_init(&workers->by_name);
+	map_init(&workers->crews);
 }
 
 void workers_finish(struct workers *workers)
 {
 	for (size_t i = 0; i < workers->by_name.capacity; i++) {
 		if (workers->by_name.slots[i].key != NULL) {
-			destroy(at(workers, i));
+			destroy(workers, at(workers, i));
 		}
 	}
 	map_finish(&workers->by_name);
+	map_finish(&workers->crews);
 }
 
 static void forget(struct workers *workers, struct worker *worker)
 {
 	map_remove(&workers->by_name, worker->key);
-	destroy(worker);
+	destroy(workers, worker);
 }
 
 /* Who was not heard of for longest, so that there is room for another. */
@@ -108,6 +146,7 @@ static struct worker *seen(struct workers *workers, const char *pool, const char
 		memcpy(worker->key, key, sizeof(key));
 		(void)snprintf(worker->pool, sizeof(worker->pool), "%s", pool);
 		map_set(&workers->by_name, key, (intptr_t)worker);
+		join_crew(workers, worker);
 	}
 	worker->seen_mono_ms = mono_of(workers->clock);
 	worker->seen_wall_ms = wall_of(workers->clock);
@@ -197,18 +236,55 @@ bool workers_misjudged(struct workers *workers, const char *pool, const char *na
 	return true;
 }
 
+static bool is_fresh(const struct workers *workers, const struct worker *worker)
+{
+	return mono_of(workers->clock) - worker->seen_mono_ms < minute_ms;
+}
+
 bool workers_has_other(const struct workers *workers, const char *pool, const char *name)
 {
-	size_t length = strlen(pool);
+	const struct crew *crew = crew_of(workers, pool);
 
-	for (size_t i = 0; i < workers->by_name.capacity; i++) {
-		const struct worker *other =
-			workers->by_name.slots[i].key != NULL ? at(workers, i) : NULL;
+	for (struct list *n = crew != NULL ? crew->workers.next : NULL;
+	     n != NULL && n != &crew->workers; n = n->next) {
+		const struct worker *other = list_entry(n, struct worker, in_crew);
+		const char *its_name = other->key + strlen(pool) + 1;
 
-		if (other != NULL && strncmp(other->key, pool, length) == 0 &&
-		    other->key[length] == '/' && strcmp(other->key + length + 1, name) != 0 &&
-		    mono_of(workers->clock) - other->seen_mono_ms < minute_ms &&
-		    workers_may(workers, pool, other->key + length + 1, "")) {
+		if (strcmp(its_name, name) != 0 && is_fresh(workers, other) &&
+		    workers_may(workers, pool, its_name, "")) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void workers_serves(struct workers *workers, const char *pool, const char *name, const char *whose)
+{
+	struct worker *worker = seen(workers, pool, name);
+
+	(void)snprintf(worker->serves, sizeof(worker->serves), "%s", whose);
+}
+
+void workers_works(struct workers *workers, const char *pool, const char *name, int64_t until_ms)
+{
+	struct worker *worker = seen(workers, pool, name);
+
+	if (until_ms > worker->works_until_ms) {
+		worker->works_until_ms = until_ms;
+	}
+}
+
+bool workers_there(const struct workers *workers, const char *pool, const char *owner)
+{
+	const struct crew *crew = crew_of(workers, pool);
+
+	for (struct list *n = crew != NULL ? crew->workers.next : NULL;
+	     n != NULL && n != &crew->workers; n = n->next) {
+		const struct worker *worker = list_entry(n, struct worker, in_crew);
+		bool theirs = worker->serves[0] == '\0' || strcmp(worker->serves, owner) == 0;
+
+		if (theirs && (is_fresh(workers, worker) ||
+			       worker->works_until_ms > mono_of(workers->clock))) {
 			return true;
 		}
 	}

@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 #include "base/given_clock.h"
+#include "base/list.h"
 #include "base/map.h"
 
 struct workers {
 	const struct clock *clock;
 	struct map by_name; /* "pool/name" -> struct worker * */
+	struct map crews;   /* pool -> struct crew * */
 };
 
 /* `clock` is borrowed. */
@@ -34,6 +36,12 @@ bool workers_may(const struct workers *workers, const char *pool, const char *na
 		 const char *job);
 /* A sign of life; makes the worker known. `owner` may be NULL for one that is. */
 void workers_seen(struct workers *workers, const char *pool, const char *name, const char *owner);
+/* What it takes are questions of one owner's jobs, or ("") of everybody's. */
+void workers_serves(struct workers *workers, const char *pool, const char *name, const char *whose);
+/* It has a question, and may be silent until then (monotonic ms). */
+void workers_works(struct workers *workers, const char *pool, const char *name, int64_t until_ms);
+/* Whether somebody is there who takes questions of this owner's jobs: heard of within a minute, or at work. */
+bool workers_there(const struct workers *workers, const char *pool, const char *owner);
 /* Every worker that is known: its pool, its owner, and for how long it was not heard of. */
 void workers_each(const struct workers *workers,
 		  void (*fn)(void *arg, const char *pool, const char *owner, int64_t silent_ms),

@@ -16,7 +16,6 @@
 #include "tuner/attempt.h"
 #include "tuner/flight.h"
 #include "tuner/landing.h"
-#include "tuner/pool.h"
 #include "tuner/run.h"
 #include "tuner/unread.h"
 
@@ -34,8 +33,8 @@ static void extend(struct flight *flight)
 
 	if (flight_is_pooled(flight)) {
 		flight_extend(flight, flight->trial->ttl_ms);
-		pool_seen(tuner, flight->run->job->spec->targets[0].pool, flight->trial->worker,
-			  NULL);
+		workers_works(&tuner->workers, flight_target(flight)->pool, flight->trial->worker,
+			      io_mono_ms(tuner->io) + flight->trial->ttl_ms);
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);
 	} else {

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "job/active.h"
 #include "tuner/flight.h"
-#include "tuner/pool.h"
 
 static json_t *time_json(int64_t wall_ms)
 {
@@ -122,13 +121,19 @@ static json_t *queue_json(const struct run *run)
 	return waiting;
 }
 
+/* Whether a question of it waits for a worker; one that has not begun will soon have one. */
+static bool wants_worker(const struct run *run)
+{
+	return run->job->state == JOB_QUEUED ||
+	       (run->job->state != JOB_PAUSED && !list_empty(&run->due));
+}
+
 /* Whether its questions wait in a pool to which nobody comes. A face of SigOpt has no workers to start. */
 static bool lacks_workers(const struct run *run)
 {
-	const struct job *job = run->job;
-
-	if (run->pool == NULL || job->spec->targets[0].baseline != NULL ||
-	    job->state == JOB_PAUSED || pool_has_workers(run->pool)) {
+	if (run->pool == NULL || run->job->spec->targets[0].baseline != NULL ||
+	    !wants_worker(run) ||
+	    workers_there(&run->tuner->workers, run->pool->name, run->owner)) {
 		return false;
 	}
 	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
@@ -141,13 +146,13 @@ static bool lacks_workers(const struct run *run)
 	return true;
 }
 
-/* Since when the oldest of its questions is out; 0 while there is none. */
+/* Since when the oldest question that waits for a worker is out; 0 while there is none. */
 static int64_t out_since_ms(const struct run *run)
 {
 	int64_t since = 0;
 
-	for (struct list *n = run->flights.next; n != &run->flights; n = n->next) {
-		int64_t its = list_entry(n, struct flight, node)->trial->since_ms;
+	for (struct list *n = run->due.next; n != &run->due; n = n->next) {
+		int64_t its = list_entry(n, struct flight, due)->trial->since_ms;
 
 		since = since == 0 || its < since ? its : since;
 	}

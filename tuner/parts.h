@@ -129,7 +129,6 @@ struct pool {
 	size_t users;      /* jobs, and workers that wait; without any it is forgotten */
 	struct turns runs; /* of run->in_pool: jobs with questions */
 	struct list polls; /* of poll->node: workers that wait, oldest first */
-	int64_t seen_ms;   /* when a worker was heard of last (monotonic); -1: never */
 	struct loop_task task;
 	bool task_queued;
 	struct loop_timer kept; /* until the next question is kept for one worker no more */

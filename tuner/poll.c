@@ -130,7 +130,11 @@ static struct flight *next_flight(struct pool *pool, struct run *run)
 
 static void grant(struct poll *poll, struct flight *flight)
 {
+	struct tuner *tuner = poll->tuner;
+
 	flight_grant(flight, poll->worker, poll->ttl_ms);
+	workers_works(&tuner->workers, flight_target(flight)->pool, poll->worker,
+		      io_mono_ms(tuner->io) + poll->ttl_ms);
 	poll->leases = mem_grow(poll->leases, poll->count + 1, sizeof(*poll->leases));
 	memcpy(poll->leases[poll->count++], flight->trial->lease, ID_SIZE);
 	(void)json_array_append_new(poll->items, asking_document(flight));
@@ -257,7 +261,8 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	(void)snprintf(poll->worker, sizeof(poll->worker), "%s", request->worker);
 	(void)snprintf(poll->owner, sizeof(poll->owner), "%s",
 		       request->every_owner ? "" : request->owner);
-	pool_seen(tuner, request->pool, request->worker, request->owner);
+	workers_seen(&tuner->workers, request->pool, request->worker, request->owner);
+	workers_serves(&tuner->workers, request->pool, request->worker, poll->owner);
 	io_timer_init(tuner->io, &poll->timer, on_poll_timer, poll);
 	io_timer_start(tuner->io, &poll->timer, tuner->stopping ? 0 : request->wait_ms);
 	list_append(&poll->pool->polls, &poll->node);

@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "job/endgame.h"
 
-static const int64_t minute_ms = 60000;
-
 static void on_kept(void *arg)
 {
 	struct pool *pool = arg;
@@ -23,8 +21,6 @@ struct pool *pool_join(struct tuner *tuner, const char *name)
 		pool = mem_new(1, sizeof(*pool));
 		pool->tuner = tuner;
 		pool->name = mem_dup(name);
-		pool->seen_ms =
-			workers_has_other(&tuner->workers, name, "") ? io_mono_ms(tuner->io) : -1;
 		turns_init(&pool->runs);
 		list_init(&pool->polls);
 		list_init(&pool->task.node);
@@ -52,21 +48,6 @@ void pool_release(struct pool *pool)
 	io_cancel(pool->tuner->io, &pool->task);
 	map_remove(&pool->tuner->pools, pool->name);
 	io_timer_close(pool->tuner->io, &pool->kept, on_pool_closed);
-}
-
-void pool_seen(struct tuner *tuner, const char *name, const char *worker, const char *owner)
-{
-	struct pool *pool = (struct pool *)map_get(&tuner->pools, name, 0); /* NOLINT */
-
-	workers_seen(&tuner->workers, name, worker, owner);
-	if (pool != NULL) {
-		pool->seen_ms = io_mono_ms(tuner->io);
-	}
-}
-
-bool pool_has_workers(const struct pool *pool)
-{
-	return pool->seen_ms >= 0 && io_mono_ms(pool->tuner->io) - pool->seen_ms < minute_ms;
 }
 
 static void on_task(void *arg)

@@ -11,10 +11,6 @@
 struct pool *pool_join(struct tuner *tuner, const char *name);
 /* Takes NULL. */
 void pool_release(struct pool *pool);
-/* A sign of life of a worker; makes it known. `owner` may be NULL for one that is. */
-void pool_seen(struct tuner *tuner, const char *name, const char *worker, const char *owner);
-/* Whether a worker was heard of within a minute. */
-bool pool_has_workers(const struct pool *pool);
 /* The question waits for a worker from now on. */
 void pool_offer(struct flight *flight);
 /* It waits no more. Harmless when it does not. */

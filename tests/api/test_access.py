@@ -93,6 +93,18 @@ class Access(unittest.TestCase):
         return {"job": job["id"], "evaluator": evaluator["id"], "webhook": webhook["id"],
                 "experiment": experiment["id"], "lease": leases["items"][0]["lease"]}
 
+    def test_who_works_for_others_is_no_worker_for_a_job(self):
+        job = {**jobkit.body("http://unused"), "evaluator": {"pool": "alone"}}
+        job = self.made("ann", "submit", "/v1/jobs", job)["id"]
+
+        def waiting():
+            return self.ask(self.tokens["ann", "read"], "GET", f"/v1/jobs/{job}")[2]["progress"]["waiting"]
+
+        self.made("bob", "work", "/v1/leases", {"pool": "alone", "worker": "b"})
+        self.assertEqual(waiting()["reason"], "no_worker")
+        self.made("ann", "work", "/v1/leases", {"pool": "alone", "worker": "a"})
+        self.assertIsNone(waiting())
+
     def harmless(self, route, id):
         """Method, path, body and headers of a request that changes nothing even where it is let in."""
         method, path = route.split()

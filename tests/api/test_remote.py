@@ -100,6 +100,21 @@ class RemoteCase(unittest.TestCase):
 
 
 class Search(RemoteCase):
+    def test_who_waits_for_advice_waits_for_no_worker(self):
+        held = threading.Event()
+        self.addCleanup(held.set)
+        adviser = self.adviser(lambda name, question: held.wait(PATIENCE_S) and None)
+        job = submit(self.daemon, {**self.job(adviser.url), "evaluator": {"pool": "gpu"}})
+        take = {"pool": "gpu", "worker": "w", "wait_s": 20}
+        item = wait_until(lambda: self.daemon.request("POST", "/v1/leases", take)[2]["items"])[0]
+        self.daemon.request("POST", f"/v1/leases/{item['lease']}/complete", jobkit.crash_model.answer(item))
+        wait_until(lambda: len(adviser.keys) == 1)
+        self.daemon.kill9()  # it knows of no worker afterwards
+        self.daemon.start()
+        wait_until(lambda: len(adviser.keys) == 2)
+        progress = get(self.daemon, f"/v1/jobs/{job}")["progress"]
+        self.assertEqual(([out["kind"] for out in progress["out"]], progress["waiting"]), (["begin"], None))
+
     def test_what_is_suggested_is_measured_and_told(self):
         adviser = self.adviser()
         job = submit(self.daemon, self.job(adviser.url))

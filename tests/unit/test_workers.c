@@ -222,3 +222,27 @@ Test(workers, others_are_who_came_within_a_minute_and_may_be_asked)
 	workers_leave_out(&workers, "gpu", "a", NULL, now_ms + 1000);
 	cr_assert_not(workers_has_other(&workers, "gpu", "b"));
 }
+
+Test(workers, are_there_for_whom_they_serve)
+{
+	cr_assert_not(workers_there(&workers, "gpu", "ann"));
+	workers_serves(&workers, "gpu", "a", "ann");
+	cr_assert(workers_there(&workers, "gpu", "ann"));
+	cr_assert_not(workers_there(&workers, "gpu", "bob"));
+	cr_assert_not(workers_there(&workers, "cpu", "ann"));
+	workers_serves(&workers, "gpu", "b", "");
+	cr_assert(workers_there(&workers, "gpu", "bob"));
+	now_ms += 60000;
+	cr_assert_not(workers_there(&workers, "gpu", "ann"));
+}
+
+Test(workers, are_there_as_long_as_they_work)
+{
+	workers_serves(&workers, "gpu", "a", "");
+	workers_works(&workers, "gpu", "a", now_ms + 600000);
+	workers_works(&workers, "gpu", "a", now_ms + 1000);
+	now_ms += 599999;
+	cr_assert(workers_there(&workers, "gpu", "ann"), "it may be silent for so long");
+	now_ms += 1;
+	cr_assert_not(workers_there(&workers, "gpu", "ann"));
+}
