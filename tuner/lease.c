@@ -16,6 +16,7 @@
 #include "tuner/attempt.h"
 #include "tuner/flight.h"
 #include "tuner/landing.h"
+#include "tuner/reload.h"
 #include "tuner/run.h"
 #include "tuner/unread.h"
 
@@ -242,13 +243,14 @@ static void note_late(const struct late *late)
 enum { LEASE_ANSWER, LEASE_OPEN_JOB };
 
 /* Of an open job that is not in memory nobody knows: before it is read, which may have happened by now, and once a stop
- * has let go of it. */
+ * has let go of it. One that is gone from there otherwise has ended since the store was asked. */
 static bool may_be_in_force(const struct late *late, const char *open_job)
 {
-	const struct tuner *tuner = late->tuner;
+	struct tuner *tuner = late->tuner;
 
-	return open_job != NULL && map_get(&tuner->held, open_job, 0) == 0 &&
-	       (run_find(tuner, open_job) == NULL || unread_find(tuner, open_job) != NULL ||
+	return open_job != NULL &&
+	       (unread_find(tuner, open_job) != NULL || reload_is_due(tuner, open_job) ||
+		(tuner->stopping && run_find(tuner, open_job) == NULL) ||
 		flight_of_lease(tuner, late->lease) != NULL);
 }
 

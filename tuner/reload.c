@@ -366,6 +366,16 @@ void reload_later(struct tuner *tuner, const char *job)
 	}
 }
 
+bool reload_is_due(const struct tuner *tuner, const char *job)
+{
+	for (struct list *n = tuner->broken.next; n != &tuner->broken; n = n->next) {
+		if (strcmp(list_entry(n, struct reload, node)->job, job) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void reload_stop(struct tuner *tuner)
 {
 	for (size_t i = 0; i < tuner->unread.capacity; i++) {

@@ -6,6 +6,8 @@
 
 /* Reads the job again from the store, now or as soon as that works. */
 void reload_later(struct tuner *tuner, const char *job);
+/* Whether that is still to come. */
+bool reload_is_due(const struct tuner *tuner, const char *job);
 /* Has threads of the pool read what is next, as many as may do so. */
 void reload_more(struct tuner *tuner);
 /* Reads no more; who waits for a job that is not read need not. */

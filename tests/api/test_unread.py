@@ -1,6 +1,7 @@
 """A start with open jobs: the daemon serves before it has read them, and what it promised holds meanwhile."""
 
 import shutil
+import signal
 import threading
 import unittest
 
@@ -120,6 +121,30 @@ class Unread(PluginCase):
         free.set()
         for job in (slow, quick):
             finished(self.running, job)
+        self.running.stop()
+
+    def test_a_stop_does_not_wait_for_those_that_are_not_read(self):
+        for i in range(AT_ONCE):
+            self.begun("by_name", f"slow{i}")
+        quick, question = self.begun("basic", "quick")
+        others = [self.submit("basic", {"pool": "other"}) for _ in range(3)]
+        self.start_with_unread()
+        slow = get(self.running, "/v1/jobs?limit=1000")["items"][-1]["id"]
+        statuses = []
+        waiting = threading.Thread(
+            target=lambda: statuses.append(self.running.request("GET", f"/v1/jobs/{slow}")[0]))
+        waiting.start()
+        get(self.running, f"/v1/jobs/{quick}")
+        self.running.process.send_signal(signal.SIGTERM)
+        waiting.join(PATIENCE_S)
+        self.assertIn(statuses, ([200], [503]))
+        self.gate.unlink()
+        self.assertEqual(self.running.process.wait(PATIENCE_S), 0, self.running.log())
+        self.running.forget()
+        self.running.start()
+        self.complete(question)
+        for job in (quick, *others):
+            self.assertIsNone(get(self.running, f"/v1/jobs/{job}")["exit"])
         self.running.stop()
 
 
