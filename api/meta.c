@@ -35,6 +35,12 @@ void meta_health(struct call *call)
 	reply_ok(call);
 }
 
+static const char *unwritable(const struct store *store)
+{
+	return store_is_away(store) ? "the store cannot be written: PostgreSQL is away"
+				    : "the store cannot be written: the disk is full";
+}
+
 void meta_ready(struct call *call)
 {
 	bool known = call->who.known; /* others hear no more than yes or no */
@@ -44,7 +50,7 @@ void meta_ready(struct call *call)
 			   known ? "the daemon is stopping" : "not ready");
 	} else if (!store_writable(call->server->store)) {
 		call_error(call, known ? ERR_STORAGE : ERR_OVERLOADED, "%s",
-			   known ? "the store cannot be written: the disk is full" : "not ready");
+			   known ? unwritable(call->server->store) : "not ready");
 	} else {
 		reply_ok(call);
 	}

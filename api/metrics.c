@@ -148,7 +148,8 @@ static void add_store(struct buf *page, const struct server *server)
 		 (double)store.used_bytes},
 		{"narrowd_store_wal_bytes", "gauge", "Size of the write-ahead log.",
 		 (double)store.wal_bytes},
-		{"narrowd_store_writable", "gauge", "1; 0 while the disk is full.",
+		{"narrowd_store_writable", "gauge",
+		 "1; 0 while the disk is full or PostgreSQL is away.",
 		 (double)store_writable(server->store)},
 	};
 

@@ -28,6 +28,7 @@ struct settings {
 	struct option_list webhook_schedule_s;
 	char *data_dir;
 	char *plugin_dir;         /* "" means: no plug-ins */
+	char *data;               /* "" means: no log elsewhere */
 	char *key_file;           /* "" means: narrowd.key in data_dir */
 	char *secrets_dir;        /* "" means: systemd's, if there is one */
 	char *evaluator_policy;   /* "" means: by the listeners */

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -27,6 +28,19 @@ void options_help(FILE *out)
 	}
 }
 
+/* Nobody is shown the password of a URL. */
+static char *without_password(const char *url)
+{
+	const char *user = strstr(url, "://");
+	const char *host = strrchr(url, '@');
+	const char *colon = user != NULL ? strchr(user + 3, ':') : NULL;
+
+	if (host == NULL || colon == NULL || colon > host) {
+		return mem_dup(url);
+	}
+	return mem_printf("%.*s:***%s", (int)(colon - url), url, host);
+}
+
 char *options_text(const struct settings *options, const struct setting *option)
 {
 	const void *source = (const char *)options + option->offset;
@@ -35,7 +49,8 @@ char *options_text(const struct settings *options, const struct setting *option)
 
 	switch (option->type) {
 	case OPTION_TEXT:
-		return mem_dup(*(char *const *)source);
+		return strcmp(option->name, "data") == 0 ? without_password(*(char *const *)source)
+							 : mem_dup(*(char *const *)source);
 	case OPTION_INTEGER:
 		return mem_printf("%lld", (long long)*(const int64_t *)source);
 	case OPTION_BOOL:

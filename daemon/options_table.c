@@ -13,6 +13,10 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "ADDR:PORT or unix:PATH to listen on; repeatable; port 0 picks one"},
 	{"data_dir", OPTION_TEXT, AT(data_dir), "", 0, 0,
 	 "directory of the database (default: $STATE_DIRECTORY, $XDG_STATE_HOME/narrowd)"},
+	{"data", OPTION_TEXT, AT(data), "", 0, 0,
+	 "postgresql://... of the database that holds the log of which data_dir is a replica "
+	 "(default: data_dir holds "
+	 "all there is)"},
 	{"plugin_dir", OPTION_TEXT, AT(plugin_dir), "", 0, 0,
 	 "directory of strategies as plug-ins, loaded at start-up (default: none)"},
 	{"secrets_dir", OPTION_TEXT, AT(secrets_dir), "", 0, 0,

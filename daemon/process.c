@@ -256,6 +256,7 @@ static int open_store(struct process *p, struct err *reterr)
 {
 	const struct store_options options = {.directory = p->options->data_dir,
 					      .key_file = p->options->key_file,
+					      .postgresql = p->options->data,
 					      .unsafe_sync = p->options->unsafe_sync,
 					      .max_bytes = p->options->database_max_bytes};
 

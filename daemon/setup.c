@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/plugins.h"
+#include "store/store.h"
 
 /* Both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr)
@@ -172,6 +173,13 @@ static int check_sizes(const struct settings *options, struct err *reterr)
 	return 0;
 }
 
+static int check_data(const struct settings *options, struct err *reterr)
+{
+	return options->data[0] == '\0' || store_check_postgresql(options->data, reterr) == 0
+		       ? 0
+		       : err_prefix(reterr, "data");
+}
+
 static int read_schedule(struct setup *setup, const struct settings *options, struct err *reterr)
 {
 	const char *const *waits = (const char *const *)options->webhook_schedule_s.items;
@@ -193,6 +201,7 @@ void setup_check(struct setup *setup, const struct settings *options, struct fau
 	(void)is_good(faults, read_schedule(setup, options, &err), &err);
 	(void)is_good(faults, check_callback(options->callback_url, &err), &err);
 	(void)is_good(faults, check_sizes(options, &err), &err);
+	(void)is_good(faults, check_data(options, &err), &err);
 	setup->guard = setup_guard(setup, options, faults);
 }
 

@@ -339,7 +339,8 @@ static int begin_offline(struct work *work, const struct settings *settings)
 {
 	const struct token_command *command = work->command;
 	const struct store_options options = {.directory = settings->data_dir,
-					      .key_file = settings->key_file};
+					      .key_file = settings->key_file,
+					      .postgresql = settings->data};
 
 	work->store = store_open(work->loop, &options, work->err);
 	if (work->store == NULL) {

@@ -56,12 +56,37 @@ static int fail(struct err *reterr, enum err_code code, const char *doing, const
 	return rc;
 }
 
+/* Settings are shown without what stands between the user's name and the host, so a password stands there alone. */
+static int check_form(const char *url, struct err *reterr)
+{
+	static const char *const forms[] = {"postgresql://", "postgres://"};
+	bool good = false;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		good = good || strncmp(url, forms[i], strlen(forms[i])) == 0;
+	}
+	if (!good) {
+		return err_set(reterr, ERR_CONFIG, "PostgreSQL: a URL begins with postgresql://");
+	}
+	if (strstr(url, "password=") != NULL) {
+		return err_set(
+			reterr, ERR_CONFIG,
+			"PostgreSQL: keep the password in a file that passfile= names, or write "
+			"it as user:password@host");
+	}
+	return 0;
+}
+
 struct postgres *postgres_create(const char *url, struct err *reterr)
 {
 	struct postgres *postgres;
 	char *why = NULL;
-	PQconninfoOption *parts = PQconninfoParse(url, &why);
+	PQconninfoOption *parts;
 
+	if (check_form(url, reterr) != 0) {
+		return NULL;
+	}
+	parts = PQconninfoParse(url, &why);
 	if (parts == NULL) {
 		(void)fail(reterr, ERR_CONFIG, "the URL cannot be used",
 			   why != NULL ? why : "no memory");

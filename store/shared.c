@@ -219,12 +219,22 @@ int shared_make(struct shared *shared, struct err *reterr)
 	return rc == 0 ? read_head(shared, reterr) : rc;
 }
 
-static int refuse_others(struct shared *shared, struct err *reterr)
+static void name_host(char host[HOST_SIZE])
 {
-	static const char sql[] = "SELECT host FROM narrowd.daemon WHERE id <> $1"
+	host[0] = host[HOST_SIZE - 1] = '\0';
+	(void)gethostname(host, HOST_SIZE - 1);
+}
+
+/* A copy of a data directory on another machine calls itself as the first one does. */
+static int refuse_others(struct shared *shared, const char *host, struct err *reterr)
+{
+	static const char sql[] = "SELECT host FROM narrowd.daemon WHERE (id <> $1 OR host <> $2)"
 				  " AND seen > clock_timestamp() - " LEASE_SQL " LIMIT 1";
 	struct postgres_rows rows;
-	int rc = shared_run(shared, sql, &POSTGRES_TEXT(shared->replica->daemon), 1, &rows, reterr);
+	int rc = shared_run(shared, sql,
+			    (struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
+						      POSTGRES_TEXT(host)},
+			    2, &rows, reterr);
 
 	if (rc == 0 && rows.count > 0) {
 		rc = err_set(
@@ -237,18 +247,16 @@ static int refuse_others(struct shared *shared, struct err *reterr)
 	return rc;
 }
 
-static int enter(struct shared *shared, struct err *reterr)
+static int enter(struct shared *shared, const char *host, struct err *reterr)
 {
 	static const char sql[] =
 		"WITH dead AS (DELETE FROM narrowd.daemon WHERE id <> $1)"
 		" INSERT INTO narrowd.daemon (id, host) VALUES ($1, $2) ON CONFLICT (id)"
 		" DO UPDATE SET epoch = daemon.epoch + 1, serial = 0, seen = clock_timestamp(),"
 		" host = excluded.host RETURNING epoch::text";
-	char host[HOST_SIZE] = "";
 	struct postgres_rows rows;
 	int rc;
 
-	(void)gethostname(host, sizeof(host) - 1);
 	rc = shared_run(shared, sql,
 			(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
 						  POSTGRES_TEXT(host)},
@@ -265,7 +273,10 @@ static int enter(struct shared *shared, struct err *reterr)
 /* What an earlier life of this daemon sent may still be on its way: the lock waits for it, or the epoch stops it. */
 int shared_join(struct shared *shared, const struct replica *replica, struct err *reterr)
 {
+	char host[HOST_SIZE];
 	int rc;
+
+	name_host(host);
 
 	shared->replica = replica;
 	shared->checked = false;
@@ -277,8 +288,8 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 				     reterr);
 	}
 	if (rc == 0) {
-		rc = refuse_others(shared, reterr);
-		rc = rc == 0 ? enter(shared, reterr) : rc;
+		rc = refuse_others(shared, host, reterr);
+		rc = rc == 0 ? enter(shared, host, reterr) : rc;
 		if (rc == 0) {
 			rc = postgres_script(shared->postgres, "COMMIT", reterr);
 		} else {

@@ -242,6 +242,8 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 int store_verify(const char *directory, struct err *reterr);
 /* Of SQLite, as it runs. */
 const char *store_engine_version(void);
+/* Whether the URL of a PostgreSQL database is one; it is not connected to. ERR_CONFIG. */
+int store_check_postgresql(const char *url, struct err *reterr);
 /* Of PostgreSQL's client library; NULL when this was built without it. */
 const char *store_postgres_version(void);
 /* Online copy of the database in `directory` to the file `destination`, which must not exist: it is there

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 
+import test_faults
 import test_logs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -56,41 +57,6 @@ CPU_MINUTES = {
 ALL_CPU_MINUTES = 40
 PR_SET_CHILD_SUBREAPER = 36
 LINES_COVERED = 90
-
-LEAK = """
-#include <stdlib.h>
-int main(void)
-{
-	return malloc(7) == 0;
-}
-"""
-OVERFLOW = """
-int main(int count, char **args)
-{
-	int big = 0x7fffffff;
-	big += count;
-	return args == 0 && big;
-}
-"""
-# Of many variables: a single one can escape, when both threads touch it in the same instant.
-RACE = """
-#include <pthread.h>
-static int n[1000];
-static void *add(void *arg)
-{
-	for (int i = 0; i < 1000; i++) {
-		n[i]++;
-	}
-	return arg;
-}
-int main(void)
-{
-	pthread_t thread;
-	pthread_create(&thread, 0, add, 0);
-	add(0);
-	return pthread_join(thread, 0);
-}
-"""
 
 
 class Failed(Exception):
@@ -204,8 +170,8 @@ def build_asan(stage):
 
 def stage_build(stage):
     build_asan(stage)
-    gate(stage, "leak", LEAK, "address,undefined")
-    gate(stage, "overflow", OVERFLOW, "address,undefined", needs_report=False)
+    gate(stage, "leak", test_faults.LEAK, "address,undefined")
+    gate(stage, "overflow", test_faults.OVERFLOW, "address,undefined", needs_report=False)
 
 
 def stage_check(stage, *options):
@@ -237,10 +203,16 @@ def stage_crash(stage):
     run_crash(stage, KILL_POINTS, CHAOS_SECONDS, LEASES_SECONDS)
 
 
+def stage_postgresql(stage):
+    """Tests of the daemon again, with its log in a PostgreSQL that they start."""
+    build_asan(stage)
+    meson_test(stage, ASAN, stage.name, NARROWD_TEST_POSTGRESQL="1", NARROWD_KILLS="20")
+
+
 def stage_races(stage):
     # Criterion does not start under TSan, so the daemon is what is watched.
     build(stage, TSAN, "-Db_sanitize=thread", "-Dtests=false")
-    gate(stage, "race", RACE, "thread")
+    gate(stage, "race", test_faults.RACE, "thread")
     meson_test(stage, TSAN, "races")
 
 
@@ -412,12 +384,14 @@ STAGES = {
     "memory": stage_memory,
     "page": stage_page,
     "python": stage_python,
+    "postgresql": stage_postgresql,
 }
 LONG_STAGES = {
     "tidy": stage_tidy,
     "other-debian": stage_other_debian,
     "long-crash": stage_long_crash,
     "long-python": stage_long_python,
+    "long-postgresql": stage_postgresql,
     "long-simulation": stage_long_simulation,
     "mutants": stage_mutants,
     "published": stage_published,

@@ -1,6 +1,7 @@
 """A real narrowd in a data directory, on a free port: started, asked, stopped, killed.
 
-NARROWD_BIN names the program.
+NARROWD_BIN names the program. With NARROWD_TEST_POSTGRESQL=1 its data directory is a replica of a log in a PostgreSQL
+that this process starts, one database for each directory.
 """
 
 import http.client
@@ -12,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 
+import postgresql
 import reference
 import schema_check
 
@@ -99,6 +101,8 @@ class Daemon:
             str(self.directory),
             *self.arguments,
         ]
+        if os.environ.get("NARROWD_TEST_POSTGRESQL") == "1" and "--data" not in self.arguments:
+            command += ["--data", postgresql.database_of(self.directory)]
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors

@@ -7,6 +7,7 @@ what it reads there, a line each: `stop`, `kill9`, `start`, `suspend`, `resume`,
 It does not flush to disk: nothing here takes the power away, and what a killed process has written is still there.
 """
 
+import atexit
 import glob
 import os
 import pathlib
@@ -139,6 +140,30 @@ class Server:
             self.resume()
         self.stop()
         shutil.rmtree(self.directory)
+
+
+COMMON = []
+DATABASES = {}
+
+
+def common():
+    """The one server of this process, which ends with it."""
+    if not COMMON:
+        server = Server()
+        atexit.register(server.remove)
+        server.start()
+        COMMON.append(server)
+    return COMMON[0]
+
+
+def database_of(directory):
+    """The URL of a database for what is in that directory, empty when it is asked for first."""
+    directory = os.path.abspath(directory)
+    if directory not in DATABASES:
+        name = f"data{len(DATABASES)}"
+        common().sql(f"CREATE DATABASE {name} STRATEGY file_copy")
+        DATABASES[directory] = common().url.replace("/postgres?", f"/{name}?")
+    return DATABASES[directory]
 
 
 def serve():

@@ -130,4 +130,8 @@ Test(postgres, a_url_that_is_none_is_refused)
 	cr_assert_null(postgres_create("postgresql://h/d?colour=red", &err));
 	cr_assert_eq(err.code, ERR_CONFIG);
 	cr_assert_not_null(strstr(err.message, "colour"), "%s", err.message);
+	cr_assert_null(postgres_create("host=h", &err));
+	cr_assert_eq(err.code, ERR_CONFIG);
+	cr_assert_null(postgres_create("postgresql://h/d?user=u&password=p", &err));
+	cr_assert_eq(err.code, ERR_CONFIG);
 }

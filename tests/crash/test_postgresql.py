@@ -1,0 +1,189 @@
+"""A daemon whose operations stand in a log in PostgreSQL: it decides what it decides without one, whatever becomes of
+PostgreSQL and of the machine that it ran on.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
+import jobkit as kit  # noqa: E402
+import postgresql  # noqa: E402
+from daemon import Daemon  # noqa: E402
+
+import crash_model  # noqa: E402
+from crash_kit import check_files, read_log, wait_final  # noqa: E402
+from patience import PATIENCE_S  # noqa: E402
+
+# What the clock, chance and the port of the evaluator decide.
+TIMED = {"active_s", "expires_at", "lease", "worker"}
+SOME = 5  # of the questions
+
+
+def job_of(evaluator, strategy="random", **more):
+    return kit.body(evaluator.url, operators=6, seed=7, deterministic=True,
+                    capability=crash_model.capability(6),
+                    tuning_criterion={"strategy": strategy, "max_trials": 25, "stop_on": "budget"}, **more)
+
+
+def log_of(daemon, job):
+    """Each event as a line, but for what clock and chance say."""
+    return [json.dumps([event["n"], event["type"], event["trial"],
+                        {name: value for name, value in event["data"].items() if name not in TIMED}])
+            for event in read_log(daemon, job)]
+
+
+def told(log):
+    """The results, in their order; what was asked again moves their numbers."""
+    return [line[1:] for line in map(json.loads, log) if line[1] == "trial_told"]
+
+
+class Blow(crash_model.Ledger):
+    """Does something once, when it is asked for the so many-th time."""
+
+    def __init__(self, at, strike):
+        self.left, self.strike = at, strike
+        super().__init__()
+
+    def take_down(self, request):
+        self.left -= 1
+        if self.left == 0:
+            self.strike()
+        return super().take_down(request)
+
+
+class PostgreSQL(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgresql.Server()
+        cls.server.start()
+        cls.count = 0
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory, "--data", "") as daemon:
+            cls.model = cls.run_job(daemon)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.remove()
+
+    @staticmethod
+    def run_job(daemon, strategy="random"):
+        evaluator = crash_model.Ledger()
+        try:
+            job = kit.submit(daemon, job_of(evaluator, strategy))
+            wait_final(daemon, job)
+            return log_of(daemon, job)
+        finally:
+            evaluator.stop()
+
+    def setUp(self):
+        type(self).count += 1
+        name = f"test{self.count}"
+        self.server.sql(f"CREATE DATABASE {name}")
+        self.url = self.server.url.replace("/postgres?", f"/{name}?")
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def daemon(self, directory=None):
+        return Daemon(directory or self.directory, "--data", self.url)
+
+    def test_the_log_is_that_of_a_daemon_without_one(self):
+        for strategy in ("random", "basic", "tpe"):
+            with self.subTest(strategy), tempfile.TemporaryDirectory() as alone:
+                with Daemon(alone, "--data", "") as daemon:
+                    model = self.run_job(daemon, strategy)
+                with self.daemon() as daemon:
+                    self.assertEqual(self.run_job(daemon, strategy), model)
+                check_files(self, self.directory)
+
+    def broken(self, strike):
+        """A job during which that is done once; everything else must be as if it had not been."""
+        blow = Blow(SOME, strike)
+        self.addCleanup(blow.stop)
+        with self.daemon() as daemon:
+            job = kit.submit(daemon, job_of(blow))
+            self.during(daemon, job)
+            wait_final(daemon, job)
+            self.assertEqual(log_of(daemon, job), self.model)
+        keys = [key for key, _, _ in blow.calls]
+        self.assertEqual(len(keys), len(set(keys)), "nothing is measured twice")
+        check_files(self, self.directory)
+
+    def during(self, daemon, job):
+        """PostgreSQL is away when it says so; then it comes back."""
+        def is_away():
+            status, _, problem = daemon.request("GET", "/readyz")
+            return status == 503 and "PostgreSQL is away" in problem["detail"]
+
+        kit.wait_until(is_away)
+        self.assertEqual(kit.get(daemon, f"/v1/jobs/{job}")["id"], job, "reading goes on")
+        metrics = daemon.request("GET", "/metrics")[2]
+        self.assertIn("\nnarrowd_store_writable 0\n", metrics)
+        self.server.start()
+        kit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 200)
+
+    def test_postgresql_is_killed_and_comes_back(self):
+        self.broken(self.server.kill9)
+
+    def test_postgresql_stops_and_comes_back(self):
+        self.broken(self.server.stop)
+
+    def test_a_daemon_that_is_killed_goes_on_elsewhere(self):
+        """On another machine, with nothing but the key: as soon as the dead one is taken for dead."""
+        first = self.daemon()
+        first.start()
+        blow = Blow(SOME, lambda: first.process.kill())
+        self.addCleanup(blow.stop)
+        job = kit.submit(first, job_of(blow))
+        first.process.wait(PATIENCE_S)
+        first.forget()
+        with tempfile.TemporaryDirectory() as elsewhere:
+            shutil.copy(os.path.join(self.directory, "narrowd.key"), elsewhere)
+            second = self.daemon(elsewhere)
+            self.start_when_it_may(second)
+            self.addCleanup(second.process.kill)
+            wait_final(second, job)
+            # The question that was out is asked again, under its old key.
+            asked = [key for key, _, _ in blow.calls]
+            self.assertLessEqual(len(asked) - len(set(asked)), 1)
+            self.assertEqual(told(log_of(second, job)), told(self.model))
+            second.stop()
+            check_files(self, elsewhere)
+
+    def start_when_it_may(self, daemon):
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                daemon.start()
+                return
+            except AssertionError as error:
+                self.assertIn("one at a time can", str(error))
+                self.assertLess(time.monotonic(), until)
+
+    def run_narrowd(self, *arguments):
+        return subprocess.run([os.environ["NARROWD_BIN"], "--data-dir", self.directory, *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S,
+                              check=False)
+
+    def test_a_password_is_shown_to_nobody(self):
+        said = self.run_narrowd("--data", "postgresql://me:hidden@db.example/n", "--print-config")
+        self.assertIn("data = postgresql://me:***@db.example/n\n", said.stdout)
+        self.assertNotIn("hidden", said.stdout)
+
+    def test_what_cannot_be_used_is_refused(self):
+        nobody = f"postgresql:///none?host={self.directory}"
+        for url, status, words in (("mysql://x", 78, "begins with postgresql://"),
+                                   ("postgresql://h/d?password=x", 78, "passfile"),
+                                   (nobody, 74, "cannot connect")):
+            with self.subTest(url):
+                said = self.run_narrowd("--listen", "127.0.0.1:0", "--data", url)
+                self.assertEqual(said.returncode, status, said.stdout)
+                self.assertIn(words, said.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
