@@ -56,7 +56,7 @@ int room_init(struct room *room, sqlite3 *db, const struct directory *directory,
 	room->max_pages = max_bytes / room->page_bytes;
 	room->gives_back = pragma(room, "PRAGMA auto_vacuum") == INCREMENTAL;
 	limit_pages(room, 0);
-	room_count(room);
+	(void)room_count(room);
 	err_init(&err);
 	if (directory_make_reserve(directory, &err) != 0) {
 		room_enter_full(room, err.message);
@@ -83,7 +83,7 @@ void room_enter_full(struct room *room, const char *why)
 
 static bool has_space(struct room *room)
 {
-	room_count(room);
+	(void)room_count(room);
 	if (room->max_pages > 0 && atomic_load(&room->used) >= room->max_pages * room->page_bytes) {
 		return false;
 	}
@@ -104,22 +104,26 @@ void room_probe(struct room *room)
 	log_line(LOG_INFO, "there is space for new data again");
 }
 
-static int64_t count(sqlite3_stmt *stmt)
+static bool count(sqlite3_stmt *stmt, int64_t *ret)
 {
-	int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	bool counted = sqlite3_step(stmt) == SQLITE_ROW;
 
+	*ret = counted ? sqlite3_column_int64(stmt, 0) : 0;
 	db_reset(stmt);
-	return value;
+	return counted;
 }
 
-void room_count(struct room *room)
+bool room_count(struct room *room)
 {
-	int64_t pages = count(room->pages);
-	int64_t unused = count(room->unused);
+	int64_t pages, unused;
 
+	if (!count(room->pages, &pages) || !count(room->unused, &unused)) {
+		return false;
+	}
 	atomic_store(&room->whole, pages * room->page_bytes);
 	atomic_store(&room->used, (pages - unused) * room->page_bytes);
 	room->sparse = room->gives_back && unused > KEPT_PAGES && unused > pages / KEPT_PART;
+	return true;
 }
 
 bool room_is_sparse(const struct room *room)

@@ -37,8 +37,8 @@ void room_finish(struct room *room);
 void room_enter_full(struct room *room, const char *why);
 /* Now and then, while it is full, looks for space. */
 void room_probe(struct room *room);
-/* Counts the pages, behind each commit. */
-void room_count(struct room *room);
+/* Counts the pages, behind each commit. False when the disk did not let it. */
+bool room_count(struct room *room);
 /* Whether some pages should be given back now. */
 bool room_is_sparse(const struct room *room);
 /* Takes some free pages off the file's end, in the open transaction. */
