@@ -224,6 +224,7 @@ Test(figures, answers_from_a_cache_say_nothing_new)
 	int64_t last;
 
 	cr_assert_eq(gather(job, 1, true, 0, &last), 2);
+	cr_assert_eq(figures_count(job, 1, 1, 1), 1);
 	confirmed->remembered = true;
 	cr_assert_eq(gather(job, 1, true, 0, &last), 1);
 	cr_assert_eq(last, 1);

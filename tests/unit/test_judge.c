@@ -112,9 +112,10 @@ Test(judge, nothing_that_meets_the_criterion_is_not_ranked)
 	job_destroy(job);
 }
 
-Test(judge, a_new_measurement_makes_old_ranks_void)
+Test(judge, a_new_measurement_or_a_rejection_makes_old_ranks_void)
 {
 	struct job *job = two_objectives();
+	json_t *ranks;
 
 	measure(job, 0.9, 18, 9);
 	measure(job, 0.9, 80, 1);
@@ -122,6 +123,12 @@ Test(judge, a_new_measurement_makes_old_ranks_void)
 	cr_assert_null(job_ranked_data(job), "that is known");
 	measure(job, 0.9, 20, 1.25);
 	cr_assert_not(job->ranked);
+	job_record(job, LOGGED_TRIALS_RANKED, -1, job_ranked_data(job));
+	job_reject(job, job->trials[3]);
+	ranks = job_ranked_data(job);
+	cr_assert_not_null(ranks);
+	cr_assert(json_is_null(json_array_get(json_object_get(ranks, "values"), 3)));
+	json_decref(ranks);
 	job_destroy(job);
 }
 

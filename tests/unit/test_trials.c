@@ -192,6 +192,16 @@ Test(trials, a_result_counts_once_and_only_of_what_was_asked)
 	}
 }
 
+Test(trials, no_question_rests_on_results_that_are_not_there)
+{
+	struct job *job = kit_running(ON ", \"deterministic\": false", 0.9);
+
+	cr_assert_eq(kit_replay(job, LOGGED_QUESTION_ASKED, 1,
+				"{\"kind\": \"evaluate\", \"config\": [], \"seen\": 1}"),
+		     -ERR_CORRUPT);
+	job_destroy(job);
+}
+
 Test(trials, nothing_is_asked_before_the_baseline)
 {
 	struct job *job = kit_job("");
