@@ -50,6 +50,12 @@ int alone_check_data(struct alone *alone, struct err *reterr)
 	int64_t version;
 	int rc = read_version(alone, &version, reterr);
 
+	if (rc == 0 && version != alone->last && alone->faulted) {
+		return err_set(reterr, ERR_STORAGE,
+			       "after a fault SQLite has read %s anew, as if somebody else had "
+			       "written to it",
+			       alone->directory->database);
+	}
 	if (rc == 0 && version != alone->last) {
 		rc = err_set(reterr, ERR_BUSY,
 			     "another program has written to %s: only narrowd may, while it runs",

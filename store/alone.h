@@ -8,6 +8,7 @@
 #define NARROWD_STORE_ALONE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -19,6 +20,7 @@ struct alone {
 	const struct directory *directory; /* borrowed */
 	sqlite3_stmt *version; /* of the data: changes when another connection commits */
 	int64_t last;
+	bool faulted; /* the disk has failed: SQLite may count its reading anew as a commit */
 	struct {
 		const char *path;
 		dev_t device;
@@ -30,7 +32,7 @@ struct alone {
 int alone_init(struct alone *alone, sqlite3 *db, const struct directory *directory,
 	       struct err *reterr);
 void alone_finish(struct alone *alone);
-/* ERR_BUSY when somebody else has committed; inside a write transaction. */
+/* ERR_BUSY when somebody else has committed, ERR_STORAGE when nobody can tell; inside a write transaction. */
 int alone_check_data(struct alone *alone, struct err *reterr);
 /* ERR_STORAGE when a file that is open is not at its path any more. */
 int alone_check_files(const struct alone *alone, struct err *reterr);

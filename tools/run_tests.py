@@ -362,14 +362,14 @@ def stage_coverage(stage):
         meson_test(stage, COVERAGE, suite)
     stage.must(
         "gcovr",
-        "--root",
-        ROOT,
+        f"--root={ROOT}",
         "--exclude",
         "(tests|bench|examples)/",
         f"--fail-under-line={LINES_COVERED}",
         "--print-summary",
         COVERAGE,
     )
+    stage.must("tools/coverage.py", "--no-page")
     stage.result(1, 0)
 
 

@@ -27,7 +27,7 @@ NOT_RUN = {
     "docs/getting-started.md": 1,
     "docs/operating.md": 4,
     "docs/plugins.md": 1,
-    "docs/promises.md": 1,
+    "docs/promises.md": 3,
     # By tests/published/test_python_onnx.py (3), tests/python/test_package.py and tests/packaging/test_wheel.py.
     "docs/python.md": 5,
     "docs/two-machines.md": 12,  # run by tests/packaging/test_walk_through.py

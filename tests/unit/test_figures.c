@@ -251,6 +251,7 @@ Test(figures, rounds_are_told_apart)
 	(void)again(job, 0, 0, 0.9, 90);
 	(void)again(job, 1, 0, 0.9, 51);
 	figures_init(&f, job, job->trials[1]);
+	cr_assert_not(isnan(f.interval[0]), "how noisy it is is known from round 0, too");
 	cr_assert_eq(f.baseline[0], 95, "whatever was measured of the baseline is one mean");
 	cr_assert_eq(f.values[0], 50, "of the config nothing but the first says how good it is");
 	figures_finish(&f);

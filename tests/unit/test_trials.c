@@ -483,24 +483,3 @@ Test(trials, an_import_that_is_wrong_is_imported_again)
 	cr_assert_not_null(strstr(err.message, "import the right measurement"));
 	job_destroy(job);
 }
-
-Test(trials, edits_hold_from_where_they_stand_in_the_log)
-{
-	struct job *job = kit_running(ON, 0.9);
-
-	kit_record(job, LOGGED_JOB_EDITED, -1,
-		   "{\"max_trials\": 7, \"parallel\": 3, \"timeout\": 2.5, \"labels\": {\"a\": "
-		   "\"b\"}}");
-	cr_assert_eq(job->max_trials, 7);
-	cr_assert_eq(job->parallel, 3);
-	cr_assert_eq(job->timeout_s, 2.5);
-	cr_assert_eq(json_object_size(job->labels), 1);
-	kit_record(job, LOGGED_JOB_EDITED, -1, "{\"name\": \"n\"}");
-	cr_assert_eq(job->max_trials, 7);
-	cr_assert_eq(job->parallel, 3);
-	cr_assert_eq(job->timeout_s, 2.5);
-	cr_assert_eq(json_object_size(job->labels), 1);
-	kit_record(job, LOGGED_STAGE_ENTERED, -1, "{\"stage\": \"two\"}");
-	cr_assert_str_eq(job->stage, "two");
-	job_destroy(job);
-}
