@@ -73,6 +73,18 @@ int apply_lose(struct apply *apply, const struct err *why)
 	return -(int)why->code;
 }
 
+static void note_fault(struct apply *apply, int rc)
+{
+	apply->alone.faulted = apply->alone.faulted || rc == -(int)ERR_STORAGE;
+}
+
+static _Noreturn void end_for_the_disk(const struct err *why)
+{
+	log_line(LOG_ERROR, "the disk failed; a restart will find out what it kept",
+		 LOG_TEXT("detail", why->message));
+	_exit(err_exit_code(ERR_STORAGE));
+}
+
 /*
  * Begins the next transaction. That is done right behind each commit, so that others who want to
  * write are told that the database is locked; who came in between is noticed here.
@@ -89,8 +101,12 @@ static int hold(struct apply *apply, struct err *reterr)
 		return 0;
 	}
 	rc = db_run(apply->begin, reterr);
+	note_fault(apply, rc);
 	if (rc == 0) {
 		rc = alone_check_data(&apply->alone, reterr);
+		if (rc == -(int)ERR_STORAGE) {
+			end_for_the_disk(reterr);
+		}
 	}
 	if (rc == -(int)ERR_BUSY) {
 		(void)apply_lose(apply, reterr);
@@ -122,14 +138,11 @@ static int commit(struct apply *apply, struct err *reterr)
 	if (rc == 0) {
 		apply->on_commit(apply->arg, (double)(uv_hrtime() - since) / 1e9);
 		mark(apply);
-		room_count(&apply->room);
+		note_fault(apply, room_count(&apply->room) ? 0 : -(int)ERR_STORAGE);
 		return 0;
 	}
 	if (primary == SQLITE_IOERR) {
-		log_line(LOG_ERROR,
-			 "the disk failed in a commit; a restart will find out what it kept",
-			 LOG_TEXT("detail", reterr->message));
-		_exit(err_exit_code(ERR_STORAGE));
+		end_for_the_disk(reterr);
 	}
 	if (primary != SQLITE_FULL) {
 		rc = err_set(reterr, ERR_COMMIT_UNKNOWN, "it is not known whether this was stored");
@@ -152,6 +165,7 @@ static int attempt(struct apply *apply, struct op *const *ops, size_t count,
 	if (rc == 0) {
 		rc = commit(apply, reterr);
 	}
+	note_fault(apply, rc);
 	if (rc != 0) {
 		roll_back(apply);
 	}
