@@ -310,7 +310,7 @@ static int on_baseline(struct job *job, struct trial *trial, const json_t *data,
 	trial->candidate = job_candidate(job, trial->accuracy, trial->objectives);
 	event.merit = trial->candidate.merit;
 	event.margin = trial->candidate.margin;
-	event.objective = trial->candidate.objective;
+	event.objective = job_told_objective(job, trial);
 	job->strategy_ready = true;
 	strategy_apply_later(&job->strategy, &event);
 	return 0;

@@ -71,6 +71,8 @@ void job_settle_one(struct job *job, struct trial *trial);
 /* How a measurement stands against criterion and objective. */
 struct candidate job_candidate(const struct job *job, const double *accuracy,
 			       const double *objectives);
+/* The objective of a measured trial as strategies are told it. */
+double job_told_objective(const struct job *job, const struct trial *trial);
 /* Whether the trial may be handed over. */
 bool job_can_be_best(const struct trial *trial);
 /* The trial is handed over no more: another one is best. */

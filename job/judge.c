@@ -77,6 +77,15 @@ struct candidate job_candidate(const struct job *job, const double *accuracy,
 	return c;
 }
 
+double job_told_objective(const struct job *job, const struct trial *trial)
+{
+	const struct spec *spec = job->spec;
+
+	return spec->apart.count > 0 && !isnan(trial->candidate.objective)
+		       ? objective_value(&spec->apart, &trial->objectives[spec->apart_at], NULL)
+		       : trial->candidate.objective;
+}
+
 void job_judge(const struct job *job, json_t *told)
 {
 	double accuracy[LIMIT_METRICS] = {0}, objectives[LIMIT_METRICS] = {0};
@@ -361,7 +370,7 @@ void job_show(struct job *job, struct trial *trial)
 		.partial = trial->partial,
 		.merit = trial->candidate.merit,
 		.margin = trial->candidate.margin,
-		.objective = trial->candidate.objective,
+		.objective = job_told_objective(job, trial),
 		.ops = trial->ops,
 		.op_count = trial->op_count,
 		.scores = trial->scores,

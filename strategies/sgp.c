@@ -63,6 +63,33 @@ static void apply(void *state, const struct event *event)
 	sgp_state_apply(state, event);
 }
 
+/* What the models are asked for. */
+struct aim {
+	struct beliefs beliefs; /* sgp's, with what is to be beaten; nothing of it is owned */
+	double score;           /* what is expected of the question, in logarithms, or INFINITY */
+};
+
+/*
+ * The best so far is to be beaten; on a front the best of another tolerance with each question. Summed over all
+ * tolerances, what is expected to improve on their best is how much more the front is expected to cover.
+ */
+static struct aim take_aim(const struct sgp *sgp)
+{
+	struct aim aim = {sgp->beliefs, INFINITY};
+	const struct trials *trials = &aim.beliefs.trials;
+	struct front_point point;
+
+	if (sgp_state_is_open(sgp)) {
+		aim.beliefs.limit =
+			front_tolerance(&sgp->front, trials->count + trials->repeat_count);
+		point = front_at(&sgp->front, aim.beliefs.limit);
+		aim.beliefs.best = point.objective;
+		aim.beliefs.incumbent =
+			point.index != SIZE_MAX ? point.index : trials_closest(trials);
+	}
+	return aim;
+}
+
 /* Again, to find out how sure it is; NULL when nothing is in doubt. */
 static struct config *repeat(const struct sgp *sgp)
 {
@@ -91,11 +118,13 @@ static struct config *near_copy(const struct sgp *sgp)
  * Once the model's patience is over, every third question is one that it did not choose, and all are while it
  * expects nothing more; the question then takes the place of its own. True when all of that has failed, too.
  */
-static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct question *out)
+static bool is_over(const struct sgp *sgp, const struct aim *aim, struct rng *rng,
+		    struct question *out)
 {
+	const struct beliefs *beliefs = &aim->beliefs;
 	size_t most = last_tests_count(&sgp->beliefs.effects), late;
 	size_t patience = sgp_state_doubts(sgp) ? 2 * PATIENCE : PATIENCE;
-	bool content = score < log(least_gain * sgp->beliefs.best);
+	bool content = aim->score < log(least_gain * beliefs->best);
 	struct config *test = NULL;
 
 	if (sgp->told < LEAST_TRIALS || sgp->told < sgp->improved_at + patience) {
@@ -106,8 +135,8 @@ static bool is_over(const struct sgp *sgp, double score, struct rng *rng, struct
 		return true;
 	}
 	if (!sgp->beliefs.effects.first_rules && (content || late % TEST_EVERY == 0)) {
-		test = last_tests_make(&sgp->beliefs, content ? late % most : late / TEST_EVERY,
-				       rng, &out->stage);
+		test = last_tests_make(beliefs, content ? late % most : late / TEST_EVERY, rng,
+				       &out->stage);
 	}
 	if (test != NULL) {
 		config_destroy(out->config);
@@ -123,11 +152,9 @@ static bool open_with(const struct sgp *sgp, struct question *out)
 	return out->config != NULL;
 }
 
-/* Whose turn it is says what to ask; what is expected of it, in logarithms, or INFINITY. */
-static double think(const struct sgp *sgp, struct rng *rng, struct question *out)
+/* Whose turn it is says what to ask. */
+static void think(const struct sgp *sgp, struct aim *aim, struct rng *rng, struct question *out)
 {
-	double score = INFINITY;
-
 	out->stage = "safeguard";
 	out->config = fall_back_late(&sgp->beliefs, sgp->told, sgp->met);
 	if (out->config == NULL) {
@@ -140,14 +167,13 @@ static double think(const struct sgp *sgp, struct rng *rng, struct question *out
 		out->config = near_copy(sgp);
 	}
 	if (out->config == NULL) {
-		out->stage = "sgp";
-		out->config = acquire_config(&sgp->beliefs, rng, &score);
+		out->stage = sgp_state_is_open(sgp) ? "front" : "sgp";
+		out->config = acquire_config(&aim->beliefs, rng, &aim->score);
 	}
 	if (out->config == NULL) {
 		out->config = config_set_draw_other(&sgp->beliefs.trials.seen,
 						    &sgp->beliefs.trials.product, rng);
 	}
-	return score;
 }
 
 /*
@@ -158,7 +184,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 {
 	const struct sgp *sgp = state;
 	enum step step;
-	double score;
+	struct aim aim;
 
 	if (sgp->score_asked && !sgp->score_told) {
 		return STEP_WAIT;
@@ -167,6 +193,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		score_question_ask(&sgp->beliefs.effects, sgp->problem, out);
 		return STEP_ASK;
 	}
+	out->whole = sgp_state_is_open(sgp);
 	step = culprit_next(&sgp->beliefs.trials.culprit, &sgp->beliefs.trials.seen, out);
 	if (step != STEP_DONE) {
 		return step;
@@ -182,11 +209,12 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 		return STEP_ASK;
 	}
 	sgp = sgp_state_think((void *)state);
-	score = think(sgp, &rng, out);
+	aim = take_aim(sgp);
+	think(sgp, &aim, &rng, out);
 	if (out->config == NULL && culprit_end(&sgp->beliefs.trials.culprit) == STEP_WAIT) {
 		return STEP_WAIT;
 	}
-	if (out->config != NULL && !is_over(sgp, score, &rng, out)) {
+	if (out->config != NULL && !is_over(sgp, &aim, &rng, out)) {
 		return STEP_ASK;
 	}
 	config_destroy(out->config);
@@ -203,14 +231,14 @@ static int64_t choose(const void *state)
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 9,
+	.version = 10,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",
 	.when = "When trials are dear, whatever the size of the model; better still when the "
 		"evaluator gives scores or the capability says how long operators take.",
 	.in_order = true,
-	.traits = STRATEGY_ONE_SIZE,
+	.traits = STRATEGY_ONE_SIZE | STRATEGY_FRONT,
 	.state_size = state_size,
 	.init = init,
 	.apply = apply,

@@ -27,13 +27,17 @@ static const double sure = 0.99;
 /* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
  * sure costs trials. */
 static const double probable = 0.5;
+/* So many times what may be lost is as far as the front is searched. */
+static const double most_lost = 5;
+/* The front has grown when it covers more by this share. */
+static const double least_growth = 1e-3;
 /* Of an objective that is not taken for exact, relative to the baseline's. */
 static const double least_jitter = 1e-4;
 
 void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 {
 	sgp->problem = problem;
-	sgp->beliefs.best = 1;
+	sgp->beliefs.limit = sgp->beliefs.best = 1;
 	sgp->evidence[0] = 1;
 	sgp->jitter = NAN;
 	sgp->accepted = sgp->candidate = sgp->doubted = SIZE_MAX;
@@ -60,6 +64,12 @@ void sgp_state_finish(struct sgp *sgp)
 	linear_finish(&sgp->beliefs.latency);
 	draws_finish(&sgp->beliefs.draws);
 	free(sgp->beliefs.told_noise);
+	free(sgp->front.points);
+}
+
+bool sgp_state_is_open(const struct sgp *sgp)
+{
+	return sgp->problem->weighed != NULL;
 }
 
 static double relative(const struct sgp *sgp, double objective)
@@ -88,6 +98,17 @@ static double objective_at(const struct sgp *sgp, size_t index)
 	linear_row_finish(&row);
 	free(options);
 	return mean;
+}
+
+/* The same as the job weighs it. */
+static double value_at(const struct sgp *sgp, size_t index)
+{
+	double objective = objective_at(sgp, index);
+
+	return sgp_state_is_open(sgp) && index != SIZE_MAX
+		       ? objective_weigh(sgp->problem->weighed, sgp->problem->criterion, objective,
+					 sgp->beliefs.trials.list[index].margin)
+		       : objective;
 }
 
 /* With scores there is little to tell operators apart, and with many draws cost too much. */
@@ -169,7 +190,7 @@ static size_t fastest(const struct sgp *sgp, const double *certainties, double l
 
 	for (size_t i = 0; i < trials->count; i++) {
 		if (certainty_is_candidate(&trials->list[i]) && certainties[i] >= least &&
-		    objective_at(sgp, i) < objective_at(sgp, found)) {
+		    value_at(sgp, i) < value_at(sgp, found)) {
 			found = i;
 		}
 	}
@@ -186,7 +207,7 @@ static size_t most_worth(const struct sgp *sgp, const double *certainties, doubl
 	for (size_t i = 0; i < trials->count; i++) {
 		const struct known *trial = &trials->list[i];
 		double worth = certainty_is_candidate(trial) && trial->repeats < MOST_REPEATS
-				       ? certainties[i] * (to_beat - objective_at(sgp, i))
+				       ? certainties[i] * (to_beat - value_at(sgp, i))
 				       : 0;
 
 		if (worth > most) {
@@ -202,6 +223,47 @@ size_t sgp_state_doubts_from(const struct sgp *sgp)
 	return DOUBT_AFTER + (size_t)log2((double)sgp->beliefs.effects.op_count);
 }
 
+/* What a trial lost; where that is noisy the least of many is the luckiest, so that the model says it. */
+static double loss_at(const struct sgp *sgp, size_t index)
+{
+	const struct beliefs *beliefs = &sgp->beliefs;
+	struct linear_row row = {0};
+	uint16_t *options;
+	double mean;
+
+	if (sgp->noises[0] > probable) {
+		return effects_measured_loss(sgp->problem->criterion,
+					     beliefs->trials.list[index].margin);
+	}
+	options = rows_options(&beliefs->effects, beliefs->trials.list[index].config);
+	mean = loss_model_row(&beliefs->effects, options, &row);
+	mean += linear_mean(&beliefs->loss, &row);
+	linear_row_finish(&row);
+	free(options);
+	return mean;
+}
+
+static void find_front(struct sgp *sgp)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	double covered;
+
+	front_begin(&sgp->front, effects_measured_loss(sgp->problem->criterion, 1 - most_lost));
+	for (size_t i = 0; i < trials->count; i++) {
+		const struct known *trial = &trials->list[i];
+
+		if (trial->state == KNOWN_TOLD && trial->trial > 0 && !isnan(trial->objective)) {
+			front_add(&sgp->front, loss_at(sgp, i), objective_at(sgp, i), i);
+		}
+	}
+	front_settle(&sgp->front);
+	covered = front_covered(&sgp->front);
+	if (covered > sgp->covered * (1 + least_growth)) {
+		sgp->covered = covered;
+		sgp->improved_at = sgp->told;
+	}
+}
+
 /* The best so far: to beat, to hand over, and to look around. */
 static void find_best(struct sgp *sgp)
 {
@@ -214,14 +276,15 @@ static void find_best(struct sgp *sgp)
 	accepted = fastest(sgp, certainties, sure);
 	sgp->candidate = fastest(sgp, certainties, probable);
 	to_beat = sgp->noises[0] > probable || hopes ? sgp->candidate : accepted;
-	if (objective_at(sgp, to_beat) < beliefs->best ||
-	    objective_at(sgp, accepted) < objective_at(sgp, sgp->accepted)) {
+	if (!sgp_state_is_open(sgp) &&
+	    (objective_at(sgp, to_beat) < beliefs->best ||
+	     objective_at(sgp, accepted) < objective_at(sgp, sgp->accepted))) {
 		sgp->improved_at = sgp->told;
 	}
 	sgp->accepted = accepted;
 	sgp->doubted = beliefs->effects.first_rules
 			       ? SIZE_MAX
-			       : most_worth(sgp, certainties, objective_at(sgp, accepted));
+			       : most_worth(sgp, certainties, value_at(sgp, accepted));
 	beliefs->best = objective_at(sgp, to_beat);
 	beliefs->incumbent = to_beat != SIZE_MAX ? to_beat : trials_closest(&beliefs->trials);
 	free(certainties);
@@ -266,6 +329,9 @@ const struct sgp *sgp_state_think(void *state)
 		sgp->news = false;
 		fit(sgp);
 		find_best(sgp);
+		if (sgp_state_is_open(sgp)) {
+			find_front(sgp);
+		}
 	}
 	return sgp;
 }

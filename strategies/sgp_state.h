@@ -6,6 +6,7 @@
 
 #include "strategies/alphas.h"
 #include "strategies/models/acquire.h"
+#include "strategies/models/front.h"
 #include "strategies/models/loss_model.h"
 
 struct sgp {
@@ -23,6 +24,8 @@ struct sgp {
 	bool met;                     /* whether a trial has met the criterion */
 	double jitter;                /* of the objective, as repeats say; NAN without them */
 	struct alphas alphas;
+	struct front front; /* where the accuracy is open, too */
+	double covered;     /* of it, when it last grew by much */
 	/* Indexes in trials, or SIZE_MAX. */
 	size_t accepted;  /* what is to be handed over */
 	size_t candidate; /* what would be, if one were sure */
@@ -38,6 +41,8 @@ void sgp_state_catch_up(struct sgp *sgp, const struct event *events, size_t coun
 /* Of all that was told since the last time. Also for who may only look: what is thought follows from what was told,
  * whenever that is. */
 const struct sgp *sgp_state_think(void *state);
+/* Whether the whole front is searched, and not what is best within the criterion. */
+bool sgp_state_is_open(const struct sgp *sgp);
 /* Whether it is open that the fastest that was measured to meet the criterion does. */
 bool sgp_state_doubts(const struct sgp *sgp);
 /* The trial from which on that is settled by repeats: there is little to be doubted while one operator that

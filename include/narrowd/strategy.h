@@ -126,6 +126,10 @@ struct problem {
 	const char *const *answers;
 	const struct strategy_host *host; /* how the pointers above are read */
 	bool wants_gain; /* stop_on is "first_gain": the job ends by itself at what is looked for */
+	/* Of strategies with STRATEGY_FRONT, where both the accuracy and one other metric are to get better: the
+	 * objective is then the other metric alone, of events too, and this is how both are weighed when one config
+	 * is to be handed over. Else NULL. */
+	const struct objective *weighed;
 };
 
 /*
@@ -211,6 +215,7 @@ enum strategy_trait {
 	STRATEGY_NO_QUANT = 4,  /* lowers precisions and quantizes nothing */
 	STRATEGY_BASELINE = 8,  /* has the config measured that is the baseline, as INC does; for
 				  * others it is answered by the baseline's own measurement */
+	STRATEGY_FRONT = 16, /* searches the whole front where accuracy is one of two objectives */
 };
 
 struct strategy_ops {

@@ -255,6 +255,7 @@ static struct spec *read_body(json_t *body, json_t *capability, json_t *target, 
 	read_budget(&at, spec);
 	spec_read_goals(&at, spec);
 	spec_read_strategy(&at, stored, spec);
+	spec_open_both(spec);
 	spec_read_space(&at, capability, matched, spec);
 	spec_wire_check_places(spec);
 	if (capability != NULL) {
@@ -396,7 +397,8 @@ struct problem spec_problem(const struct spec *spec)
 	return (struct problem){
 		.space = spec->space,
 		.criterion = &spec->criterion,
-		.objective = &spec->objective,
+		.objective = spec->apart.count > 0 ? &spec->apart : &spec->objective,
+		.weighed = spec->apart.count > 0 ? &spec->objective : NULL,
 		.seed = spec->seed,
 		.parallel = (int)spec->parallel,
 		.level = level_of(spec),

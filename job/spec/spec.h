@@ -44,6 +44,10 @@ struct spec {
 	char digest[HASH_SHA256_HEX_SIZE]; /* of the space, or "": see spec_keep_digest() */
 	struct criterion criterion;
 	struct objective objective;
+	/* The metric of it that is searched for where accuracy is the other one, see spec_goals.c; its name is
+	 * the objective's. `count` is 0 where the objective is searched for as a whole. */
+	struct objective apart;
+	size_t apart_at;                     /* its place among the objective's metrics */
 	const struct strategy_ops *strategy; /* NULL: a stored job's, whose plug-in is gone */
 	char **answers;          /* what the evaluator answers, NULL-terminated; owned */
 	char **offered;          /* metrics of the capability in the same way, or NULL; owned */

@@ -253,3 +253,34 @@ void spec_read_goals(const struct json_at *body, struct spec *spec)
 	read_objective(&objective, spec);
 	spec->min_gain = json_real_in(&min_gain, 0.02, 0, 10);
 }
+
+/* One number says how much is lost, more of it is worse, and there is a unit for it. */
+static bool accuracy_opens(const struct spec *spec, const struct objective_metric *m)
+{
+	const struct criterion *criterion = &spec->criterion;
+
+	return strcmp(m->name, "accuracy") == 0 &&
+	       m->higher_is_better == criterion->metrics[0].higher_is_better &&
+	       criterion->metrics[0].tolerable_loss > 0 &&
+	       (criterion->metric_count == 1 || criterion->weighted);
+}
+
+void spec_open_both(struct spec *spec)
+{
+	const struct objective_metric *metrics = spec->objective.metrics;
+	bool fills = spec->strategy != NULL && (spec->strategy->traits & STRATEGY_FRONT) != 0;
+	size_t other;
+
+	spec->apart = (struct objective){.rules = spec->rules};
+	if (spec->rules < 2 || !fills || spec->stop_on != STOP_BUDGET ||
+	    spec->objective.count != 2) {
+		return;
+	}
+	other = accuracy_opens(spec, &metrics[0]) ? 1 : 0;
+	if (other == 1 || accuracy_opens(spec, &metrics[1])) {
+		spec->apart.count = 1;
+		spec->apart.metrics[0] = metrics[other];
+		spec->apart.metrics[0].weight = 1;
+		spec->apart_at = other;
+	}
+}

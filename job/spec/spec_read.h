@@ -11,6 +11,9 @@ void spec_read_goals(const struct json_at *body, struct spec *spec);
 /* quant_level, strategy and its arguments. A strategy that is unknown is a fault, but NULL for a job
  * that is `stored`: its plug-in may be gone. */
 void spec_read_strategy(const struct json_at *body, bool stored, struct spec *spec);
+/* Where accuracy and one other metric are the objectives, a strategy that searches the whole front is given the other
+ * one alone. After both of the above, and after the budget. */
+void spec_open_both(struct spec *spec);
 /* An approach by its short name. */
 const char *spec_approach_name(enum approach approach);
 /* Approach, dictionaries, precisions, sampling sizes; makes the space unless `capability` is NULL or

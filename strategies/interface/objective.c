@@ -160,6 +160,23 @@ double objective_relative(const struct objective *objective, double value, doubl
 				    : 1 - (baseline_value - value) / unit_of(baseline_value);
 }
 
+double objective_weigh(const struct objective *objective, const struct criterion *criterion,
+		       double relative, double margin)
+{
+	double lost = (1 - margin) * criterion->metrics[0].tolerable_loss, sum = 0, weights = 0;
+
+	if (!criterion->relative) {
+		lost /= unit_of(criterion_accuracy(criterion, criterion->baseline));
+	}
+	for (size_t i = 0; i < objective->count; i++) {
+		const struct objective_metric *m = &objective->metrics[i];
+
+		sum += m->weight * (strcmp(m->name, "accuracy") == 0 ? -lost : 1 - relative);
+		weights += m->weight;
+	}
+	return bounded(1 - sum / weights);
+}
+
 bool candidate_better(const struct candidate *a, const struct candidate *b)
 {
 	double gap = fmax(fabs(a->objective), fabs(b->objective)) * RELATIVE_MARGIN;

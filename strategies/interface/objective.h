@@ -53,6 +53,13 @@ double objective_ratio(const struct objective *objective, double value, double b
 /* A number of objective_value() on a scale on which the baseline's is 1. */
 double objective_relative(const struct objective *objective, double value, double baseline_value);
 
+/*
+ * The number of objective_value() under accuracy and one other metric, from what the latter is relative to the
+ * baseline and from the margin of the former.
+ */
+double objective_weigh(const struct objective *objective, const struct criterion *criterion,
+		       double relative, double margin);
+
 /* What is known of a measured trial when two are compared. */
 struct candidate {
 	bool feasible;

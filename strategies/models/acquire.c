@@ -164,7 +164,7 @@ static double loss_spread(struct search *search)
 }
 
 /*
- * The logarithm of the probability that the candidate at hand meets the criterion, or -INFINITY when it is
+ * The logarithm of the probability that the candidate at hand keeps within the limit, or -INFINITY when it is
  * too low for a gain of `most_gain`.
  */
 static double log_probability(struct search *search, double most_gain, struct spreads *ret)
@@ -178,19 +178,20 @@ static double log_probability(struct search *search, double most_gain, struct sp
 		memcpy(at_hand->losses, search->best.losses, DRAWS * sizeof(double));
 		draws_move(&beliefs->draws, search->best.options, at_hand->options,
 			   at_hand->losses);
-		return log(draws_probability(&beliefs->draws, at_hand->losses));
+		return log(draws_probability(&beliefs->draws, at_hand->losses, beliefs->limit));
 	}
 	loss = chain_weight(&chain, at_hand->options);
-	if (search->most.loss > 0 && loss > 1 &&
-	    most_gain + normal_log_cdf((1 - loss) / search->most.loss) <= search->score) {
+	if (search->most.loss > 0 && loss > beliefs->limit &&
+	    most_gain + normal_log_cdf((beliefs->limit - loss) / search->most.loss) <=
+		    search->score) {
 		return -INFINITY;
 	}
 	ret->loss = loss_spread(search);
-	return normal_log_cdf((1 - loss) / ret->loss);
+	return normal_log_cdf((beliefs->limit - loss) / ret->loss);
 }
 
 /*
- * log of the expected improvement times the probability to meet the criterion; -INFINITY also when it cannot
+ * log of the expected improvement times the probability to keep within the limit; -INFINITY also when it cannot
  * be better than the best. Means are cheap and deviations are not: the largest so far bound both factors.
  */
 static double score_at_hand(struct search *search, struct spreads *ret)
@@ -251,11 +252,12 @@ static void keep(struct search *search)
 	}
 }
 
-static void consider_solution(struct search *search, const struct costs *costs, double budget)
+/* `share` is of the limit. */
+static void consider_solution(struct search *search, const struct costs *costs, double share)
 {
 	struct chain chain = chain_of(search, costs);
 
-	if (chain_solve(&chain, budget, search->at_hand.options)) {
+	if (chain_solve(&chain, share * search->beliefs->limit, search->at_hand.options)) {
 		keep(search);
 		consider(search);
 	}
@@ -263,10 +265,10 @@ static void consider_solution(struct search *search, const struct costs *costs, 
 
 static void consider_means(struct search *search, struct rng *rng)
 {
-	static const double budgets[] = {0.8, 0.95, 0.6, 0.35, 1.1, 1.3};
+	static const double shares[] = {0.8, 0.95, 0.6, 0.35, 1.1, 1.3};
 
-	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
-		consider_solution(search, &search->means, budgets[i]);
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		consider_solution(search, &search->means, shares[i]);
 	}
 	for (int i = 0; i < SAMPLES; i++) {
 		consider_solution(search, &search->means, 0.2 + 1.2 * rng_unit(rng));

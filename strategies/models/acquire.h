@@ -21,7 +21,8 @@ struct beliefs {
 	struct draws draws;
 	bool drawn;       /* whether the draws say what may be lost; else the model */
 	bool *told_noise; /* whether a near copy that differs in the operator was measured; owned */
-	double best;      /* relative to the baseline, which is 1 */
+	double limit;     /* what may be lost: 1 is what the criterion says */
+	double best;      /* objective, relative to the baseline, which is 1 */
 	size_t incumbent; /* index in trials: where to look around; or SIZE_MAX */
 };
 

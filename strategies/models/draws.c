@@ -166,13 +166,14 @@ size_t draws_proposing(const struct draws *draws)
 	return many && !draws->effects->first_rules ? DRAWS / 2 : DRAWS;
 }
 
-double draws_probability(const struct draws *draws, const double *losses)
+double draws_probability(const struct draws *draws, const double *losses, double limit)
 {
 	size_t proposing = draws_proposing(draws), first = proposing < DRAWS ? proposing : 0;
 	double sum = 0;
 
 	for (size_t k = first; k < DRAWS; k++) {
-		sum += 0.5 * erfc((losses[k] - 1) / (least_blur + blur * losses[k]) * M_SQRT1_2);
+		sum += 0.5 *
+		       erfc((losses[k] - limit) / (least_blur + blur * losses[k]) * M_SQRT1_2);
 	}
 	return sum / (double)(DRAWS - first);
 }

@@ -46,8 +46,8 @@ void draws_move(const struct draws *draws, const uint16_t *from, const uint16_t 
  * are to judge.
  */
 size_t draws_proposing(const struct draws *draws);
-/* That what loses so much truly loses what may be lost, or less. */
-double draws_probability(const struct draws *draws, const double *losses);
+/* That what loses so much truly loses the limit, or less; 1 is what may be lost. */
+double draws_probability(const struct draws *draws, const double *losses, double limit);
 /* What each option loses: in one of the draws, and on average over them. */
 void draws_one(const struct draws *draws, struct rng *rng, double *ret);
 void draws_mean(const struct draws *draws, double *ret);

@@ -26,8 +26,8 @@ static struct args arguments(const struct strategy_ops *ops, const struct search
 	return args;
 }
 
-void search_init(struct search *search, struct space *space, const char *strategy, uint64_t seed,
-		 const struct search_setting *settings)
+static void begin(struct search *search, struct space *space, const char *strategy, uint64_t seed,
+		  const struct search_setting *settings, bool open)
 {
 	const struct strategy_ops *ops = strategy_find(strategy);
 	const struct event baseline = {.type = EVENT_TOLD,
@@ -50,14 +50,30 @@ void search_init(struct search *search, struct space *space, const char *strateg
 	cr_assert_eq(criterion_fix(&search->criterion, &baseline.merit, &err), 0);
 	search->objective.count = 1;
 	search->objective.metrics[0].weight = 1;
+	search->weighed = (struct objective){.rules = 2, .count = 2};
+	search->weighed.metrics[0] = (struct objective_metric){(char *)"accuracy", 1, true};
+	search->weighed.metrics[1] = (struct objective_metric){(char *)"latency_ms", 1, false};
 	search->problem = (struct problem){.space = space,
 					   .criterion = &search->criterion,
 					   .objective = &search->objective,
 					   .seed = seed,
 					   .parallel = 1,
-					   .keep_searching = true};
+					   .keep_searching = true,
+					   .weighed = open ? &search->weighed : NULL};
 	cr_assert_eq(strategy_init(&search->strategy, ops, &search->problem, &args, &err), 0);
 	strategy_apply(&search->strategy, &baseline);
+}
+
+void search_init(struct search *search, struct space *space, const char *strategy, uint64_t seed,
+		 const struct search_setting *settings)
+{
+	begin(search, space, strategy, seed, settings, false);
+}
+
+void search_init_open(struct search *search, struct space *space, const char *strategy,
+		      uint64_t seed, const struct search_setting *settings)
+{
+	begin(search, space, strategy, seed, settings, true);
 }
 
 void search_finish(struct search *search)
@@ -130,5 +146,22 @@ void search_run(struct search *search, size_t count, search_evaluate *evaluate)
 {
 	for (size_t i = 0; i < count && search_ask(search); i++) {
 		search_tell(search, search->asked_count, evaluate);
+	}
+}
+
+void search_replay(struct search *search, const struct search *other, search_evaluate *evaluate)
+{
+	for (size_t i = 0; i < other->asked_count; i++) {
+		struct event asked = {
+			.type = EVENT_ASKED, .kind = QUESTION_EVALUATE, .trial = (int64_t)i + 1};
+
+		search->asked = mem_grow(search->asked, i + 1, sizeof(*search->asked));
+		search->asked[search->asked_count++] =
+			(struct question){.stage = other->asked[i].stage,
+					  .config = config_copy(other->asked[i].config),
+					  .again = other->asked[i].again};
+		asked.config = search->asked[i].config;
+		strategy_apply(&search->strategy, &asked);
+		search_tell(search, i + 1, evaluate);
 	}
 }

@@ -24,7 +24,7 @@ struct search {
 	struct space *space; /* borrowed */
 	struct problem problem;
 	struct criterion criterion;
-	struct objective objective;
+	struct objective objective, weighed;
 	struct strategy strategy;
 	struct question *asked; /* owned; trial n is asked[n - 1] */
 	size_t asked_count;
@@ -34,6 +34,9 @@ struct search {
 /* Starts the strategy and shows it a baseline with an objective of 1 and a margin of 1. */
 void search_init(struct search *search, struct space *space, const char *strategy, uint64_t seed,
 		 const struct search_setting *settings);
+/* The same where accuracy is an objective, too, as much as what it asks for. */
+void search_init_open(struct search *search, struct space *space, const char *strategy,
+		      uint64_t seed, const struct search_setting *settings);
 void search_finish(struct search *search);
 /* Asks once, and shows the question as asked; asserts that it is new and, at every third, the same when
  * asked twice. False when the strategy has nothing more to ask. */
@@ -42,5 +45,8 @@ bool search_ask(struct search *search);
 void search_tell(struct search *search, size_t number, search_evaluate *evaluate);
 /* Asks and tells `count` times, or until there is nothing more to ask. */
 void search_run(struct search *search, size_t count, search_evaluate *evaluate);
+
+/* Shows a search that has asked nothing what another one asked and was told, one after the other. */
+void search_replay(struct search *search, const struct search *other, search_evaluate *evaluate);
 
 #endif

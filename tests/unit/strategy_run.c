@@ -106,6 +106,7 @@ struct run_case run_case_make(uint64_t seed)
 	return (struct run_case){
 		.seed = seed,
 		.rules = 1 + (int64_t)(seed / 12 % 4 == 3),
+		.open = seed % 40 == 0,
 		.space = random_space(&rng, seed % 3 == 0),
 		.failure_rate = failure_rates[rng_below(&rng, COUNT(failure_rates))],
 		.levels = levels[rng_below(&rng, COUNT(levels))],
@@ -142,8 +143,12 @@ static void apply(struct run *run, const struct event *event)
 void run_init(struct run *run, const struct run_case *c, const struct strategy_ops *ops,
 	      int parallel)
 {
-	const struct event baseline = {
-		.type = EVENT_TOLD, .kind = QUESTION_BASELINE, .feasible = true, .merit = 1};
+	bool open = c->open && (ops->traits & STRATEGY_FRONT) != 0;
+	const struct event baseline = {.type = EVENT_TOLD,
+				       .kind = QUESTION_BASELINE,
+				       .feasible = true,
+				       .merit = 1,
+				       .objective = open ? 0.5 : 0};
 	struct args args;
 	struct err err;
 
@@ -157,6 +162,9 @@ void run_init(struct run *run, const struct run_case *c, const struct strategy_o
 	(void)criterion_fix(&run->criterion, &baseline.merit, NULL);
 	run->objective.count = 1;
 	run->objective.metrics[0].weight = 1;
+	run->weighed = (struct objective){.rules = c->rules, .count = 2};
+	run->weighed.metrics[0] = (struct objective_metric){(char *)"accuracy", 1, true};
+	run->weighed.metrics[1] = (struct objective_metric){(char *)"latency_ms", 1, false};
 	run->problem = (struct problem){
 		.space = c->space,
 		.criterion = &run->criterion,
@@ -165,6 +173,7 @@ void run_init(struct run *run, const struct run_case *c, const struct strategy_o
 		.parallel = parallel,
 		.keep_searching = true,
 		.host = &host_functions,
+		.weighed = open ? &run->weighed : NULL,
 	};
 	args_init(&args, ops->params);
 	err_init(&err);

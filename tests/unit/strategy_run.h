@@ -17,6 +17,7 @@ struct run_case {
 	uint64_t seed;
 	struct space *space;
 	int64_t rules; /* of the job; 0 is 1 */
+	bool open;     /* accuracy is an objective, too, for those that search the whole front */
 	double failure_rate;
 	int levels; /* how many different merits there are: few mean many ties */
 };
@@ -26,7 +27,7 @@ struct run {
 	const struct strategy_ops *ops;
 	struct problem problem;
 	struct criterion criterion;
-	struct objective objective;
+	struct objective objective, weighed;
 	struct strategy strategy;
 	struct event *events; /* all that were applied; owned */
 	size_t event_count;

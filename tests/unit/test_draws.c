@@ -201,15 +201,15 @@ Test(draws, probability_is_that_of_losing_no_more_than_may_be)
 	for (int k = 0; k < DRAWS; k++) {
 		losses[k] = 0.5;
 	}
-	cr_expect_gt(draws_probability(&world.draws, losses), 0.999);
+	cr_expect_gt(draws_probability(&world.draws, losses, 1), 0.999);
 	for (int k = 0; k < DRAWS / 2; k++) {
 		losses[k] = 3;
 	}
-	cr_expect_float_eq(draws_probability(&world.draws, losses), 0.5, 0.001);
+	cr_expect_float_eq(draws_probability(&world.draws, losses, 1), 0.5, 0.001);
 	for (int k = 0; k < DRAWS; k++) {
 		losses[k] = 1;
 	}
-	cr_expect_float_eq(draws_probability(&world.draws, losses), 0.5, 1e-9);
+	cr_expect_float_eq(draws_probability(&world.draws, losses, 1), 0.5, 1e-9);
 	world_finish(&world);
 }
 

@@ -1,0 +1,126 @@
+"""Jobs in which accuracy and another metric are both open: sgp fills the front, whatever the tolerance."""
+
+import tempfile
+import unittest
+
+import jobkit
+from daemon import Daemon
+from jobkit import body, everything, finished, get, submit, wait_until
+
+OPS = 12
+BOTH = [{"metric": "latency_ms", "weight": 3}, "accuracy"]
+TRIALS = 24
+MOST_LOST = 5  # tolerances: as far as the front is searched
+
+
+def capability():
+    modes = {"static": {"weight": {"dtype": ["int8"]}}, "fp32": {}}
+    ops = [{"name": f"op{i}", "type": "Linear"} for i in range(OPS)]
+    return {"op_types": {"Linear": modes}, "ops": ops, "answers": ["evaluate"],
+            "metrics": ["accuracy", "latency_ms"]}
+
+
+def measured(question, headers):
+    """All lose much: what 1 % allows is a part of what 5 % would."""
+    if question["question"] == "baseline":
+        return {"accuracy": 0.8, "latency_ms": 30}
+    config = question["config"]
+    lowered = [i for i in range(OPS) if config["ops"][f"op{i}"]["mode"] == "static"]
+    lost = sum(0.001 * (2 + i * 5 % 7) for i in lowered)
+    return {"accuracy": 0.8 * (1 - lost), "latency_ms": 30 - sum(1 + i % 3 for i in lowered)}
+
+
+class Front(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.daemon = Daemon(directory.name)
+        self.daemon.start()
+        self.addCleanup(self.daemon.kill9)
+
+    def serve(self, reply=measured):
+        evaluator = jobkit.Evaluator(reply)
+        self.addCleanup(evaluator.close)
+        return evaluator
+
+    def job(self, url, objective=BOTH, **more):
+        tuning = {"strategy": "sgp", "stop_on": "budget", "max_trials": TRIALS,
+                  "objective": objective, **more.pop("tuning", {})}
+        return body(url, **{"capability": capability(), "confirm": 0, "tuning_criterion": tuning,
+                            "accuracy_criterion": {"tolerable_loss": 0.01}, **more})
+
+    def run_job(self, *args, **more):
+        return finished(self.daemon, submit(self.daemon, self.job(self.serve().url, *args, **more)))
+
+    def stages(self, job):
+        return [trial["stage"] for trial in everything(self.daemon, f"/v1/jobs/{job['id']}/trials")]
+
+    def thirds(self, job):
+        """How many points of the front there are by the third of the losses of interest."""
+        counts = [0, 0, 0]
+        for trial in get(self.daemon, f"/v1/jobs/{job['id']}/pareto")["items"]:
+            lost = (1 - trial["accuracy"] / 0.8) / 0.01
+            if 0 < lost < MOST_LOST:
+                counts[int(lost / MOST_LOST * 3)] += 1
+        return counts
+
+    def test_the_front_is_filled(self):
+        both, one = self.run_job(), self.run_job("latency_ms")
+        self.assertGreaterEqual(min(self.thirds(both)), 3)
+        self.assertGreater(min(self.thirds(both)), min(self.thirds(one)))
+        self.assertIn("front", self.stages(both))
+        self.assertNotIn("front", self.stages(one))
+        self.assertEqual(both["exit"]["reason"], "max_trials", "the budget is spent")
+
+    def test_the_best_is_that_of_the_criterion(self):
+        job = self.run_job()
+        trials = everything(self.daemon, f"/v1/jobs/{job['id']}/trials")
+        values = [trial["objective_value"] for trial in trials if trial["feasible"]]
+        best = get(self.daemon, f"/v1/jobs/{job['id']}/best")
+        self.assertTrue(best["feasible"])
+        self.assertLessEqual(best["accuracy_loss"], 0.01 + 1e-9)
+        self.assertEqual(best["objective_value"], min(values))
+        gain = (3 * (1 - best["metrics"]["latency_ms"] / 30) + best["accuracy"] / 0.8 - 1) / 4
+        self.assertAlmostEqual(best["objective_value"], 1 - gain, places=9)
+        wider = get(self.daemon, f"/v1/jobs/{job['id']}/best?tolerable_loss=0.03")
+        self.assertLess(wider["metrics"]["latency_ms"], best["metrics"]["latency_ms"])
+
+    def test_it_is_the_same_after_a_restart(self):
+        undisturbed = self.run_job()
+        evaluator = self.serve()
+        job = submit(self.daemon, self.job(evaluator.url))
+        wait_until(lambda: len(evaluator.calls) > TRIALS // 2)
+        self.daemon.kill9()
+        self.daemon.start()
+        again = finished(self.daemon, job)
+        self.assertEqual(self.course(again), self.course(undisturbed))
+
+    def course(self, job):
+        path = f"/v1/jobs/{job['id']}/trials"
+        return [(trial["stage"], trial["accuracy"], trial["metrics"])
+                for trial in everything(self.daemon, path)]
+
+    def test_when_it_is_not(self):
+        """Jobs that mean something else by two objectives, and those of the first rules."""
+        others = [{"tuning": {"stop_on": "first_gain"}}, {"rules": 1},
+                  {"tuning": {"strategy": "knapsack"}},
+                  {"objective": [*BOTH, "model_size_bytes"]},
+                  {"accuracy_criterion": {"tolerable_loss": 0}},
+                  {"objective": ["latency_ms", {"metric": "accuracy", "direction": "min"}]}]
+        metrics = {**capability(), "metrics": ["accuracy", "latency_ms", "model_size_bytes"]}
+
+        def reply(question, headers):
+            answer = measured(question, headers)
+            return {**answer, "metrics": {"model_size_bytes": 1000 * answer["latency_ms"]}}
+
+        for more in others:
+            with self.subTest(more):
+                tuning = {"max_trials": 12, **more.get("tuning", {})}
+                job = self.job(self.serve(reply).url, **{**more, "tuning": tuning},
+                               capability=metrics)
+                job = finished(self.daemon, submit(self.daemon, job))
+                self.assertNotIn("front", self.stages(job))
+
+
+if __name__ == "__main__":
+    unittest.main()
