@@ -9,6 +9,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -39,8 +40,9 @@ enum { SCOPES = sizeof(scopes) / sizeof(scopes[0]) };
 
 struct ledger {
 	struct store *store;
-	struct map by_digest; /* -> struct token *, owned */
-	struct map by_id;     /* the same */
+	struct map by_digest;      /* -> struct token *, owned */
+	struct map by_id;          /* the same */
+	struct store_watch *watch; /* while it follows, or NULL */
 };
 
 /* A token on its way to the disk. */
@@ -127,11 +129,8 @@ struct ledger *ledger_create(struct store *store, struct err *reterr)
 	return ledger;
 }
 
-void ledger_destroy(struct ledger *ledger)
+static void clear(struct ledger *ledger)
 {
-	if (ledger == NULL) {
-		return;
-	}
 	for (size_t i = 0; i < ledger->by_id.capacity; i++) {
 		if (ledger->by_id.slots[i].key != NULL) {
 			destroy_token((struct token *)ledger->by_id.slots[i].value); /* NOLINT */
@@ -139,7 +138,40 @@ void ledger_destroy(struct ledger *ledger)
 	}
 	map_finish(&ledger->by_digest);
 	map_finish(&ledger->by_id);
-	free(ledger);
+}
+
+static void on_changed(void *arg)
+{
+	struct ledger *ledger = arg;
+	struct err err ERR_UNCLEARED;
+
+	clear(ledger);
+	map_init(&ledger->by_digest);
+	map_init(&ledger->by_id);
+	if (store_query_now(ledger->store, QUERY_LIVE_TOKENS, NULL, 0, on_row, ledger, &err) != 0) {
+		log_line(LOG_ERROR, "the tokens cannot be read; nobody is let in by one",
+			 LOG_TEXT("detail", err.message));
+	}
+	ledger_follow(ledger);
+}
+
+void ledger_follow(struct ledger *ledger)
+{
+	ledger->watch = store_watch(ledger->store, STORE_TOKENS, on_changed, ledger);
+}
+
+void ledger_unfollow(struct ledger *ledger)
+{
+	store_unwatch(ledger->watch);
+	ledger->watch = NULL;
+}
+
+void ledger_destroy(struct ledger *ledger)
+{
+	if (ledger != NULL) {
+		clear(ledger);
+		free(ledger);
+	}
 }
 
 size_t ledger_count(const struct ledger *ledger)

@@ -44,6 +44,9 @@ struct ledger;
 
 /* Reads all that are in force; blocks. */
 struct ledger *ledger_create(struct store *store, struct err *reterr);
+/* From now on it has those that another daemon makes or ends, until ledger_unfollow(), which is harmless without. */
+void ledger_follow(struct ledger *ledger);
+void ledger_unfollow(struct ledger *ledger);
 void ledger_destroy(struct ledger *ledger);
 size_t ledger_count(const struct ledger *ledger);
 

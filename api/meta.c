@@ -48,6 +48,10 @@ void meta_ready(struct call *call)
 	if (call->server->draining) {
 		call_error(call, ERR_DRAINING, "%s",
 			   known ? "the daemon is stopping" : "not ready");
+	} else if (store_waits_for(call->server->store) != NULL) {
+		call_error(call, known ? ERR_STANDBY : ERR_OVERLOADED, "%s",
+			   known ? "another daemon writes, and this one waits to take its place"
+				 : "not ready");
 	} else if (!store_writable(call->server->store)) {
 		call_error(call, known ? ERR_STORAGE : ERR_OVERLOADED, "%s",
 			   known ? unwritable(call->server->store) : "not ready");

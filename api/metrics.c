@@ -169,9 +169,11 @@ static void add_store(struct buf *page, const struct server *server)
 
 static void add_courier(struct buf *page, const struct server *server)
 {
-	struct courier_stats courier;
+	struct courier_stats courier = {0};
 
-	courier_stats(server->courier, &courier);
+	if (server->courier != NULL) { /* none while another daemon writes */
+		courier_stats(server->courier, &courier);
+	}
 	const struct metric metrics[] = {
 		{"narrowd_webhook_delivered_total", "counter", "Deliveries that receivers took.",
 		 (double)courier.delivered},

@@ -266,9 +266,24 @@ static bool holds_job(struct call *call)
 	return true;
 }
 
+/* Reading is all that a daemon can do while another one writes. */
+static bool is_ours_to_do(struct call *call)
+{
+	const char *host = store_waits_for(call->server->store);
+
+	if (host == NULL || strcmp(call->route->method, "GET") == 0) {
+		return true;
+	}
+	request_add_header(call->request, "Retry-After", "1");
+	call_error(call, ERR_STANDBY,
+		   "the daemon on %s writes, and this one waits to take its place", host);
+	return false;
+}
+
 static void carry_out(struct call *call)
 {
-	if (holds_job(call) && query_is_known(call) && answer_is_acceptable(call)) {
+	if (is_ours_to_do(call) && holds_job(call) && query_is_known(call) &&
+	    answer_is_acceptable(call)) {
 		read_body(call);
 	}
 }

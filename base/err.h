@@ -63,7 +63,8 @@ enum {
 	X(ERR_CANCELLED, "cancelled", 503, 75, "Cancelled")                                        \
 	X(ERR_TIMEOUT, "timeout", 503, 75, "Timed out")                                            \
 	X(ERR_DIVERGED, "replay_divergence", 409, 65, "What is stored means something else now")   \
-	X(ERR_NOT_IMPLEMENTED, "not_implemented", 501, 65, "Not understood here")
+	X(ERR_NOT_IMPLEMENTED, "not_implemented", 501, 65, "Not understood here")                  \
+	X(ERR_STANDBY, "standby", 503, 75, "Another daemon writes")
 
 #define X(code, name, status, exit, title) code,
 enum err_code {

@@ -4,7 +4,6 @@
  *	options -> guard -> plug-ins -> fetch -> store -> HTTP -> tuner (begins to replay the logs) -> courier -> ready
  *	signal  -> tuner drains -> HTTP closes -> courier -> fetch -> store checkpoints -> loop ends
  */
-#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@
 #include "daemon/libraries.h"
 #include "daemon/machine.h"
 #include "daemon/notify.h"
+#include "daemon/ourselves.h"
 #include "daemon/process.h"
 #include "daemon/setup.h"
 
@@ -48,6 +48,7 @@ struct process {
 	uv_timer_t watchdog, idle;
 	int64_t busy_ms; /* monotonic; when somebody was last at it */
 	bool stopping;
+	bool again;         /* it begins anew: there is nobody any more for whom it waited */
 	struct err failure; /* why it stops by itself, if it does */
 };
 
@@ -82,7 +83,13 @@ static void stop_fetch(void *arg)
 
 static void stop_courier(void *arg)
 {
-	courier_stop(((struct process *)arg)->server.courier, COURIER_STOP_MS, stop_fetch, arg);
+	struct courier *courier = ((struct process *)arg)->server.courier;
+
+	if (courier != NULL) {
+		courier_stop(courier, COURIER_STOP_MS, stop_fetch, arg);
+	} else {
+		stop_fetch(arg);
+	}
 }
 
 static void stop_http(void *arg)
@@ -93,7 +100,10 @@ static void stop_http(void *arg)
 static void stop(struct process *p, uint64_t drain_ms)
 {
 	p->stopping = p->server.draining = true;
-	notify_send("STOPPING=1");
+	if (!p->again) {
+		notify_send("STOPPING=1");
+	}
+	ledger_unfollow(p->ledger);
 	tuner_stop(p->server.tuner, drain_ms, stop_http, p);
 }
 
@@ -106,6 +116,25 @@ static void on_lost(void *arg, const struct err *why)
 	if (!p->stopping) {
 		stop(p, 0);
 	}
+}
+
+/* What waits has nothing that could be lost, so taking over is what a start does. */
+static void on_free(void *arg)
+{
+	struct process *p = arg;
+
+	if (!p->stopping) {
+		log_line(LOG_WARNING,
+			 "the daemon that wrote is dead or has ended; this one takes its place",
+			 LOG_TEXT("host", store_waits_for(p->server.store)));
+		p->again = true;
+		stop(p, 0);
+	}
+}
+
+static bool waits(const struct process *p)
+{
+	return store_waits_for(p->server.store) != NULL;
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -131,7 +160,9 @@ static void set_retention(struct process *p)
 		.delivery_ms = options->retain_deliveries_days * day_ms,
 	};
 
-	store_retain(p->server.store, &retention);
+	if (!waits(p)) {
+		store_retain(p->server.store, &retention);
+	}
 }
 
 static struct quota_limits quota_of(const struct settings *options)
@@ -257,6 +288,7 @@ static int open_store(struct process *p, struct err *reterr)
 	const struct store_options options = {.directory = p->options->data_dir,
 					      .key_file = p->options->key_file,
 					      .postgresql = p->options->data,
+					      .standby = true,
 					      .unsafe_sync = p->options->unsafe_sync,
 					      .max_bytes = p->options->database_max_bytes};
 
@@ -302,34 +334,6 @@ static int open_http(struct process *p, struct err *reterr)
 	return p->server.http != NULL ? 0 : -(int)reterr->code;
 }
 
-/* The daemon must not be made to call itself, whatever the policy allows. */
-static void guard_ourselves(struct process *p)
-{
-	const char *url;
-
-	for (size_t i = 0; (url = http_url(p->server.http, i)) != NULL; i++) {
-		struct sockaddr_in v4 = {.sin_family = AF_INET};
-		struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-		char host[64] = "";
-		unsigned port = 0;
-
-		if (sscanf(strchr(url, ':'), "://[%63[^]]]:%u", host, &port) == 2 &&
-		    inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
-			v6.sin6_port = htons((uint16_t)port);
-			guard_add_own(p->setup.guard, (struct sockaddr *)&v6);
-		} else if (sscanf(strchr(url, ':'), "://%63[^:]:%u", host, &port) == 2 &&
-			   inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
-			v4.sin_port = htons((uint16_t)port);
-			guard_add_own(p->setup.guard, (struct sockaddr *)&v4);
-		}
-	}
-	if (guard_never_entries(p->setup.guard) > 0) {
-		log_line(LOG_WARNING,
-			 "evaluator_allow opens addresses that are never called otherwise",
-			 LOG_INT("entries", (int64_t)guard_never_entries(p->setup.guard)));
-	}
-}
-
 /* Evaluators cannot reach a unix socket: the first listener with an address, if there is one. */
 static const char *callback_url(const struct process *p)
 {
@@ -369,7 +373,19 @@ static void make_courier(struct process *p)
 		.schedule = p->setup.schedule,
 	};
 
-	p->server.courier = courier_create(&options);
+	p->server.courier = waits(p) ? NULL : courier_create(&options);
+}
+
+/* Neither the tuner nor the courier may do anything before. */
+static int wait_for_place(struct process *p)
+{
+	log_line(LOG_INFO,
+		 "another daemon writes; this one serves what can be read, and waits to take its "
+		 "place",
+		 LOG_TEXT("host", store_waits_for(p->server.store)));
+	ledger_follow(p->ledger);
+	store_on_free(p->server.store, on_free, p);
+	return 0;
 }
 
 static const char *secrets_directory(const struct process *p)
@@ -412,9 +428,9 @@ static int start(struct process *p, struct err *reterr)
 		rc = open_http(p, reterr);
 	}
 	if (rc == 0) {
-		guard_ourselves(p);
+		ourselves_guard(p->server.http, p->setup.guard);
 		make_tuner(p);
-		rc = tuner_resume(p->server.tuner, reterr);
+		rc = waits(p) ? wait_for_place(p) : tuner_resume(p->server.tuner, reterr);
 	}
 	if (rc == 0) {
 		make_courier(p);
@@ -424,9 +440,8 @@ static int start(struct process *p, struct err *reterr)
 	return rc;
 }
 
-int process_serve(struct err *reterr)
+static int serve(struct process *p, struct err *reterr)
 {
-	struct process *p = &process;
 	int rc = start(p, reterr);
 
 	if (rc != 0) {
@@ -455,6 +470,18 @@ int process_serve(struct err *reterr)
 	log_line(LOG_INFO, "stopped", LOG_TEXT("version", NARROWD_VERSION));
 	*reterr = p->failure;
 	return -(int)p->failure.code;
+}
+
+int process_serve(struct err *reterr)
+{
+	int rc = serve(&process, reterr);
+
+	while (rc == 0 && process.again) {
+		access_log_close();
+		process = (struct process){.options = process.options, .setup = process.setup};
+		rc = serve(&process, reterr);
+	}
+	return rc;
 }
 
 void process_check(struct settings *options, struct faults *faults)

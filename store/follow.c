@@ -223,10 +223,25 @@ static size_t refuse_when_full(const struct follow *follow, struct op *const *op
 	return kept;
 }
 
+static void refuse_all(struct op *const *ops, size_t count)
+{
+	struct err err ERR_UNCLEARED;
+	int rc;
+
+	err_init(&err);
+	rc = err_set(&err, ERR_STANDBY, "another daemon writes, and this one waits");
+	fail(ops, count, rc, &err);
+}
+
 void follow_group(struct follow *follow, struct op *const *ops, size_t count)
 {
-	struct op **kept = mem_new(count, sizeof(struct op *));
+	struct op **kept;
 
+	if (follow->standby) {
+		refuse_all(ops, count);
+		return;
+	}
+	kept = mem_new(count, sizeof(struct op *));
 	count = refuse_when_full(follow, ops, count, kept);
 	for (size_t done = 0; done < count;) {
 		done += run_some(follow, kept + done, count - done);
@@ -240,12 +255,25 @@ static int beat(struct follow *follow, void *what, struct err *reterr)
 	return shared_beat(follow->shared, reterr);
 }
 
+static int look_for_place(struct follow *follow, void *what, struct err *reterr)
+{
+	return shared_is_free(follow->shared, what, reterr);
+}
+
 void follow_idle(struct follow *follow)
 {
 	struct err err ERR_UNCLEARED;
+	bool is_free = false;
 
 	err_init(&err);
-	if (catch_up(follow, 0, &err) == 0) {
+	if (catch_up(follow, 0, &err) != 0) {
+		return;
+	}
+	if (!follow->standby) {
 		(void)persist(follow, beat, NULL, &err);
+	} else if (persist(follow, look_for_place, &is_free, &err) == 0 && is_free &&
+		   follow->on_free != NULL) {
+		follow->on_free(follow->arg);
+		follow->on_free = NULL;
 	}
 }

@@ -17,8 +17,10 @@ struct follow {
 	void (*on_foreign)(void *arg,
 			   struct op *op); /* was run, nobody here waits for it; takes it over */
 	void *arg;
-	bool started;     /* a start that fails is one: it does not wait */
-	atomic_bool away; /* any thread: nothing can be written for now */
+	bool standby; /* another daemon appends: this one runs what is there, and refuses what it is given */
+	void (*on_free)(void *arg); /* ... once, when it could take that one's place */
+	bool started;               /* a start that fails is one: it does not wait */
+	atomic_bool away;           /* any thread: nothing can be written for now */
 };
 
 /* Runs what stands in the log already. Fails as shared.h says. */

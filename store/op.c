@@ -140,7 +140,8 @@ static void tell(const struct op *op)
 	} else if (op->kind <= OP_EVALUATOR_DELETE) {
 		news_tell(news, STORE_EVALUATORS);
 	}
-	if (op->kind == OP_JOB_DELETE && news->on_gone != NULL) {
+	if ((op->kind == OP_JOB_DELETE || (op->foreign && op->kind <= OP_JOB_DELETE)) &&
+	    news->on_gone != NULL) {
 		news->on_gone(news->on_gone_arg, op->texts[0]);
 	}
 	if (op->posted || op->kind == OP_JOB_DELETE ||

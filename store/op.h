@@ -47,7 +47,8 @@ struct op {
 	struct store_key *key;        /* or NULL */
 	struct store_attempt attempt; /* OP_DELIVERY_*; its texts are the op's */
 	struct news *news;
-	bool posted; /* there is something new to deliver */
+	bool foreign; /* another daemon's */
+	bool posted;  /* there is something new to deliver */
 	store_done_fn done;
 	void *arg;
 	int rc;

@@ -47,6 +47,7 @@ void shared_destroy(struct shared *shared)
 	postgres_destroy(shared->postgres);
 	free(shared->name);
 	free(shared->proof);
+	free(shared->other);
 	free(shared);
 }
 
@@ -225,29 +226,39 @@ static void name_host(char host[HOST_SIZE])
 	(void)gethostname(host, HOST_SIZE - 1);
 }
 
-/* A copy of a data directory on another machine calls itself as the first one does. */
-static int refuse_others(struct shared *shared, const char *host, struct err *reterr)
+/* The host of who else appends, for the caller to free, or NULL. A copy of a data directory on another machine calls
+ * itself as the first one does. */
+static int find_other(struct shared *shared, char **ret_host, struct err *reterr)
 {
 	static const char sql[] = "SELECT host FROM narrowd.daemon WHERE (id <> $1 OR host <> $2)"
 				  " AND seen > clock_timestamp() - " LEASE_SQL " LIMIT 1";
 	struct postgres_rows rows;
-	int rc = shared_run(shared, sql,
-			    (struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
-						      POSTGRES_TEXT(host)},
-			    2, &rows, reterr);
+	char host[HOST_SIZE];
+	int rc;
 
-	if (rc == 0 && rows.count > 0) {
-		rc = err_set(
-			reterr, ERR_BUSY,
-			"the daemon on %s uses this PostgreSQL database; one at a time can. It "
-			"is taken for dead when it was not seen for %d s",
-			postgres_cell(&rows, 0, 0, NULL), SHARED_LEASE_MS / 1000);
-	}
+	name_host(host);
+	rc = shared_run(shared, sql,
+			(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
+						  POSTGRES_TEXT(host)},
+			2, &rows, reterr);
+	*ret_host = rc == 0 && rows.count > 0 ? mem_dup(postgres_cell(&rows, 0, 0, NULL)) : NULL;
 	postgres_rows_free(&rows);
 	return rc;
 }
 
-static int enter(struct shared *shared, const char *host, struct err *reterr)
+static int refuse_others(struct shared *shared, struct err *reterr)
+{
+	int rc = find_other(shared, &shared->other, reterr);
+
+	return rc == 0 && shared->other != NULL
+		       ? err_set(reterr, ERR_BUSY,
+				 "the daemon on %s uses this PostgreSQL database; one at a time "
+				 "can. It is taken for dead when it was not seen for %d s",
+				 shared->other, SHARED_LEASE_MS / 1000)
+		       : rc;
+}
+
+static int enter(struct shared *shared, struct err *reterr)
 {
 	static const char sql[] =
 		"WITH dead AS (DELETE FROM narrowd.daemon WHERE id <> $1)"
@@ -255,8 +266,10 @@ static int enter(struct shared *shared, const char *host, struct err *reterr)
 		" DO UPDATE SET epoch = daemon.epoch + 1, serial = 0, seen = clock_timestamp(),"
 		" host = excluded.host RETURNING epoch::text";
 	struct postgres_rows rows;
+	char host[HOST_SIZE];
 	int rc;
 
+	name_host(host);
 	rc = shared_run(shared, sql,
 			(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
 						  POSTGRES_TEXT(host)},
@@ -288,8 +301,8 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 				     reterr);
 	}
 	if (rc == 0) {
-		rc = refuse_others(shared, host, reterr);
-		rc = rc == 0 ? enter(shared, host, reterr) : rc;
+		rc = refuse_others(shared, reterr);
+		rc = rc == 0 ? enter(shared, reterr) : rc;
 		if (rc == 0) {
 			rc = postgres_script(shared->postgres, "COMMIT", reterr);
 		} else {
@@ -325,6 +338,19 @@ int shared_beat(struct shared *shared, struct err *reterr)
 	if (rc == 0) {
 		shared->beat_at_ms = clock_mono_ms() + SHARED_BEAT_MS;
 	}
+	return rc;
+}
+
+int shared_is_free(struct shared *shared, bool *ret_free, struct err *reterr)
+{
+	char *other = NULL;
+	int rc = shared_connect(shared, reterr);
+
+	if (rc == 0) {
+		rc = find_other(shared, &other, reterr);
+	}
+	*ret_free = rc == 0 && other == NULL;
+	free(other);
 	return rc;
 }
 

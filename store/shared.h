@@ -26,6 +26,7 @@ struct shared {
 	char *proof;
 	bool checked; /* the connection leads to that log, and it has what the replica has */
 	bool joined;
+	char *other; /* the host of the daemon that kept shared_join() from it; owned, or NULL */
 	char epoch[SHARED_NUMBER_SIZE];
 	int64_t serial; /* of the newest op that was appended */
 	int64_t beat_at_ms;
@@ -55,6 +56,8 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 
 /* Says that this daemon lives, when it is time to. */
 int shared_beat(struct shared *shared, struct err *reterr);
+/* Whether nobody appends, so that shared_join() would not be refused. */
+int shared_is_free(struct shared *shared, bool *ret_free, struct err *reterr);
 /* Others need not wait for the end of the lease. */
 void shared_leave(struct shared *shared);
 

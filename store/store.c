@@ -30,6 +30,7 @@ struct store {
 	struct writer *writer;
 	struct shared *shared;  /* NULL: the database here is the truth itself */
 	struct replica replica; /* with `shared` */
+	bool standby;           /* another daemon writes there */
 	struct retain retain;
 	loop_fn done;
 	void *arg;
@@ -68,7 +69,7 @@ static int take_key(const struct store *store, const struct store_options *optio
 }
 
 /* Takes a place among those who share the log; a database of its own says that it is none of them. */
-static int join(struct store *store, sqlite3 *db, struct err *reterr)
+static int join(struct store *store, sqlite3 *db, bool standby, struct err *reterr)
 {
 	int rc;
 
@@ -83,7 +84,8 @@ static int join(struct store *store, sqlite3 *db, struct err *reterr)
 	if (rc == 0) {
 		rc = shared_join(store->shared, &store->replica, reterr);
 	}
-	return rc;
+	store->standby = standby && store->shared->other != NULL;
+	return store->standby ? 0 : rc;
 }
 
 /* Opens the only connection that writes, on a database of the newest schema. What is in a log elsewhere can be run
@@ -112,7 +114,7 @@ static int open_writer(struct store *store, const struct store_options *options,
 		rc = shape_check(*ret_db, reterr);
 	}
 	if (rc == 0) {
-		rc = join(store, *ret_db, reterr);
+		rc = join(store, *ret_db, options->standby, reterr);
 	}
 	if (rc != 0) {
 		replica_finish(&store->replica);
@@ -148,6 +150,7 @@ static int open_database(struct store *store, const struct store_options *option
 	if (store->shared != NULL) {
 		how.shared = store->shared;
 		how.replica = &store->replica;
+		how.standby = store->standby;
 	}
 	store->writer = writer_create(store->loop, db, &how, reterr);
 	return store->writer != NULL ? 0 : -(int)reterr->code;
@@ -221,6 +224,16 @@ void store_destroy(struct store *store)
 void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *why), void *arg)
 {
 	writer_on_lost(store->writer, fn, arg);
+}
+
+const char *store_waits_for(const struct store *store)
+{
+	return store->standby ? store->shared->other : NULL;
+}
+
+void store_on_free(struct store *store, loop_fn fn, void *arg)
+{
+	writer_on_free(store->writer, fn, arg);
 }
 
 bool store_writable(const struct store *store)

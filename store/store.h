@@ -65,6 +65,7 @@ struct store_options {
 	int64_t max_bytes; /* of the database file; there it counts as full; 0: no limit */
 	/* Of the PostgreSQL database whose log this is a replica of; NULL or "": it is the truth itself. */
 	const char *postgresql;
+	bool standby; /* while another daemon writes to that log, follow it instead of failing with ERR_BUSY */
 };
 
 /* Takes the directory's lock, migrates, checks, starts the threads. Blocks; call before serving. */
@@ -73,6 +74,10 @@ struct store *store_open(struct loop *loop, const struct store_options *options,
 /* fn(arg, why) is called once when another program has written to the database or taken its files
  * away: nothing is stored any more, and the process is to end. */
 void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *why), void *arg);
+/* The host of the daemon that writes while this one only follows: every write fails with ERR_STANDBY. NULL: this one writes. */
+const char *store_waits_for(const struct store *store);
+/* fn(arg) is called once when that daemon is dead, or has ended: the store, closed and opened again, would write. */
+void store_on_free(struct store *store, loop_fn fn, void *arg);
 /* Commits what is queued, checkpoints, stops the threads, then calls done(arg). */
 void store_stop(struct store *store, loop_fn done, void *arg);
 void store_destroy(struct store *store);
@@ -105,7 +110,8 @@ typedef void (*store_swept_fn)(void *arg, char *const *gone, size_t count, const
  * newest events. */
 void store_jobs_sweep(struct store *store, char *const *ids, const int64_t *last_seqs, size_t count,
 		      store_swept_fn fn, void *arg);
-/* fn(arg, job) is called whenever a job is gone, whoever deleted it; NULL for nobody. */
+/* fn(arg, job) is called whenever a job is gone, whoever deleted it, and when another daemon has written to one; NULL for
+ * nobody. */
 void store_on_gone(struct store *store, void (*fn)(void *arg, const char *job), void *arg);
 
 /* What is kept; 0 means: any amount. Label keep=true keeps a job whatever else is said. */

@@ -24,6 +24,9 @@ struct writer {
 	atomic_int_least64_t give_up_at_ms; /* 0: not yet */
 	struct news news;                   /* used on the loop only */
 	struct loop_task alarm;
+	struct loop_task good_news;
+	loop_fn on_free; /* used on the loop only */
+	void *on_free_arg;
 	void (*on_lost)(void *arg, const struct err *why); /* used on the loop only */
 	void *on_lost_arg;
 	pthread_mutex_t lock; /* guards the next five */
@@ -108,6 +111,22 @@ static void on_lost(void *arg)
 	loop_post(writer->loop, &writer->alarm, tell_lost, writer);
 }
 
+static void tell_free(void *arg)
+{
+	struct writer *writer = arg;
+
+	if (writer->on_free != NULL) {
+		writer->on_free(writer->on_free_arg);
+	}
+}
+
+static void on_free(void *arg)
+{
+	struct writer *writer = arg;
+
+	loop_post(writer->loop, &writer->good_news, tell_free, writer);
+}
+
 static void on_commit(void *arg, double seconds)
 {
 	struct writer *writer = arg;
@@ -124,6 +143,7 @@ static void on_foreign(void *arg, struct op *op)
 	struct writer *writer = arg;
 
 	op->news = &writer->news;
+	op->foreign = true;
 	post(writer, op);
 }
 
@@ -186,6 +206,8 @@ static int prepare(struct writer *writer, sqlite3 *db, const struct writer_optio
 	writer->follow = (struct follow){.apply = &writer->apply,
 					 .shared = options->shared,
 					 .give_up = is_given_up,
+					 .standby = options->standby,
+					 .on_free = on_free,
 					 .arg = writer};
 	shared_give_up_when(options->shared, is_given_up, writer);
 	rc = follow_init(&writer->follow, reterr);
@@ -255,6 +277,12 @@ void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct er
 	writer->on_lost_arg = arg;
 }
 
+void writer_on_free(struct writer *writer, void (*fn)(void *arg), void *arg)
+{
+	writer->on_free = fn;
+	writer->on_free_arg = arg;
+}
+
 bool writer_writable(const struct writer *writer)
 {
 	return !atomic_load(&writer->apply.room.full) && !atomic_load(&writer->follow.away);
@@ -306,6 +334,7 @@ void writer_destroy(struct writer *writer)
 		thread_join(&writer->thread);
 	}
 	loop_cancel(writer->loop, &writer->alarm);
+	loop_cancel(writer->loop, &writer->good_news);
 	apply_finish(&writer->apply);
 	(void)pthread_cond_destroy(&writer->wake);
 	(void)pthread_mutex_destroy(&writer->lock);

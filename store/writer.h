@@ -29,6 +29,7 @@ struct writer_options {
 	int64_t max_bytes;       /* limits the database file, 0 does not */
 	struct shared *shared;   /* NULL: the database is the truth itself */
 	struct replica *replica; /* with `shared` */
+	bool standby;            /* another daemon appends there */
 };
 
 /* Takes over `db` in any case, and the replica's statement; closes them in writer_destroy(). With a shared log it runs
@@ -42,6 +43,8 @@ struct news *writer_news(struct writer *writer);
 /* fn(arg, why) is called once when somebody else has written, or files are gone: from then on every
  * op fails. */
 void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct err *why), void *arg);
+/* fn(arg) is called once when the daemon that appends in this one's place is dead. */
+void writer_on_free(struct writer *writer, void (*fn)(void *arg), void *arg);
 bool writer_writable(const struct writer *writer);
 /* PostgreSQL is away: what is pushed waits. */
 bool writer_is_away(const struct writer *writer);

@@ -98,9 +98,9 @@ class Server:
             assert time.monotonic() < until, (self.directory / "log").read_text(encoding="utf-8")
             time.sleep(0.1)
 
-    def sql(self, text):
+    def sql(self, text, url=None):
         """What it answers to SQL: rows of columns that are separated by |."""
-        said = self.run("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url, "-c", text)
+        said = self.run("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", url or self.url, "-c", text)
         assert said.returncode == 0, said.stdout
         return said.stdout.strip()
 

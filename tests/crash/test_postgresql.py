@@ -5,10 +5,11 @@ PostgreSQL and of the machine that it ran on.
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
@@ -22,6 +23,7 @@ from patience import PATIENCE_S  # noqa: E402
 
 # What the clock, chance and the port of the evaluator decide.
 TIMED = {"active_s", "expires_at", "lease", "worker"}
+STANDBY = "urn:narrowd:problem:standby"
 SOME = 5  # of the questions
 
 
@@ -36,6 +38,20 @@ def log_of(daemon, job):
     return [json.dumps([event["n"], event["type"], event["trial"],
                         {name: value for name, value in event["data"].items() if name not in TIMED}])
             for event in read_log(daemon, job)]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_ready(daemon):
+    """Also while it begins anew, and nobody listens."""
+    try:
+        return daemon.request("GET", "/readyz")[0] == 200
+    except OSError:
+        return False
 
 
 def told(log):
@@ -132,37 +148,63 @@ class PostgreSQL(unittest.TestCase):
     def test_postgresql_stops_and_comes_back(self):
         self.broken(self.server.stop)
 
-    def test_a_daemon_that_is_killed_goes_on_elsewhere(self):
-        """On another machine, with nothing but the key: as soon as the dead one is taken for dead."""
+    def second_daemon(self):
+        """On another machine, as it were: with nothing but the key."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        shutil.copy(os.path.join(self.directory, "narrowd.key"), directory)
+        second = Daemon(directory, "--data", self.url, port=free_port())
+        second.start()
+        self.addCleanup(second.process.kill)
+        return second
+
+    def check_waits(self, second):
+        """It reads, and refuses the rest."""
+        status, _, problem = second.request("GET", "/readyz")
+        self.assertEqual((status, problem["type"]), (503, STANDBY))
+        status, sent, problem = second.request("POST", "/v1/jobs", {})
+        self.assertEqual((status, problem["type"], sent["retry-after"]), (503, STANDBY, "1"))
+        self.assertEqual(second.request("GET", "/metrics")[0], 200)
+        self.assertEqual(second.request("GET", "/v1/jobs")[0], 200)
+
+    def takes_over(self, blow_of):
+        """Two daemons; the first one is struck by blow_of(it). Returns it, when the second has ended the job."""
         first = self.daemon()
         first.start()
-        blow = Blow(SOME, lambda: first.process.kill())
+        self.addCleanup(first.process.kill)
+        second = self.second_daemon()
+        self.check_waits(second)
+        blow = Blow(SOME, blow_of(first))
         self.addCleanup(blow.stop)
         job = kit.submit(first, job_of(blow))
+        kit.wait_until(lambda: second.request("GET", f"/v1/jobs/{job}")[0] == 200)
+        kit.wait_until(lambda: is_ready(second))
+        wait_final(second, job)
+        # The question that was out is asked again, under its old key.
+        asked = [key for key, _, _ in blow.calls]
+        self.assertLessEqual(len(asked) - len(set(asked)), 1)
+        self.assertEqual(told(log_of(second, job)), told(self.model))
+        second.stop()
+        self.assertIn("this one takes its place", second.log())
+        check_files(self, second.directory)
+        return first
+
+    def test_a_daemon_that_is_killed_is_followed_by_the_one_that_waits(self):
+        first = self.takes_over(lambda daemon: daemon.process.kill)
         first.process.wait(PATIENCE_S)
         first.forget()
-        with tempfile.TemporaryDirectory() as elsewhere:
-            shutil.copy(os.path.join(self.directory, "narrowd.key"), elsewhere)
-            second = self.daemon(elsewhere)
-            self.start_when_it_may(second)
-            self.addCleanup(second.process.kill)
-            wait_final(second, job)
-            # The question that was out is asked again, under its old key.
-            asked = [key for key, _, _ in blow.calls]
-            self.assertLessEqual(len(asked) - len(set(asked)), 1)
-            self.assertEqual(told(log_of(second, job)), told(self.model))
-            second.stop()
-            check_files(self, elsewhere)
 
-    def start_when_it_may(self, daemon):
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                daemon.start()
-                return
-            except AssertionError as error:
-                self.assertIn("one at a time can", str(error))
-                self.assertLess(time.monotonic(), until)
+    def test_a_daemon_that_wakes_too_late_writes_nothing(self):
+        first = self.takes_over(lambda daemon: lambda: daemon.process.send_signal(signal.SIGSTOP))
+        length = self.sql("SELECT position FROM narrowd.head")
+        first.process.send_signal(signal.SIGCONT)
+        self.assertEqual(first.process.wait(PATIENCE_S), 75)
+        first.forget()
+        self.assertIn("has taken the place of this one", first.log())
+        self.assertEqual(self.sql("SELECT position FROM narrowd.head"), length)
+
+    def sql(self, text):
+        return self.server.sql(text, self.url)
 
     def run_narrowd(self, *arguments):
         return subprocess.run([os.environ["NARROWD_BIN"], "--data-dir", self.directory, *arguments],

@@ -57,7 +57,8 @@ void world_open(struct world *world, int64_t max_bytes)
 {
 	struct store_options options = {.directory = world->directory,
 					.max_bytes = max_bytes,
-					.postgresql = world->postgresql};
+					.postgresql = world->postgresql,
+					.standby = world->standby};
 	struct err err;
 
 	err_init(&err);
@@ -69,7 +70,8 @@ void world_open(struct world *world, int64_t max_bytes)
 int world_refused(const struct world *world, struct err *reterr)
 {
 	struct store_options options = {.directory = world->directory,
-					.postgresql = world->postgresql};
+					.postgresql = world->postgresql,
+					.standby = world->standby};
 	struct loop *loop = loop_create();
 	struct store *store = store_open(loop, &options, reterr);
 

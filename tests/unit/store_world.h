@@ -18,6 +18,7 @@ enum { T0 = 1000000 };
 
 struct world {
 	char directory[64];
+	bool standby;           /* it may follow while another one writes */
 	const char *postgresql; /* NULL: the store has no log elsewhere */
 	struct loop *loop;
 	struct store *store;

@@ -286,6 +286,51 @@ Test(shared, one_daemon_at_a_time_and_a_dead_one_is_shut_out)
 	server_finish(&server);
 }
 
+static void note_free(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+Test(shared, one_that_waits_follows_and_hears_when_it_may_write)
+{
+	struct world first, second;
+	struct server server;
+	bool is_free = false;
+
+	server_start(&server);
+	world_prepare(&first, server.url);
+	world_open(&first, 0);
+	world_prepare(&second, server.url);
+	share_key(&first, &second);
+	second.standby = true;
+	world_open(&second, 0);
+	cr_assert_not_null(store_waits_for(second.store));
+	cr_assert_null(store_waits_for(first.store));
+	store_on_free(second.store, note_free, &is_free);
+	world_insert_with_life(&first, "job_a");
+	while (QUERY(&second, QUERY_JOB, TEXT("job_a")) == 0 ||
+	       strcmp(world_cell(&second, 0, 1), "26") != 0) {
+		(void)usleep(1000);
+	}
+	cr_assert_eq(world_append(&second, "job_a", WORLD_LIFE + 1, &more, 1, NULL), -ERR_STANDBY,
+		     "%s", second.err.message);
+	cr_assert_not(is_free);
+	(void)server_say(&server, "UPDATE narrowd.daemon SET seen = seen - interval '16 seconds'");
+	while (!is_free) {
+		(void)QUERY(&second, QUERY_JOB, TEXT("job_a"));
+	}
+	world_close(&second);
+	world_open(&second, 0);
+	cr_assert_null(store_waits_for(second.store));
+	cr_assert_eq(world_append(&second, "job_a", WORLD_LIFE + 1, &more, 1, NULL), 0, "%s",
+		     second.err.message);
+	cr_assert_eq(world_append(&first, "job_a", WORLD_LIFE + 1, &more, 1, NULL), -ERR_BUSY);
+	world_verify(&second);
+	world_finish(&second);
+	world_finish(&first);
+	server_finish(&server);
+}
+
 Test(shared, a_daemon_that_has_ended_makes_room_at_once)
 {
 	struct world first, second;
