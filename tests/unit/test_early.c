@@ -45,6 +45,7 @@ Test(early, what_says_nothing_is_no_fault)
 {
 	static const char *const texts[] = {"{}", "{\"progress\": null}",
 					    "{\"progress\": {\"seen\": 5}}",
+					    "{\"progress\": {\"seen\": 300, \"total\": 1000}}",
 					    "{\"progress\": {\"seen\": 0, \"total\": 9, "
 					    "\"correct\": 0}}"};
 	struct trial *trial = measuring("");

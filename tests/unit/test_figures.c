@@ -172,6 +172,9 @@ Test(figures, without_a_logarithm_shares_are_the_scale)
 	cr_assert(isnan(f.interval[0]));
 	figures_finish(&f);
 	job_destroy(job);
+	job = throughputs(-5, 10, 20);
+	cr_assert_not(logarithmic(job), "the first one counts, too");
+	job_destroy(job);
 	job = throughputs(20, -10, 20);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_float_eq(f.gain, -0.95, 1e-9);

@@ -62,6 +62,8 @@ Test(import, a_trial_is_taken_as_it_is_printed)
 	cr_assert_eq(json_real_value(json_object_get(metrics, "latency_ms")), 30);
 	cr_assert_eq(json_real_value(json_object_get(metrics, "power_w")), 5);
 	import_finish(&import);
+	cr_assert_eq(import.count, 0);
+	import_finish(&import);
 }
 
 Test(import, what_is_no_measurement_of_a_config_is_left_out)

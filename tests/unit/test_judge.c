@@ -170,6 +170,11 @@ Test(judge, old_jobs_confirm_by_the_median)
 	cr_assert_str_eq(kit_text(job, LOGGED_MEASUREMENT_DISAGREES, "detail"),
 			 "measured again, the config does not meet the criterion");
 	cr_assert_eq(kit_next(job).step, NEXT_STRATEGY, "the search goes on");
+	kit_tell(job, kit_ask(job), 0.9, 60);
+	kit_settle(job);
+	confirm(job, 0.5);
+	confirm(job, 0.9);
+	cr_assert_not(job->best->rejected, "what was measured of another one is none of its own");
 	kit_check_again(job, RULES_1);
 	job_destroy(job);
 }

@@ -263,6 +263,10 @@ Test(trials, what_is_given_up_can_be_asked_again)
 	job_retry(job, trial);
 	cr_assert_eq(job->failed, 0);
 	kit_check_again(job, ON);
+	cr_assert_eq(job->retries, 1);
+	job_end(job, JOB_CANCELLED, "requested", "d");
+	cr_assert_eq(job->retries, 0, "nobody asks for it any more");
+	cr_assert_eq(job->out, 0);
 	job_destroy(job);
 }
 
