@@ -417,3 +417,28 @@ Test(endgame, a_strategy_cannot_choose_what_cannot_be_handed_over)
 	cr_assert_eq(job_final_choice(job)->number, 1, "the first that gains was looked for");
 	job_destroy(job);
 }
+
+/* Which of several objectives would be the better one? */
+Test(endgame, of_several_objectives_the_strategys_choice_stands)
+{
+	static const char *const answers[] = {
+		"{\"accuracy\": 0.9, \"latency_ms\": 50, \"metrics\": {\"power_w\": 5}}",
+		"{\"accuracy\": 0.9, \"latency_ms\": 60, \"metrics\": {\"power_w\": 6}}"};
+	const char *baseline =
+		"{\"accuracy\": 0.9, \"latency_ms\": 100, \"metrics\": {\"power_w\": 10}}";
+	struct next next = {.step = NEXT_CONFIRM, .trial = 0, .round = 1};
+	struct job *job = kit_running_from(
+		", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"stop_on\": \"budget\", "
+		"\"max_trials\": 2, \"objective\": [\"latency_ms\", \"power_w\"]}",
+		baseline);
+	struct strategy_ops ops = prefer(job, 2);
+
+	for (size_t i = 0; i < 2; i++) {
+		kit_answer(job, kit_ask(job), answers[i]);
+	}
+	kit_settle(job);
+	job->strategy.ops = &ops;
+	kit_answer(job, job_ask_again(job, &next), baseline);
+	cr_assert_eq(endgame_choice(job, "max_trials")->number, 2);
+	job_destroy(job);
+}

@@ -199,6 +199,23 @@ Test(judge, the_median_of_an_even_number_is_between_two)
 	job_destroy(job);
 }
 
+Test(judge, what_failed_is_no_measurement_in_a_median)
+{
+	struct job *job = kit_running(RULES_1, 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	for (int i = 0; i < 2; i++) {
+		struct next next = kit_next(job);
+
+		kit_fail(job, job_ask_again(job, &next), "crashed");
+	}
+	cr_assert_not(job->trials[1]->rejected);
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_str_eq(kit_exit(job, "reason"), "criterion_met");
+	job_destroy(job);
+}
+
 Test(judge, old_jobs_say_less_of_their_best)
 {
 	struct job *job = kit_running(RULES_1, 0.9);
@@ -291,6 +308,23 @@ Test(judge, a_config_that_is_the_baseline_is_not_measured)
 	kit_settle(job);
 	cr_assert_null(job->best, "it gains nothing on itself");
 	config_destroy(config);
+	job_destroy(job);
+}
+
+/* Older logs do not say what had been shown by the end: the choice is among all. */
+Test(judge, an_old_end_leaves_the_choice_among_all_results)
+{
+	struct job *job = kit_running(ON("3", ""), 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 70);
+	kit_settle(job);
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_tell(job, kit_ask(job), 0.9, 40);
+	kit_record(job, LOGGED_NEW_BEST, 2, "{}");
+	kit_record(job, LOGGED_STATE_CHANGED, -1, "{\"state\": \"completed\"}");
+	cr_assert_eq(job->best->number, 2, "as it was named");
+	job_exclude(job, job->trials[2], "busy");
+	cr_assert_eq(job->best->number, 3);
 	job_destroy(job);
 }
 
