@@ -175,6 +175,28 @@ static size_t least_of(const struct tally *tally)
 	return least;
 }
 
+/* What misses the criterion by much is of interest, too: no early verdict is to end it. */
+Test(front, everything_is_measured_to_the_end_where_both_are_open)
+{
+	static const struct qp1_hints nothing = {0};
+	struct search search;
+	struct qp1 problem;
+
+	for (int open = 0; open < 2; open++) {
+		qp1_init(&problem, OPS, 65);
+		qp1 = &problem;
+		space = qp1_space(&problem, &nothing);
+		(open == 1 ? search_init_open : search_init)(&search, space, "sgp", 65, NULL);
+		search_run(&search, 6, evaluate);
+		for (size_t i = 0; i < search.asked_count; i++) {
+			cr_expect_eq(search.asked[i].whole, open == 1, "%zu", i);
+		}
+		search_finish(&search);
+		space_destroy(space);
+		qp1_finish(&problem);
+	}
+}
+
 /* One tolerance leaves the far thirds nearly empty. */
 Test(front, is_filled_evenly_where_both_are_open)
 {
