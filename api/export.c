@@ -400,21 +400,20 @@ static void on_trial_for_file(struct call *call, const struct store_rows *rows)
 	}
 }
 
-/* False when the call asks for the best one. */
-static bool read_named_trial(struct call *call)
+/* The trial that a call asks for, -1 when it asks for none; false after a 400. */
+static bool named_trial(struct call *call, int64_t *ret_number)
 {
-	const char *number = request_query(call->request, "trial");
-	struct store_value values[] = {{.text = call->params[0]}, {0}};
+	const char *text = request_query(call->request, "trial");
 	char *end;
 
-	if (number == NULL) {
-		return false;
+	*ret_number = -1;
+	if (text == NULL) {
+		return true;
 	}
-	values[1].integer = strtoll(number, &end, 10);
-	if (*number == '\0' || *end != '\0') {
+	*ret_number = strtoll(text, &end, 10);
+	if (*text == '\0' || *end != '\0' || *ret_number < 0) {
 		call_error(call, ERR_BAD_REQUEST, "trial is the number of one: 0, 1, 2, ...");
-	} else {
-		call_query(call, QUERY_TRIAL, values, 2, on_trial_for_file);
+		return false;
 	}
 	return true;
 }
@@ -422,13 +421,19 @@ static bool read_named_trial(struct call *call)
 static void choose_format(struct call *call)
 {
 	int chosen = chosen_format(call);
+	struct store_value values[] = {{.text = call->params[0]}, {0}};
 
+	if (!named_trial(call, &values[1].integer)) {
+		return;
+	}
 	if (formats[chosen].whole != NULL) {
 		formats[chosen].whole(call);
 		return;
 	}
 	gather(call)->make = formats[chosen].make;
-	if (!read_named_trial(call) && !outcome_read_best(call, on_best_for_file)) {
+	if (values[1].integer >= 0) {
+		call_query(call, QUERY_TRIAL, values, 2, on_trial_for_file);
+	} else if (!outcome_read_best(call, on_best_for_file)) {
 		outcome_no_best(call);
 	}
 }

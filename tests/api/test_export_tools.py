@@ -176,6 +176,8 @@ class Tools(Case):
         self.assertIn("no trial 999", self.ask("GET", path + "&trial=999", 404)[1]["detail"])
         for wrong in ("x", "", "1x"):
             self.ask("GET", f"{path}&trial={wrong}", 400)
+            for whole in ("csv", "json"):  # which have them all
+                self.ask("GET", f"{path.partition('?')[0]}?format={whole}&trial={wrong}", 400)
         self.assertIn("no operator is quantized", self.export("torchao", {}, 422)["detail"])
 
 
