@@ -271,7 +271,9 @@ static bool is_ours_to_do(struct call *call)
 {
 	const char *host = store_waits_for(call->server->store);
 
-	if (host == NULL || strcmp(call->route->method, "GET") == 0) {
+	/* Who logs in, or out, writes nothing. */
+	if (host == NULL || strcmp(call->route->method, "GET") == 0 ||
+	    call->route->scope == SCOPE_NONE) {
 		return true;
 	}
 	request_add_header(call->request, "Retry-After", "1");

@@ -167,6 +167,13 @@ static void keep(void *arg, const json_t *item)
 	(void)json_array_append(arg, (json_t *)item);
 }
 
+static const char *name_of(const json_t *item)
+{
+	const char *name = json_string_value(json_object_get(item, "op"));
+
+	return name != NULL ? name : "";
+}
+
 /* The best of what is known of an operator's loss comes first, and with equal knowledge the largest. */
 static int compare_losses(const void *a, const void *b)
 {
@@ -189,8 +196,7 @@ static int compare_losses(const void *a, const void *b)
 			return x > y ? -1 : 1;
 		}
 	}
-	return strcmp(json_string_value(json_object_get(one, "op")),
-		      json_string_value(json_object_get(other, "op")));
+	return strcmp(name_of(one), name_of(other));
 }
 
 static void print_operators(const json_t *items)

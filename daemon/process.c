@@ -30,6 +30,7 @@
 enum {
 	EVALUATOR_CONNECTIONS = 1024,
 	PER_EVALUATOR = 256,
+	STORE_STOP_MS = 5000,
 	HTTP_STOP_MS = 2000,
 	COURIER_STOP_MS = 2000,
 	SIGNALS = 3,
@@ -104,6 +105,8 @@ static void stop(struct process *p, uint64_t drain_ms)
 		notify_send("STOPPING=1");
 	}
 	ledger_unfollow(p->ledger);
+	store_hurry(p->server.store,
+		    (int64_t)drain_ms + HTTP_STOP_MS + COURIER_STOP_MS + STORE_STOP_MS);
 	tuner_stop(p->server.tuner, drain_ms, stop_http, p);
 }
 

@@ -83,8 +83,11 @@ static int run_logged(struct follow *follow, void *what, struct err *reterr)
 	int rc = apply_logged(follow->apply, stretch->ops, stretch->count, &stretch->place, reterr);
 
 	/* The disk itself: what this replica could not run it may not pass over. */
-	return rc == -(int)ERR_STORAGE ? err_set(reterr, ERR_COMMIT_UNKNOWN, "%s", reterr->message)
-				       : rc;
+	if (rc == -(int)ERR_STORAGE) {
+		reterr->code = ERR_COMMIT_UNKNOWN;
+		return -(int)ERR_COMMIT_UNKNOWN;
+	}
+	return rc;
 }
 
 /* Behind the replica's place and before `end`. */
@@ -118,7 +121,13 @@ static int run_behind(struct follow *follow, struct behind *behind, struct err *
 	return rc;
 }
 
-/* Runs all that stands before `end`, 0: all there is. */
+static int beat(struct follow *follow, void *what, struct err *reterr)
+{
+	(void)what;
+	return shared_beat(follow->shared, reterr);
+}
+
+/* Runs all that stands before `end`, 0: all there is, and says meanwhile that this daemon lives: that may take long. */
 static int catch_up(struct follow *follow, int64_t end, struct err *reterr)
 {
 	struct behind behind = {.end = end};
@@ -131,6 +140,9 @@ static int catch_up(struct follow *follow, int64_t end, struct err *reterr)
 		rc = persist(follow, read_behind, &behind, reterr);
 		if (rc == 0) {
 			rc = run_behind(follow, &behind, reterr);
+		}
+		if (rc == 0 && !follow->standby) {
+			rc = persist(follow, beat, NULL, reterr);
 		}
 	} while (rc == 0 && behind.count > 0);
 	return rc;
@@ -162,6 +174,7 @@ static int run_batch(struct follow *follow, const struct oplog_batch *batch, str
 	struct appending appending = {.batch = batch};
 	struct stretch stretch = {.ops = batch->ops, .count = batch->count};
 	int rc = persist(follow, append, &appending, reterr);
+	bool appended = rc == 0;
 
 	if (rc == 0) {
 		stretch.place = appending.last;
@@ -170,9 +183,10 @@ static int run_batch(struct follow *follow, const struct oplog_batch *batch, str
 	if (rc == 0) {
 		rc = persist(follow, run_logged, &stretch, reterr);
 	}
-	return may_pass(rc) ? err_set(reterr, ERR_COMMIT_UNKNOWN,
-				      "it is not known whether this was stored")
-			    : rc;
+	return rc != 0 && (appended || may_pass(rc))
+		       ? err_set(reterr, ERR_COMMIT_UNKNOWN,
+				 "it is not known whether this was stored")
+		       : rc;
 }
 
 static void fail(struct op *const *ops, size_t count, int rc, const struct err *err)
@@ -235,24 +249,28 @@ static void refuse_all(struct op *const *ops, size_t count)
 
 void follow_group(struct follow *follow, struct op *const *ops, size_t count)
 {
+	const struct err *why = &follow->apply->why;
 	struct op **kept;
 
+	if (follow->apply->lost) {
+		fail(ops, count, -(int)why->code, why);
+		return;
+	}
 	if (follow->standby) {
 		refuse_all(ops, count);
+		follow_idle(follow);
 		return;
 	}
 	kept = mem_new(count, sizeof(struct op *));
 	count = refuse_when_full(follow, ops, count, kept);
+	if (count == 0) {
+		follow_idle(
+			follow); /* appending says that this daemon lives, and nothing is appended */
+	}
 	for (size_t done = 0; done < count;) {
 		done += run_some(follow, kept + done, count - done);
 	}
 	free(kept);
-}
-
-static int beat(struct follow *follow, void *what, struct err *reterr)
-{
-	(void)what;
-	return shared_beat(follow->shared, reterr);
 }
 
 static int look_for_place(struct follow *follow, void *what, struct err *reterr)
@@ -266,13 +284,11 @@ void follow_idle(struct follow *follow)
 	bool is_free = false;
 
 	err_init(&err);
-	if (catch_up(follow, 0, &err) != 0) {
+	if (follow->apply->lost || catch_up(follow, 0, &err) != 0) {
 		return;
 	}
-	if (!follow->standby) {
-		(void)persist(follow, beat, NULL, &err);
-	} else if (persist(follow, look_for_place, &is_free, &err) == 0 && is_free &&
-		   follow->on_free != NULL) {
+	if (follow->standby && persist(follow, look_for_place, &is_free, &err) == 0 && is_free &&
+	    follow->on_free != NULL) {
 		follow->on_free(follow->arg);
 		follow->on_free = NULL;
 	}

@@ -114,6 +114,9 @@ static int find_appended(struct shared *shared, size_t count, struct replica_pla
 	if (rc == 0) {
 		say_place(shared, postgres_number(&rows, 0, 0), shared->serial + (int64_t)count,
 			  ret_last);
+		/* It can be seen before a standby server has it: a later commit waits for both. */
+		shared->beat_at_ms = 0;
+		rc = shared_beat(shared, reterr);
 	}
 	postgres_rows_free(&rows);
 	return rc;

@@ -80,17 +80,18 @@ static int check_form(const char *url, struct err *reterr)
 struct postgres *postgres_create(const char *url, struct err *reterr)
 {
 	struct postgres *postgres;
-	char *why = NULL;
 	PQconninfoOption *parts;
 
 	if (check_form(url, reterr) != 0) {
 		return NULL;
 	}
-	parts = PQconninfoParse(url, &why);
+	/* What libpq says of a fault quotes the password. */
+	parts = PQconninfoParse(url, NULL);
 	if (parts == NULL) {
 		(void)fail(reterr, ERR_CONFIG, "the URL cannot be used",
-			   why != NULL ? why : "no memory");
-		PQfreemem(why);
+			   "it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE, with "
+			   "known "
+			   "options, and in the password %25 for %, %40 for @, %2F for /");
 		return NULL;
 	}
 	PQconninfoFree(parts);

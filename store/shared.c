@@ -159,6 +159,7 @@ int shared_connect(struct shared *shared, struct err *reterr)
 		return 0;
 	}
 	shared->checked = false;
+	shared->looks_since_ms = 0; /* what others said meanwhile was missed */
 	rc = postgres_connect(shared->postgres, reterr);
 	if (rc == 0) {
 		rc = read_head(shared, reterr);
@@ -349,7 +350,11 @@ int shared_is_free(struct shared *shared, bool *ret_free, struct err *reterr)
 	if (rc == 0) {
 		rc = find_other(shared, &other, reterr);
 	}
-	*ret_free = rc == 0 && other == NULL;
+	if (shared->looks_since_ms == 0) {
+		shared->looks_since_ms = clock_mono_ms();
+	}
+	*ret_free = rc == 0 && other == NULL &&
+		    clock_mono_ms() - shared->looks_since_ms >= SHARED_LEASE_MS;
 	free(other);
 	return rc;
 }

@@ -30,6 +30,7 @@ struct shared {
 	char epoch[SHARED_NUMBER_SIZE];
 	int64_t serial; /* of the newest op that was appended */
 	int64_t beat_at_ms;
+	int64_t looks_since_ms; /* without a break, for the place of another one; 0: does not yet */
 };
 
 /* Looks at the URL only. */

@@ -197,6 +197,11 @@ static void on_writer_stopped(void *arg)
 	reader_stop(store->reader, on_reader_stopped, store);
 }
 
+void store_hurry(struct store *store, int64_t ms)
+{
+	writer_hurry(store->writer, ms);
+}
+
 void store_stop(struct store *store, loop_fn done, void *arg)
 {
 	store->done = done;

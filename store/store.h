@@ -80,6 +80,8 @@ const char *store_waits_for(const struct store *store);
 void store_on_free(struct store *store, loop_fn fn, void *arg);
 /* Commits what is queued, checkpoints, stops the threads, then calls done(arg). */
 void store_stop(struct store *store, loop_fn done, void *arg);
+/* What cannot be stored within `ms`, as while PostgreSQL is away, fails from now on: the process is to end. Once. */
+void store_hurry(struct store *store, int64_t ms);
 void store_destroy(struct store *store);
 /*
  * False while the disk is full: writes then fail at once with ERR_DISK_FULL, except for those that

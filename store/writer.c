@@ -178,7 +178,8 @@ static void work(struct thread *thread)
 			run_group(writer, &group);
 		} else if (room_is_sparse(&writer->apply.room)) {
 			apply_give_back(&writer->apply);
-		} else if (writer->shared != NULL) {
+		}
+		if (group.count == 0 && writer->shared != NULL) {
 			follow_idle(&writer->follow);
 		}
 		apply_look(&writer->apply);
@@ -306,12 +307,16 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 
-static void tell_to_stop(struct writer *writer)
+void writer_hurry(struct writer *writer, int64_t ms)
 {
 	int64_t none = 0;
 
-	(void)atomic_compare_exchange_strong(&writer->give_up_at_ms, &none,
-					     clock_mono_ms() + LAST_WAIT_MS);
+	(void)atomic_compare_exchange_strong(&writer->give_up_at_ms, &none, clock_mono_ms() + ms);
+}
+
+static void tell_to_stop(struct writer *writer)
+{
+	writer_hurry(writer, LAST_WAIT_MS);
 	(void)pthread_mutex_lock(&writer->lock);
 	writer->stopping = true;
 	(void)pthread_cond_signal(&writer->wake);

@@ -50,6 +50,8 @@ bool writer_writable(const struct writer *writer);
 bool writer_is_away(const struct writer *writer);
 /* All of `ret` but wal_bytes. */
 void writer_stats(struct writer *writer, struct store_stats *ret);
+/* Of a shared log: what cannot be appended within `ms` fails from now on. The first one counts. */
+void writer_hurry(struct writer *writer, int64_t ms);
 /* Commits what is queued, checkpoints, then calls done(arg); writer_destroy() may follow. */
 void writer_stop(struct writer *writer, loop_fn done, void *arg);
 void writer_destroy(struct writer *writer);

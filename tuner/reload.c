@@ -380,7 +380,7 @@ void reload_stop(struct tuner *tuner)
 {
 	for (size_t i = 0; i < tuner->unread.capacity; i++) {
 		if (tuner->unread.slots[i].key != NULL) {
-			watch_wake(&((struct unread *)tuner->unread.slots[i].value)->watches);
+			watch_wake(&unread_find(tuner, tuner->unread.slots[i].key)->watches);
 		}
 	}
 }

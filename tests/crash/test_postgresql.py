@@ -2,6 +2,8 @@
 PostgreSQL and of the machine that it ran on.
 """
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -10,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
@@ -164,6 +167,7 @@ class PostgreSQL(unittest.TestCase):
         self.assertEqual((status, problem["type"]), (503, STANDBY))
         status, sent, problem = second.request("POST", "/v1/jobs", {})
         self.assertEqual((status, problem["type"], sent["retry-after"]), (503, STANDBY, "1"))
+        self.assertNotEqual(second.request("POST", "/v1/session", {"token": "x"})[0], 503, "its pages can be opened")
         self.assertEqual(second.request("GET", "/metrics")[0], 200)
         self.assertEqual(second.request("GET", "/v1/jobs")[0], 200)
 
@@ -188,6 +192,26 @@ class PostgreSQL(unittest.TestCase):
         self.assertIn("this one takes its place", second.log())
         check_files(self, second.directory)
         return first
+
+    def test_a_daemon_ends_while_postgresql_is_away(self):
+        daemon = self.daemon()
+        daemon.start()
+        self.addCleanup(daemon.process.kill)
+        job = kit.submit(daemon, {"capability": crash_model.capability(2), "evaluator": {"pool": "nobody"}})
+        self.server.stop()
+        self.addCleanup(self.server.start)
+
+        def edit():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                daemon.request("PATCH", f"/v1/jobs/{job}", {"name": "waits"})
+
+        asking = threading.Thread(target=edit)
+        asking.start()
+        kit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 503)
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.wait(PATIENCE_S)
+        asking.join()
+        daemon.forget()
 
     def test_a_daemon_that_is_killed_is_followed_by_the_one_that_waits(self):
         first = self.takes_over(lambda daemon: daemon.process.kill)

@@ -10,6 +10,7 @@ import shutil
 import sys
 
 import numpy as np
+import onnx
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 HEIGHT, WIDTH = 48, 192
@@ -47,3 +48,14 @@ if __name__ == "__main__":
     package = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent
     shutil.copyfile(package / "models/ch_ppocr_mobile_v2.0_cls_infer.onnx", sys.argv[1])
     np.savez(sys.argv[2], **{"x": pictures(2, CALIBRATION)[0]})
+
+
+def halve(path, out):
+    """A model with its weights, inputs and outputs in float16."""
+    model = onnx.load(path)
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight).astype(np.float16), weight.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    onnx.save(model, out)

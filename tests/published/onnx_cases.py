@@ -218,13 +218,7 @@ class Graphs(Case):
         self.assertEqual(quantizer.capability("dynamic")["tied"], quantizer.graph.tied())
         with self.assertRaisesRegex(ValueError, "none of auto, static"):
             quantizer.capability("qat")
-        half = onnx.load(self.place / "a.onnx")
-        for weight in half.graph.initializer:
-            if weight.data_type == onnx.TensorProto.FLOAT:
-                weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight).astype(np.float16), weight.name))
-        for value in (*half.graph.input, *half.graph.output):
-            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
-        onnx.save(half, self.place / "half.onnx")
+        directions.halve(self.place / "a.onnx", self.place / "half.onnx")
         with self.assertRaisesRegex(ValueError, r"in fp32: \d+ Gemm, \d+ MatMul have weights in float16; convert the model to fp32 first"):
             self.quantizer(self.place / "half.onnx").capability("static")
         quantizer.graph.ops.clear()
