@@ -75,6 +75,21 @@ char *job_verdict(const json_t *best)
 		       : NULL;
 }
 
+void job_warn_of_kept(const json_t *job)
+{
+	const json_t *best = json_object_get(job, "best");
+	char *verdict =
+		json_is_true(json_object_get(best, "keep_baseline")) ? job_verdict(best) : NULL;
+
+	if (verdict != NULL) {
+		(void)fprintf(stderr,
+			      "narrow: warning: this is trial %" JSON_INTEGER_FORMAT
+			      ", and the job says: %s\n",
+			      json_integer_value(json_object_get(best, "trial")), verdict);
+	}
+	free(verdict);
+}
+
 char *job_state(const json_t *job)
 {
 	char *state = text_member(job, "state");

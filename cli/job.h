@@ -24,6 +24,8 @@ enum cli_exit job_exit(const json_t *job, bool ok_keep);
 bool job_gains_nothing(const json_t *job);
 /* The verdict on a best (of a job's document or its own), or NULL. Jobs from before there were any say less. */
 char *job_verdict(const json_t *best);
+/* Says on standard error that what was exported of the best of this job is not what it recommends, where that is so. */
+void job_warn_of_kept(const json_t *job);
 /* "baseline" is a state that nobody can be in: "measuring the baseline"; the others as they are. */
 char *job_state(const json_t *job);
 /* "/op_type_dict/fc: ignored" */

@@ -468,6 +468,12 @@ enum cli_exit jobs_delete(struct cli *cli)
 	return pass_on(cli, "DELETE", "");
 }
 
+/* Whether it is a config for a tool, which somebody is about to deploy, and no document to read. */
+static bool is_for_a_tool(const char *format)
+{
+	return format != NULL && strcmp(format, "json") != 0 && strcmp(format, "csv") != 0;
+}
+
 enum cli_exit jobs_export(struct cli *cli)
 {
 	const char *format = cli->options[OPTION_FORMAT];
@@ -477,7 +483,15 @@ enum cli_exit jobs_export(struct cli *cli)
 	char *rest =
 		mem_printf("/export?format=%s%s%s", value, trial != NULL ? "&trial=" : "", number);
 	enum cli_exit code = pass_on(cli, "GET", rest);
+	char *path = cli_job_path(cli, "");
+	json_t *job = NULL;
 
+	if (code == CLI_OK && trial == NULL && is_for_a_tool(format)) {
+		code = cli_get(cli, path, &job);
+		job_warn_of_kept(job);
+	}
+	json_decref(job);
+	free(path);
 	free(rest);
 	free(number);
 	free(value);

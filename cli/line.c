@@ -92,7 +92,7 @@ static void add_times(const struct line *line, enum times times, const char *bef
 		buf_printf(buf, "%s%s", before, elapsed);
 	}
 	if (times != TIMES_NONE && remaining >= 0) {
-		buf_printf(buf, "%s%s left", times == TIMES_BOTH ? ", at most " : before, left);
+		buf_printf(buf, "%s%s left", times == TIMES_BOTH ? ", about " : before, left);
 	}
 	free(elapsed);
 	free(left);

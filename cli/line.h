@@ -20,7 +20,7 @@ struct line {
 char *line_fitting(const struct line *line, size_t columns);
 /* All of it but the bar and the times: what changes only when the job does. */
 char *line_whole(const struct line *line);
-/* "3m45s, at most 1m15s left" */
+/* "3m45s, about 1m15s left" */
 char *line_times(const struct line *line);
 
 #endif

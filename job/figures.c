@@ -13,6 +13,13 @@ static bool is_again(const struct trial *trial, int64_t subject)
 	return trial->kind == QUESTION_CONFIRM && trial->twin == subject;
 }
 
+/* A strategy may measure a config once more, before anybody has chosen it. Part of the data repeats nothing. */
+static bool is_repeat(const struct trial *trial, int64_t subject)
+{
+	return trial->kind == QUESTION_EVALUATE && trial->twin == subject && !trial->partial &&
+	       !trial->job->trials[subject]->partial;
+}
+
 /* Answers from a cache say nothing new. */
 static bool is_measured(const struct trial *trial)
 {
@@ -25,7 +32,6 @@ bool figures_first_counts(const struct job *job, const struct trial *trial)
 	return job->spec->acceptance == NULL && is_measured(trial);
 }
 
-/* The measurements of a trial's config: its first one, and those again from round `from` on. */
 size_t figures_gather(const struct job *job, int64_t subject, bool first, int64_t from,
 		      const struct trial **ret)
 {
@@ -37,7 +43,10 @@ size_t figures_gather(const struct job *job, int64_t subject, bool first, int64_
 	for (int64_t i = subject + 1; i < job->trial_count; i++) {
 		const struct trial *t = job->trials[i];
 
-		if (is_again(t, subject) && t->round >= from && is_measured(t)) {
+		bool wanted = is_again(t, subject) ? t->round >= from
+						   : count > 0 && is_repeat(t, subject);
+
+		if (wanted && is_measured(t)) {
 			ret[count++] = t;
 		}
 	}
@@ -55,6 +64,19 @@ size_t figures_count(const struct job *job, int64_t subject, int64_t round_from,
 			 t->state != TRIAL_CANCELLED;
 	}
 	return count;
+}
+
+static bool was_measured_again(const struct job *job, int64_t subject)
+{
+	for (int64_t i = subject + 1; i < job->trial_count; i++) {
+		const struct trial *t = job->trials[i];
+
+		if (t->state != TRIAL_CANCELLED &&
+		    (is_again(t, subject) || is_repeat(t, subject))) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* One measurement on the scale on which noise is the same for all of them. */
@@ -81,7 +103,7 @@ bool figures_logarithmic(const struct job *job, const struct trial **scratch)
 	bool positive = job->spec->objective.count == 1;
 
 	for (int64_t i = 0; i < job->trial_count && positive; i++) {
-		if (figures_count(job, i, 0, INT64_MAX) > 0 || i == 0) {
+		if (was_measured_again(job, i) || i == 0) {
 			positive = all_positive(scratch, figures_gather(job, i, true, 0, scratch));
 		}
 	}
@@ -95,9 +117,8 @@ struct noise figures_noise(const struct job *job, const struct figures *f, bool 
 	double *values = mem_new((size_t)job->trial_count, sizeof(*values));
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
-		size_t count = figures_count(job, i, 0, INT64_MAX) > 0
-				       ? figures_gather(job, i, true, 0, scratch)
-				       : 0;
+		size_t count =
+			was_measured_again(job, i) ? figures_gather(job, i, true, 0, scratch) : 0;
 
 		for (size_t k = 0; k < count; k++) {
 			values[k] = figures_scaled(job, f, logarithm, scratch[k]);
@@ -223,6 +244,9 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 	memcpy(f->baseline_accuracy, base.accuracy, sizeof(f->baseline_accuracy));
 	memcpy(f->baseline, base.values, sizeof(f->baseline));
 	count = trial->number > 0 ? figures_gather(job, trial->number, false, 1, list) : 0;
+	if (count == 0 && trial->number > 0) {
+		count = figures_gather(job, trial->number, true, 1, list);
+	}
 	if (count == 0) {
 		list[count++] = trial;
 	}

@@ -32,11 +32,11 @@ void figures_finish(struct figures *figures);
 
 /* Whether a trial's first measurement is one of its figures: not when they come from other data. */
 bool figures_first_counts(const struct job *job, const struct trial *trial);
-/* The measurements of a trial's config, or of the baseline: its first one, and those again from round
- * `from` on. `ret` has room for every trial of the job. */
+/* The measurements of a trial's config, or of the baseline: its first one with those that a strategy repeated, and those of
+ * the end game from round `from` on. `ret` has room for every trial of the job. */
 size_t figures_gather(const struct job *job, int64_t subject, bool first, int64_t from,
 		      const struct trial **ret);
-/* How often it was asked again in these rounds. */
+/* How often it was asked again in these rounds of the end game. */
 size_t figures_count(const struct job *job, int64_t subject, int64_t round_from, int64_t round_to);
 /* Whether the scale is the logarithm. `scratch` as for figures_gather(). */
 bool figures_logarithmic(const struct job *job, const struct trial **scratch);

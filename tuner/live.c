@@ -165,8 +165,8 @@ static json_t *no_worker_json(const struct run *run)
 	char *start = target->start != NULL
 			      ? mem_dup(target->start)
 			      : mem_printf("narrow worker --pool %s -- COMMAND", target->pool);
-	char *detail = mem_printf("no worker of pool %s has come within a minute; to start one: %s",
-				  target->pool, start);
+	char *detail =
+		mem_printf("no worker is there for pool %s; to start one: %s", target->pool, start);
 	json_t *waiting = json_pack("{s:s, s:o, s:s, s:n}", "reason", "no_worker", "since",
 				    time_json(out_since_ms(run)), "detail", detail, "evaluator");
 

@@ -314,6 +314,14 @@ class Requests(CliTest):
         self.runs(OK, server, "export", JOB, "--format", "inc", "--trial", "17")
         self.assertEqual(server.requests[-1].query, {"format": "inc", "trial": "17"})
 
+    def test_export_says_what_is_not_recommended(self):
+        kept = job(best={"trial": 3, "keep_baseline": True, "verdict": "keep fp32: it is slower"})
+        server = self.serve(lambda request: Reply(200, b"{}" if "export" in request.path else json.dumps(kept).encode()))
+        for arguments, says in ((["--format", "inc"], "narrow: warning: this is trial 3, and the job says: keep fp32: it is slower\n"),
+                                (["--format", "inc", "--trial", "3"], ""), (["--format", "csv"], ""), ([], "")):
+            done = self.narrow(server, "export", JOB, *arguments)
+            self.assertEqual((done.returncode, done.out, done.errors), (OK, "{}\n", says), arguments)
+
     def test_json_prints_the_answer_as_it_came(self):
         body = b'{ "items" : [],"next":null, "unknown":1.50 }'
         server = self.serve(Reply(200, body))

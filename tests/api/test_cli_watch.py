@@ -46,7 +46,7 @@ class Watch(CliTest):
             "baseline", "running", "running", "completed", "completed", "best:",
         ])
         self.assertRegex(
-            lines[1], r"^running  fallback  10/100 trials  30\.\d s, at most 4m05s left$"
+            lines[1], r"^running  fallback  10/100 trials  30\.\d s, about 4m05s left$"
         )
         self.assertIn("best: trial 23, accuracy 0.7543 (loss 0.89 %)", lines[2])
         waits = [(r.headers["If-None-Match"], r.headers["Prefer"]) for r in server.requests]
@@ -197,7 +197,7 @@ class Watch(CliTest):
         self.assertEqual(code, OK, output)
         lines = drawn_lines(output)
         self.assertIn(f"running  fallback  [{'#' * 12}{'-' * 12}] 50/100 trials", lines[0])
-        self.assertRegex(lines[0], r"2m30s, at most 2m27s left$")
+        self.assertRegex(lines[0], r"2m30s, about 2m27s left$")
         self.assertIn(f"[{'#' * 18}{'-' * 6}] 75/100 trials", lines[1])
         self.assertIn("best: trial 23", lines[1])
         self.assertEqual(output.count("\n"), 3)
@@ -206,12 +206,12 @@ class Watch(CliTest):
     def test_what_a_narrow_terminal_leaves_out(self):
         """First the stage goes, then the bar gets shorter, then words are spared."""
         shown = {columns: self.first_line(columns, measured=75, best=best_trial(True))
-                 for columns in (200, 120, 80, 60, 50, 40)}
+                 for columns in (200, 116, 80, 60, 50, 40)}
         for line in shown.values():
             self.assertRegex(line, r"75/100.*  best:? .*12\.3 \(2\.31x\)  .*1m14s left$")
         has = {name: [columns for columns, line in shown.items() if re.search(what, line)]
                for name, what in (("stage", "fallback"), ("state", "running"), ("bar", r"\[#"))}
-        self.assertEqual(has, {"stage": [200], "state": [200, 120, 80], "bar": [200, 120, 60]})
+        self.assertEqual(has, {"stage": [200], "state": [200, 116, 80], "bar": [200, 116, 60]})
         self.assertRegex(shown[80], r"^running  75/100 trials  best: trial 23, 12\.3 \(2\.31x\)  "
                                     r".*1m14s left$")
         self.assertEqual(shown[40], "75/100  best 12.3 (2.31x)  1m14s left")

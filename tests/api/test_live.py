@@ -92,7 +92,7 @@ class Live(unittest.TestCase):
         for document in (first, clone):
             said = document["progress"]["waiting"]
             self.assertEqual((said["reason"], said["evaluator"]), ("no_worker", None))
-            self.assertEqual(said["detail"], "no worker of pool call-7 has come within a minute; to start one: run tune.py again")
+            self.assertEqual(said["detail"], "no worker is there for pool call-7; to start one: run tune.py again")
         self.assertRegex(wait_until(lambda: waiting(first["id"])["since"]), "^20.*Z$")
         other = self.job({"pool": "gpu"})
         self.assertIn("to start one: narrow worker --pool gpu -- COMMAND", waiting(other)["detail"])

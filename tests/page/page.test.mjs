@@ -125,7 +125,7 @@ test("a job without workers says how one is started", async () => {
   const id = await daemon.submit(job("", { capability: capability(4), evaluator }));
   await looking(`/jobs/${id}`, async (view) => {
     await view.see("It waits for a worker.");
-    await view.see("No worker of pool call-1 has come within a minute; to start one: run tune.py again.");
+    await view.see("No worker is there for pool call-1; to start one: run tune.py again.");
     await view.get("button", "Start again").click();
     await view.see("It is measured once a worker has been started: run tune.py again.");
   });

@@ -25,7 +25,7 @@ from patience import PATIENCE_S
 import narrowd
 from narrowd import measuring
 from narrowd.evaluator import answer_of
-from narrowd.progress import Progress
+from narrowd.progress import Pace, Progress
 from narrowd.serving import server
 
 DATA_SEGMENTS_IN = 152  # where struct tcp_info has how many segments with data came
@@ -287,18 +287,27 @@ class UnderADaemon(Case):
         with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
             narrowd.search(evaluator, JOB)
         self.assertEqual(said.getvalue().count("narrowd: 0 of 8 trials, scoring 12 of 120\n"), 1, said.getvalue())
+        self.assertRegex(said.getvalue(), r"^narrowd: job_\w+, to watch it: narrow --server unix:/.*/narrowd\.sock watch job_\w+\n")
 
     def test_whoever_waits_is_told_how_long(self):
         document = {"state": "running", "best": None, "baseline": {}, "clock": {"active_s": 100.0},
                     "budget": {"trials_measured": 3, "max_trials": 10}, "progress": {"failed": 1, "stage": "sgp"}}
-        for changed, says in (({}, "narrowd: 3 of 10 trials, at most 2m00s left, running: sgp\n"),
-                              ({"clock": {"active_s": 3000.0}}, "at most 1h00m left"), ({"clock": {"active_s": 10.0}}, "at most 12 s left"),
+        for changed, says in (({}, "narrowd: 3 of 10 trials, about 2m00s left, running: sgp\n"),
+                              ({"clock": {"active_s": 3000.0}}, "about 1h00m left"), ({"clock": {"active_s": 10.0}}, "about 12 s left"),
                               ({"state": "completed"}, "narrowd: 3 of 10 trials, completed: sgp\n"),
                               ({"budget": {"trials_measured": 0, "max_trials": 10}}, "narrowd: 0 of 10 trials, running: sgp\n")):
             said = io.StringIO()
             with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
                 Progress(True).update({**document, **changed})
             self.assertIn(says, said.getvalue())
+
+    def test_what_counts_itself_says_how_long(self):
+        pace = Pace()
+        steps = [("score", 1, 0.0, ""), ("score", 11, 20.0, ", about 3m38s left"), ("score", 120, 200.0, ", about 0 s left"),
+                 ("evaluate", 5, 300.0, ""), ("evaluate", 5, 301.0, ""), ("evaluate", 65, 330.0, ", about 28 s left"),
+                 ("evaluate", 1, 400.0, "")]  # the next question
+        for kind, seen, now, says in steps:
+            self.assertEqual(pace.words(kind, {"seen": seen, "total": 120}, now), says, (kind, seen))
 
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)

@@ -185,6 +185,52 @@ Test(figures, without_a_logarithm_shares_are_the_scale)
 	job_destroy(job);
 }
 
+/* A strategy asks for a config again, to learn how noisy measurements are. */
+static struct trial *repeat(struct job *job, int64_t subject, double latency)
+{
+	struct question question = {.kind = QUESTION_EVALUATE,
+				    .stage = "opening",
+				    .config = job->trials[subject]->config,
+				    .again = true};
+	struct trial *trial = job_ask(job, &question);
+
+	kit_tell(job, trial, 0.9, latency);
+	kit_settle(job);
+	return trial;
+}
+
+Test(figures, what_a_strategy_repeats_counts_until_there_is_a_proof)
+{
+	struct job *job = measured_once("");
+	struct figures f;
+	double difference = log(54.0 / 50.0), half;
+	int64_t last;
+
+	cr_assert_eq(repeat(job, 1, 54)->number, 2);
+	cr_assert_eq(gather(job, 1, true, 0, &last), 2);
+	cr_assert_eq(gather(job, 1, false, 0, &last), 0, "it is no measurement of the end game");
+	figures_init(&f, job, job->trials[1]);
+	cr_assert_eq(f.measurements, 2);
+	cr_assert_eq(f.values[0], 52);
+	half = 6.3138 * difference / sqrt(2) * sqrt(1.5);
+	cr_assert_float_eq(f.interval[0], 1 - 0.52 * exp(half), 1e-4);
+	figures_finish(&f);
+
+	(void)again(job, 1, 1, 0.9, 60);
+	figures_init(&f, job, job->trials[1]);
+	cr_assert_eq(f.measurements, 1, "the proof alone");
+	cr_assert_eq(f.values[0], 60);
+	figures_finish(&f);
+
+	job->trials[2]->partial = true;
+	cr_assert_eq(gather(job, 1, true, 0, &last), 2, "the first one and the proof");
+	job->trials[2]->partial = false;
+	job->trials[1]->partial = true;
+	cr_assert_eq(gather(job, 1, true, 0, &last), 2);
+	job->trials[1]->partial = false;
+	job_destroy(job);
+}
+
 Test(figures, several_objectives_have_no_logarithm)
 {
 	struct job *job = kit_running_from(

@@ -67,7 +67,7 @@ function Evidence({ job, best }: { job: Job; best: Best }) {
         <dd>
           {best.gain_interval
             ? `gain ${number(100 * best.gain_interval[0], 2)} to ${number(100 * best.gain_interval[1], 2)} % (90 %)`
-            : "measured once: its noise is not known"}
+            : "nothing was measured again: the noise is not known"}
         </dd>
       </div>
     </dl>
@@ -86,9 +86,11 @@ function Ship({ job, best }: { job: Job; best: Best | undefined }) {
     );
   }
   const keep = best.keep_baseline === true;
-  const short = keep ? "Keep the baseline." : final ? `Yes, trial ${best.trial}.` : `So far yes, trial ${best.trial}.`;
+  // What is measured again may be judged otherwise with each answer.
+  const proving = !final && job.progress.stage === "confirm";
+  const short = proving ? `Soon: trial ${best.trial} is measured again.` : keep ? "Keep the baseline." : final ? `Yes, trial ${best.trial}.` : `So far yes, trial ${best.trial}.`;
   return (
-    <Card question={question} tone={keep ? "warn" : "good"} mark={keep ? "▲" : "✓"} short={short}>
+    <Card question={question} tone={proving ? "quiet" : keep ? "warn" : "good"} mark={proving ? "…" : keep ? "▲" : "✓"} short={short}>
       <p class="verdict">{capital(best.verdict ?? "")}</p>
       {keep && <p class="note">{BECAUSE[best.keep_baseline_because ?? ""]}</p>}
       <Evidence job={job} best={best} />
@@ -193,8 +195,10 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
     : paused
       ? "It is paused."
       : rest === null
-        ? "It has just begun."
-        : `At most ${duration(rest)} left.`;
+        ? job.progress.stage === "confirm"
+          ? "The choice is measured again."
+          : "It has just begun."
+        : `About ${duration(rest)} left.`;
   return (
     <Card question={question} tone={down || paused ? "warn" : "plain"} mark={down || paused ? "▲" : "▶"} short={short}>
       {waiting && (

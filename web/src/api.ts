@@ -61,6 +61,7 @@ export interface Job {
   parallel: number;
   stop_on: string;
   budget: { max_trials: number; timeout: number; trials_measured: number; elapsed_s: number };
+  clock: { active_s: number };
   progress: {
     stage: string | null;
     asked: number;

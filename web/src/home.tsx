@@ -43,7 +43,7 @@ function timeLeft(job: Job): string {
   if (job.progress.waiting) return job.progress.waiting.reason.replaceAll("_", " ");
   if (job.state === "paused") return "paused";
   const rest = left(job);
-  return rest === null ? "–" : `at most ${duration(rest)} left`;
+  return rest === null ? "–" : `about ${duration(rest)} left`;
 }
 
 function verdict(job: Job): string {

@@ -115,9 +115,13 @@ export function changed(op: OpConfig, from: OpConfig): string {
   return parts.join(", ");
 }
 
+/** Seconds for all trials that are left, by the mean time of a question so far; the end game is not going to ask them. */
 export function left(job: Job): number | null {
   const { max_trials, trials_measured, timeout, elapsed_s } = job.budget;
-  const byTrials = trials_measured > 0 ? ((max_trials - trials_measured) * elapsed_s) / trials_measured : null;
+  const done = trials_measured + job.progress.failed;
+  const asked = done + (job.baseline === null ? 0 : 1);
+  const known = trials_measured > 0 && job.progress.stage !== "confirm";
+  const byTrials = known ? ((max_trials - done) * job.clock.active_s) / asked : null;
   const byTime = timeout > 0 ? Math.max(0, timeout - elapsed_s) : null;
   if (byTrials === null || byTime === null) return byTrials ?? byTime;
   return Math.min(byTrials, byTime);

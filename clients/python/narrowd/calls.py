@@ -14,7 +14,7 @@ from .errors import NarrowdError
 from .evaluator import Evaluator
 from .journal import Journal
 from .progress import Progress
-from .server import home, where_to_look
+from .server import home, how_to_watch, where_to_look
 from .working import work
 
 CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
@@ -111,6 +111,8 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
         with alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
             found = open_job(own, body, call, progress)
+            if progress:
+                print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
             run(evaluator, own, found, call, progress)
             if finish is not None:
                 finish(found)

@@ -46,12 +46,27 @@ def how_far(kind: str, numbers: Any) -> str:
     return f"{what} {numbers['seen']} of {numbers['total']}"
 
 
+class Pace:
+    """How long what counts itself will take, by what it has taken so far."""
+
+    def __init__(self) -> None:
+        self.kind, self.seen, self.since = "", 0, 0.0
+
+    def words(self, kind: str, numbers: Any, now: float) -> str:
+        """", about 29 s left"; nothing where that is not known yet."""
+        seen = numbers["seen"]
+        if kind != self.kind or seen < self.seen:
+            self.kind, self.seen, self.since = kind, seen, now
+        done = seen - self.seen
+        return f", about {duration((now - self.since) / done * (numbers['total'] - seen))} left" if done > 0 else ""
+
+
 class Progress:
     """Shows the documents that it is given, or nothing when it is not `on`."""
 
     def __init__(self, on: bool):
         self.on, self.bar, self.last = on, None, ""
-        self.trials, self.said_at = "", -SAY_EVERY_S
+        self.trials, self.said_at, self.pace = "", -SAY_EVERY_S, Pace()
 
     def __enter__(self) -> "Progress":
         return self
@@ -73,14 +88,14 @@ class Progress:
             self.bar.n, self.bar.total = budget["trials_measured"], budget["max_trials"]
             self.bar.set_description_str(words(document)[:100], refresh=True)
         elif line != self.last:
-            print(f"narrowd: {self.trials}, {f'at most {duration(left)} left, ' if left > 0 else ''}{rest}", file=sys.stderr, flush=True)
+            print(f"narrowd: {self.trials}, {f'about {duration(left)} left, ' if left > 0 else ''}{rest}", file=sys.stderr, flush=True)
         self.last = line
 
     def measuring(self, kind: str, numbers: dict[str, Any]) -> None:
         """How far a question is that is measured in this process; as lines, every five seconds."""
         if not self.on or "seen" not in numbers or "total" not in numbers:
             return
-        text = how_far(kind, numbers)
+        text = how_far(kind, numbers) + self.pace.words(kind, numbers, time.monotonic())
         if self.bar is not None:
             self.bar.set_description_str(text, refresh=True)
         elif time.monotonic() >= self.said_at + SAY_EVERY_S:

@@ -66,6 +66,11 @@ def where_to_look(url: str, job: str) -> str:
             "in a browser (with NARROWD_URL set before, a search is in that daemon)")
 
 
+def how_to_watch(url: str, job: str) -> str:
+    """What shows a job of the daemon at `url` while it runs, to be read and copied by people."""
+    return f"to watch it: narrow --server {shlex.quote(url)} watch {job}"
+
+
 class Server:
     """The daemon of a folder. `start` makes sure that it runs, `close` stops it unless others use it."""
 

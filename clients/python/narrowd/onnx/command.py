@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
                       help="what latency is measured by; cpu: the CPU time of this process with one thread, which other work on "
                            "the machine moves much less than the time that passes; all latencies, speed-ups and ranges are then of it")
+    tune.add_argument("--no-scores", action="store_true",
+                      help="ask for no scores before the first trial: they cost one build of the model for each operator and option")
     tune.add_argument("--quiet", action="store_true", help="say nothing before the result")
     return top
 
@@ -99,6 +101,7 @@ def run_tune(args: argparse.Namespace) -> int:
     tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, criterion=args.criterion,
                  higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
-                 clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job)
+                 clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job,
+                 scores=False if args.no_scores else None)
     print(tuned)
     return EXIT_KEEP if tuned.keep_fp32 else 0
