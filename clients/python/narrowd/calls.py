@@ -15,6 +15,7 @@ from .evaluator import Evaluator
 from .journal import Journal
 from .progress import Progress
 from .server import home, how_to_watch, where_to_look
+from .types import JobDocument
 from .working import work
 
 CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
@@ -66,7 +67,7 @@ def differences(body: dict[str, Any], spec: dict[str, Any], where: str = "") -> 
     return found
 
 
-def say_taken_up(document: dict[str, Any], other: list[str], progress: bool) -> None:
+def say_taken_up(document: JobDocument, other: list[str], progress: bool) -> None:
     """On standard error, and where the job is another one than the call's whatever `progress` is: what comes out is its result."""
     budget = document["budget"]
     if progress or other:
