@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--warm-start", metavar="JOB", default=argparse.SUPPRESS,
                       help="an earlier search of this model, as its last lines name it: what it measured counts, "
                            "whatever may be lost now")
+    tune.add_argument("--library", action="store_true",
+                      help="begin with what your earlier searches learnt of operators of the same type and shape, in place of scores")
     tune.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="of ONNX Runtime (default: its own choice)")
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
                       help="what latency is measured by; cpu: the CPU time of this process with one thread, which other work on "
@@ -102,6 +104,6 @@ def run_tune(args: argparse.Namespace) -> int:
                  higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
                  clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job,
-                 scores=False if args.no_scores else None)
+                 scores=False if args.no_scores else None, library=args.library)
     print(tuned)
     return EXIT_KEEP if tuned.keep_fp32 else 0

@@ -96,8 +96,8 @@ class Graph:
         nodes = prepared.graph().node
         name_nodes(nodes)
         onnx.save(prepared.model, self.path)
-        weights = {weight.name: len(weight.dims) for weight in prepared.initializer()}
-        self.inputs = [value.name for value in prepared.graph().input if value.name not in weights]
+        self.dims = {weight.name: tuple(weight.dims) for weight in prepared.initializer()}
+        self.inputs = [value.name for value in prepared.graph().input if value.name not in self.dims]
         self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
         self.types: dict[str, str] = {node.name: node.op_type for node in nodes}
         self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]
@@ -105,12 +105,15 @@ class Graph:
         # Weights that several nodes read cannot be what each of them chose: these stay in fp32.
         self.ops: dict[str, Any] = {
             node.name: node for node in nodes if node.op_type in QUANTIZED
-            and len(node.input) > 1 and node.input[1] in weights and readers[node.input[1]] == 1}
+            and len(node.input) > 1 and node.input[1] in self.dims and readers[node.input[1]] == 1}
         self.size: dict[str, int] = Counter()  # bytes of weights by node; those of several count for the first
         left = {weight.name: nbytes(weight) for weight in prepared.initializer()}
         for node in nodes:
             self.size[node.name] += sum(left.pop(name, 0) for name in node.input)
-        self.rank = {name: weights[node.input[1]] for name, node in self.ops.items()}
+        self.rank = {name: len(self.dims[node.input[1]]) for name, node in self.ops.items()}
+        self.sizes = {  # by tensor, 0 where the file leaves it open
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            for value in (*prepared.graph().value_info, *prepared.graph().output)}
 
     def untouched(self, touched: Container[str]) -> str:
         """Which types have much of the weights and stay as they are: "1 LSTM (16.8 of 54.0 MB of weights)"."""
@@ -126,6 +129,20 @@ class Graph:
     def axis(self, name: str) -> int:
         """Where the weight of an operator has its output channels."""
         return 0 if self.ops[name].op_type == "Conv" else self.rank[name] - 1
+
+    def shape(self, name: str) -> str:
+        """What makes operators of a type alike: the size of the weight, and for a Conv how it goes over pictures of which
+        size, where the file says that: "64x32x3x3, strides 2x2, to 56x56"."""
+        node = self.ops[name]
+        text = "x".join(map(str, self.dims[node.input[1]]))
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        for word in ("group", "strides", "dilations"):
+            value = onnx.helper.get_attribute_value(attributes[word]) if word in attributes else 1
+            values = value if isinstance(value, list) else [value]
+            if any(number != 1 for number in values):
+                text += f", {word} {'x'.join(map(str, values))}"
+        pictures = self.sizes.get(node.output[0], [])[2:] if node.op_type == "Conv" else []
+        return text + f", to {'x'.join(map(str, pictures))}" * (len(pictures) > 0 and all(pictures))
 
     def tied(self) -> list[list[str]]:
         """MatMuls that read the same tensor, as Q, K and V, or gate and up: they share its quantization."""

@@ -76,7 +76,7 @@ class Quantizer:
             why += f" outside of {' and '.join(inside)}, and what is inside stays as it is" if kinds and inside else ""
             raise ValueError(f"the model has no operator for the approach {approach}: {why}")
         # Others of these types have no choice; an export has to name them all the same.
-        every = [{"name": name, "type": kind, **({} if name in ops else {"modes": {}})}
+        every = [{"name": name, "type": kind, **({"shape": self.graph.shape(name)} if name in ops else {"modes": {}})}
                  for name, kind in self.graph.types.items() if kind in MODES]
         return {
             "framework": "onnxruntime", "op_types": modes, "ops": every,

@@ -48,6 +48,7 @@ class Tuned:
     untouched: str  # types with much of the weights that stay as they are
     trials: int
     failed_trials: int
+    learnt: str  # of how many operators it began with what earlier searches learnt: "12 of 14", "" where that was not asked for
     as_in_trial: bool  # whether the file's accuracy is to the last digit that of its trial
     for_speed: bool  # whether latency is what was to be less
     refuted: float | None  # the speed-up of the file that was not kept, because in turns with the model it was no faster
@@ -69,6 +70,8 @@ class Tuned:
             lines.append(f"{self.path}, measured again: {speed if self.for_speed else size}, "
                          f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
                          f"{self.latency_ms:.3f} ms{cpu} (was {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
+        if self.learnt:
+            lines.append(f"began with what earlier searches learnt of {self.learnt} operators")
         if self.untouched:
             lines.append(f"not touched: {self.untouched}")
         if self.failed_trials:
@@ -196,7 +199,15 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
         size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
         untouched=tuner.graph.untouched(touched), trials=len(states), failed_trials=states.count("failed"),
+        learnt=learnt_of(job, [op for op in offered["ops"] if op["name"] in touched]),
         as_in_trial=trial["accuracy"] == as_searched, for_speed=for_speed, refuted=refuted, config=config, job=job.id)
+
+
+def learnt_of(job: Job, ops: list[dict[str, Any]]) -> str:
+    """Of how many operators the job began with what others had learnt."""
+    known = job.spec().get("warm_start", {}).get("known")
+    kinds = {(group["type"], group.get("shape")) for group in known or []}
+    return "" if known is None else f"{sum((op['type'], op.get('shape')) in kinds for op in ops)} of {len(ops)}"
 
 
 def words(best: Best) -> str:
@@ -210,7 +221,7 @@ def number(answer: dict[str, Any]) -> float:
 def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Any, evaluate: Accuracy, *,
          max_drop: float = 0.01, criterion: str = "relative", higher_is_better: bool = True,
          objective: Any = "latency_ms", approach: str = "auto", max_trials: int = 25, strategy: str = "sgp",
-         threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None,
+         threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None, library: bool = False,
          job: dict[str, Any] | None = None, accept: Accuracy | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
          client: Client | None = None, progress: bool = True) -> Tuned:
     """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
@@ -224,7 +235,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     `approach`: "auto" ("static" and "dynamic"), "static" (int8 for Conv, MatMul and Gemm, ranges by `calibration`),
     "dynamic" (int8 for MatMul and Gemm, ranges at run time) or "weight_only" (4 and 8 bits for MatMul and Gemm).
     `accept` is as `evaluate`, on data that the search has not seen: by it the winner is judged in the end, and what is returned.
-    `objective`: "latency_ms" or "model_size_bytes". `job` has members
+    `objective`: "latency_ms" or "model_size_bytes". `library` begins with what your earlier searches learnt of operators of the
+    same type and shape, in place of scores unless these are asked for. `job` has members
     of docs/jobs.md that win over all of these.
 
     Where nothing is worth it, or the file of a search for speed is no faster in turns with the model, `out` is the model as it came;
@@ -244,10 +256,13 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                                    "higher_is_better": higher_is_better},
             **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
             **({"acceptance": {"subset": ACCEPTED}} if accept else {}),
+            **({"warm_start": {"library": True}} if library else {}),
             **(job or {}),
         }
         offered, results = tuner.quantizer.capability(approach), list[Tuned]()
         for_speed = body["tuning_criterion"].get("objective", LATENCY[0]) in LATENCY
+        if library and scores is None:
+            scores = False  # they would take the place of what was learnt
         search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")), client=client,
                progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist, for_speed, offered)))
         return results[0]

@@ -1,0 +1,96 @@
+"""What a search of narrowd.onnx begins with; run by test_python_onnx.py with the cases of onnx_cases.py."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+from onnx_cases import DIRECTION, WIDTH, Case, attention
+
+import narrowd
+from narrowd.onnx import tune
+
+BROAD, NARROW, RUINED = 64, 24, 1  # widths of blocks, and which of three is narrow
+
+
+def blocks(path, depth, seed):
+    """Blocks that add to what they read. Of the narrow ones int8 leaves nothing: the second matrix has a row for what is
+    always zero that is much larger than the others."""
+    rng, nodes, weights, last = np.random.default_rng(seed), [], [], "x"
+    for block in range(depth):
+        width = NARROW if block % 3 == RUINED else BROAD
+        up, down = (rng.normal(0, 0.3, shape).astype(np.float32) for shape in ((WIDTH, width), (width, WIDTH)))
+        if width == NARROW:
+            up[:, 0], down[0] = 0, 100
+        weights += [numpy_helper.from_array(up, f"{block}.u"), numpy_helper.from_array(down, f"{block}.d")]
+        nodes += [helper.make_node("MatMul", [last, f"{block}.u"], [f"{block}_u"], name=f"{block}.up"),
+                  helper.make_node("Tanh", [f"{block}_u"], [f"{block}_t"]),
+                  helper.make_node("MatMul", [f"{block}_t", f"{block}.d"], [f"{block}_d"], name=f"{block}.down"),
+                  helper.make_node("Add", [f"{block}_d", last], [last := f"{block}_y"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in ("x", last)]
+    graph = helper.make_graph(nodes, "blocks", ends[:1], ends[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def nearness(path):
+    """1 less how far the outputs are from those of the model as it came."""
+    samples = np.random.default_rng(0).normal(0, 1, (256, WIDTH)).astype(np.float32)
+    wanted, = ort.InferenceSession(path).run(None, {"x": samples})
+
+    def evaluate(session):
+        return max(1 - float(np.abs(session.run(None, {"x": samples})[0] - wanted).mean() / np.abs(wanted).mean()), 0)
+
+    return samples[:8], evaluate
+
+
+class Relatives(Case):
+    """What was learnt of one model is what is expected of another one."""
+
+    def search(self, client, name, **more):
+        path = self.place / name
+        calibration, evaluate = nearness(path)
+        return tune(path, self.place / "out.onnx", calibration, evaluate, objective="model_size_bytes", approach="static", max_drop=0.15,
+                    progress=False, client=client, job={"seed": 1}, **more)
+
+    def sizes(self, client, tuned):
+        """Of what met the criterion, trial by trial."""
+        return [trial["metrics"]["model_size_bytes"] for trial in client.job(tuned.job).trials()
+                if trial["kind"] == "evaluate" and trial["feasible"]]
+
+    def test_shapes(self):
+        """The size of the weight, and what else of the file says how much there is to do."""
+        def shapes(path, approach="auto"):
+            return {op["name"]: op.get("shape") for op in self.quantizer(path).capability(approach)["ops"]}
+
+        attention(self.place / "a.onnx")
+        self.assertEqual(set(shapes(self.place / "a.onnx").values()), {"32x32"})
+        found = shapes(DIRECTION)
+        self.assertEqual((found["Conv@0"], found["Conv@1"], found["Conv@2"], found["Conv@3"], found["MatMul@0"]),
+                         ("8x3x3x3, strides 2x2", "8x8x1x1", "8x1x3x3, group 8, strides 2x1", "2x8x1x1, to 1x1", "200x2"))
+        self.assertEqual(shapes(DIRECTION, "dynamic"), {**dict.fromkeys(found), "MatMul@0": "200x2"}, "others have no choice")
+        model = onnx.load(DIRECTION)
+        for place, size in enumerate((1, 3, 48, 192)):
+            model.graph.input[0].type.tensor_type.shape.dim[place].dim_value = size
+        onnx.save(model, self.place / "fixed.onnx")
+        self.assertEqual(shapes(self.place / "fixed.onnx")["Conv@0"], "8x3x3x3, strides 2x2, to 24x96")
+
+    def test_a_relative_is_an_old_acquaintance(self):
+        """A larger one of other weights: what ruins it is not asked again, and four trials are worth more than six."""
+        blocks(self.place / "small.onnx", 4, 1)
+        blocks(self.place / "large.onnx", 6, 2)
+        with narrowd.Client() as client:
+            first = self.search(client, "small.onnx", max_trials=20, scores=False)
+            self.assertEqual(first.learnt, "")
+            cold = self.search(client, "large.onnx", max_trials=6, scores=False)
+            least = min(self.sizes(client, cold))
+            client.job(cold.job).delete()
+            warm = self.search(client, "large.onnx", max_trials=4, library=True)
+            self.assertEqual(warm.learnt, "12 of 12")
+            self.assertIn("\nbegan with what earlier searches learnt of 12 of 12 operators", str(warm))
+            self.assertLess(min(self.sizes(client, warm)), least)
+            known = client.job(warm.job).spec()["warm_start"]["known"]
+            self.assertEqual({group["shape"] for group in known}, {"32x64", "64x32", "32x24", "24x32"})
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()
