@@ -24,7 +24,7 @@
 #define LISTS       (BIT(LIMIT))
 
 const struct command command_table[] = {
-	{"init", "URL|ID", BIT(OUTPUT), "write a job for an evaluator, with comments",
+	{"init", "URL|ID", BIT(OUTPUT) | BIT(FRONT), "write a job for an evaluator, with comments",
 	 "init http://127.0.0.1:9001 -o job.json", init_run},
 	{"submit", "FILE|-", BIT(SET) | BIT(DRY_RUN) | BIT(WATCH) | BIT(OK_KEEP),
 	 "submit a job, print its id", "submit job.json --set tuning_criterion.max_trials=30",
@@ -147,6 +147,8 @@ const struct option command_options[OPTION_COUNT] = {
 	[OPTION_DRY_RUN] = {"dry-run", NULL, "show what the job would try; submit nothing"},
 	[OPTION_TOLERABLE_LOSS] = {"tolerable-loss", "NUMBER",
 				   "the best if so much could be lost, from what was measured"},
+	[OPTION_FRONT] = {"front", NULL,
+			  "leave open how much may be lost: search the best at every loss"},
 	[OPTION_LABEL] = {"label", "KEY=VALUE", "only jobs that have this label"},
 	[OPTION_LIMIT] = {"limit", "NUMBER", "at most so many (also -n)", 'n'},
 	[OPTION_ORDER] = {"order", "KEY",

@@ -27,6 +27,7 @@ struct facts {
 	size_t offered[MODES]; /* by how many operators */
 	size_t ops, lowered;   /* named; and of these, that have any of the modes */
 	long max_trials;
+	bool front; /* how much may be lost is open */
 };
 
 static const json_t *modes_of(const struct facts *facts, const json_t *op)
@@ -209,31 +210,56 @@ static void add_head(struct buf *buf, const struct facts *facts)
 	free(offer);
 }
 
+/* The whole front is what sgp searches with two objectives of which one is accuracy. */
+static void add_objective(struct buf *buf, const struct facts *facts)
+{
+	const char *objective = objective_of(facts);
+	char *metrics = probe_names(json_object_get(facts->capability, "metrics"));
+
+	buf_printf(buf, "    // What to improve. Measured are: %s.\n", metrics);
+	free(metrics);
+	if (facts->front) {
+		buf_text(buf,
+			 "    // With accuracy beside it the best at every loss is searched, up to "
+			 "five\n"
+			 "    // times tolerable_loss: narrow pareto lists it, narrow best\n"
+			 "    // --tolerable-loss picks from it.\n");
+		add_string(buf, "    \"objective\": [", objective, ", \"accuracy\"],\n");
+		return;
+	}
+	if (is_quantizable(facts) && strcmp(objective, "accuracy") != 0) {
+		add_string(buf,
+			   "    // Nobody can say yet how much may be lost? The best at every loss "
+			   "is\n"
+			   "    // searched with [",
+			   objective, ", \"accuracy\"]: narrow init --front.\n");
+	}
+	add_string(buf, "    \"objective\": ", objective, ",\n");
+}
+
 static void add_search(struct buf *buf, const struct facts *facts)
 {
-	char *metrics = probe_names(json_object_get(facts->capability, "metrics"));
+	bool learns = is_quantizable(facts) || facts->front;
 
 	buf_printf(buf,
 		   "  \"tuning_criterion\": {\n"
 		   "    // %s. \"narrow strategies\" lists the others.\n"
-		   "    \"strategy\": \"%s\",\n"
-		   "    // What to improve. Measured are: %s.\n",
-		   is_quantizable(facts) ? "Learns most from each trial"
-					 : "Lowers precisions alone",
-		   is_quantizable(facts) ? "sgp" : "auto_mixed_precision", metrics);
-	add_string(buf, "    \"objective\": ", objective_of(facts), ",\n");
-	buf_printf(
-		buf,
-		"    // Goes on for the best until max_trials; \"first_gain\" ends at the first\n"
-		"    // config that meets the criterion and gains min_gain.\n"
-		"    \"stop_on\": \"budget\",\n"
-		"    // Configs that are measured at most; it may end before.\n"
-		"    \"max_trials\": %ld,\n"
-		"    // Seconds at most; 0: no limit.\n"
-		"    \"timeout\": 0\n"
-		"  },\n\n",
-		facts->max_trials);
-	free(metrics);
+		   "    \"strategy\": \"%s\",\n",
+		   learns ? "Learns most from each trial" : "Lowers precisions alone",
+		   learns ? "sgp" : "auto_mixed_precision");
+	add_objective(buf, facts);
+	buf_printf(buf,
+		   "    // Goes on for the best until max_trials%s.\n"
+		   "    \"stop_on\": \"budget\",\n"
+		   "    // Configs that are measured at most; it may end before.\n"
+		   "    \"max_trials\": %ld,\n"
+		   "    // Seconds at most; 0: no limit.\n"
+		   "    \"timeout\": 0\n"
+		   "  },\n\n",
+		   facts->front ? ""
+				: "; \"first_gain\" ends at the first\n"
+				  "    // config that meets the criterion and gains min_gain",
+		   facts->max_trials);
 }
 
 /* Its name is the example of what can be kept as it is. */
@@ -374,6 +400,12 @@ static enum cli_exit init(struct cli *cli, struct facts *facts)
 				      "operator: see docs/capability.md\n");
 		return CLI_REFUSED;
 	}
+	if (facts->front && strcmp(objective_of(facts), "accuracy") == 0) {
+		(void)fprintf(stderr,
+			      "narrow: the evaluator measures nothing but accuracy: a front "
+			      "is between that and another metric of its capability\n");
+		return CLI_REFUSED;
+	}
 	code = try_out(cli, facts);
 	if (code != CLI_OK) {
 		return code;
@@ -395,7 +427,8 @@ static enum cli_exit init(struct cli *cli, struct facts *facts)
 
 enum cli_exit init_run(struct cli *cli)
 {
-	struct facts facts = {.evaluator = cli->argument};
+	struct facts facts = {.evaluator = cli->argument,
+			      .front = cli->options[OPTION_FRONT] != NULL};
 	json_t *probe = NULL;
 	enum cli_exit code = probe_ask(cli, &probe);
 

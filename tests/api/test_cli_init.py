@@ -37,13 +37,13 @@ class Init(CliTest):
 
         return self.serve(answer)
 
-    def body(self, can_do, **kwargs):
+    def body(self, can_do, *more, **kwargs):
         """What the file says, read as its readers do, and the file."""
         server = self.serve_capability(can_do, **kwargs)
-        text = self.runs(OK, server, "init", URL)
+        text = self.runs(OK, server, "init", URL, *more)
         plain = re.sub(r"(?m)^ *//.*$", "", text)
         body = json.loads(plain)
-        self.assertEqual(json.loads(self.runs(OK, server, "init", URL, "--json")), body)
+        self.assertEqual(json.loads(self.runs(OK, server, "init", URL, *more, "--json")), body)
         return body, text
 
     def test_what_a_newcomer_would_choose(self):
@@ -107,6 +107,21 @@ class Init(CliTest):
         ):
             body, _ = self.body(capability(metrics=metrics))
             self.assertEqual(body["tuning_criterion"]["objective"], objective)
+
+    def test_the_whole_front(self):
+        for can_do in (capability(), capability(modes=["bf16", "fp32"])):
+            plain, text = self.body(can_do)
+            self.assertEqual("narrow init --front" in text, plain["tuning_criterion"]["strategy"] == "sgp")
+            body, text = self.body(can_do, "--front")
+            goals = {**plain["tuning_criterion"], "strategy": "sgp", "objective": ["latency_ms", "accuracy"]}
+            self.assertEqual(body, {**plain, "tuning_criterion": goals})
+            self.assertIn("narrow best\n    // --tolerable-loss", text)
+            self.assertNotIn("first_gain", text)
+        body, _ = self.body(capability(metrics=["accuracy", "model_size_bytes"]), "--front")
+        self.assertEqual(body["tuning_criterion"]["objective"], ["model_size_bytes", "accuracy"])
+        server = self.serve_capability(capability(metrics=["accuracy"]))
+        self.assertIn("nothing but accuracy", self.fails(REFUSED, server, "init", URL, "--front"))
+        self.assertNotIn("--front", self.body(capability(metrics=["accuracy"]))[1])
 
     def test_trials_grow_with_the_model_and_not_beyond_its_space(self):
         for ops, size, trials in ((1, "9" * 40, 20), (50, "9999", 20), (51, "9999", 30),
@@ -206,6 +221,30 @@ class Init(CliTest):
             text = self.narrow(daemon.url, "submit", file, *flags).out
             shown = json.loads(self.runs(OK, daemon.url, "show", text.strip(), "--json"))
             self.assertEqual((shown["min_gain"], shown["budget"]["max_trials"]), (0.9, 1))
+
+    def test_a_front_that_is_written_is_searched(self):
+        """Each operator that is lowered loses 2 %, and the job may lose 1 %: without the front nothing would be worth asking."""
+        def reply(question, headers):
+            lowered = [op["mode"] for op in question["config"]["ops"].values()].count("static")
+            return {"accuracy": 0.9 * (1 - 0.02 * lowered), "latency_ms": 10.0 - lowered}
+
+        can_do = {"op_types": {"Linear": {"static": {"weight": {"dtype": ["int8"]}}, "fp32": {}}}, "answers": ["evaluate"],
+                  "ops": [{"name": f"fc{i}", "type": "Linear"} for i in range(4)], "metrics": ["accuracy", "latency_ms"]}
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            Evaluator(reply, lambda: can_do) as evaluator,
+            Daemon(directory) as daemon,
+        ):
+            file = str(pathlib.Path(directory, "job.json"))
+            self.runs(OK, daemon.url, "init", evaluator.url, "--front", "-o", file)
+            job = self.runs(OK, daemon.url, "submit", file).strip()
+            self.narrow(daemon.url, "wait", job)
+            trials = json.loads(self.runs(OK, daemon.url, "trials", job, "--json"))["items"]
+            self.assertIn("front", [trial["stage"] for trial in trials])
+            found = json.loads(self.runs(OK, daemon.url, "pareto", job, "--json"))["items"]
+            self.assertEqual({trial["metrics"]["latency_ms"] for trial in found}, {10, 9, 8, 7, 6})
+            best = json.loads(self.runs(OK, daemon.url, "best", job, "--tolerable-loss", "0.03", "--json"))
+            self.assertEqual(best["metrics"]["latency_ms"], 9)
 
 
 if __name__ == "__main__":

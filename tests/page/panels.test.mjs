@@ -130,6 +130,45 @@ test("a new job is a form made from what the evaluator can do", async () => {
   });
 });
 
+test("the form of a new job offers the whole front, as long as it is one", async () => {
+  await looking("/#new", async (view) => {
+    const goals = async () => {
+      await view.click("button", "As JSON");
+      const { tuning_criterion } = JSON.parse(await view.get("textbox", "The job").inputValue());
+      await view.click("button", "As JSON");
+      return tuning_criterion;
+    };
+    const choose = (name, value) => view.get("combobox", name).selectOption(value);
+    const aim = () => view.get("combobox", "Search for").inputValue();
+    assert.deepEqual([(await goals()).objective, await aim()], ["latency_ms", "one"]);
+    await choose("Strategy", "tpe");
+    await choose("Stop", "first_gain");
+    await choose("Improve", "accuracy");
+    await choose("Search for", "front");
+    const { objective, strategy, stop_on } = await goals();
+    assert.deepEqual({ objective, strategy, stop_on }, { objective: ["latency_ms", "accuracy"], strategy: "sgp", stop_on: "budget" });
+    await view.see("Up to five times the loss above");
+    await view.axe("the whole front in the form");
+    await choose("Improve", "model_size_bytes");
+    assert.deepEqual((await goals()).objective, ["model_size_bytes", "accuracy"]);
+    for (const [name, value, back] of [["Strategy", "bisect", "sgp"], ["Stop", "first_feasible", "budget"], ["Improve", "accuracy", "latency_ms"]]) {
+      await choose(name, value);
+      assert.equal(await aim(), "one", `${name} is ${value}`);
+      assert.equal(typeof (await goals()).objective, "string");
+      await choose(name, back);
+      assert.equal(await aim(), "front");
+    }
+    await view.fill("textbox", "URL of the evaluator", await evaluator.url);
+    await view.fill("textbox", "Trials at most", "6");
+    await view.click("button", "Start the job");
+    await view.page.waitForURL("**/jobs/job_*");
+    const made = new URL(view.page.url()).pathname.split("/").pop();
+    await daemon.finished(made);
+    const { items } = await daemon.get(`/v1/jobs/${made}/trials`);
+    assert.ok(items.some((trial) => trial.stage === "front"), JSON.stringify(items.map((trial) => trial.stage)));
+  });
+});
+
 test("an evaluator that cannot be asked says why, and a job can be made like another one", async () => {
   const gone = await scripted(() => ({}));
   gone.stop();

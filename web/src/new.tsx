@@ -21,6 +21,7 @@ interface Fields {
   timeout: string;
   criterion: string;
   loss: string;
+  aim: string; // "one" loss, or the whole "front"
   parallel: string;
   keptTypes: string[];
   keptOps: string;
@@ -39,12 +40,18 @@ const FIRST: Fields = {
   timeout: "0",
   criterion: "relative",
   loss: "0.01",
+  aim: "one",
   parallel: "1",
   keptTypes: [],
   keptOps: "",
 };
 const IN_FP32 = { weight: { dtype: ["fp32"] }, activation: { dtype: ["fp32"] } };
 const METRICS: Record<string, string> = { latency_ms: "latency", model_size_bytes: "model size", peak_memory_bytes: "memory" };
+
+const AT_EVERY_LOSS = "Up to five times the loss above, by sgp, until the budget is used up. The job's page shows what each loss would be worth.";
+const FRONT: Partial<Fields> = { aim: "front", strategy: "sgp", stopOn: "budget" };
+/** Whether how much may be lost is open: what else it takes may have been changed since it was chosen. */
+const isFront = (f: Fields) => f.objective !== "accuracy" && (Object.keys(FRONT) as (keyof Fields)[]).every((name) => f[name] === FRONT[name]);
 
 const inFp32 = (names: string[]) => Object.fromEntries(names.map((name) => [name, IN_FP32]));
 
@@ -64,7 +71,7 @@ function bodyOf(f: Fields, strategy: Strategy | undefined): Body {
     tuning_criterion: {
       ...(f.strategy ? { strategy: f.strategy } : {}),
       ...(kwargs.length > 0 ? { strategy_kwargs: Object.fromEntries(kwargs) as Body } : {}),
-      objective: f.objective,
+      objective: isFront(f) ? [f.objective, "accuracy"] : f.objective,
       max_trials: Number(f.trials),
       timeout: Number(f.timeout),
       stop_on: f.stopOn,
@@ -208,6 +215,14 @@ export function NewPage({ like }: { like?: string }) {
               {select("stopOn", "/tuning_criterion/stop_on", "Stop", [["budget", "when the budget is used up"], ["first_gain", "at the first that is better"], ["first_feasible", "at the first that keeps the accuracy"]])}
               {input("loss", "/accuracy_criterion/tolerable_loss", "Loss that is allowed", "0.01 relative is 1 % of the baseline's accuracy.", "decimal")}
               {select("criterion", "/accuracy_criterion/criterion", "The loss is", [["relative", "relative to the baseline"], ["absolute", "absolute"]])}
+              <Field label="Search for" pointer="/tuning_criterion/objective" problem={problem} hint={isFront(f) ? AT_EVERY_LOSS : undefined}>
+                {(id, described) => (
+                  <select id={id} aria-describedby={described} value={isFront(f) ? "front" : "one"} onChange={(event) => set(event.currentTarget.value === "front" ? { ...FRONT, objective: f.objective === "accuracy" ? (metrics[0] ?? "latency_ms") : f.objective } : { aim: "one" })}>
+                    <option value="one">the best at this loss</option>
+                    <option value="front">the whole front: the best at every loss</option>
+                  </select>
+                )}
+              </Field>
               {input("trials", "/tuning_criterion/max_trials", "Trials at most", undefined, "numeric")}
               {input("timeout", "/tuning_criterion/timeout", "Seconds at most", "0: no limit", "decimal")}
               {input("parallel", "/parallel", "Questions at a time", undefined, "numeric")}
