@@ -1,4 +1,9 @@
-"""What a search of narrowd.onnx begins with; run by test_python_onnx.py with the cases of onnx_cases.py."""
+"""What a search of narrowd.onnx begins with, and the whole front as files; run by test_python_onnx.py with the cases of onnx_cases.py."""
+
+import contextlib
+import io
+import itertools
+import re
 
 import numpy as np
 import onnx
@@ -7,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_cases import DIRECTION, WIDTH, Case, attention
 
 import narrowd
-from narrowd.onnx import tune
+from narrowd.onnx import command, tune
 
 BROAD, NARROW, RUINED = 64, 24, 1  # widths of blocks, and which of three is narrow
 
@@ -42,14 +47,16 @@ def nearness(path):
     return samples[:8], evaluate
 
 
-class Relatives(Case):
-    """What was learnt of one model is what is expected of another one."""
-
+class Searches(Case):
     def search(self, client, name, **more):
         path = self.place / name
         calibration, evaluate = nearness(path)
-        return tune(path, self.place / "out.onnx", calibration, evaluate, objective="model_size_bytes", approach="static", max_drop=0.15,
-                    progress=False, client=client, job={"seed": 1}, **more)
+        settings = {"max_drop": 0.15, "objective": "model_size_bytes", "approach": "static", "progress": False, "client": client}
+        return tune(path, self.place / "out.onnx", calibration, evaluate, **settings | more)
+
+
+class Relatives(Searches):
+    """What was learnt of one model is what is expected of another one."""
 
     def sizes(self, client, tuned):
         """Of what met the criterion, trial by trial."""
@@ -89,6 +96,50 @@ class Relatives(Case):
             self.assertLess(min(self.sizes(client, warm)), least)
             known = client.job(warm.job).spec()["warm_start"]["known"]
             self.assertEqual({group["shape"] for group in known}, {"32x64", "64x32", "32x24", "24x32"})
+
+
+class Fronts(Searches):
+    def test_what_each_loss_is_worth(self):
+        """Each point is a file of the size and the accuracy that were measured, to the last digit, and none is beaten by another one."""
+        blocks(self.place / "a.onnx", 4, 1)
+        _, evaluate = nearness(self.place / "a.onnx")
+        with narrowd.Client() as client:
+            tuned = self.search(client, "a.onnx", max_drop=0.02, max_trials=16, front=True)
+            stages = {trial["stage"] for trial in client.job(tuned.job).trials()}
+            goals = client.job(tuned.job).spec()["tuning_criterion"]
+        self.assertIn("front", stages)
+        self.assertEqual((goals["objective"], goals["stop_on"]), (["model_size_bytes", "accuracy"], "budget"))
+        first, *others = tuned.front
+        self.assertEqual((first.trial, first.accuracy, first.objective), (0, 1.0, tuned.size_bytes_before))
+        self.assertGreater(len(others), 4)
+        for better, point in itertools.pairwise(tuned.front):
+            self.assertTrue(better.accuracy > point.accuracy and better.objective > point.objective, (better, point))
+            self.assertIn(f"\n  trial {point.trial}: accuracy {point.accuracy:.4f}, model_size_bytes {point.objective:.0f}", str(tuned))
+        for point in (first, others[0], others[len(others) // 2], others[-1]):
+            point.write(self.place / "point.onnx")
+            self.assertEqual((self.place / "point.onnx").stat().st_size, point.objective)
+            self.assertEqual(evaluate(ort.InferenceSession(self.place / "point.onnx")), point.accuracy)
+        self.assertEqual((self.place / "out.onnx").stat().st_size, tuned.size_bytes)
+
+    def test_what_is_no_front(self):
+        attention(self.place / "a.onnx")
+        for wrong in ({"strategy": "tpe"}, {"objective": "accuracy"}, {"objective": ["latency_ms", "model_size_bytes"]}):
+            with self.assertRaisesRegex(ValueError, "front=True takes the strategy sgp, and one objective"):
+                self.search(None, "a.onnx", front=True, **wrong)
+
+    def test_on_a_command_line(self):
+        """A file for each point."""
+        blocks(self.place / "a.onnx", 4, 1)
+        np.savez(self.place / "data.npz", x=nearness(self.place / "a.onnx")[0])
+        (self.place / "blocks_near.py").write_text("import pathlib, onnx_search_cases\n"
+                                            "near = onnx_search_cases.nearness(pathlib.Path('a.onnx'))[1]\n")
+        with contextlib.chdir(self.place), contextlib.redirect_stdout(io.StringIO()) as said:
+            command.main(["tune", "a.onnx", "--calib", "data.npz", "--eval", "blocks_near:near", "--objective", "model_size_bytes", "--quiet",
+                          "--max-drop", "0.02", "--max-trials", "8", "--front", "files/front"])
+        listed = re.findall(r"^  trial (\d+): accuracy (\S+), model_size_bytes (\d+)$", said.getvalue(), re.M)
+        self.assertGreater(len(listed), 3, said.getvalue())
+        sizes = {f"trial-{number}.onnx": int(size) for number, _, size in listed if number != "0"}
+        self.assertEqual({path.name: path.stat().st_size for path in (self.place / "files/front").iterdir()}, sizes)
 
 
 if __name__ == "__main__":

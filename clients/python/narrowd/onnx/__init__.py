@@ -8,7 +8,8 @@ try:
 except ImportError as error:
     raise ImportError(f"{error}: pip install onnx onnxruntime onnx_ir") from error
 
+from .points import Point as Point, build as build
 from .recipe import quantize as quantize
 from .tune import Tuned as Tuned, tune as tune
 
-__all__ = ["Tuned", "quantize", "tune"]
+__all__ = ["Point", "Tuned", "build", "quantize", "tune"]

@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
                            "whatever may be lost now")
     tune.add_argument("--library", action="store_true",
                       help="begin with what your earlier searches learnt of operators of the same type and shape, in place of scores")
+    tune.add_argument("--front", metavar="FOLDER", default=argparse.SUPPRESS,
+                      help="leave open how much may be lost: search the best at every loss up to five times --max-drop, and write a file "
+                           "for each to FOLDER, trial-N.onnx")
     tune.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="of ONNX Runtime (default: its own choice)")
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
                       help="what latency is measured by; cpu: the CPU time of this process with one thread, which other work on "
@@ -97,6 +100,8 @@ def run_tune(args: argparse.Namespace) -> int:
     from .tune import tune
 
     out = getattr(args, "out", None) or os.path.splitext(args.model)[0] + ".tuned.onnx"
+    if hasattr(args, "front"):
+        os.makedirs(args.front, exist_ok=True)  # what would be found out at the end of the search otherwise
     job = {"warm_start": {"job": args.warm_start}} if hasattr(args, "warm_start") else {}
     if hasattr(args, "name"):
         job["name"] = args.name
@@ -104,6 +109,9 @@ def run_tune(args: argparse.Namespace) -> int:
                  higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
                  clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job,
-                 scores=False if args.no_scores else None, library=args.library)
+                 scores=False if args.no_scores else None, library=args.library, front=hasattr(args, "front"))
     print(tuned)
+    for point in tuned.front:
+        if point.trial > 0:
+            point.write(os.path.join(args.front, f"trial-{point.trial}.onnx"))
     return EXIT_KEEP if tuned.keep_fp32 else 0

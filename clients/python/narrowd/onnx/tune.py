@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ..evaluator import Evaluator, answer_of, source_of, takes_two
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
+from .points import Point, front_of, words as words_of
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import options_of, quiet, silent
 
@@ -54,6 +55,8 @@ class Tuned:
     refuted: float | None  # the speed-up of the file that was not kept, because in turns with the model it was no faster
     config: Config | None
     job: str
+    metric: str = ""  # what the front is of, beside accuracy
+    front: tuple[Point, ...] = ()  # the model as it came first; empty where one loss was asked for
 
     def __str__(self) -> str:
         cpu = " of CPU time" if self.cpu_time else ""
@@ -70,6 +73,8 @@ class Tuned:
             lines.append(f"{self.path}, measured again: {speed if self.for_speed else size}, "
                          f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
                          f"{self.latency_ms:.3f} ms{cpu} (was {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
+        if self.front:
+            lines.append(f"the front, of what was measured:\n{words_of(self.front, self.metric)}")
         if self.learnt:
             lines.append(f"began with what earlier searches learnt of {self.learnt} operators")
         if self.untouched:
@@ -222,6 +227,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
          max_drop: float = 0.01, criterion: str = "relative", higher_is_better: bool = True,
          objective: Any = "latency_ms", approach: str = "auto", max_trials: int = 25, strategy: str = "sgp",
          threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None, library: bool = False,
+         front: bool = False,
          job: dict[str, Any] | None = None, accept: Accuracy | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
          client: Client | None = None, progress: bool = True) -> Tuned:
     """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
@@ -236,8 +242,10 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     "dynamic" (int8 for MatMul and Gemm, ranges at run time) or "weight_only" (4 and 8 bits for MatMul and Gemm).
     `accept` is as `evaluate`, on data that the search has not seen: by it the winner is judged in the end, and what is returned.
     `objective`: "latency_ms" or "model_size_bytes". `library` begins with what your earlier searches learnt of operators of the
-    same type and shape, in place of scores unless these are asked for. `job` has members
-    of docs/jobs.md that win over all of these.
+    same type and shape, in place of scores unless these are asked for. `front` leaves open how much may be
+    lost: the best at every loss up to five times `max_drop` is searched, and `front` of what is returned lists what each is worth;
+    any point of it can be written. `out` is the one that `max_drop` allows. `job` has members of docs/jobs.md that win over all
+    of these.
 
     Where nothing is worth it, or the file of a search for speed is no faster in turns with the model, `out` is the model as it came;
     with `insist` only where nothing meets the criterion.
@@ -246,12 +254,14 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     source = Path(model).resolve(strict=True)
     check_out(out, source)
     threads = threads_of(threads, clock)
+    if front and (strategy != "sgp" or objective == "accuracy" or not isinstance(objective, str)):
+        raise ValueError("front=True takes the strategy sgp, and one objective: the front is between that and the accuracy")
     with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
         tuner = Tuner(in_one_file(source, folder), calibration, evaluate, folder, threads, clock, accept)
         body = {
             "name": source.name, "approach": approach,
-            "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget",
-                                 "max_trials": max_trials},
+            "tuning_criterion": {"strategy": strategy, "objective": [objective, "accuracy"] if front else objective,
+                                 "stop_on": "budget", "max_trials": max_trials},
             "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
                                    "higher_is_better": higher_is_better},
             **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
@@ -260,11 +270,16 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             **(job or {}),
         }
         offered, results = tuner.quantizer.capability(approach), list[Tuned]()
-        for_speed = body["tuning_criterion"].get("objective", LATENCY[0]) in LATENCY
+        for_speed = (objective if front else body["tuning_criterion"].get("objective", LATENCY[0])) in LATENCY
         if library and scores is None:
             scores = False  # they would take the place of what was learnt
+
+        def finish(found: Job) -> None:
+            tuned = write(tuner, found, out, insist, for_speed, offered)
+            results.append(replace(tuned, metric=objective, front=front_of(found, objective, source, tuner.feeds)) if front else tuned)
+
         search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")), client=client,
-               progress=progress, finish=lambda found: results.append(write(tuner, found, out, insist, for_speed, offered)))
+               progress=progress, finish=finish)
         return results[0]
 
 
