@@ -12,21 +12,14 @@ folder that has a problems.py are measured with --families. Everything that is n
 DIR/rivals, a virtual environment.
 """
 
-import argparse
 import math
-import os
-import pathlib
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-NEEDED = ("numpy==2.4.6", "scipy", "scikit-learn", "optuna==5.0.0")
-TORCH = "torch==2.13.0"
-CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+import arena
+import walks
+
 SPREAD = 0.4  # of scores, as the deviation of a logarithm
 PRECISE = {"bayesian": {"fallback": True}}  # high precision is an option, too
 
@@ -41,18 +34,6 @@ OURS = {
     "tpe": ("tpe", None),
     "bayesian": ("bayesian", None),
 }
-
-
-def install(build):
-    """The Python of the environment, which this program is then run by."""
-    python = build / "rivals" / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-        pip = [python, "-m", "pip", "install", "-q"]
-        subprocess.run([*pip, *NEEDED], check=True)
-        if subprocess.run([*pip, "--index-url", CPU_WHEELS, TORCH]).returncode != 0:
-            print(f"{TORCH} cannot be installed: without it there is no Optuna GP")
-    return python
 
 
 class Known:
@@ -101,38 +82,13 @@ def answer_scores(problem, known, question):
     return {"scores": scores}
 
 
-def ours(kit, daemon, meter, known, name, seed):
+def ours(daemon, meter, known, name):
     """What a job hands over."""
     strategy, told = OURS[name]
-    problem, measured = meter.problem, {}
-
-    def reply(question, headers):
-        if question["question"] == "score":
-            return answer_scores(problem, known, question)
-        if question["question"] == "baseline" or question.get("subject") == 0:
-            quality, cost = problem.bq, problem.bc
-        else:
-            config = problem.index(question["config"])
-            quality, cost = meter.measure(config)
-            if question["kind"] == "evaluate":
-                measured[question["trial"]] = (config, quality, cost)
-        metrics = {} if problem.objective == "latency_ms" else {problem.objective: cost}
-        return {"accuracy": quality, "latency_ms": cost, "metrics": metrics}
-
-    with kit.Evaluator(reply) as evaluator:
-        job = kit.submit(daemon, {
-            "capability": with_facts(problem, known, told), "approach": problem.approach,
-            "evaluator": {"url": evaluator.url}, "seed": seed,
-            "tuning_criterion": {
-                "strategy": strategy, "strategy_kwargs": PRECISE.get(strategy, {}),
-                "objective": problem.objective, "stop_on": "budget", "max_trials": meter.budget},
-            "accuracy_criterion": {"higher_is_better": problem.higher, "criterion": "relative",
-                                   "tolerable_loss": problem.tol},
-        })
-        kit.finished(daemon, job)
-        best = kit.get(daemon, f"/v1/jobs/{job}/best")
-    meter.trials += measured.values()
-    return problem.xb if best["keep_baseline"] else problem.index(best["config"])
+    problem = meter.problem
+    tuning = {"strategy": strategy, "strategy_kwargs": PRECISE.get(strategy, {})}
+    return daemon.search(meter, with_facts(problem, known, told), tuning, seed=problem.seed,
+                         scores=lambda question: answer_scores(problem, known, question))[0]
 
 
 def descend(problem, config):
@@ -168,93 +124,47 @@ class Run:
         return (self.cost - least) / (problem.bc - least) if self.truly else 1.0
 
 
-def search(play, walks, problem, known, name, budget):
+def search(daemon, problem, known, name, budget):
     meter = walks.Meter(problem, budget)
     if name in OURS:
-        return Run(meter, play(meter, known, name))
-    try:
-        walks.RIVALS[name](meter, known, problem.seed)
-    except walks.Spent:
-        pass
+        return Run(meter, ours(daemon, meter, known, name))
+    meter.run(walks.RIVALS[name], known)
     return Run(meter, meter.best())
 
 
-def measure(options, play, walks, make):
+def measure(options, daemon, make):
     """{family: {searcher: [(regret, whether it truly meets, evaluations)]}}"""
     table = {}
-    for family in options.only:
-        rows = table.setdefault(family, {})
-        for seed in options.seeds:
-            problem = make(family, seed)
-            known = Known(problem)
-            runs = {}
-            for name in options.searchers:
-                runs[name] = search(play, walks, problem, known, name, options.budget)
-                print(f"{family} {seed} {name}: {runs[name].cost / problem.bc:.3f} of fp32"
-                      f"{'' if runs[name].truly else ', which truly misses'},"
-                      f" {runs[name].count} evaluations", file=sys.stderr, flush=True)
-            nearest = min(runs.values(), key=lambda run: run.best)
-            least = min(nearest.best, descend(problem, nearest.config))
-            for name, run in runs.items():
-                rows.setdefault(name, []).append((run.regret(problem, least), run.truly, run.count))
+    for family, seed, problem in arena.problems(options, make):
+        known, runs = Known(problem), {}
+        for name in options.searchers:
+            run = runs[name] = search(daemon, problem, known, name, options.budget)
+            arena.say(f"{family} {seed} {name}: {run.cost / problem.bc:.3f} of fp32"
+                      f"{'' if run.truly else ', which truly misses'}, {run.count} evaluations")
+        nearest = min(runs.values(), key=lambda run: run.best)
+        least = min(nearest.best, descend(problem, nearest.config))
+        for name, run in runs.items():
+            row = (run.regret(problem, least), run.truly, run.count)
+            table.setdefault(family, {}).setdefault(name, []).append(row)
     return table
 
 
-def show(options, table):
-    print(f"| searcher | {' | '.join(options.only)} | truly meets | evaluations |")
-    print("|---" * (len(options.only) + 3) + "|")
-    for name in options.searchers:
-        cells = [f"{statistics.median(row[0] for row in table[family][name]):.2f}"
-                 for family in options.only]
-        rows = [row for family in options.only for row in table[family][name]]
-        meets = sum(row[1] for row in rows)
-        count = statistics.median(row[2] for row in rows)
-        print(f"| {name} | {' | '.join(cells)} | {meets} of {len(rows)} | {count:g} |")
+def read_options(arguments=None):
+    parser = arena.parser(__doc__)
+    arena.add_searchers(parser, None, 50)
+    return parser.parse_args(arguments)
 
 
-def read_options(walks):
-    everybody = [*OURS, *walks.RIVALS]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-release")
-    parser.add_argument("--families", type=pathlib.Path, default=HERE)
-    parser.add_argument("--only")
-    parser.add_argument("--seeds", default="1-5")
-    parser.add_argument("--budget", type=int, default=50)
-    parser.add_argument("--searchers", help="names with semicolons between them")
-    options = parser.parse_args()
-    first, _, last = options.seeds.partition("-")
-    options.seeds = range(int(first), int(last or first) + 1)
-    options.searchers = options.searchers.split(";") if options.searchers else everybody
-    return options
-
-
-def load(options):
-    sys.path.insert(0, str(options.families))
-    module = __import__("families" if options.families == HERE else "problems")
-    options.only = options.only.split(",") if options.only else list(module.FAMILIES)
-    return module.make
-
-
-def main():
-    sys.path[:0] = [str(HERE), str(ROOT / "tests" / "api"), str(ROOT / "tests" / "crash")]
-    import walks
-
-    options = read_options(walks)
-    python = install(options.build.resolve())
-    if pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
-        return subprocess.run([python, __file__, *sys.argv[1:]]).returncode
-    make = load(options)
-    os.environ["NARROWD_BIN"] = str(options.build.resolve() / "daemon" / "narrowd")
-    import jobkit as kit
-    from daemon import Daemon
-
-    with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
-        def play(meter, known, name):
-            return ours(kit, daemon, meter, known, name, meter.problem.seed)
-
-        show(options, measure(options, play, walks, make))
-    return 0
+def play(options):
+    make = arena.enter(options)
+    options.searchers = options.searchers or [
+        *OURS, *(name for name in walks.RIVALS if name != walks.NEEDS_TORCH or arena.has_torch())]
+    with arena.Daemon() as daemon:
+        table = measure(options, daemon, make)
+    arena.show(options, table,
+               truly_meets=lambda rows: f"{sum(row[1] for row in rows)} of {len(rows)}",
+               evaluations=lambda rows: f"{statistics.median(row[2] for row in rows):g}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(read_options()))

@@ -13,20 +13,11 @@ measured, and what is found by lowering, from fp32 on, the option that saves mos
 *At 1* is the same at the job's tolerance alone: what is saved there of what could be. Medians over the seeds; families, seeds and the virtual environment as in compare.py.
 """
 
-import argparse
-import os
-import pathlib
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "api"), str(ROOT / "tests" / "crash")]
-
-import compare
+import arena
 import walks
 
 MOST_LOST = 5  # tolerances
@@ -39,59 +30,7 @@ OURS = {
 }
 
 
-def ours(kit, daemon, meter, objective):
-    problem = meter.problem
-
-    def reply(question, headers):
-        if question["question"] == "baseline" or question.get("subject") == 0:
-            quality, cost = problem.bq, problem.bc
-        else:
-            config = problem.index(question["config"])
-            quality, cost = meter.measure(config)
-            if question["kind"] == "evaluate":
-                meter.trials.append((config, quality, cost))
-        metrics = {} if problem.objective == "latency_ms" else {problem.objective: cost}
-        return {"accuracy": quality, "latency_ms": cost, "metrics": metrics}
-
-    with kit.Evaluator(reply) as evaluator:
-        job = kit.submit(daemon, {
-            "capability": problem.capability(["evaluate"]), "approach": problem.approach,
-            "evaluator": {"url": evaluator.url}, "seed": problem.seed, "confirm": 0,
-            "tuning_criterion": {"strategy": "sgp", "objective": objective(problem.objective),
-                                 "stop_on": "budget", "max_trials": meter.budget},
-            "accuracy_criterion": {"higher_is_better": problem.higher, "criterion": "relative",
-                                   "tolerable_loss": problem.tol},
-        })
-        kit.finished(daemon, job)
-
-
-def optuna_sampler(name, **more):
-    """A sampler of two objectives, which is told fp32 and begins with the default."""
-
-    def search(meter, seed):
-        import warnings
-
-        import optuna
-
-        warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        problem = meter.problem
-        sampler = getattr(optuna.samplers, name)(seed=seed, **more)
-        study = optuna.create_study(sampler=sampler, directions=["minimize", "minimize"])
-        space = {str(i): optuna.distributions.CategoricalDistribution(tuple(range(count)))
-                 for i, count in enumerate(problem.K) if count > 1}
-        study.add_trial(optuna.trial.create_trial(
-            params={key: problem.xb[int(key)] for key in space}, distributions=space,
-            values=[0.0, problem.bc]))
-        study.enqueue_trial({key: 0 for key in space})
-        while True:
-            trial = study.ask(space)
-            study.tell(trial, meter([trial.params.get(str(i), 0) for i in range(problem.n)]))
-
-    return search
-
-
-def at_random(meter, seed):
+def at_random(meter, known, seed):
     """So many operators lowered, whichever these are, as a draw says: to draw each operator's option alone would
     only give configs of which half is lowered."""
     problem, rng = meter.problem, random.Random(seed)
@@ -103,8 +42,8 @@ def at_random(meter, seed):
 
 
 RIVALS = {
-    "Optuna's NSGA-II": optuna_sampler("NSGAIISampler", population_size=POPULATION),
-    "Optuna's TPE of two objectives": optuna_sampler("TPESampler", multivariate=True),
+    "Optuna's NSGA-II": walks.optuna_front("NSGAIISampler", population_size=POPULATION),
+    "Optuna's TPE of two objectives": walks.optuna_front("TPESampler", multivariate=True),
     "at random": at_random,
 }
 
@@ -149,79 +88,45 @@ def saved(points):
     return 1 - min([cost for lost, cost in points if lost <= 1 + 1e-9] + [1.0])
 
 
-def search(kit, daemon, problem, name, budget):
+def search(daemon, problem, name, budget):
     meter = walks.Meter(problem, budget)
     if name in OURS:
-        ours(kit, daemon, meter, OURS[name])
+        tuning = {"strategy": "sgp", "objective": OURS[name](problem.objective)}
+        daemon.search(meter, problem.capability(["evaluate"]), tuning, seed=problem.seed, confirm=0)
     else:
-        try:
-            RIVALS[name](meter, problem.seed)
-        except walks.Spent:
-            pass
+        meter.run(RIVALS[name])
     return [config for config, _, _ in meter.trials]
 
 
-def measure(options, kit, daemon, make):
+def measure(options, daemon, make):
     """{family: {searcher: [(share, share at the job's tolerance)]}}"""
     table = {}
-    for family in options.only:
-        rows = table.setdefault(family, {})
-        for seed in options.seeds:
-            problem = make(family, seed)
-            found = {name: list(truths(problem, search(kit, daemon, problem, name, options.budget)))
-                     for name in options.searchers}
-            known = [*truths(problem, lowered(problem)), *sum(found.values(), [])]
-            whole, one = hypervolume(known), saved(known)
-            for name, points in found.items():
-                row = (hypervolume(points) / whole, saved(points) / one)
-                rows.setdefault(name, []).append(row)
-                print(f"{family} {seed} {name}: {row[0]:.3f}, at the job's tolerance {row[1]:.3f},"
-                      f" {len(points)} evaluations",
-                      file=sys.stderr, flush=True)
+    for family, seed, problem in arena.problems(options, make):
+        found = {name: list(truths(problem, search(daemon, problem, name, options.budget)))
+                 for name in options.searchers}
+        known = [*truths(problem, lowered(problem)), *sum(found.values(), [])]
+        whole, one = hypervolume(known), saved(known)
+        for name, points in found.items():
+            row = (hypervolume(points) / whole, saved(points) / one)
+            table.setdefault(family, {}).setdefault(name, []).append(row)
+            arena.say(f"{family} {seed} {name}: {row[0]:.3f}, at the job's tolerance {row[1]:.3f},"
+                      f" {len(points)} evaluations")
     return table
 
 
-def show(options, table):
-    print(f"| searcher | {' | '.join(options.only)} | worst | at 1 |")
-    print("|---" * (len(options.only) + 3) + "|")
-    for name in options.searchers:
-        cells = [f"{statistics.median(row[0] for row in table[family][name]):.2f}"
-                 for family in options.only]
-        rows = [row for family in options.only for row in table[family][name]]
-        worst, one = min(row[0] for row in rows), statistics.median(row[1] for row in rows)
-        print(f"| {name} | {' | '.join(cells)} | {worst:.2f} | {one:.2f} |")
+def read_options(arguments=None):
+    parser = arena.parser(__doc__)
+    arena.add_searchers(parser, [*OURS, *RIVALS], 60)
+    return parser.parse_args(arguments)
 
 
-def read_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-release")
-    parser.add_argument("--families", type=pathlib.Path, default=HERE)
-    parser.add_argument("--only")
-    parser.add_argument("--seeds", default="1-5")
-    parser.add_argument("--budget", type=int, default=60)
-    parser.add_argument("--searchers", help="names with semicolons between them")
-    options = parser.parse_args()
-    first, _, last = options.seeds.partition("-")
-    options.seeds = range(int(first), int(last or first) + 1)
-    everybody = [*OURS, *RIVALS]
-    options.searchers = options.searchers.split(";") if options.searchers else everybody
-    return options
-
-
-def main():
-    options = read_options()
-    python = compare.install(options.build.resolve())
-    if pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
-        return subprocess.run([python, __file__, *sys.argv[1:]]).returncode
-    make = compare.load(options)
-    os.environ["NARROWD_BIN"] = str(options.build.resolve() / "daemon" / "narrowd")
-    import jobkit as kit
-    from daemon import Daemon
-
-    with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
-        show(options, measure(options, kit, daemon, make))
-    return 0
+def play(options):
+    make = arena.enter(options)
+    with arena.Daemon() as daemon:
+        table = measure(options, daemon, make)
+    arena.show(options, table, worst=lambda rows: f"{min(row[0] for row in rows):.2f}",
+               at_1=lambda rows: f"{statistics.median(row[1] for row in rows):.2f}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(read_options()))

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What it gains to begin with what an earlier job learnt: search one network, then a relative of it.
 
-bench/rivals/reuse.py [--build DIR] [--families DIR] [--only a,b] [--seeds 1-3] [--budgets 10,20] [--strategies sgp]
+bench/rivals/reuse.py [--build DIR] [--families DIR] [--only a,b] [--seeds 1-5] [--budgets 10,20] [--strategies sgp]
 
 A job of sgp with 50 evaluations searches a problem of families.py (or of another folder's problems.py). Then relatives are
 searched without anything, and with "warm_start": {"library": true}:
@@ -14,22 +14,15 @@ Regret as in compare.py, of what is handed over; the median over families and se
 known is the best that any of them handed over, or a descent from it.
 """
 
-import argparse
 import copy
 import math
-import os
-import pathlib
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "api"), str(ROOT / "tests" / "crash")]
-
+import arena
 import compare
+import walks
 
 LEARNT_WITH = 50
 PER_OPERATOR = ("ops", "opts", "modes", "T", "C", "border", "fused")
@@ -50,7 +43,6 @@ def changed(problem, rng):
     rows = getattr(problem, losses)
     share = sum(row[0] for row in problem.was) / sum(row[0] for row in rows)
     setattr(problem, losses, [[value * share for value in row] for row in rows])
-
 
 
 def grown(problem, rng):
@@ -99,59 +91,31 @@ def capability_of(problem):
     return capability
 
 
-class Runner:
-    def __init__(self, kit, daemon):
-        self.kit, self.daemon = kit, daemon
-
-    def job(self, url, problem, strategy, budget, more):
-        return {
-            "capability": capability_of(problem), "approach": problem.approach,
-            "evaluator": {"url": url}, **more,
-            "tuning_criterion": {"strategy": strategy, "objective": problem.objective,
-                                 "stop_on": "budget", "max_trials": budget},
-            "accuracy_criterion": {"higher_is_better": problem.higher, "criterion": "relative",
-                                   "tolerable_loss": problem.tol},
-        }
-
-    def search(self, problem, strategy, budget, **more):
-        """(what is handed over, the job)"""
-        def reply(question, headers):
-            quality, cost = problem.bq, problem.bc
-            if question["config"] is not None and question.get("subject") != 0:
-                quality, cost = problem.measure(problem.index(question["config"]),
-                                                question.get("repeat", 0))
-            metrics = {} if problem.objective == "latency_ms" else {problem.objective: cost}
-            return {"accuracy": quality, "latency_ms": cost, "metrics": metrics}
-
-        with self.kit.Evaluator(reply) as evaluator:
-            job = self.kit.submit(self.daemon, self.job(evaluator.url, problem, strategy, budget, more))
-            self.kit.finished(self.daemon, job)
-            best = self.kit.get(self.daemon, f"/v1/jobs/{job}/best")
-        return problem.xb if best["keep_baseline"] else problem.index(best["config"]), job
-
-    def learnt(self, problem):
-        """What a job would begin with."""
-        with self.kit.Evaluator(lambda question, headers: 500) as evaluator:
-            body = self.job(evaluator.url, problem, "sgp", 1, {"warm_start": {"library": True}})
-            job = self.kit.submit(self.daemon, body)
-            spec = self.kit.get(self.daemon, f"/v1/jobs/{job}/spec")
-            self.daemon.request("POST", f"/v1/jobs/{job}/cancel")
-        return {"known": spec["warm_start"]["known"]}
+def search(daemon, problem, strategy, budget, **more):
+    return daemon.search(walks.Meter(problem, budget), capability_of(problem), {"strategy": strategy}, **more)[0]
 
 
-def measure(options, kit, Daemon, make, family, seed):
+def learnt(daemon, problem):
+    """What a job would begin with."""
+    with daemon.kit.Evaluator(lambda question, headers: 500) as evaluator:
+        job = daemon.submit(problem, evaluator.url, capability_of(problem), {"strategy": "sgp", "max_trials": 1},
+                            warm_start={"library": True})
+        spec = daemon.get(f"/v1/jobs/{job}/spec")
+        daemon.cancel(job)
+    return {"known": spec["warm_start"]["known"]}
+
+
+def measure(options, family, seed, problem):
     """[(kind, strategy, budget, whether it begins with something, regret)]"""
-    problem = make(family, seed)
     problem.family, problem.seed = family, seed
     problem.shapes = [f"shape {i}" for i in range(problem.n)]
     rows = []
-    with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
-        runner = Runner(kit, daemon)
-        runner.search(problem, "sgp", LEARNT_WITH)
+    with arena.Daemon() as daemon:
+        search(daemon, problem, "sgp", LEARNT_WITH)
         for kind in options.kinds:
             other = relative(problem, kind)
-            warm = {"warm_start": runner.learnt(other)}
-            found = [(kind, strategy, budget, bool(more), runner.search(other, strategy, budget, **more)[0])
+            warm = {"warm_start": learnt(daemon, other)}
+            found = [(kind, strategy, budget, bool(more), search(daemon, other, strategy, budget, **more))
                      for strategy in options.strategies for budget in options.budgets
                      for more in ({}, warm)]
             good = [x for *_, x in found if other.ok(other.true(tuple(x))[0])]
@@ -160,7 +124,7 @@ def measure(options, kit, Daemon, make, family, seed):
             for *key, config in found:
                 quality, cost = other.true(tuple(config))
                 rows.append((*key, (cost - least) / (other.bc - least) if other.ok(quality) else 1.0))
-                print(family, seed, *rows[-1], file=sys.stderr, flush=True)
+                arena.say(family, seed, *rows[-1])
     return rows
 
 
@@ -180,40 +144,23 @@ def show(options, table):
                           f" {' | '.join(medians)} | {every:.3f} |")
 
 
-def read_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-release")
-    parser.add_argument("--families", type=pathlib.Path, default=HERE)
-    parser.add_argument("--only")
-    parser.add_argument("--kinds", default=",".join(KINDS))
-    parser.add_argument("--seeds", default="1-3")
-    parser.add_argument("--budgets", default="10,20")
-    parser.add_argument("--strategies", default="sgp")
-    options = parser.parse_args()
-    first, _, last = options.seeds.partition("-")
-    options.seeds = range(int(first), int(last or first) + 1)
-    options.budgets = [int(budget) for budget in options.budgets.split(",")]
-    options.kinds, options.strategies = options.kinds.split(","), options.strategies.split(",")
-    return options
+def read_options(arguments=None):
+    parser = arena.parser(__doc__)
+    parser.add_argument("--kinds", type=arena.words(","), default=KINDS)
+    parser.add_argument("--budgets", type=lambda text: [int(budget) for budget in text.split(",")], default="10,20")
+    parser.add_argument("--strategies", type=arena.words(","), default="sgp")
+    return parser.parse_args(arguments)
 
 
-def main():
-    options = read_options()
-    python = compare.install(options.build.resolve())
-    if pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
-        return subprocess.run([python, __file__, *sys.argv[1:]]).returncode
-    make = compare.load(options)
-    os.environ["NARROWD_BIN"] = str(options.build.resolve() / "daemon" / "narrowd")
-    import jobkit as kit
-    from daemon import Daemon
-
-    table = {}
-    for family in options.only:
-        table[family] = [row for seed in options.seeds
-                         for row in measure(options, kit, Daemon, make, family, seed)]
+def play(options):
+    make, table = arena.enter(options), {}
+    for family, seed, problem in arena.problems(options, make):
+        if hasattr(problem, losses_of(problem)):
+            table.setdefault(family, []).extend(measure(options, family, seed, problem))
+        else:
+            arena.say(f"{family} has no table of losses, of which a relative could be made: it is left out")
     show(options, table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play(read_options()))

@@ -40,6 +40,13 @@ class Meter:
     def meets(self, config):
         return self(config)[0] <= 1 + 1e-9
 
+    def run(self, walk, known=None):
+        """Has one search until the budget is used up, or it ends."""
+        try:
+            walk(self, known, self.problem.seed)
+        except Spent:
+            pass
+
     def best(self):
         """The fastest that met the criterion, or the baseline."""
         problem = self.problem
@@ -48,35 +55,59 @@ class Meter:
         return min(good)[1] if good else problem.xb
 
 
+class Study:
+    """A study of Optuna that is told fp32 and begins with the default; `known` is what fp32 comes to."""
+
+    def __init__(self, problem, sampler, known, **more):
+        import optuna
+
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.problem, self.study = problem, optuna.create_study(sampler=sampler, **more)
+        self.space = {str(i): optuna.distributions.CategoricalDistribution(tuple(range(count)))
+                      for i, count in enumerate(problem.K) if count > 1}
+        self.study.add_trial(optuna.trial.create_trial(
+            params={key: problem.xb[int(key)] for key in self.space}, distributions=self.space, **known))
+        self.study.enqueue_trial({key: 0 for key in self.space})
+
+    def ask(self):
+        """A trial, and its config."""
+        trial = self.study.ask(self.space)
+        return trial, [trial.params.get(str(i), 0) for i in range(self.problem.n)]
+
+
 def optuna_sampler(name, cpu_s=math.inf):
     """A sampler with the criterion as a constraint, for so much CPU time at most."""
 
     def search(meter, known, seed):
         import optuna
 
-        warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        problem = meter.problem
-
-        def misses(trial):
-            return trial.user_attrs["misses"]
-
-        sampler = getattr(optuna.samplers, name)
         more = {"multivariate": True} if name == "TPESampler" else {}
-        study = optuna.create_study(sampler=sampler(seed=seed, constraints_func=misses, **more))
-        space = {str(i): optuna.distributions.CategoricalDistribution(tuple(range(count)))
-                 for i, count in enumerate(problem.K) if count > 1}
-        study.add_trial(optuna.trial.create_trial(
-            params={key: problem.xb[int(key)] for key in space}, distributions=space,
-            value=problem.bc, user_attrs={"misses": (-1.0,)},
-            system_attrs={"constraints": (-1.0,)}))
-        study.enqueue_trial({key: 0 for key in space})
+        sampler = getattr(optuna.samplers, name)(
+            seed=seed, constraints_func=lambda trial: trial.user_attrs["misses"], **more)
+        study = Study(meter.problem, sampler, {"value": meter.problem.bc, "user_attrs": {"misses": (-1.0,)},
+                                               "system_attrs": {"constraints": (-1.0,)}})
         start = time.process_time()
         while time.process_time() - start < cpu_s:
-            trial = study.ask(space)
-            loss, cost = meter([trial.params.get(str(i), 0) for i in range(problem.n)])
+            trial, config = study.ask()
+            loss, cost = meter(config)
             trial.set_user_attr("misses", (loss - 1,))
-            study.tell(trial, cost)
+            study.study.tell(trial, cost)
+
+    return search
+
+
+def optuna_front(name, **more):
+    """A sampler of two objectives."""
+
+    def search(meter, known, seed):
+        import optuna
+
+        study = Study(meter.problem, getattr(optuna.samplers, name)(seed=seed, **more),
+                      {"values": [0.0, meter.problem.bc]}, directions=["minimize", "minimize"])
+        while True:
+            trial, config = study.ask()
+            study.study.tell(trial, meter(config))
 
     return search
 
@@ -192,9 +223,11 @@ def integer_program(meter, known, seed):
             return
 
 
+NEEDS_TORCH = "Optuna GP"
+
 RIVALS = {
     "Optuna TPE": optuna_sampler("TPESampler"),
-    "Optuna GP": optuna_sampler("GPSampler", cpu_s=180),
+    NEEDS_TORCH: optuna_sampler("GPSampler", cpu_s=180),
     "greedy revert, scores": greedy_revert,
     "walk like standing_high, scores": standing_high,
     "walk like Quark's neighbours, scores, latencies": neighbours,
