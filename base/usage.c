@@ -48,9 +48,8 @@ static void read_stat(struct usage *usage)
 	if (file == NULL) {
 		return;
 	}
-	(void)fgets(line, sizeof(line), file);
+	fields = fgets(line, sizeof(line), file) != NULL ? strrchr(line, ')') : NULL;
 	(void)fclose(file);
-	fields = strrchr(line, ')');
 	if (fields != NULL &&
 	    sscanf(fields + 1, /* NOLINT(cert-err34-c): the kernel writes numbers */
 		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %llu "

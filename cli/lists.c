@@ -39,6 +39,9 @@ static char *again_of(const struct trial_rows *rows, const json_t *trial)
 	const char *kind = json_string_value(json_object_get(trial, "kind"));
 	const json_t *first = hash != NULL ? json_object_get(rows->first, hash) : NULL;
 
+	if (kind != NULL && strcmp(kind, "score") == 0) {
+		return NULL; /* it begins with a config, and measures none */
+	}
 	if (first != NULL) {
 		return mem_printf("of trial %lld", (long long)json_integer_value(first));
 	}

@@ -204,6 +204,22 @@ static bool lacks_words(const struct cli *cli, const struct command *command)
 	return cli->word_count < wanted;
 }
 
+/* Of "ID OPERATOR" what was not given: "OPERATOR"; all of it where a word is empty. */
+static const char *first_missing(const struct cli *cli, const struct command *command)
+{
+	const char *rest = command->argument;
+
+	for (size_t i = 0; i < cli->word_count && cli->words[i][0] != '\0'; i++) {
+		const char *blank = strchr(rest, ' ');
+
+		if (blank == NULL) {
+			return command->argument;
+		}
+		rest = blank + 1;
+	}
+	return rest;
+}
+
 static enum cli_exit run(struct cli *cli, const struct command *command)
 {
 	struct access access;
@@ -214,7 +230,7 @@ static enum cli_exit run(struct cli *cli, const struct command *command)
 		return usage_wrong("a command is missing", "");
 	}
 	if (lacks_words(cli, command)) {
-		return usage_wrong("missing: ", command->argument);
+		return usage_wrong("missing: ", first_missing(cli, command));
 	}
 	err_init(&err);
 	if (access_read(cli, &access, &err) != 0 ||

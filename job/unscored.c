@@ -34,6 +34,7 @@ char *unscored_text(const struct job *job, const struct trial *trial, const char
 	const char *name = job->spec->strategy->name;
 	const char *method = json_string_value(json_object_get(question, "method"));
 	const char *goes_on = "goes on as if it had not asked";
+	size_t length = strlen(error);
 	char *text;
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -45,10 +46,11 @@ char *unscored_text(const struct job *job, const struct trial *trial, const char
 		goes_on = "cannot go on; a clone with another strategy and "
 			  "\"warm_start\" keeps what was measured";
 	}
-	text = mem_printf("the question for the scores of %s (trial %lld) failed: %s. Without them "
-			  "%s %s",
-			  method != NULL ? method : "the operators", (long long)trial->number,
-			  error, name, goes_on);
+	length -= length > 0 && error[length - 1] == '.';
+	text = mem_printf(
+		"the question for the scores of %s (trial %lld) failed: %.*s. Without them %s %s",
+		method != NULL ? method : "the operators", (long long)trial->number, (int)length,
+		error, name, goes_on);
 	json_decref(question);
 	return text;
 }

@@ -102,12 +102,12 @@ class Tables(CliTest):
     def test_whose_config_is_measured_again(self):
         base = {"kind": "evaluate", "stage": "sgp", "state": "told", "attempts": 1, "source": "measured", "accuracy": 0.7,
                 "objective_value": 2, "feasible": True, "error": None}
-        items = [{**base, "number": 3, "hash": "aa"}, {**base, "number": 4, "hash": "aa", "stage": "repeat"},
+        items = [{**base, "number": 1, "hash": "aa", "kind": "score"}, {**base, "number": 3, "hash": "aa"}, {**base, "number": 4, "hash": "aa", "stage": "repeat"},
                  {**base, "number": 5, "hash": None, "kind": "confirm"}, {**base, "number": 6, "hash": "aa", "kind": "confirm"},
                  {**base, "number": 7, "hash": "bb", "kind": "confirm"}]
         text = self.runs(OK, self.serve({"items": items, "next": None}), "trials", JOB)
         notes = [re.split(r" {2,}", line.strip())[6:] for line in text.splitlines()[1:]]
-        self.assertEqual(notes, [[], ["again, of trial 3"], ["confirm of the baseline"], ["confirm of trial 3"], ["confirm"]])
+        self.assertEqual(notes, [["score"], [], ["again, of trial 3"], ["confirm of the baseline"], ["confirm of trial 3"], ["confirm"]])
 
     def test_sensitivity(self):
         known = {

@@ -234,7 +234,7 @@ class Graphs(Case):
         for data in (str(self.place / "d.npz"), {"a": array, "b": array}, [{"a": array[:1], "b": array[:1]}] * 3):
             feeds = feeds_of(data, ["a", "b"])
             self.assertEqual([feed["b"].shape for feed in feeds], [(1, 2)] * 3)
-        for wrong, inputs in ((array, ["a", "b"]), ({"a": array}, ["a", "b"]), ([], ["a"])):
+        for wrong, inputs in ((array, ["a", "b"]), ({"a": array}, ["a", "b"]), ({"a": array, "b": np.float32(1)}, ["a", "b"]), ([], ["a"])):
             with self.assertRaises(ValueError):
                 feeds_of(wrong, inputs)
 
@@ -291,7 +291,7 @@ class Tuning(Case):
         """What the trials said, by the clock of a busy machine, is not what the file does in turns with the model."""
         tuner = Tuner(DIRECTION, str(self.data()), directions.accuracy, str(self.place), None, time.perf_counter)
         config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
-        best = {"feasible": True, "trial": 1, "keep_baseline": False, "verdict": "1.98 times as fast", "config": config}
+        best = {"feasible": True, "trial": 1, "keep_baseline": False, "keep_baseline_because": None, "verdict": "1.98 times as fast", "config": config}
         job = mock.Mock(id="job_1", **{"best.return_value": best, "trials.return_value": [], "spec.return_value": {}, "trial.return_value": {"accuracy": 0.5}})
         out, offered = self.place / "out.onnx", {"ops": [{"name": name} for name in tuner.graph.ops]}
         slow, same = (Comparison(Timing([ms] * 3), Timing([1.0] * 3)) for ms in (1.25, 1.0))
@@ -314,7 +314,7 @@ class Tuning(Case):
         few = {"progress": False, "scores": False, "max_trials": 4}
         with contextlib.redirect_stderr(io.StringIO()):
             said = tune(self.place / "a.onnx", self.place / "out.onnx", samples, second_fails, **few)
-        self.assertIn(f"1 of {said.trials} trials failed: narrow trials {said.job}", str(said))
+        self.assertRegex(str(said), rf"1 of {said.trials} trials failed; trial \d+: CannotRun: no$")
         self.assertNotIn("not touched", str(said))
         feeds = reader(self.place / "r.onnx")
         said = tune(self.place / "r.onnx", self.place / "out.onnx", feeds, lambda session: 1.0, **few)

@@ -1,5 +1,5 @@
 """narrowd.onnx under the published ONNX Runtime, on networks that ship in a package; the cases are in onnx_cases.py,
-onnx_command_cases.py and onnx_search_cases.py, and what docs/python.md shows is run.
+onnx_command_cases.py, onnx_search_cases.py and onnx_odd_cases.py, and what docs/python.md shows is run.
 
 The packages come from the index, into a virtual environment that is thrown away; so this is run by
 `tools/test --all` alone. There the types of the whole Python package are checked, too, by mypy.
@@ -48,7 +48,7 @@ class UnderOnnxRuntime(unittest.TestCase):
         return done.stdout
 
     def test_cases(self):
-        for cases, fewest in (("onnx_cases", 10), ("onnx_command_cases", 6), ("onnx_search_cases", 5)):
+        for cases, fewest in (("onnx_cases", 10), ("onnx_command_cases", 6), ("onnx_search_cases", 5), ("onnx_odd_cases", 3)):
             output = self.run_python("-m", "unittest", cases)
             self.assertGreaterEqual(int(re.search(r"^Ran (\d+) tests", output, re.M)[1]), fewest)
 

@@ -165,6 +165,8 @@ class Wire(Case):
         self.assertEqual(answer_of({"accuracy": float("nan")}), {"accuracy": None})
         with self.assertRaises(TypeError):
             answer_of({"accuracy": object()})
+        with self.assertRaisesRegex(narrowd.CannotRun, "returned 2 numbers where one is wanted"):
+            answer_of(Array([0.9, 0.8]))
 
 
 class UnderADaemon(Case):
@@ -290,24 +292,41 @@ class UnderADaemon(Case):
         self.assertRegex(said.getvalue(), r"^narrowd: job_\w+, to watch it: narrow --server unix:/.*/narrowd\.sock watch job_\w+\n")
 
     def test_whoever_waits_is_told_how_long(self):
-        document = {"state": "running", "best": None, "baseline": {}, "clock": {"active_s": 100.0},
-                    "budget": {"trials_measured": 3, "max_trials": 10}, "progress": {"failed": 1, "stage": "sgp"}}
-        for changed, says in (({}, "narrowd: 3 of 10 trials, about 2m00s left, running: sgp\n"),
-                              ({"clock": {"active_s": 3000.0}}, "about 1h00m left"), ({"clock": {"active_s": 10.0}}, "about 12 s left"),
-                              ({"state": "completed"}, "narrowd: 3 of 10 trials, completed: sgp\n"),
-                              ({"budget": {"trials_measured": 0, "max_trials": 10}}, "narrowd: 0 of 10 trials, running: sgp\n")):
+        document = {"state": "running", "best": None, "warnings": [], "budget": {"trials_measured": 0, "max_trials": 10},
+                    "progress": {"failed": 0, "stage": "sgp"}}
+        steps = [(0, 0, 0.0, {}, "narrowd: 0 of 10 trials, running: sgp\n"),
+                 (1, 0, 900.0, {}, "narrowd: 1 of 10 trials, running: sgp\n"),  # scores took long: trials do not
+                 (2, 1, 920.0, {}, "narrowd: 2 of 10 trials, about 1m10s left, running: sgp\n"),
+                 (5, 1, 1400.0, {}, "narrowd: 5 of 10 trials, about 6m40s left, running: sgp\n"),
+                 (9, 1, 1450.0, {"stage": "confirm"}, "narrowd: 9 of 10 trials, running: confirm\n")]
+        shown = Progress(True)
+        for measured, failed, now, more, says in steps:
             said = io.StringIO()
-            with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
-                Progress(True).update({**document, **changed})
-            self.assertIn(says, said.getvalue())
+            with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None), \
+                    mock.patch("time.monotonic", lambda: now):
+                shown.update({**document, "budget": {"trials_measured": measured, "max_trials": 10},
+                              "progress": {**document["progress"], "failed": failed, **more}})
+            self.assertEqual(said.getvalue(), says)
+
+    def test_warnings_are_said_once(self):
+        document = {"state": "running", "best": None, "warnings": [{"pointer": "/a", "detail": "is odd"}],
+                    "budget": {"trials_measured": 0, "max_trials": 10}, "progress": {"failed": 0, "stage": "sgp"}}
+        said, shown = io.StringIO(), Progress(True)
+        with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
+            shown.update(document)
+            shown.update(document)
+            shown.update({**document, "warnings": [*document["warnings"], {"pointer": None, "detail": "it is late"}]})
+        self.assertEqual([line for line in said.getvalue().splitlines() if "warning" in line],
+                         ["narrowd: warning: /a: is odd", "narrowd: warning: it is late"])
 
     def test_what_counts_itself_says_how_long(self):
         pace = Pace()
-        steps = [("score", 1, 0.0, ""), ("score", 11, 20.0, ", about 3m38s left"), ("score", 120, 200.0, ", about 0 s left"),
-                 ("evaluate", 5, 300.0, ""), ("evaluate", 5, 301.0, ""), ("evaluate", 65, 330.0, ", about 28 s left"),
+        steps = [("score", 1, 0.0, ""), ("score", 11, 20.0, "about 3m38s left"), ("score", 120, 200.0, "about 0 s left"),
+                 ("evaluate", 5, 300.0, ""), ("evaluate", 5, 301.0, ""), ("evaluate", 65, 330.0, "about 28 s left"),
                  ("evaluate", 1, 400.0, "")]  # the next question
         for kind, seen, now, says in steps:
-            self.assertEqual(pace.words(kind, {"seen": seen, "total": 120}, now), says, (kind, seen))
+            with mock.patch("time.monotonic", lambda: now):
+                self.assertEqual(pace.left(kind, seen, 120), says, (kind, seen))
 
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)

@@ -401,7 +401,7 @@ static void fails_as(const char *strategy, bool ends, const char *phase, const c
 	struct job *job = kit_running(extra, 0.9);
 	struct trial *trial = ask_scores(job, false, phase);
 
-	kit_fail(job, trial, "no gradients");
+	kit_fail(job, trial, strcmp(strategy, "bisect") == 0 ? "no gradients." : "no gradients");
 	if (ends) {
 		cr_expect_eq(job->state, JOB_FAILED);
 		cr_expect_str_eq(kit_exit(job, "reason"), "score_failed");

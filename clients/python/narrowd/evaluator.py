@@ -37,7 +37,10 @@ def answer_of(result: Any) -> Answer:
         answer = {name: value for name, value in result.items() if name in own}
         metrics = {**answer.pop("metrics", {}), **{n: v for n, v in result.items() if n not in own}}
         return plain({**answer, "metrics": metrics} if metrics else answer)
-    return {"accuracy": plain(result)}
+    accuracy = plain(result)
+    if isinstance(accuracy, list):
+        raise CannotRun(f"the function returned {len(accuracy)} numbers where one is wanted, the accuracy: take their mean")
+    return {"accuracy": accuracy}
 
 
 def plain(value: Any) -> Any:
@@ -129,7 +132,10 @@ class Evaluator:
             except NotWanted:
                 raise
             except Exception as error:
-                traceback.print_exc(file=sys.stderr)
+                if isinstance(error, CannotRun):  # it says all that there is to say
+                    print(f"narrowd: this cannot be run: {error}", file=sys.stderr, flush=True)
+                else:
+                    traceback.print_exc(file=sys.stderr)
                 return {"failed": True, "error": f"{type(error).__name__}: {error}"[:1000],
                         "retryable": not isinstance(error, CannotRun)}
             finally:

@@ -17,19 +17,9 @@ def words(document: JobDocument) -> str:
     if scoring is not None and "total" in scoring:
         return f"{document['state']}: {how_far('score', scoring)}"
     if verdict and document["state"] != "completed":
-        verdict = f"so far {verdict}"
+        verdict = f"{'measured again to be sure; ' if progress['stage'] == 'confirm' else ''}so far {verdict}"
     text = verdict or progress.get("hint") or progress["stage"] or ""
     return f"{document['state']}: {text}" if text else document["state"]
-
-
-def left_s(document: JobDocument) -> float:
-    """Seconds that all trials that are left would take, by the mean of a question so far; 0 while nobody knows."""
-    budget, failed = document["budget"], document["progress"]["failed"]
-    asked = budget["trials_measured"] + failed + (document["baseline"] is not None)
-    left = budget["max_trials"] - budget["trials_measured"] - failed
-    if budget["trials_measured"] == 0 or document["state"] != "running":
-        return 0
-    return document["clock"]["active_s"] / asked * left
 
 
 def duration(seconds: float) -> str:
@@ -47,18 +37,18 @@ def how_far(kind: str, numbers: Any) -> str:
 
 
 class Pace:
-    """How long what counts itself will take, by what it has taken so far."""
+    """How long what counts itself will take, by what it has taken since it began to count."""
 
     def __init__(self) -> None:
-        self.kind, self.seen, self.since = "", 0, 0.0
+        self.what, self.seen, self.since = "", 0, 0.0
 
-    def words(self, kind: str, numbers: Any, now: float) -> str:
-        """", about 29 s left"; nothing where that is not known yet."""
-        seen = numbers["seen"]
-        if kind != self.kind or seen < self.seen:
-            self.kind, self.seen, self.since = kind, seen, now
+    def left(self, what: str, seen: int, total: int) -> str:
+        """"about 29 s left"; nothing where that is not known yet."""
+        now = time.monotonic()
+        if what != self.what or seen < self.seen:
+            self.what, self.seen, self.since = what, seen, now
         done = seen - self.seen
-        return f", about {duration((now - self.since) / done * (numbers['total'] - seen))} left" if done > 0 else ""
+        return f"about {duration((now - self.since) / done * (total - seen))} left" if done > 0 else ""
 
 
 class Progress:
@@ -66,7 +56,8 @@ class Progress:
 
     def __init__(self, on: bool):
         self.on, self.bar, self.last = on, None, ""
-        self.trials, self.said_at, self.pace = "", -SAY_EVERY_S, Pace()
+        self.trials, self.said_at, self.warned = "", -SAY_EVERY_S, 0
+        self.pace, self.trial_pace = Pace(), Pace()
 
     def __enter__(self) -> "Progress":
         return self
@@ -78,24 +69,35 @@ class Progress:
     def update(self, document: JobDocument) -> None:
         if not self.on:
             return
+        for warning in document["warnings"][self.warned:]:
+            print(f"narrowd: warning: {': '.join(filter(None, (warning['pointer'], warning['detail'])))}", file=sys.stderr, flush=True)
+        self.warned = len(document["warnings"])
         budget = document["budget"]
         if self.last == "":
             self.bar = tqdm_bar(budget["max_trials"])
         line = f"{budget['trials_measured']} of {budget['max_trials']} trials, {words(document)}"
         self.trials, rest = line.split(", ", 1)
-        left = left_s(document)
+        left = self.left(document)
         if self.bar is not None:
             self.bar.n, self.bar.total = budget["trials_measured"], budget["max_trials"]
             self.bar.set_description_str(words(document)[:100], refresh=True)
         elif line != self.last:
-            print(f"narrowd: {self.trials}, {f'about {duration(left)} left, ' if left > 0 else ''}{rest}", file=sys.stderr, flush=True)
+            print(f"narrowd: {self.trials}, {f'{left}, ' if left else ''}{rest}", file=sys.stderr, flush=True)
         self.last = line
+
+    def left(self, document: JobDocument) -> str:
+        """From the first trial on that was measured in this process: scores and the baseline take what they take."""
+        budget, failed = document["budget"], document["progress"]["failed"]
+        tried = budget["trials_measured"] + failed
+        if tried == 0 or document["state"] != "running" or document["progress"]["stage"] == "confirm":
+            return ""
+        return self.trial_pace.left("trial", tried, budget["max_trials"])
 
     def measuring(self, kind: str, numbers: dict[str, Any]) -> None:
         """How far a question is that is measured in this process; as lines, every five seconds."""
         if not self.on or "seen" not in numbers or "total" not in numbers:
             return
-        text = how_far(kind, numbers) + self.pace.words(kind, numbers, time.monotonic())
+        text = ", ".join(filter(None, (how_far(kind, numbers), self.pace.left(kind, numbers["seen"], numbers["total"]))))
         if self.bar is not None:
             self.bar.set_description_str(text, refresh=True)
         elif time.monotonic() >= self.said_at + SAY_EVERY_S:

@@ -73,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
                            "the machine moves much less than the time that passes; all latencies, speed-ups and ranges are then of it")
     tune.add_argument("--no-scores", action="store_true",
                       help="ask for no scores before the first trial: they cost one build of the model for each operator and option")
+    tune.add_argument("--identity", metavar="TEXT", default="",
+                      help="what else makes a call another one than the one it would go on with, such as a digest of the data that FUNCTION reads")
     tune.add_argument("--quiet", action="store_true", help="say nothing before the result")
     return top
 
@@ -109,7 +111,8 @@ def run_tune(args: argparse.Namespace) -> int:
                  higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
                  clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job,
-                 scores=False if args.no_scores else None, library=args.library, front=hasattr(args, "front"))
+                 scores=False if args.no_scores else None, library=args.library, front=hasattr(args, "front"),
+                 identity=args.identity)
     print(tuned)
     for point in tuned.front:
         if point.trial > 0:

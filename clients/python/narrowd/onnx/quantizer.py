@@ -60,6 +60,8 @@ class Quantizer:
 
     def __init__(self, graph: Graph, calibration: Sequence[Feed], folder: str):
         self.graph, self.calibration, self.folder = graph, calibration, folder
+        # Ranges of these alone: the logarithm of 0 has none, and need not have one.
+        self.ranged = sorted({graph.types[name] for name in (*graph.ops, *graph.followers)})
 
     def capability(self, approach: str) -> dict[str, Any]:
         """The modes that an approach tries, for the operators that have one of them."""
@@ -126,7 +128,7 @@ class Quantizer:
                     self._quantize(self.graph.path, os.path.join(place, "all.onnx"), method)
         reader = Reader(self.calibration)
         extra = {**arguments.pop("extra_options", {}), **reader.options}
-        quantize_static(source, path, reader, calibrate_method=METHODS[method],
+        quantize_static(source, path, reader, calibrate_method=METHODS[method], op_types_to_quantize=self.ranged,
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
                         calibration_cache_path=cache, extra_options=extra, **arguments)
 
@@ -188,6 +190,10 @@ def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:
         missing = [name for name in inputs if name not in calibration]
         if missing:
             raise ValueError(f"the calibration data has nothing for the input {missing[0]!r}")
+        single = [name for name in inputs if np.ndim(calibration[name]) == 0]
+        if single:
+            raise ValueError(f"the calibration data has one number for the input {single[0]!r} where a row for each run is wanted: "
+                             "give a list of feeds, each what session.run takes")
         count = min(len(calibration[name]) for name in inputs)
         calibration = [{name: calibration[name][i:i + 1] for name in inputs} for i in range(count)]
     feeds = list(calibration)

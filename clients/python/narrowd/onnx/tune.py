@@ -1,5 +1,6 @@
 """From a model file to a tuned one: narrowd.onnx.tune."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -49,6 +50,8 @@ class Tuned:
     untouched: str  # types with much of the weights that stay as they are
     trials: int
     failed_trials: int
+    failure: str  # the first of them, and why: "trial 7: RuntimeError: ..."
+    undecided: bool  # measurements scatter too much to say that the best config is any faster
     learnt: str  # of how many operators it began with what earlier searches learnt: "12 of 14", "" where that was not asked for
     as_in_trial: bool  # whether the file's accuracy is to the last digit that of its trial
     for_speed: bool  # whether latency is what was to be less
@@ -64,6 +67,9 @@ class Tuned:
         if self.refuted is not None:
             lines.append(f"but in turns with the model as it came that file was {self.refuted:.2f} times as fast, so it was not kept. "
                          "Where others work on the machine the CPU time (--clock cpu) says more than the time that passes")
+        if self.undecided and not self.cpu_time:
+            lines.append("latencies scatter too much to tell. Where others work on the machine CPU time scatters less: "
+                         "clock=time.process_time (--clock cpu)")
         if self.keep_fp32:
             lines.append(f"{self.path} is the model as it came: accuracy {self.accuracy_before:.4f}, "
                          f"{self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
@@ -80,7 +86,7 @@ class Tuned:
         if self.untouched:
             lines.append(f"not touched: {self.untouched}")
         if self.failed_trials:
-            lines.append(f"{self.failed_trials} of {self.trials} trials failed: narrow trials {self.job}")
+            lines.append(f"{self.failed_trials} of {self.trials} trials failed; {self.failure}")
         return "\n".join(lines)
 
 
@@ -137,18 +143,33 @@ class Tuner:
         if self.fp32_outputs is None:
             self.fp32_outputs = self.outputs(self.ready(None))
         options = question.get("options") or {name: [config["ops"][name]] for name in question["ops"]}
-        total, done = sum(map(len, options.values())), count(1)
+        total, done, unfit = sum(map(len, options.values())), count(1), list[CannotRun]()
 
         def moved(name: str, option: Any) -> float:
             report(seen=next(done), total=total)
             if option["mode"] == "fp32":
                 return 0.0
-            session = self.ready({**config, "ops": dict.fromkeys([name, *tied.get(name, [])], option)})
-            pairs = zip(self.outputs(session), self.fp32_outputs or [], strict=True)
-            return float(np.mean([apart(a, b) for new, old in pairs for a, b in zip(new, old, strict=True)]))
+            try:
+                return self.moved({**config, "ops": dict.fromkeys([name, *tied.get(name, [])], option)})
+            except CannotRun as error:
+                unfit.append(error)
+                return math.inf
 
         table = {name: [moved(name, option) for option in options[name]] for name in question["ops"]}
+        known = [score for row in table.values() for score in row if score < math.inf]
+        if unfit and not any(known):
+            raise unfit[0]
+        # What cannot be built is no better than the worst that can; that it cannot its trial will say.
+        table = {name: [min(score, max(known)) for score in row] for name, row in table.items()}
         return table if "options" in question else {name: row[0] for name, row in table.items()}
+
+    def moved(self, config: Config) -> float:
+        """How far the outputs are from those in fp32."""
+        pairs = zip(self.outputs(self.ready(config)), self.fp32_outputs or [], strict=True)
+        distance = float(np.mean([apart(a, b) for new, old in pairs for a, b in zip(new, old, strict=True)]))
+        if not math.isfinite(distance):
+            raise CannotRun("the outputs are no numbers")
+        return distance
 
 
 def judged(judge: Accuracy, session: ort.InferenceSession, path: str | Path) -> dict[str, Any]:
@@ -172,7 +193,7 @@ def evaluator_of(tuner: Tuner, offered: dict[str, Any], approach: str, scores: b
 
 
 def put(tuner: Tuner, config: Config | None, path: str) -> Comparison:
-    """Makes a config the file, or the model as it came, and measures that file in turns with the model."""
+    """Makes a config the file, and measures that in turns with the model; or makes the model as it came the file."""
     draft = f"{path}.part"
     if config is None:
         shutil.copyfile(tuner.model, draft)
@@ -180,6 +201,9 @@ def put(tuner: Tuner, config: Config | None, path: str) -> Comparison:
         tuner.build(config, draft)
     os.replace(draft, path)
     before, after = tuner.session(tuner.model), tuner.session(path)
+    if config is None:
+        same = measure(lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
+        return Comparison(same, same)
     return compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
 
 
@@ -195,7 +219,8 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
     accuracy = number(judged(tuner.accept, tuner.session(path), path))
     accuracy_before = number(judged(tuner.accept, tuner.session(tuner.model), tuner.model))
     as_searched = accuracy if tuner.accept is tuner.evaluate else number(judged(tuner.evaluate, tuner.session(path), path))
-    states = [trial["state"] for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
+    tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
+    failed = [f"trial {trial['number']}: {trial['error']}" for trial in tried if trial["state"] == "failed"]
     touched = {op["name"] for op in offered["ops"] if op.get("modes") != {}}
     trial = job.trial(0 if config is None else best["trial"])
     return Tuned(
@@ -203,7 +228,8 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         cpu_time=tuner.clock is time.process_time,
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
         size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
-        untouched=tuner.graph.untouched(touched), trials=len(states), failed_trials=states.count("failed"),
+        untouched=tuner.graph.untouched(touched), trials=len(tried), failed_trials=len(failed),
+        failure=failed[0] if failed else "", undecided=best["keep_baseline_because"] == "not_proved",
         learnt=learnt_of(job, [op for op in offered["ops"] if op["name"] in touched]),
         as_in_trial=trial["accuracy"] == as_searched, for_speed=for_speed, refuted=refuted, config=config, job=job.id)
 
@@ -229,6 +255,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
          threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None, library: bool = False,
          front: bool = False,
          job: dict[str, Any] | None = None, accept: Accuracy | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
+         identity: str = "",
          client: Client | None = None, progress: bool = True) -> Tuned:
     """Searches for the best config of `model` and writes the file `out`, which ONNX Runtime runs as it is.
 
@@ -249,6 +276,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
 
     Where nothing is worth it, or the file of a search for speed is no faster in turns with the model, `out` is the model as it came;
     with `insist` only where nothing meets the criterion.
+    `identity` is what else makes a call another one, such as a digest of the data that `evaluate` reads.
     `evaluate_text` is the function whose text makes a call another one, where that is not `evaluate`. Killed and called again, it goes on where it was.
     """
     source = Path(model).resolve(strict=True)
@@ -278,7 +306,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             tuned = write(tuner, found, out, insist, for_speed, offered)
             results.append(replace(tuned, metric=objective, front=front_of(found, objective, source, tuner.feeds)) if front else tuned)
 
-        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")), client=client,
+        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "") + identity), client=client,
                progress=progress, finish=finish)
         return results[0]
 

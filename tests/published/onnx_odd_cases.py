@@ -1,0 +1,88 @@
+"""Models that ONNX Runtime quantizes in part, or not in every way that a search tries; run by test_python_onnx.py with the cases of onnx_cases.py."""
+
+import contextlib
+import io
+import tempfile
+from unittest import mock
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+from onnx_cases import CHANNELS, DYNAMIC, FP32, STATIC, WIDTH, Case, attention
+
+import narrowd
+from narrowd.onnx import tune
+from narrowd.onnx.graph import Graph
+from narrowd.onnx.quantizer import Quantizer, feeds_of
+from narrowd.onnx.tune import Tuner
+
+
+def without_range(path):
+    """Between two matrices the logarithm of 0, and a Softmax whose largest index is an output beside it."""
+    rng = np.random.default_rng(9)
+    weights = [numpy_helper.from_array(rng.normal(0, 0.3, (WIDTH, WIDTH)).astype(np.float32), name) for name in ("w1", "w2")]
+    nodes = [helper.make_node("MatMul", ["x", "w1"], ["a"], name="first"), helper.make_node("Relu", ["a"], ["r"]),
+             helper.make_node("Log", ["r"], ["l"]), helper.make_node("Add", ["l", "l"], ["m"]), helper.make_node("Exp", ["m"], ["e"]),
+             helper.make_node("MatMul", ["e", "w2"], ["b"], name="second"), helper.make_node("Softmax", ["b"], ["y"]),
+             helper.make_node("ArgMax", ["y"], ["i"], axis=-1, keepdims=0)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in "xy"]
+    ends.append(helper.make_tensor_value_info("i", TensorProto.INT64, ["n"]))
+    graph = helper.make_graph(nodes, "without", ends[:1], ends[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+SAMPLES = np.random.default_rng(0).normal(0, 1, (8, WIDTH)).astype(np.float32)
+
+
+class Odd(Case):
+    def test_a_tensor_without_a_range_keeps_nothing_else_from_one(self):
+        without_range(self.place / "w.onnx")
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            graph = Graph(self.place / "w.onnx", folder)
+            quantizer = Quantizer(graph, feeds_of(SAMPLES, graph.inputs), folder)
+            for method in ("minmax", "percentile"):
+                option = {**STATIC, "activation": {"scheme": "asym", "algorithm": method}}
+                quantizer.build({"ops": {"second": option}}, f"{folder}/out.onnx")
+                session = ort.InferenceSession(f"{folder}/out.onnx")
+                self.assertTrue(np.isfinite(session.run(None, {"x": SAMPLES})[0]).all())
+
+    def test_an_option_that_cannot_be_built_has_the_worst_score(self):
+        attention(self.place / "a.onnx")
+        with tempfile.TemporaryDirectory() as folder:
+            tuner = Tuner(self.place / "a.onnx", SAMPLES, lambda session: 1.0, folder, 1, None)
+            build = tuner.build
+
+            def build_some(config, path):
+                for op in config["ops"].values() if config else ():
+                    if op == DYNAMIC:
+                        raise RuntimeError("no kernel")
+                build(config, path)
+
+            config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
+            question = {"config": config, "ops": ["layer.0.q", "head_MatMul"],
+                        "options": {"layer.0.q": [STATIC, FP32], "head_MatMul": [CHANNELS, DYNAMIC]}}
+            with mock.patch.object(tuner, "build", build_some):
+                table = tuner.scores(question, lambda **_: None)
+                known = [*table["layer.0.q"], table["head_MatMul"][0]]
+                self.assertEqual(table["head_MatMul"][1], max(known))
+                self.assertGreater(max(known), 0)
+                only = {**question, "ops": ["head_MatMul"], "options": {"head_MatMul": [DYNAMIC, FP32]}}
+                with self.assertRaisesRegex(narrowd.CannotRun, "no kernel"):
+                    tuner.scores(only, lambda **_: None)
+
+    def test_what_a_job_is_warned_of_is_said_at_once(self):
+        attention(self.place / "a.onnx")
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            tune(self.place / "a.onnx", self.place / "out.onnx", SAMPLES, lambda session: 1.0, max_drop=1, scores=False, max_trials=2)
+        lines = said.getvalue().splitlines()
+        self.assertEqual(sum("narrowd: warning: /accuracy_criterion/tolerable_loss: " in line for line in lines), 1, lines)
+        self.assertIn("warning", lines[1], "before anything is measured")
+
+    def test_the_model_itself_is_as_fast_as_itself(self):
+        attention(self.place / "a.onnx")
+        original = str(self.place / "a.onnx")
+        tuned = tune(original, self.place / "out.onnx", SAMPLES, lambda session, path: float(path == original), scores=False, max_trials=2,
+                     progress=False)
+        self.assertEqual((tuned.keep_fp32, tuned.speedup, tuned.latency_ms), (True, 1, tuned.latency_ms_before))
