@@ -355,6 +355,10 @@ json_t *job_told_data(const struct job *job, const struct trial *trial, const st
 	}
 	if (trial->kind == QUESTION_EVALUATE && trial->partial) {
 		(void)json_object_set_new(data, "feasible", json_false());
+	} else if (trial->kind == QUESTION_CONFIRM && job->spec->acceptance != NULL) {
+		/* The bound is that of other data; what all of the proof comes to is judged in the best. */
+		(void)json_object_set_new(data, "feasible", json_null());
+		(void)json_object_set_new(data, "margin", json_null());
 	}
 	(void)json_object_set_new(data, "source", json_string("measured"));
 	return data;

@@ -108,9 +108,15 @@ static int lock(int fd, const char *path, const char *by, struct err *reterr)
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		return 0;
 	}
-	return err_set(reterr, errno == EWOULDBLOCK ? ERR_BUSY : ERR_STORAGE,
-		       "the data directory %s is in use by another narrowd (%s: %s)", path, by,
-		       strerror(errno));
+	if (errno == EWOULDBLOCK) {
+		return err_set(
+			reterr, ERR_BUSY,
+			"the data directory %s is in use by another narrowd, which holds %s: "
+			"end that one first, or ask that one",
+			path, by);
+	}
+	return err_set(reterr, ERR_STORAGE, "the data directory %s cannot be locked (%s: %s)", path,
+		       by, strerror(errno));
 }
 
 /* The directory itself is locked, too: cleaners remove files whose names end in ".lock". */

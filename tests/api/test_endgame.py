@@ -289,11 +289,14 @@ class Acceptance(EndgameCase):
                 return 0.8 if fresh else 0.9
             return (0.5 if lowered(question) == 4 else 0.79) if fresh else 0.9
 
-        _, best, questions = self.play(
+        document, best, questions = self.play(
             lambda q, n: 100 if is_baseline(q) else 90 - 10 * lowered(q), accuracy,
             accuracy_criterion={"tolerable_loss": 0.05},
             acceptance={"subset": {"images": "fresh"}},
         )
+        trials = get(self.daemon, f"/v1/jobs/{document['id']}/trials?limit=100")["items"]
+        self.assertEqual({trial["kind"]: trial["feasible"] for trial in trials}, {"baseline": True, "evaluate": True, "confirm": None},
+                         "the bound says nothing of other data than it comes from")
         for question in questions:
             self.assertEqual("subset" in question, question["kind"] == "confirm")
         self.assertTrue(best["feasible"])

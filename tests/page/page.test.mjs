@@ -180,6 +180,8 @@ test("every figure has its table and its address", async () => {
       return place && scrollY > 0 && place.top >= 0 && place.bottom <= innerHeight;
     };
     await view.page.waitForFunction(inSight);
+    const marks = await view.page.locator("#timeline .axes text").allTextContents();
+    assert.ok(marks.length > 1 && new Set(marks).size === marks.length, `marks are told apart: ${marks}`);
   });
 });
 

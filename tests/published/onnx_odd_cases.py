@@ -47,6 +47,24 @@ class Odd(Case):
                 session = ort.InferenceSession(f"{folder}/out.onnx")
                 self.assertTrue(np.isfinite(session.run(None, {"x": SAMPLES})[0]).all())
 
+    def test_weights_in_branches_are_not_touched_and_said_to_be(self):
+        rng = np.random.default_rng(4)
+
+        def branch(name):
+            weight = numpy_helper.from_array(rng.normal(0, 0.3, (WIDTH, WIDTH)).astype(np.float32), f"{name}.w")
+            ends = [helper.make_tensor_value_info(f"{name}.y", TensorProto.FLOAT, ["n", WIDTH])]
+            return helper.make_graph([helper.make_node("MatMul", ["a", f"{name}.w"], [f"{name}.y"])], name, [], ends, [weight])
+
+        first = numpy_helper.from_array(rng.normal(0, 0.3, (WIDTH, WIDTH)).astype(np.float32), "w")
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"),
+                 helper.make_node("If", ["c"], ["y"], then_branch=branch("then"), else_branch=branch("else"))]
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in "xy"]
+        condition = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
+        graph = helper.make_graph(nodes, "branches", [ends[0], condition], ends[1:], [first])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), self.place / "b.onnx")
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(Graph(self.place / "b.onnx", folder).untouched({"first"}), "1 If (0.00819 of 0.0123 MB of weights)")
+
     def test_an_option_that_cannot_be_built_has_the_worst_score(self):
         attention(self.place / "a.onnx")
         with tempfile.TemporaryDirectory() as folder:

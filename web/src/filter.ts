@@ -51,7 +51,8 @@ export function took(trial: Trial): number | null {
 
 export function lossOf(trial: Trial, job: Job): number | null {
   const accuracy = accuracyValue(trial.accuracy);
-  return accuracy === null ? null : lossAt(job, accuracy);
+  const elsewhere = trial.kind === "confirm" && trial.feasible === null; // than the baseline that it would be compared with
+  return accuracy === null || elsewhere ? null : lossAt(job, accuracy);
 }
 
 const COMPARE: Record<string, (a: number, b: number) => boolean> = {

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { Drawing, MARGIN, type Scale, scale } from "./svg";
 import { memo } from "./memo";
 import { Figure } from "./ui";
-import { clock, duration } from "./words";
+import { clock, duration, moment } from "./words";
 
 const LANE = 30;
 
@@ -87,7 +87,7 @@ export const Timeline = memo(function Timeline({ spans, onTrial }: { spans: Span
           <g key={tick} class="axes" aria-hidden="true">
             <line class="gridline" x1={x(tick)} x2={x(tick)} y1={MARGIN.top} y2={height - 26} />
             <text x={x(tick)} y={height - 10} text-anchor={tick === 0 ? "start" : "middle"}>
-              {tick === 0 ? "0 s" : duration(tick)}
+              {moment(tick)}
             </text>
           </g>
         ))}

@@ -35,6 +35,15 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.round(seconds / 86400)} days`;
 }
 
+/** How long after the beginning: "50 s", "1m30s", "2h05m". Marks of an axis are nearer to each other than durations tell apart. */
+export function moment(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (seconds < 60) return `${number(seconds, 2)} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
+}
+
 export function ago(time: string | null | undefined, now: number): string {
   if (!time) return NONE;
   return `${duration(Math.max(0, (now - Date.parse(time)) / 1000))} ago`;

@@ -95,6 +95,7 @@ def run_quantize(args: argparse.Namespace) -> int:
     from .recipe import quantize
 
     quantize(args.model, args.recipe, args.out, args.calib)
+    print(f"{args.out}: {os.path.getsize(args.out) / 1e6:.2f} MB (was {os.path.getsize(args.model) / 1e6:.2f})")
     return 0
 
 

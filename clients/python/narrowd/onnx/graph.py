@@ -40,6 +40,18 @@ def nbytes(weight: Any) -> int:
     return math.prod(weight.dims) * size
 
 
+def weights_of(node: Any, left: dict[str, int]) -> int:
+    """Bytes of the weights that a node reads and nobody before it, which are taken out of `left`, and of those in its branches."""
+    size = sum(left.pop(name, 0) for name in node.input)
+    for attribute in node.attribute:
+        graphs = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else attribute.graphs
+        for graph in graphs:
+            size += sum(map(nbytes, graph.initializer)) + sum(weights_of(inner, left) for inner in graph.node)
+        if node.op_type == "Constant" and attribute.name == "value":
+            size += nbytes(attribute.t)
+    return size
+
+
 def load(path: str | os.PathLike[str], **how: Any) -> Any:
     try:
         return onnx.load(path, **how)
@@ -109,7 +121,7 @@ class Graph:
         self.size: dict[str, int] = Counter()  # bytes of weights by node; those of several count for the first
         left = {weight.name: nbytes(weight) for weight in prepared.initializer()}
         for node in nodes:
-            self.size[node.name] += sum(left.pop(name, 0) for name in node.input)
+            self.size[node.name] += weights_of(node, left)
         self.rank = {name: len(self.dims[node.input[1]]) for name, node in self.ops.items()}
         self.sizes = {  # by tensor, 0 where the file leaves it open
             value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
