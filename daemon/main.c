@@ -16,6 +16,7 @@
 #include "daemon/demo.h"
 #include "daemon/doctor.h"
 #include "daemon/libraries.h"
+#include "daemon/migrate.h"
 #include "daemon/options.h"
 #include "daemon/plugins.h"
 #include "daemon/process.h"
@@ -95,6 +96,7 @@ static bool print_text(int *argc, char **argv)
 struct wish {
 	bool check_config, print_config, check_database, bench, doctor;
 	struct backup_command backup;
+	struct migrate_command migrate;
 	struct token_command token;
 };
 
@@ -107,6 +109,9 @@ static int take_wish(int *argc, char **argv, struct wish *ret, struct err *reter
 	ret->bench = arguments_command(argc, argv, "bench", 1) != NULL;
 	ret->doctor = arguments_command(argc, argv, "doctor", 1) != NULL;
 	ret->check_database = arguments_command(argc, argv, "check", 1) != NULL;
+	if (rc == 0) {
+		rc = migrate_take(argc, argv, &ret->migrate, reterr);
+	}
 	return rc == 0 ? token_take(argc, argv, &ret->token, reterr) : rc;
 }
 
@@ -120,6 +125,9 @@ static int fulfil(const struct wish *wish, const struct settings *options, struc
 	}
 	if (wish->backup.destination != NULL || wish->backup.source != NULL) {
 		return backup_run(&wish->backup, options->data_dir, reterr);
+	}
+	if (wish->migrate.to != NULL) {
+		return migrate_run(&wish->migrate, options, reterr);
 	}
 	if (wish->bench) {
 		return bench_run(options->data_dir, reterr);

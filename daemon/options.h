@@ -47,6 +47,7 @@ struct settings {
 	int64_t quota_open_jobs, quota_open_bytes, quota_submits_per_s, quota_trials_per_day;
 	int64_t retain_days, retain_jobs, retain_bytes, retain_deliveries_days;
 	int64_t database_max_bytes;
+	int64_t snapshot_operations;
 	bool unsafe_sync;
 	const char *file; /* they came from, borrowed; or NULL */
 	int argc;         /* likewise */

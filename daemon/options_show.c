@@ -11,13 +11,16 @@
 
 void options_help(FILE *out)
 {
-	(void)fprintf(out, "Usage: narrowd [--config FILE] [SETTING]...\n"
-			   "       narrowd [SETTING]... backup DEST [--keep N] | restore FILE\n"
-			   "       narrowd [SETTING]... check | doctor | bench\n"
-			   "       narrowd [SETTING]... token create|list|revoke ...\n"
-			   "       narrowd demo\n"
-			   "       narrowd --help | --version | --check-config | --print-config | "
-			   "--print-example | --print-routes\n\nSettings:\n");
+	(void)fprintf(out,
+		      "Usage: narrowd [--config FILE] [SETTING]...\n"
+		      "       narrowd [SETTING]... backup DEST [--keep N] | restore FILE\n"
+		      "       narrowd [SETTING]... migrate --to postgresql://... [--from BACKUP] | "
+		      "migrate --to DIRECTORY\n"
+		      "       narrowd [SETTING]... check | doctor | bench\n"
+		      "       narrowd [SETTING]... token create|list|revoke ...\n"
+		      "       narrowd demo\n"
+		      "       narrowd --help | --version | --check-config | --print-config | "
+		      "--print-example | --print-routes\n\nSettings:\n");
 	for (const struct setting *o = options_table; o->name != NULL; o++) {
 		char *flag = options_flag(o);
 

@@ -86,6 +86,9 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "days that webhooks' deliveries are listed when they are over; 0: as long as their job"},
 	{"database_max_bytes", OPTION_INTEGER, AT(database_max_bytes), "4294967296", 0, INT64_MAX,
 	 "size of the database at which it counts as full; 0: as large as the disk"},
+	{"snapshot_operations", OPTION_INTEGER, AT(snapshot_operations), "100000", 0, INT64_MAX,
+	 "operations that PostgreSQL's log grows by at least before a snapshot takes the place of "
+	 "its beginning; 0: it only grows"},
 	{"unsafe_sync", OPTION_BOOL, AT(unsafe_sync), "false", 0, 0,
 	 "let a power loss take the last commits, for speed"},
 };

@@ -288,13 +288,10 @@ static void watch_signals(struct process *p)
 
 static int open_store(struct process *p, struct err *reterr)
 {
-	const struct store_options options = {.directory = p->options->data_dir,
-					      .key_file = p->options->key_file,
-					      .postgresql = p->options->data,
-					      .standby = true,
-					      .unsafe_sync = p->options->unsafe_sync,
-					      .max_bytes = p->options->database_max_bytes};
+	struct store_options options = setup_store(p->options);
 
+	options.standby = true;
+	options.snapshot_operations = p->options->snapshot_operations;
 	p->server.store = store_open(p->loop, &options, reterr);
 	return p->server.store != NULL ? 0 : -(int)reterr->code;
 }

@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/plugins.h"
-#include "store/store.h"
 
 /* Both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr)
@@ -116,6 +115,15 @@ void setup_log(const struct settings *options, struct faults *faults)
 	if (level >= 0 && format >= 0) {
 		log_setup((enum log_level)level, format == 1);
 	}
+}
+
+struct store_options setup_store(const struct settings *options)
+{
+	return (struct store_options){.directory = options->data_dir,
+				      .key_file = options->key_file,
+				      .postgresql = options->data,
+				      .unsafe_sync = options->unsafe_sync,
+				      .max_bytes = options->database_max_bytes};
 }
 
 static int policy_of(const struct setup *setup, const struct settings *options,

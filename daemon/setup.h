@@ -8,6 +8,7 @@
 #include "courier/schedule.h"
 #include "daemon/faults.h"
 #include "daemon/options.h"
+#include "store/store.h"
 
 struct setup {
 	struct guard *guard;
@@ -20,6 +21,8 @@ struct setup {
 void setup_check(struct setup *setup, const struct settings *options, struct faults *faults);
 /* What a start would find in the folders that settings name. */
 void setup_check_folders(const struct settings *options, struct faults *faults);
+/* Where the store is, borrowed from the settings; this one writes or does not open it. */
+struct store_options setup_store(const struct settings *options);
 /* How much is logged, and in which form. */
 void setup_log(const struct settings *options, struct faults *faults);
 /* A guard as the settings say, owned by the caller; NULL with a fault. */

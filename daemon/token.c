@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/control.h"
+#include "daemon/setup.h"
 #include "store/query.h"
 
 enum { TIMEOUT_MS = 30000, MAX_REPLY = 64 << 20 };
@@ -338,9 +339,7 @@ static void list_offline(struct work *work)
 static int begin_offline(struct work *work, const struct settings *settings)
 {
 	const struct token_command *command = work->command;
-	const struct store_options options = {.directory = settings->data_dir,
-					      .key_file = settings->key_file,
-					      .postgresql = settings->data};
+	const struct store_options options = setup_store(settings);
 
 	work->store = store_open(work->loop, &options, work->err);
 	if (work->store == NULL) {

@@ -57,6 +57,17 @@ int backup_sync_folder(const char *path, struct err *reterr)
 	return rc;
 }
 
+void backup_fold(const char *path)
+{
+	struct err err;
+	sqlite3 *db;
+
+	if (db_open(path, DB_WRITER, &db, &err) == 0) {
+		(void)sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		(void)sqlite3_close(db);
+	}
+}
+
 int backup_copy(sqlite3 *source, const char *destination, struct err *reterr)
 {
 	sqlite3 *copy;

@@ -13,6 +13,8 @@
  * when the file exists; after any other failure it does not.
  */
 int backup_copy(sqlite3 *source, const char *destination, struct err *reterr);
+/* Has all of a database in its one file, if it can still be read; nobody has it open. */
+void backup_fold(const char *path);
 /* What was made, moved or removed in the folder of `path` stays so, whatever happens to the power. */
 int backup_sync_folder(const char *path, struct err *reterr);
 

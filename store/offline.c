@@ -126,18 +126,6 @@ static int examine(const char *path, struct err *reterr)
 	return rc == 0 && version == (int64_t)schema_step_count ? verify_file(path, reterr) : rc;
 }
 
-/* Has all of the old database in its one file, if it can still be read. */
-static void fold(const struct directory *names)
-{
-	struct err err;
-	sqlite3 *db;
-
-	if (db_open(names->database, DB_WRITER, &db, &err) == 0) {
-		(void)sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		(void)sqlite3_close(db);
-	}
-}
-
 /* A -wal that could not be folded belongs to the old file, and would spoil the new one. */
 static int put_aside(const struct directory *names, char **ret_old, struct err *reterr)
 {
@@ -148,7 +136,7 @@ static int put_aside(const struct directory *names, char **ret_old, struct err *
 	if (access(names->database, F_OK) != 0) {
 		return 0;
 	}
-	fold(names);
+	backup_fold(names->database);
 	old = mem_printf("%s.replaced-%s", names->database, clock_format(clock_wall_ms(), time));
 	old_wal = mem_printf("%s-wal", old);
 	if (link(names->database, old) != 0 ||

@@ -177,6 +177,16 @@ int oplog_append(struct shared *shared, const struct oplog_batch *batch,
 	return rc;
 }
 
+/* What comes next is not there: it went with the beginning of the log, or it is missing. */
+static int say_missing(struct shared *shared, struct err *reterr)
+{
+	int rc = shared_check_replica(shared, reterr);
+
+	return rc == 0 ? err_set(reterr, ERR_CORRUPT, "the log in PostgreSQL lacks operation %lld",
+				 (long long)shared->replica->at.position + 1)
+		       : rc;
+}
+
 static int decode(const struct postgres_rows *rows, int64_t position, struct op **ret_ops,
 		  struct err *reterr)
 {
@@ -223,6 +233,10 @@ int oplog_read(struct shared *shared, int64_t end, struct op **ret_ops, size_t *
 							  POSTGRES_TEXT(before),
 							  POSTGRES_TEXT(limit)},
 				3, &rows, reterr);
+	}
+	if (rc == 0 && rows.count > 0 &&
+	    postgres_number(&rows, 0, 0) != shared->replica->at.position + 1) {
+		rc = say_missing(shared, reterr);
 	}
 	if (rc == 0) {
 		rc = decode(&rows, shared->replica->at.position, ret_ops, reterr);

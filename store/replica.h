@@ -25,6 +25,17 @@ struct replica {
 	struct replica_place at;
 };
 
+/*
+ * Looks whether a database is empty, or where it is as a replica of that log. ERR_CONFIG when it is something else.
+ */
+int replica_look(sqlite3 *db, const char *log, bool *ret_empty, struct replica_place *ret_at,
+		 struct err *reterr);
+/* Makes a database, whatever is in it, the beginning of that log. */
+int replica_mark(sqlite3 *db, const char *log, struct err *reterr);
+/* Whoever opens it next as a replica is another daemon than the one whose copy it is. */
+int replica_unname(sqlite3 *db, struct err *reterr);
+/* It is the truth itself from now on. */
+int replica_unmark(sqlite3 *db, struct err *reterr);
 /* Whether this is the name of the table, which the schema does not have. */
 bool replica_is_table(const char *name);
 /* ERR_CONFIG when it is one. */

@@ -16,7 +16,7 @@
 extern const char shared_schema[];
 
 enum {
-	VERSION = 1, /* of that schema */
+	VERSION = 2, /* of that schema; no release had another one */
 	HOST_SIZE = 256,
 };
 
@@ -79,9 +79,20 @@ static int check_version(const struct postgres_rows *rows, struct err *reterr)
 	return version == VERSION ? 0
 				  : err_set(reterr, ERR_NEWER_SCHEMA,
 					    "the log in PostgreSQL has schema version %lld, this "
-					    "narrowd knows "
-					    "%d: install the newer narrowd",
+					    "narrowd knows %d only: use the narrowd that made it",
 					    (long long)version, VERSION);
+}
+
+static int check_ended(const struct postgres_rows *rows, struct err *reterr)
+{
+	const char *at = postgres_cell(rows, 0, 3, NULL);
+
+	return at == NULL ? 0
+			  : err_set(reterr, ERR_CONFIG,
+				    "the log in PostgreSQL was taken back to a data directory by "
+				    "`narrowd migrate` (%s): go on from there, or choose an empty "
+				    "database",
+				    at);
 }
 
 static int know(struct shared *shared, const struct postgres_rows *rows, struct err *reterr)
@@ -89,6 +100,7 @@ static int know(struct shared *shared, const struct postgres_rows *rows, struct 
 	const char *name = postgres_cell(rows, 0, 1, NULL);
 	int rc = check_version(rows, reterr);
 
+	rc = rc == 0 ? check_ended(rows, reterr) : rc;
 	if (rc == 0 && shared->name != NULL && strcmp(shared->name, name) != 0) {
 		rc = err_set(reterr, ERR_CORRUPT,
 			     "the log in PostgreSQL is another one (%s) than before (%s)", name,
@@ -104,7 +116,8 @@ static int know(struct shared *shared, const struct postgres_rows *rows, struct 
 static int read_head(struct shared *shared, struct err *reterr)
 {
 	static const char is_there[] = "SELECT to_regclass('narrowd.head')::text";
-	static const char head[] = "SELECT version::text, id, proof FROM narrowd.head";
+	static const char head[] = "SELECT version::text, id, proof, ended::text"
+				   " FROM narrowd.head";
 	struct postgres_rows rows;
 	int rc = shared_run(shared, is_there, NULL, 0, &rows, reterr);
 	bool there = rc == 0 && postgres_cell(&rows, 0, 0, NULL) != NULL;
@@ -122,33 +135,60 @@ static int read_head(struct shared *shared, struct err *reterr)
 	return rc;
 }
 
-/* What the replica has run last must stand where it stood, or acknowledged operations are missing there. */
-static int check_place(struct shared *shared, struct err *reterr)
+static int say_lacking(const char *position, struct err *reterr)
 {
-	static const char sql[] = "SELECT daemon || '/' || epoch || '/' || serial FROM narrowd.op"
-				  " WHERE position = $1::bigint";
-	const struct replica_place *at = &shared->replica->at;
+	return err_set(reterr, ERR_CORRUPT,
+		       "PostgreSQL lacks operations that this data directory has run, up to %s: "
+		       "it was restored from an older backup, or failed over to a standby that "
+		       "was not synchronous. Bring that log back, or go on without what it lacks "
+		       "from an empty data directory",
+		       position);
+}
+
+/* What was run last must stand where it stood, or acknowledged operations are missing there. */
+int shared_check_place(struct shared *shared, const struct replica_place *at, bool *ret_behind,
+		       struct err *reterr)
+{
+	static const char sql[] =
+		"SELECT (SELECT daemon || '/' || epoch || '/' || serial FROM narrowd.op"
+		" WHERE position = $1::bigint),"
+		" (SELECT daemon || '/' || epoch || '/' || (serial + $1::bigint - first)"
+		" FROM narrowd.past WHERE $1::bigint BETWEEN first AND last),"
+		" EXISTS (SELECT 1 FROM narrowd.head WHERE position > $1::bigint) AND NOT EXISTS"
+		" (SELECT 1 FROM narrowd.op WHERE position = $1::bigint + 1)"
+		" AND EXISTS (SELECT 1 FROM narrowd.past WHERE last > $1::bigint)";
+	enum { HERE, GONE, BEHIND };
 	char position[SHARED_NUMBER_SIZE];
 	struct postgres_rows rows;
+	const char *mark;
 	int rc;
 
-	if (at->position == 0) {
-		return 0;
-	}
 	(void)snprintf(position, sizeof(position), "%lld", (long long)at->position);
 	rc = shared_run(shared, sql, &POSTGRES_TEXT(position), 1, &rows, reterr);
-	if (rc == 0 &&
-	    (rows.count != 1 || strcmp(postgres_cell(&rows, 0, 0, NULL), at->mark) != 0)) {
-		rc = err_set(
-			reterr, ERR_CORRUPT,
-			"PostgreSQL lacks operations that this data directory has run, up to %s: "
-			"it was restored from an older backup, or failed over to a standby that "
-			"was not synchronous. Bring that log back, or go on without what it lacks "
-			"from an empty data directory",
-			position);
+	if (rc != 0) {
+		return rc;
 	}
+	mark = postgres_cell(&rows, 0, HERE, NULL);
+	mark = mark != NULL ? mark : postgres_cell(&rows, 0, GONE, NULL);
+	if (at->position > 0 && (mark == NULL || strcmp(mark, at->mark) != 0)) {
+		rc = say_lacking(position, reterr);
+	}
+	*ret_behind = postgres_cell(&rows, 0, BEHIND, NULL)[0] != 0;
 	postgres_rows_free(&rows);
 	return rc;
+}
+
+int shared_check_replica(struct shared *shared, struct err *reterr)
+{
+	bool behind = false;
+	int rc = shared_check_place(shared, &shared->replica->at, &behind, reterr);
+
+	return rc == 0 && behind
+		       ? err_set(reterr, ERR_BUSY,
+				 "the log in PostgreSQL was shortened beyond what this data "
+				 "directory has run (%lld): the next start begins from a snapshot",
+				 (long long)shared->replica->at.position)
+		       : rc;
 }
 
 int shared_connect(struct shared *shared, struct err *reterr)
@@ -165,43 +205,38 @@ int shared_connect(struct shared *shared, struct err *reterr)
 		rc = read_head(shared, reterr);
 	}
 	if (rc == 0 && shared->replica != NULL) {
-		rc = check_place(shared, reterr);
+		rc = shared_check_replica(shared, reterr);
 	}
 	shared->checked = rc == 0;
 	return rc;
 }
 
-static int make_head(struct shared *shared, struct err *reterr)
+static int make_head(struct shared *shared, const char *name, struct err *reterr)
 {
 	static const char sql[] = "INSERT INTO narrowd.head (version, id, proof)"
 				  " VALUES ($1::integer, $2, $3)";
 	char *proof = seal_make_proof();
 	char version[SHARED_NUMBER_SIZE];
-	char id[ID_SIZE];
 	int rc;
 
 	(void)snprintf(version, sizeof(version), "%d", VERSION);
-	id_make(id, "log");
 	if (proof == NULL) {
 		return err_set(reterr, ERR_CONFIG, "there is no key to seal secrets with");
 	}
 	rc = shared_run(shared, sql,
-			(struct postgres_value[]){POSTGRES_TEXT(version), POSTGRES_TEXT(id),
+			(struct postgres_value[]){POSTGRES_TEXT(version), POSTGRES_TEXT(name),
 						  POSTGRES_TEXT(proof)},
 			3, NULL, reterr);
 	free(proof);
 	return rc;
 }
 
-/* Two daemons that begin at the same time: the second one finds what the first has made, and another key. */
-int shared_make(struct shared *shared, struct err *reterr)
+/* Two that begin at the same time: the second one finds what the first has made, and another key. */
+int shared_begin(struct shared *shared, const char *name, shared_fill_fn fill, void *arg,
+		 struct err *reterr)
 {
-	int rc = shared_connect(shared, reterr);
+	int rc = postgres_script(shared->postgres, BEGIN_ALONE, reterr);
 
-	if (rc != 0 || shared->name != NULL) {
-		return rc;
-	}
-	rc = postgres_script(shared->postgres, BEGIN_ALONE, reterr);
 	if (rc == 0) {
 		rc = read_head(shared, reterr);
 	}
@@ -213,12 +248,27 @@ int shared_make(struct shared *shared, struct err *reterr)
 		rc = postgres_script(shared->postgres, shared_schema, reterr);
 	}
 	if (rc == 0) {
-		rc = make_head(shared, reterr);
+		rc = make_head(shared, name, reterr);
+	}
+	if (rc == 0 && fill != NULL) {
+		rc = fill(shared, arg, reterr);
 	}
 	if (rc == 0) {
 		rc = postgres_script(shared->postgres, "COMMIT", reterr);
 	}
 	return rc == 0 ? read_head(shared, reterr) : rc;
+}
+
+int shared_make(struct shared *shared, struct err *reterr)
+{
+	char name[ID_SIZE];
+	int rc = shared_connect(shared, reterr);
+
+	if (rc != 0 || shared->name != NULL) {
+		return rc;
+	}
+	id_make(name, "log");
+	return shared_begin(shared, name, NULL, NULL, reterr);
 }
 
 static void name_host(char host[HOST_SIZE])
@@ -287,10 +337,7 @@ static int enter(struct shared *shared, struct err *reterr)
 /* What an earlier life of this daemon sent may still be on its way: the lock waits for it, or the epoch stops it. */
 int shared_join(struct shared *shared, const struct replica *replica, struct err *reterr)
 {
-	char host[HOST_SIZE];
 	int rc;
-
-	name_host(host);
 
 	shared->replica = replica;
 	shared->checked = false;

@@ -3,7 +3,7 @@
  *
  * Every function that talks to PostgreSQL connects when there is no connection. What it says on failure is either that
  * PostgreSQL is away, ERR_STORAGE, and then the same call may be made again until it succeeds; or it is final:
- * ERR_BUSY when another daemon has taken this one's place, ERR_CORRUPT when the log is not the one that was read before,
+ * ERR_BUSY when another daemon has taken this one's place or the log begins behind the replica, ERR_CORRUPT when the log is not the one that was read before,
  * ERR_NEWER_SCHEMA, ERR_CONFIG. One thread at a time.
  */
 #ifndef NARROWD_STORE_SHARED_H
@@ -47,6 +47,19 @@ int shared_run(struct shared *shared, const char *sql, const struct postgres_val
 const char *shared_proof(const struct shared *shared);
 /* Begins the log unless somebody has, with the key of this process. */
 int shared_make(struct shared *shared, struct err *reterr);
+/* What else stands in a log from the start; in the transaction that makes it. */
+typedef int (*shared_fill_fn)(struct shared *shared, void *arg, struct err *reterr);
+/* Begins the log under that name. There is a connection, and no log. */
+int shared_begin(struct shared *shared, const char *name, shared_fill_fn fill, void *arg,
+		 struct err *reterr);
+/*
+ * Whether what was run up to that place is what this log has, ERR_CORRUPT when it is not, and whether what comes next
+ * stands there no more. There is a connection.
+ */
+int shared_check_place(struct shared *shared, const struct replica_place *at, bool *ret_behind,
+		       struct err *reterr);
+/* The same of the replica; ERR_BUSY when it is behind. */
+int shared_check_replica(struct shared *shared, struct err *reterr);
 /* What the log is called; borrowed. */
 const char *shared_name(const struct shared *shared);
 /*

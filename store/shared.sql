@@ -9,7 +9,8 @@ CREATE TABLE narrowd.head (
 	version integer NOT NULL,
 	id text NOT NULL,
 	position bigint NOT NULL DEFAULT 0,
-	proof text NOT NULL
+	proof text NOT NULL,
+	ended timestamptz -- it was taken back to a data directory: nobody goes on from here
 );
 
 -- Who may append. A daemon whose row is gone, or of another epoch, appends nothing. serial is the number of its newest
@@ -30,4 +31,33 @@ CREATE TABLE narrowd.op (
 	kind text NOT NULL,
 	payload bytea NOT NULL,
 	at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- The database of a replica as it was at a position, in pieces: who has nothing begins from the newest that is whole, and
+-- what stands before it in the log can go. That of a log that was moved here is at 0. hash: SHA-256 of the file.
+CREATE TABLE narrowd.snapshot (
+	id text PRIMARY KEY,
+	position bigint NOT NULL,
+	mark text NOT NULL,
+	bytes bigint NOT NULL,
+	hash text NOT NULL,
+	whole boolean NOT NULL DEFAULT false,
+	at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE narrowd.piece (
+	snapshot text NOT NULL,
+	n integer NOT NULL,
+	bytes bytea NOT NULL,
+	PRIMARY KEY (snapshot, n)
+);
+
+-- Whose operations went, so that a replica that ran one of them can still be told from one of another log. serial is
+-- that of the first one; those of one row follow each other.
+CREATE TABLE narrowd.past (
+	first bigint PRIMARY KEY,
+	last bigint NOT NULL,
+	daemon text NOT NULL,
+	epoch bigint NOT NULL,
+	serial bigint NOT NULL
 );

@@ -10,9 +10,10 @@
 #include "store/conn.h"
 #include "store/db.h"
 #include "store/directory.h"
+#include "store/keeper.h"
 #include "store/op.h"
-#include "store/postgres.h"
 #include "store/reader.h"
+#include "store/regain.h"
 #include "store/replica.h"
 #include "store/retain.h"
 #include "store/schema.h"
@@ -28,6 +29,7 @@ struct store {
 	struct apart apart;
 	struct reader *reader;
 	struct writer *writer;
+	struct keeper *keeper;  /* NULL where nobody here keeps the log short */
 	struct shared *shared;  /* NULL: the database here is the truth itself */
 	struct replica replica; /* with `shared` */
 	bool standby;           /* another daemon writes there */
@@ -126,11 +128,28 @@ static int open_writer(struct store *store, const struct store_options *options,
 
 static int find_log(struct store *store, const struct store_options *options, struct err *reterr)
 {
+	int rc;
+
 	if (options->postgresql == NULL || options->postgresql[0] == '\0') {
 		return 0;
 	}
 	store->shared = shared_create(options->postgresql, reterr);
-	return store->shared != NULL ? shared_connect(store->shared, reterr) : -(int)reterr->code;
+	rc = store->shared != NULL ? shared_connect(store->shared, reterr) : -(int)reterr->code;
+	return rc == 0 ? regain_run(store->shared, &store->directory, reterr) : rc;
+}
+
+static int keep_short(struct store *store, const struct store_options *options, struct err *reterr)
+{
+	struct keeper_options how = {.directory = &store->directory,
+				     .url = options->postgresql,
+				     .operations = options->snapshot_operations};
+
+	if (store->shared == NULL || store->standby || how.operations == 0) {
+		return 0;
+	}
+	how.log = shared_name(store->shared);
+	store->keeper = keeper_create(store->loop, &how, reterr);
+	return store->keeper != NULL ? 0 : -(int)reterr->code;
 }
 
 static int open_database(struct store *store, const struct store_options *options,
@@ -176,6 +195,9 @@ struct store *store_open(struct loop *loop, const struct store_options *options,
 	if (store->reader == NULL) {
 		goto fail;
 	}
+	if (keep_short(store, options, reterr) != 0) {
+		goto fail;
+	}
 	retain_init(&store->retain, loop, store->reader, store->writer);
 	return store;
 fail:
@@ -216,6 +238,7 @@ void store_destroy(struct store *store)
 	if (store == NULL) {
 		return;
 	}
+	keeper_destroy(store->keeper);
 	retain_finish(&store->retain);
 	reader_destroy(store->reader);
 	apart_finish(&store->apart);
@@ -451,24 +474,6 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 	struct row_call call = {row, arg};
 
 	return apart_query(&store->apart, query, values, count, call_row, &call, reterr);
-}
-
-const char *store_engine_version(void)
-{
-	return sqlite3_libversion();
-}
-
-int store_check_postgresql(const char *url, struct err *reterr)
-{
-	struct postgres *postgres = postgres_create(url, reterr);
-
-	postgres_destroy(postgres);
-	return postgres != NULL ? 0 : -(int)reterr->code;
-}
-
-const char *store_postgres_version(void)
-{
-	return postgres_engine_version();
 }
 
 void store_stats(const struct store *store, struct store_stats *ret)

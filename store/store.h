@@ -65,6 +65,8 @@ struct store_options {
 	int64_t max_bytes; /* of the database file; there it counts as full; 0: no limit */
 	/* Of the PostgreSQL database whose log this is a replica of; NULL or "": it is the truth itself. */
 	const char *postgresql;
+	/* So many operations behind a snapshot at least the log there gets the next one, and shorter; 0: never. */
+	int64_t snapshot_operations;
 	bool standby; /* while another daemon writes to that log, follow it instead of failing with ERR_BUSY */
 };
 
@@ -264,6 +266,29 @@ int store_backup(const char *directory, const char *destination, struct err *ret
  * either database.
  */
 int store_restore(const char *directory, const char *source, char **ret_old, struct err *reterr);
+
+/* What was moved between a data directory and PostgreSQL, alike on both sides. */
+struct store_moved {
+	int64_t jobs;
+	int64_t events;
+	int64_t bytes;
+	char hash[65]; /* SHA-256 of the events in their order, hexadecimal */
+};
+
+/*
+ * Takes the database in `directory`, or the backup `source` of it, to the PostgreSQL database at `url`, which has to be
+ * empty: ERR_CONFLICT. It is verified before it is sent and read back behind that. The directory stays as it is; no daemon may
+ * use it (ERR_BUSY) unless there is a `source`. The key of what is sealed is `key_file`, NULL or "": that in the directory.
+ * Killed, it leaves nothing there. Blocks.
+ */
+int store_migrate_to(const char *directory, const char *key_file, const char *source,
+		     const char *url, struct store_moved *ret, struct err *reterr);
+/*
+ * The opposite: `directory`, which has nothing but that key, gets a database of its own with all that stands in the log at
+ * `url`, which ends there: no daemon goes on from it. ERR_BUSY while one is connected, ERR_NOT_FOUND without a log. Blocks.
+ */
+int store_migrate_from(const char *url, const char *key_file, const char *directory,
+		       struct store_moved *ret, struct err *reterr);
 
 struct store_stats {
 	uint64_t commits;

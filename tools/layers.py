@@ -47,7 +47,7 @@ LAYERS = {
 EXAMPLES_AND_TESTS = ["examples/*", "tests/*"]
 HOMES = {
     "microhttpd.h": ["api/http/http*", "bench/*"] + EXAMPLES_AND_TESTS,
-    "gnutls/*": ["api/http/http_tls.c", "store/seal.c"],
+    "gnutls/*": ["api/http/http_tls.c", "store/digest.c", "store/seal.c"],
     "curl/*": ["backends/fetch*.c"],
     "zlib.h": ["api/http/gzip.c"],
     "sqlite3.h": ["store/*", "tests/*"],

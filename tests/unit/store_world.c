@@ -5,8 +5,12 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "store/db.h"
 
 const struct log_event world_life[WORLD_LIFE] = {
 	{LOGGED_STATE_CHANGED, T0 + 10, -1, "{\"state\":\"baseline\",\"active_s\":0}"},
@@ -58,6 +62,7 @@ void world_open(struct world *world, int64_t max_bytes)
 	struct store_options options = {.directory = world->directory,
 					.max_bytes = max_bytes,
 					.postgresql = world->postgresql,
+					.snapshot_operations = world->snapshot_operations,
 					.standby = world->standby};
 	struct err err;
 
@@ -71,6 +76,7 @@ int world_refused(const struct world *world, struct err *reterr)
 {
 	struct store_options options = {.directory = world->directory,
 					.postgresql = world->postgresql,
+					.snapshot_operations = world->snapshot_operations,
 					.standby = world->standby};
 	struct loop *loop = loop_create();
 	struct store *store = store_open(loop, &options, reterr);
@@ -240,4 +246,99 @@ void world_insert_with_life(struct world *world, const char *id)
 	cr_assert_eq(world_insert(world, id, NULL), 0, "%s", world->err.message);
 	cr_assert_eq(world_append(world, id, 1, world_life, WORLD_LIFE, NULL), 0, "%s",
 		     world->err.message);
+}
+
+void world_shell(char *command)
+{
+	cr_assert_eq(system(command), 0, "%s", command);
+	free(command);
+}
+
+/* Another daemon of the same database has its key. */
+void world_share_key(const struct world *from, const struct world *to)
+{
+	cr_assert_eq(mkdir(to->directory, 0700), 0);
+	world_shell(mem_printf("cp %s/narrowd.key %s/", from->directory, to->directory));
+}
+
+/* All that is in the tables, but for what is sealed, each time as another text. */
+char *world_contents(const struct world *world)
+{
+	static const char *const queries[] = {
+		"SELECT seq, job, n, type, at_ms, trial, data, sum FROM event",
+		"SELECT id, spec, capability, head, matched, owner FROM submission ORDER BY id",
+		"SELECT * FROM job ORDER BY id",
+		"SELECT * FROM trial ORDER BY job, number",
+		"SELECT * FROM lease ORDER BY id",
+		"SELECT id, document, owner FROM evaluator ORDER BY id",
+		"SELECT id, document, owner, disabled FROM webhook ORDER BY id",
+		"SELECT * FROM delivery ORDER BY webhook, event",
+		"SELECT * FROM token ORDER BY id",
+		"SELECT scope, key, fingerprint, status, location, at_ms FROM idempotency",
+		"SELECT seq FROM sqlite_sequence",
+	};
+	char *path = world_path(world, "narrowd.db");
+	struct buf buf;
+	struct err err;
+	sqlite3 *db;
+
+	buf_init(&buf, 10000000);
+	cr_assert_eq(db_open(path, DB_READER, &db, &err), 0, "%s", err.message);
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		sqlite3_stmt *stmt;
+
+		cr_assert_eq(db_prepare(db, queries[i], &stmt, &err), 0, "%s", err.message);
+		while (sqlite3_step(stmt) == SQLITE_ROW) {
+			for (int c = 0; c < sqlite3_column_count(stmt); c++) {
+				const char *text = (const char *)sqlite3_column_text(stmt, c);
+
+				buf_printf(&buf, "%s|", text != NULL ? text : "");
+			}
+			buf_text(&buf, "\n");
+		}
+		(void)sqlite3_finalize(stmt);
+	}
+	(void)sqlite3_close(db);
+	free(path);
+	return buf_take(&buf, NULL);
+}
+
+const struct log_event world_more = {LOGGED_WARNING, T0 + 5, -1, "{\"detail\":\"d\"}"};
+
+void world_expect(struct world *world)
+{
+	world->waiting++;
+}
+
+/* Some of everything that can be written. */
+void world_write_all(struct world *world)
+{
+	const struct store_key key = {"s", "k1", "f", 200, "/there", "{\"secret\":1}", T0};
+	const struct store_attempt attempt = {"wh_a", 0, STORE_RETRY, T0, T0 + 9, 500, "no"};
+
+	world_expect(world);
+	store_evaluator_put(world->store, "ev_a", "{\"url\":\"u\"}", "{\"t\":\"hidden\"}", NULL,
+			    &key, world_done, world);
+	world_expect(world);
+	store_webhook_put(world->store, "wh_a", "{\"events\":[\"state_changed\",\"new_best\"]}",
+			  "{\"secret\":\"x\"}", "local", NULL, world_done, world);
+	world_expect(world);
+	store_token_put(world->store, "tok_a",
+			"{\"digest\":\"00\",\"name\":\"n\",\"owner\":\"o\",\"scopes\":[],"
+			"\"created_at\":1,\"expires_at\":null}",
+			NULL, world_done, world);
+	world_wait(world);
+	cr_assert_eq(world->rc, 0, "%s", world->err.message);
+	world_insert_with_life(world, "job_a");
+	cr_assert_eq(world_insert(world, "job_b", NULL), 0, "%s", world->err.message);
+	cr_assert_eq(world_append(world, "job_b", 7, &world_more, 1, NULL), -ERR_CONFLICT,
+		     "what one replica refuses");
+	cr_assert_eq(world_append(world, "job_b", 1, FINISHED, 1, NULL), 0);
+	world_expect(world);
+	store_job_delete(world->store, "job_b", world_done, world);
+	world_expect(world);
+	store_token_used(world->store, "tok_a", T0);
+	store_delivery_end(world->store, &attempt, world_done, world);
+	world_wait(world);
+	store_token_end(world->store, "tok_a", T0 + 3, NULL, NULL);
 }

@@ -20,6 +20,7 @@ struct world {
 	char directory[64];
 	bool standby;           /* it may follow while another one writes */
 	const char *postgresql; /* NULL: the store has no log elsewhere */
+	int64_t snapshot_operations;
 	struct loop *loop;
 	struct store *store;
 	size_t waiting;
@@ -82,5 +83,17 @@ void world_verify(const struct world *world);
 void world_outside(const struct world *world, const char *sql);
 /* A job with all of world_life behind its first event. */
 void world_insert_with_life(struct world *world, const char *id);
+/* A warning: an event that any job may have. */
+extern const struct log_event world_more;
+/* One more result is waited for. */
+void world_expect(struct world *world);
+/* Some of everything that can be written. */
+void world_write_all(struct world *world);
+/* All that is in the tables, but for what is sealed, each time as another text. The caller frees it. */
+char *world_contents(const struct world *world);
+/* Another daemon of the same database has its key. */
+void world_share_key(const struct world *from, const struct world *to);
+/* Runs a command, which must succeed, and frees it. */
+void world_shell(char *command);
 
 #endif

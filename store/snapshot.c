@@ -1,0 +1,306 @@
+/* Sends snapshots to PostgreSQL in pieces, fetches them again, and removes what they make superfluous. */
+#include "store/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/mem.h"
+#include "store/backup.h"
+#include "store/db.h"
+#include "store/digest.h"
+
+enum {
+	/* Of a statement, which has half a minute. */
+	PIECE_BYTES = 1024 * 1024,
+	/* A statement that removes this many rows takes no long time. */
+	STEP_OPS = 5000,
+	STEP_PIECES = 8,
+};
+
+/* The bytes of a file on their way, and their hash. */
+struct transfer {
+	int fd;
+	const char *path;
+	struct digest *digest;
+	int64_t bytes;
+};
+
+static int file_error(const struct transfer *transfer, const char *doing, struct err *reterr)
+{
+	return err_set(reterr, errno == ENOSPC ? ERR_DISK_FULL : ERR_STORAGE, "cannot %s %s: %s",
+		       doing, transfer->path, strerror(errno));
+}
+
+int snapshot_find(struct shared *shared, struct snapshot *ret, bool *ret_there, struct err *reterr)
+{
+	static const char sql[] = "SELECT id, position::text, mark, bytes::text, hash"
+				  " FROM narrowd.snapshot WHERE whole"
+				  " ORDER BY snapshot.position DESC, at DESC LIMIT 1";
+	struct postgres_rows rows;
+	int rc = shared_run(shared, sql, NULL, 0, &rows, reterr);
+
+	*ret_there = rc == 0 && rows.count > 0;
+	*ret = (struct snapshot){0};
+	if (*ret_there) {
+		(void)snprintf(ret->id, sizeof(ret->id), "%s", postgres_cell(&rows, 0, 0, NULL));
+		ret->at.position = postgres_number(&rows, 0, 1);
+		(void)snprintf(ret->at.mark, sizeof(ret->at.mark), "%s",
+			       postgres_cell(&rows, 0, 2, NULL));
+		ret->bytes = postgres_number(&rows, 0, 3);
+		(void)snprintf(ret->hash, sizeof(ret->hash), "%s",
+			       postgres_cell(&rows, 0, 4, NULL));
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+static int put_row(struct shared *shared, const struct snapshot *snapshot, struct err *reterr)
+{
+	static const char sql[] = "INSERT INTO narrowd.snapshot (id, position, mark, bytes, hash)"
+				  " VALUES ($1, $2::bigint, $3, 0, '') ON CONFLICT (id) DO NOTHING";
+	char position[SHARED_NUMBER_SIZE];
+
+	(void)snprintf(position, sizeof(position), "%lld", (long long)snapshot->at.position);
+	return shared_run(shared, sql,
+			  (struct postgres_value[]){POSTGRES_TEXT(snapshot->id),
+						    POSTGRES_TEXT(position),
+						    POSTGRES_TEXT(snapshot->at.mark)},
+			  3, NULL, reterr);
+}
+
+static int put_piece(struct shared *shared, const struct snapshot *snapshot, int64_t n,
+		     const char *bytes, size_t length, struct err *reterr)
+{
+	static const char sql[] = "INSERT INTO narrowd.piece (snapshot, n, bytes)"
+				  " VALUES ($1, $2::integer, $3::bytea)";
+	char number[SHARED_NUMBER_SIZE];
+
+	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
+	return shared_run(shared, sql,
+			  (struct postgres_value[]){POSTGRES_TEXT(snapshot->id),
+						    POSTGRES_TEXT(number),
+						    {bytes, length, true}},
+			  3, NULL, reterr);
+}
+
+static int put_pieces(struct shared *shared, struct transfer *transfer,
+		      const struct snapshot *snapshot, struct err *reterr)
+{
+	char *bytes = mem_new(PIECE_BYTES, 1);
+	ssize_t got = 1;
+	int rc = 0;
+
+	for (int64_t n = 0; rc == 0 && got > 0; n++) {
+		got = read(transfer->fd, bytes, PIECE_BYTES);
+		if (got < 0) {
+			rc = file_error(transfer, "read", reterr);
+		} else if (got > 0) {
+			digest_add(transfer->digest, bytes, (size_t)got);
+			transfer->bytes += got;
+			rc = put_piece(shared, snapshot, n, bytes, (size_t)got, reterr);
+		}
+	}
+	free(bytes);
+	return rc;
+}
+
+/* From now on it is found. */
+static int publish(struct shared *shared, const struct snapshot *snapshot, struct err *reterr)
+{
+	static const char sql[] = "UPDATE narrowd.snapshot SET whole = true, bytes = $2::bigint,"
+				  " hash = $3 WHERE id = $1";
+	char bytes[SHARED_NUMBER_SIZE];
+
+	(void)snprintf(bytes, sizeof(bytes), "%lld", (long long)snapshot->bytes);
+	return shared_run(shared, sql,
+			  (struct postgres_value[]){POSTGRES_TEXT(snapshot->id),
+						    POSTGRES_TEXT(bytes),
+						    POSTGRES_TEXT(snapshot->hash)},
+			  3, NULL, reterr);
+}
+
+int snapshot_put(struct shared *shared, const char *path, const struct replica_place *at,
+		 struct snapshot *ret, struct err *reterr)
+{
+	struct transfer transfer = {.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+	int rc;
+
+	*ret = (struct snapshot){.at = *at};
+	id_make(ret->id, "snp");
+	if (transfer.fd < 0) {
+		return file_error(&transfer, "open", reterr);
+	}
+	transfer.digest = digest_create(reterr);
+	rc = transfer.digest != NULL ? put_row(shared, ret, reterr) : -(int)reterr->code;
+	if (rc == 0) {
+		rc = put_pieces(shared, &transfer, ret, reterr);
+	}
+	if (transfer.digest != NULL) {
+		digest_end(transfer.digest, ret->hash);
+	}
+	(void)close(transfer.fd);
+	ret->bytes = transfer.bytes;
+	return rc == 0 ? publish(shared, ret, reterr) : rc;
+}
+
+static int write_all(const struct transfer *transfer, const char *bytes, size_t length,
+		     struct err *reterr)
+{
+	while (length > 0) {
+		ssize_t written = write(transfer->fd, bytes, length);
+
+		if (written < 0) {
+			return file_error(transfer, "write", reterr);
+		}
+		bytes += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+/* *ret_end: there is no such piece. */
+static int get_piece(struct shared *shared, struct transfer *transfer,
+		     const struct snapshot *snapshot, int64_t n, bool *ret_end, struct err *reterr)
+{
+	static const char sql[] =
+		"SELECT bytes FROM narrowd.piece WHERE snapshot = $1 AND n = $2::integer";
+	char number[SHARED_NUMBER_SIZE];
+	struct postgres_rows rows;
+	size_t length = 0;
+	const char *bytes;
+	int rc;
+
+	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
+	rc = shared_run(
+		shared, sql,
+		(struct postgres_value[]){POSTGRES_TEXT(snapshot->id), POSTGRES_TEXT(number)}, 2,
+		&rows, reterr);
+	*ret_end = rc != 0 || rows.count == 0;
+	if (!*ret_end) {
+		bytes = postgres_cell(&rows, 0, 0, &length);
+		digest_add(transfer->digest, bytes, length);
+		transfer->bytes += (int64_t)length;
+		rc = write_all(transfer, bytes, length, reterr);
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+static int get_pieces(struct shared *shared, struct transfer *transfer,
+		      const struct snapshot *snapshot, struct err *reterr)
+{
+	char hash[DIGEST_HEX_SIZE];
+	bool end = false;
+	int rc = 0;
+
+	transfer->digest = digest_create(reterr);
+	if (transfer->digest == NULL) {
+		return -(int)reterr->code;
+	}
+	for (int64_t n = 0; rc == 0 && !end; n++) {
+		rc = get_piece(shared, transfer, snapshot, n, &end, reterr);
+	}
+	digest_end(transfer->digest, hash);
+	if (rc == 0 && (transfer->bytes != snapshot->bytes || strcmp(hash, snapshot->hash) != 0)) {
+		rc = err_set(reterr, ERR_CORRUPT,
+			     "the snapshot %s in PostgreSQL is not what was put there: its SHA-256 "
+			     "is %s and not %s",
+			     snapshot->id, hash, snapshot->hash);
+	}
+	if (rc == 0 && fsync(transfer->fd) != 0) {
+		rc = file_error(transfer, "sync", reterr);
+	}
+	return rc;
+}
+
+int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const char *path,
+		 struct err *reterr)
+{
+	struct transfer transfer = {
+		.path = path,
+		.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, DB_FILE_MODE),
+	};
+	int rc;
+
+	if (transfer.fd < 0) {
+		return file_error(&transfer, "create", reterr);
+	}
+	rc = get_pieces(shared, &transfer, snapshot, reterr);
+	(void)close(transfer.fd);
+	if (rc == 0) {
+		rc = backup_sync_folder(path, reterr);
+	}
+	if (rc != 0) {
+		(void)unlink(path);
+	}
+	return rc;
+}
+
+/* A step is one statement; it gives back how many rows it took, and is repeated until there are none. */
+static int repeat(struct shared *shared, const char *sql, const struct postgres_value *values,
+		  size_t count, struct err *reterr)
+{
+	int64_t taken = 1;
+	int rc = 0;
+
+	while (rc == 0 && taken > 0) {
+		struct postgres_rows rows;
+
+		rc = shared_run(shared, sql, values, count, &rows, reterr);
+		taken = rc == 0 ? postgres_number(&rows, 0, 0) : 0;
+		postgres_rows_free(&rows);
+	}
+	return rc;
+}
+
+/* A day is long enough for whoever still sends one. */
+static int remove_snapshots(struct shared *shared, const struct snapshot *newest,
+			    struct err *reterr)
+{
+	static const char old[] =
+		"DELETE FROM narrowd.snapshot WHERE id <> $1 AND CASE WHEN whole THEN"
+		" position <= $2::bigint ELSE at < clock_timestamp() - interval '1 day' END";
+	static const char pieces[] =
+		"WITH gone AS (DELETE FROM narrowd.piece WHERE (snapshot, n) IN"
+		" (SELECT snapshot, n FROM narrowd.piece WHERE NOT EXISTS"
+		" (SELECT 1 FROM narrowd.snapshot WHERE id = piece.snapshot) LIMIT $1::bigint)"
+		" RETURNING 1) SELECT count(*)::text FROM gone";
+	char position[SHARED_NUMBER_SIZE], step[SHARED_NUMBER_SIZE];
+	int rc;
+
+	(void)snprintf(position, sizeof(position), "%lld", (long long)newest->at.position);
+	rc = shared_run(
+		shared, old,
+		(struct postgres_value[]){POSTGRES_TEXT(newest->id), POSTGRES_TEXT(position)}, 2,
+		NULL, reterr);
+	(void)snprintf(step, sizeof(step), "%d", STEP_PIECES);
+	return rc == 0 ? repeat(shared, pieces, &POSTGRES_TEXT(step), 1, reterr) : rc;
+}
+
+int snapshot_shorten(struct shared *shared, const struct snapshot *snapshot, int64_t tail,
+		     struct err *reterr)
+{
+	static const char sql[] =
+		"WITH gone AS (DELETE FROM narrowd.op WHERE position < $1::bigint AND position <"
+		" (SELECT min(position) FROM narrowd.op) + $2::bigint"
+		" RETURNING position, daemon, epoch, serial),"
+		" kept AS (INSERT INTO narrowd.past (first, last, daemon, epoch, serial)"
+		" SELECT min(position), max(position), daemon, epoch, min(serial) FROM gone"
+		" GROUP BY daemon, epoch, position - serial)"
+		" SELECT count(*)::text FROM gone";
+	char before[SHARED_NUMBER_SIZE], step[SHARED_NUMBER_SIZE];
+	int rc = remove_snapshots(shared, snapshot, reterr);
+
+	(void)snprintf(before, sizeof(before), "%lld", (long long)(snapshot->at.position - tail));
+	(void)snprintf(step, sizeof(step), "%d", STEP_OPS);
+	return rc == 0 ? repeat(shared, sql,
+				(struct postgres_value[]){POSTGRES_TEXT(before),
+							  POSTGRES_TEXT(step)},
+				2, reterr)
+		       : rc;
+}
