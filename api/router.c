@@ -282,9 +282,22 @@ static bool is_ours_to_do(struct call *call)
 	return false;
 }
 
+/* What workers say has an end, as their leases have; what others want may be as much as they like. */
+static bool has_room(struct call *call)
+{
+	if (strcmp(call->route->method, "GET") == 0 || call->route->scope == SCOPE_NONE ||
+	    call->route->scope == SCOPE_WORK || !store_is_crowded(call->server->store)) {
+		return true;
+	}
+	request_add_header(call->request, "Retry-After", "5");
+	call_error(call, ERR_OVERLOADED,
+		   "PostgreSQL is away, and as much as may waits for it already: try again later");
+	return false;
+}
+
 static void carry_out(struct call *call)
 {
-	if (is_ours_to_do(call) && holds_job(call) && query_is_known(call) &&
+	if (is_ours_to_do(call) && has_room(call) && holds_job(call) && query_is_known(call) &&
 	    answer_is_acceptable(call)) {
 		read_body(call);
 	}

@@ -174,7 +174,8 @@ static int run_batch(struct follow *follow, const struct oplog_batch *batch, str
 	struct appending appending = {.batch = batch};
 	struct stretch stretch = {.ops = batch->ops, .count = batch->count};
 	int rc = persist(follow, append, &appending, reterr);
-	bool appended = rc == 0;
+	/* Also when it was found there, and the place of this daemon is taken since. */
+	bool appended = appending.last.position > 0;
 
 	if (rc == 0) {
 		stretch.place = appending.last;

@@ -41,6 +41,7 @@ struct op {
 	/* Ends something or makes room: is tried even while the disk is full. */
 	bool urgent;
 	char *texts[OP_TEXTS]; /* the first one is the id */
+	int64_t bytes;         /* of a queue that is bounded, about */
 	int64_t version;       /* OP_APPEND: the job's newest event before these */
 	struct log_event *events;
 	size_t event_count;

@@ -207,6 +207,12 @@ int postgres_connect(struct postgres *postgres, struct err *reterr)
 	return postgres_script(postgres, settings, reterr);
 }
 
+/* Something moves: what is large may take its time. */
+static void renew(struct postgres *postgres)
+{
+	postgres->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+}
+
 static bool send_all(struct postgres *postgres)
 {
 	int left;
@@ -215,6 +221,7 @@ static bool send_all(struct postgres *postgres)
 		if (!wait_for(postgres, POLLIN | POLLOUT) || PQconsumeInput(postgres->conn) == 0) {
 			return false;
 		}
+		renew(postgres);
 	}
 	return left == 0;
 }
@@ -230,6 +237,7 @@ static PGresult *next_result(struct postgres *postgres, bool *ret_late)
 		if (PQconsumeInput(postgres->conn) == 0) {
 			break;
 		}
+		renew(postgres);
 	}
 	return PQgetResult(postgres->conn);
 }
@@ -311,7 +319,7 @@ int postgres_run(struct postgres *postgres, const char *sql, const struct postgr
 	if (postgres->conn == NULL) {
 		return not_connected(reterr);
 	}
-	postgres->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+	renew(postgres);
 	if (send(postgres, sql, values, count) == 0) {
 		return fail_and_close(postgres, "cannot ask", reterr);
 	}
@@ -332,7 +340,7 @@ int postgres_script(struct postgres *postgres, const char *sql, struct err *rete
 	if (postgres->conn == NULL) {
 		return not_connected(reterr);
 	}
-	postgres->until_ms = clock_mono_ms() + POSTGRES_PATIENCE_MS;
+	renew(postgres);
 	if (PQsendQuery(postgres->conn, sql) == 0) {
 		return fail_and_close(postgres, "cannot ask", reterr);
 	}

@@ -2,7 +2,7 @@
  * PostgreSQL behind one header: a connection that is made again, statements, and what they give back.
  *
  * A connection belongs to one thread, which waits in these functions: never the loop's. Nothing here waits for ever:
- * after POSTGRES_PATIENCE_MS, and when give_up() says so, a call fails. Whatever fails closes the connection, so that
+ * after POSTGRES_PATIENCE_MS in which not a byte came or went, and when give_up() says so, a call fails. Whatever fails closes the connection, so that
  * what comes next begins on a clean one. What a failed statement did is not known: it is to be such that running it
  * again is harmless.
  *

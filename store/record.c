@@ -104,6 +104,24 @@ static int put_key(struct buf *buf, const struct store_key *key, struct err *ret
 	return put_secret(buf, key->body, key->key, reterr);
 }
 
+static size_t length_of(const char *text)
+{
+	return text != NULL ? strlen(text) : 0;
+}
+
+size_t record_length(const struct op *op)
+{
+	size_t length = op->key != NULL ? length_of(op->key->body) : 0;
+
+	for (int i = 0; i < OP_TEXTS; i++) {
+		length += length_of(op->texts[i]);
+	}
+	for (size_t i = 0; i < op->event_count; i++) {
+		length += length_of(op->events[i].data);
+	}
+	return length;
+}
+
 int record_write(const struct op *op, struct buf *buf, struct err *reterr)
 {
 	const struct store_attempt *attempt = &op->attempt;

@@ -13,6 +13,8 @@
 
 /* The name of the kind; static text. */
 const char *record_kind(enum op_kind kind);
+/* About how long the op is as bytes; nothing is written. */
+size_t record_length(const struct op *op);
 /* Adds the op to `buf`. ERR_CONFIG when there is no key to seal its secrets with. */
 int record_write(const struct op *op, struct buf *buf, struct err *reterr);
 /*

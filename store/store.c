@@ -274,6 +274,11 @@ bool store_is_away(const struct store *store)
 	return writer_is_away(store->writer);
 }
 
+bool store_is_crowded(const struct store *store)
+{
+	return writer_is_crowded(store->writer);
+}
+
 void store_job_insert(struct store *store, const struct store_job *job, struct log_event *events,
 		      size_t count, const struct store_key *key, store_done_fn done, void *arg)
 {

@@ -93,6 +93,9 @@ bool store_writable(const struct store *store);
 /* False for that reason, too, while PostgreSQL is away: what is written then waits, and fails not at all. */
 bool store_is_away(const struct store *store);
 
+/* So much waits for PostgreSQL that who can come again should: what is written nevertheless waits, too. */
+bool store_is_crowded(const struct store *store);
+
 /*
  * Writes. Every text is copied; key may be NULL. A key is stored with the effect or not at all;
  * ERR_CONFLICT when its scope has had it in the last 48 hours. done may be NULL.

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/follow.h"
+#include "store/record.h"
 #include "store/thread.h"
 
 /* How long a store that stops still waits for PostgreSQL. */
@@ -29,10 +30,11 @@ struct writer {
 	void *on_free_arg;
 	void (*on_lost)(void *arg, const struct err *why); /* used on the loop only */
 	void *on_lost_arg;
-	pthread_mutex_t lock; /* guards the next five */
+	pthread_mutex_t lock; /* guards the next six */
 	pthread_cond_t wake;
 	struct list queue;
 	int64_t queued;
+	int64_t queued_bytes; /* with `shared` */
 	bool stopping;
 	struct histogram commit_time;
 	atomic_uint_fast64_t commits;
@@ -81,6 +83,7 @@ static void take(struct writer *writer, struct group *group)
 		group->ops[group->count++] = op;
 		group->events += op->event_count;
 		writer->queued--;
+		writer->queued_bytes -= op->bytes;
 	}
 	(void)pthread_mutex_unlock(&writer->lock);
 }
@@ -260,9 +263,11 @@ void writer_push(struct writer *writer, struct op *op)
 		loop_defer(writer->loop, &op->task, op_finish, op);
 		return;
 	}
+	op->bytes = writer->shared != NULL ? (int64_t)record_length(op) : 0;
 	(void)pthread_mutex_lock(&writer->lock);
 	list_append(&writer->queue, &op->node);
 	writer->queued++;
+	writer->queued_bytes += op->bytes;
 	(void)pthread_cond_signal(&writer->wake);
 	(void)pthread_mutex_unlock(&writer->lock);
 }
@@ -292,6 +297,20 @@ bool writer_writable(const struct writer *writer)
 bool writer_is_away(const struct writer *writer)
 {
 	return atomic_load(&writer->follow.away);
+}
+
+bool writer_is_crowded(struct writer *writer)
+{
+	bool crowded;
+
+	if (!atomic_load(&writer->follow.away)) {
+		return false;
+	}
+	(void)pthread_mutex_lock(&writer->lock);
+	crowded = writer->queued >= WRITER_WAITING_OPS ||
+		  writer->queued_bytes >= WRITER_WAITING_BYTES;
+	(void)pthread_mutex_unlock(&writer->lock);
+	return crowded;
 }
 
 void writer_stats(struct writer *writer, struct store_stats *ret)

@@ -19,6 +19,9 @@ enum {
 	WRITER_GROUP_OPS = 256,
 	/* A group ends early at this many events, so that its first op does not wait for long. */
 	WRITER_GROUP_EVENTS = 8192,
+	/* While PostgreSQL is away, this is what waits before clients are told to come again. */
+	WRITER_WAITING_OPS = 1024,
+	WRITER_WAITING_BYTES = 64 * 1024 * 1024,
 };
 
 struct writer;
@@ -48,6 +51,8 @@ void writer_on_free(struct writer *writer, void (*fn)(void *arg), void *arg);
 bool writer_writable(const struct writer *writer);
 /* PostgreSQL is away: what is pushed waits. */
 bool writer_is_away(const struct writer *writer);
+/* ... and so much waits that who can come again should. */
+bool writer_is_crowded(struct writer *writer);
 /* All of `ret` but wal_bytes. */
 void writer_stats(struct writer *writer, struct store_stats *ret);
 /* Of a shared log: what cannot be appended within `ms` fails from now on. The first one counts. */

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -212,6 +213,45 @@ class PostgreSQL(unittest.TestCase):
         daemon.process.wait(PATIENCE_S)
         asking.join()
         daemon.forget()
+
+    def crowd(self, daemon, path):
+        """Clients who ask and go away until somebody is told to come again; returns what that one was told."""
+        request = json.dumps({"name": "waits"})
+        head = f"PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/merge-patch+json\r\n"
+        while True:
+            sockets = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(40)]
+            for each in sockets:
+                each.sendall(f"{head}Content-Length: {len(request)}\r\n\r\n{request}".encode())
+            answered = select.select(sockets, [], [], 0.2)[0]
+            said = answered[0].recv(4096).decode() if answered else ""
+            for each in sockets:
+                each.close()
+            if said:
+                return said
+
+    def test_what_waits_has_a_bound_and_workers_go_on(self):
+        with self.daemon() as daemon:
+            job = kit.submit(daemon, {
+                "capability": crash_model.capability(2), "evaluator": {"pool": "gpu"},
+                "tuning_criterion": {"strategy": "random", "max_trials": 1, "stop_on": "budget"}})
+            status, _, taken = daemon.request("POST", "/v1/leases", {"pool": "gpu", "worker": "w"})
+            self.assertEqual(status, 200, taken)
+            lease = f"/v1/leases/{taken['items'][0]['lease']}"
+            self.server.stop()
+            said = self.crowd(daemon, f"/v1/jobs/{job}")
+            self.assertIn(" 503 ", said)
+            self.assertIn("Retry-After: 5", said)
+            self.assertIn("urn:narrowd:problem:overloaded", said)
+            self.assertEqual(daemon.request("GET", f"/v1/jobs/{job}")[0], 200)
+            self.assertEqual(daemon.request("POST", f"{lease}/heartbeat", {})[0], 200)
+            answers = []
+            asking = threading.Thread(target=lambda: answers.append(
+                daemon.request("POST", f"{lease}/complete", {"accuracy": 0.9, "latency_ms": 9})))
+            asking.start()
+            self.server.start()
+            asking.join()
+            self.assertEqual(answers[0][0], 200, answers)
+            kit.wait_until(lambda: kit.get(daemon, f"/v1/jobs/{job}")["name"] == "waits")
 
     def test_a_daemon_that_is_killed_is_followed_by_the_one_that_waits(self):
         first = self.takes_over(lambda daemon: daemon.process.kill)

@@ -8,8 +8,16 @@
 
 #include "base/mem.h"
 #include "store/query.h"
+#include "store/writer.h"
 #include "tests/unit/server_kit.h"
 #include "tests/unit/store_world.h"
+
+static void note_lost(void *arg, const struct err *why)
+{
+	struct err *err = arg;
+
+	*err = *why;
+}
 
 Test(away, while_postgresql_is_away_writes_wait_and_reads_go_on)
 {
@@ -98,6 +106,111 @@ Test(away, a_store_that_stops_does_not_wait_for_postgresql_for_ever)
 	world_open(&world, 0);
 	cr_assert_eq(QUERY(&world, QUERY_JOB, TEXT("job_a")), 1);
 	world_verify(&world);
+	world_finish(&world);
+	server_finish(&server);
+}
+
+Test(away, what_was_stored_before_the_place_was_lost_is_not_said_to_be_not)
+{
+	/* What is found has to be followed by a commit; the one that says so finds its place taken. */
+	static const char trap[] =
+		"CREATE TABLE taken (); CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS "
+		"$$"
+		" BEGIN IF OLD.serial = NEW.serial AND to_regclass('public.now') IS NOT NULL"
+		" THEN RETURN NULL; END IF; RETURN NEW; END $$;"
+		" CREATE TRIGGER take BEFORE UPDATE ON narrowd.daemon FOR EACH ROW"
+		" EXECUTE FUNCTION public.take()";
+	static const char waits[] =
+		"SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+	struct world world;
+	struct server server;
+	struct err why;
+
+	err_init(&why);
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world_open(&world, 0);
+	store_on_lost(world.store, note_lost, &why);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	(void)server_say(&server, trap);
+	(void)server_say(&server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+	(void)server_say(&server, "SELECT pg_reload_conf()");
+	world_expect(&world);
+	store_append(world.store, "job_a", 1, &world_more, 1, NULL, world_done, &world);
+	while (strcmp(server_say(&server, waits), "1") != 0) {
+		(void)usleep(1000);
+	}
+	(void)server_say(&server, "SET synchronous_commit = local; CREATE TABLE now ()");
+	(void)server_say(&server, "ALTER SYSTEM RESET synchronous_standby_names");
+	(void)server_say(&server, "kill9");
+	(void)server_say(&server, "start");
+	world_wait(&world);
+	cr_assert_eq(world.rc, -ERR_COMMIT_UNKNOWN, "%s", world.err.message);
+	cr_assert_eq(why.code, ERR_BUSY, "%s", why.message);
+	world_finish(&world);
+	server_finish(&server);
+}
+
+Test(away, what_waits_has_a_bound_and_all_of_it_is_stored)
+{
+	const int64_t beyond = WRITER_WAITING_OPS + WRITER_GROUP_OPS;
+	struct world world;
+	struct server server;
+
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world_open(&world, 0);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	(void)server_say(&server, "stop");
+	for (int64_t i = 0; i < beyond; i++) {
+		cr_assert(i > WRITER_WAITING_OPS || !store_is_crowded(world.store));
+		world_expect(&world);
+		store_append(world.store, "job_a", 1 + i, &world_more, 1, NULL, world_done, &world);
+	}
+	while (!store_is_crowded(world.store)) {
+		(void)usleep(1000); /* it has not noticed yet */
+	}
+	(void)server_say(&server, "start");
+	world_wait(&world);
+	cr_assert_eq(world.rc, 0, "%s", world.err.message);
+	cr_assert_not(store_is_crowded(world.store));
+	cr_assert_eq(QUERY(&world, QUERY_JOB, TEXT("job_a")), 1);
+	cr_assert_eq(strtoll(world_cell(&world, 0, 1), NULL, 10), beyond + 1);
+	world_verify(&world);
+	world_finish(&world);
+	server_finish(&server);
+}
+
+Test(away, what_waits_is_bounded_in_bytes_too)
+{
+	enum { LARGE = 8 * 1024 * 1024 };
+	char *text = mem_new(LARGE + 1, 1);
+	struct log_event event = {LOGGED_WARNING, T0, -1, text};
+	struct world world;
+	struct server server;
+	int count = 0;
+
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world_open(&world, 0);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	memset(text, ' ', LARGE);
+	memcpy(text, "{}", 2);
+	(void)server_say(&server, "stop");
+	/* One group more may be on its way. */
+	while (!store_is_crowded(world.store)) {
+		if (count <= 2 * WRITER_WAITING_BYTES / LARGE) {
+			world_expect(&world);
+			store_append(world.store, "job_a", 1 + count++, &event, 1, NULL, world_done,
+				     &world);
+		}
+		(void)usleep(1000);
+	}
+	cr_assert_geq(count, WRITER_WAITING_BYTES / LARGE);
+	(void)server_say(&server, "start");
+	world_wait(&world);
+	cr_assert_eq(world.rc, 0, "%s", world.err.message);
+	free(text);
 	world_finish(&world);
 	server_finish(&server);
 }

@@ -127,6 +127,23 @@ Test(postgres, nothing_is_waited_for_when_it_is_not_to_be)
 	server_finish(&server);
 }
 
+Test(postgres, what_moves_may_take_longer_than_what_does_not)
+{
+	/* A row of more than what the server gathers before it sends, now and then. */
+	static const char slow[] = "SELECT repeat('x', 100000), pg_sleep(5)::text"
+				   " FROM generate_series(1, 8)";
+	struct server server;
+	struct postgres *postgres;
+	struct err err;
+
+	_Static_assert(8 * 5000 > POSTGRES_PATIENCE_MS, "it takes longer");
+	server_start(&server);
+	postgres = open_at(server.url);
+	cr_assert_eq(ask(postgres, slow, &err), 0, "%s", err.message);
+	postgres_destroy(postgres);
+	server_finish(&server);
+}
+
 Test(postgres, a_url_that_is_none_is_refused)
 {
 	struct err err;
