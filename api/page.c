@@ -216,11 +216,7 @@ bool page_read(struct call *call, char *ret_first, char *ret_second)
 
 static void add_escaped(struct buf *link, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		bool plain = isalnum((unsigned char)*text) || strchr("-._~", *text) != NULL;
-
-		buf_printf(link, plain ? "%c" : "%%%02X", (unsigned char)*text);
-	}
+	buf_escaped(link, text, "-._~");
 }
 
 static bool add_argument(void *arg, const char *name, const char *value)

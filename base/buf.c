@@ -1,6 +1,7 @@
 /* Adds to a growing buffer: bytes, texts, JSON strings, and lines that no terminal obeys. */
 #include "base/buf.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -319,4 +320,17 @@ char *buf_take(struct buf *buf, size_t *ret_length)
 	buf->bytes = NULL;
 	buf->length = buf->capacity = 0;
 	return bytes;
+}
+
+void buf_escaped(struct buf *buf, const char *text, const char *plain)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (isalnum(c) || strchr(plain, c) != NULL) {
+			buf_add(buf, text, 1);
+		} else {
+			buf_printf(buf, "%%%02X", c);
+		}
+	}
 }

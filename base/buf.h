@@ -35,6 +35,8 @@ void buf_again(struct buf *buf, size_t start, size_t length);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds `text` as a quoted JSON string; control characters escaped, invalid UTF-8 replaced. */
 void buf_json_string(struct buf *buf, const char *text, size_t length);
+/* Adds `text` with %XX in place of all but letters, digits and what is in `plain`. */
+void buf_escaped(struct buf *buf, const char *text, const char *plain);
 /* As "%.6g", and quicker for the usual ones. */
 void buf_short_number(struct buf *buf, double value);
 /* Of foreign text what people's screens can take: one line of at most `max` bytes, with spaces in place of control

@@ -258,14 +258,6 @@ char *client_escape(const char *text)
 	struct buf buf;
 
 	buf_init(&buf, 3 * strlen(text) + 1);
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (isalnum(c) || c == '-' || c == '_') {
-			buf_add(&buf, text, 1);
-		} else {
-			buf_printf(&buf, "%%%02X", c);
-		}
-	}
+	buf_escaped(&buf, text, "-_");
 	return buf_take(&buf, NULL);
 }
