@@ -23,6 +23,17 @@ def normal(events):
     return rows
 
 
+def decisions(events):
+    """What was asked and what came of it, by trial: with several at a time their order is free."""
+    kinds = ("question_asked", "trial_told", "trial_failed")
+    rows = normal([event for event in events if event["type"] in kinds])
+    for i, (kind, trial, text) in enumerate(rows):
+        data = json.loads(text)
+        data.pop("seen", None)
+        rows[i] = (kind, trial, json.dumps(data, sort_keys=True))
+    return sorted(rows)
+
+
 def read_log(daemon, job):
     events, cursor = [], ""
     while cursor is not None:

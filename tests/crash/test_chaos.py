@@ -27,7 +27,7 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 import netpath  # noqa: E402
-from crash_kit import check_files, normal, read_log, wait_final  # noqa: E402
+from crash_kit import check_files, decisions, read_log, wait_final  # noqa: E402
 from lease_ledger import Book, check_truth  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
 from pull_client import Client  # noqa: E402
@@ -67,17 +67,6 @@ def job_body(variant):
 
 def is_serial(variant):
     return VARIANTS[variant % len(VARIANTS)].get("parallel", 1) == 1
-
-
-def decisions(events):
-    """What was asked and what came of it, by trial: with several at a time their order is free."""
-    kinds = ("question_asked", "trial_told", "trial_failed")
-    rows = normal([event for event in events if event["type"] in kinds])
-    for i, (kind, trial, text) in enumerate(rows):
-        data = json.loads(text)
-        data.pop("seen", None)
-        rows[i] = (kind, trial, json.dumps(data, sort_keys=True))
-    return sorted(rows)
 
 
 class Process:
