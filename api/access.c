@@ -217,6 +217,20 @@ int access_identify(struct access *access, const struct request *request, struct
 	return credential.kind == NO_CREDENTIAL ? 0 : refuse(access, &peer, reterr);
 }
 
+bool access_pass_on(const struct request *request, struct buf *ret)
+{
+	const char *authorization = request_header(request, "Authorization");
+	struct credential credential;
+
+	read_credential(request, &credential);
+	if (credential.kind == BY_COOKIE) {
+		buf_printf(ret, "Bearer %s", credential.text);
+	} else if (authorization != NULL) {
+		buf_text(ret, authorization);
+	}
+	return ret->length > 0;
+}
+
 int access_log_in(struct access *access, const struct request *request, const char *text,
 		  struct identity *ret, struct err *reterr)
 {

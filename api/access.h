@@ -10,6 +10,7 @@
 
 #include "api/http/http.h"
 #include "api/ledger.h"
+#include "base/buf.h"
 #include "base/map.h"
 
 #define ACCESS_COOKIE "narrowd_token"
@@ -37,6 +38,8 @@ void access_finish(struct access *access);
 int access_identify(struct access *access, const struct request *request, struct identity *ret,
 		    struct err *reterr);
 void identity_finish(struct identity *who);
+/* What of the request says who sends it, as the value of an Authorization header; false when nothing does. */
+bool access_pass_on(const struct request *request, struct buf *ret);
 /* The token's text lets in: 0 and `ret`, else -ERR_UNAUTHORIZED or -ERR_TOO_MANY. */
 int access_log_in(struct access *access, const struct request *request, const char *text,
 		  struct identity *ret, struct err *reterr);

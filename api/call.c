@@ -12,6 +12,7 @@
 #include "api/http/header.h"
 #include "api/idempotency.h"
 #include "api/maker.h"
+#include "api/relay.h"
 #include "api/router.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -89,6 +90,7 @@ static void on_request_over(void *context)
 	}
 	webhook_cancel(call->test);
 	tuner_lease_poll_cancel(call->poll);
+	relay_end(call);
 	call_wait_end(call);
 	store_unwatch(call->change);
 	call->change = NULL;
@@ -117,6 +119,7 @@ static struct request *end_request(struct call *call)
 {
 	struct request *request = call->request;
 
+	relay_stamp(call);
 	call->request = NULL;
 	idempotency_end(call);
 	return request;
@@ -124,7 +127,7 @@ static struct request *end_request(struct call *call)
 
 void call_fail(struct call *call, const struct err *err)
 {
-	if (call->request != NULL) {
+	if (call->request != NULL && !relay_instead(call, err)) {
 		request_problem(end_request(call), err);
 	}
 }
@@ -413,25 +416,6 @@ void call_reply_copy(struct call *call, int status, const char *text)
 	call_reply_text(call, status, "application/json", mem_dup(text));
 }
 
-static void on_rows(void *arg, int rc, const struct store_rows *rows, const struct err *err)
-{
-	struct call *call = arg;
-
-	call->query = NULL;
-	if (rc != 0) {
-		call_fail(call, err);
-	} else {
-		call->next(call, rows);
-	}
-}
-
-struct store_value call_only(const struct call *call)
-{
-	const char *owner = access_only(&call->who);
-
-	return (struct store_value){.text = owner, .is_null = owner == NULL};
-}
-
 bool call_may_submit(struct call *call, bool dry)
 {
 	size_t length = 0;
@@ -444,29 +428,6 @@ bool call_may_submit(struct call *call, bool dry)
 	}
 	call_fail(call, &err);
 	return false;
-}
-
-void call_query(struct call *call, int query, const struct store_value *values, size_t count,
-		void (*next)(struct call *call, const struct store_rows *rows))
-{
-	call->next = next;
-	call->query = store_query(call->server->store, query, values, count, on_rows, call);
-}
-
-void call_find(struct call *call, int query,
-	       void (*next)(struct call *call, const struct store_rows *rows))
-{
-	struct store_value id = {.text = call->params[0]};
-
-	call_query(call, query, &id, 1, next);
-}
-
-bool call_found(struct call *call, const struct store_rows *rows, const char *what)
-{
-	if (rows->count == 0) {
-		call_error(call, ERR_NOT_FOUND, "no %s has the id %s", what, call->params[0]);
-	}
-	return rows->count > 0;
 }
 
 void call_on_deleted(void *arg, int rc, const struct err *err)

@@ -20,6 +20,15 @@
 #include "courier/courier.h"
 #include "tuner/tuner.h"
 
+/* relay.c: of a spare daemon, which hands on what it must not answer. */
+struct relays {
+	struct fetch *fetch; /* to daemons alone; NULL: there are no others */
+	char *ca;            /* of their certificates, PEM; NULL: the system's */
+	struct list open;
+	uint64_t answered, failed;
+	bool is_broken; /* and that was said */
+};
+
 /* What the API needs of the process. Borrowed. */
 struct server {
 	struct loop *loop;
@@ -28,6 +37,7 @@ struct server {
 	struct tuner *tuner;
 	struct courier *courier;
 	struct fetch *fetch;
+	struct relays relays;
 	struct access access;
 	const struct guard *guard;
 	bool draining;
@@ -49,6 +59,7 @@ typedef void call_fn(struct call *call);
 enum { CALL_PARAM_SIZE = 72, CALL_TAG_SIZE = 40 };
 
 struct route;
+struct relay;
 struct maker;
 struct wait;
 
@@ -66,6 +77,7 @@ struct call {
 	struct endpoint_call *probe;
 	struct webhook_call *test;
 	struct poll *poll;
+	struct relay *relay;      /* while another daemon is asked, or NULL */
 	struct store_hold hold;   /* of the job that the path names */
 	struct store_hold source; /* of one to start warm from, whose name is the body's */
 	struct endpoint endpoint;

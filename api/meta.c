@@ -1,4 +1,5 @@
 /* Routes about the daemon itself: its OpenAPI document, whether it is well, how it is set. */
+#include "api/relay.h"
 #include "api/resources.h"
 
 #include <string.h>
@@ -44,14 +45,14 @@ static const char *unwritable(const struct store *store)
 void meta_ready(struct call *call)
 {
 	bool known = call->who.known; /* others hear no more than yes or no */
+	struct err err ERR_UNCLEARED;
 
 	if (call->server->draining) {
 		call_error(call, ERR_DRAINING, "%s",
 			   known ? "the daemon is stopping" : "not ready");
-	} else if (store_waits_for(call->server->store) != NULL) {
+	} else if (store_is_spare(call->server->store) && relay_check(call->server, &err) != 0) {
 		call_error(call, known ? ERR_STANDBY : ERR_OVERLOADED, "%s",
-			   known ? "another daemon writes, and this one waits to take its place"
-				 : "not ready");
+			   known ? err.message : "not ready");
 	} else if (!store_writable(call->server->store)) {
 		call_error(call, known ? ERR_STORAGE : ERR_OVERLOADED, "%s",
 			   known ? unwritable(call->server->store) : "not ready");

@@ -151,6 +151,14 @@ static void add_store(struct buf *page, const struct server *server)
 		{"narrowd_store_writable", "gauge",
 		 "1; 0 while the disk is full or PostgreSQL is away.",
 		 (double)store_writable(server->store)},
+		{"narrowd_spare", "gauge",
+		 "1 while another daemon writes, and this one follows it.",
+		 (double)store_is_spare(server->store)},
+		{"narrowd_handed_on_total", "counter",
+		 "Requests that the daemon which writes has answered for this one.",
+		 (double)server->relays.answered},
+		{"narrowd_handed_on_failed_total", "counter", "Requests that it gave no answer to.",
+		 (double)server->relays.failed},
 	};
 
 	add_metrics(page, metrics, sizeof(metrics) / sizeof(metrics[0]));

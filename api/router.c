@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/http/header.h"
+#include "api/relay.h"
 #include "api/resources.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -266,22 +267,6 @@ static bool holds_job(struct call *call)
 	return true;
 }
 
-/* Reading is all that a daemon can do while another one writes. */
-static bool is_ours_to_do(struct call *call)
-{
-	const char *host = store_waits_for(call->server->store);
-
-	/* Who logs in, or out, writes nothing. */
-	if (host == NULL || strcmp(call->route->method, "GET") == 0 ||
-	    call->route->scope == SCOPE_NONE) {
-		return true;
-	}
-	request_add_header(call->request, "Retry-After", "1");
-	call_error(call, ERR_STANDBY,
-		   "the daemon on %s writes, and this one waits to take its place", host);
-	return false;
-}
-
 /* What workers say has an end, as their leases have; what others want may be as much as they like. */
 static bool has_room(struct call *call)
 {
@@ -297,7 +282,7 @@ static bool has_room(struct call *call)
 
 static void carry_out(struct call *call)
 {
-	if (is_ours_to_do(call) && has_room(call) && holds_job(call) && query_is_known(call) &&
+	if (has_room(call) && holds_job(call) && query_is_known(call) &&
 	    answer_is_acceptable(call)) {
 		read_body(call);
 	}
@@ -416,6 +401,8 @@ void router_handle(struct request *request, void *arg)
 	if (may_enter(call, rc, &err)) {
 		if (call->route == NULL) {
 			no_route(request, &allow);
+		} else if (relay_takes(call)) {
+			relay_begin(call);
 		} else {
 			enter(call);
 		}

@@ -40,7 +40,7 @@ struct fetch_request {
 	uint64_t connect_timeout_ms;
 	uint64_t timeout_ms; /* > 0; from start to the last byte, resolving included */
 	size_t max_reply;
-	bool once; /* on a connection of its own, and so never sent again by itself */
+	bool once; /* on a connection of its own, and so never sent again by itself; it is closed then */
 };
 
 struct fetch_reply {
@@ -56,6 +56,7 @@ struct fetch_reply {
 	int64_t retry_after_ms; /* -1 when absent; seconds and HTTP dates are understood */
 	int64_t date_ms;        /* the peer's clock, to the second; -1 when absent */
 	uint64_t elapsed_ms;
+	void *engine; /* for fetch_reply_header() */
 };
 
 typedef void (*fetch_fn)(void *arg, const struct fetch_reply *reply);
@@ -78,6 +79,9 @@ const char *fetch_engine_version(void);
  */
 struct fetch_call *fetch_start(struct fetch *fetch, const struct fetch_request *request,
 			       fetch_fn fn, void *arg);
+/* The headers of a complete answer one after the other; *at is NULL to begin with, the engine's then. False behind the
+ * last. What `ret` borrows lives as long as the reply. */
+bool fetch_reply_header(const struct fetch_reply *reply, void **at, struct fetch_header *ret);
 /* Whether no request is under way. */
 bool fetch_is_idle(const struct fetch *fetch);
 /* No callback afterwards. */

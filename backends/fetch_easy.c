@@ -206,6 +206,7 @@ static void set_request(CURL *curl, const struct fetch_request *request)
 	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	if (request->once) {
 		(void)curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+		(void)curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
 	}
 	if (request->ca != NULL) {
 		struct curl_blob blob = {(void *)request->ca, strlen(request->ca), CURL_BLOB_COPY};
@@ -344,4 +345,17 @@ void fetch_easy_reply(struct fetch_easy *easy, struct fetch_reply *ret)
 	ret->date_ms = date(easy->curl);
 	ret->body = easy->body.bytes != NULL ? easy->body.bytes : "";
 	ret->length = easy->body.length;
+	ret->engine = easy->curl;
+}
+
+bool fetch_reply_header(const struct fetch_reply *reply, void **at, struct fetch_header *ret)
+{
+	struct curl_header *header = curl_easy_nextheader(reply->engine, CURLH_HEADER, -1, *at);
+
+	*at = header;
+	if (header == NULL) {
+		return false;
+	}
+	*ret = (struct fetch_header){header->name, header->value};
+	return true;
 }

@@ -36,6 +36,9 @@ struct settings {
 	char *tls_cert, *tls_key; /* files; "" means: no TLS */
 	bool allow_cleartext;
 	char *callback_url; /* "" means: the first listener's */
+	char *advertise;    /* "" means: that of a listener, if it can be */
+	char *peer_ca;      /* file; "" means: the system's */
+	int64_t takeover_s;
 	char *log_format, *log_level;
 	char *access_log; /* "" means: none */
 	int64_t drain_timeout_s;
@@ -43,7 +46,7 @@ struct settings {
 	int64_t lease_ttl_s;
 	int64_t evaluator_probe_s, evaluator_down_s;
 	int64_t webhook_timeout_s;
-	int64_t max_connections;
+	int64_t max_connections, max_connections_per_ip;
 	int64_t quota_open_jobs, quota_open_bytes, quota_submits_per_s, quota_trials_per_day;
 	int64_t retain_days, retain_jobs, retain_bytes, retain_deliveries_days;
 	int64_t database_max_bytes;

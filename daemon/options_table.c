@@ -42,6 +42,15 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "let listeners beyond loopback do without TLS: tokens can be read on the way"},
 	{"callback_url", OPTION_TEXT, AT(callback_url), "", 0, 0,
 	 "where evaluators reach this daemon (default: the first listener)"},
+	{"advertise", OPTION_TEXT, AT(advertise), "", 0, 0,
+	 "URL where other daemons of the same PostgreSQL database reach this one (default: the "
+	 "first listener with an address of its own)"},
+	{"peer_ca", OPTION_TEXT, AT(peer_ca), "", 0, 0,
+	 "certificates, PEM, of the authorities that vouch for other daemons (default: the "
+	 "system's)"},
+	{"takeover_s", OPTION_INTEGER, AT(takeover_s), "15", 3, 3600,
+	 "seconds of silence after which another daemon of the same database takes this one's "
+	 "place"},
 	{"log_format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json or text"},
 	{"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "error, warning, info or debug"},
 	{"access_log", OPTION_TEXT, AT(access_log), "", 0, 0,
@@ -66,6 +75,8 @@ const struct setting options_table[OPTIONS_MAX] = {
 	 "seconds to wait after each delivery that failed, before it is given up"},
 	{"max_connections", OPTION_INTEGER, AT(max_connections), "1024", 16, 65536,
 	 "HTTP connections at once"},
+	{"max_connections_per_ip", OPTION_INTEGER, AT(max_connections_per_ip), "64", 1, 65536,
+	 "... of one address beyond loopback: more for a load balancer, or a daemon that hands on"},
 	{"quota_open_jobs", OPTION_INTEGER, AT(quota_open_jobs), "50", 0, 1000000,
 	 "jobs that one owner may have open; 0: any number; admins have no quotas"},
 	{"quota_open_bytes", OPTION_INTEGER, AT(quota_open_bytes), "67108864", 0, INT64_MAX,

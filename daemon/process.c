@@ -24,6 +24,7 @@
 #include "daemon/machine.h"
 #include "daemon/notify.h"
 #include "daemon/ourselves.h"
+#include "daemon/peers.h"
 #include "daemon/process.h"
 #include "daemon/setup.h"
 
@@ -77,9 +78,14 @@ static void stop_store(void *arg)
 	store_stop(((struct process *)arg)->server.store, end_loop, arg);
 }
 
+static void stop_relays(void *arg)
+{
+	fetch_stop(((struct process *)arg)->server.relays.fetch, stop_store, arg);
+}
+
 static void stop_fetch(void *arg)
 {
-	fetch_stop(((struct process *)arg)->server.fetch, stop_store, arg);
+	fetch_stop(((struct process *)arg)->server.fetch, stop_relays, arg);
 }
 
 static void stop_courier(void *arg)
@@ -128,16 +134,10 @@ static void on_free(void *arg)
 
 	if (!p->stopping) {
 		log_line(LOG_WARNING,
-			 "the daemon that wrote is dead or has ended; this one takes its place",
-			 LOG_TEXT("host", store_waits_for(p->server.store)));
+			 "the daemon that wrote is dead or has ended; this one takes its place");
 		p->again = true;
 		stop(p, 0);
 	}
-}
-
-static bool waits(const struct process *p)
-{
-	return store_waits_for(p->server.store) != NULL;
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -163,7 +163,7 @@ static void set_retention(struct process *p)
 		.delivery_ms = options->retain_deliveries_days * day_ms,
 	};
 
-	if (!waits(p)) {
+	if (!store_is_spare(p->server.store)) {
 		store_retain(p->server.store, &retention);
 	}
 }
@@ -323,7 +323,7 @@ static int open_http(struct process *p, struct err *reterr)
 		.max_body = LIMIT_BODY_BYTES,
 		.over = note_request,
 		.max_connections = (unsigned)p->options->max_connections,
-		.max_connections_per_ip = LIMIT_CONNECTIONS_PER_IP,
+		.max_connections_per_ip = (unsigned)p->options->max_connections_per_ip,
 		.header_timeout_ms = 10000,
 		.body_timeout_ms = 30000,
 		.idle_timeout_ms = 60000,
@@ -373,25 +373,16 @@ static void make_courier(struct process *p)
 		.schedule = p->setup.schedule,
 	};
 
-	p->server.courier = waits(p) ? NULL : courier_create(&options);
+	p->server.courier = store_is_spare(p->server.store) ? NULL : courier_create(&options);
 }
 
 /* Neither the tuner nor the courier may do anything before. */
 static int wait_for_place(struct process *p)
 {
-	log_line(LOG_INFO,
-		 "another daemon writes; this one serves what can be read, and waits to take its "
-		 "place",
-		 LOG_TEXT("host", store_waits_for(p->server.store)));
+	peers_follow(&p->server);
 	ledger_follow(p->ledger);
 	store_on_free(p->server.store, on_free, p);
 	return 0;
-}
-
-static const char *secrets_directory(const struct process *p)
-{
-	return p->options->secrets_dir[0] != '\0' ? p->options->secrets_dir
-						  : getenv("CREDENTIALS_DIRECTORY");
 }
 
 static int start(struct process *p, struct err *reterr)
@@ -413,10 +404,13 @@ static int start(struct process *p, struct err *reterr)
 	p->server.settings = settings;
 	p->server.started_ms = clock_mono_ms();
 	p->server.fetch = fetch_create(p->loop, p->setup.guard, &fetch_options, reterr);
-	rc = p->server.fetch != NULL ? access_log_open(p->options->access_log, reterr)
+	rc = p->server.fetch != NULL ? peers_open(&p->server, p->options, reterr)
 				     : -(int)reterr->code;
 	if (rc == 0) {
-		rc = credential_open_directory(secrets_directory(p), reterr);
+		rc = access_log_open(p->options->access_log, reterr);
+	}
+	if (rc == 0) {
+		rc = credential_open_directory(setup_secrets_directory(p->options), reterr);
 	}
 	if (rc == 0) {
 		rc = open_store(p, reterr);
@@ -429,8 +423,10 @@ static int start(struct process *p, struct err *reterr)
 	}
 	if (rc == 0) {
 		ourselves_guard(p->server.http, p->setup.guard);
+		peers_advertise(&p->server, p->options);
 		make_tuner(p);
-		rc = waits(p) ? wait_for_place(p) : tuner_resume(p->server.tuner, reterr);
+		rc = store_is_spare(p->server.store) ? wait_for_place(p)
+						     : tuner_resume(p->server.tuner, reterr);
 	}
 	if (rc == 0) {
 		make_courier(p);
@@ -460,6 +456,7 @@ static int serve(struct process *p, struct err *reterr)
 	courier_destroy(p->server.courier);
 	http_destroy(p->server.http);
 	fetch_destroy(p->server.fetch);
+	peers_close(&p->server);
 	store_destroy(p->server.store);
 	access_finish(&p->server.access);
 	ledger_destroy(p->ledger);

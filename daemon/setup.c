@@ -3,6 +3,7 @@
  */
 #include "daemon/setup.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/http/http_socket.h"
@@ -10,6 +11,7 @@
 #include "backends/credential.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "daemon/peers.h"
 #include "daemon/plugins.h"
 
 /* Both files, or neither. */
@@ -122,6 +124,7 @@ struct store_options setup_store(const struct settings *options)
 	return (struct store_options){.directory = options->data_dir,
 				      .key_file = options->key_file,
 				      .postgresql = options->data,
+				      .lease_ms = options->takeover_s * 1000,
 				      .unsafe_sync = options->unsafe_sync,
 				      .max_bytes = options->database_max_bytes};
 }
@@ -159,7 +162,7 @@ struct guard *setup_guard(const struct setup *setup, const struct settings *opti
 	return guard;
 }
 
-static int check_callback(const char *url, struct err *reterr)
+static int check_url(const char *name, const char *url, struct err *reterr)
 {
 	struct guard_url parts;
 
@@ -167,7 +170,16 @@ static int check_callback(const char *url, struct err *reterr)
 		return 0;
 	}
 	reterr->code = ERR_CONFIG;
-	return err_prefix(reterr, "callback_url");
+	return err_prefix(reterr, "%s", name);
+}
+
+static int check_peer_ca(const struct settings *options, struct err *reterr)
+{
+	char *ca = NULL;
+	int rc = peers_read_ca(options, &ca, reterr);
+
+	free(ca);
+	return rc;
 }
 
 static int check_sizes(const struct settings *options, struct err *reterr)
@@ -207,7 +219,9 @@ void setup_check(struct setup *setup, const struct settings *options, struct fau
 	setup->is_token_wanted =
 		read_choice("auth", options->auth, modes, faults) == 1 || setup->is_reachable;
 	(void)is_good(faults, read_schedule(setup, options, &err), &err);
-	(void)is_good(faults, check_callback(options->callback_url, &err), &err);
+	(void)is_good(faults, check_url("callback_url", options->callback_url, &err), &err);
+	(void)is_good(faults, check_url("advertise", options->advertise, &err), &err);
+	(void)is_good(faults, check_peer_ca(options, &err), &err);
 	(void)is_good(faults, check_sizes(options, &err), &err);
 	(void)is_good(faults, check_data(options, &err), &err);
 	setup->guard = setup_guard(setup, options, faults);
@@ -230,6 +244,12 @@ void setup_check_folders(const struct settings *options, struct faults *faults)
 
 	(void)is_good(faults, plugins_load(options->plugin_dir, &err), &err);
 	(void)is_good(faults, credential_open_directory(options->secrets_dir, &err), &err);
+}
+
+const char *setup_secrets_directory(const struct settings *options)
+{
+	return options->secrets_dir[0] != '\0' ? options->secrets_dir
+					       : getenv("CREDENTIALS_DIRECTORY");
 }
 
 void setup_finish(struct setup *setup)

@@ -31,6 +31,8 @@ struct guard *setup_guard(const struct setup *setup, const struct settings *opti
 /* What can change while the daemon runs: whether it would fit. Returns the new guard, owned by the caller, or NULL. */
 struct guard *setup_check_live(const struct setup *setup, const struct settings *options,
 			       struct faults *faults);
+/* Where secrets are that are named, as the settings or systemd say; borrowed, or NULL. */
+const char *setup_secrets_directory(const struct settings *options);
 void setup_finish(struct setup *setup);
 /* The certificate and its key: both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr);

@@ -82,6 +82,7 @@ static int run_logged(struct follow *follow, void *what, struct err *reterr)
 	const struct stretch *stretch = what;
 	int rc = apply_logged(follow->apply, stretch->ops, stretch->count, &stretch->place, reterr);
 
+	atomic_store(&follow->position, follow->apply->replica->at.position);
 	/* The disk itself: what this replica could not run it may not pass over. */
 	if (rc == -(int)ERR_STORAGE) {
 		reterr->code = ERR_COMMIT_UNKNOWN;
@@ -152,6 +153,7 @@ int follow_init(struct follow *follow, struct err *reterr)
 {
 	int rc = catch_up(follow, 0, reterr);
 
+	atomic_store(&follow->position, follow->apply->replica->at.position);
 	follow->started = rc == 0;
 	return rc;
 }
@@ -276,21 +278,33 @@ void follow_group(struct follow *follow, struct op *const *ops, size_t count)
 
 static int look_for_place(struct follow *follow, void *what, struct err *reterr)
 {
-	return shared_is_free(follow->shared, what, reterr);
+	return shared_look(follow->shared, what, reterr);
+}
+
+/* Who appends, and whether nobody does any more. */
+static void look_at_writer(struct follow *follow, struct err *reterr)
+{
+	bool is_free = false;
+
+	if (persist(follow, look_for_place, &is_free, reterr) != 0) {
+		return;
+	}
+	if (follow->on_writer != NULL) {
+		follow->on_writer(follow->arg, &follow->shared->other);
+	}
+	/* Of several that wait one gets it; the others go on as they were. */
+	if (is_free && follow->on_free != NULL && shared_claim(follow->shared, reterr) == 0) {
+		follow->on_free(follow->arg);
+		follow->on_free = NULL;
+	}
 }
 
 void follow_idle(struct follow *follow)
 {
 	struct err err ERR_UNCLEARED;
-	bool is_free = false;
 
 	err_init(&err);
-	if (follow->apply->lost || catch_up(follow, 0, &err) != 0) {
-		return;
-	}
-	if (follow->standby && persist(follow, look_for_place, &is_free, &err) == 0 && is_free &&
-	    follow->on_free != NULL) {
-		follow->on_free(follow->arg);
-		follow->on_free = NULL;
+	if (!follow->apply->lost && catch_up(follow, 0, &err) == 0 && follow->standby) {
+		look_at_writer(follow, &err);
 	}
 }

@@ -18,9 +18,14 @@ struct follow {
 			   struct op *op); /* was run, nobody here waits for it; takes it over */
 	void *arg;
 	bool standby; /* another daemon appends: this one runs what is there, and refuses what it is given */
-	void (*on_free)(void *arg); /* ... once, when it could take that one's place */
-	bool started;               /* a start that fails is one: it does not wait */
-	atomic_bool away;           /* any thread: nothing can be written for now */
+	void (*on_writer)(
+		void *arg,
+		const struct store_writer *writer); /* ... whenever it has looked who that is */
+	void (*on_free)(
+		void *arg); /* ... once, when it has taken that one's place, and is to be opened again */
+	bool started;       /* a start that fails is one: it does not wait */
+	atomic_bool away;              /* any thread: nothing can be written for now */
+	atomic_int_least64_t position; /* any thread: what was run last */
 };
 
 /* Runs what stands in the log already. Fails as shared.h says. */

@@ -181,7 +181,7 @@ static void work(struct thread *thread)
 struct keeper *keeper_create(struct loop *loop, const struct keeper_options *options,
 			     struct err *reterr)
 {
-	struct shared *shared = shared_create(options->url, reterr);
+	struct shared *shared = shared_create(options->url, 0, reterr);
 	struct keeper *keeper;
 	pthread_condattr_t monotonic;
 

@@ -168,7 +168,7 @@ static int read_back(struct shared *shared, const struct moving *moving,
 static int send_copy(const char *part, const char *url, struct store_moved *ret, struct err *reterr)
 {
 	struct moving moving = {.part = part};
-	struct shared *shared = shared_create(url, reterr);
+	struct shared *shared = shared_create(url, 0, reterr);
 	int rc = shared != NULL ? shared_connect(shared, reterr) : -(int)reterr->code;
 
 	if (rc == 0 && shared_name(shared) != NULL) {
@@ -303,7 +303,7 @@ static int end_log(struct shared *shared, struct err *reterr)
 int store_migrate_from(const char *url, const char *key_file, const char *directory,
 		       struct store_moved *ret, struct err *reterr)
 {
-	struct shared *shared = shared_create(url, reterr);
+	struct shared *shared = shared_create(url, 0, reterr);
 	struct directory names;
 	int rc = shared != NULL ? look_at_log(shared, reterr) : -(int)reterr->code;
 

@@ -171,6 +171,9 @@ void op_finish(void *arg)
 	if (op->rc == 0) {
 		tell(op);
 	}
+	if (op->foreign) {
+		news_tell(op->news, STORE_ANYTHING);
+	}
 	op_destroy(op);
 }
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "store/postgres.h"
 #include "store/record.h"
@@ -109,7 +108,7 @@ static int find_appended(struct shared *shared, size_t count, struct replica_pla
 			reterr, ERR_BUSY,
 			"another daemon has taken the place of this one, which was not seen for "
 			"%d s: nothing more is written here",
-			SHARED_LEASE_MS / 1000);
+			(int)(shared->lease_ms / 1000));
 	}
 	if (rc == 0) {
 		say_place(shared, postgres_number(&rows, 0, 0), shared->serial + (int64_t)count,
@@ -172,7 +171,7 @@ int oplog_append(struct shared *shared, const struct oplog_batch *batch,
 	postgres_rows_free(&rows);
 	if (rc == 0) {
 		shared->serial += (int64_t)batch->count;
-		shared->beat_at_ms = clock_mono_ms() + SHARED_BEAT_MS;
+		shared_beats(shared);
 	}
 	return rc;
 }

@@ -17,16 +17,15 @@ extern const char shared_schema[];
 
 enum {
 	VERSION = 2, /* of that schema; no release had another one */
-	HOST_SIZE = 256,
+	BEATS = 3,   /* in the time after which a silent daemon is dead */
 };
 
 /* One daemon at a time makes the schema, and one at a time joins. */
 #define BEGIN_ALONE "BEGIN; SELECT pg_advisory_xact_lock(1852796535)"
-#define LEASE_SQL   "interval '15 seconds'"
 
-_Static_assert(SHARED_LEASE_MS == 15000, "LEASE_SQL says the same");
+_Static_assert(SHARED_LEASE_MS == 15000, "the schema says the same");
 
-struct shared *shared_create(const char *url, struct err *reterr)
+struct shared *shared_create(const char *url, int64_t lease_ms, struct err *reterr)
 {
 	struct postgres *postgres = postgres_create(url, reterr);
 	struct shared *shared;
@@ -36,6 +35,8 @@ struct shared *shared_create(const char *url, struct err *reterr)
 	}
 	shared = mem_new(1, sizeof(*shared));
 	shared->postgres = postgres;
+	shared->lease_ms = shared->other_lease_ms = lease_ms > 0 ? lease_ms : SHARED_LEASE_MS;
+	shared->url_is_said = true;
 	return shared;
 }
 
@@ -47,7 +48,7 @@ void shared_destroy(struct shared *shared)
 	postgres_destroy(shared->postgres);
 	free(shared->name);
 	free(shared->proof);
-	free(shared->other);
+	free(shared->url);
 	free(shared);
 }
 
@@ -271,20 +272,37 @@ int shared_make(struct shared *shared, struct err *reterr)
 	return shared_begin(shared, name, NULL, NULL, reterr);
 }
 
-static void name_host(char host[HOST_SIZE])
+void shared_beats(struct shared *shared)
 {
-	host[0] = host[HOST_SIZE - 1] = '\0';
-	(void)gethostname(host, HOST_SIZE - 1);
+	shared->beat_at_ms = clock_mono_ms() + shared->lease_ms / BEATS;
 }
 
-/* The host of who else appends, for the caller to free, or NULL. A copy of a data directory on another machine calls
- * itself as the first one does. */
-static int find_other(struct shared *shared, char **ret_host, struct err *reterr)
+static void name_host(char host[STORE_HOST_SIZE])
 {
-	static const char sql[] = "SELECT host FROM narrowd.daemon WHERE (id <> $1 OR host <> $2)"
-				  " AND seen > clock_timestamp() - " LEASE_SQL " LIMIT 1";
+	host[0] = host[STORE_HOST_SIZE - 1] = '\0';
+	(void)gethostname(host, STORE_HOST_SIZE - 1);
+}
+
+static void note_other(struct shared *shared, const struct postgres_rows *rows, const char *host)
+{
+	struct store_writer *other = &shared->other;
+
+	*other = (struct store_writer){.is_there = true};
+	(void)snprintf(other->host, sizeof(other->host), "%s", postgres_cell(rows, 0, 0, NULL));
+	(void)snprintf(other->url, sizeof(other->url), "%s", postgres_cell(rows, 0, 1, NULL));
+	other->is_here = strcmp(other->host, host) == 0;
+	shared->other_lease_ms = postgres_number(rows, 0, 2);
+}
+
+/* Who else appends, if anybody does. A copy of a data directory on another machine calls itself as the first one does. */
+static int find_other(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] =
+		"SELECT host, COALESCE(url, ''), lease_ms::text FROM narrowd.daemon"
+		" WHERE (id <> $1 OR host <> $2) AND"
+		" seen > clock_timestamp() - lease_ms * interval '1 millisecond' LIMIT 1";
 	struct postgres_rows rows;
-	char host[HOST_SIZE];
+	char host[STORE_HOST_SIZE];
 	int rc;
 
 	name_host(host);
@@ -292,20 +310,26 @@ static int find_other(struct shared *shared, char **ret_host, struct err *reterr
 			(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
 						  POSTGRES_TEXT(host)},
 			2, &rows, reterr);
-	*ret_host = rc == 0 && rows.count > 0 ? mem_dup(postgres_cell(&rows, 0, 0, NULL)) : NULL;
+	if (rc == 0) {
+		shared->has_other = rows.count > 0;
+		shared->other.is_there = false;
+	}
+	if (rc == 0 && shared->has_other) {
+		note_other(shared, &rows, host);
+	}
 	postgres_rows_free(&rows);
 	return rc;
 }
 
 static int refuse_others(struct shared *shared, struct err *reterr)
 {
-	int rc = find_other(shared, &shared->other, reterr);
+	int rc = find_other(shared, reterr);
 
-	return rc == 0 && shared->other != NULL
+	return rc == 0 && shared->has_other
 		       ? err_set(reterr, ERR_BUSY,
 				 "the daemon on %s uses this PostgreSQL database; one at a time "
 				 "can. It is taken for dead when it was not seen for %d s",
-				 shared->other, SHARED_LEASE_MS / 1000)
+				 shared->other.host, (int)(shared->other_lease_ms / 1000))
 		       : rc;
 }
 
@@ -313,18 +337,20 @@ static int enter(struct shared *shared, struct err *reterr)
 {
 	static const char sql[] =
 		"WITH dead AS (DELETE FROM narrowd.daemon WHERE id <> $1)"
-		" INSERT INTO narrowd.daemon (id, host) VALUES ($1, $2) ON CONFLICT (id)"
-		" DO UPDATE SET epoch = daemon.epoch + 1, serial = 0, seen = clock_timestamp(),"
-		" host = excluded.host RETURNING epoch::text";
+		" INSERT INTO narrowd.daemon (id, host, lease_ms) VALUES ($1, $2, $3::bigint)"
+		" ON CONFLICT (id) DO UPDATE SET epoch = daemon.epoch + 1, serial = 0,"
+		" seen = clock_timestamp(), host = excluded.host, url = NULL,"
+		" lease_ms = excluded.lease_ms RETURNING epoch::text";
 	struct postgres_rows rows;
-	char host[HOST_SIZE];
+	char host[STORE_HOST_SIZE], lease[SHARED_NUMBER_SIZE];
 	int rc;
 
 	name_host(host);
+	(void)snprintf(lease, sizeof(lease), "%lld", (long long)shared->lease_ms);
 	rc = shared_run(shared, sql,
 			(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
-						  POSTGRES_TEXT(host)},
-			2, &rows, reterr);
+						  POSTGRES_TEXT(host), POSTGRES_TEXT(lease)},
+			3, &rows, reterr);
 	if (rc == 0) {
 		(void)snprintf(shared->epoch, sizeof(shared->epoch), "%s",
 			       postgres_cell(&rows, 0, 0, NULL));
@@ -358,51 +384,68 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 		}
 	}
 	shared->joined = rc == 0;
-	shared->beat_at_ms = clock_mono_ms() + SHARED_BEAT_MS;
+	shared_beats(shared);
 	return rc;
+}
+
+/* Nothing is left when it stops, so that nobody else comes in between. */
+int shared_claim(struct shared *shared, struct err *reterr)
+{
+	int rc = shared_join(shared, shared->replica, reterr);
+
+	shared->joined = false;
+	return rc;
+}
+
+void shared_advertise(struct shared *shared, const char *url)
+{
+	free(shared->url);
+	shared->url = url != NULL ? mem_dup(url) : NULL;
+	shared->url_is_said = false;
 }
 
 int shared_beat(struct shared *shared, struct err *reterr)
 {
-	static const char sql[] = "UPDATE narrowd.daemon SET seen = clock_timestamp() WHERE id = $1"
-				  " AND epoch = $2::bigint RETURNING id";
+	static const char sql[] =
+		"UPDATE narrowd.daemon SET seen = clock_timestamp(), url = $3 WHERE id = $1"
+		" AND epoch = $2::bigint RETURNING id";
 	struct postgres_rows rows = {0};
 	int rc;
 
-	if (clock_mono_ms() < shared->beat_at_ms) {
+	if (shared->url_is_said && clock_mono_ms() < shared->beat_at_ms) {
 		return 0;
 	}
 	rc = shared_connect(shared, reterr);
 	if (rc == 0) {
 		rc = shared_run(shared, sql,
 				(struct postgres_value[]){POSTGRES_TEXT(shared->replica->daemon),
-							  POSTGRES_TEXT(shared->epoch)},
-				2, &rows, reterr);
+							  POSTGRES_TEXT(shared->epoch),
+							  POSTGRES_TEXT(shared->url)},
+				3, &rows, reterr);
 	}
 	if (rc == 0 && rows.count == 0) {
 		rc = err_set(reterr, ERR_BUSY, "another daemon has taken the place of this one");
 	}
 	postgres_rows_free(&rows);
 	if (rc == 0) {
-		shared->beat_at_ms = clock_mono_ms() + SHARED_BEAT_MS;
+		shared->url_is_said = true;
+		shared_beats(shared);
 	}
 	return rc;
 }
 
-int shared_is_free(struct shared *shared, bool *ret_free, struct err *reterr)
+int shared_look(struct shared *shared, bool *ret_free, struct err *reterr)
 {
-	char *other = NULL;
 	int rc = shared_connect(shared, reterr);
 
 	if (rc == 0) {
-		rc = find_other(shared, &other, reterr);
+		rc = find_other(shared, reterr);
 	}
 	if (shared->looks_since_ms == 0) {
 		shared->looks_since_ms = clock_mono_ms();
 	}
-	*ret_free = rc == 0 && other == NULL &&
-		    clock_mono_ms() - shared->looks_since_ms >= SHARED_LEASE_MS;
-	free(other);
+	*ret_free = rc == 0 && !shared->has_other &&
+		    clock_mono_ms() - shared->looks_since_ms >= shared->other_lease_ms;
 	return rc;
 }
 

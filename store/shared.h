@@ -11,11 +11,12 @@
 
 #include "store/postgres.h"
 #include "store/replica.h"
+#include "store/store.h"
 
 enum {
-	/* A daemon that was not seen for so long is dead, and what it still wants to append is not taken. */
+	/* A daemon that was not seen for so long is dead, and what it still wants to append is not taken; unless its row says
+	 * another time. */
 	SHARED_LEASE_MS = 15000,
-	SHARED_BEAT_MS = SHARED_LEASE_MS / 3,
 	SHARED_NUMBER_SIZE = 24,
 };
 
@@ -26,15 +27,20 @@ struct shared {
 	char *proof;
 	bool checked; /* the connection leads to that log, and it has what the replica has */
 	bool joined;
-	char *other; /* the host of the daemon that kept shared_join() from it; owned, or NULL */
+	bool has_other; /* another daemon appends, which is: */
+	struct store_writer other;
+	int64_t other_lease_ms; /* of the newest one that was seen */
+	int64_t lease_ms;       /* of this one */
+	char *url;              /* where others reach this one; owned, or NULL */
+	bool url_is_said;
 	char epoch[SHARED_NUMBER_SIZE];
 	int64_t serial; /* of the newest op that was appended */
 	int64_t beat_at_ms;
 	int64_t looks_since_ms; /* without a break, for the place of another one; 0: does not yet */
 };
 
-/* Looks at the URL only. */
-struct shared *shared_create(const char *url, struct err *reterr);
+/* Looks at the URL only. lease_ms 0 is SHARED_LEASE_MS. */
+struct shared *shared_create(const char *url, int64_t lease_ms, struct err *reterr);
 void shared_destroy(struct shared *shared);
 /* Is asked some times a second while PostgreSQL is waited for. */
 void shared_give_up_when(struct shared *shared, bool (*give_up)(void *arg), void *arg);
@@ -68,10 +74,16 @@ const char *shared_name(const struct shared *shared);
  */
 int shared_join(struct shared *shared, const struct replica *replica, struct err *reterr);
 
-/* Says that this daemon lives, when it is time to. */
+/* Others are to know that this daemon, once it has joined, is reached there; NULL: it is not. Copied. */
+void shared_advertise(struct shared *shared, const char *url);
+/* The same for one that begins anew then: the place is kept for it, for a lease. */
+int shared_claim(struct shared *shared, struct err *reterr);
+/* Says that this daemon lives, when it is time to, and where it is reached, when that is not said. */
 int shared_beat(struct shared *shared, struct err *reterr);
-/* Whether nobody appends, so that shared_join() would not be refused. */
-int shared_is_free(struct shared *shared, bool *ret_free, struct err *reterr);
+/* It has just said so. */
+void shared_beats(struct shared *shared);
+/* Looks who appends, and whether nobody does, so that shared_join() would not be refused. */
+int shared_look(struct shared *shared, bool *ret_free, struct err *reterr);
 /* Others need not wait for the end of the lease. */
 void shared_leave(struct shared *shared);
 

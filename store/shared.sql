@@ -14,13 +14,16 @@ CREATE TABLE narrowd.head (
 );
 
 -- Who may append. A daemon whose row is gone, or of another epoch, appends nothing. serial is the number of its newest
--- operation in this epoch: an append that was sent twice is taken once. seen is by the clock of this database.
+-- operation in this epoch: an append that was sent twice is taken once. seen is by the clock of this database, and who
+-- was not seen for lease_ms is dead. url is where the other daemons reach it.
 CREATE TABLE narrowd.daemon (
 	id text PRIMARY KEY,
 	epoch bigint NOT NULL DEFAULT 1,
 	serial bigint NOT NULL DEFAULT 0,
 	seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-	host text NOT NULL
+	host text NOT NULL,
+	url text,
+	lease_ms bigint NOT NULL DEFAULT 15000
 );
 
 CREATE TABLE narrowd.op (

@@ -86,7 +86,7 @@ static int join(struct store *store, sqlite3 *db, bool standby, struct err *rete
 	if (rc == 0) {
 		rc = shared_join(store->shared, &store->replica, reterr);
 	}
-	store->standby = standby && store->shared->other != NULL;
+	store->standby = standby && store->shared->has_other;
 	return store->standby ? 0 : rc;
 }
 
@@ -133,7 +133,7 @@ static int find_log(struct store *store, const struct store_options *options, st
 	if (options->postgresql == NULL || options->postgresql[0] == '\0') {
 		return 0;
 	}
-	store->shared = shared_create(options->postgresql, reterr);
+	store->shared = shared_create(options->postgresql, options->lease_ms, reterr);
 	rc = store->shared != NULL ? shared_connect(store->shared, reterr) : -(int)reterr->code;
 	return rc == 0 ? regain_run(store->shared, &store->directory, reterr) : rc;
 }
@@ -254,9 +254,29 @@ void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *
 	writer_on_lost(store->writer, fn, arg);
 }
 
-const char *store_waits_for(const struct store *store)
+bool store_is_spare(const struct store *store)
 {
-	return store->standby ? store->shared->other : NULL;
+	return store->standby;
+}
+
+int64_t store_position(const struct store *store)
+{
+	return writer_position(store->writer);
+}
+
+void store_writer(const struct store *store, struct store_writer *ret)
+{
+	writer_look(store->writer, ret);
+}
+
+void store_on_writer(struct store *store, loop_fn fn, void *arg)
+{
+	writer_on_writer(store->writer, fn, arg);
+}
+
+void store_advertise(struct store *store, const char *url)
+{
+	writer_advertise(store->writer, url);
 }
 
 void store_on_free(struct store *store, loop_fn fn, void *arg)

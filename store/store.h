@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/histogram.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "log/event.h"
@@ -68,6 +69,17 @@ struct store_options {
 	/* So many operations behind a snapshot at least the log there gets the next one, and shorter; 0: never. */
 	int64_t snapshot_operations;
 	bool standby; /* while another daemon writes to that log, follow it instead of failing with ERR_BUSY */
+	int64_t lease_ms; /* of silence, after which another daemon takes this one's place; 0: 15 s */
+};
+
+enum { STORE_HOST_SIZE = 256 };
+
+/* The daemon that writes to the log of a replica. */
+struct store_writer {
+	bool is_there; /* and alive, as far as is known */
+	bool is_here;  /* on a machine with this one's name */
+	char host[STORE_HOST_SIZE];
+	char url[LIMIT_URL_BYTES + 1]; /* where it says to be reached; "" when it does not */
 };
 
 /* Takes the directory's lock, migrates, checks, starts the threads. Blocks; call before serving. */
@@ -76,8 +88,15 @@ struct store *store_open(struct loop *loop, const struct store_options *options,
 /* fn(arg, why) is called once when another program has written to the database or taken its files
  * away: nothing is stored any more, and the process is to end. */
 void store_on_lost(struct store *store, void (*fn)(void *arg, const struct err *why), void *arg);
-/* The host of the daemon that writes while this one only follows: every write fails with ERR_STANDBY. NULL: this one writes. */
-const char *store_waits_for(const struct store *store);
+/* Whether this daemon only follows another one that writes: every write fails with ERR_STANDBY. */
+bool store_is_spare(const struct store *store);
+/* How far the log has been run here; 0 for a database that is no replica. */
+int64_t store_position(const struct store *store);
+/* Of a spare: the one that it follows now, and fn(arg) whenever that is another one, or reached elsewhere. */
+void store_writer(const struct store *store, struct store_writer *ret);
+void store_on_writer(struct store *store, loop_fn fn, void *arg);
+/* Other daemons of the log are to know that this one is reached there, while it writes; NULL: nowhere. Copied. */
+void store_advertise(struct store *store, const char *url);
 /* fn(arg) is called once when that daemon is dead, or has ended: the store, closed and opened again, would write. */
 void store_on_free(struct store *store, loop_fn fn, void *arg);
 /* Commits what is queued, checkpoints, stops the threads, then calls done(arg). */
@@ -199,7 +218,14 @@ void store_token_end(struct store *store, const char *id, int64_t at_ms, store_d
 /* When it was last used. */
 void store_token_used(struct store *store, const char *id, int64_t at_ms);
 /* What a change may be of. Deliveries are changed by events, too. */
-enum store_topic { STORE_JOBS, STORE_EVALUATORS, STORE_WEBHOOKS, STORE_TOKENS, STORE_TOPICS_ };
+enum store_topic {
+	STORE_JOBS,
+	STORE_EVALUATORS,
+	STORE_WEBHOOKS,
+	STORE_TOKENS,
+	STORE_ANYTHING, /* what was refused, too: store_position() is another one */
+	STORE_TOPICS_
+};
 
 struct store_watch;
 /* Calls fn(arg) once, when something of the topic has been written; the watch is gone then. Queries

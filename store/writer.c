@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -30,13 +31,20 @@ struct writer {
 	void *on_free_arg;
 	void (*on_lost)(void *arg, const struct err *why); /* used on the loop only */
 	void *on_lost_arg;
-	pthread_mutex_t lock; /* guards the next six */
+	struct loop_task change;
+	loop_fn on_writer; /* used on the loop only */
+	void *on_writer_arg;
+	pthread_mutex_t lock; /* guards the next ten */
 	pthread_cond_t wake;
 	struct list queue;
 	int64_t queued;
 	int64_t queued_bytes; /* with `shared` */
 	bool stopping;
 	struct histogram commit_time;
+	struct store_writer other; /* who appends */
+	bool change_is_told;       /* `change` is on its way */
+	char *url;                 /* to advertise; owned, or NULL */
+	bool url_is_new;
 	atomic_uint_fast64_t commits;
 	atomic_uint_fast64_t operations;
 	atomic_uint_fast64_t failures;
@@ -67,7 +75,7 @@ static void take(struct writer *writer, struct group *group)
 
 	group->count = group->events = 0;
 	(void)pthread_mutex_lock(&writer->lock);
-	while (!busy && list_empty(&writer->queue) && !writer->stopping) {
+	while (!busy && list_empty(&writer->queue) && !writer->stopping && !writer->url_is_new) {
 		struct timespec until;
 
 		(void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -130,6 +138,39 @@ static void on_free(void *arg)
 	loop_post(writer->loop, &writer->good_news, tell_free, writer);
 }
 
+static void tell_change(void *arg)
+{
+	struct writer *writer = arg;
+
+	(void)pthread_mutex_lock(&writer->lock);
+	writer->change_is_told = false;
+	(void)pthread_mutex_unlock(&writer->lock);
+	if (writer->on_writer != NULL) {
+		writer->on_writer(writer->on_writer_arg);
+	}
+}
+
+static bool is_same(const struct store_writer *one, const struct store_writer *other)
+{
+	return one->is_there == other->is_there && strcmp(one->host, other->host) == 0 &&
+	       strcmp(one->url, other->url) == 0;
+}
+
+static void on_writer(void *arg, const struct store_writer *found)
+{
+	struct writer *writer = arg;
+
+	(void)pthread_mutex_lock(&writer->lock);
+	if (!is_same(&writer->other, found)) {
+		writer->other = *found;
+		if (!writer->change_is_told) {
+			writer->change_is_told = true;
+			loop_post(writer->loop, &writer->change, tell_change, writer);
+		}
+	}
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
 static void on_commit(void *arg, double seconds)
 {
 	struct writer *writer = arg;
@@ -170,6 +211,18 @@ static void run_group(struct writer *writer, struct group *group)
 	}
 }
 
+/* Whether there is something to be told to other daemons. */
+static bool advertises(struct writer *writer)
+{
+	(void)pthread_mutex_lock(&writer->lock);
+	if (writer->url_is_new) {
+		writer->url_is_new = false;
+		shared_advertise(writer->shared, writer->url);
+	}
+	(void)pthread_mutex_unlock(&writer->lock);
+	return writer->shared->joined && !writer->shared->url_is_said;
+}
+
 static void work(struct thread *thread)
 {
 	struct writer *writer = thread->arg;
@@ -182,7 +235,7 @@ static void work(struct thread *thread)
 		} else if (room_is_sparse(&writer->apply.room)) {
 			apply_give_back(&writer->apply);
 		}
-		if (group.count == 0 && writer->shared != NULL) {
+		if (writer->shared != NULL && (advertises(writer) || group.count == 0)) {
 			follow_idle(&writer->follow);
 		}
 		apply_look(&writer->apply);
@@ -211,8 +264,10 @@ static int prepare(struct writer *writer, sqlite3 *db, const struct writer_optio
 					 .shared = options->shared,
 					 .give_up = is_given_up,
 					 .standby = options->standby,
+					 .on_writer = on_writer,
 					 .on_free = on_free,
 					 .arg = writer};
+	writer->other = options->shared->other;
 	shared_give_up_when(options->shared, is_given_up, writer);
 	rc = follow_init(&writer->follow, reterr);
 	writer->follow.on_foreign = on_foreign; /* what ran before this nobody could hear of */
@@ -289,6 +344,34 @@ void writer_on_free(struct writer *writer, void (*fn)(void *arg), void *arg)
 	writer->on_free_arg = arg;
 }
 
+int64_t writer_position(const struct writer *writer)
+{
+	return atomic_load(&writer->follow.position);
+}
+
+void writer_look(struct writer *writer, struct store_writer *ret)
+{
+	(void)pthread_mutex_lock(&writer->lock);
+	*ret = writer->other;
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_on_writer(struct writer *writer, void (*fn)(void *arg), void *arg)
+{
+	writer->on_writer = fn;
+	writer->on_writer_arg = arg;
+}
+
+void writer_advertise(struct writer *writer, const char *url)
+{
+	(void)pthread_mutex_lock(&writer->lock);
+	free(writer->url);
+	writer->url = url != NULL ? mem_dup(url) : NULL;
+	writer->url_is_new = writer->shared != NULL;
+	(void)pthread_cond_signal(&writer->wake);
+	(void)pthread_mutex_unlock(&writer->lock);
+}
+
 bool writer_writable(const struct writer *writer)
 {
 	return !atomic_load(&writer->apply.room.full) && !atomic_load(&writer->follow.away);
@@ -359,7 +442,9 @@ void writer_destroy(struct writer *writer)
 	}
 	loop_cancel(writer->loop, &writer->alarm);
 	loop_cancel(writer->loop, &writer->good_news);
+	loop_cancel(writer->loop, &writer->change);
 	apply_finish(&writer->apply);
+	free(writer->url);
 	(void)pthread_cond_destroy(&writer->wake);
 	(void)pthread_mutex_destroy(&writer->lock);
 	free(writer);

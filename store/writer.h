@@ -48,6 +48,13 @@ struct news *writer_news(struct writer *writer);
 void writer_on_lost(struct writer *writer, void (*fn)(void *arg, const struct err *why), void *arg);
 /* fn(arg) is called once when the daemon that appends in this one's place is dead. */
 void writer_on_free(struct writer *writer, void (*fn)(void *arg), void *arg);
+/* How far the shared log has been run; 0 without one. */
+int64_t writer_position(const struct writer *writer);
+/* While another daemon appends: who that is, and fn(arg) whenever that is another one. */
+void writer_look(struct writer *writer, struct store_writer *ret);
+void writer_on_writer(struct writer *writer, void (*fn)(void *arg), void *arg);
+/* Other daemons are to know that this one is reached there, while it appends; NULL: it is not. */
+void writer_advertise(struct writer *writer, const char *url);
 bool writer_writable(const struct writer *writer);
 /* PostgreSQL is away: what is pushed waits. */
 bool writer_is_away(const struct writer *writer);

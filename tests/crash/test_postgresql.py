@@ -23,11 +23,11 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 from crash_kit import check_files, read_log, wait_final  # noqa: E402
+from daemons_kit import free_port, hands_on, writes  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
 
 # What the clock, chance and the port of the evaluator decide.
 TIMED = {"active_s", "expires_at", "lease", "worker"}
-STANDBY = "urn:narrowd:problem:standby"
 SOME = 5  # of the questions
 
 
@@ -42,20 +42,6 @@ def log_of(daemon, job):
     return [json.dumps([event["n"], event["type"], event["trial"],
                         {name: value for name, value in event["data"].items() if name not in TIMED}])
             for event in read_log(daemon, job)]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def is_ready(daemon):
-    """Also while it begins anew, and nobody listens."""
-    try:
-        return daemon.request("GET", "/readyz")[0] == 200
-    except OSError:
-        return False
 
 
 def told(log):
@@ -163,11 +149,9 @@ class PostgreSQL(unittest.TestCase):
         return second
 
     def check_waits(self, second):
-        """It reads, and refuses the rest."""
-        status, _, problem = second.request("GET", "/readyz")
-        self.assertEqual((status, problem["type"]), (503, STANDBY))
-        status, sent, problem = second.request("POST", "/v1/jobs", {})
-        self.assertEqual((status, problem["type"], sent["retry-after"]), (503, STANDBY, "1"))
+        """It reads, and hands on the rest."""
+        hands_on(second)
+        self.assertEqual(second.request("POST", "/v1/jobs", {})[0], 422)
         self.assertNotEqual(second.request("POST", "/v1/session", {"token": "x"})[0], 503, "its pages can be opened")
         self.assertEqual(second.request("GET", "/metrics")[0], 200)
         self.assertEqual(second.request("GET", "/v1/jobs")[0], 200)
@@ -183,7 +167,7 @@ class PostgreSQL(unittest.TestCase):
         self.addCleanup(blow.stop)
         job = kit.submit(first, job_of(blow))
         kit.wait_until(lambda: second.request("GET", f"/v1/jobs/{job}")[0] == 200)
-        kit.wait_until(lambda: is_ready(second))
+        kit.wait_until(lambda: writes(second))
         wait_final(second, job)
         # The question that was out is asked again, under its old key.
         asked = [key for key, _, _ in blow.calls]

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { LISTENERS_MAX = 8, JSON_FIELD_BYTES = 580 };
+enum { LISTENERS_MAX = 8, CONNECTIONS_PER_IP = 64, JSON_FIELD_BYTES = 580 };
 
 struct probe {
 	struct loop *loop;
@@ -307,7 +307,7 @@ int main(int argc, char **argv)
 	struct setup setup = {
 		.numbers = {[BODY] = 65536,
 			    [CONNECTIONS] = LIMIT_CONNECTIONS,
-			    [PER_IP] = LIMIT_CONNECTIONS_PER_IP,
+			    [PER_IP] = CONNECTIONS_PER_IP,
 			    [HEADER_MS] = 10000,
 			    [BODY_MS] = 30000,
 			    [IDLE_MS] = 60000,

@@ -139,8 +139,8 @@ Test(shared, one_that_waits_follows_and_hears_when_it_may_write)
 	world_share_key(&first, &second);
 	second.standby = true;
 	world_open(&second, 0);
-	cr_assert_not_null(store_waits_for(second.store));
-	cr_assert_null(store_waits_for(first.store));
+	cr_assert(store_is_spare(second.store));
+	cr_assert_not(store_is_spare(first.store));
 	store_on_free(second.store, note_free, &is_free);
 	world_insert_with_life(&first, "job_a");
 	while (QUERY(&second, QUERY_JOB, TEXT("job_a")) == 0 ||
@@ -157,7 +157,7 @@ Test(shared, one_that_waits_follows_and_hears_when_it_may_write)
 	}
 	world_close(&second);
 	world_open(&second, 0);
-	cr_assert_null(store_waits_for(second.store));
+	cr_assert_not(store_is_spare(second.store));
 	cr_assert_eq(world_append(&second, "job_a", WORLD_LIFE + 1, &world_more, 1, NULL), 0, "%s",
 		     second.err.message);
 	cr_assert_eq(world_append(&first, "job_a", WORLD_LIFE + 1, &world_more, 1, NULL),

@@ -1,4 +1,4 @@
-/* Which engines the store runs on, and whether what names one can be used. */
+/* Says of which engines the store is made here. */
 #include <sqlite3.h>
 
 #include "store/postgres.h"
