@@ -81,6 +81,7 @@ static void on_request_over(void *context)
 
 	call->request = NULL;
 	list_remove(&call->waits);
+	list_remove(&call->news);
 	if (call->query != NULL) {
 		store_query_cancel(call->query);
 	}
@@ -110,6 +111,7 @@ struct call *call_create(struct server *server, struct request *request)
 	call->request = request;
 	call->refs = 1;
 	list_init(&call->waits);
+	list_init(&call->news);
 	request_set_context(request, call, on_request_over);
 	return call;
 }

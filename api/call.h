@@ -45,6 +45,7 @@ struct server {
 	/* Versions of final jobs, which change when somebody edits them only: polling them needs no query. */
 	struct map finals;
 	int64_t deletions; /* and edits, so far: a read that began before one is not remembered */
+	struct list news;  /* calls that wait for what another daemon writes to their job */
 	struct shelf shelf;
 	struct list makers; /* maker.c: calls that make specs */
 	struct list large;  /* beside.c: long documents that wait for their turn */
@@ -85,7 +86,8 @@ struct call {
 	struct watch *watch;
 	struct wait *wait;
 	struct store_watch *change; /* until it comes */
-	bool changed;               /* since call_listen() */
+	struct list news;           /* in the server's, or in none */
+	bool changed;               /* since call_listen() or call_listen_job() */
 	bool waited;
 	unsigned wait_s; /* how long the answer may wait for a change; 0: not at all */
 	int64_t wait_until_ms;
@@ -186,6 +188,10 @@ void call_on_deleted(void *arg, int rc, const struct err *err);
 void call_may_wait(struct call *call, enum store_topic topic);
 /* From now on changes of the topic are noticed, for call_wait_change(). */
 void call_listen(struct call *call, enum store_topic topic);
+/* The same for changes that another daemon makes to the job of the path. */
+void call_listen_job(struct call *call);
+/* It has changed the job, or deleted it. */
+void call_tell_job(struct server *server, const char *job);
 /* Waits for such a change, at most `ms`; then calls `then`. Those of a short while are one. */
 void call_wait_change(struct call *call, uint64_t ms, call_fn *then);
 

@@ -2,6 +2,7 @@
 #include "api/call.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/http/header.h"
 #include "base/limits.h"
@@ -79,14 +80,38 @@ static struct wait *begin_wait(struct call *call, uint64_t ms, call_fn *then)
 	return wait;
 }
 
+static void note_change(struct call *call)
+{
+	call->changed = true;
+	if (call->wait != NULL && call->wait->for_change) {
+		loop_timer_start(&call->wait->timer, GATHER_MS);
+	}
+}
+
 static void on_change(void *arg)
 {
 	struct call *call = arg;
 
 	call->change = NULL;
-	call->changed = true;
-	if (call->wait != NULL && call->wait->for_change) {
-		loop_timer_start(&call->wait->timer, GATHER_MS);
+	note_change(call);
+}
+
+void call_listen_job(struct call *call)
+{
+	call->changed = false;
+	if (list_empty(&call->news)) {
+		list_append(&call->server->news, &call->news);
+	}
+}
+
+void call_tell_job(struct server *server, const char *job)
+{
+	for (struct list *node = server->news.next; node != &server->news; node = node->next) {
+		struct call *call = list_entry(node, struct call, news);
+
+		if (strcmp(call->params[0], job) == 0) {
+			note_change(call);
+		}
 	}
 }
 

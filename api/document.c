@@ -8,6 +8,7 @@
 #include "api/beside.h"
 #include "api/http/header.h"
 #include "api/maker.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "job/job.h"
@@ -48,6 +49,18 @@ void document_forget(void *arg, const char *job)
 
 	server->deletions++;
 	map_remove(&server->finals, job);
+}
+
+void document_changed(void *arg, const char *job)
+{
+	document_forget(arg, job);
+	call_tell_job(arg, job);
+}
+
+bool document_is_elsewhere(const struct call *call)
+{
+	return store_is_spare(call->server->store) ||
+	       tuner_is_unread(call->server->tuner, call->params[0]);
 }
 
 static char *tag_of(const struct call *call, int64_t version, char *ret)
@@ -111,6 +124,35 @@ static void wait_for_change(struct call *call, int64_t version, unsigned seconds
 	call_wait(call, call->params[0], version, (uint64_t)seconds * 1000, read_job);
 }
 
+static void look_elsewhere(struct call *call);
+
+/* What the client has it has until somebody writes to the job. */
+static void on_state(struct call *call, const struct store_rows *rows)
+{
+	const char *known = request_header(call->request, "If-None-Match");
+	int64_t left = call->wait_until_ms - clock_mono_ms();
+	int64_t version = rows->count > 0 ? strtoll(rows->cells[STATE_VERSION], NULL, 10) : -1;
+	char tag[CALL_TAG_SIZE];
+
+	if (version < 0 || document_is_final(rows->cells[STATE_NAME]) || left <= 0 ||
+	    !header_has_tag(known, tag_of(call, version, tag), false)) {
+		read_job(call);
+	} else if (!store_is_spare(call->server->store)) {
+		wait_for_change(call, version, call->wait_s);
+	} else if (!call->waited && !request_may_wait(call->request)) {
+		call_error(call, ERR_OVERLOADED, "too many clients are waiting");
+	} else {
+		call->waited = true; /* which call_tag() says */
+		call_wait_change(call, (uint64_t)left, look_elsewhere);
+	}
+}
+
+static void look_elsewhere(struct call *call)
+{
+	call_listen_job(call);
+	call_find(call, QUERY_JOB_STATE, on_state);
+}
+
 void document_of_job(struct call *call, make_fn *make)
 {
 	const char *known = request_header(call->request, "If-None-Match");
@@ -118,10 +160,16 @@ void document_of_job(struct call *call, make_fn *make)
 	int64_t version = tuner_version(call->server->tuner, call->params[0]);
 	char tag[CALL_TAG_SIZE];
 
+	call->make = make;
+	if (seconds > 0 && known != NULL && document_is_elsewhere(call)) {
+		call->wait_s = seconds;
+		call->wait_until_ms = clock_mono_ms() + (int64_t)seconds * 1000;
+		look_elsewhere(call);
+		return;
+	}
 	if (version < 0 && seconds == 0) {
 		version = map_get(&call->server->finals, call->params[0], -1);
 	}
-	call->make = make;
 	if (version < 0 || !header_has_tag(known, tag_of(call, version, tag), false)) {
 		read_job(call);
 	} else if (seconds > 0) {

@@ -30,6 +30,11 @@ bool document_is_final(const char *state);
 /* Whether If-Match is absent or names `version`, weak tags too; otherwise answers 412. */
 bool document_matches(struct call *call, int64_t version);
 
+/* Whether what happens to the job of the path comes to the store alone: from another daemon, or until it is read. */
+bool document_is_elsewhere(const struct call *call);
+/* Another daemon has written to a job, or it is gone: nothing of it is remembered, and who waits for that is told. `arg` is the
+ * server. */
+void document_changed(void *arg, const char *job);
 /* A job was deleted, or edited, perhaps after its end: nothing of it is remembered. `arg` is the server. */
 void document_forget(void *arg, const char *job);
 

@@ -34,6 +34,7 @@ struct feed {
 	call_fn *go;  /* once `seq` is known */
 	/* Of a stream. */
 	int64_t version; /* what to wait behind; -1 when the job was final before the last query */
+	bool elsewhere;  /* what happens to the job comes from another daemon */
 	bool more;
 	int64_t sent_ms; /* the last time that something was */
 	struct buf pending;
@@ -75,10 +76,10 @@ static void send_pending(struct call *call)
 	feed->written = 0;
 	if (feed->more) {
 		read_events(call);
-	} else if (feed->all) {
-		call_wait_change(call, HEARTBEAT_MS, read_events);
-	} else if (feed->version < 0) {
+	} else if (feed->version < 0 && !feed->all) {
 		request_stream_end(call->request);
+	} else if (feed->all || feed->elsewhere) {
+		call_wait_change(call, HEARTBEAT_MS, read_events);
 	} else {
 		call_wait(call, call->params[0], feed->version, HEARTBEAT_MS, read_events);
 	}
@@ -143,6 +144,15 @@ static void on_head(struct call *call, const struct store_rows *rows)
 	put_query(call, STREAM_PAGE, feed->head, on_events);
 }
 
+static void on_state(struct call *call, const struct store_rows *rows)
+{
+	struct feed *feed = call->state;
+	bool is_open = rows->count > 0 && !document_is_final(rows->cells[STATE_NAME]);
+
+	feed->version = is_open ? strtoll(rows->cells[STATE_VERSION], NULL, 10) : -1;
+	put_query(call, STREAM_PAGE, 0, on_events);
+}
+
 /* Whether the job is open is asked before its events are read, so that none can be missed. */
 static void read_events(struct call *call)
 {
@@ -152,6 +162,10 @@ static void read_events(struct call *call)
 	if (feed->all) {
 		call_listen(call, STORE_JOBS);
 		call_query(call, QUERY_LAST_EVENT, NULL, 0, on_head);
+	} else if (document_is_elsewhere(call)) {
+		feed->elsewhere = store_is_spare(call->server->store);
+		call_listen_job(call);
+		call_find(call, QUERY_JOB_STATE, on_state);
 	} else {
 		feed->version = tuner_version(call->server->tuner, call->params[0]);
 		put_query(call, STREAM_PAGE, 0, on_events);

@@ -169,6 +169,18 @@ static json_t *suggestion(const struct call *call, const json_t *question)
 			 json_object_get(call->body, "metadata"));
 }
 
+/* What is asked of an experiment that is not in memory yet gets no answer for good. */
+static bool is_read(struct call *call)
+{
+	bool unread = tuner_is_unread(call->server->tuner, call->params[0]);
+
+	if (unread) {
+		call_error(call, ERR_OVERLOADED,
+			   "the experiment is being read from the disk: try again in a second");
+	}
+	return !unread;
+}
+
 static void reply_none(struct call *call)
 {
 	if (tuner_version(call->server->tuner, call->params[0]) < 0) {
@@ -235,7 +247,7 @@ static void suggest(struct call *call, const struct store_rows *rows)
 					.text = suggestion_text};
 	struct err err;
 
-	if (!find_experiment(call, rows)) {
+	if (!find_experiment(call, rows) || !is_read(call)) {
 		return;
 	}
 	check_suggestion(call, &err);
@@ -299,7 +311,7 @@ static void observe(struct call *call, const struct store_rows *rows)
 	json_t *answer;
 	struct err err;
 
-	if (!find_experiment(call, rows)) {
+	if (!find_experiment(call, rows) || !is_read(call)) {
 		return;
 	}
 	answer = sigopt_experiment_answer(call->state, call->body, &err);

@@ -399,6 +399,7 @@ static int start(struct process *p, struct err *reterr)
 	map_init(&p->server.finals);
 	list_init(&p->server.large);
 	list_init(&p->server.makers);
+	list_init(&p->server.news);
 	p->server.loop = p->loop;
 	p->server.guard = p->setup.guard;
 	p->server.settings = settings;
@@ -430,7 +431,7 @@ static int start(struct process *p, struct err *reterr)
 	}
 	if (rc == 0) {
 		make_courier(p);
-		store_on_gone(p->server.store, document_forget, &p->server);
+		store_on_gone(p->server.store, document_changed, &p->server);
 		set_retention(p);
 	}
 	return rc;

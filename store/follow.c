@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "store/oplog.h"
 
-enum { FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 2000, SLICE_MS = 50 };
+enum { FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 2000, SLICE_MS = 50, LOOK_MS = 1000 };
 
 /* Whether trying again may help; what is final ends the process. */
 static bool may_pass(int rc)
@@ -145,7 +145,7 @@ static int catch_up(struct follow *follow, int64_t end, struct err *reterr)
 		if (rc == 0 && !follow->standby) {
 			rc = persist(follow, beat, NULL, reterr);
 		}
-	} while (rc == 0 && behind.count > 0);
+	} while (rc == 0 && behind.count == OPLOG_READ_OPS);
 	return rc;
 }
 
@@ -304,7 +304,14 @@ void follow_idle(struct follow *follow)
 	struct err err ERR_UNCLEARED;
 
 	err_init(&err);
-	if (!follow->apply->lost && catch_up(follow, 0, &err) == 0 && follow->standby) {
+	if (!follow->apply->lost && catch_up(follow, 0, &err) == 0 && follow->standby &&
+	    clock_mono_ms() >= follow->look_at_ms) {
+		follow->look_at_ms = clock_mono_ms() + LOOK_MS;
 		look_at_writer(follow, &err);
 	}
+}
+
+bool follow_wait(struct follow *follow, int wake, int64_t ms)
+{
+	return shared_wait(follow->shared, wake, ms);
 }

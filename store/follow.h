@@ -18,6 +18,7 @@ struct follow {
 			   struct op *op); /* was run, nobody here waits for it; takes it over */
 	void *arg;
 	bool standby; /* another daemon appends: this one runs what is there, and refuses what it is given */
+	int64_t look_at_ms; /* the next time at who that is */
 	void (*on_writer)(
 		void *arg,
 		const struct store_writer *writer); /* ... whenever it has looked who that is */
@@ -34,5 +35,9 @@ int follow_init(struct follow *follow, struct err *reterr);
 void follow_group(struct follow *follow, struct op *const *ops, size_t count);
 /* With nothing to append: runs what others have appended meanwhile, and says that this daemon lives. */
 void follow_idle(struct follow *follow);
+
+/* Of one that only follows: waits until there is something to run, until there is something to be read from `wake`, or so
+ * many ms. Whether it was told. */
+bool follow_wait(struct follow *follow, int wake, int64_t ms);
 
 #endif

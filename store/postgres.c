@@ -349,6 +349,43 @@ int postgres_script(struct postgres *postgres, const char *sql, struct err *rete
 	return rc;
 }
 
+/* Whether there was a notification, also one that came along with something else. */
+static bool hear(struct postgres *postgres)
+{
+	bool heard = false;
+	PGnotify *notify;
+
+	while ((notify = PQnotifies(postgres->conn)) != NULL) {
+		PQfreemem(notify);
+		heard = true;
+	}
+	return heard;
+}
+
+/* What TLS has read already no poll would tell of, so that reading comes first. */
+static bool read_and_hear(struct postgres *postgres)
+{
+	if (postgres->conn == NULL) {
+		return false;
+	}
+	if (PQconsumeInput(postgres->conn) == 0) {
+		close_connection(postgres);
+		return false;
+	}
+	return hear(postgres);
+}
+
+bool postgres_wait(struct postgres *postgres, int wake, int64_t ms)
+{
+	struct pollfd fds[] = {{.fd = wake, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+
+	if (read_and_hear(postgres)) {
+		return true;
+	}
+	fds[1].fd = postgres->conn != NULL ? PQsocket(postgres->conn) : -1;
+	return poll(fds, 2, (int)ms) > 0 && fds[1].revents != 0 && read_and_hear(postgres);
+}
+
 const char *postgres_cell(const struct postgres_rows *rows, size_t row, size_t column,
 			  size_t *ret_length)
 {

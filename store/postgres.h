@@ -56,6 +56,12 @@ int postgres_run(struct postgres *postgres, const char *sql, const struct postgr
 /* Statements without parameters and rows, in one transaction unless they say otherwise. */
 int postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
 
+/*
+ * Waits until PostgreSQL notifies this connection of something that it listens to, or has closed it, until there is
+ * something to be read from `wake`, or so many ms. Whether it was notified.
+ */
+bool postgres_wait(struct postgres *postgres, int wake, int64_t ms);
+
 /* Borrowed; NULL for SQL's NULL. `ret_length` may be NULL. */
 const char *postgres_cell(const struct postgres_rows *rows, size_t row, size_t column,
 			  size_t *ret_length);

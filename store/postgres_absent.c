@@ -64,6 +64,14 @@ int postgres_script(struct postgres *postgres, const char *sql, struct err *rete
 	return absent(reterr);
 }
 
+bool postgres_wait(struct postgres *postgres, int wake, int64_t ms)
+{
+	(void)postgres;
+	(void)wake;
+	(void)ms;
+	return false;
+}
+
 const char *postgres_cell(const struct postgres_rows *rows, size_t row, size_t column,
 			  size_t *ret_length)
 {

@@ -266,6 +266,8 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT id, digest, owner, scopes, pools, expires_at FROM token WHERE ended_at IS NULL",
 	[QUERY_OWNER_OF_JOB] =
 		"SELECT owner FROM submission WHERE id = ?1",
+	[QUERY_JOB_STATE] =
+		"SELECT version, state FROM job WHERE id = ?1",
 	[QUERY_OWNER_OF_EVALUATOR] =
 		"SELECT owner FROM evaluator WHERE id = ?1",
 	[QUERY_OWNER_OF_WEBHOOK] =

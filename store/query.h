@@ -88,6 +88,8 @@ enum store_query {
 	QUERY_OWNER_OF_JOB,
 	QUERY_OWNER_OF_EVALUATOR,
 	QUERY_OWNER_OF_WEBHOOK,
+	/* (job) -> version, state */
+	QUERY_JOB_STATE,
 	/* (lease) -> owner of its job, the pool whose workers the job asks|null, the job */
 	QUERY_OWNER_OF_LEASE,
 	/* (owner|null) -> seq up to which there may have been events of jobs that were deleted by themselves,
@@ -123,6 +125,9 @@ enum {
 	JOB_SPACE,
 	JOB_PAUSE,
 };
+
+/* The columns of QUERY_JOB_STATE. */
+enum { STATE_VERSION, STATE_NAME };
 
 /* A moment in RFC 3339 UTC with milliseconds, or null, as SQL. */
 #define TIME(column) "strftime('%Y-%m-%dT%H:%M:%fZ', " column " / 1000.0, 'unixepoch')"

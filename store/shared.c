@@ -208,8 +208,16 @@ int shared_connect(struct shared *shared, struct err *reterr)
 	if (rc == 0 && shared->replica != NULL) {
 		rc = shared_check_replica(shared, reterr);
 	}
+	if (rc == 0 && shared->listens) {
+		rc = postgres_script(shared->postgres, "LISTEN narrowd", reterr);
+	}
 	shared->checked = rc == 0;
 	return rc;
+}
+
+bool shared_wait(struct shared *shared, int wake, int64_t ms)
+{
+	return postgres_wait(shared->postgres, wake, ms);
 }
 
 static int make_head(struct shared *shared, const char *name, struct err *reterr)

@@ -26,6 +26,7 @@ struct shared {
 	char *name;                    /* of the log; NULL before it is known */
 	char *proof;
 	bool checked; /* the connection leads to that log, and it has what the replica has */
+	bool listens; /* for what others append */
 	bool joined;
 	bool has_other; /* another daemon appends, which is: */
 	struct store_writer other;
@@ -46,6 +47,8 @@ void shared_destroy(struct shared *shared);
 void shared_give_up_when(struct shared *shared, bool (*give_up)(void *arg), void *arg);
 /* Connects unless there is a connection, and looks whether the log is the one that it was. */
 int shared_connect(struct shared *shared, struct err *reterr);
+/* Waits as postgres_wait() does: `listens` is to be set before the connection is made. */
+bool shared_wait(struct shared *shared, int wake, int64_t ms);
 /* A statement on that connection. */
 int shared_run(struct shared *shared, const char *sql, const struct postgres_value *values,
 	       size_t count, struct postgres_rows *ret_rows, struct err *reterr);

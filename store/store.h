@@ -323,6 +323,7 @@ struct store_stats {
 	uint64_t commits;
 	uint64_t operations;
 	uint64_t failures;
+	uint64_t notified; /* how often PostgreSQL has told that others have appended */
 	int64_t queued;
 	struct histogram commit_time; /* of group commits, the flush of the disk included */
 	int64_t wal_bytes;

@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -45,6 +47,8 @@ struct writer {
 	bool change_is_told;       /* `change` is on its way */
 	char *url;                 /* to advertise; owned, or NULL */
 	bool url_is_new;
+	int wakes; /* of one that only follows: an eventfd, or -1 */
+	atomic_uint_fast64_t notified;
 	atomic_uint_fast64_t commits;
 	atomic_uint_fast64_t operations;
 	atomic_uint_fast64_t failures;
@@ -67,6 +71,47 @@ static void post(struct writer *writer, struct op *op)
 	loop_post(writer->loop, &op->task, op_finish, op);
 }
 
+/* Under the lock. */
+static bool has_work(const struct writer *writer)
+{
+	return !list_empty(&writer->queue) || writer->stopping || writer->url_is_new;
+}
+
+static void wait_for_work(struct writer *writer)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ROOM_PROBE_MS / 1000;
+	while (!has_work(writer) &&
+	       pthread_cond_timedwait(&writer->wake, &writer->lock, &until) == 0) {
+	}
+}
+
+/* Of one that only follows: for what others append, too. */
+static void wait_for_others(struct writer *writer)
+{
+	eventfd_t unused;
+
+	if (!has_work(writer)) {
+		(void)pthread_mutex_unlock(&writer->lock);
+		if (follow_wait(&writer->follow, writer->wakes, ROOM_PROBE_MS)) {
+			atomic_fetch_add(&writer->notified, 1);
+		}
+		(void)pthread_mutex_lock(&writer->lock);
+	}
+	(void)eventfd_read(writer->wakes, &unused);
+}
+
+/* The writer has something to do. Under the lock. */
+static void rouse(struct writer *writer)
+{
+	(void)pthread_cond_signal(&writer->wake);
+	if (writer->wakes >= 0) {
+		(void)eventfd_write(writer->wakes, 1);
+	}
+}
+
 /* Waits a while for work, unless there is some of the writer's own: then the group may be empty. */
 static void take(struct writer *writer, struct group *group)
 {
@@ -75,14 +120,10 @@ static void take(struct writer *writer, struct group *group)
 
 	group->count = group->events = 0;
 	(void)pthread_mutex_lock(&writer->lock);
-	while (!busy && list_empty(&writer->queue) && !writer->stopping && !writer->url_is_new) {
-		struct timespec until;
-
-		(void)clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += ROOM_PROBE_MS / 1000;
-		if (pthread_cond_timedwait(&writer->wake, &writer->lock, &until) != 0) {
-			break;
-		}
+	if (!busy && writer->wakes >= 0) {
+		wait_for_others(writer);
+	} else if (!busy) {
+		wait_for_work(writer);
 	}
 	while (group->count < WRITER_GROUP_OPS && group->events < WRITER_GROUP_EVENTS &&
 	       (node = list_pop(&writer->queue)) != NULL) {
@@ -268,6 +309,11 @@ static int prepare(struct writer *writer, sqlite3 *db, const struct writer_optio
 					 .on_free = on_free,
 					 .arg = writer};
 	writer->other = options->shared->other;
+	if (options->standby) {
+		writer->wakes = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		options->shared->listens = true;
+		options->shared->checked = false; /* which makes it begin to */
+	}
 	shared_give_up_when(options->shared, is_given_up, writer);
 	rc = follow_init(&writer->follow, reterr);
 	writer->follow.on_foreign = on_foreign; /* what ran before this nobody could hear of */
@@ -291,6 +337,7 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct writer
 	struct writer *writer = mem_new(1, sizeof(*writer));
 
 	writer->loop = loop;
+	writer->wakes = -1;
 	list_init(&writer->queue);
 	news_init(&writer->news, loop);
 	init_wait(writer);
@@ -323,7 +370,7 @@ void writer_push(struct writer *writer, struct op *op)
 	list_append(&writer->queue, &op->node);
 	writer->queued++;
 	writer->queued_bytes += op->bytes;
-	(void)pthread_cond_signal(&writer->wake);
+	rouse(writer);
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 
@@ -368,7 +415,7 @@ void writer_advertise(struct writer *writer, const char *url)
 	free(writer->url);
 	writer->url = url != NULL ? mem_dup(url) : NULL;
 	writer->url_is_new = writer->shared != NULL;
-	(void)pthread_cond_signal(&writer->wake);
+	rouse(writer);
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 
@@ -401,6 +448,7 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 	ret->commits = atomic_load(&writer->commits);
 	ret->operations = atomic_load(&writer->operations);
 	ret->failures = atomic_load(&writer->failures);
+	ret->notified = atomic_load(&writer->notified);
 	ret->used_bytes = atomic_load(&writer->apply.room.used);
 	ret->file_bytes = atomic_load(&writer->apply.room.whole);
 	(void)pthread_mutex_lock(&writer->lock);
@@ -421,7 +469,7 @@ static void tell_to_stop(struct writer *writer)
 	writer_hurry(writer, LAST_WAIT_MS);
 	(void)pthread_mutex_lock(&writer->lock);
 	writer->stopping = true;
-	(void)pthread_cond_signal(&writer->wake);
+	rouse(writer);
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 
@@ -445,6 +493,9 @@ void writer_destroy(struct writer *writer)
 	loop_cancel(writer->loop, &writer->change);
 	apply_finish(&writer->apply);
 	free(writer->url);
+	if (writer->wakes >= 0) {
+		(void)close(writer->wakes);
+	}
 	(void)pthread_cond_destroy(&writer->wake);
 	(void)pthread_mutex_destroy(&writer->lock);
 	free(writer);

@@ -1,5 +1,6 @@
 """Several daemons on one PostgreSQL database: one writes, and any of them answers anything."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -192,6 +193,100 @@ class HandsOn(Daemons):
         self.assertEqual(first.process.wait(PATIENCE_S), 75)
         first.forget()
         self.assertEqual(len(kit.get(spare, "/v1/jobs")["items"]), 1)
+
+
+class Waits(Daemons):
+    """What a spare is asked to tell comes when it happens."""
+
+    def stream(self, daemon, path):
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE_S)
+        self.addCleanup(connection.close)
+        connection.request("GET", path, headers={"Accept": "text/event-stream"})
+        return connection.getresponse()
+
+    @staticmethod
+    def types(lines, last):
+        """The events as they come, up to one of that type."""
+        found = []
+        for line in lines:
+            if line.startswith(b"event: "):
+                found.append(line.split()[1].decode())
+                if found[-1] == last:
+                    return found
+        raise AssertionError(f"it ended behind {found}")
+
+    @staticmethod
+    def is_asked(daemon, job):
+        return any(event["type"] == "question_asked" for event in read_log(daemon, job))
+
+    def test_the_stream_of_a_job_goes_on_until_its_end(self):
+        first, second = self.pair()
+        job = kit.submit(second, pool_job())
+        lines = self.stream(second, f"/v1/jobs/{job}/events")
+        self.assertEqual(self.types(lines, "question_asked")[0], "job_submitted")
+        first.request("POST", "/v1/leases", {"pool": POOL, "worker": "w"})
+        self.assertEqual(self.types(lines, "question_leased"), ["question_leased"])
+        other = kit.submit(first, pool_job())
+        first.request("PATCH", f"/v1/jobs/{job}", {"name": "n"})
+        self.assertEqual(self.types(lines, "job_edited"), ["job_edited"])
+        first.request("POST", f"/v1/jobs/{job}/cancel")
+        self.assertIn(b"state_changed", lines.read(), "and it ends")
+        self.assertEqual(len(self.stream(second, f"/v1/jobs/{job}/events").read().split(b"\n\n")) - 2,
+                         len(read_log(first, job)), "of one that has ended it ends at once")
+        lines = self.stream(second, f"/v1/jobs/{other}/events")
+        self.types(lines, "job_submitted")
+        first.request("POST", f"/v1/jobs/{other}/cancel")
+        first.request("DELETE", f"/v1/jobs/{other}")
+        lines.read()
+
+    def test_the_stream_of_all_jobs(self):
+        first, second = self.pair()
+        lines = self.stream(second, "/v1/events")
+        for daemon in (first, second):
+            kit.submit(daemon, pool_job())
+            self.assertEqual(self.types(lines, "question_asked")[0], "job_submitted")
+
+    def test_a_document_waits_for_its_change(self):
+        first, second = self.pair()
+        jobs = [kit.submit(first, pool_job()) for _ in range(2)]
+        for job in jobs:
+            kit.wait_until(lambda job=job: self.is_asked(first, job) and self.is_asked(second, job))
+        path = f"/v1/jobs/{jobs[0]}"
+        tag = second.request("GET", path)[1]["etag"]
+        wanted = {"If-None-Match": tag, "Prefer": "wait=1"}
+        status, sent, _ = second.request("GET", path, headers=wanted)
+        self.assertEqual((status, sent["preference-applied"]), (304, "wait=1"))
+        got = []
+
+        def wait():
+            got.append(second.request("GET", path, headers={**wanted, "Prefer": "wait=25"}))
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        kit.wait_until(lambda: metric(second, "narrowd_http_waiting") > 0)
+        first.request("PATCH", f"/v1/jobs/{jobs[1]}", {"name": "another one"})
+        kit.wait_until(lambda: kit.get(second, f"/v1/jobs/{jobs[1]}")["name"] == "another one")
+        self.assertEqual(metric(second, "narrowd_http_waiting"), 1)
+        first.request("PATCH", path, {"name": "changed"})
+        waiting.join()
+        status, sent, job = got[0]
+        self.assertEqual((status, job["name"], sent["preference-applied"]), (200, "changed", "wait=25"))
+        first.request("POST", path + "/cancel")
+        kit.wait_until(lambda: kit.get(second, path)["exit"])
+        tag = second.request("GET", path)[1]["etag"]
+        status, sent, _ = second.request("GET", path, headers={"If-None-Match": tag, "Prefer": "wait=25"})
+        self.assertEqual((status, sent["preference-applied"]), (304, None), "nothing more will happen to it")
+
+    def test_postgresql_tells_a_spare_of_what_is_new(self):
+        first, second = self.pair()
+        self.assertEqual(metric(first, "narrowd_store_notified_total"), 0)
+        self.server.stop()  # and it listens on the next connection, too
+        self.server.start()
+        kit.wait_until(lambda: first.request("GET", "/readyz")[0] == 200)
+        hands_on(second)
+        before = metric(second, "narrowd_store_notified_total")
+        kit.submit(first, pool_job())
+        kit.wait_until(lambda: metric(second, "narrowd_store_notified_total") > before)
 
 
 class Survives(Daemons):
