@@ -369,8 +369,15 @@ Test(endgame, a_strategys_choice_stands_unless_accuracies_do_not_vary)
 	cr_assert_eq(job->named->number, 2);
 	cr_assert_eq(kit_count(job, LOGGED_WARNING), 0);
 	job_destroy(job);
+	job = MEASURED(BUDGET("2", ""), 50, 52);
+	job->strategy.ops = &ops;
+	chosen = 1;
+	play(job, varying, others, story);
+	cr_assert_eq(strncmp(story, "0@1 1@1 ", 8), 0, "it has no rival: %s", story);
+	job_destroy(job);
 	job = MEASURED(BUDGET("2", ""), 50, 60);
 	job->strategy.ops = &ops;
+	chosen = 2;
 	play(job, steady, others, story);
 	cr_assert_eq(strncmp(story, "0@1 1@1 ", 8), 0, "%s", story);
 	cr_assert_eq(job->named->number, 1);
@@ -440,5 +447,50 @@ Test(endgame, of_several_objectives_the_strategys_choice_stands)
 	job->strategy.ops = &ops;
 	kit_answer(job, job_ask_again(job, &next), baseline);
 	cr_assert_eq(endgame_choice(job, "max_trials")->number, 2);
+	job_destroy(job);
+}
+
+/* Also where it was the first of all that were asked. */
+Test(endgame, the_first_config_of_a_job_can_be_the_rival_that_wins)
+{
+	static const struct says others[] = {{0.9, 53}, {0.9, 49}, {0.9, 50}, LAST};
+	struct job *job = MEASURED(BUDGET("2", ""), 52, 50);
+	char story[400];
+
+	play(job, steady, others, story);
+	/* The winner, 50 and 53, stands at 51.5; the rival, 52 and 49, at 50.5. */
+	cr_assert_str_eq(story, "0@0 2@0 1@0 0@1 1@1 ");
+	cr_assert_eq(job->named->number, 1);
+	job_destroy(job);
+}
+
+/* Three of the eight went to the choice between two. */
+Test(endgame, the_round_that_chooses_costs_of_the_same_questions)
+{
+	static const struct says baseline[] = {{0.9, 104}, {0.9, 110}, {0.9, 92}, LAST};
+	static const struct says others[] = {{0.9, 96}, {0.9, 99}, {0.9, 101}, {0.9, 97}, LAST};
+	struct job *job = MEASURED(
+		BUDGET("2", ", \"min_gain\": 0.03, \"confirm\": 1, \"confirm_max\": 9"), 96, 97);
+	char story[400];
+
+	play(job, baseline, others, story);
+	cr_assert_str_eq(story, "0@0 1@0 2@0 0@1 1@1 0@2 1@2 ");
+	job_destroy(job);
+}
+
+/* What chose between rivals is no end game: it says nothing against the first measurement. */
+Test(endgame, the_round_that_chooses_disagrees_with_nobody)
+{
+	struct job *job = MEASURED(BUDGET("2", ""), 50, 52);
+	struct next next = {.step = NEXT_CONFIRM, .trial = 1};
+	char *text;
+
+	for (; next.round < 2; next.round++) {
+		kit_tell(job, job_ask_again(job, &next), 0.9, 70 + (double)next.round);
+		kit_settle(job);
+		text = endgame_disagreement(job, job->trials[1]);
+		cr_assert_eq(text != NULL, next.round > 0);
+		free(text);
+	}
 	job_destroy(job);
 }

@@ -231,6 +231,19 @@ Test(figures, what_a_strategy_repeats_counts_until_there_is_a_proof)
 	job_destroy(job);
 }
 
+/* The round that chose between rivals is a measurement like others. */
+Test(figures, one_value_below_zero_leaves_no_logarithm_in_whichever_round)
+{
+	struct job *job = throughputs(20, 10, 10);
+	struct next next = {.step = NEXT_CONFIRM, .trial = 1, .round = 0};
+
+	cr_assert(logarithmic(job));
+	kit_answer(job, job_ask_again(job, &next),
+		   "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": -10}}");
+	cr_assert_not(logarithmic(job));
+	job_destroy(job);
+}
+
 Test(figures, several_objectives_have_no_logarithm)
 {
 	struct job *job = kit_running_from(

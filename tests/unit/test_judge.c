@@ -199,6 +199,34 @@ Test(judge, the_median_of_an_even_number_is_between_two)
 	job_destroy(job);
 }
 
+/* Of several accuracies each must hold in its own median. */
+Test(judge, every_accuracy_is_confirmed)
+{
+	const char *extra = ", \"rules\": 1, \"confirm\": 2, \"accuracy_criterion\": {\"metrics\": "
+			    "[{\"name\": \"x\"}, {\"name\": \"y\"}]}";
+
+	for (int bad = 0; bad < 3; bad++) {
+		struct job *job = kit_running_from(
+			extra, "{\"accuracy\": {\"x\": 1, \"y\": 1}, \"latency_ms\": 100}");
+
+		kit_answer(job, kit_ask(job),
+			   "{\"accuracy\": {\"x\": 1, \"y\": 1}, \"latency_ms\": 50}");
+		kit_settle(job);
+		for (int i = 0; i < 2; i++) {
+			char *text = mem_printf("{\"accuracy\": {\"x\": %g, \"y\": %g}, "
+						"\"latency_ms\": 50}",
+						bad == 1 ? 0.5 : 1, bad == 2 ? 0.5 : 1);
+			struct next next = kit_next(job);
+
+			kit_answer(job, job_ask_again(job, &next), text);
+			kit_settle(job);
+			free(text);
+		}
+		cr_expect_eq(job->trials[1]->rejected, bad > 0, "%d", bad);
+		job_destroy(job);
+	}
+}
+
 Test(judge, what_failed_is_no_measurement_in_a_median)
 {
 	struct job *job = kit_running(RULES_1, 0.9);
@@ -311,6 +339,29 @@ Test(judge, a_config_that_is_the_baseline_is_not_measured)
 	job_destroy(job);
 }
 
+/* Who is measured again to learn more of it is not lucky twice: its first measurement stands for it. */
+Test(judge, a_config_that_is_measured_again_is_as_good_as_it_was_first)
+{
+	struct job *job = kit_running(ON_FEW, 0.9);
+	struct question again = {.kind = QUESTION_EVALUATE, .stage = "s", .again = true};
+	struct trial *second;
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	again.config = job->trials[1]->config;
+	second = job_ask(job, &again);
+	cr_assert_not_null(second);
+	cr_assert_eq(second->twin, 1);
+	kit_tell(job, second, 0.9, 30);
+	kit_settle(job);
+	cr_assert_not(job_can_be_best(second));
+	cr_assert_eq(job->best->number, 1);
+	again.again = false;
+	cr_assert_null(job_ask(job, &again));
+	kit_settle(job);
+	cr_assert(job_can_be_best(job->trials[3]), "who shares it is as good");
+	job_destroy(job);
+}
+
 /* Older logs do not say what had been shown by the end: the choice is among all. */
 Test(judge, an_old_end_leaves_the_choice_among_all_results)
 {
@@ -325,147 +376,5 @@ Test(judge, an_old_end_leaves_the_choice_among_all_results)
 	cr_assert_eq(job->best->number, 2, "as it was named");
 	job_exclude(job, job->trials[2], "busy");
 	cr_assert_eq(job->best->number, 3);
-	job_destroy(job);
-}
-
-/* Scores. */
-
-#define MSE                                                                                        \
-	", \"capability\": {\"op_types\": {\"Conv\": {\"static\": {\"weight\": {\"dtype\": "       \
-	"[\"int8\"], \"granularity\": [\"per_channel\", \"per_tensor\"]}}}}, \"ops\": "            \
-	"[{\"name\": \"a\", \"type\": \"Conv\"}, {\"name\": \"b\", \"type\": \"Conv\"}], "         \
-	"\"answers\": [\"evaluate\", \"score:mse\"]}"
-
-static struct trial *ask_scores(struct job *job, bool per_option, const char *phase)
-{
-	static const uint32_t ops[] = {1, 0};
-	struct question question = {.kind = QUESTION_SCORE,
-				    .stage = "rank",
-				    .method = "mse",
-				    .phase = phase,
-				    .ops = (uint32_t *)ops,
-				    .op_count = 2,
-				    .per_option = per_option};
-
-	return job_ask(job, &question);
-}
-
-static void score(struct job *job, struct trial *trial, const double *scores)
-{
-	struct answer answer = {.scores = (double *)scores, .score_count = 2};
-
-	job_record(job, LOGGED_TRIAL_TOLD, trial->number, job_told_data(job, trial, &answer));
-}
-
-Test(judge, scores_are_told_operator_by_operator)
-{
-	static const double whole[] = {3, 4};
-	struct job *job = kit_running(MSE, 0.9);
-	struct trial *trial = ask_scores(job, false, NULL);
-
-	cr_assert_eq(job->charged, 0, "a score costs no budget");
-	score(job, trial, whole);
-	cr_assert_eq(trial->scores[0], 3);
-	cr_assert_eq(trial->scores[1], 4);
-	cr_assert_null(trial->option_scores);
-	cr_assert_eq(json_number_value(json_object_get(
-			     json_object_get(kit_newest(job, LOGGED_TRIAL_TOLD), "scores"), "b")),
-		     3, "in the order of the question");
-	kit_check_again(job, MSE);
-	job_destroy(job);
-}
-
-Test(judge, or_option_by_option)
-{
-	static const double each[] = {3, 4, 0, 5, 6, 0};
-	struct job *job = kit_running(MSE, 0.9);
-	struct trial *trial = ask_scores(job, true, NULL);
-	const json_t *scores;
-
-	cr_assert(json_is_true(json_object_get(kit_newest(job, LOGGED_QUESTION_ASKED), "options")));
-	cr_assert(trial->per_option);
-	score(job, trial, each);
-	scores = json_object_get(kit_newest(job, LOGGED_TRIAL_TOLD), "scores");
-	cr_assert_eq(json_array_size(json_object_get(scores, "b")), 3);
-	cr_assert_eq(trial->scores[0], 3, "the default option stands for the operator");
-	cr_assert_eq(trial->scores[1], 5);
-	for (size_t i = 0; i < 6; i++) {
-		cr_assert_eq(trial->option_scores[i], each[i]);
-	}
-	job_destroy(job);
-}
-
-static void fails_as(const char *strategy, bool ends, const char *phase, const char *expected)
-{
-	char *extra = mem_printf(MSE ", \"tuning_criterion\": {\"strategy\": \"%s\"}", strategy);
-	struct job *job = kit_running(extra, 0.9);
-	struct trial *trial = ask_scores(job, false, phase);
-
-	kit_fail(job, trial, strcmp(strategy, "bisect") == 0 ? "no gradients." : "no gradients");
-	if (ends) {
-		cr_expect_eq(job->state, JOB_FAILED);
-		cr_expect_str_eq(kit_exit(job, "reason"), "score_failed");
-		cr_expect_str_eq(kit_exit(job, "detail"), expected);
-	} else {
-		cr_expect_eq(job->state, JOB_RUNNING);
-		cr_expect_str_eq(kit_text(job, LOGGED_WARNING, "detail"), expected);
-	}
-	job_destroy(job);
-	free(extra);
-}
-
-Test(judge, what_cannot_be_scored_is_said_with_what_follows)
-{
-	fails_as("mse", false, NULL,
-		 "the question for the scores of mse (trial 1) failed: no gradients. Without them "
-		 "mse puts operators back in the reverse order of the capability");
-	fails_as("bisect", false, NULL,
-		 "the question for the scores of mse (trial 1) failed: no gradients. Without them "
-		 "bisect puts operators back in the reverse order of the capability");
-	fails_as("exhaustive", false, NULL,
-		 "the question for the scores of mse (trial 1) failed: no gradients. Without them "
-		 "exhaustive goes on as if it had not asked");
-	fails_as(
-		"mse", true, "fallback",
-		"the question for the scores of mse (trial 1) failed: no gradients. Without them "
-		"mse cannot go on; a clone with another strategy and \"warm_start\" keeps what was "
-		"measured");
-}
-
-Test(judge, imported_scores_answer_what_was_asked_in_the_same_way)
-{
-	struct job *job = kit_running(MSE, 0.9);
-	struct config *config = config_from_changes(job->spec->space, NULL, 0);
-	struct question question = {.kind = QUESTION_SCORE,
-				    .stage = "rank",
-				    .method = "mse",
-				    .config = config,
-				    .ops = (uint32_t[]){1, 0},
-				    .op_count = 2};
-	json_t *data = job_asked_data(job, &question, -1, false);
-
-	(void)json_object_update_new(data, json_pack("{s:s, s:{s:f, s:f}}", "source", "imported",
-						     "scores", "a", 1.0, "b", 2.0));
-	cr_assert_null(job_find_twin(job, &question));
-	job_record(job, LOGGED_TRIAL_IMPORTED, 1, data);
-	cr_assert_eq(job_find_twin(job, &question), job->trials[1]);
-	cr_assert_null(job_ask(job, &question), "nobody need be asked");
-	cr_assert_eq(job->trials[2]->scores[0], 2);
-	cr_assert_eq(job->trials[2]->state, TRIAL_TOLD);
-	question.per_option = true;
-	cr_assert_null(job_find_twin(job, &question));
-	question.per_option = false;
-	question.method = "mse_v2";
-	cr_assert_null(job_find_twin(job, &question));
-	question.method = "mse";
-	question.op_count = 1;
-	cr_assert_null(job_find_twin(job, &question));
-	question.op_count = 2;
-	question.loss = "ce";
-	cr_assert_null(job_find_twin(job, &question));
-	question.loss = NULL;
-	question.confidence_batches = 2;
-	cr_assert_null(job_find_twin(job, &question));
-	config_destroy(config);
 	job_destroy(job);
 }

@@ -1,7 +1,10 @@
 /* What a job wants done next, carried out by hand: no tuner, no store, nobody who measures. */
 #include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "job/active.h"
 #include "tests/unit/job_kit.h"
 
@@ -243,4 +246,28 @@ Test(next, edits_hold_from_where_they_stand_in_the_log)
 	kit_record(job, LOGGED_STAGE_ENTERED, -1, "{\"stage\": \"two\"}");
 	cr_assert_str_eq(job->stage, "two");
 	job_destroy(job);
+}
+
+/* A strategy that has found enough ends the search; one that has merely nothing to ask has walked through all. */
+static void has_enough(const char *stop_on, double latency_ms, const char *expected)
+{
+	char *extra = mem_printf(", \"min_gain\": 0.1, \"tuning_criterion\": {\"strategy\": "
+				 "\"exhaustive\", \"stop_on\": \"%s\"}",
+				 stop_on);
+	struct job *job = kit_running(extra, 0.9);
+
+	kit_tell(job, kit_ask(job), latency_ms > 0 ? 0.9 : 0.5, fabs(latency_ms));
+	kit_settle(job);
+	cr_assert_null(job_exit_reason(job));
+	cr_assert(job_ask_nothing(job, STEP_CONTENT));
+	cr_expect_str_eq(job_exit_reason(job), expected, "%s, %g", stop_on, latency_ms);
+	job_destroy(job);
+	free(extra);
+}
+
+Test(next, a_strategy_that_is_content_meets_the_criterion_if_its_best_does)
+{
+	has_enough("budget", 50, "criterion_met");
+	has_enough("budget", -50, "space_exhausted");
+	has_enough("first_gain", 95, "space_exhausted");
 }

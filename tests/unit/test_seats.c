@@ -249,6 +249,10 @@ Test(seats, when_nobody_is_well_the_last_to_go_down_says_why)
 	cr_assert_str_eq(error, "last");
 	sched_failed(&job.seat, 2, "again", true);
 	cr_assert_eq(sched.down, 3, "it was down before");
+	sched_accepted(&job.seat, 0);
+	set_clock_ms += 1;
+	bring_down(&job, 0, "the very last");
+	cr_assert_eq(sched_down(&job.seat), 0, "also where it is the first of them");
 	sched_accepted(&job.seat, 1);
 	cr_assert_eq(sched.down, 2, "who accepts a question is well");
 	cr_assert_eq(sched_down(&job.seat), -1);

@@ -204,8 +204,13 @@ Test(trials, no_question_rests_on_results_that_are_not_there)
 
 Test(trials, nothing_is_asked_before_the_baseline)
 {
-	struct job *job = kit_job("");
+	struct job *job = kit_running(ON, 0.9);
 
+	cr_assert_eq(kit_replay(job, LOGGED_TRIAL_IMPORTED, 2,
+				"{\"kind\": \"evaluate\", \"config\": []}"),
+		     -ERR_CORRUPT, "one is missing");
+	job_destroy(job);
+	job = kit_job("");
 	cr_assert_eq(kit_replay(job, LOGGED_TRIAL_IMPORTED, 0,
 				"{\"kind\": \"evaluate\", "
 				"\"config\": []}"),
@@ -213,6 +218,7 @@ Test(trials, nothing_is_asked_before_the_baseline)
 	job_destroy(job);
 	job = kit_job("");
 	(void)job_ask_baseline(job);
+	cr_assert_eq(kit_replay(job, LOGGED_BASELINE_MEASURED, 0, "{}"), -ERR_CORRUPT, "not yet");
 	cr_assert_eq(kit_replay(job, LOGGED_QUESTION_ASKED, 1,
 				"{\"kind\": \"evaluate\", \"config\": []}"),
 		     -ERR_CORRUPT);

@@ -71,6 +71,14 @@ Test(words, a_loss_is_said_beside_what_is_allowed)
 	     BASELINE, FAST("1.08"), false, LOSES("20 % where 50 % is allowed"));
 }
 
+Test(words, a_loss_can_be_more_than_there_are_numbers)
+{
+	says(", \"accuracy_criterion\": {\"higher_is_better\": false}",
+	     "{\"accuracy\": 1e-300, \"latency_ms\": 100}", FAST("1e300"), false,
+	     "keep fp32: no config that was measured meets the criterion; the nearest loses more "
+	     "than a number can say");
+}
+
 #define TWO_ACCURACIES                                                                             \
 	", \"accuracy_criterion\": {\"metrics\": [{\"name\": \"x\"}, {\"name\": \"y\"}]}"
 #define TWO(x, y) "{\"accuracy\": {\"x\": " x ", \"y\": " y "}, \"latency_ms\": 50}"
@@ -299,6 +307,10 @@ Test(words, operators_are_counted_by_format)
 	lowered(MIXED, "[[0, 2]]", ", 1 of 2 operators in int8, measured");
 	lowered(MIXED, "[[0, 1], [1, 1]]", ", 2 of 2 operators in bf16, measured");
 	lowered(WEIGHTS, "[]", ", 2 of 2 operators in int4, measured");
+	lowered(", \"approach\": \"weight_only\", \"capability\": {\"op_types\": {\"Mat\": "
+		"{\"weight_only\": {\"weight\": {\"dtype\": [\"int\"]}}, \"fp32\": {}}}, \"ops\": "
+		"[{\"name\": \"a\", \"type\": \"Mat\"}]}",
+		"[]", ", 1 of 1 operators in int, measured");
 	lowered(WEIGHTS, "[[0, 1]]", ", 1 of 2 operators in int8, 1 of 2 in int4, measured");
 	lowered(WEIGHTS, "[[0, 2], [1, 3]]", ", 1 of 2 operators in nf4, measured");
 }
