@@ -33,9 +33,9 @@ KILL_POINTS, MANY_KILL_POINTS = 300, 3000
 CHAOS_SECONDS, LONG_CHAOS_SECONDS = 15, 600
 LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
 SCRIPT_KILLS, MANY_SCRIPT_KILLS = 6, 100
-WORLDS, MANY_WORLDS, TWICE_WORLDS = 8000, 1_000_000, 100
+WORLDS, MANY_WORLDS, TWICE_WORLDS = 20_000, 1_000_000, 100
 MUTANTS = 300
-ASAN_WORLDS, MANY_ASAN_WORLDS = 300, 20_000
+ASAN_WORLDS, MANY_ASAN_WORLDS = 1000, 20_000
 FUZZ_SECONDS = 120
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
@@ -139,7 +139,7 @@ def meson_test(stage, folder, suite, **more):
     code, output = stage.run("meson", "test", "-C", folder, *options, **more)
     if not log.exists():
         raise Failed(f"no test of the suite {suite} has run\n{output}")
-    if suite in ("unit", "newest-unit"):
+    if suite in ("unit", "newest-unit", "points"):
         ran, bad = test_logs.count_cases(junit)
     else:
         ran, bad = test_logs.count_python(log.read_text(encoding="utf-8", errors="replace"))
@@ -185,7 +185,14 @@ def stage_check(stage, *options):
 
 def stage_unit(stage):
     build_asan(stage)
-    meson_test(stage, ASAN, "unit")
+    code, commit = stage.run("git", "rev-parse", "HEAD")  # a copy of the tree has none
+    meson_test(stage, ASAN, "unit", NARROWD_COMMIT=commit.strip() if code == 0 else "")
+
+
+def stage_points(stage):
+    """Each call and step of the disk, of which a commit has some."""
+    build_asan(stage)
+    meson_test(stage, ASAN, "points", NARROWD_EVERY_POINT="1")
 
 
 def stage_api(stage):
@@ -388,6 +395,7 @@ STAGES = {
 }
 LONG_STAGES = {
     "tidy": stage_tidy,
+    "points": stage_points,
     "other-debian": stage_other_debian,
     "long-crash": stage_long_crash,
     "long-python": stage_long_python,

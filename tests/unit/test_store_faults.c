@@ -15,7 +15,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/db.h"
+#include "tests/unit/disk_image.h"
 #include "tests/unit/fault_vfs.h"
+#include "tests/unit/points.h"
 #include "tests/unit/store_world.h"
 
 /* A process that forks a thousand times need not keep what was freed. */
@@ -26,7 +28,7 @@ const char *__asan_default_options(void)
 }
 
 enum act { ACT_INSERT, ACT_LIFE, ACT_MORE, ACT_END, ACT_DELETE, ACTS };
-enum { FILE_MAX = 1 << 20 };
+enum { FILE_MAX = DISK_FILE_MAX };
 enum { UNANSWERED = 1, STORAGE_EXIT = 74, NOT_OPENED = 3, PATIENCE_S = 600 };
 
 /* What the store has said to each, where the process that did it has left it. */
@@ -293,6 +295,7 @@ static void look_at(struct world *world, const int *said, const char *what, int6
 	free(path);
 }
 
+/* At each call of so many (points.h). */
 static void fault_everywhere(enum fault_means means, int64_t every, const char *what)
 {
 	struct world world;
@@ -305,7 +308,8 @@ static void fault_everywhere(enum fault_means means, int64_t every, const char *
 		cr_assert_eq(ledger->said[act], 0);
 	}
 	look_at(&world, ledger->said, what, -1);
-	for (int64_t at = 0; at < calls; at += every) {
+	every = points_every(every);
+	for (int64_t at = points_first(every); at < calls; at += every) {
 		int status;
 
 		begin_anew(&world);
@@ -327,137 +331,26 @@ static void fault_everywhere(enum fault_means means, int64_t every, const char *
 
 Test(store_faults, a_call_that_fails_once)
 {
-	fault_everywhere(FAULT_ONCE, 1, "one fault at call");
+	fault_everywhere(FAULT_ONCE, 2, "one fault at call");
 }
 
 Test(store_faults, a_disk_that_fails_from_here_on)
 {
-	fault_everywhere(FAULT_FOREVER, 3, "faults from call");
+	fault_everywhere(FAULT_FOREVER, 6, "faults from call");
 }
 
 Test(store_faults, a_disk_that_is_full_from_here_on)
 {
-	fault_everywhere(FAULT_FULL, 3, "full from call");
+	fault_everywhere(FAULT_FULL, 6, "full from call");
 }
 
-/* A file as the disk has it, and as programs see it until the machine stops. */
-struct stored {
-	char name[32];
-	unsigned char *seen, *synced; /* FILE_MAX each; owned */
-	size_t seen_size, synced_size;
-};
-
-enum { FILES = 4, SECTOR = 512 };
-
-struct image {
-	struct stored files[FILES];
-	size_t count;
-	int said[ACTS];
-};
-
-enum image_kind { KILLED, POWER_LOST, POWER_LOST_ANYHOW, IMAGE_KINDS };
-
-static const char *const image_names[] = {"killed behind step", "without power behind step",
-					  "with some of its sectors behind step"};
-
-static struct stored *stored_of(struct image *image, const char *name)
+/* Of the files behind so many steps, and what was acknowledged by then. */
+static void take_step(struct disk_image *image, int *said, const struct disk_step *step)
 {
-	struct stored *file;
-
-	for (size_t i = 0; i < image->count; i++) {
-		if (strcmp(image->files[i].name, name) == 0) {
-			return &image->files[i];
-		}
-	}
-	cr_assert_lt(image->count, FILES, "one file more: %s", name);
-	file = &image->files[image->count++];
-	(void)snprintf(file->name, sizeof(file->name), "%s", name);
-	file->seen = mem_new(FILE_MAX, 1);
-	file->synced = mem_new(FILE_MAX, 1);
-	return file;
-}
-
-static void image_init(struct image *image)
-{
-	struct stored *file;
-
-	memset(image, 0, sizeof(*image));
-	for (int act = 0; act < ACTS; act++) {
-		image->said[act] = UNANSWERED;
-	}
-	file = stored_of(image, "narrowd.db");
-	memcpy(file->seen, database, database_size);
-	memcpy(file->synced, database, database_size);
-	file->seen_size = file->synced_size = database_size;
-}
-
-static void image_finish(struct image *image)
-{
-	for (size_t i = 0; i < image->count; i++) {
-		free(image->files[i].seen);
-		free(image->files[i].synced);
-	}
-}
-
-static void take_step(struct image *image, const struct disk_step *step)
-{
-	struct stored *file = step->change != DISK_NOTE ? stored_of(image, step->name) : NULL;
-
-	switch (step->change) {
-	case DISK_NOTE:
-		image->said[step->at] = 0;
-		break;
-	case DISK_WRITE:
-		cr_assert_leq((size_t)step->at + step->size, FILE_MAX);
-		memcpy(file->seen + step->at, step->data, step->size);
-		if ((size_t)step->at + step->size > file->seen_size) {
-			file->seen_size = (size_t)step->at + step->size;
-		}
-		break;
-	case DISK_TRUNCATE:
-		file->seen_size = (size_t)step->at;
-		memset(file->seen + step->at, 0, FILE_MAX - (size_t)step->at);
-		break;
-	case DISK_SYNC:
-		memcpy(file->synced, file->seen, FILE_MAX);
-		file->synced_size = file->seen_size;
-		break;
-	case DISK_DELETE:
-		file->seen_size = file->synced_size = 0;
-		break;
-	}
-}
-
-/* What a disk without power has of a file that was not synced: of each sector the old or the new, and any length between. */
-static void put_some(const struct world *world, const struct stored *file, struct rng *rng)
-{
-	unsigned char *some = mem_new(FILE_MAX, 1);
-	size_t size = rng_below(rng, 2) == 0 ? file->seen_size : file->synced_size;
-
-	memcpy(some, file->synced, FILE_MAX);
-	for (size_t at = 0; at < size; at += SECTOR) {
-		if (rng_below(rng, 2) == 0) {
-			memcpy(some + at, file->seen + at, SECTOR);
-		}
-	}
-	put(world, file->name, some, size);
-	free(some);
-}
-
-static void put_image(struct world *world, const struct image *image, enum image_kind kind,
-		      struct rng *rng)
-{
-	begin_anew(world);
-	for (size_t i = 0; i < image->count; i++) {
-		const struct stored *file = &image->files[i];
-
-		if (kind == KILLED) {
-			put(world, file->name, file->seen, file->seen_size);
-		} else if (kind == POWER_LOST) {
-			put(world, file->name, file->synced, file->synced_size);
-		} else {
-			put_some(world, file, rng);
-		}
+	if (step->change == DISK_NOTE) {
+		said[step->at] = 0;
+	} else {
+		disk_image_step(image, step);
 	}
 }
 
@@ -478,23 +371,25 @@ static const struct disk_step *live_and_write_down(struct world *world, size_t *
 Test(store_faults, a_machine_that_stops_at_any_step)
 {
 	struct rng rng = rng_make(1, RNG_SEARCH, 0);
+	int said[ACTS] = {UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED};
 	const struct disk_step *steps;
-	struct image image;
+	struct disk_image image;
 	struct world world;
 	size_t count, images = 0;
 
 	world_copy(&world);
 	steps = live_and_write_down(&world, &count);
-	image_init(&image);
+	disk_image_init(&image, "narrowd.db", database, database_size);
 	for (size_t i = 0; i < count; i++) {
-		take_step(&image, &steps[i]);
+		take_step(&image, said, &steps[i]);
 		for (int kind = 0; steps[i].change != DISK_NOTE && kind < IMAGE_KINDS; kind++) {
-			put_image(&world, &image, kind, &rng);
-			look_at(&world, image.said, image_names[kind], (int64_t)i);
+			begin_anew(&world);
+			disk_image_put(&image, world.directory, kind, &rng);
+			look_at(&world, said, disk_image_names[kind], (int64_t)i);
 			images++;
 		}
 	}
 	cr_log_info("%zu images of %zu steps", images, count);
-	image_finish(&image);
+	disk_image_finish(&image);
 	world_finish(&world);
 }
