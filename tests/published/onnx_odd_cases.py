@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import pathlib
 import tempfile
 from unittest import mock
 
@@ -65,6 +66,22 @@ class Odd(Case):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(Graph(self.place / "b.onnx", folder).untouched({"first"}), "1 If (0.00819 of 0.0123 MB of weights)")
 
+    def test_a_table_that_is_computed_at_the_start_is_not_put_into_the_file(self):
+        """Simplification would put every number of it there."""
+        weight = numpy_helper.from_array(np.eye(WIDTH, dtype=np.float32), "w")
+        shape, step = numpy_helper.from_array(np.array([200, WIDTH], np.int64), "shape"), numpy_helper.from_array(np.float32([[0.001]]), "step")
+        nodes = [helper.make_node("ConstantOfShape", ["shape"], ["t0"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])),
+                 helper.make_node("Mul", ["t0", "step"], ["t"]), helper.make_node("MatMul", ["x", "w"], ["a"], name="first"),
+                 helper.make_node("ReduceMean", ["t"], ["m"], axes=[0], keepdims=1), helper.make_node("Add", ["a", "t"], ["b"]),
+                 helper.make_node("Add", ["b", "m"], ["y"])]
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [200, WIDTH]) for name in "xy"]
+        graph = helper.make_graph(nodes, "table", ends[:1], ends[1:], [weight, shape, step])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), self.place / "t.onnx")
+        with tempfile.TemporaryDirectory() as folder:
+            prepared = Graph(self.place / "t.onnx", folder)
+            self.assertLess(pathlib.Path(prepared.path).stat().st_size, 2 * (self.place / "t.onnx").stat().st_size)
+            self.assertEqual(list(prepared.ops), ["first"])
+
     def test_an_option_that_cannot_be_built_has_the_worst_score(self):
         attention(self.place / "a.onnx")
         with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +113,8 @@ class Odd(Case):
             tune(self.place / "a.onnx", self.place / "out.onnx", SAMPLES, lambda session: 1.0, max_drop=1, scores=False, max_trials=2)
         lines = said.getvalue().splitlines()
         self.assertEqual(sum("narrowd: warning: /accuracy_criterion/tolerable_loss: " in line for line in lines), 1, lines)
-        self.assertIn("warning", lines[1], "before anything is measured")
+        self.assertEqual(lines[0], "narrowd: 7 operators can be lowered")
+        self.assertIn("warning", lines[2], "before anything is measured")
 
     def test_the_model_itself_is_as_fast_as_itself(self):
         attention(self.place / "a.onnx")

@@ -165,6 +165,8 @@ class Wire(Case):
         self.assertEqual(answer_of({"accuracy": float("nan")}), {"accuracy": None})
         with self.assertRaises(TypeError):
             answer_of({"accuracy": object()})
+        with self.assertRaisesRegex(narrowd.CannotRun, "returned nothing where an accuracy is wanted"):
+            answer_of(None)
         with self.assertRaisesRegex(narrowd.CannotRun, "returned 2 numbers where one is wanted"):
             answer_of(Array([0.9, 0.8]))
 

@@ -124,6 +124,10 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
             if progress:
                 print(f"narrowd: {where_to_look(own.url, found.id)}", file=sys.stderr, flush=True)
             return found
+    except KeyboardInterrupt:
+        if progress:
+            print("narrowd: interrupted; the same call goes on where it was", file=sys.stderr, flush=True)
+        raise
     finally:
         evaluator.journal = kept
         if client is None:

@@ -37,6 +37,8 @@ def answer_of(result: Any) -> Answer:
         answer = {name: value for name, value in result.items() if name in own}
         metrics = {**answer.pop("metrics", {}), **{n: v for n, v in result.items() if n not in own}}
         return plain({**answer, "metrics": metrics} if metrics else answer)
+    if result is None:
+        raise CannotRun("the function returned nothing where an accuracy is wanted, or a dictionary with one")
     accuracy = plain(result)
     if isinstance(accuracy, list):
         raise CannotRun(f"the function returned {len(accuracy)} numbers where one is wanted, the accuracy: take their mean")

@@ -21,6 +21,7 @@ from .quiet import options_of
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"}
 QUANTIZED = ("Conv", "MatMul")
 NAMED_SHARE = 0.01  # of the weights; what stays as it is and has less is not worth a word
+MUCH_LARGER = 1.1  # than the model as it came
 FIRST_WITH_CHANNELS = 13  # the opset that has scales per channel
 
 
@@ -80,6 +81,14 @@ def in_float16(graph: Any) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
+def simplify(model: Any, path: str, disabled: list[str]) -> None:
+    """Writes the model as ONNX Runtime makes it simpler: constants are computed, batch normalisation becomes part of others."""
+    options = options_of()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = path
+    ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=disabled, providers=["CPUExecutionProvider"])
+
+
 class Graph:
     """The prepared model is in `folder`; what is asked of it stands in the members.
 
@@ -94,12 +103,10 @@ class Graph:
             model = onnx.version_converter.convert_version(model, FIRST_WITH_CHANNELS)
         self.halves = in_float16(model.graph)
         name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
-        options = options_of()  # folds constants and batch normalisation
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = self.path
         try:
-            ort.InferenceSession(model.SerializeToString(), options, disabled_optimizers=["MatMulAddFusion"],
-                                 providers=["CPUExecutionProvider"])
+            simplify(model, self.path, ["MatMulAddFusion"])
+            if os.path.getsize(self.path) > MUCH_LARGER * model.ByteSize():  # tables that a node computes, in place of the node
+                simplify(model, self.path, ["MatMulAddFusion", "ConstantFolding"])
         except Exception as error:  # ONNX Runtime has a class of its own for each fault
             raise ValueError(f"ONNX Runtime cannot run {os.fspath(path)}: {error}") from error
         prepared = ONNXModel(onnx.load(self.path))

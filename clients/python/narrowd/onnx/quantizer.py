@@ -174,7 +174,8 @@ def arrays_of(path: str | os.PathLike[str]) -> Any:
         file = np.load(path)
         return file if isinstance(file, np.ndarray) else dict(file)
     except (EOFError, ValueError, BadZipFile) as error:
-        raise ValueError(f"{os.fspath(path)} is no .npy or .npz file of numbers: {error}") from error
+        why = "" if "pickle" in str(error) else f": {error}"  # advice for who trusts a file is of no use here
+        raise ValueError(f"{os.fspath(path)} is no .npy or .npz file of numbers{why}") from error
 
 
 def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:

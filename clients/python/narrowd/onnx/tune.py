@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -221,7 +222,7 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
     as_searched = accuracy if tuner.accept is tuner.evaluate else number(judged(tuner.evaluate, tuner.session(path), path))
     tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
     failed = [f"trial {trial['number']}: {trial['error']}" for trial in tried if trial["state"] == "failed"]
-    touched = {op["name"] for op in offered["ops"] if op.get("modes") != {}}
+    touched = lowerable(offered)
     trial = job.trial(0 if config is None else best["trial"])
     return Tuned(
         path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
@@ -232,6 +233,17 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         failure=failed[0] if failed else "", undecided=best["keep_baseline_because"] == "not_proved",
         learnt=learnt_of(job, [op for op in offered["ops"] if op["name"] in touched]),
         as_in_trial=trial["accuracy"] == as_searched, for_speed=for_speed, refuted=refuted, config=config, job=job.id)
+
+
+def lowerable(offered: dict[str, Any]) -> set[str]:
+    return {op["name"] for op in offered["ops"] if op.get("modes") != {}}
+
+
+def what_is_tried(tuner: Tuner, offered: dict[str, Any]) -> str:
+    """"14 operators can be lowered; not touched: 1 LSTM (16.8 of 54.0 MB of weights)"."""
+    touched = lowerable(offered)
+    untouched = tuner.graph.untouched(touched)
+    return f"{len(touched)} operators can be lowered" + f"; not touched: {untouched}" * (untouched != "")
 
 
 def learnt_of(job: Job, ops: list[dict[str, Any]]) -> str:
@@ -298,6 +310,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             **(job or {}),
         }
         offered, results = tuner.quantizer.capability(approach), list[Tuned]()
+        if progress:
+            print(f"narrowd: {what_is_tried(tuner, offered)}", file=sys.stderr, flush=True)
         for_speed = (objective if front else body["tuning_criterion"].get("objective", LATENCY[0])) in LATENCY
         if library and scores is None:
             scores = False  # they would take the place of what was learnt
