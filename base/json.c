@@ -126,13 +126,18 @@ static json_t *parse(const char *text, size_t length, const struct json_limits *
 	json_budget_begin();
 	value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 	refused = json_budget_end();
-	if (value == NULL && refused > LIMIT_JSON_BYTES / 2) {
+	if (refused > 0) {
+		/* Jansson goes on without a character that it had no room for. */
+		json_decref(value);
+		value = NULL;
+	}
+	if (refused > LIMIT_JSON_BYTES / 2) {
 		(void)err_set(reterr, ERR_TOO_LARGE,
 			      "the JSON takes more than %d MiB of memory: send fewer values",
 			      LIMIT_JSON_BYTES / 2 / 1024 / 1024);
 		return NULL;
 	}
-	if (value == NULL && refused > 0) {
+	if (refused > 0) {
 		(void)err_set(reterr, ERR_OVERLOADED,
 			      "there is no memory for the JSON now, or other requests take it: try "
 			      "again later");
