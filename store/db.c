@@ -176,6 +176,16 @@ void db_reset(sqlite3_stmt *stmt)
 	(void)sqlite3_clear_bindings(stmt);
 }
 
+int db_row(sqlite3_stmt *stmt, bool *ret_row, struct err *reterr)
+{
+	int step = sqlite3_step(stmt);
+
+	*ret_row = step == SQLITE_ROW;
+	return step == SQLITE_ROW || step == SQLITE_DONE
+		       ? 0
+		       : db_error(sqlite3_db_handle(stmt), "reading", reterr);
+}
+
 int db_run(sqlite3_stmt *stmt, struct err *reterr)
 {
 	int step;

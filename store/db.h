@@ -41,6 +41,11 @@ int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, struct err
 void db_bind_text(sqlite3_stmt *stmt, int index, const char *text);
 /* Runs a bound statement to its end, ignores its rows, and makes it ready for the next run. */
 int db_run(sqlite3_stmt *stmt, struct err *reterr);
+/*
+ * The next row of a bound statement, if there is one. Without memory SQLite takes back the whole transaction that a
+ * statement is in, also one that only reads: whoever goes on then writes without one.
+ */
+int db_row(sqlite3_stmt *stmt, bool *ret_row, struct err *reterr);
 /* Makes a statement ready for the next run; the bound texts are forgotten. */
 void db_reset(sqlite3_stmt *stmt);
 

@@ -84,12 +84,14 @@ int forget_keys(struct forget *forget, int64_t now, int limit, struct err *reter
 int forget_leases(struct forget *forget, int64_t now, int limit, struct err *reterr)
 {
 	sqlite3_stmt *due = forget->statements[FORGET_LEASES_DUE];
-	bool none;
+	bool row, none;
+	int rc;
 
 	(void)sqlite3_bind_int64(due, 1, now);
-	none = sqlite3_step(due) == SQLITE_ROW && sqlite3_column_int(due, 0) == 0;
+	rc = db_row(due, &row, reterr);
+	none = row && sqlite3_column_int(due, 0) == 0;
 	db_reset(due);
-	return none ? 0 : before(forget, FORGET_LEASES, now, limit, reterr);
+	return rc != 0 || none ? rc : before(forget, FORGET_LEASES, now, limit, reterr);
 }
 
 int forget_stale(struct forget *forget, int64_t now, int64_t deliveries_before, struct err *reterr)

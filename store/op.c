@@ -261,18 +261,16 @@ static int find_job(struct op_runner *runner, const struct op *op, int64_t *ret_
 		    bool *ret_final, struct err *reterr)
 {
 	sqlite3_stmt *stmt = runner->statements[OP_FIND_JOB];
-	int rc = 0;
-	int step;
+	bool row;
+	int rc;
 
 	db_bind_text(stmt, 1, op->texts[0]);
-	step = sqlite3_step(stmt);
-	if (step == SQLITE_ROW) {
+	rc = db_row(stmt, &row, reterr);
+	if (row) {
 		*ret_version = sqlite3_column_int64(stmt, 0);
 		*ret_final = sqlite3_column_int(stmt, 1) != 0;
-	} else if (step == SQLITE_DONE) {
+	} else if (rc == 0) {
 		rc = err_set(reterr, ERR_NOT_FOUND, "there is no job %s", op->texts[0]);
-	} else {
-		rc = db_error(runner->db, "looking up a job", reterr);
 	}
 	db_reset(stmt);
 	return rc;
@@ -394,13 +392,19 @@ static int run_token_used(struct op_runner *runner, const struct op *op, struct 
 }
 
 /* The answer to keep: the one given, or the job as it is now. Borrowed until `read` is reset. */
-static const char *answer_of(const struct op *op, sqlite3_stmt *read)
+static int find_answer(const struct op *op, sqlite3_stmt *read, const char **ret,
+		       struct err *reterr)
 {
-	if (op->key->body != NULL) {
-		return op->key->body;
+	bool row = false;
+	int rc = 0;
+
+	*ret = op->key->body;
+	if (*ret == NULL) {
+		db_bind_text(read, 1, op->texts[0]);
+		rc = db_row(read, &row, reterr);
 	}
-	db_bind_text(read, 1, op->texts[0]);
-	return sqlite3_step(read) == SQLITE_ROW ? (const char *)sqlite3_column_text(read, 0) : NULL;
+	*ret = row ? (const char *)sqlite3_column_text(read, 0) : *ret;
+	return rc;
 }
 
 static int keep_key(struct op_runner *runner, const struct op *op, struct err *reterr)
@@ -408,16 +412,17 @@ static int keep_key(struct op_runner *runner, const struct op *op, struct err *r
 	const struct store_key *key = op->key;
 	sqlite3_stmt *keep = runner->statements[OP_KEEP_KEY];
 	sqlite3_stmt *read = runner->statements[OP_READ_JOB];
-	int rc;
+	const char *answer;
+	int rc = find_answer(op, read, &answer, reterr);
 
 	db_bind_text(keep, 1, key->scope);
 	db_bind_text(keep, 2, key->key);
 	db_bind_text(keep, 3, key->fingerprint);
 	(void)sqlite3_bind_int(keep, 4, key->status);
 	db_bind_text(keep, 5, key->location);
-	db_bind_text(keep, 6, answer_of(op, read));
+	db_bind_text(keep, 6, answer);
 	(void)sqlite3_bind_int64(keep, 7, key->at_ms);
-	rc = db_run(keep, reterr);
+	rc = rc == 0 ? db_run(keep, reterr) : rc;
 	db_reset(read);
 	if (rc != 0) {
 		return rc;
@@ -454,6 +459,13 @@ static int (*const runs[])(struct op_runner *, const struct op *, struct err *) 
 
 _Static_assert(sizeof(runs) / sizeof(runs[0]) == OP_KINDS_, "every kind can be run");
 
+/* Where SQLite has taken back the transaction in between (db_row()) there is no savepoint any more. */
+static bool take_back(struct op_runner *runner)
+{
+	return db_run(runner->statements[OP_ROLL_BACK], NULL) == 0 &&
+	       db_run(runner->statements[OP_RELEASE], NULL) == 0;
+}
+
 int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
 {
 	int rc = db_run(runner->statements[OP_SAVE], reterr);
@@ -470,13 +482,15 @@ int op_run(struct op_runner *runner, const struct op *op, struct err *reterr)
 		rc = keep_key(runner, op, reterr);
 	}
 	if (rc == 0) {
-		runner->last_seq = runner->seq;
-		return db_run(runner->statements[OP_RELEASE], reterr);
+		rc = db_run(runner->statements[OP_RELEASE], reterr);
+		if (rc != -(int)ERR_INTERNAL) {
+			runner->last_seq = rc == 0 ? runner->seq : runner->last_seq;
+			return rc;
+		}
+	} else if (sqlite3_get_autocommit(runner->db) != 0 || take_back(runner)) {
+		/* An error that ended the transaction took the savepoint with it. */
+		return rc;
 	}
-	/* An error that ended the transaction took the savepoint with it; rc already says so. */
-	if (sqlite3_get_autocommit(runner->db) == 0) {
-		(void)db_run(runner->statements[OP_ROLL_BACK], NULL);
-		(void)db_run(runner->statements[OP_RELEASE], NULL);
-	}
-	return rc;
+	return err_set(reterr, ERR_NO_MEMORY,
+		       "no memory to do this alone, or to take it back alone");
 }

@@ -147,25 +147,29 @@ int outbox_enable(struct outbox *outbox, const char *id, struct err *reterr)
 }
 
 /* Whether somebody may have subscribed to it. */
-static bool is_wanted(struct outbox *outbox, const struct project_event *event)
+static int find_wanted(struct outbox *outbox, const struct project_event *event, bool *ret_wanted,
+		       struct err *reterr)
 {
 	sqlite3_stmt *stmt = outbox->statements[OUTBOX_WANTED];
-	bool wanted;
+	bool row;
+	int rc;
 
 	db_bind_text(stmt, 1, logged_name(event->is->type));
-	wanted = sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_int(stmt, 0) != 0;
+	rc = db_row(stmt, &row, reterr);
+	*ret_wanted = row && sqlite3_column_int(stmt, 0) != 0;
 	db_reset(stmt);
-	return wanted;
+	return rc;
 }
 
 int outbox_post(struct outbox *outbox, const struct project_event *event, int64_t seq,
 		bool *ret_posted, struct err *reterr)
 {
 	sqlite3_stmt *stmt = outbox->statements[OUTBOX_POST];
-	int rc;
+	bool wanted;
+	int rc = find_wanted(outbox, event, &wanted, reterr);
 
-	if (!is_wanted(outbox, event)) {
-		return 0;
+	if (rc != 0 || !wanted) {
+		return rc;
 	}
 	db_bind_text(stmt, 1, event->job);
 	(void)sqlite3_bind_int64(stmt, 2, seq);

@@ -47,12 +47,14 @@ int room_init(struct room *room, sqlite3 *db, const struct directory *directory,
 	if (rc == 0) {
 		rc = db_prepare(db, "PRAGMA freelist_count", &room->unused, reterr);
 	}
+	if (rc == 0) {
+		rc = db_integer(db, "PRAGMA page_size", &room->page_bytes, reterr);
+	}
 	if (rc != 0) {
 		return rc;
 	}
 	room->db = db;
 	room->directory = directory;
-	room->page_bytes = pragma(room, "PRAGMA page_size");
 	room->max_pages = max_bytes / room->page_bytes;
 	room->gives_back = pragma(room, "PRAGMA auto_vacuum") == INCREMENTAL;
 	limit_pages(room, 0);
