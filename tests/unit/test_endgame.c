@@ -256,6 +256,7 @@ Test(endgame, three_choices_are_tried_when_the_search_is_over)
 	cr_assert_str_eq(story, "0@1 1@1 0@2 2@2 0@3 3@3 ");
 	cr_assert_eq(job->state, JOB_COMPLETED);
 	cr_assert_eq(job->named->number, 3, "the last one, and what is known of it");
+	cr_assert_eq(kit_count(job, LOGGED_WARNING), 0, "no strategy was overruled");
 	cr_assert_str_eq(kit_text(job, LOGGED_NEW_BEST, "keep_baseline_because"),
 			 "criterion_missed");
 	job_destroy(job);

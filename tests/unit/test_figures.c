@@ -123,12 +123,14 @@ Test(figures, the_interval_follows_from_what_was_measured_twice)
 	job_destroy(job);
 }
 
+#define GOODNESS                                                                                   \
+	", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"objective\": {\"metric\": "      \
+	"\"goodness\", \"direction\": \"max\"}}"
+
 static struct job *throughputs(double first, double second, double third)
 {
-	const char *extra = ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"objective\": "
-			    "{\"metric\": \"goodness\", \"direction\": \"max\"}}";
 	struct job *job =
-		kit_running_from(extra, "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": 100}}");
+		kit_running_from(GOODNESS, "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": 100}}");
 	double values[] = {first, second, third};
 
 	for (int i = 0; i < 3; i++) {
@@ -241,6 +243,9 @@ Test(figures, one_value_below_zero_leaves_no_logarithm_in_whichever_round)
 	kit_answer(job, job_ask_again(job, &next),
 		   "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": -10}}");
 	cr_assert_not(logarithmic(job));
+	job_destroy(job);
+	job = kit_running_from(GOODNESS, "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": -1}}");
+	cr_assert_not(logarithmic(job), "the baseline's, too");
 	job_destroy(job);
 }
 

@@ -285,6 +285,20 @@ Test(import, before_the_baseline_nobody_can_judge_them)
 	job_destroy(job);
 }
 
+Test(import, a_judgement_comes_between_the_baseline_and_the_strategy)
+{
+	struct job *job = kit_job(ON);
+
+	take(job, TWO);
+	cr_assert_eq(kit_replay(job, LOGGED_TRIAL_JUDGED, 1, "{}"), -ERR_CORRUPT);
+	job_destroy(job);
+	job = kit_running(ON, 0.9);
+	take(job, TWO);
+	kit_settle(job);
+	cr_assert_eq(kit_replay(job, LOGGED_TRIAL_JUDGED, 1, "{}"), -ERR_CORRUPT);
+	job_destroy(job);
+}
+
 Test(import, afterwards_they_are_judged_and_cost_nothing)
 {
 	struct job *job = kit_running(ON, 0.9);

@@ -257,6 +257,7 @@ static void has_enough(const char *stop_on, double latency_ms, const char *expec
 	struct job *job = kit_running(extra, 0.9);
 
 	kit_tell(job, kit_ask(job), latency_ms > 0 ? 0.9 : 0.5, fabs(latency_ms));
+	cr_assert_eq(job_settle(job), 1);
 	kit_settle(job);
 	cr_assert_null(job_exit_reason(job));
 	cr_assert(job_ask_nothing(job, STEP_CONTENT));

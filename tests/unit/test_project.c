@@ -456,3 +456,17 @@ Test(project, a_database_that_lacks_a_table_is_refused)
 	cr_assert_eq(db_exec(db, "DROP TABLE lease", &err), 0);
 	cr_assert_neq(project_init(&other, db, &err), 0);
 }
+
+/* Its statements need the tables. What has failed to begin may be ended as what has not. */
+Test(project, without_all_tables_nothing_begins)
+{
+	struct project none;
+	struct err err;
+	sqlite3 *empty;
+
+	cr_assert_eq(sqlite3_open(":memory:", &empty), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(empty, schema_steps[0], NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_neq(project_init(&none, empty, &err), 0);
+	project_finish(&none);
+	cr_assert_eq(sqlite3_close(empty), SQLITE_OK);
+}

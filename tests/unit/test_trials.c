@@ -38,6 +38,9 @@ Test(trials, a_lease_says_who_has_the_question_and_for_how_long)
 	cr_assert_eq(trial->past_count, 1);
 	cr_assert_str_eq(trial->past[0], "l1");
 	cr_assert_eq(trial->since_ms, kit_now_ms);
+	kit_record(job, LOGGED_LEASE_ACCEPTED, 1, "{}");
+	kit_record(job, LOGGED_QUESTION_LEASED, 1, "{\"lease\": \"l3\", \"attempt\": 3}");
+	cr_assert_not(trial->accepted, "nor this one, in whose time the last did not end");
 	kit_check_again(job, "");
 	job_destroy(job);
 }

@@ -91,6 +91,22 @@ Test(words, of_several_accuracies_the_worst_says_how_much_is_lost)
 	     TWO("1.1", "1.1"), false, LOSES("nothing"));
 }
 
+Test(words, a_share_of_what_may_be_lost_is_said_as_the_loss_it_is)
+{
+	struct criterion c = {.metric_count = 1, .relative = true};
+	struct buf text;
+
+	c.metrics[0].tolerable_loss = 0.02;
+	buf_init(&text, 1000);
+	words_share(&c, 0.5, &text);
+	cr_assert_str_eq(text.bytes, "1 % where 2 % is allowed");
+	buf_clear(&text);
+	c.metrics[0].tolerable_loss = 0;
+	words_share(&c, 0.5, &text);
+	cr_assert_str_eq(text.bytes, "50 % of what may be lost", "where nothing may be");
+	buf_finish(&text);
+}
+
 Test(words, keep_what_you_have)
 {
 	says("", BASELINE, "{\"accuracy\": 0.8, \"latency_ms\": 50}", false,

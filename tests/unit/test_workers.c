@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "dispatch/workers.h"
@@ -33,6 +34,8 @@ static void begin(void)
 static void end(void)
 {
 	workers_finish(&workers);
+	memset(&workers, 0,
+	       sizeof(workers)); /* or what is still held would not be seen to be lost */
 }
 
 static void no_leases(void *arg, json_t *by_name)
