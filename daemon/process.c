@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/control.h"
+#include "daemon/hangup.h"
 #include "daemon/libraries.h"
 #include "daemon/machine.h"
 #include "daemon/notify.h"
@@ -154,26 +155,11 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void set_retention(struct process *p)
 {
-	static const int64_t day_ms = INT64_C(86400) * 1000;
-	const struct settings *options = p->options;
-	const struct store_retention retention = {
-		.job_ms = options->retain_days * day_ms,
-		.jobs = options->retain_jobs,
-		.bytes = options->retain_bytes,
-		.delivery_ms = options->retain_deliveries_days * day_ms,
-	};
+	const struct store_retention retention = setup_retention(p->options);
 
 	if (!store_is_spare(p->server.store)) {
 		store_retain(p->server.store, &retention);
 	}
-}
-
-static struct quota_limits quota_of(const struct settings *options)
-{
-	return (struct quota_limits){.open_jobs = options->quota_open_jobs,
-				     .open_bytes = options->quota_open_bytes,
-				     .submits_per_s = options->quota_submits_per_s,
-				     .trials_per_day = options->quota_trials_per_day};
 }
 
 /* What the settings would be on SIGHUP. */
@@ -191,7 +177,7 @@ static void check_fresh(void *arg, const struct settings *options, struct faults
 
 static void take_over(struct process *p, struct guard *guard)
 {
-	const struct quota_limits quota = quota_of(p->options);
+	const struct quota_limits quota = setup_quota(p->options);
 	struct faults none = {.logged = true};
 
 	setup_log(p->options, &none);
@@ -209,6 +195,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	struct err err;
 
 	(void)number;
+	(void)hangup_came();
 	if (options_reload(p->options, check_fresh, &fresh, &faults)) {
 		take_over(p, fresh.guard);
 	}
@@ -279,6 +266,9 @@ static void watch_signals(struct process *p)
 		(void)uv_signal_init(loop_uv(p->loop), &p->signals[i]);
 		p->signals[i].data = p;
 		(void)uv_signal_start(&p->signals[i], watched[i].fn, watched[i].number);
+	}
+	if (hangup_came()) {
+		on_hangup(&p->signals[SIGNALS - 1], SIGHUP);
 	}
 	(void)uv_timer_init(loop_uv(p->loop), &p->watchdog);
 	if (every > 0) {
@@ -355,7 +345,7 @@ static void make_tuner(struct process *p)
 		.lease_ttl_ms = (uint64_t)p->options->lease_ttl_s * 1000,
 		.evaluator_probe_ms = (uint64_t)p->options->evaluator_probe_s * 1000,
 		.evaluator_down_ms = (uint64_t)p->options->evaluator_down_s * 1000,
-		.quota = quota_of(p->options),
+		.quota = setup_quota(p->options),
 	};
 
 	p->machine = (struct machine){p->loop, p->server.store, p->server.fetch};
@@ -439,8 +429,11 @@ static int start(struct process *p, struct err *reterr)
 
 static int serve(struct process *p, struct err *reterr)
 {
-	int rc = start(p, reterr);
+	int rc;
 
+	notify_hold(p->options->data[0] != '\0'); /* running a log may take long */
+	rc = start(p, reterr);
+	notify_release();
 	if (rc != 0) {
 		return rc;
 	}
@@ -472,13 +465,16 @@ static int serve(struct process *p, struct err *reterr)
 
 int process_serve(struct err *reterr)
 {
-	int rc = serve(&process, reterr);
+	int rc;
 
+	hangup_hold();
+	rc = serve(&process, reterr);
 	while (rc == 0 && process.again) {
 		access_log_close();
 		process = (struct process){.options = process.options, .setup = process.setup};
 		rc = serve(&process, reterr);
 	}
+	hangup_release();
 	return rc;
 }
 

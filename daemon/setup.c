@@ -252,6 +252,24 @@ const char *setup_secrets_directory(const struct settings *options)
 					       : getenv("CREDENTIALS_DIRECTORY");
 }
 
+struct store_retention setup_retention(const struct settings *options)
+{
+	static const int64_t day_ms = INT64_C(86400) * 1000;
+
+	return (struct store_retention){.job_ms = options->retain_days * day_ms,
+					.jobs = options->retain_jobs,
+					.bytes = options->retain_bytes,
+					.delivery_ms = options->retain_deliveries_days * day_ms};
+}
+
+struct quota_limits setup_quota(const struct settings *options)
+{
+	return (struct quota_limits){.open_jobs = options->quota_open_jobs,
+				     .open_bytes = options->quota_open_bytes,
+				     .submits_per_s = options->quota_submits_per_s,
+				     .trials_per_day = options->quota_trials_per_day};
+}
+
 void setup_finish(struct setup *setup)
 {
 	guard_destroy(setup->guard);

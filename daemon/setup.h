@@ -9,6 +9,7 @@
 #include "daemon/faults.h"
 #include "daemon/options.h"
 #include "store/store.h"
+#include "tuner/tuner.h"
 
 struct setup {
 	struct guard *guard;
@@ -33,6 +34,9 @@ struct guard *setup_check_live(const struct setup *setup, const struct settings 
 			       struct faults *faults);
 /* Where secrets are that are named, as the settings or systemd say; borrowed, or NULL. */
 const char *setup_secrets_directory(const struct settings *options);
+/* What is kept, and what one owner may take. */
+struct store_retention setup_retention(const struct settings *options);
+struct quota_limits setup_quota(const struct settings *options);
 void setup_finish(struct setup *setup);
 /* The certificate and its key: both files, or neither. */
 int setup_load_tls(const struct settings *options, struct err *reterr);

@@ -42,6 +42,17 @@ static void note_away(struct follow *follow, bool away, const struct err *err)
 	}
 }
 
+/* A full disk is no reason to be taken for dead: what appends says meanwhile that it lives. */
+static int stay(struct follow *follow, int why, struct err *reterr)
+{
+	int rc = 0;
+
+	if (why == -(int)ERR_DISK_FULL && !follow->standby) {
+		rc = shared_beat(follow->shared, reterr);
+	}
+	return may_pass(rc) ? 0 : rc;
+}
+
 /* One step, which may be taken again until it succeeds, fails for good, or is given up. */
 typedef int (*step_fn)(struct follow *follow, void *what, struct err *reterr);
 
@@ -62,6 +73,9 @@ static int persist(struct follow *follow, step_fn step, void *what, struct err *
 			return apply_lose(follow->apply, reterr);
 		}
 		note_away(follow, true, reterr);
+		if (stay(follow, rc, reterr) != 0) {
+			return apply_lose(follow->apply, reterr);
+		}
 		if (!rest(follow, pause_ms)) {
 			return rc;
 		}

@@ -104,6 +104,17 @@ class Server:
         assert said.returncode == 0, said.stdout
         return said.stdout.strip()
 
+    def hold(self, text, url):
+        """A session that has run that and stays open until what this returns, a process, gets the end of its input."""
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.directory)}
+        session = subprocess.Popen([*self.who, programs() / "psql", "-X", "-A", "-t", "-q", "-d", url], env=environment,
+                                   cwd=self.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        session.stdin.write(f"{text};\n\\echo done\n")
+        session.stdin.flush()
+        while session.stdout.readline() != "done\n":
+            pass
+        return session
+
     def end(self, how):
         if self.process is not None:
             self.process.send_signal(how)

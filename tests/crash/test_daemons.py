@@ -28,6 +28,7 @@ from pull_client import Client  # noqa: E402
 STANDBY = "urn:narrowd:problem:standby"
 UNKNOWN = "urn:narrowd:problem:commit_unknown"
 POOL = "gpu"
+LOCK = 1852796535  # of store/shared.c: who holds it lets nobody join
 
 
 def pool_job(**more):
@@ -287,6 +288,68 @@ class Waits(Daemons):
         before = metric(second, "narrowd_store_notified_total")
         kit.submit(first, pool_job())
         kit.wait_until(lambda: metric(second, "narrowd_store_notified_total") > before)
+
+
+class TakesOver(Daemons):
+    def test_signals_do_not_end_it(self):
+        first, second = self.pair()
+        ended = threading.Event()
+
+        def signal_it():
+            while not ended.is_set():
+                second.process.send_signal(signal.SIGHUP)
+                ended.wait(0.001)
+
+        signalling = threading.Thread(target=signal_it)
+        signalling.start()
+        first.kill9()
+        try:
+            kit.wait_until(lambda: second.process.poll() is not None or writes(second))
+        finally:
+            ended.set()
+            signalling.join()
+        self.assertIsNone(second.process.poll())
+        self.assertIn("SIGHUP: the settings were read again", second.log())
+        kit.submit(second, pool_job())
+
+    def test_a_service_manager_hears_that_it_is_at_work(self):
+        with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(os.path.join(place, "notify"))
+            manager.settimeout(PATIENCE_S)
+            first = self.daemon()
+            holder = self.server.hold(f"SELECT pg_advisory_lock({LOCK})", self.url)
+            os.environ.update(NOTIFY_SOCKET=os.path.join(place, "notify"), WATCHDOG_USEC="60000")
+            try:
+                starting = threading.Thread(target=lambda: first.restart())
+                starting.start()
+                said = manager.recv(200)
+                self.assertEqual(said, b"WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000")
+            finally:
+                del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+                holder.communicate()
+            while said != b"READY=1":
+                said = manager.recv(200)
+            starting.join()
+            while b"EXTEND" in said or said == b"READY=1":
+                said = manager.recv(200)
+            self.assertEqual(said, b"WATCHDOG=1", "by its loop from now on")
+
+    def test_the_seconds_of_silence_are_those_that_the_dead_one_was_given(self):
+        first, second = self.daemon(takeover_s=3), self.daemon(takeover_s=3600)
+        self.assertEqual(self.sql("SELECT lease_ms FROM narrowd.daemon"), "3000")
+        first.kill9()
+        kit.wait_until(lambda: writes(second), 300)
+        self.assertEqual(self.sql("SELECT lease_ms FROM narrowd.daemon"), "3600000")
+
+    def test_a_log_of_an_older_version_gets_its_columns(self):
+        first = self.daemon()
+        job = kit.submit(first, pool_job())
+        first.stop()
+        self.sql("ALTER TABLE narrowd.daemon DROP COLUMN url, DROP COLUMN lease_ms")
+        first.start()
+        second = self.daemon()
+        hands_on(second)
+        self.assertEqual(second.request("POST", f"/v1/jobs/{job}/cancel")[0], 200)
 
 
 class Survives(Daemons):

@@ -63,6 +63,7 @@ void world_open(struct world *world, int64_t max_bytes)
 					.max_bytes = max_bytes,
 					.postgresql = world->postgresql,
 					.snapshot_operations = world->snapshot_operations,
+					.lease_ms = world->lease_ms,
 					.standby = world->standby};
 	struct err err;
 

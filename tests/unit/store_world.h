@@ -19,6 +19,7 @@ enum { T0 = 1000000 };
 struct world {
 	char directory[64];
 	bool standby;           /* it may follow while another one writes */
+	int64_t lease_ms;       /* after which another one takes its place; 0: as usual */
 	const char *postgresql; /* NULL: the store has no log elsewhere */
 	int64_t snapshot_operations;
 	struct loop *loop;

@@ -214,3 +214,46 @@ Test(away, what_waits_is_bounded_in_bytes_too)
 	world_finish(&world);
 	server_finish(&server);
 }
+
+/* What is in the log and does not fit here is tried until it does, and nobody takes it for dead meanwhile. */
+Test(away, a_full_disk_is_no_silence)
+{
+	static const char seen[] = "SELECT extract(epoch FROM seen) FROM narrowd.daemon";
+	enum { FILE_BYTES = 2 * 1024 * 1024, LONG_BYTES = 24 * 1024 * 1024, BEATS = 3 };
+	char *data = mem_new(LONG_BYTES + 1, 1);
+	struct log_event event = {LOGGED_WARNING, T0 + 5, -1, data};
+	struct world world;
+	struct server server;
+	double newest = 0;
+	int beats = 0;
+
+	for (size_t i = 0; i < LONG_BYTES; i++) {
+		data[i] = (char)('a' + i * i % 23);
+	}
+	memcpy(data, "{\"detail\":\"", 11);
+	memcpy(data + LONG_BYTES - 2, "\"}", 2);
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world.lease_ms = 3000;
+	world_open(&world, FILE_BYTES);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0, "%s", world.err.message);
+	world_expect(&world);
+	store_append(world.store, "job_a", 1, &event, 1, NULL, world_done, &world);
+	while (store_writable(world.store)) {
+		(void)uv_run(loop_uv(world.loop), UV_RUN_NOWAIT);
+		cr_assert_eq(world.waiting, 1, "it is not stored: %s", world.err.message);
+	}
+	while (beats < BEATS) {
+		double at = strtod(server_say(&server, seen), NULL);
+
+		beats += at > newest;
+		newest = at;
+	}
+	cr_assert_eq(world.waiting, 1, "it is not stored");
+	store_hurry(world.store, 0);
+	world_wait(&world);
+	cr_assert_eq(world.rc, -ERR_COMMIT_UNKNOWN, "%s", world.err.message);
+	world_finish(&world);
+	server_finish(&server);
+	free(data);
+}
