@@ -55,6 +55,14 @@ def check_answer(method, path, status, value):
         assert not lacking, lacking
 
 
+def data_of(directory):
+    """The flags with which a command finds what a daemon in that directory has stored."""
+    flags = ["--data-dir", str(directory)]
+    if os.environ.get("NARROWD_TEST_POSTGRESQL") == "1":
+        flags += ["--data", postgresql.database_of(directory)]
+    return flags
+
+
 class Daemon:
     """`port` 0 is another free port at every start. `arguments` are more flags."""
 
@@ -97,12 +105,9 @@ class Daemon:
             os.environ["NARROWD_BIN"],
             "--listen",
             f"127.0.0.1:{self.listen_port}",
-            "--data-dir",
-            str(self.directory),
+            *(["--data-dir", str(self.directory)] if "--data" in self.arguments else data_of(self.directory)),
             *self.arguments,
         ]
-        if os.environ.get("NARROWD_TEST_POSTGRESQL") == "1" and "--data" not in self.arguments:
-            command += ["--data", postgresql.database_of(self.directory)]
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import jobkit
-from daemon import Daemon, OPENAPI
+from daemon import Daemon, OPENAPI, data_of
 from patience import PATIENCE_S
 from route_scopes import ROUTES
 
@@ -26,7 +26,7 @@ def printed_routes():
 
 
 def token_command(directory, *arguments, check=True):
-    return subprocess.run([NARROWD, "--data-dir", directory, "token", *arguments],
+    return subprocess.run([NARROWD, *data_of(directory), "token", *arguments],
                           capture_output=True, text=True, check=check, timeout=PATIENCE_S)
 
 

@@ -13,7 +13,7 @@ import time
 import unittest
 
 import jobkit
-from daemon import Daemon
+from daemon import Daemon, data_of
 from patience import PATIENCE_S
 
 PROGRAM = os.environ["NARROWD_BIN"]
@@ -247,7 +247,7 @@ class Life(ProcessTest):
     def test_backup_of_a_running_daemon(self):
         evaluator = jobkit.Evaluator()
         self.addCleanup(evaluator.close)
-        with Daemon(self.path("d")) as daemon:
+        with Daemon(self.path("d"), "--data", "") as daemon:
             job = jobkit.submit(daemon, jobkit.body(evaluator.url))
             jobkit.finished(daemon, job)
             log = jobkit.everything(daemon, f"/v1/jobs/{job}/events")
@@ -259,7 +259,7 @@ class Life(ProcessTest):
             self.assertNotEqual(again.returncode, 0, "an existing file is not overwritten")
         with sqlite3.connect(copy) as database:
             self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
-        with Daemon(self.path("copy"), "--key-file", self.path("d/narrowd.key")) as daemon:
+        with Daemon(self.path("copy"), "--data", "", "--key-file", self.path("d/narrowd.key")) as daemon:
             self.assertEqual(jobkit.everything(daemon, f"/v1/jobs/{job}/events"), log)
 
     def test_sighup_reads_them_again(self):
@@ -293,7 +293,7 @@ class Life(ProcessTest):
         evaluator = jobkit.Evaluator()
         self.addCleanup(evaluator.close)
         file = self.write("c", "quota_open_jobs = 1\nevaluator_policy = allowlist\nevaluator_allow = 10.0.0.0/8\n")
-        token = subprocess.run([PROGRAM, "--data-dir", self.path("d"), "token", "create", "--scope", "submit"], capture_output=True,
+        token = subprocess.run([PROGRAM, *data_of(self.path("d")), "token", "create", "--scope", "submit"], capture_output=True,
                                text=True, check=True).stdout.strip()
         with Daemon(self.path("d"), "--config", file, "--auth", "always") as daemon:
             def post(body):

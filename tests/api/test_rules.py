@@ -42,7 +42,7 @@ class Rules1(unittest.TestCase):
         )
         cls.expected = json.loads(expected)
         rules_kit.load(text, f"{directory.name}/narrowd.db")
-        cls.daemon = Daemon(directory.name)
+        cls.daemon = Daemon(directory.name, "--data", "")
         cls.daemon.start()
         cls.addClassCleanup(cls.daemon.stop)
 
