@@ -4,7 +4,8 @@
 Run as a program it serves until its standard input ends, for tests that are written in C: it prints the URL, and does
 what it reads there, a line each: `stop`, `kill9`, `start`, `suspend`, `resume`, or SQL. Each is answered with one line.
 
-It does not flush to disk: nothing here takes the power away, and what a killed process has written is still there.
+It does not flush to disk unless it is to be durable: nothing here takes the power away, and what a killed process has
+written is still there.
 """
 
 import atexit
@@ -26,12 +27,14 @@ SETTINGS = """\
 listen_addresses = ''
 unix_socket_directories = '{directory}'
 port = {port}
-fsync = off
-full_page_writes = off
 wal_level = replica
 max_connections = 60
 shared_buffers = 16MB
 log_min_messages = warning
+"""
+FORGETFUL = """\
+fsync = off
+full_page_writes = off
 """
 
 
@@ -45,7 +48,8 @@ def programs():
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, durable=False):
+        self.settings = SETTINGS if durable else SETTINGS + FORGETFUL
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="narrowd-postgresql-"))
         self.data = self.directory / "data"
         self.url = f"postgresql://test@/postgres?host={self.directory}&port={PORT}"
@@ -76,7 +80,7 @@ class Server:
                         "--locale=C.UTF-8", "--no-instructions")
         assert made.returncode == 0, made.stdout
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
-            file.write(SETTINGS.format(directory=self.directory, port=PORT))
+            file.write(self.settings.format(directory=self.directory, port=PORT))
 
     def is_ready(self):
         return self.run("pg_isready", "-q", "-h", self.directory, "-p", str(PORT)).returncode == 0
