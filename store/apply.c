@@ -14,7 +14,8 @@ enum { STRANGER_MS = 500 };
 static bool is_refusal(int rc)
 {
 	return rc == -(int)ERR_NOT_FOUND || rc == -(int)ERR_WRONG_STATE ||
-	       rc == -(int)ERR_CONFLICT || rc == -(int)ERR_INTERNAL || rc == -(int)ERR_TOO_LARGE;
+	       rc == -(int)ERR_CONFLICT || rc == -(int)ERR_IDEMPOTENCY_BUSY ||
+	       rc == -(int)ERR_INTERNAL || rc == -(int)ERR_TOO_LARGE;
 }
 
 /* Runs every op that may run. A failure that is no op's own sinks the group. */

@@ -428,7 +428,9 @@ static int keep_key(struct op_runner *runner, const struct op *op, struct err *r
 		return rc;
 	}
 	if (sqlite3_changes(runner->db) != 1) {
-		return err_set(reterr, ERR_CONFLICT, "this idempotency key was used before");
+		/* Of a client that gave up meanwhile; it repeats the request and gets that answer. */
+		return err_set(reterr, ERR_IDEMPOTENCY_BUSY,
+			       "the first request with this Idempotency-Key was still running");
 	}
 	return forget_keys(&runner->forget, key->at_ms, FORGET_FEW, reterr);
 }

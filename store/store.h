@@ -117,7 +117,7 @@ bool store_is_crowded(const struct store *store);
 
 /*
  * Writes. Every text is copied; key may be NULL. A key is stored with the effect or not at all;
- * ERR_CONFLICT when its scope has had it in the last 48 hours. done may be NULL.
+ * ERR_IDEMPOTENCY_BUSY when its scope has had it in the last 48 hours. done may be NULL.
  */
 /* The events, none without data, are taken over. */
 void store_job_insert(struct store *store, const struct store_job *job, struct log_event *events,

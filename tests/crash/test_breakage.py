@@ -167,13 +167,27 @@ class Daemons(unittest.TestCase):
 
     # What happens to whom.
 
+    def writer(self):
+        """The one that writes at this moment; somebody else while nobody does."""
+        for daemon in self.daemons:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection("127.0.0.1", daemon.daemon_of.port, timeout=1)
+                with contextlib.closing(connection):
+                    connection.request("GET", "/readyz")
+                    if connection.getresponse().status == 200:
+                        return daemon
+        return self.random.choice(self.daemons)
+
+    def victim(self):
+        return self.writer() if self.random.random() < 0.7 else self.random.choice(self.daemons)
+
     def kill(self):
-        self.random.choice(self.daemons).send(signal.SIGKILL)
+        self.victim().send(signal.SIGKILL)
 
     def stop(self):
         """Shorter than the lease of a daemon, or longer, up to a minute."""
-        daemon = self.random.choice(self.daemons)
-        seconds = self.random.choice([1, 3, LEASE_S + 5, 60])
+        daemon = self.victim()
+        seconds = self.random.choice([1, 3, LEASE_S + 5, LEASE_S + 15, 60])
         daemon.send(signal.SIGSTOP)
         self.counts[f"stopped for {seconds} s"] += 1
         timer = threading.Timer(seconds, daemon.send, (signal.SIGCONT,))

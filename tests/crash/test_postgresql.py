@@ -2,6 +2,7 @@
 PostgreSQL and of the machine that it ran on.
 """
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -236,6 +237,38 @@ class PostgreSQL(unittest.TestCase):
             asking.join()
             self.assertEqual(answers[0][0], 200, answers)
             kit.wait_until(lambda: kit.get(daemon, f"/v1/jobs/{job}")["name"] == "waits")
+
+    def test_a_repetition_of_what_still_waits_is_told_so_and_gets_its_answer(self):
+        """A worker that gave up and asks again, under the same key, while its first request waits for PostgreSQL."""
+        wanted = {"pool": "gpu", "worker": "w", "wait_s": 0}
+        key = {"Idempotency-Key": "again"}
+        with self.daemon() as daemon:
+            jobs = [kit.submit(daemon, {"capability": crash_model.capability(2), "evaluator": {"pool": "gpu"}})
+                    for _ in range(2)]
+            self.server.stop()
+            first = http.client.HTTPConnection("127.0.0.1", daemon.port)
+            first.request("POST", "/v1/leases", json.dumps(wanted), {"Content-Type": "application/json", **key})
+            kit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 503)
+            first.close()
+            statuses = []
+
+            def ask():
+                status, _, answer = daemon.request("POST", "/v1/leases", wanted, key)
+                statuses.append((status, answer.get("type")))
+                return answer if status == 200 else None
+
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                second = pool.submit(ask)
+                kit.wait_until(lambda: second.done() or "narrowd_store_queued 1" in daemon.request("GET", "/metrics")[2])
+                self.server.start()
+                answer = second.result()
+            while answer is None:
+                answer = ask()
+            self.assertEqual({status for status in statuses if status[0] != 200},
+                             {(409, "urn:narrowd:problem:idempotency_in_progress")})
+            leased = [event["data"]["lease"] for job in jobs for event in read_log(daemon, job)
+                      if event["type"] == "question_leased"]
+            self.assertEqual([item["lease"] for item in answer["items"]], leased, "one lease, and this is it")
 
     def test_a_daemon_that_is_killed_is_followed_by_the_one_that_waits(self):
         first = self.takes_over(lambda daemon: daemon.process.kill)

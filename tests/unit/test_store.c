@@ -332,7 +332,7 @@ Test(store, a_key_is_stored_with_its_effect_and_used_once_in_48_hours)
 	cr_assert_str_eq(world_cell(&world, 0, 2), "/v1/jobs/job_a");
 	cr_assert_eq(strncmp(world_cell(&world, 0, 3), "{\"id\":\"job_a\"", 13), 0,
 		     "without a body of its own the key keeps the job's document");
-	cr_assert_eq(world_insert(&world, "job_b", &key), -ERR_CONFLICT);
+	cr_assert_eq(world_insert(&world, "job_b", &key), -ERR_IDEMPOTENCY_BUSY);
 	cr_assert_eq(QUERY(&world, QUERY_JOB, TEXT("job_b")), 0, "the effect goes with the key");
 	cr_assert_eq(QUERY(&world, QUERY_KEY, TEXT("+"), TEXT("k")), 0, "scopes are apart");
 	world.waiting++;
