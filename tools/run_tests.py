@@ -2,7 +2,7 @@
 """Builds narrowd with sanitizers and runs every test; the work of tools/test.
 
 tools/test            everything that a change must pass
-tools/test --all      also the other release of Debian, thousands of kill points, ten minutes
+tools/test --all      also every point of the disk and of memory, the other release of Debian, thousands of kill points, ten minutes
                       of chaos, published clients, what is shipped, the newest libraries, fuzzing and the coverage gate
 tools/test STAGE...   some stages only; --list names them
 
