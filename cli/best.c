@@ -114,7 +114,8 @@ static char *names_text(json_t *ops, bool high)
 		}
 	}
 	buf_printf(&buf, "%s%zu %s%s", buf.length == 0 ? "none, all " : "; the other ", others,
-		   high ? "" : "in ", high ? "quantized" : "high precision");
+		   high ? "" : "in ",
+		   high ? "quantized" : "high precision, with any that cannot be lowered");
 	return buf_take(&buf, NULL);
 }
 

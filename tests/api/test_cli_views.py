@@ -268,8 +268,8 @@ class Best(CliTest):
         for high, quantized, row in (
             ([], ["a", "b"], "high precision  none, all 2 quantized"),
             (["x"], ["a"], "high precision  x (fp32); the other 1 quantized"),
-            (["x", "y"], ["a"], "quantized  a (static); the other 2 in high precision"),
-            (["x"], [], "quantized  none, all 1 in high precision"),
+            (["x", "y"], ["a"], "quantized  a (static); the other 2 in high precision, with any that cannot be lowered"),
+            (["x"], [], "quantized  none, all 1 in high precision, with any that cannot be lowered"),
         ):
             modes = {**dict.fromkeys(high, "fp32"), **dict.fromkeys(quantized, "static")}
             ops = {name: {"mode": mode} for name, mode in modes.items()}

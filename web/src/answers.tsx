@@ -114,7 +114,11 @@ function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sens
     const cost = costOf(item);
     if (cost) known.set(item.op, cost);
   }
-  const rows = kept.map(([name, op]) => ({ name, op, cost: known.get(name) }));
+  // What cannot be lowered is known once it is known of any that it can.
+  const choices = kept.filter(([name]) => known.size === 0 || known.has(name));
+  const fixed = kept.length - choices.length;
+  const open = ops.length - fixed;
+  const rows = choices.map(([name, op]) => ({ name, op, cost: known.get(name) }));
   rows.sort((a, b) => (b.cost?.loss ?? -1) - (a.cost?.loss ?? -1));
   const shown = rows.slice(0, 6);
   return (
@@ -122,9 +126,9 @@ function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sens
       question={question}
       tone="plain"
       mark="⚖"
-      short={kept.length === 0 ? `All ${ops.length} operators are lowered.` : `${plural(kept.length, "operator")} of ${ops.length} kept back.`}
+      short={choices.length === 0 ? `All ${open} operators are lowered.` : `${plural(choices.length, "operator")} of ${open} kept back.`}
     >
-      {kept.length > 0 && (
+      {rows.length > 0 && (
         <ul class="kept">
           {shown.map(({ name, op, cost }) => (
             <li key={name}>
@@ -135,6 +139,7 @@ function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sens
           ))}
         </ul>
       )}
+      {fixed > 0 && <p class="note">{plural(fixed, "other operator")} cannot be lowered.</p>}
       {rows.length > shown.length && (
         <p class="note">
           and {rows.length - shown.length} more: <a href="#precision">what the best configs do</a>
