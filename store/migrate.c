@@ -278,32 +278,68 @@ static int fetch_all(const char *url, const char *key_file, const char *director
 	return rc;
 }
 
-static int make_own(const char *path, struct err *reterr)
+static int make_own(const char *path, const char *log, struct replica_place *ret_at,
+		    struct err *reterr)
 {
+	bool empty;
 	sqlite3 *db;
 	int rc = db_open(path, DB_WRITER, &db, reterr);
 
 	if (rc == 0) {
-		rc = replica_unmark(db, reterr);
+		rc = replica_look(db, log, &empty, ret_at, reterr);
+		rc = rc == 0 ? replica_unmark(db, reterr) : rc;
 		(void)sqlite3_close(db);
 	}
 	return rc;
 }
 
-/* The last step: whatever failed before, the log was the truth until here. */
-static int end_log(struct shared *shared, struct err *reterr)
+static int end_at(struct shared *shared, int64_t position, struct err *reterr)
 {
+	static const char sql[] = "UPDATE narrowd.head SET ended = clock_timestamp()"
+				  " WHERE position = $1::bigint RETURNING id";
+	char at[SHARED_NUMBER_SIZE];
+	struct postgres_rows rows;
+	int rc;
+
+	(void)snprintf(at, sizeof(at), "%lld", (long long)position);
+	rc = shared_run(shared, sql, &POSTGRES_TEXT(at), 1, &rows, reterr);
+	if (rc == 0 && rows.count == 0) {
+		rc = err_set(reterr, ERR_BUSY,
+			     "a daemon has written to the log while it was fetched, which is whole "
+			     "as it was: stop all daemons, empty the directory and move it again");
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+/* The last step: whatever failed before, the log was the truth until here. Who joined meanwhile and has written nothing
+ * loses its place, and with it the right to. */
+static int end_log(struct shared *shared, int64_t position, struct err *reterr)
+{
+	static const char alone[] =
+		SHARED_BEGIN_ALONE "; LOCK TABLE narrowd.daemon IN SHARE ROW EXCLUSIVE MODE";
+	struct err ignored;
 	int rc = shared_connect(shared, reterr);
 
-	return rc == 0 ? shared_run(shared, "UPDATE narrowd.head SET ended = clock_timestamp()",
-				    NULL, 0, NULL, reterr)
-		       : rc;
+	if (rc == 0) {
+		rc = postgres_script(shared->postgres, alone, reterr);
+	}
+	if (rc == 0) {
+		rc = end_at(shared, position, reterr);
+	}
+	if (rc == 0) {
+		return postgres_script(shared->postgres, "DELETE FROM narrowd.daemon; COMMIT",
+				       reterr);
+	}
+	(void)postgres_script(shared->postgres, "ROLLBACK", &ignored);
+	return rc;
 }
 
 int store_migrate_from(const char *url, const char *key_file, const char *directory,
 		       struct store_moved *ret, struct err *reterr)
 {
 	struct shared *shared = shared_create(url, 0, reterr);
+	struct replica_place at = {0};
 	struct directory names;
 	int rc = shared != NULL ? look_at_log(shared, reterr) : -(int)reterr->code;
 
@@ -321,13 +357,13 @@ int store_migrate_from(const char *url, const char *key_file, const char *direct
 		rc = directory_lock(&names, directory, reterr);
 	}
 	if (rc == 0) {
-		rc = make_own(names.database, reterr);
+		rc = make_own(names.database, shared_name(shared), &at, reterr);
 	}
 	if (rc == 0) {
 		rc = verify(names.database, ret, reterr);
 	}
 	if (rc == 0) {
-		rc = end_log(shared, reterr);
+		rc = end_log(shared, at.position, reterr);
 	}
 	directory_finish(&names);
 	shared_destroy(shared);

@@ -20,9 +20,6 @@ enum {
 	BEATS = 3,   /* in the time after which a silent daemon is dead */
 };
 
-/* One daemon at a time makes the schema, and one at a time joins. */
-#define BEGIN_ALONE "BEGIN; SELECT pg_advisory_xact_lock(1852796535)"
-
 _Static_assert(SHARED_LEASE_MS == 15000, "the schema says the same");
 
 struct shared *shared_create(const char *url, int64_t lease_ms, struct err *reterr)
@@ -244,7 +241,7 @@ static int make_head(struct shared *shared, const char *name, struct err *reterr
 int shared_begin(struct shared *shared, const char *name, shared_fill_fn fill, void *arg,
 		 struct err *reterr)
 {
-	int rc = postgres_script(shared->postgres, BEGIN_ALONE, reterr);
+	int rc = postgres_script(shared->postgres, SHARED_BEGIN_ALONE, reterr);
 
 	if (rc == 0) {
 		rc = read_head(shared, reterr);
@@ -378,7 +375,7 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 	rc = shared_connect(shared, reterr);
 	if (rc == 0) {
 		rc = postgres_script(shared->postgres,
-				     BEGIN_ALONE
+				     SHARED_BEGIN_ALONE
 				     "; LOCK TABLE narrowd.daemon IN SHARE ROW EXCLUSIVE MODE",
 				     reterr);
 	}

@@ -20,6 +20,9 @@ enum {
 	SHARED_NUMBER_SIZE = 24,
 };
 
+/* Begins a transaction: one at a time makes the schema, joins, or ends the log. */
+#define SHARED_BEGIN_ALONE "BEGIN; SELECT pg_advisory_xact_lock(1852796535)"
+
 struct shared {
 	struct postgres *postgres;
 	const struct replica *replica; /* borrowed; NULL before shared_join() */

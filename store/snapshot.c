@@ -76,8 +76,10 @@ static int put_row(struct shared *shared, const struct snapshot *snapshot, struc
 static int put_piece(struct shared *shared, const struct snapshot *snapshot, int64_t n,
 		     const char *bytes, size_t length, struct err *reterr)
 {
-	static const char sql[] = "INSERT INTO narrowd.piece (snapshot, n, bytes)"
-				  " VALUES ($1, $2::integer, $3::bytea)";
+	/* Of a snapshot that somebody has removed meanwhile nothing more is kept. */
+	static const char sql[] =
+		"INSERT INTO narrowd.piece (snapshot, n, bytes)"
+		" SELECT id, $2::integer, $3::bytea FROM narrowd.snapshot WHERE id = $1";
 	char number[SHARED_NUMBER_SIZE];
 
 	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
@@ -109,19 +111,67 @@ static int put_pieces(struct shared *shared, struct transfer *transfer,
 	return rc;
 }
 
-/* From now on it is found. */
+/* From now on it is found, unless another daemon has taken the place of this one and removed what was unfinished. */
 static int publish(struct shared *shared, const struct snapshot *snapshot, struct err *reterr)
 {
 	static const char sql[] = "UPDATE narrowd.snapshot SET whole = true, bytes = $2::bigint,"
-				  " hash = $3 WHERE id = $1";
+				  " hash = $3 WHERE id = $1 RETURNING id";
 	char bytes[SHARED_NUMBER_SIZE];
+	struct postgres_rows rows;
+	int rc;
 
 	(void)snprintf(bytes, sizeof(bytes), "%lld", (long long)snapshot->bytes);
-	return shared_run(shared, sql,
-			  (struct postgres_value[]){POSTGRES_TEXT(snapshot->id),
-						    POSTGRES_TEXT(bytes),
-						    POSTGRES_TEXT(snapshot->hash)},
-			  3, NULL, reterr);
+	rc = shared_run(shared, sql,
+			(struct postgres_value[]){POSTGRES_TEXT(snapshot->id), POSTGRES_TEXT(bytes),
+						  POSTGRES_TEXT(snapshot->hash)},
+			3, &rows, reterr);
+	if (rc == 0 && rows.count == 0) {
+		rc = err_set(reterr, ERR_BUSY,
+			     "another daemon has removed the snapshot %s while it was sent",
+			     snapshot->id);
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
+/* A step is one statement; it gives back how many rows it took, and is repeated until there are none. */
+static int repeat(struct shared *shared, const char *sql, const struct postgres_value *values,
+		  size_t count, struct err *reterr)
+{
+	int64_t taken = 1;
+	int rc = 0;
+
+	while (rc == 0 && taken > 0) {
+		struct postgres_rows rows;
+
+		rc = shared_run(shared, sql, values, count, &rows, reterr);
+		taken = rc == 0 ? postgres_number(&rows, 0, 0) : 0;
+		postgres_rows_free(&rows);
+	}
+	return rc;
+}
+
+/* Pieces of what is no snapshot any more. */
+static int remove_pieces(struct shared *shared, struct err *reterr)
+{
+	static const char pieces[] =
+		"WITH gone AS (DELETE FROM narrowd.piece WHERE (snapshot, n) IN"
+		" (SELECT snapshot, n FROM narrowd.piece WHERE NOT EXISTS"
+		" (SELECT 1 FROM narrowd.snapshot WHERE id = piece.snapshot) LIMIT $1::bigint)"
+		" RETURNING 1) SELECT count(*)::text FROM gone";
+	char step[SHARED_NUMBER_SIZE];
+
+	(void)snprintf(step, sizeof(step), "%d", STEP_PIECES);
+	return repeat(shared, pieces, &POSTGRES_TEXT(step), 1, reterr);
+}
+
+/* What was begun and came to nothing, so that failures do not pile up. */
+static int remove_unfinished(struct shared *shared, struct err *reterr)
+{
+	int rc = shared_run(shared, "DELETE FROM narrowd.snapshot WHERE NOT whole", NULL, 0, NULL,
+			    reterr);
+
+	return rc == 0 ? remove_pieces(shared, reterr) : rc;
 }
 
 int snapshot_put(struct shared *shared, const char *path, const struct replica_place *at,
@@ -136,7 +186,10 @@ int snapshot_put(struct shared *shared, const char *path, const struct replica_p
 		return file_error(&transfer, "open", reterr);
 	}
 	transfer.digest = digest_create(reterr);
-	rc = transfer.digest != NULL ? put_row(shared, ret, reterr) : -(int)reterr->code;
+	rc = transfer.digest != NULL ? remove_unfinished(shared, reterr) : -(int)reterr->code;
+	if (rc == 0) {
+		rc = put_row(shared, ret, reterr);
+	}
 	if (rc == 0) {
 		rc = put_pieces(shared, &transfer, ret, reterr);
 	}
@@ -241,36 +294,11 @@ int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const c
 	return rc;
 }
 
-/* A step is one statement; it gives back how many rows it took, and is repeated until there are none. */
-static int repeat(struct shared *shared, const char *sql, const struct postgres_value *values,
-		  size_t count, struct err *reterr)
-{
-	int64_t taken = 1;
-	int rc = 0;
-
-	while (rc == 0 && taken > 0) {
-		struct postgres_rows rows;
-
-		rc = shared_run(shared, sql, values, count, &rows, reterr);
-		taken = rc == 0 ? postgres_number(&rows, 0, 0) : 0;
-		postgres_rows_free(&rows);
-	}
-	return rc;
-}
-
-/* A day is long enough for whoever still sends one. */
-static int remove_snapshots(struct shared *shared, const struct snapshot *newest,
-			    struct err *reterr)
+static int remove_older(struct shared *shared, const struct snapshot *newest, struct err *reterr)
 {
 	static const char old[] =
-		"DELETE FROM narrowd.snapshot WHERE id <> $1 AND CASE WHEN whole THEN"
-		" position <= $2::bigint ELSE at < clock_timestamp() - interval '1 day' END";
-	static const char pieces[] =
-		"WITH gone AS (DELETE FROM narrowd.piece WHERE (snapshot, n) IN"
-		" (SELECT snapshot, n FROM narrowd.piece WHERE NOT EXISTS"
-		" (SELECT 1 FROM narrowd.snapshot WHERE id = piece.snapshot) LIMIT $1::bigint)"
-		" RETURNING 1) SELECT count(*)::text FROM gone";
-	char position[SHARED_NUMBER_SIZE], step[SHARED_NUMBER_SIZE];
+		"DELETE FROM narrowd.snapshot WHERE id <> $1 AND whole AND position <= $2::bigint";
+	char position[SHARED_NUMBER_SIZE];
 	int rc;
 
 	(void)snprintf(position, sizeof(position), "%lld", (long long)newest->at.position);
@@ -278,8 +306,7 @@ static int remove_snapshots(struct shared *shared, const struct snapshot *newest
 		shared, old,
 		(struct postgres_value[]){POSTGRES_TEXT(newest->id), POSTGRES_TEXT(position)}, 2,
 		NULL, reterr);
-	(void)snprintf(step, sizeof(step), "%d", STEP_PIECES);
-	return rc == 0 ? repeat(shared, pieces, &POSTGRES_TEXT(step), 1, reterr) : rc;
+	return rc == 0 ? remove_pieces(shared, reterr) : rc;
 }
 
 int snapshot_shorten(struct shared *shared, const struct snapshot *snapshot, int64_t tail,
@@ -294,7 +321,7 @@ int snapshot_shorten(struct shared *shared, const struct snapshot *snapshot, int
 		" GROUP BY daemon, epoch, position - serial)"
 		" SELECT count(*)::text FROM gone";
 	char before[SHARED_NUMBER_SIZE], step[SHARED_NUMBER_SIZE];
-	int rc = remove_snapshots(shared, snapshot, reterr);
+	int rc = remove_older(shared, snapshot, reterr);
 
 	(void)snprintf(before, sizeof(before), "%lld", (long long)(snapshot->at.position - tail));
 	(void)snprintf(step, sizeof(step), "%d", STEP_OPS);

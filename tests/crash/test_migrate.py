@@ -124,6 +124,25 @@ class Migrate(unittest.TestCase):
         with Daemon(self.folder(first), "--data", self.server.url) as daemon:
             self.assertEqual(kit.get(daemon, f"/v1/jobs/{job}")["id"], job)
 
+    def test_a_log_that_goes_on_while_it_is_taken_back_is_not_ended(self):
+        """Somebody writes between what was fetched and the end: as when a supervisor starts a daemon again."""
+        first = self.folder()
+        with Daemon(first, "--data", "") as daemon:
+            kit.submit(daemon, {"capability": crash_model.capability(2), "evaluator": {"pool": "nobody"}})
+        self.migrate("--data-dir", first, "migrate", "--to", self.server.url)
+        self.server.sql("CREATE FUNCTION public.goes_on() RETURNS trigger LANGUAGE plpgsql AS $$"
+                        " BEGIN UPDATE narrowd.head SET position = position + 1; RETURN OLD; END $$;"
+                        " CREATE TRIGGER goes_on AFTER DELETE ON narrowd.daemon FOR EACH ROW EXECUTE FUNCTION public.goes_on()")
+        back = self.folder(first)
+        command = [os.environ["NARROWD_BIN"], "--data", self.server.url, "migrate", "--to", back]
+        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S, check=False)
+        self.assertNotEqual(said.returncode, 0)
+        self.assertIn("has written to the log while it was fetched", said.stdout)
+        self.assertEqual(self.server.sql("SELECT ended FROM narrowd.head"), "")
+        self.server.sql("DROP TRIGGER goes_on ON narrowd.daemon; UPDATE narrowd.head SET position = position - 1")
+        self.migrate("--data", self.server.url, "migrate", "--to", self.folder(first))
+        self.assertNotEqual(self.server.sql("SELECT ended FROM narrowd.head"), "")
+
     def test_what_it_is_told_wrongly(self):
         directory = self.folder()
         for arguments, status in ((["migrate"], 64), (["migrate", "--to", directory], 64), (["--to", "x"], 64),
