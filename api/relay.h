@@ -24,7 +24,7 @@ void relay_stamp(const struct call *call);
 void relay_end(struct call *call);
 /* Whether requests can be handed on. ERR_STANDBY says why not, and names nobody. */
 int relay_check(const struct server *server, struct err *reterr);
-/* Another daemon writes now: who waits for the one before is told so. The server, for store_on_writer(). */
-void relay_writer_changed(void *server);
+/* Another daemon writes now: who waits for the one before is told so. `arg` is the server: for store_on_writer(). */
+void relay_writer_changed(void *arg);
 
 #endif

@@ -1,5 +1,6 @@
 """Several daemons on one PostgreSQL database, as on machines of their own."""
 
+import http.client
 import os
 import shutil
 import socket
@@ -27,11 +28,12 @@ def metric(daemon, name):
 
 
 def writes(daemon):
-    """Also while it begins anew, and nobody listens."""
+    """Also while it begins anew: it stops, and then nobody listens."""
     try:
-        return metric(daemon, "narrowd_spare") == 0
-    except OSError:
+        status, _, text = daemon.request("GET", "/metrics")
+    except (OSError, http.client.HTTPException):
         return False
+    return status == 200 and "\nnarrowd_spare 0\n" in text
 
 
 def hands_on(spare):

@@ -132,7 +132,7 @@ class Migrate(unittest.TestCase):
         self.migrate("--data-dir", first, "migrate", "--to", self.server.url)
         self.server.sql("CREATE FUNCTION public.goes_on() RETURNS trigger LANGUAGE plpgsql AS $$"
                         " BEGIN UPDATE narrowd.head SET position = position + 1; RETURN OLD; END $$;"
-                        " CREATE TRIGGER goes_on AFTER DELETE ON narrowd.daemon FOR EACH ROW EXECUTE FUNCTION public.goes_on()")
+                        " CREATE TRIGGER goes_on AFTER UPDATE ON narrowd.daemon FOR EACH ROW WHEN (NEW.seen = '-infinity') EXECUTE FUNCTION public.goes_on()")
         back = self.folder(first)
         command = [os.environ["NARROWD_BIN"], "--data", self.server.url, "migrate", "--to", back]
         said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S, check=False)
