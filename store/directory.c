@@ -197,6 +197,20 @@ int64_t directory_marked(const struct directory *directory)
 									: 0;
 }
 
+void directory_compare_mark(const struct directory *directory, int64_t seq)
+{
+	int64_t marked = directory_marked(directory);
+
+	if (seq < marked) {
+		log_line(LOG_ERROR,
+			 "events that were stored are not in the database: its -wal file was "
+			 "removed "
+			 "or cut, or an older backup was put in its place",
+			 LOG_INT("stored", marked), LOG_INT("found", seq));
+	}
+	directory_mark(directory, seq);
+}
+
 void directory_note_backup(const struct directory *directory)
 {
 	int fd = open(directory->backup, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, DB_FILE_MODE);

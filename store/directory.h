@@ -47,6 +47,8 @@ int directory_lock(struct directory *directory, const char *path, struct err *re
  */
 void directory_mark(const struct directory *directory, int64_t seq);
 int64_t directory_marked(const struct directory *directory);
+/* `seq` is that of what is in the file: logs when it does not reach as far as what was said to be on disk, and marks it. */
+void directory_compare_mark(const struct directory *directory, int64_t seq);
 
 /* A backup is complete at this moment; that it cannot be noted is logged. */
 void directory_note_backup(const struct directory *directory);

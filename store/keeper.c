@@ -107,7 +107,7 @@ static int prepare(struct keeper *keeper, struct replica_place *ret_at, struct e
 		rc = db_open(keeper->part, DB_COPY, &db, reterr);
 	}
 	if (rc == 0) {
-		rc = replica_look(db, keeper->options.log, &empty, ret_at, reterr);
+		rc = replica_look(db, shared_name(keeper->shared), &empty, ret_at, reterr);
 		rc = rc == 0 ? replica_unname(db, reterr) : rc;
 		(void)sqlite3_close(db);
 	}
@@ -183,7 +183,6 @@ struct keeper *keeper_create(struct loop *loop, const struct keeper_options *opt
 {
 	struct shared *shared = shared_create(options->url, 0, reterr);
 	struct keeper *keeper;
-	pthread_condattr_t monotonic;
 
 	if (shared == NULL) {
 		return NULL;
@@ -193,11 +192,7 @@ struct keeper *keeper_create(struct loop *loop, const struct keeper_options *opt
 	keeper->shared = shared;
 	keeper->last = -1;
 	keeper->part = mem_printf("%s.sent", options->directory->database);
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_mutex_init(&keeper->lock, NULL);
-	(void)pthread_cond_init(&keeper->wake, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
+	thread_init_wait(&keeper->lock, &keeper->wake);
 	shared_give_up_when(shared, is_stopping, keeper);
 	if (thread_start(&keeper->thread, "store-keeper", loop, work, keeper, reterr) != 0) {
 		keeper->thread.work = NULL;

@@ -24,7 +24,6 @@ enum {
 struct keeper_options {
 	const struct directory *directory;
 	const char *url;    /* of the PostgreSQL database */
-	const char *log;    /* what the log there is called */
 	int64_t operations; /* so many behind a snapshot at least the next one is due */
 };
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "store/apart.h"
 #include "store/conn.h"
@@ -38,23 +37,14 @@ struct store {
 	void *arg;
 };
 
-/* What is in the file must reach as far as what was said to be on disk. */
 static int compare_mark(const struct store *store, sqlite3 *db, struct err *reterr)
 {
-	int64_t marked = directory_marked(&store->directory);
 	int64_t seq;
 	int rc = db_integer(db, "SELECT seq FROM sqlite_sequence WHERE name = 'event'", &seq,
 			    reterr);
 
-	if (rc == 0 && seq < marked) {
-		log_line(LOG_ERROR,
-			 "events that were stored are not in the database: its -wal file was "
-			 "removed "
-			 "or cut, or an older backup was put in its place",
-			 LOG_INT("stored", marked), LOG_INT("found", seq));
-	}
 	if (rc == 0) {
-		directory_mark(&store->directory, seq);
+		directory_compare_mark(&store->directory, seq);
 	}
 	return rc;
 }
@@ -140,14 +130,13 @@ static int find_log(struct store *store, const struct store_options *options, st
 
 static int keep_short(struct store *store, const struct store_options *options, struct err *reterr)
 {
-	struct keeper_options how = {.directory = &store->directory,
-				     .url = options->postgresql,
-				     .operations = options->snapshot_operations};
+	const struct keeper_options how = {.directory = &store->directory,
+					   .url = options->postgresql,
+					   .operations = options->snapshot_operations};
 
 	if (store->shared == NULL || store->standby || how.operations == 0) {
 		return 0;
 	}
-	how.log = shared_name(store->shared);
 	store->keeper = keeper_create(store->loop, &how, reterr);
 	return store->keeper != NULL ? 0 : -(int)reterr->code;
 }

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 static void *run(void *arg)
 {
@@ -39,6 +40,17 @@ void thread_on_end(struct thread *thread, loop_fn ended, void *arg)
 {
 	thread->ended_arg = arg;
 	thread->ended = ended;
+}
+
+void thread_init_wait(pthread_mutex_t *lock, pthread_cond_t *wake)
+{
+	pthread_condattr_t monotonic;
+
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(lock, NULL);
+	(void)pthread_cond_init(wake, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
 }
 
 void thread_join(struct thread *thread)

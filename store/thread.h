@@ -28,6 +28,8 @@ int thread_start(struct thread *thread, const char *name, struct loop *loop,
 		 void (*work)(struct thread *thread), void *arg, struct err *reterr);
 /* Has ended(arg) called on the loop after work(); to be said before work() is told to return. */
 void thread_on_end(struct thread *thread, loop_fn ended, void *arg);
+/* What a thread waits on, by the monotonic clock; the owner destroys both. */
+void thread_init_wait(pthread_mutex_t *lock, pthread_cond_t *wake);
 /* Waits for the end of work(). */
 void thread_join(struct thread *thread);
 

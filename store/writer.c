@@ -320,17 +320,6 @@ static int prepare(struct writer *writer, sqlite3 *db, const struct writer_optio
 	return rc;
 }
 
-static void init_wait(struct writer *writer)
-{
-	pthread_condattr_t monotonic;
-
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_mutex_init(&writer->lock, NULL);
-	(void)pthread_cond_init(&writer->wake, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
-}
-
 struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct writer_options *options,
 			     struct err *reterr)
 {
@@ -340,7 +329,7 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct writer
 	writer->wakes = -1;
 	list_init(&writer->queue);
 	news_init(&writer->news, loop);
-	init_wait(writer);
+	thread_init_wait(&writer->lock, &writer->wake);
 	if (prepare(writer, db, options, reterr) != 0) {
 		goto fail;
 	}
