@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "job/figures.h"
+#include "job/trial.h"
 #include "tests/unit/job_kit.h"
 
 /* Measures a trial, 0 for the baseline, again. */
@@ -350,6 +351,7 @@ Test(figures, acceptance_data_stands_alone)
 {
 	struct job *job = measured_once(", \"acceptance\": {\"subset\": {\"from\": 5}}");
 	struct figures f;
+	json_t *question;
 	int64_t last;
 
 	cr_assert_not(figures_first_counts(job, job->trials[1]));
@@ -357,7 +359,11 @@ Test(figures, acceptance_data_stands_alone)
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_not(f.accepted, "nobody has measured that yet");
 	figures_finish(&f);
-	(void)again(job, 0, 1, 0.8, 110);
+	question = trial_question(again(job, 0, 1, 0.8, 110));
+	cr_assert_eq(
+		json_integer_value(json_object_get(json_object_get(question, "subset"), "from")),
+		5);
+	json_decref(question);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_not(f.accepted, "... of the baseline alone");
 	figures_finish(&f);

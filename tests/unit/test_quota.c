@@ -41,6 +41,10 @@ Test(quota, open_jobs)
 	quota_close(&quota, "ann", 10);
 	expect(&quota, "ann", 1, false, OK, "");
 	quota_finish(&quota);
+	quota_init(&quota, &(struct quota_limits){.open_jobs = 1}, &clock);
+	quota_open(&quota, "ann", 10);
+	expect(&quota, "ann", 1, false, TOO_MANY, "at most 1");
+	quota_finish(&quota);
 }
 
 Test(quota, open_bytes)
@@ -105,5 +109,13 @@ Test(quota, questions_in_a_day)
 	quota_asked(&quota, "ann");
 	quota_asked(&quota, "ann");
 	expect(&quota, "ann", 1, false, OK, "");
+	for (int i = 0; i < 24; i++) { /* whichever hour of the day it is */
+		now_ms += 24 * hour + hour;
+		quota_asked(&quota, "ann");
+		quota_asked(&quota, "ann");
+		expect(&quota, "ann", 1, false, OK, "");
+		quota_asked(&quota, "ann");
+		expect(&quota, "ann", 1, false, TOO_MANY, "3 questions");
+	}
 	quota_finish(&quota);
 }
