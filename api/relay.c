@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/http/header.h"
 #include "api/router.h"
 #include "backends/fetch.h"
 #include "base/limits.h"
@@ -378,7 +379,19 @@ bool relay_instead(struct call *call, const struct err *err)
 	    check(call, &writer, &unused) != 0) {
 		return false;
 	}
-	ask(call, writer.url);
+	if (header_prefers(request_header(call->request, "Accept"), "text/event-stream",
+			   "application/json")) {
+		/* An answer is given as a whole: that of a stream would come when the job has ended. */
+		request_add_header(call->request, "Retry-After", "1");
+		call_error(
+			call, ERR_STANDBY,
+			"this daemon does not know it, or not yet: ask again, or the daemon that "
+			"writes");
+	} else if (!may_wait(call)) {
+		call_error(call, ERR_OVERLOADED, "too many clients wait already");
+	} else {
+		ask(call, writer.url);
+	}
 	return true;
 }
 

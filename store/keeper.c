@@ -117,8 +117,13 @@ static int prepare(struct keeper *keeper, struct replica_place *ret_at, struct e
 static int hand_over(struct keeper *keeper, const struct replica_place *at, struct err *reterr)
 {
 	struct snapshot snapshot;
+	bool behind;
 	int rc = shared_connect(keeper->shared, reterr);
 
+	/* This connection may lead to a standby that has not all of the log, or to another one. */
+	if (rc == 0) {
+		rc = shared_check_place(keeper->shared, at, &behind, reterr);
+	}
 	if (rc == 0) {
 		rc = snapshot_put(keeper->shared, keeper->part, at, &snapshot, reterr);
 	}

@@ -80,7 +80,7 @@ class Daemon:
             answer = connection.getresponse()
             said = answer.read()
             is_json = "json" in answer.headers.get("Content-Type", "")
-            return answer.status, json.loads(said) if is_json and said else None
+            return answer.status, json.loads(said) if is_json and said else said.decode()
         except (OSError, http.client.HTTPException):
             return 0, None
         finally:
@@ -88,6 +88,10 @@ class Daemon:
 
     def is_ready(self):
         return self.ask("GET", "/readyz")[0] == 200
+
+    def writes(self):
+        status, said = self.ask("GET", "/metrics")
+        return status == 200 and "\nnarrowd_spare 0\n" in said
 
 
 def wait_until(what, condition):
@@ -189,9 +193,9 @@ def show(folder, server):
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
         killed = time.monotonic()
-        say(f"The second one answers what is read, at most a second behind: {search.told()} results at this moment. "
+        say(f"The second one answers what is read, a moment behind: {search.told()} results at this moment. "
             "The workers keep what they measure, and ask again.")
-        wait_until("the take-over", second.is_ready)
+        wait_until("the take-over", second.writes)
         say(f"After {time.monotonic() - killed:.0f} s the second daemon has taken its place (it takes a daemon for dead "
             "that was not seen for 15 s), and goes on with the job.")
         wait_until("the end of the job", search.is_over)

@@ -173,8 +173,8 @@ class Daemons(unittest.TestCase):
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", daemon.daemon_of.port, timeout=1)
                 with contextlib.closing(connection):
-                    connection.request("GET", "/readyz")
-                    if connection.getresponse().status == 200:
+                    connection.request("GET", "/metrics")
+                    if b"\nnarrowd_spare 0\n" in connection.getresponse().read():
                         return daemon
         return self.random.choice(self.daemons)
 

@@ -341,16 +341,6 @@ class TakesOver(Daemons):
         kit.wait_until(lambda: writes(second), 300)
         self.assertEqual(self.sql("SELECT lease_ms FROM narrowd.daemon"), "3600000")
 
-    def test_a_log_of_an_older_version_gets_its_columns(self):
-        first = self.daemon()
-        job = kit.submit(first, pool_job())
-        first.stop()
-        self.sql("ALTER TABLE narrowd.daemon DROP COLUMN url, DROP COLUMN lease_ms")
-        first.start()
-        second = self.daemon()
-        hands_on(second)
-        self.assertEqual(second.request("POST", f"/v1/jobs/{job}/cancel")[0], 200)
-
 
 class Survives(Daemons):
     """Clients and workers talk to spares alone, and the one that writes is killed."""
