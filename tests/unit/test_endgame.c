@@ -128,11 +128,11 @@ Test(endgame, none_where_nothing_is_to_be_handed_over)
 Test(endgame, who_is_near_the_winner_gets_a_chance)
 {
 	static const struct says others[] = {{0.9, 53}, {0.9, 49}, {0.9, 50}, LAST};
-	struct job *job = MEASURED(BUDGET("3", ""), 80, 50, 52);
+	struct job *job = MEASURED(BUDGET("3", ""), 80, 50, 52.5);
 	char story[400];
 
 	play(job, steady, others, story);
-	/* The winner, 50 and 53, stands at 51.5; the rival, 52 and 49, at 50.5. */
+	/* The winner, 50 and 53, stands at 51.5; the rival, 52.5 and 49, at 50.75. */
 	cr_assert_str_eq(story, "0@0 2@0 3@0 0@1 3@1 ");
 	cr_assert_eq(job->named->number, 3);
 	job_destroy(job);

@@ -229,8 +229,9 @@ Test(next, strategy_that_waits_for_nothing_is_done)
 
 Test(next, edits_hold_from_where_they_stand_in_the_log)
 {
-	struct job *job = kit_running("", 0.9);
+	struct job *job = kit_running(", \"labels\": {\"a\": \"a\", \"b\": \"b\"}", 0.9);
 
+	cr_assert_eq(json_object_size(job->labels), 2);
 	kit_record(job, LOGGED_JOB_EDITED, -1,
 		   "{\"max_trials\": 7, \"parallel\": 3, \"timeout\": 2.5, \"labels\": {\"a\": "
 		   "\"b\"}}");

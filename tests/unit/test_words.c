@@ -67,6 +67,8 @@ Test(words, a_loss_is_said_beside_what_is_allowed)
 	says("", BASELINE, FAST("0.897"), false, LOSES("0.333 % where 1 % is allowed"));
 	says(", \"accuracy_criterion\": {\"criterion\": \"absolute\", \"tolerable_loss\": 0.02}",
 	     BASELINE, FAST("0.89"), false, LOSES("0.01 where 0.02 is allowed"));
+	says(", \"accuracy_criterion\": {\"criterion\": \"absolute\", \"tolerable_loss\": 0.02}",
+	     BASELINE, FAST("0.8999999999999"), false, LOSES("no accuracy"));
 	says(", \"accuracy_criterion\": {\"higher_is_better\": false, \"tolerable_loss\": 0.5}",
 	     BASELINE, FAST("1.08"), false, LOSES("20 % where 50 % is allowed"));
 }
