@@ -83,7 +83,7 @@ class Ranking(unittest.TestCase):
 
     def test_they_are_skipped_in_imports(self):
         document, trials, _ = self.run_job()
-        job = submit(self.daemon, self.job())
+        job = submit(self.daemon, self.job(evaluator={"pool": "nobody"}))  # it stays open
         listed = f"/v1/jobs/{document['id']}/trials"
         full = [get(self.daemon, f"{listed}/{t['number']}") for t in trials]
         status, _, receipt = self.daemon.request("POST", f"/v1/jobs/{job}/trials", {"trials": full})
