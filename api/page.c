@@ -1,7 +1,6 @@
 /* Reads limits, filters and cursors of collections, and writes the envelope of a page. */
 #include "api/page.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -97,8 +97,8 @@ static int find(const struct server *server, struct store_writer *ret, struct er
 	}
 	if (ret->url[0] == '\0') {
 		return err_set(reterr, ERR_STANDBY,
-			       "another daemon writes, and does not say where it is reached: give "
-			       "it the setting advertise, or ask it and not this one");
+			       "another daemon writes, and does not say where it is reached: it "
+			       "has just begun, or wants the setting advertise");
 	}
 	if (is_loopback(ret->url) && !ret->is_here) {
 		return err_set(reterr, ERR_STANDBY,

@@ -276,7 +276,8 @@ static bool has_room(struct call *call)
 	}
 	request_add_header(call->request, "Retry-After", "5");
 	call_error(call, ERR_OVERLOADED,
-		   "PostgreSQL is away, and as much as may waits for it already: try again later");
+		   "what is written waits for PostgreSQL or for the disk, and no more may: try "
+		   "again later");
 	return false;
 }
 

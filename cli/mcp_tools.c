@@ -187,11 +187,15 @@ static bool goes_on(void *arg, const char *output)
 	return clock_mono_ms() < *(const int64_t *)arg;
 }
 
-/* Runs narrow; what it wrote, its errors among it, is the caller's. Its exit status, -1 when it was stopped. */
-static int run_narrow(const char *const *words, const char *input, int64_t until, char **ret)
+/* Runs narrow; what it wrote is the caller's: with its errors among it, in the order in which they come, or with the last of
+ * them apart. Its exit status, -1 when it was stopped. */
+static int run_narrow(const char *const *words, const char *input, int64_t until, char **ret,
+		      char **ret_last)
 {
-	/* Errors and answers in the order in which they come. */
-	char *argv[WORDS_MAX + 5] = {"sh", "-c", "exec /proc/$PPID/exe \"$@\" 2>&1", "narrow"};
+	char *argv[WORDS_MAX + 5] = {"sh", "-c",
+				     ret_last == NULL ? "exec /proc/$PPID/exe \"$@\" 2>&1"
+						      : "exec /proc/$PPID/exe \"$@\"",
+				     "narrow"};
 	struct child_plan plan = {.argv = argv,
 				  .input = input,
 				  .input_length = strlen(input),
@@ -208,11 +212,17 @@ static int run_narrow(const char *const *words, const char *input, int64_t until
 		argv[4 + i] = (char *)words[i];
 	}
 	err_init(&err);
+	if (ret_last != NULL) {
+		*ret_last = NULL;
+	}
 	if (child_run(&child, &plan, &output, &err) != 0) {
 		*ret = mem_dup(err.message);
 		status = CLI_USAGE;
 	} else {
 		*ret = mem_dup(output.text != NULL ? output.text : "");
+		if (ret_last != NULL && output.last != NULL && output.last[0] != '\0') {
+			*ret_last = mem_dup(output.last);
+		}
 		status = output.stopped || !WIFEXITED(output.status) ? -1
 								     : WEXITSTATUS(output.status);
 	}
@@ -291,20 +301,21 @@ static void wait_for_end(const json_t *arguments)
 
 	seconds = seconds < 0 ? 0 : seconds > WATCH_S_MAX ? WATCH_S_MAX : seconds;
 	if (seconds > 0) {
-		(void)run_narrow(words, "", clock_mono_ms() + seconds * 1000, &text);
+		(void)run_narrow(words, "", clock_mono_ms() + seconds * 1000, &text, NULL);
 		free(text);
 	}
 }
 
-/* Puts the text into a new file; says so in its place. */
-static char *write_file(const char *path, char *text, int *status)
+/* Puts the text into a new file; says so in its place, with a warning that came beside it. */
+static char *write_file(const char *path, char *text, const char *warning, int *status)
 {
 	FILE *file = fopen(path, "wxe");
 	bool written = file != NULL && fputs(text, file) >= 0;
 	char *said;
 
 	written = file != NULL && fclose(file) == 0 && written;
-	said = written ? mem_printf("wrote %zu bytes to %s", strlen(text), path)
+	said = written ? mem_printf("wrote %zu bytes to %s%s%s", strlen(text), path,
+				    warning != NULL ? "\n" : "", warning != NULL ? warning : "")
 		       : mem_printf("cannot write %s: %s", path, strerror(errno));
 	*status = written ? CLI_OK : CLI_USAGE;
 	free(text);
@@ -314,7 +325,7 @@ static char *write_file(const char *path, char *text, int *status)
 static json_t *call(const struct tool *tool, const json_t *arguments)
 {
 	const char *words[WORDS_MAX + 1] = {NULL}, *file = NULL;
-	char *made[WORDS_MAX] = {NULL}, *text;
+	char *made[WORDS_MAX] = {NULL}, *text, *last = NULL;
 	char *job =
 		tool->special == GIVES_JOB ? json_text(json_object_get(arguments, "job")) : NULL;
 	int status;
@@ -323,12 +334,18 @@ static json_t *call(const struct tool *tool, const json_t *arguments)
 		wait_for_end(arguments);
 	}
 	fill(tool, arguments, words, made);
-	status = run_narrow(words, job != NULL ? job : "", INT64_MAX, &text);
 	file = tool->special == WRITES ? json_string_value(json_object_get(arguments, "file"))
 				       : NULL;
+	status = run_narrow(words, job != NULL ? job : "", INT64_MAX, &text,
+			    file != NULL ? &last : NULL);
 	if (file != NULL && status == CLI_OK) {
-		text = write_file(file, text, &status);
+		text = write_file(file, text, last, &status);
+	} else if (last != NULL) {
+		free(text);
+		text = last;
+		last = NULL;
 	}
+	free(last);
 	for (int i = 0; i < WORDS_MAX; i++) {
 		free(made[i]);
 	}

@@ -415,7 +415,7 @@ bool writer_writable(const struct writer *writer)
 
 bool writer_is_away(const struct writer *writer)
 {
-	return atomic_load(&writer->follow.away);
+	return atomic_load(&writer->follow.away) && !atomic_load(&writer->apply.room.full);
 }
 
 bool writer_is_crowded(struct writer *writer)

@@ -87,7 +87,10 @@ class Mcp(Case):
         self.assertIn("criterion", self.call("best", job="by an agent", tolerable_loss=0.5))
         self.assertIn("by an agent", self.call("jobs", limit=5))
         file = pathlib.Path(self.directory.name, "tune_cfg.json")
-        self.assertIn(str(file), self.call("export", job=job, format="inc", file=str(file)))
+        said = self.call("export", job=job, format="inc", file=str(file))
+        self.assertIn(str(file), said)
+        best = get(self.daemon, f"/v1/jobs/{job}")["best"]
+        self.assertEqual("warning: this is trial" in said, best["keep_baseline"], "it is said beside the file, not in it")
         self.assertEqual(json.loads(file.read_text()), get(self.daemon, f"/v1/jobs/{job}/export?format=inc"))
         self.call("export", True, job=job, format="inc", file=str(file))
         waiting = submit(self.daemon, {**self.body(), "evaluator": {"pool": "nobody"}})

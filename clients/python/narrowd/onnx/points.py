@@ -33,21 +33,24 @@ class Point:
 def build(model: str | os.PathLike[str], config: Config, out: str | os.PathLike[str], calibration: Any) -> None:
     """Writes `out`: `model` with a config of a search in it; `calibration` is as narrowd.onnx.tune takes it."""
     draft = f"{os.fspath(out)}.part"
-    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder, silent():
-        whole = in_one_file(Path(model).resolve(strict=True), folder)
-        if all(op["mode"] == "fp32" for op in config["ops"].values()):
-            shutil.copyfile(whole, draft)
-        else:
-            graph = Graph(whole, folder)
-            Quantizer(graph, feeds_of(calibration, graph.inputs), folder).build(config, draft)
-    os.replace(draft, out)
+    try:
+        with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder, silent():
+            whole = in_one_file(Path(model).resolve(strict=True), folder)
+            if all(op["mode"] == "fp32" for op in config["ops"].values()):
+                shutil.copyfile(whole, draft)
+            else:
+                graph = Graph(whole, folder)
+                Quantizer(graph, feeds_of(calibration, graph.inputs), folder).build(config, draft)
+        os.replace(draft, out)
+    finally:
+        Path(draft).unlink(missing_ok=True)
 
 
 def front_of(job: Job, metric: str, model: Path, calibration: list[Feed]) -> tuple[Point, ...]:
     """The points of a job, the model as it came first."""
     found: list[Any] = [job.trial(trial["number"]) for trial in job.pareto()]
     points = [Point(trial["number"], trial["config"], trial["accuracy"], trial["metrics"][metric], model, calibration) for trial in found]
-    return tuple(sorted(points, key=lambda point: -point.objective))
+    return tuple(sorted(points, key=lambda point: (point.trial > 0, -point.objective)))
 
 
 def words(points: tuple[Point, ...], metric: str) -> str:
