@@ -157,10 +157,11 @@ static bool add_argument(void *arg, const char *name, const char *value)
 	return true;
 }
 
+/* A tab may come in a header and may not go out in one. */
 static void add_header(struct fetch_request *request, struct fetch_header *headers,
 		       const char *name, const char *value)
 {
-	if (value != NULL) {
+	if (value != NULL && strchr(value, '\t') == NULL) {
 		headers[request->header_count++] = (struct fetch_header){name, value};
 	}
 }
@@ -382,7 +383,6 @@ bool relay_instead(struct call *call, const struct err *err)
 	if (header_prefers(request_header(call->request, "Accept"), "text/event-stream",
 			   "application/json")) {
 		/* An answer is given as a whole: that of a stream would come when the job has ended. */
-		request_add_header(call->request, "Retry-After", "1");
 		call_error(
 			call, ERR_STANDBY,
 			"this daemon does not know it, or not yet: ask again, or the daemon that "

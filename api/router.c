@@ -274,7 +274,6 @@ static bool has_room(struct call *call)
 	    call->route->scope == SCOPE_WORK || !store_is_crowded(call->server->store)) {
 		return true;
 	}
-	request_add_header(call->request, "Retry-After", "5");
 	call_error(call, ERR_OVERLOADED,
 		   "what is written waits for PostgreSQL or for the disk, and no more may: try "
 		   "again later");

@@ -341,8 +341,12 @@ int store_migrate_from(const char *url, const char *key_file, const char *direct
 	struct shared *shared = shared_create(url, 0, reterr);
 	struct replica_place at = {0};
 	struct directory names;
-	int rc = shared != NULL ? look_at_log(shared, reterr) : -(int)reterr->code;
+	int rc;
 
+	if (shared == NULL) {
+		return -(int)reterr->code;
+	}
+	rc = look_at_log(shared, reterr);
 	directory_init(&names, directory);
 	if (rc == 0 && access(names.database, F_OK) == 0) {
 		rc = err_set(reterr, ERR_CONFLICT,

@@ -87,6 +87,13 @@ class HandsOn(Daemons):
         for path in ("/v1/pools?x=%26%2B%25&y=", "/v1/pools/%2E%2E%2Fjobs", "/v1/pools/" + "p%C3%A4" * 9):
             here, there = second.request("GET", path), first.request("GET", path)
             self.assertEqual((here[0], here[2]["detail"]), (there[0], there[2]["detail"]))
+        self.assertEqual(second.request("GET", "/v1/pools", headers={"User-Agent": "with\ta tab"})[0], 200)
+
+    def test_a_stream_of_what_is_not_here_is_not_gathered_until_its_end(self):
+        first, second = self.pair()
+        status, _, problem = second.request("GET", "/v1/jobs/job_none/events", headers={"Accept": "text/event-stream"})
+        self.assertEqual((status, problem["type"]), (503, STANDBY))
+        self.assertEqual(second.request("GET", "/v1/jobs/job_none/events")[0], 404)
 
     def test_what_was_handed_on_is_not_handed_on_again(self):
         _, second = self.pair()
