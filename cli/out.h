@@ -11,7 +11,7 @@
 
 /* Whether its questions wait in a pool to which no worker comes. */
 bool out_lacks_workers(const json_t *job);
-/* "evaluator down since 2026-03-02 09:00:00: connection refused", "no worker of pool gpu has come within a minute; to
+/* "evaluator down since 2026-03-02 09:00:00: connection refused", "no worker is there for pool gpu; to
  * start one: ..."; NULL when nothing keeps it waiting. */
 char *out_waiting(const json_t *job);
 /* "trial 17 (evaluate) at gpu-7 since 2026-03-02 09:00:00 (1m02s), attempt 2, after: no kernel" */

@@ -1,6 +1,5 @@
 """What failed, where and why: the words of who knows it reach the trial, the job and the log."""
 
-import json
 import os
 import subprocess
 import sys

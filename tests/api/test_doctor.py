@@ -303,7 +303,7 @@ class Online(unittest.TestCase):
         self.assertIn("no backup", found["backup"][0])
         job = self.ask("POST", "/v1/jobs", {**jobkit.body(None), "evaluator": {"pool": "gpu"}})["id"]
         jobkit.wait_until(lambda: self.ask("GET", f"/v1/jobs/{job}")["progress"]["out"])
-        self.find("waiting", "no worker of pool gpu")
+        self.find("waiting", "no worker is there for pool gpu")
         lease = self.ask("POST", "/v1/leases", {"pool": "gpu", "worker": "silent", "max": 1, "wait_s": 1, "ttl_s": 3600})["items"]
         self.assertEqual(len(lease), 1)
         self.find(None, None)

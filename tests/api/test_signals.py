@@ -14,7 +14,7 @@ import unittest
 import exposition
 import jobkit
 from daemon import Daemon
-from jobkit import body, finished, get, submit, wait_until
+from jobkit import body, finished, submit, wait_until
 
 BUDGET = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": 6}
 POOLS = 60

@@ -27,7 +27,7 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 import netpath  # noqa: E402
-from crash_kit import check_files, decisions, read_log, wait_final  # noqa: E402
+from crash_kit import check_files, decisions, normal, read_log, wait_final  # noqa: E402
 from lease_ledger import Book, check_truth  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
 from pull_client import Client  # noqa: E402

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
