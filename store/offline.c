@@ -10,6 +10,7 @@
 #include "store/backup.h"
 #include "store/db.h"
 #include "store/directory.h"
+#include "store/replica.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "store/verify.h"
@@ -64,6 +65,19 @@ static int copy_file(const char *source, const char *destination, struct err *re
 	return rc;
 }
 
+/* A daemon that begins from the copy of a replica is not the one that goes on with the replica. */
+static int unname(const char *path, struct err *reterr)
+{
+	sqlite3 *db;
+	int rc = db_open(path, DB_COPY, &db, reterr);
+
+	if (rc == 0) {
+		rc = replica_unname(db, reterr);
+		(void)sqlite3_close(db);
+	}
+	return rc;
+}
+
 /* Gives a whole file its name, unless that is taken. */
 static int publish(const char *part, const char *path, struct err *reterr)
 {
@@ -90,7 +104,8 @@ int store_backup(const char *directory, const char *destination, struct err *ret
 		rc = copy_file(names.database, part, reterr);
 	}
 	if (rc == 0) {
-		rc = verify_file(part, reterr);
+		rc = unname(part, reterr);
+		rc = rc == 0 ? verify_file(part, reterr) : rc;
 		rc = rc == 0 ? publish(part, destination, reterr) : rc;
 		(void)unlink(part);
 	}

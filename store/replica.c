@@ -155,7 +155,10 @@ int replica_mark(sqlite3 *db, const char *log, struct err *reterr)
 
 int replica_unname(sqlite3 *db, struct err *reterr)
 {
-	return db_exec(db, "UPDATE replica SET daemon = ''", reterr);
+	int64_t there;
+	int rc = db_integer(db, is_there, &there, reterr);
+
+	return rc == 0 && there != 0 ? db_exec(db, "UPDATE replica SET daemon = ''", reterr) : rc;
 }
 
 int replica_unmark(sqlite3 *db, struct err *reterr)

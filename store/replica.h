@@ -32,7 +32,7 @@ int replica_look(sqlite3 *db, const char *log, bool *ret_empty, struct replica_p
 		 struct err *reterr);
 /* Makes a database, whatever is in it, the beginning of that log. */
 int replica_mark(sqlite3 *db, const char *log, struct err *reterr);
-/* Whoever opens it next as a replica is another daemon than the one whose copy it is. */
+/* Whoever opens it next as a replica is another daemon than the one whose copy it is. Harmless when it is none. */
 int replica_unname(sqlite3 *db, struct err *reterr);
 /* It is the truth itself from now on. */
 int replica_unmark(sqlite3 *db, struct err *reterr);

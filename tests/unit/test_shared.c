@@ -168,6 +168,32 @@ Test(shared, one_that_waits_follows_and_hears_when_it_may_write)
 	server_finish(&server);
 }
 
+Test(shared, one_that_begins_from_a_backup_is_another_daemon)
+{
+	struct world first, second;
+	struct server server;
+	struct err err;
+	char *copy;
+
+	server_start(&server);
+	world_prepare(&first, server.url);
+	world_open(&first, 0);
+	world_insert_with_life(&first, "job_a");
+	world_prepare(&second, server.url);
+	world_share_key(&first, &second);
+	copy = world_path(&second, "narrowd.db");
+	cr_assert_eq(store_backup(first.directory, copy, &err), 0, "%s", err.message);
+	second.standby = true;
+	world_open(&second, 0);
+	cr_assert(store_is_spare(second.store), "it takes the place of the one it was copied of");
+	cr_assert_eq(world_append(&first, "job_a", WORLD_LIFE + 1, &world_more, 1, NULL), 0, "%s",
+		     first.err.message);
+	free(copy);
+	world_finish(&second);
+	world_finish(&first);
+	server_finish(&server);
+}
+
 Test(shared, a_daemon_that_has_ended_makes_room_at_once)
 {
 	struct world first, second;
