@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "store/db.h"
 
+enum { SYNC_STEPS = 16 /* 64 MiB */ };
+
 static int create(const char *path, struct err *reterr)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, DB_FILE_MODE);
@@ -22,20 +24,77 @@ static int create(const char *path, struct err *reterr)
 	return 0;
 }
 
-/* One step, so that the copy is of one moment whatever is committed meanwhile. */
-static int copy_pages(sqlite3 *source, sqlite3 *copy, struct err *reterr)
+static int broken_off(struct err *reterr)
+{
+	return err_set(reterr, ERR_TIMEOUT, "the copy was broken off");
+}
+
+/* What was copied so far, so that the sync at the end is a short one. */
+static int sync_so_far(sqlite3 *copy, struct err *reterr)
+{
+	sqlite3_file *file = NULL;
+
+	(void)sqlite3_file_control(copy, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
+	if (file != NULL && file->pMethods != NULL &&
+	    file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) != SQLITE_OK) {
+		return err_set(reterr, ERR_STORAGE, "cannot sync a copy");
+	}
+	return 0;
+}
+
+static int copy_steps(sqlite3_backup *backup, sqlite3 *copy, bool (*give_up)(void *arg), void *arg,
+		      struct err *reterr)
+{
+	int step = SQLITE_OK;
+	int rc = 0;
+
+	for (int steps = 1; rc == 0 && step == SQLITE_OK; steps++) {
+		step = sqlite3_backup_step(backup, BACKUP_STEP_PAGES);
+		if (step == SQLITE_OK && give_up != NULL && give_up(arg)) {
+			rc = broken_off(reterr);
+		} else if (step == SQLITE_BUSY || step == SQLITE_LOCKED) {
+			/* No fault for sqlite3_backup_finish(). */
+			rc = err_set(reterr, ERR_BUSY, "somebody else holds the database");
+		} else if (steps % SYNC_STEPS == 0) {
+			rc = sync_so_far(copy, reterr);
+		}
+	}
+	return rc;
+}
+
+static int copy_pages(sqlite3 *source, sqlite3 *copy, bool (*give_up)(void *arg), void *arg,
+		      struct err *reterr)
 {
 	sqlite3_backup *backup = sqlite3_backup_init(copy, "main", source, "main");
+	int rc;
 
 	if (backup == NULL) {
 		return db_error(copy, "starting a backup", reterr);
 	}
-	(void)sqlite3_backup_step(backup, -1);
-	if (sqlite3_backup_finish(backup) != SQLITE_OK) {
-		return db_error(copy, "copying", reterr);
+	rc = copy_steps(backup, copy, give_up, arg, reterr);
+	if (sqlite3_backup_finish(backup) != SQLITE_OK && rc == 0) {
+		rc = db_error(copy, "copying", reterr);
 	}
 	/* The copy says "WAL" in its header, as its source does; alone it is one plain file. */
-	return db_exec(copy, "PRAGMA journal_mode = DELETE", reterr);
+	return rc == 0 ? db_exec(copy, "PRAGMA journal_mode = DELETE", reterr) : rc;
+}
+
+/* One transaction, so that the copy is of one moment whatever is committed between the steps. */
+static int copy_moment(sqlite3 *source, sqlite3 *copy, bool (*give_up)(void *arg), void *arg,
+		       struct err *reterr)
+{
+	bool begun = sqlite3_get_autocommit(source) != 0;
+	int64_t any;
+	int rc = begun ? db_exec(source, "BEGIN", reterr) : 0;
+
+	if (rc == 0) {
+		rc = db_integer(source, "SELECT count(*) FROM sqlite_schema", &any, reterr);
+		rc = rc == 0 ? copy_pages(source, copy, give_up, arg, reterr) : rc;
+		if (begun) {
+			(void)db_exec(source, "ROLLBACK", NULL);
+		}
+	}
+	return rc;
 }
 
 int backup_sync_folder(const char *path, struct err *reterr)
@@ -70,6 +129,12 @@ void backup_fold(const char *path)
 
 int backup_copy(sqlite3 *source, const char *destination, struct err *reterr)
 {
+	return backup_copy_unless(source, destination, NULL, NULL, reterr);
+}
+
+int backup_copy_unless(sqlite3 *source, const char *destination, bool (*give_up)(void *arg),
+		       void *arg, struct err *reterr)
+{
 	sqlite3 *copy;
 	int rc = create(destination, reterr);
 
@@ -78,7 +143,7 @@ int backup_copy(sqlite3 *source, const char *destination, struct err *reterr)
 	}
 	rc = db_open(destination, DB_COPY, &copy, reterr);
 	if (rc == 0) {
-		rc = copy_pages(source, copy, reterr);
+		rc = copy_moment(source, copy, give_up, arg, reterr);
 		(void)sqlite3_close(copy);
 	}
 	if (rc == 0) {

@@ -5,14 +5,20 @@
 #define NARROWD_STORE_BACKUP_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #include "base/err.h"
+
+enum { BACKUP_STEP_PAGES = 1024 };
 
 /*
  * Copies what `source` sees to the new file `destination` (0600) and has it on disk. ERR_CONFLICT
  * when the file exists; after any other failure it does not.
  */
 int backup_copy(sqlite3 *source, const char *destination, struct err *reterr);
+/* The same, broken off with ERR_TIMEOUT when give_up() says so; it is asked behind every BACKUP_STEP_PAGES. */
+int backup_copy_unless(sqlite3 *source, const char *destination, bool (*give_up)(void *arg),
+		       void *arg, struct err *reterr);
 /* Has all of a database in its one file, if it can still be read; nobody has it open. */
 void backup_fold(const char *path);
 /* What was made, moved or removed in the folder of `path` stays so, whatever happens to the power. */

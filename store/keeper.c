@@ -143,7 +143,7 @@ static int make(struct keeper *keeper, sqlite3 *db, struct err *reterr)
 	int rc;
 
 	(void)unlink(keeper->part); /* of a daemon that was killed */
-	rc = backup_copy(db, keeper->part, reterr);
+	rc = backup_copy_unless(db, keeper->part, is_stopping, keeper, reterr);
 	if (rc == 0) {
 		rc = prepare(keeper, &at, reterr);
 		rc = rc == 0 ? hand_over(keeper, &at, reterr) : rc;
