@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -248,6 +249,25 @@ int directory_make_reserve(const struct directory *directory, struct err *reterr
 		directory_drop_reserve(directory);
 		return err_set(reterr, ERR_DISK_FULL, "no space for the reserve file %s: %s",
 			       directory->reserve, strerror(failure));
+	}
+	return 0;
+}
+
+int directory_check_room(const struct directory *directory, int64_t bytes, struct err *reterr)
+{
+	struct statvfs status;
+	int64_t available;
+
+	if (statvfs(directory->database, &status) != 0) {
+		return err_set(reterr, ERR_STORAGE, "cannot look how much is free for %s: %s",
+			       directory->database, strerror(errno));
+	}
+	available = (int64_t)status.f_bavail * (int64_t)status.f_frsize;
+	if (available - DIRECTORY_RESERVE_BYTES < bytes) {
+		return err_set(reterr, ERR_DISK_FULL,
+			       "a copy of %s needs %lld bytes and %d more, and %lld are free",
+			       directory->database, (long long)bytes, DIRECTORY_RESERVE_BYTES,
+			       (long long)available);
 	}
 	return 0;
 }

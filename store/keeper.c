@@ -18,7 +18,8 @@
 
 enum {
 	LOOK_S = 1,
-	AFTER_FAULT_S = 60,
+	AFTER_FAULT_S = 60, /* doubled with each more */
+	AFTER_FAULTS_S = 3600,
 	LOOK_STEPS = 100000, /* of SQLite, a millisecond or so */
 };
 
@@ -27,6 +28,8 @@ struct keeper {
 	struct thread thread;
 	struct shared *shared; /* a connection of its own */
 	int64_t last;          /* the position of the newest snapshot; negative: not known */
+	int64_t pause_s;       /* behind the next fault */
+	bool is_damaged;       /* what is here or there; no snapshot is made any more */
 	char *part;            /* the path of a copy that is being made */
 	atomic_bool stopping;
 	pthread_mutex_t lock; /* of `wake`, which says that it stops */
@@ -137,19 +140,57 @@ static int hand_over(struct keeper *keeper, const struct replica_place *at, stru
 				reterr);
 }
 
+/* The disk is the writer's first of all: a copy that fills it would turn clients away. */
+static int check_room(struct keeper *keeper, sqlite3 *db, struct err *reterr)
+{
+	int64_t bytes;
+	int rc = db_integer(
+		db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+		&bytes, reterr);
+
+	return rc == 0 ? directory_check_room(keeper->options.directory, bytes, reterr) : rc;
+}
+
 static int make(struct keeper *keeper, sqlite3 *db, struct err *reterr)
 {
 	struct replica_place at;
 	int rc;
 
 	(void)unlink(keeper->part); /* of a daemon that was killed */
-	rc = backup_copy_unless(db, keeper->part, is_stopping, keeper, reterr);
+	rc = check_room(keeper, db, reterr);
+	rc = rc == 0 ? backup_copy_unless(db, keeper->part, is_stopping, keeper, reterr) : rc;
 	if (rc == 0) {
 		rc = prepare(keeper, &at, reterr);
 		rc = rc == 0 ? hand_over(keeper, &at, reterr) : rc;
 		(void)unlink(keeper->part);
 	}
 	return rc;
+}
+
+/* How many seconds to rest. */
+static int64_t after_success(struct keeper *keeper)
+{
+	keeper->pause_s = AFTER_FAULT_S;
+	return LOOK_S;
+}
+
+static int64_t after_fault(struct keeper *keeper, int rc, const struct err *err)
+{
+	int64_t pause_s = keeper->pause_s;
+
+	keeper->is_damaged = rc == -(int)ERR_CORRUPT;
+	if (keeper->is_damaged) {
+		log_line(LOG_ERROR,
+			 "the log in PostgreSQL is not shortened any more before this daemon is "
+			 "started again",
+			 LOG_TEXT("detail", err->message));
+	} else if (!is_stopping(keeper)) {
+		log_line(LOG_WARNING,
+			 "the log in PostgreSQL could not be shortened; that is tried again",
+			 LOG_TEXT("detail", err->message), LOG_INT("after_s", pause_s));
+	}
+	keeper->pause_s = pause_s * 2 < AFTER_FAULTS_S ? pause_s * 2 : AFTER_FAULTS_S;
+	return pause_s;
 }
 
 /* Returns how many seconds to rest. */
@@ -165,12 +206,7 @@ static int64_t look_and_make(struct keeper *keeper)
 		rc = rc == 0 && due ? make(keeper, db, &err) : rc;
 		(void)sqlite3_close(db);
 	}
-	if (rc != 0 && !is_stopping(keeper)) {
-		log_line(LOG_WARNING,
-			 "the log in PostgreSQL could not be shortened; that is tried again",
-			 LOG_TEXT("detail", err.message), LOG_INT("after_s", AFTER_FAULT_S));
-	}
-	return rc == 0 ? LOOK_S : AFTER_FAULT_S;
+	return rc == 0 ? after_success(keeper) : after_fault(keeper, rc, &err);
 }
 
 static void work(struct thread *thread)
@@ -178,7 +214,7 @@ static void work(struct thread *thread)
 	struct keeper *keeper = thread->arg;
 
 	rest(keeper, LOOK_S);
-	while (!is_stopping(keeper)) {
+	while (!is_stopping(keeper) && !keeper->is_damaged) {
 		rest(keeper, look_and_make(keeper));
 	}
 }
@@ -196,6 +232,7 @@ struct keeper *keeper_create(struct loop *loop, const struct keeper_options *opt
 	keeper->options = *options;
 	keeper->shared = shared;
 	keeper->last = -1;
+	keeper->pause_s = AFTER_FAULT_S;
 	keeper->part = mem_printf("%s.sent", options->directory->database);
 	thread_init_wait(&keeper->lock, &keeper->wake);
 	shared_give_up_when(shared, is_stopping, keeper);

@@ -3,7 +3,7 @@
  * as `narrowd check` does, and removes what stands before.
  *
  * A thread of its own with connections of its own, so that nobody who writes waits for it. What fails is logged and tried
- * again later; a daemon that has lost its place does no harm, for what it sends is true in any case.
+ * again later, less and less often, unless something is damaged; a daemon that has lost its place does no harm, for what it sends is true in any case.
  */
 #ifndef NARROWD_STORE_KEEPER_H
 #define NARROWD_STORE_KEEPER_H

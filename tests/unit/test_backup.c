@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "store/backup.h"
 #include "store/db.h"
+#include "store/directory.h"
 #include "tests/unit/store_world.h"
 
 /* A file of some steps, and what happens between two of them. */
@@ -77,5 +78,19 @@ Test(backup, a_copy_is_of_one_moment_and_can_be_broken_off)
 	(void)sqlite3_close(copying.writer);
 	free(copy);
 	free(path);
+	world_finish(&world);
+}
+
+Test(backup, what_the_disk_has_no_room_for_is_not_begun)
+{
+	struct directory directory;
+	struct world world;
+	struct err err;
+
+	world_start(&world, 0);
+	directory_init(&directory, world.directory);
+	cr_assert_eq(directory_check_room(&directory, INT64_MAX, &err), -ERR_DISK_FULL);
+	cr_assert_eq(directory_check_room(&directory, 0, &err), 0, "%s", err.message);
+	directory_finish(&directory);
 	world_finish(&world);
 }
