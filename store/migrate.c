@@ -225,13 +225,11 @@ int store_migrate_to(const char *directory, const char *key_file, const char *so
 /* A daemon that waits would go on with the log as soon as it is free. */
 static int refuse_others(struct shared *shared, struct err *reterr)
 {
-	static const char sql[] =
-		"SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database()"
-		" AND application_name = 'narrowd' AND pid <> pg_backend_pid()";
+	static const char sql[] = "SELECT 1 WHERE pg_try_advisory_xact_lock(" SHARED_PRESENCE ")";
 	struct postgres_rows rows;
 	int rc = shared_run(shared, sql, NULL, 0, &rows, reterr);
 
-	if (rc == 0 && postgres_number(&rows, 0, 0) > 0) {
+	if (rc == 0 && rows.count == 0) {
 		rc = err_set(
 			reterr, ERR_BUSY,
 			"a daemon uses this PostgreSQL database: stop all of them first, those "

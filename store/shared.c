@@ -199,6 +199,11 @@ int shared_connect(struct shared *shared, struct err *reterr)
 	shared->checked = false;
 	shared->looks_since_ms = 0; /* what others said meanwhile was missed */
 	rc = postgres_connect(shared->postgres, reterr);
+	/* Before the log is looked at: who takes it away sees this one, or this one sees that it has ended. */
+	if (rc == 0 && shared->stays) {
+		rc = postgres_script(shared->postgres,
+				     "SELECT pg_advisory_lock_shared(" SHARED_PRESENCE ")", reterr);
+	}
 	if (rc == 0) {
 		rc = read_head(shared, reterr);
 	}
@@ -210,6 +215,12 @@ int shared_connect(struct shared *shared, struct err *reterr)
 	}
 	shared->checked = rc == 0;
 	return rc;
+}
+
+int shared_stay(struct shared *shared, struct err *reterr)
+{
+	shared->stays = true;
+	return shared_connect(shared, reterr);
 }
 
 bool shared_wait(struct shared *shared, int wake, int64_t ms)
@@ -465,5 +476,10 @@ void shared_leave(struct shared *shared)
 							   POSTGRES_TEXT(shared->epoch)},
 				 2, NULL, NULL);
 	}
+	/* The server may take a moment to see that a connection has ended. */
+	if (shared->stays && postgres_is_connected(shared->postgres)) {
+		(void)postgres_script(shared->postgres, "SELECT pg_advisory_unlock_all()", NULL);
+	}
+	shared->stays = false;
 	shared->joined = false;
 }

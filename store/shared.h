@@ -23,6 +23,9 @@ enum {
 /* Begins a transaction: one at a time makes the schema, joins, or ends the log. */
 #define SHARED_BEGIN_ALONE "BEGIN; SELECT pg_advisory_xact_lock(1852796535)"
 
+/* A lock of its own number, which each daemon of a log shares for as long as it is connected, whether it writes or waits. */
+#define SHARED_PRESENCE "1852796536"
+
 struct shared {
 	struct postgres *postgres;
 	const struct replica *replica; /* borrowed; NULL before shared_join() */
@@ -30,6 +33,7 @@ struct shared {
 	char *proof;
 	bool checked; /* the connection leads to that log, and it has what the replica has */
 	bool listens; /* for what others append */
+	bool stays;   /* of a daemon: who takes the log away is to see it */
 	bool joined;
 	bool has_other; /* another daemon appends, which is: */
 	struct store_writer other;
@@ -50,6 +54,8 @@ void shared_destroy(struct shared *shared);
 void shared_give_up_when(struct shared *shared, bool (*give_up)(void *arg), void *arg);
 /* Connects unless there is a connection, and looks whether the log is the one that it was. */
 int shared_connect(struct shared *shared, struct err *reterr);
+/* The same for a daemon, which whoever takes the log away is to see until shared_leave(). */
+int shared_stay(struct shared *shared, struct err *reterr);
 /* Waits as postgres_wait() does: `listens` is to be set before the connection is made. */
 bool shared_wait(struct shared *shared, int wake, int64_t ms);
 /* A statement on that connection. */

@@ -124,7 +124,7 @@ static int find_log(struct store *store, const struct store_options *options, st
 		return 0;
 	}
 	store->shared = shared_create(options->postgresql, options->lease_ms, reterr);
-	rc = store->shared != NULL ? shared_connect(store->shared, reterr) : -(int)reterr->code;
+	rc = store->shared != NULL ? shared_stay(store->shared, reterr) : -(int)reterr->code;
 	return rc == 0 ? regain_run(store->shared, &store->directory, reterr) : rc;
 }
 

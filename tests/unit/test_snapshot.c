@@ -115,6 +115,40 @@ Test(snapshot, what_was_written_behind_the_move_comes_back_too)
 	server_finish(&server);
 }
 
+Test(snapshot, one_that_waits_is_seen_whatever_its_sessions_are_called)
+{
+	struct world first, second, back;
+	struct store_moved here;
+	struct server server;
+	struct err err;
+	char *url;
+
+	server_start(&server);
+	world_prepare(&first, server.url);
+	world_open(&first, 0);
+	cr_assert_eq(world_insert(&first, "job_a", NULL), 0);
+	url = mem_printf("%s%capplication_name=other", server.url,
+			 strchr(server.url, '?') != NULL ? '&' : '?');
+	world_prepare(&second, url);
+	world_share_key(&first, &second);
+	second.standby = true;
+	world_open(&second, 0);
+	world_close(&first);
+	world_prepare(&back, NULL);
+	world_share_key(&first, &back);
+	cr_assert_eq(store_migrate_from(server.url, NULL, back.directory, &here, &err), -ERR_BUSY,
+		     "one waits: %s", err.message);
+	cr_assert_not_null(strstr(err.message, "that wait, too"), "%s", err.message);
+	world_close(&second);
+	cr_assert_eq(store_migrate_from(server.url, NULL, back.directory, &here, &err), 0, "%s",
+		     err.message);
+	free(url);
+	world_finish(&back);
+	world_finish(&second);
+	world_finish(&first);
+	server_finish(&server);
+}
+
 Test(snapshot, what_cannot_be_moved_is_left_alone)
 {
 	struct world alone, replica;
