@@ -115,6 +115,8 @@ static int take_copy(const char *source, const char *key, const char *part, stru
 	return rc;
 }
 
+#define REMOVES "`DROP SCHEMA narrowd CASCADE` there removes it"
+
 struct moving {
 	const char *part; /* the copy that goes there */
 	char log[ID_SIZE];
@@ -165,6 +167,28 @@ static int read_back(struct shared *shared, const struct moving *moving,
 	return rc;
 }
 
+/* What a move that was broken off behind its COMMIT has left looks like one whose daemon was not started yet. */
+static int say_taken(struct shared *shared, struct err *reterr)
+{
+	static const char sql[] = "SELECT 1 FROM narrowd.head WHERE position = 0"
+				  " AND NOT EXISTS (SELECT 1 FROM narrowd.daemon)";
+	struct postgres_rows rows;
+	int rc = shared_run(shared, sql, NULL, 0, &rows, reterr);
+
+	if (rc == 0 && rows.count > 0) {
+		rc = err_set(reterr, ERR_CONFLICT,
+			     "there is a log of narrowd's in this PostgreSQL database already, "
+			     "which no daemon has used: when it is of a move that was broken "
+			     "off, " REMOVES "; otherwise choose an empty database");
+	} else if (rc == 0) {
+		rc = err_set(reterr, ERR_CONFLICT,
+			     "there is a log of narrowd's in this PostgreSQL database already: "
+			     "choose an empty one");
+	}
+	postgres_rows_free(&rows);
+	return rc;
+}
+
 static int send_copy(const char *part, const char *url, struct store_moved *ret, struct err *reterr)
 {
 	struct moving moving = {.part = part};
@@ -172,9 +196,7 @@ static int send_copy(const char *part, const char *url, struct store_moved *ret,
 	int rc = shared != NULL ? shared_connect(shared, reterr) : -(int)reterr->code;
 
 	if (rc == 0 && shared_name(shared) != NULL) {
-		rc = err_set(reterr, ERR_CONFLICT,
-			     "there is a log of narrowd's in this PostgreSQL database already: "
-			     "choose an empty one");
+		rc = say_taken(shared, reterr);
 	}
 	id_make(moving.log, "log");
 	if (rc == 0) {
@@ -188,6 +210,11 @@ static int send_copy(const char *part, const char *url, struct store_moved *ret,
 	}
 	if (rc == 0) {
 		rc = read_back(shared, &moving, ret, reterr);
+		if (rc != 0) {
+			(void)err_prefix(reterr,
+					 "the log is there, but start no daemon on it: " REMOVES
+					 "; then move again");
+		}
 	}
 	shared_destroy(shared);
 	return rc;

@@ -308,7 +308,7 @@ struct store_moved {
  * Takes the database in `directory`, or the backup `source` of it, to the PostgreSQL database at `url`, which has to be
  * empty: ERR_CONFLICT. It is verified before it is sent and read back behind that. The directory stays as it is; no daemon may
  * use it (ERR_BUSY) unless there is a `source`. The key of what is sealed is `key_file`, NULL or "": that in the directory.
- * Killed, it leaves nothing there. Blocks.
+ * Killed before its COMMIT, it leaves nothing there; behind it, a whole log. Blocks.
  */
 int store_migrate_to(const char *directory, const char *key_file, const char *source,
 		     const char *url, struct store_moved *ret, struct err *reterr);

@@ -1,5 +1,5 @@
 """A job that begins in a data directory, goes on in PostgreSQL, and ends in another directory decides what it would have
-decided in one place. A migration that is killed leaves nothing behind.
+decided in one place. A migration that is killed before its COMMIT leaves nothing behind.
 """
 
 import os

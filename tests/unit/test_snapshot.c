@@ -53,10 +53,14 @@ Test(snapshot, a_database_goes_to_postgresql_and_back)
 	cr_assert_eq(there.events, WORLD_LIFE + 1);
 	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &there, &err),
 		     -ERR_CONFLICT, "%s", err.message);
+	cr_assert_not_null(strstr(err.message, "DROP SCHEMA narrowd CASCADE"), "%s", err.message);
 
 	world_prepare(&replica, server.url);
 	world_share_key(&alone, &replica);
 	world_open(&replica, 0);
+	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &there, &err),
+		     -ERR_CONFLICT, "%s", err.message);
+	cr_assert_null(strstr(err.message, "DROP"), "a daemon uses it: %s", err.message);
 	world_verify(&replica);
 	world_close(&replica);
 	other = world_contents(&replica);
