@@ -173,7 +173,7 @@ int follow_init(struct follow *follow, struct err *reterr)
 }
 
 struct appending {
-	const struct oplog_batch *batch;
+	struct oplog_batch *batch;
 	struct replica_place last;
 };
 
@@ -185,7 +185,7 @@ static int append(struct follow *follow, void *what, struct err *reterr)
 }
 
 /* What is in the log, but could not be run here, is run by the next start. */
-static int run_batch(struct follow *follow, const struct oplog_batch *batch, struct err *reterr)
+static int run_batch(struct follow *follow, struct oplog_batch *batch, struct err *reterr)
 {
 	struct appending appending = {.batch = batch};
 	struct stretch stretch = {.ops = batch->ops, .count = batch->count};
@@ -200,7 +200,7 @@ static int run_batch(struct follow *follow, const struct oplog_batch *batch, str
 	if (rc == 0) {
 		rc = persist(follow, run_logged, &stretch, reterr);
 	}
-	return rc != 0 && (appended || may_pass(rc))
+	return rc != 0 && (appended || batch->in_doubt || may_pass(rc))
 		       ? err_set(reterr, ERR_COMMIT_UNKNOWN,
 				 "it is not known whether this was stored")
 		       : rc;

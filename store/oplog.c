@@ -153,20 +153,23 @@ static int append(struct shared *shared, const struct oplog_batch *batch,
 	return rc;
 }
 
-int oplog_append(struct shared *shared, const struct oplog_batch *batch,
-		 struct replica_place *ret_last, struct err *reterr)
+int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replica_place *ret_last,
+		 struct err *reterr)
 {
 	struct postgres_rows rows = {0};
 	int rc = shared_connect(shared, reterr);
 
 	if (rc == 0) {
 		rc = append(shared, batch, &rows, reterr);
+		batch->in_doubt = batch->in_doubt || rc != 0;
 	}
 	if (rc == 0 && rows.count == 1) {
 		say_place(shared, postgres_number(&rows, 0, 0) + (int64_t)batch->count,
 			  shared->serial + (int64_t)batch->count, ret_last);
 	} else if (rc == 0) {
 		rc = find_appended(shared, batch->count, ret_last, reterr);
+		/* Who was shut out has appended nothing, nor is anything on its way. */
+		batch->in_doubt = batch->in_doubt && rc == -(int)ERR_STORAGE;
 	}
 	postgres_rows_free(&rows);
 	if (rc == 0) {

@@ -16,6 +16,7 @@ struct oplog_batch {
 	struct op *const *ops; /* borrowed */
 	size_t count;
 	size_t bytes;
+	bool in_doubt; /* was sent, and nothing has said yet whether it stands in the log */
 };
 
 /* Of as many of the ops as go together well, one at least. ERR_CONFIG, ERR_TOO_LARGE: of the first. */
@@ -24,8 +25,8 @@ int oplog_batch_init(struct oplog_batch *batch, struct op *const *ops, size_t co
 void oplog_batch_finish(struct oplog_batch *batch);
 /* Appends them; *ret_last is where the last of them stands then. Calling it again after ERR_STORAGE does not append
  * them twice. */
-int oplog_append(struct shared *shared, const struct oplog_batch *batch,
-		 struct replica_place *ret_last, struct err *reterr);
+int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replica_place *ret_last,
+		 struct err *reterr);
 /*
  * Those that stand behind the replica's place and before `end`, 0: up to the newest; at most OPLOG_READ_OPS. The caller
  * destroys them. *ret_last is that of the last one.

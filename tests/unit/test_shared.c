@@ -289,3 +289,30 @@ Test(shared, a_log_that_lacks_what_was_run_is_refused)
 	world_finish(&world);
 	server_finish(&server);
 }
+
+Test(shared, what_got_no_answer_from_a_log_that_is_another_one_then_is_unknown)
+{
+	/* The connection ends in the middle of the statement, and the next one is refused. */
+	static const char cut[] =
+		"CREATE FUNCTION public.cut() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+		" PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(0.1);"
+		" RETURN NEW; END'; CREATE TRIGGER cut BEFORE INSERT ON narrowd.op"
+		" FOR EACH ROW EXECUTE FUNCTION public.cut();"
+		" UPDATE narrowd.head SET id = 'log_other'";
+	struct world world;
+	struct server server;
+	struct err why;
+
+	err_init(&why);
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world_open(&world, 0);
+	store_on_lost(world.store, note_lost, &why);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	(void)server_say(&server, cut);
+	cr_assert_eq(world_append(&world, "job_a", 1, &world_more, 1, NULL), -ERR_COMMIT_UNKNOWN,
+		     "%s", world.err.message);
+	cr_assert_eq(why.code, ERR_CORRUPT, "%s", why.message);
+	world_finish(&world);
+	server_finish(&server);
+}
