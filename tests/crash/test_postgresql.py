@@ -225,7 +225,7 @@ class PostgreSQL(unittest.TestCase):
             self.server.stop()
             said = self.crowd(daemon, f"/v1/jobs/{job}")
             self.assertIn(" 503 ", said)
-            self.assertIn("Retry-After: 5", said)
+            self.assertEqual(said.count("Retry-After: "), 1)
             self.assertIn("urn:narrowd:problem:overloaded", said)
             self.assertEqual(daemon.request("GET", f"/v1/jobs/{job}")[0], 200)
             self.assertEqual(daemon.request("POST", f"{lease}/heartbeat", {})[0], 200)
