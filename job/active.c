@@ -1,6 +1,8 @@
 /* Records the states of a job, with the time that it has been active. */
 #include "job/active.h"
 
+#include "job/fold.h"
+
 static bool clock_runs(const struct job *job)
 {
 	return job->state == JOB_BASELINE || job->state == JOB_RUNNING;
@@ -81,6 +83,41 @@ void job_resume(struct job *job)
 	job_move(job, job->strategy_ready ? JOB_RUNNING : before);
 }
 
+/* Whether there is a result that waits for an earlier one. */
+static bool has_waiting(const struct job *job)
+{
+	for (int64_t i = 1; i < job->trial_count; i++) {
+		const struct trial *trial = job->trials[i];
+
+		if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
+		    !trial->settled) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The result that it waits for will not come. The strategy does not see it any more; where nothing else is good enough it
+ * is the best all the same. */
+static void take_waiting(struct job *job)
+{
+	const struct trial *before = job->best;
+	json_t *data;
+
+	if (job->spec->rules < 2 || !job->strategy_ready || !has_waiting(job) ||
+	    (before != NULL && before->candidate.feasible)) {
+		return;
+	}
+	job->beyond = true;
+	job_choose_best(job);
+	job->beyond = false;
+	if (job->best != NULL && job->best != before) {
+		data = job_best_data(job, job->best);
+		(void)json_object_set_new(data, "seen", json_integer(job->settled));
+		job_record(job, LOGGED_NEW_BEST, job->best->number, data);
+	}
+}
+
 void job_end(struct job *job, enum job_state state, const char *reason, const char *detail)
 {
 	json_t *data;
@@ -90,6 +127,7 @@ void job_end(struct job *job, enum job_state state, const char *reason, const ch
 			job_record(job, LOGGED_TRIAL_CANCELLED, i, NULL);
 		}
 	}
+	take_waiting(job);
 	data = state_data(job, state);
 	(void)json_object_set_new(data, "seen", json_integer(job->settled));
 	(void)json_object_set_new(data, "exit",

@@ -101,6 +101,46 @@ Test(next, end_cancels_what_is_out_and_counts_its_results)
 	job_destroy(job);
 }
 
+/* With deterministic decisions a result waits for those of all trials before it. */
+Test(next, what_waits_for_a_result_that_never_comes_is_the_best_where_nothing_else_is)
+{
+	static const char extra[] = ", \"deterministic\": true, \"parallel\": 3, \"confirm\": 0, "
+				    "\"tuning_criterion\": {\"strategy\": \"exhaustive\", "
+				    "\"stop_on\": \"budget\"}";
+	struct job *job = kit_running(extra, 0.9);
+	struct trial *first = kit_ask(job), *second = kit_ask(job), *third = kit_ask(job);
+
+	kit_tell(job, third, 0.9, 50);
+	kit_tell(job, second, 0.9, 40);
+	cr_assert_eq(job_settle(job), 0);
+	cr_assert_null(job->best, "the first one is still out");
+	job_end(job, JOB_CANCELLED, "cancelled", "cancelled by request");
+	cr_assert_eq(first->state, TRIAL_CANCELLED);
+	cr_assert_eq(job->best, second);
+	cr_assert_eq(kit_newest(job, LOGGED_NEW_BEST) != NULL, true);
+	kit_check_again(job, extra);
+	job_destroy(job);
+}
+
+Test(next, what_is_good_enough_stays_the_best_whatever_waits)
+{
+	static const char extra[] = ", \"deterministic\": true, \"parallel\": 3, \"confirm\": 0, "
+				    "\"tuning_criterion\": {\"strategy\": \"exhaustive\", "
+				    "\"stop_on\": \"budget\"}";
+	struct job *job = kit_running(extra, 0.9);
+	struct trial *first = kit_ask(job), *third;
+
+	(void)kit_ask(job);
+	third = kit_ask(job);
+	kit_tell(job, first, 0.9, 60);
+	kit_settle(job);
+	kit_tell(job, third, 0.9, 50);
+	job_end(job, JOB_CANCELLED, "cancelled", "cancelled by request");
+	cr_assert_eq(job->best, first, "whether the third one came in time is chance");
+	kit_check_again(job, extra);
+	job_destroy(job);
+}
+
 Test(next, failures_end_the_job_only_above_their_limit)
 {
 	struct job *job = kit_running(", \"max_failed_trials\": 1", 0.9);
