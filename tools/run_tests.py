@@ -35,6 +35,7 @@ LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
 SCRIPT_KILLS, MANY_SCRIPT_KILLS = 6, 100
 WORLDS, MANY_WORLDS, TWICE_WORLDS = 20_000, 1_000_000, 100
 MUTANTS = 300
+MANY_TRACES = 10_000
 ASAN_WORLDS, MANY_ASAN_WORLDS = 1000, 20_000
 FUZZ_SECONDS = 120
 
@@ -262,6 +263,14 @@ def stage_long_simulation(stage):
     run_simulation(stage, MANY_WORLDS, MANY_ASAN_WORLDS, 1_000_000 + int(commit[:8], 16))
 
 
+def stage_traces(stage):
+    """Calls, faults and restarts of a real daemon against a model of the contract; another commit has others."""
+    commit = stage.must("git", "rev-parse", "HEAD").strip()
+    setup_plain(stage)
+    stage.must("ninja", "-C", SIM, "daemon/narrowd")
+    meson_test(stage, SIM, "traces", NARROWD_TRACES=str(MANY_TRACES), NARROWD_TRACE_SEED=str(1_000_000 + int(commit[:8], 16)))
+
+
 def stage_mutants(stage):
     """Broken code must fail a test."""
     stage.must("tools/mutants.py", "--self-test")
@@ -401,6 +410,7 @@ LONG_STAGES = {
     "long-python": stage_long_python,
     "long-postgresql": stage_postgresql,
     "long-simulation": stage_long_simulation,
+    "traces": stage_traces,
     "mutants": stage_mutants,
     "published": stage_published,
     "packaging": stage_packaging,
