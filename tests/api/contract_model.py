@@ -99,7 +99,7 @@ class Job:
         self.paused = False
         self.may_break = False  # a worker's answers cannot be used: it may pause itself
         self.cut = False  # `parallel` was lowered: more may be out than is allowed now
-        self.behind = False  # it ended before all results were applied, and `best` passes over those that were not
+        self.behind = False  # it ended before all results were applied: which of those that meet the criterion is left open
         self.barred = {}  # worker: True, or None after a restart, of which the contract does not speak
 
     def __repr__(self):
@@ -288,8 +288,11 @@ class Job:
         and of a pause the contract does not say.
         """
         counted = self.of(lambda t: t.kind == "evaluate" and t.state == "told" and not t.excluded)
-        if self.behind or self.paused:
+        if self.paused:
             return []
+        if self.behind:
+            good = {t.number for t in counted if self.feasible(t)}
+            return [] if not good or best["trial"] in good else [f"best is trial {best['trial']}: wanted one of {good}\n{self}"]
         first = min((t.number for t in self.out()), default=math.inf)
         faults = []
         for last in {math.inf, first}:
