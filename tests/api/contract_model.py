@@ -325,7 +325,7 @@ class Job:
         self.behind = reason in ("cancelled", "too_many_failures")
         for trial in self.of(lambda t: t.open):
             self.release(trial)
-            trial.state = "cancelled"
+            trial.state, trial.excluded = "cancelled", False  # of what was to be measured again nothing is left
 
     @staticmethod
     def release(trial, lease_state="over"):

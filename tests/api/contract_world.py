@@ -65,6 +65,7 @@ class World:
         self.jobs, self.leases = [], []
         self.sent = []  # (call, status, answer) of what was carried out under a key
         self.faults = {}  # worker: answers in a row that cannot be used
+        self.total = {}  # worker: all of them
         self.unknown = set()  # workers of which the contract does not say whether they get questions
 
     # Jobs
@@ -316,6 +317,8 @@ class World:
             job, trial = lease.job, lease.trial
             job.release(trial, "answered")
             lease.answer, trial.worker = body, lease.worker
+            if self.faults.get(lease.worker, 0) >= FAULTS_IN_A_ROW:
+                self.unknown.add(lease.worker)  # whether a good answer ends the time without questions is left open
             self.faults[lease.worker] = 0
             if body.get("failed"):
                 job.charge(trial, body.get("retryable", False))
@@ -335,6 +338,9 @@ class World:
 
         def faulted(answer):
             self.faults[lease.worker] = self.faults.get(lease.worker, 0) + 1
+            self.total[lease.worker] = self.total.get(lease.worker, 0) + 1
+            if self.total[lease.worker] >= FAULTS_IN_A_ROW > self.faults[lease.worker]:
+                self.unknown.add(lease.worker)  # what ends a row (an answer to another job, a failure) is left open
             if lease.trial.kind == "baseline" or self.faults[lease.worker] >= FAULTS_IN_A_ROW:
                 lease.job.may_break = True  # "when nobody is left, or on the first baseline, the job pauses"
 

@@ -19,7 +19,7 @@ from contract_world import World
 from daemon import Daemon
 from patience import PATIENCE_S
 
-TRACES = int(os.environ.get("NARROWD_TRACES", "60"))
+TRACES = int(os.environ.get("NARROWD_TRACES", "200"))
 FIRST = int(os.environ.get("NARROWD_TRACE_SEED", "1"))
 COMES_S = float(os.environ.get("NARROWD_TRACE_PATIENCE_S", PATIENCE_S))
 # Workers that are left out stay so, and nobody is waited for at the end.
@@ -109,6 +109,8 @@ class Trace:
 
     def judge(self, call, status, headers, answer):
         """Takes the outcome that came, which must be one that is allowed."""
+        for item in (answer or {}).get("items", []):
+            self.adopt(item)
         problem = answer["type"].rsplit(":", 1)[1] if status >= 400 else None
         self.calls.append(f"{call} -> {status} {problem or ''}")
         replayed = headers.get("Idempotency-Replayed") == "true"
@@ -118,11 +120,27 @@ class Trace:
             if (outcome.status, outcome.problem) == (status, problem):
                 outcome.effect(answer)
                 return
-        may_end = [job for job in call.jobs if not job.end and not job.deleted and job.ends()[0]]
-        self.settle(may_end)
-        if status in (409, 410) and any(job.end for job in may_end):
-            return  # it was free to end between two calls, and has
+        if status in (409, 410) and self.ended(call.jobs):
+            return
         raise Difference(f"{status} {json.dumps(answer)}: allowed {call.outcomes}")
+
+    def ended(self, jobs):
+        """Whether one of them was free to end between two calls, and has; what is read may come later than the refusal."""
+        may_end = [job for job in jobs if not job.end and not job.deleted and job.ends()[0]]
+        deadline = time.monotonic() + COMES_S
+        while may_end and time.monotonic() < deadline:
+            self.settle(may_end)
+            if any(job.end for job in may_end):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def adopt(self, item):
+        """A question that its job was free to ask for or not, and has asked for since it was looked at."""
+        for job in self.world.jobs:
+            if job.id == item["job"] and item["trial"] not in job.trials and not job.deleted:
+                for shown in (self.wire.get(f"/v1/jobs/{job.id}/trials?limit=1000") or {"items": []})["items"]:
+                    job.adopt(shown)
 
     def call(self, call, lost=None):
         """`lost`: the first answer gets lost, by hanging up or by kill -9, and the call is made again under its key."""
@@ -171,6 +189,10 @@ class Trace:
                     raise Difference(f"{job.id}: {'; '.join(faults)}\n{json.dumps(document)}\n{json.dumps(trials)}")
                 if faults:
                     time.sleep(0.005)
+
+    @staticmethod
+    def rest(seconds):
+        time.sleep(seconds)
 
     def expire(self, lease):
         """Waits until the time of a lease that nobody keeps alive is up."""
