@@ -20,6 +20,7 @@ UNIFORM = ["activation.algorithm"]  # calibrate_method
 MODES = {"Conv": {"static": STATIC}, "MatMul": {"static": STATIC, "dynamic": DYNAMIC}}
 # These have no choice: they are in int8 when what they read is.
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose"}
+RANGED = [*MODES, *FOLLOWERS]  # types whose tensors need ranges: the logarithm of 0 has none
 
 
 def name_nodes(nodes):
@@ -82,7 +83,7 @@ class Quantizer:
             method = chosen[static[0]]["activation"]["algorithm"]  # uniform: as all
             quantize_static(
                 path, path, None, calibration_cache_path=self.ranges(method, config["calibration_sampling_size"]),
-                calibrate_method=CalibrationMethod[method], nodes_to_quantize=static + self.followers,
+                calibrate_method=CalibrationMethod[method], nodes_to_quantize=static + self.followers, op_types_to_quantize=RANGED,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, extra_options={"TensorQuantOverrides": axes})
 
     def ranges(self, method, size):
@@ -92,7 +93,7 @@ class Quantizer:
         if not os.path.exists(cache):
             feeds = iter([{self.input: image[np.newaxis]} for image in self.calibration[:size]])
             quantize_static(self.prepared, cache + ".onnx", types.SimpleNamespace(get_next=lambda: next(feeds, None)),
-                            calibrate_method=CalibrationMethod[method], calibration_cache_path=cache)
+                            op_types_to_quantize=RANGED, calibrate_method=CalibrationMethod[method], calibration_cache_path=cache)
         return cache
 
     def rename(self, path):

@@ -293,7 +293,7 @@ class Job:
         if self.behind:
             good = {t.number for t in counted if self.feasible(t)}
             return [] if not good or best["trial"] in good else [f"best is trial {best['trial']}: wanted one of {good}\n{self}"]
-        first = min((t.number for t in self.out() if not t.settled), default=math.inf)
+        first = min((t.number for t in self.fresh()), default=math.inf)
         faults = []
         for last in {math.inf, first}:
             faults = self.judge_choice(best, [t for t in counted if t.number < last])

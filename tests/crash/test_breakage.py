@@ -144,7 +144,7 @@ class Daemons(unittest.TestCase):
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     connection = http.client.HTTPConnection("127.0.0.1", daemon.daemon_of.port, timeout=3)
                     with contextlib.closing(connection):
-                        connection.request("GET", "/readyz")  # one that is stopped, or only reads, has not the newest
+                        connection.request("GET", "/readyz")  # one that is stopped, or can hand nothing on, has not the newest
                         if connection.getresponse().status != 200:
                             continue
                     status, _, answer = daemon.daemon_of.request(method, path, body, key if body else None)

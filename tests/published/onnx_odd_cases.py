@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pathlib
+import sys
 import tempfile
 from unittest import mock
 
@@ -33,6 +34,7 @@ def without_range(path):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/onnxruntime"
 SAMPLES = np.random.default_rng(0).normal(0, 1, (8, WIDTH)).astype(np.float32)
 
 
@@ -65,6 +67,19 @@ class Odd(Case):
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), self.place / "b.onnx")
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(Graph(self.place / "b.onnx", folder).untouched({"first"}), "1 If (0.00819 of 0.0123 MB of weights)")
+
+    def test_nor_in_the_example(self):
+        with mock.patch.object(sys, "path", [str(EXAMPLE), *sys.path]), tempfile.TemporaryDirectory() as folder, \
+                contextlib.redirect_stdout(io.StringIO()):
+            import quantize
+
+            without_range(self.place / "w.onnx")
+            example = quantize.Quantizer(self.place / "w.onnx", folder, SAMPLES)
+            for method in ("MinMax", "Percentile"):
+                option = {"mode": "static", "weight": {"granularity": "per_tensor"}, "activation": {"algorithm": method}}
+                example.build({"ops": {"second": option}, "calibration_sampling_size": len(SAMPLES)}, f"{folder}/out.onnx")
+                session = ort.InferenceSession(f"{folder}/out.onnx")
+                self.assertTrue(np.isfinite(session.run(None, {"x": SAMPLES})[0]).all())
 
     def test_a_table_that_is_computed_at_the_start_is_not_put_into_the_file(self):
         """Simplification would put every number of it there."""
