@@ -13,6 +13,7 @@ import glob
 import os
 import pathlib
 import pwd
+import select
 import shutil
 import signal
 import subprocess
@@ -130,14 +131,24 @@ class Server:
         self.end(signal.SIGINT)
 
     def kill9(self):
+        """With its backends, which would else do what they were asked a moment before."""
+        self.suspend()
+        backends = [os.pidfd_open(pid) for pid in self.backends()]
+        for backend in backends:
+            signal.pidfd_send_signal(backend, signal.SIGKILL)
         self.end(signal.SIGKILL)
+        for backend in backends:
+            assert select.select([backend], [], [], PATIENCE_S)[0], "a backend does not end"
+            os.close(backend)
+
+    def backends(self):
+        return [int(pid) for pid in subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], stdout=subprocess.PIPE, text=True,
+            check=False).stdout.split()]
 
     def signal_all(self, how):
         """Its backends first when they go on, last when they stop: it starts none meanwhile."""
-        root = self.process.pid
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(root)], stdout=subprocess.PIPE, text=True,
-                                  check=False).stdout.split()
-        for pid in [root, *map(int, children)]:
+        for pid in [self.process.pid, *self.backends()]:
             try:
                 os.kill(pid, how)
             except ProcessLookupError:
