@@ -47,6 +47,8 @@ class ReferencePages(unittest.TestCase):
         self.assertEqual(sorted(schema("EventType")["enum"]), sorted(stored))
         self.assertEqual(sorted(reference.event_members()), sorted(stored))
         self.assertEqual(len(tables("docs/events.md")["type"]), len(stored))
+        heard = source("web/src/live.ts").split("const TYPES = [")[1].split("]")[0]
+        self.assertEqual(sorted(re.findall(r'"(\w+)"', heard)), sorted(stored), "what the page listens for")
 
     def test_a_member_that_no_page_names_is_noticed(self):
         event = {"type": "warning", "data": {"detail": "x"}}
