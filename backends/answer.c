@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/answer_reader.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -13,10 +14,6 @@
 
 /* What an answer may have besides what it is asked for. */
 static const char *const measured_members[] = {"accuracy", "latency_ms", "metrics", NULL};
-static const char *const score_members[] = {"scores", NULL};
-static const char *const any_members[] = {"failed", "error",  "retryable", "trial",
-					  "lease",  "cached", NULL};
-static const char *const no_name = NULL;
 static const char *const unsigned_units[] = {"_ms", "_s", "_bytes"}; /* never less than nothing */
 
 void answer_finish(struct answer *answer)
@@ -41,78 +38,6 @@ double answer_metric(const struct answer *answer, const char *name, double fallb
 	return fallback;
 }
 
-struct reader {
-	const struct answer_expect *expect;
-	struct answer *ret;
-	size_t unusable; /* faults that are no number where one belongs */
-	bool misplaced;  /* the answer names another question */
-};
-
-static bool contains(const char *const *names, const char *name)
-{
-	for (; names != NULL && *names != NULL; names++) {
-		if (strcmp(*names, name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Notes what nobody reads here: it is no fault, and whoever wrote it is told once. */
-static void add_stranger(struct reader *reader, const struct json_at *at)
-{
-	json_t **list = &reader->ret->strangers;
-	char pointer[ERR_POINTER_MAX];
-
-	if (*list == NULL) {
-		*list = json_array();
-	}
-	if (json_array_size(*list) < ANSWER_STRANGERS) {
-		(void)json_array_append_new(*list, json_string(json_pointer(at, pointer)));
-	}
-}
-
-static void note_strangers(struct reader *reader, const struct json_at *object,
-			   const char *const *known, const char *const *also)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach(object->value, key, value) {
-		if (!contains(known, key) && !contains(also, key) && !json_is_null(value)) {
-			struct json_at at = json_member(object, key);
-
-			add_stranger(reader, &at);
-		}
-	}
-}
-
-/* null, which is also what NaN and the infinities are read as. */
-static bool is_null(const struct json_at *at)
-{
-	const json_t *parent = at->parent->value;
-
-	return json_is_null(at->key != NULL ? json_object_get(parent, at->key) : at->value);
-}
-
-static bool read_number(struct reader *reader, const struct json_at *at, double *ret)
-{
-	if (is_null(at)) {
-		reader->unusable++;
-		(void)json_fault(at, "is no number but null, NaN or infinite");
-		return false;
-	}
-	if (!json_required(at)) {
-		return false;
-	}
-	if (!json_is_number(at->value)) {
-		(void)json_fault(at, "a number is expected");
-		return false;
-	}
-	*ret = json_number_value(at->value);
-	return true;
-}
-
 static bool is_unsigned(const char *name)
 {
 	size_t n = strlen(name);
@@ -127,10 +52,10 @@ static bool is_unsigned(const char *name)
 	return false;
 }
 
-static bool read_sample(struct reader *reader, const struct json_at *at, const char *name,
+static bool read_sample(struct answer_reader *reader, const struct json_at *at, const char *name,
 			double *ret)
 {
-	if (!read_number(reader, at, ret)) {
+	if (!answer_reader_number(reader, at, ret)) {
 		return false;
 	}
 	if (*ret < 0 && is_unsigned(name)) {
@@ -154,7 +79,7 @@ static double median(double *values, size_t count)
 			      : values[count / 2 - 1] / 2 + values[count / 2] / 2;
 }
 
-static bool read_samples(struct reader *reader, const struct json_at *at, const char *name,
+static bool read_samples(struct answer_reader *reader, const struct json_at *at, const char *name,
 			 double *ret)
 {
 	size_t count = json_array_size(at->value), good = 0;
@@ -185,14 +110,14 @@ static bool read_samples(struct reader *reader, const struct json_at *at, const 
 }
 
 /* A number, or a list of samples whose median counts. */
-static bool read_value(struct reader *reader, const struct json_at *at, const char *name,
+static bool read_value(struct answer_reader *reader, const struct json_at *at, const char *name,
 		       double *ret)
 {
 	return json_is_array(at->value) ? read_samples(reader, at, name, ret)
 					: read_sample(reader, at, name, ret);
 }
 
-static void add_metric(struct reader *reader, const struct json_at *at, const char *name)
+static void add_metric(struct answer_reader *reader, const struct json_at *at, const char *name)
 {
 	struct answer *ret = reader->ret;
 	double value;
@@ -205,13 +130,13 @@ static void add_metric(struct reader *reader, const struct json_at *at, const ch
 }
 
 /* One that the job does not need is kept when it is what a metric is, and cannot be a fault. */
-static void add_own_metric(struct reader *reader, const struct json_at *at, const char *name)
+static void add_own_metric(struct answer_reader *reader, const struct json_at *at, const char *name)
 {
 	const char *const *offered = reader->expect->offered;
-	bool expected =
-		offered == NULL || contains(offered, name) || strcmp(name, "latency_ms") == 0;
+	bool expected = offered == NULL || answer_reader_knows(offered, name) ||
+			strcmp(name, "latency_ms") == 0;
 	size_t before = reader->ret->metric_count;
-	struct reader own = *reader;
+	struct answer_reader own = *reader;
 	struct json_at quiet = *at;
 	struct err ignored;
 
@@ -220,12 +145,12 @@ static void add_own_metric(struct reader *reader, const struct json_at *at, cons
 	if (before < LIMIT_METRICS) {
 		add_metric(&own, &quiet, name);
 	}
-	if (!expected || (reader->ret->metric_count == before && !is_null(at))) {
-		add_stranger(reader, at);
+	if (!expected || (reader->ret->metric_count == before && !answer_reader_is_null(at))) {
+		answer_reader_stranger(reader, at);
 	}
 }
 
-static void read_accuracy(struct reader *reader, const struct json_at *at)
+static void read_accuracy(struct answer_reader *reader, const struct json_at *at)
 {
 	const char *const *names = reader->expect->accuracies;
 	struct answer *ret = reader->ret;
@@ -235,13 +160,13 @@ static void read_accuracy(struct reader *reader, const struct json_at *at)
 		return;
 	}
 	if (at->value == NULL) {
-		(void)read_number(reader, at, &ret->accuracy[0]);
+		(void)answer_reader_number(reader, at, &ret->accuracy[0]);
 		return;
 	}
 	if (!json_is_object_at(at)) {
 		return;
 	}
-	note_strangers(reader, at, names, NULL);
+	answer_reader_strangers(reader, at, names, NULL);
 	for (size_t i = 0; i < LIMIT_METRICS && names[i] != NULL; i++) {
 		struct json_at member = json_member(at, names[i]);
 
@@ -250,7 +175,7 @@ static void read_accuracy(struct reader *reader, const struct json_at *at)
 }
 
 /* Those that count first, so that no others take their places. */
-static void read_metrics(struct reader *reader, const struct json_at *at)
+static void read_metrics(struct answer_reader *reader, const struct json_at *at)
 {
 	const char *key;
 	json_t *value;
@@ -260,7 +185,7 @@ static void read_metrics(struct reader *reader, const struct json_at *at)
 	}
 	for (int own = 0; own < 2; own++) {
 		json_object_foreach(at->value, key, value) {
-			bool needed = contains(reader->expect->metrics, key);
+			bool needed = answer_reader_knows(reader->expect->metrics, key);
 			struct json_at member = json_member(at, key);
 
 			if (needed == (own == 0)) {
@@ -270,16 +195,16 @@ static void read_metrics(struct reader *reader, const struct json_at *at)
 	}
 }
 
-static void read_latency(struct reader *reader, const struct json_at *at)
+static void read_latency(struct answer_reader *reader, const struct json_at *at)
 {
-	bool needed = contains(reader->expect->metrics, at->key);
+	bool needed = answer_reader_knows(reader->expect->metrics, at->key);
 
-	if (at->value != NULL || (needed && is_null(at))) {
+	if (at->value != NULL || (needed && answer_reader_is_null(at))) {
 		(needed ? add_metric : add_own_metric)(reader, at, at->key);
 	}
 }
 
-static void read_measurement(struct reader *reader, const struct json_at *at)
+static void read_measurement(struct answer_reader *reader, const struct json_at *at)
 {
 	struct json_at accuracy = json_member(at, "accuracy");
 	struct json_at latency = json_member(at, "latency_ms");
@@ -290,7 +215,7 @@ static void read_measurement(struct reader *reader, const struct json_at *at)
 	if (error.value != NULL) {
 		(void)json_fault(&error, "is there, but \"failed\" is not true");
 	}
-	note_strangers(reader, at, measured_members, any_members);
+	answer_reader_strangers(reader, at, measured_members, answer_reader_any_members);
 	read_accuracy(reader, &accuracy);
 	read_latency(reader, &latency);
 	read_metrics(reader, &metrics);
@@ -305,101 +230,7 @@ static void read_measurement(struct reader *reader, const struct json_at *at)
 	}
 }
 
-/* One number, or a list of `count`, is added to those in `sums`. */
-static void add_scores(struct reader *reader, const struct json_at *at, size_t count, double *sums)
-{
-	bool list = reader->expect->option_counts != NULL;
-
-	if (list && json_required(at) && json_is_array_at(at, count) &&
-	    json_array_size(at->value) != count) {
-		(void)json_fault(at, "%zu numbers are expected, one for each option", count);
-	}
-	for (size_t i = 0; i < count && (!list || i < json_array_size(at->value)); i++) {
-		struct json_at item = list ? json_item(at, i) : *at;
-		double number = 0;
-
-		(void)read_number(reader, &item, &number);
-		sums[i] += number;
-	}
-}
-
-static const char *const *tied_to(const struct answer_expect *expect, size_t op)
-{
-	return expect->tied != NULL && expect->tied[op] != NULL ? expect->tied[op] : &no_name;
-}
-
-static size_t read_tied_scores(struct reader *reader, const struct json_at *scores, size_t op,
-			       double *sums)
-{
-	const struct answer_expect *expect = reader->expect;
-	size_t count = expect->option_counts != NULL ? expect->option_counts[op] : 1;
-	struct json_at member = json_member(scores, expect->ops[op]);
-
-	add_scores(reader, &member, count, sums);
-	for (const char *const *name = tied_to(expect, op); *name != NULL; name++) {
-		member = json_member(scores, *name);
-		if (member.value != NULL) {
-			add_scores(reader, &member, count, sums);
-		}
-	}
-	return count;
-}
-
-static size_t count_scores(const struct answer_expect *expect)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < expect->op_count; i++) {
-		count += expect->option_counts != NULL ? expect->option_counts[i] : 1;
-	}
-	return count;
-}
-
-static void note_unasked(struct reader *reader, const struct json_at *scores)
-{
-	struct map asked;
-	const char *key;
-	json_t *value;
-
-	map_init(&asked);
-	for (size_t i = 0; i < reader->expect->op_count; i++) {
-		map_set(&asked, reader->expect->ops[i], 1);
-		for (const char *const *t = tied_to(reader->expect, i); *t != NULL; t++) {
-			map_set(&asked, *t, 1);
-		}
-	}
-	json_object_foreach(scores->value, key, value) {
-		struct json_at member = json_member(scores, key);
-
-		if (map_get(&asked, key, 0) == 0) {
-			add_stranger(reader, &member);
-		}
-	}
-	map_finish(&asked);
-}
-
-static void read_scores(struct reader *reader, const struct json_at *at)
-{
-	const struct answer_expect *expect = reader->expect;
-	struct json_at scores = json_member(at, "scores");
-	struct answer *ret = reader->ret;
-	double *next;
-
-	note_strangers(reader, at, score_members, any_members);
-	if (!json_required(&scores) || !json_is_object_at(&scores)) {
-		return;
-	}
-	ret->scores = next = mem_new(count_scores(expect), sizeof(*ret->scores));
-	ret->score_count = expect->op_count;
-	for (size_t i = 0; i < expect->op_count; i++) {
-		next += read_tied_scores(reader, &scores, i, next);
-	}
-	if (json_object_size(scores.value) > expect->op_count) {
-		note_unasked(reader, &scores);
-	}
-}
-
-static void read_failure(struct reader *reader, const struct json_at *at)
+static void read_failure(struct answer_reader *reader, const struct json_at *at)
 {
 	struct json_at error = json_member(at, "error");
 	struct json_at retryable = json_member(at, "retryable");
@@ -407,7 +238,7 @@ static void read_failure(struct reader *reader, const struct json_at *at)
 	const char *text = json_is_string(error.value) ? json_string_value(error.value)
 						       : "the evaluator gave no reason";
 
-	note_strangers(reader, at, any_members, NULL);
+	answer_reader_strangers(reader, at, answer_reader_any_members, NULL);
 	if (error.value != NULL && !json_is_string(error.value)) {
 		(void)json_fault(&error, "a string is expected");
 	}
@@ -428,7 +259,7 @@ static bool is_own_lease(const struct answer_expect *expect, const char *lease)
 }
 
 /* An answer may say which question it is for. */
-static void check_question(struct reader *reader, const struct json_at *at)
+static void check_question(struct answer_reader *reader, const struct json_at *at)
 {
 	const struct answer_expect *expect = reader->expect;
 	struct json_at trial = json_member(at, "trial"), lease = json_member(at, "lease");
@@ -452,7 +283,7 @@ static void check_question(struct reader *reader, const struct json_at *at)
 	}
 }
 
-static enum answer_fault fault_of(const struct reader *reader, const struct err *err)
+static enum answer_fault fault_of(const struct answer_reader *reader, const struct err *err)
 {
 	if (reader->misplaced) {
 		return ANSWER_MISPLACED;
@@ -464,7 +295,7 @@ static enum answer_fault fault_of(const struct reader *reader, const struct err 
 int answer_parse(json_t *body, const struct answer_expect *expect, struct answer *ret,
 		 struct err *reterr)
 {
-	struct reader reader = {.expect = expect, .ret = ret};
+	struct answer_reader reader = {.expect = expect, .ret = ret};
 	struct json_at at = json_root(body, reterr);
 	struct json_at failed = json_member(&at, "failed"), cached = json_member(&at, "cached");
 
@@ -484,7 +315,7 @@ int answer_parse(json_t *body, const struct answer_expect *expect, struct answer
 	if (json_bool(&failed, false)) {
 		read_failure(&reader, &at);
 	} else if (expect->scores) {
-		read_scores(&reader, &at);
+		answer_scores_read(&reader, &at);
 	} else {
 		read_measurement(&reader, &at);
 	}
