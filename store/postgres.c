@@ -12,14 +12,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/hosts.h"
 
 /* Between two looks at whether to give up. */
 enum { SLICE_MS = 100, BINARY = 1, MESSAGE_MAX = 400 };
 
 struct postgres {
 	char *url;
+	struct hosts hosts;
 	PGconn *conn;
 	int64_t until_ms; /* of the call that runs */
+	bool unsure;      /* what it has committed may be on no standby */
 	bool (*give_up)(void *arg);
 	void *arg;
 };
@@ -30,6 +33,7 @@ struct postgres {
  */
 static const char settings[] =
 	"SET lock_timeout = '10s';"
+	"SET statement_timeout = 0;"
 	"SET search_path = '';"
 	"SET client_min_messages = warning;"
 	"SET default_transaction_isolation = 'read committed';"
@@ -94,9 +98,15 @@ struct postgres *postgres_create(const char *url, struct err *reterr)
 			   "options, and in the password %25 for %, %40 for @, %2F for /");
 		return NULL;
 	}
-	PQconninfoFree(parts);
 	postgres = mem_new(1, sizeof(*postgres));
 	postgres->url = mem_dup(url);
+	hosts_init(&postgres->hosts);
+	for (const PQconninfoOption *part = parts; part->keyword != NULL; part++) {
+		if (part->val != NULL) {
+			hosts_note(&postgres->hosts, part->keyword, part->val);
+		}
+	}
+	PQconninfoFree(parts);
 	return postgres;
 }
 
@@ -112,6 +122,7 @@ void postgres_destroy(struct postgres *postgres)
 		return;
 	}
 	close_connection(postgres);
+	hosts_finish(&postgres->hosts);
 	free(postgres->url);
 	free(postgres);
 }
@@ -160,39 +171,59 @@ static int out_of_time(struct postgres *postgres, const char *doing, struct err 
 	return err_set(reterr, ERR_STORAGE, "PostgreSQL: %s: it did not answer in time", doing);
 }
 
-static void on_notice(void *arg, const char *message)
+/* Who breaks off the wait for a standby by hand makes the statement succeed, with a warning. */
+static void on_notice(void *arg, const PGresult *notice)
 {
+	const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+	const char *message = PQresultErrorMessage(notice);
 	char *line = buf_line(message, strlen(message), MESSAGE_MAX);
+	struct postgres *postgres = arg;
 
-	(void)arg;
+	postgres->unsure = postgres->unsure ||
+			   (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0);
 	log_line(LOG_WARNING, "PostgreSQL has something to say", LOG_TEXT("detail", line));
 	free(line);
 }
 
+/* What stands behind the URL is not for the URL to say: a server that can only be read is of no use. */
 static int begin(struct postgres *postgres, struct err *reterr)
 {
-	static const char *const names[] = {"dbname", "fallback_application_name",
-					    "client_encoding", NULL};
-	const char *values[] = {postgres->url, "narrowd", "UTF8", NULL};
+	const char *names[] = {"dbname",
+			       hosts_options[0],
+			       hosts_options[1],
+			       hosts_options[2],
+			       "target_session_attrs",
+			       "fallback_application_name",
+			       "client_encoding",
+			       NULL};
+	const char *values[] = {postgres->url,
+				postgres->hosts.lists[0],
+				postgres->hosts.lists[1],
+				postgres->hosts.lists[2],
+				"read-write",
+				"narrowd",
+				"UTF8",
+				NULL};
 
+	_Static_assert(HOSTS_OPTIONS == 3, "each of them stands here");
 	postgres->until_ms = clock_mono_ms() + POSTGRES_CONNECT_MS;
 	postgres->conn = PQconnectStartParams(names, values, 1);
 	if (postgres->conn == NULL) {
 		return err_set(reterr, ERR_NO_MEMORY, "PostgreSQL: no memory for a connection");
 	}
-	(void)PQsetNoticeProcessor(postgres->conn, on_notice, NULL);
+	(void)PQsetNoticeReceiver(postgres->conn, on_notice, postgres);
 	return PQstatus(postgres->conn) != CONNECTION_BAD
 		       ? 0
 		       : fail_and_close(postgres, "cannot connect", reterr);
 }
 
-int postgres_connect(struct postgres *postgres, struct err *reterr)
+static int connect_once(struct postgres *postgres, struct err *reterr)
 {
 	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
-	int rc = postgres->conn == NULL ? begin(postgres, reterr) : 1;
+	int rc = begin(postgres, reterr);
 
 	if (rc != 0) {
-		return rc > 0 ? 0 : rc;
+		return rc;
 	}
 	while (step != PGRES_POLLING_OK) {
 		if (!wait_for(postgres, step == PGRES_POLLING_READING ? POLLIN : POLLOUT)) {
@@ -205,6 +236,25 @@ int postgres_connect(struct postgres *postgres, struct err *reterr)
 	}
 	(void)PQsetnonblocking(postgres->conn, 1);
 	return postgres_script(postgres, settings, reterr);
+}
+
+/* libpq asks the next host when one says no. Of one that says nothing it would never come to the next. */
+int postgres_connect(struct postgres *postgres, struct err *reterr)
+{
+	bool silent = true;
+	int rc = 0;
+
+	if (postgres->conn != NULL) {
+		return 0;
+	}
+	for (size_t tried = 0; silent && tried < postgres->hosts.count; tried++) {
+		rc = connect_once(postgres, reterr);
+		silent = rc != 0 && clock_mono_ms() >= postgres->until_ms;
+		if (silent) {
+			hosts_turn(&postgres->hosts);
+		}
+	}
+	return rc;
 }
 
 /* Something moves: what is large may take its time. */
@@ -258,6 +308,7 @@ static int receive(struct postgres *postgres, const char *doing, PGresult **ret_
 	int rc = 0;
 
 	*ret_last = NULL;
+	postgres->unsure = false;
 	if (!send_all(postgres)) {
 		return fail_and_close(postgres, doing, reterr);
 	}
@@ -273,6 +324,9 @@ static int receive(struct postgres *postgres, const char *doing, PGresult **ret_
 		rc = out_of_time(postgres, doing, reterr);
 	} else if (rc == 0 && (*ret_last == NULL || PQstatus(postgres->conn) != CONNECTION_OK)) {
 		rc = fail_and_close(postgres, doing, reterr);
+	} else if (rc == 0 && postgres->unsure) {
+		rc = fail(reterr, ERR_STORAGE, doing, "the wait for its standby was broken off");
+		close_connection(postgres);
 	}
 	if (rc != 0) {
 		PQclear(*ret_last);

@@ -45,9 +45,10 @@ void postgres_destroy(struct postgres *postgres);
 void postgres_give_up_when(struct postgres *postgres, bool (*give_up)(void *arg), void *arg);
 bool postgres_is_connected(const struct postgres *postgres);
 /*
- * Connects unless there is a connection. From then on what is committed is on the disk of the server, and of its
- * synchronous standbys, before a statement returns: a weaker synchronous_commit of the server's is not taken over.
- * ERR_STORAGE.
+ * Connects unless there is a connection, to the first host of the URL that can be written; one that says nothing is
+ * left for the next after POSTGRES_CONNECT_MS. From then on what is committed is on the disk of the server, and of its
+ * synchronous standbys, before a statement returns without a failure: a weaker synchronous_commit of the server's is not
+ * taken over. ERR_STORAGE.
  */
 int postgres_connect(struct postgres *postgres, struct err *reterr);
 /* One statement, which is a transaction. `ret_rows` may be NULL. ERR_STORAGE. */

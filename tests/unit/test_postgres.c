@@ -2,9 +2,15 @@
  * postgres: statements on a real PostgreSQL that is killed, stopped and started, and one that holds its breath.
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "store/hosts.h"
 #include "store/postgres.h"
 #include "tests/unit/server_kit.h"
 
@@ -140,6 +146,103 @@ Test(postgres, what_moves_may_take_longer_than_what_does_not)
 	server_start(&server);
 	postgres = open_at(server.url);
 	cr_assert_eq(ask(postgres, slow, &err), 0, "%s", err.message);
+	postgres_destroy(postgres);
+	server_finish(&server);
+}
+
+Test(postgres, hosts_are_tried_in_turn)
+{
+	struct hosts hosts;
+
+	hosts_init(&hosts);
+	hosts_turn(&hosts);
+	cr_assert_eq(hosts.count, 1);
+	hosts_note(&hosts, "host", "a,,/c d");
+	hosts_note(&hosts, "port", "1");
+	hosts_note(&hosts, "user", "x,y,z,u");
+	cr_assert_eq(hosts.count, 3);
+	hosts_turn(&hosts);
+	cr_assert_str_eq(hosts.lists[0], ",/c d,a");
+	cr_assert_str_eq(hosts.lists[2], "1", "all have that");
+	cr_assert_null(hosts.lists[1]);
+	hosts_turn(&hosts);
+	cr_assert_str_eq(hosts.lists[0], "/c d,a,");
+	hosts_finish(&hosts);
+}
+
+/* A socket at which a connection is taken, and nothing more is said. Returns the URL of that one and of the server behind it. */
+static char *with_silent_host(const struct server *server, char directory[], int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *host = strstr(server->url, "host=");
+
+	cr_assert_not_null(mkdtemp(directory));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", directory);
+	*ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(*ret_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	cr_assert_eq(listen(*ret_fd, 8), 0);
+	cr_assert_not_null(host);
+	return mem_printf("%.*shost=%s,%s", (int)(host - server->url), server->url, directory,
+			  host + strlen("host="));
+}
+
+Test(postgres, a_host_that_says_nothing_is_left_for_the_next)
+{
+	char directory[] = "/tmp/narrowd-silent-XXXXXX";
+	struct server server;
+	struct postgres *postgres;
+	struct err err;
+	char *url, *socket_path;
+	int fd;
+
+	server_start(&server);
+	url = with_silent_host(&server, directory, &fd);
+	postgres = open_at(url);
+	cr_assert_eq(ask(postgres, "SELECT 1", &err), 0, "%s", err.message);
+	(void)server_say(&server, "stop");
+	while (ask(postgres, "SELECT 1", &err) == 0) {
+	}
+	cr_assert_eq(postgres_connect(postgres, &err), -ERR_STORAGE, "neither of them answers");
+	(void)server_say(&server, "start");
+	cr_assert_eq(postgres_connect(postgres, &err), 0, "%s", err.message);
+	postgres_destroy(postgres);
+	free(url);
+	(void)close(fd);
+	socket_path = mem_printf("%s/.s.PGSQL.5432", directory);
+	(void)unlink(socket_path);
+	(void)rmdir(directory);
+	free(socket_path);
+	server_finish(&server);
+}
+
+Test(postgres, a_server_that_can_only_be_read_is_not_taken)
+{
+	struct server server;
+	struct postgres *postgres;
+	struct err err;
+	char *url;
+
+	server_start(&server);
+	url = mem_printf("%s&target_session_attrs=any", server.url);
+	(void)server_say(&server, "ALTER ROLE test SET default_transaction_read_only = on");
+	postgres = postgres_create(url, &err);
+	cr_assert_eq(postgres_connect(postgres, &err), -ERR_STORAGE);
+	cr_assert_not_null(strstr(err.message, "session is read-only"), "%s", err.message);
+	postgres_destroy(postgres);
+	free(url);
+	server_finish(&server);
+}
+
+Test(postgres, a_limit_of_the_server_s_on_statements_is_not_taken_over)
+{
+	struct server server;
+	struct postgres *postgres;
+	struct err err;
+
+	server_start(&server);
+	(void)server_say(&server, "ALTER ROLE test SET statement_timeout = '50ms'");
+	postgres = open_at(server.url);
+	cr_assert_eq(ask(postgres, "SELECT pg_sleep(0.2)::text", &err), 0, "%s", err.message);
 	postgres_destroy(postgres);
 	server_finish(&server);
 }
