@@ -13,9 +13,10 @@ CREATE TABLE narrowd.head (
 	ended timestamptz -- it was taken back to a data directory: nobody goes on from here
 );
 
--- Who may append. A daemon whose row is gone, or of another epoch, appends nothing. serial is the number of its newest
--- operation in this epoch: an append that was sent twice is taken once. seen is by the clock of this database, and who
--- was not seen for lease_ms is dead. url is where the other daemons reach it.
+-- Who may append. A daemon whose row is gone, or of another epoch, appends nothing; an epoch is the time at which it
+-- began, in microseconds, or one more than its last. serial is the number of its newest operation in this epoch: an append
+-- that was sent twice is taken once. seen is by the clock of this database, and who was not seen for lease_ms is dead.
+-- url is where the other daemons reach it.
 CREATE TABLE narrowd.daemon (
 	id text PRIMARY KEY,
 	epoch bigint NOT NULL DEFAULT 1,

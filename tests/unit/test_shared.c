@@ -194,6 +194,42 @@ Test(shared, one_that_begins_from_a_backup_is_another_daemon)
 	server_finish(&server);
 }
 
+/* What a standby lacks that was not synchronous, or a backup: operations, and that their daemon had begun again. */
+Test(shared, what_one_ran_that_the_log_lost_is_not_taken_for_what_stands_there_now)
+{
+	struct world first, second;
+	struct server server;
+	struct err err;
+
+	server_start(&server);
+	world_prepare(&first, server.url);
+	world_open(&first, 0);
+	world_close(&first);
+	world_shell(mem_printf("cp %s/narrowd.db %s.old", first.directory, first.directory));
+	(void)server_say(&server, "CREATE TABLE public.daemon AS TABLE narrowd.daemon");
+	(void)server_say(&server, "CREATE TABLE public.head AS TABLE narrowd.head");
+	world_open(&first, 0);
+	cr_assert_eq(world_insert(&first, "job_a", NULL), 0);
+	world_close(&first);
+	world_prepare(&second, server.url);
+	world_share_key(&first, &second);
+	world_open(&second, 0);
+	world_close(&second);
+
+	(void)server_say(&server, "TRUNCATE narrowd.op, narrowd.daemon, narrowd.head");
+	(void)server_say(&server, "INSERT INTO narrowd.daemon TABLE public.daemon");
+	(void)server_say(&server, "INSERT INTO narrowd.head TABLE public.head");
+	world_shell(mem_printf("mv %s.old %s/narrowd.db", first.directory, first.directory));
+	world_open(&first, 0);
+	cr_assert_eq(world_insert(&first, "job_b", NULL), 0);
+	world_close(&first);
+	cr_assert_eq(world_refused(&second, &err), -ERR_CORRUPT, "%s", err.message);
+	cr_assert_not_null(strstr(err.message, "lacks operations"), "%s", err.message);
+	world_finish(&second);
+	world_finish(&first);
+	server_finish(&server);
+}
+
 Test(shared, a_daemon_that_has_ended_makes_room_at_once)
 {
 	struct world first, second;
