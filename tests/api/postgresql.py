@@ -32,6 +32,7 @@ wal_level = replica
 max_connections = 60
 shared_buffers = 16MB
 log_min_messages = warning
+wal_retrieve_retry_interval = 100ms
 """
 FORGETFUL = """\
 fsync = off
@@ -80,6 +81,9 @@ class Server:
         made = self.run("initdb", "-D", self.data, "-A", "trust", "-U", "test", "--no-sync", "-E", "UTF8",
                         "--locale=C.UTF-8", "--no-instructions")
         assert made.returncode == 0, made.stdout
+        self.configure()
+
+    def configure(self):
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.write(self.settings.format(directory=self.directory, port=PORT))
 
@@ -166,6 +170,32 @@ class Server:
             self.resume()
         self.stop()
         shutil.rmtree(self.directory)
+
+
+class Standby(Server):
+    """Follows that server, and can only be read until it is promoted."""
+
+    def __init__(self, primary):
+        super().__init__()
+        self.primary = primary
+
+    def make(self):
+        made = self.run("pg_basebackup", "-h", self.primary.directory, "-p", str(PORT), "-U", "test", "-D", self.data,
+                        "-R", "-c", "fast", "-X", "stream", "--no-sync")
+        assert made.returncode == 0, made.stdout
+        self.configure()
+
+    def is_waited_for(self):
+        """From now on the primary says that something is stored when it is stored here, too."""
+        self.primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.primary.sql("SELECT pg_reload_conf()")
+        until = time.monotonic() + PATIENCE_S
+        while self.primary.sql("SELECT sync_state FROM pg_stat_replication") != "sync":
+            assert time.monotonic() < until, "it does not follow"
+            time.sleep(0.01)
+
+    def promote(self):
+        assert self.sql("SELECT pg_promote()") == "t"
 
 
 COMMON = []

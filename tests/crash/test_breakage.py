@@ -15,7 +15,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -30,9 +29,10 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 from crash_kit import check_files, read_log  # noqa: E402
+from daemons_kit import free_port  # noqa: E402
 from lease_ledger import Book, check_truth  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
-from pull_client import Client  # noqa: E402
+from pull_client import Anywhere  # noqa: E402
 
 TRIALS = int(os.environ.get("NARROWD_DAEMONS_TRIALS", "1200"))
 WORKERS = int(os.environ.get("NARROWD_DAEMONS_WORKERS", "200"))
@@ -43,12 +43,6 @@ LEASE_S = 15  # of a daemon
 FATES = {"answer": 0.95, "die": 0.01, "late": 0.01, "twice": 0.03}
 WEIGHTS = {"kill": 4, "stop": 4, "restart": 2, "cut": 2}
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'narrowd'"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Supervised(threading.Thread):
@@ -84,31 +78,6 @@ class Supervised(threading.Thread):
         self.join()
         if self.daemon_of.errors is not None:
             self.daemon_of.stop()
-
-
-class Anywhere(Client):
-    """Asks whichever daemon answers."""
-
-    def __init__(self, addresses, *rest):
-        super().__init__(addresses[0], *rest)
-        self.addresses = addresses
-
-    def turn(self):
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-        self.address = self.rng.choice(self.addresses)
-
-    def ask_once(self, path, body, key):
-        try:
-            status, answer = super().ask_once(path, body, key)
-        except BaseException:
-            self.turn()
-            raise
-        if status >= 500:
-            self.turn()
-            time.sleep(0.2)
-        return status, answer
 
 
 class Daemons(unittest.TestCase):
