@@ -132,9 +132,13 @@ class Command(Case):
                 (self.tune("--out", "folder"), "folder cannot be written: "),
                 (self.tune("--out", "nowhere/out.onnx"), "nowhere/out.onnx cannot be written: "),
                 (self.tune("--clock", "cpu", "--threads", "2"), "CPU time is no latency where 2 threads share the work"),
-                (self.tune("--max-trials", "0"), "max_trials: must be from 1"),
+                (self.tune("--clock", "cpu", "--threads", "0"), "threads is 0: give a whole number from 1 on"),
+                (self.tune("--max-trials", "0"), "max_trials (/tuning_criterion/max_trials): must be from 1"),
+                (self.tune("--max-drop", "nan"), "max_drop (/accuracy_criterion/tolerable_loss): a number is expected, and it is nan"),
+                (self.tune("--warm-start", "job_1"), "warm_start (/warm_start/job): there is no job job_1"),
                 (self.tune(evaluate="text"), '/accuracy: a number is expected, and it is "good"\n'),
                 (self.tune(evaluate="nothing"), "the function returned nothing where an accuracy is wanted"),
+                (self.tune("--accept", "mine:text"), "'good' was returned where the accuracy is wanted, a number"),
                 (quantized("nothing.json"), "nothing.json"), (quantized("garbage"), "garbage is no JSON: "),
                 (quantized("two.json"), "what `narrow export JOB --format onnxruntime` prints")):
             said = io.StringIO()
@@ -144,6 +148,8 @@ class Command(Case):
                 self.assertIn(words, last)
                 self.assertTrue(last.startswith("narrow-onnx: "), said.getvalue())
                 self.assertNotIn("Traceback", said.getvalue())
+        with narrowd.Client() as client:
+            self.assertEqual({document["state"] for document in client.jobs()}, {"failed", "cancelled"}, "none of them waits for anybody")
         for wrong in ("mine", "mine:lacks", "no_module:x"):
             with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()):
                 command.main(["tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong])

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import pathlib
 import sys
 import tempfile
@@ -120,6 +121,44 @@ class Odd(Case):
                 only = {**question, "ops": ["head_MatMul"], "options": {"head_MatMul": [DYNAMIC, FP32]}}
                 with self.assertRaisesRegex(narrowd.CannotRun, "no kernel"):
                     tuner.scores(only, lambda **_: None)
+
+    def test_what_is_refused_is_refused_before_the_model_is_prepared(self):
+        """Which may take minutes. The daemon keeps nothing of such a call."""
+        attention(self.place / "a.onnx")
+        with narrowd.Client() as client, mock.patch("narrowd.onnx.tune.Graph", side_effect=AssertionError("the model was prepared")):
+            for wrong, words in (
+                    ({"max_trials": 0}, "max_trials .*must be from 1"), ({"max_trials": "many"}, "max_trials .*an integer is expected"),
+                    ({"max_drop": "1 %"}, "max_drop .*a number is expected"), ({"max_drop": math.nan}, "max_drop .*a number is expected, and it is nan"),
+                    ({"criterion": "rel"}, "criterion .*must be one of"), ({"objective": "speed"}, 'objective .*does not report "speed"'),
+                    ({"approach": "both"}, "none of auto, static"), ({"strategy": "best"}, 'strategy .*no strategy "best"'),
+                    ({"threads": 0}, "threads is 0"), ({"threads": "all"}, "threads is 'all'"),
+                    ({"clock": 3}, "clock is no function"), ({"evaluate": 1.0}, "evaluate is no function"), ({"accept": 1.0}, "accept is no function"),
+                    ({"job": {"nam": "mine"}}, 'did you mean "name"'), ({"job": {"warm_start": {"job": "no such"}}}, "there is no job no such"),
+                    ({"calibration": SAMPLES[:, 1:]}, "does not run with the first sample"), ({"calibration": "no.npz"}, "no.npz")):
+                arguments = {"calibration": SAMPLES, "evaluate": lambda session: 1.0, "client": client, "progress": False, **wrong}
+                with self.subTest(wrong), self.assertRaisesRegex((narrowd.Refused, ValueError, OSError), words):
+                    tune(self.place / "a.onnx", self.place / "out.onnx", **arguments)
+            self.assertEqual([*client.jobs()], [])
+
+    def test_who_accepts_is_asked_of_the_model_before_anything_is_scored(self):
+        """And not once more than otherwise, beside the two that the end game asks for: it may take long."""
+        attention(self.place / "a.onnx")
+        original, asked, builds = str(self.place / "a.onnx"), [], []
+        build = Tuner.build
+
+        def accept(session, path):
+            asked.append((path == original, len(builds)))
+            return 1.0
+
+        def build_noted(tuner, config, path):
+            builds.append(config)
+            build(tuner, config, path)
+
+        with mock.patch.object(Tuner, "build", build_noted):
+            tune(original, self.place / "out.onnx", SAMPLES, lambda session: 1.0, accept=accept, max_trials=2, progress=False,
+                 objective="model_size_bytes")
+        self.assertEqual(asked[0], (True, 0))
+        self.assertEqual(sum(before for before, _ in asked), 1 + 2, asked)
 
     def test_what_a_job_is_warned_of_is_said_at_once(self):
         attention(self.place / "a.onnx")

@@ -364,6 +364,7 @@ class UnderADaemon(Case):
             self.assertIn(words, str(raised.exception))
         answers["latency_ms"] = 1.0
         with narrowd.Client() as client:
+            self.assertEqual({document["state"] for document in client.jobs()}, {"failed", "cancelled"}, "nobody would come for them again")
             mended = narrowd.search(made(lacks), job, client=client, progress=False)
             self.assertEqual(mended.get()["state"], "completed", "what could not be used is not remembered")
         with narrowd.Client() as client:

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .client import Client, FINAL, Job, check_pause
-from .errors import NarrowdError
+from .errors import JobPaused, NarrowdError, Refused
 from .evaluator import Evaluator
 from .journal import Journal
 from .progress import Progress
@@ -53,6 +54,49 @@ def alone(path: str) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+@contextlib.contextmanager
+def client_of(client: Client | None) -> Iterator[Client]:
+    """The client that a call was given, or one of its own."""
+    if client is not None:
+        yield client
+        return
+    with Client() as own:
+        yield own
+
+
+def check(client: Client, body: dict[str, Any], capability: dict[str, Any], called: Mapping[str, str]) -> None:
+    """Raises Refused for what a daemon would refuse of a job, of which nothing is stored. `capability` stands in for one that takes
+    long to work out: what names operators is not looked at. `called` says what members are called where the call is made."""
+    body, warm_start = dict(body), body.get("warm_start")
+    try:
+        if isinstance(warm_start, dict) and isinstance(warm_start.get("job"), str):
+            check_source(client, warm_start["job"])
+            del body["warm_start"]  # whether its space is this one's the true capability says
+        client.dry_run({"capability": capability, "evaluator": {"pool": "call"}, **body})
+    except Refused as error:
+        faults = [{**fault, "pointer": f"{called[fault['pointer']]} ({fault['pointer']})"} if fault["pointer"] in called else fault
+                  for fault in error.faults]
+        raise Refused(error.status, {"type": error.type, "detail": error.detail, "errors": faults}) from error
+
+
+def check_source(client: Client, id: str) -> None:
+    """Whether there is the job to start from."""
+    try:
+        client.job(urllib.parse.quote(id, safe="")).get()
+    except Refused as error:
+        if error.status != 404:
+            raise
+        fault = {"pointer": "/warm_start/job", "detail": f"there is no job {id}"}
+        raise Refused(error.status, {"type": error.type, "detail": error.detail, "errors": [fault]}) from error
+
+
+def let_go(job: Job) -> None:
+    """Cancels a job that had not even its baseline: nothing is lost, and nobody would come for it again."""
+    document = job.get()
+    if document["baseline"] is None and document["state"] not in FINAL:
+        job.cancel()
 
 
 def differences(body: dict[str, Any], spec: dict[str, Any], where: str = "") -> list[str]:
@@ -107,14 +151,18 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
     folder = home() / "calls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = str(folder / call)
-    own, kept = client or Client(), evaluator.journal
+    kept = evaluator.journal
     try:
-        with alone(place + ".lock"):
+        with client_of(client) as own, alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
             found = open_job(own, body, call, progress)
             if progress:
                 print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
-            run(evaluator, own, found, call, progress)
+            try:
+                run(evaluator, own, found, call, progress)
+            except (Refused, JobPaused):
+                let_go(found)
+                raise
             if finish is not None:
                 finish(found)
             labels = found.get()["labels"]
@@ -130,8 +178,6 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
         raise
     finally:
         evaluator.journal = kept
-        if client is None:
-            own.close()
 
 
 def worker_of(job: Job, call: str) -> str:

@@ -2,13 +2,14 @@
 
 import http.client
 import json
+import math
 import random
 import socket
 import ssl
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -44,6 +45,26 @@ def query_text(query: Mapping[str, Any] | None) -> str:
     return "?" + urllib.parse.urlencode(plain) if plain else ""
 
 
+def text_of(body: Any) -> str:
+    """As JSON, which has neither NaN nor infinities: the daemon could not say more of them than at which byte they stand."""
+    try:
+        return json.dumps(body, allow_nan=False)
+    except ValueError:
+        faults = [{"pointer": pointer, "detail": f"a number is expected, and it is {value}"} for pointer, value in no_numbers(body, "")]
+        if not faults:
+            raise
+        raise Refused(400, {"type": "invalid_json", "errors": faults}) from None
+
+
+def no_numbers(value: Any, pointer: str) -> Iterator[tuple[str, float]]:
+    """Where NaN and infinities stand."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield pointer, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for name, member in members:
+        yield from no_numbers(member, f"{pointer}/{name}")
+
+
 class Transport:
     """`url` is http://, https:// or unix:PATH. Threads may share one: each request has its own connection.
 
@@ -76,7 +97,7 @@ class Transport:
             sent["Authorization"] = f"Bearer {self.token}"
         text = None
         if body is not None:
-            text = json.dumps(body).encode()
+            text = text_of(body).encode()
             sent.setdefault("Content-Type", "application/json")
         connection = self.connect(timeout)
         try:

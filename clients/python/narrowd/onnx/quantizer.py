@@ -36,6 +36,15 @@ MODES: dict[str, dict[str, Any]] = {
 BRANCHES = {"If", "Loop", "Scan"}  # types that have graphs of their own
 
 
+def modes_of(approach: str) -> dict[str, dict[str, Any]]:
+    """What an approach tries, by the type of an operator."""
+    tried = {"auto": ("static", "dynamic")}.get(approach, (approach,))
+    modes = {kind: {mode: what for mode, what in ways.items() if mode in tried} for kind, ways in MODES.items()}
+    if not any(modes.values()):
+        raise ValueError(f"there is no approach {approach} here: it is none of auto, static, dynamic and weight_only")
+    return modes
+
+
 class Reader(CalibrationDataReader):  # type: ignore[misc]
     """`options` have ONNX Runtime take feeds of different shapes one by one: Percentile cannot stack their outputs."""
 
@@ -65,24 +74,23 @@ class Quantizer:
 
     def capability(self, approach: str) -> dict[str, Any]:
         """The modes that an approach tries, for the operators that have one of them."""
-        tried = {"auto": ("static", "dynamic")}.get(approach, (approach,))
-        modes = {kind: {mode: what for mode, what in ways.items() if mode in tried} for kind, ways in MODES.items()}
+        modes = modes_of(approach)
         ops = {name: node.op_type for name, node in self.graph.ops.items()
                if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
         if not ops:
             kinds = " or ".join(kind for kind in MODES if modes[kind])
-            why = f"no {kinds} with constant weights" if kinds else "it is none of auto, static, dynamic and weight_only"
+            why = f"no {kinds} with constant weights"
             inside = sorted(BRANCHES.intersection(self.graph.types.values()))
-            if kinds and self.graph.halves:
+            if self.graph.halves:
                 why += f" in fp32: {self.graph.halves} have weights in float16; convert the model to fp32 first"
-            why += f" outside of {' and '.join(inside)}, and what is inside stays as it is" if kinds and inside else ""
+            why += f" outside of {' and '.join(inside)}, and what is inside stays as it is" if inside else ""
             raise ValueError(f"the model has no operator for the approach {approach}: {why}")
         # Others of these types have no choice; an export has to name them all the same.
         every = [{"name": name, "type": kind, **({"shape": self.graph.shape(name)} if name in ops else {"modes": {}})}
                  for name, kind in self.graph.types.items() if kind in MODES]
         return {
             "framework": "onnxruntime", "op_types": modes, "ops": every,
-            "uniform": UNIFORM if "static" in tried else [], "blocks": within(self.graph.blocks(), ops),
+            "uniform": UNIFORM if any("static" in ways for ways in modes.values()) else [], "blocks": within(self.graph.blocks(), ops),
             "tied": [group for group in within(self.graph.tied(), ops) if len(group) > 1],
             "calibration_sampling_sizes": [len(self.calibration)],
         }

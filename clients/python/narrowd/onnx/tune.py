@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ..calls import identity_of, name_of, search
+from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of, takes_two
@@ -23,13 +23,19 @@ from ..measuring import LATENCY, Comparison, compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
 from .points import Point, front_of, words as words_of
-from .quantizer import Feed, Quantizer, feeds_of
+from .quantizer import Feed, Quantizer, feeds_of, modes_of
 from .quiet import options_of, quiet, silent
 
 Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
 SCORED_ON = 8  # samples
 ACCEPTED = {"by": "accept"}  # the subset of who judges the winner
+METRICS = ["accuracy", "latency_ms", "model_size_bytes"]
+CALLED = {  # by where a job's body has it
+    "/tuning_criterion/max_trials": "max_trials", "/tuning_criterion/objective": "objective", "/tuning_criterion/strategy": "strategy",
+    "/accuracy_criterion/tolerable_loss": "max_drop", "/accuracy_criterion/criterion": "criterion",
+    "/accuracy_criterion/higher_is_better": "higher_is_better", "/approach": "approach", "/warm_start/job": "warm_start",
+}
 ROWS = " (of arrays a sample is row i of each, array[i:i + 1]; for inputs without such rows call narrowd.onnx.tune with a list of feeds)"
 
 
@@ -99,16 +105,26 @@ class Tuner:
         self.model, self.evaluate, self.folder, self.clock = model, evaluate, folder, clock
         self.accept = accept or evaluate
         self.threads = threads
+        self.feeds = self.running(calibration)  # before the model is prepared, which may take minutes
         self.graph = Graph(model, folder)
-        self.feeds = feeds_of(calibration, self.graph.inputs)
         self.quantizer = Quantizer(self.graph, self.feeds, folder)
         self.built = os.path.join(folder, "built.onnx")
-        try:
-            self.session(model).run(None, self.feeds[0])
-        except Exception as error:  # ONNX Runtime has a class of its own for each fault
-            raise ValueError(f"{model} does not run with the first sample of the calibration data: {' '.join(str(error).split())}"
-                             + ROWS * (not isinstance(calibration, list))) from error
         self.fp32_outputs: list[list[np.ndarray]] | None = None
+        self.accepted_before: float | None = None  # the accuracy of the model as it came by `accept`, once it is known
+
+    def running(self, calibration: Any) -> list[Feed]:
+        """Feeds, with the first of which the model as it came runs."""
+        try:
+            session = self.session(self.model)
+        except Exception as error:  # ONNX Runtime has a class of its own for each fault
+            raise ValueError(f"ONNX Runtime cannot run {self.model}: {error}") from error
+        feeds = feeds_of(calibration, [value.name for value in session.get_inputs()])
+        try:
+            session.run(None, feeds[0])
+        except Exception as error:
+            raise ValueError(f"{self.model} does not run with the first sample of the calibration data: {' '.join(str(error).split())}"
+                             + ROWS * (not isinstance(calibration, list))) from error
+        return feeds
 
     def session(self, path: str | Path) -> ort.InferenceSession:
         options = options_of()
@@ -131,6 +147,8 @@ class Tuner:
         quantized = any(op["mode"] != "fp32" for op in config["ops"].values())
         path = self.built if quantized else self.model
         session = self.ready(config) if quantized else self.session(path)
+        if not quantized and self.accepted_before is None and self.accept is not self.evaluate:  # not for its faults to be found last
+            self.accepted_before = number(judged(self.accept, session, path))
         timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
         judge = self.accept if question.get("subset") == ACCEPTED else self.evaluate
         return {"latency_ms": timing.told, "model_size_bytes": os.path.getsize(path), **judged(judge, session, path)}
@@ -185,7 +203,7 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def evaluator_of(tuner: Tuner, offered: dict[str, Any], approach: str, scores: bool | None) -> Evaluator:
-    evaluator = Evaluator({**offered, "metrics": ["accuracy", "latency_ms", "model_size_bytes"]})
+    evaluator = Evaluator({**offered, "metrics": METRICS})
     evaluator.evaluate(tuner.measure)
     options = 8 if approach == "weight_only" else 3
     if scores or scores is None and options * len(tuner.graph.ops) <= SCORED_AT_MOST:
@@ -218,7 +236,9 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         refuted, config = both.speedup, None
         both = put(tuner, None, path)
     accuracy = number(judged(tuner.accept, tuner.session(path), path))
-    accuracy_before = number(judged(tuner.accept, tuner.session(tuner.model), tuner.model))
+    accuracy_before = tuner.accepted_before
+    if accuracy_before is None:
+        accuracy_before = number(judged(tuner.accept, tuner.session(tuner.model), tuner.model))
     as_searched = accuracy if tuner.accept is tuner.evaluate else number(judged(tuner.evaluate, tuner.session(path), path))
     tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
     failed = [f"trial {trial['number']}: {trial['error']}" for trial in tried if trial["state"] == "failed"]
@@ -258,7 +278,10 @@ def words(best: Best) -> str:
 
 
 def number(answer: dict[str, Any]) -> float:
-    return float(answer["accuracy"])
+    accuracy = answer.get("accuracy")
+    if not isinstance(accuracy, (int, float)):
+        raise CannotRun(f"{accuracy!r} was returned where the accuracy is wanted, a number")
+    return float(accuracy)
 
 
 def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Any, evaluate: Accuracy, *,
@@ -294,21 +317,23 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     source = Path(model).resolve(strict=True)
     check_out(out, source)
     threads = threads_of(threads, clock)
+    check_functions(evaluate=evaluate, accept=accept, clock=clock)
     if front and (strategy != "sgp" or objective == "accuracy" or not isinstance(objective, str)):
         raise ValueError("front=True takes the strategy sgp, and one objective: the front is between that and the accuracy")
-    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
+    body = {
+        "name": source.name, "approach": approach,
+        "tuning_criterion": {"strategy": strategy, "objective": [objective, "accuracy"] if front else objective,
+                             "stop_on": "budget", "max_trials": max_trials},
+        "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
+                               "higher_is_better": higher_is_better},
+        **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
+        **({"acceptance": {"subset": ACCEPTED}} if accept else {}),
+        **({"warm_start": {"library": True}} if library else {}),
+        **(job or {}),
+    }
+    with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder, client_of(client) as own:
+        check(own, body, stand_in(approach, scores), CALLED)
         tuner = Tuner(in_one_file(source, folder), calibration, evaluate, folder, threads, clock, accept)
-        body = {
-            "name": source.name, "approach": approach,
-            "tuning_criterion": {"strategy": strategy, "objective": [objective, "accuracy"] if front else objective,
-                                 "stop_on": "budget", "max_trials": max_trials},
-            "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
-                                   "higher_is_better": higher_is_better},
-            **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
-            **({"acceptance": {"subset": ACCEPTED}} if accept else {}),
-            **({"warm_start": {"library": True}} if library else {}),
-            **(job or {}),
-        }
         offered, results = tuner.quantizer.capability(approach), list[Tuned]()
         if progress:
             print(f"narrowd: {what_is_tried(tuner, offered)}", file=sys.stderr, flush=True)
@@ -320,7 +345,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             tuned = write(tuner, found, out, insist, for_speed, offered)
             results.append(replace(tuned, metric=objective, front=front_of(found, objective, source, tuner.feeds)) if front else tuned)
 
-        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "") + identity), client=client,
+        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "") + identity), client=own,
                progress=progress, finish=finish)
         return results[0]
 
@@ -334,8 +359,23 @@ def check_out(out: str | os.PathLike[str], model: Path) -> None:
         raise ValueError(f"{os.fspath(out)} cannot be written: {place.parent} has to be a folder where you may write, and this no folder")
 
 
+def check_functions(**functions: object) -> None:
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise ValueError(f"{name} is no function: {function!r}")
+
+
+def stand_in(approach: str, scores: bool | None) -> dict[str, Any]:
+    """The capability of a model that has an operator of each type, for a job's body to be looked at before its own model is prepared."""
+    modes = modes_of(approach)
+    return {"framework": "onnxruntime", "op_types": modes, "ops": [{"name": kind, "type": kind} for kind in modes], "metrics": METRICS,
+            "answers": ["evaluate", *(["score:mse", "score:mse:options"] if scores is not False else [])]}
+
+
 def threads_of(threads: int | None, clock: Callable[[], float]) -> int | None:
     """CPU time is that of all threads together, of those that wait for work, too: it says something of one alone."""
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads is {threads!r}: give a whole number from 1 on, or None for ONNX Runtime's own choice")
     if clock is not time.process_time or threads == 1:
         return threads
     if threads is not None:
