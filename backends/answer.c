@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "base/median.h"
 #include "base/mem.h"
 
 /* What an answer may have besides what it is asked for. */
@@ -63,20 +64,6 @@ static bool read_sample(struct answer_reader *reader, const struct json_at *at, 
 		return false;
 	}
 	return true;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-	qsort(values, count, sizeof(*values), by_size);
-	return count % 2 == 1 ? values[count / 2]
-			      : values[count / 2 - 1] / 2 + values[count / 2] / 2;
 }
 
 static bool read_samples(struct answer_reader *reader, const struct json_at *at, const char *name,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/median.h"
 #include "base/mem.h"
 #include "job/trial.h"
 
@@ -129,6 +130,20 @@ struct noise figures_noise(const struct job *job, const struct figures *f, bool 
 	return noise;
 }
 
+static void find_middles(const struct job *job, const struct trial *const *trials, size_t count,
+			 struct figures *f)
+{
+	double *values = mem_new(count, sizeof(*values));
+
+	for (size_t m = 0; m < job->spec->objective.count; m++) {
+		for (size_t i = 0; i < count; i++) {
+			values[i] = trials[i]->objectives[m];
+		}
+		f->middle[m] = median(values, count);
+	}
+	free(values);
+}
+
 static void summarise(const struct job *job, const struct trial *const *trials, size_t count,
 		      struct figures *f)
 {
@@ -154,6 +169,7 @@ static void summarise(const struct job *job, const struct trial *const *trials, 
 		f->accuracy[m] = sum;
 		f->values[m] = values;
 	}
+	find_middles(job, trials, count, f);
 }
 
 /* The mean of each metric that all of them have. */
@@ -255,6 +271,7 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 	summarise(job, list, count, f);
 	f->metrics = mean_metrics(list, count);
 	f->gain = objective_gain(&job->spec->objective, f->values, f->baseline);
+	f->middle_gain = objective_gain(&job->spec->objective, f->middle, base.middle);
 	judge(job, f);
 	find_interval(job, list, (int64_t)count, (int64_t)baselines, f);
 	free(list);

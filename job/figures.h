@@ -17,9 +17,11 @@ struct figures {
 	double accuracy[LIMIT_METRICS], accuracy_low[LIMIT_METRICS], accuracy_high[LIMIT_METRICS];
 	double values[LIMIT_METRICS], low[LIMIT_METRICS],
 		high[LIMIT_METRICS]; /* of the objective */
+	double middle[LIMIT_METRICS]; /* median of the objective */
 	double baseline_accuracy[LIMIT_METRICS], baseline[LIMIT_METRICS];
 	int64_t measurements; /* that this comes from */
 	double gain;          /* NAN: means nothing */
+	double middle_gain;   /* by medians, which one measurement of many does not move */
 	double interval[2];   /* of the gain, 90 %; NAN while nothing was measured twice */
 	bool accepted;        /* all of it was measured on the acceptance data */
 	bool feasible;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/median.h"
 #include "base/mem.h"
 #include "job/endgame.h"
 #include "job/trial.h"
@@ -269,19 +270,6 @@ void job_reject(struct job *job, struct trial *trial)
 	if (job->best != NULL) {
 		job->best->best_logged = false; /* it was best before: say so again */
 	}
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-	qsort(values, count, sizeof(*values), by_value);
-	return count % 2 != 0 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 /* The median of a trial's own measurement and its confirmations decides, metric by metric. */

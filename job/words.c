@@ -11,7 +11,10 @@
 #include "job/trial.h"
 #include "space/config.h"
 
-enum { TEXT_MAX = 4096, FORMATS = 8, DIGITS = 3, DIGITS_MAX = 6, NUMBER_MAX = 40 };
+enum { TEXT_MAX = 4096, FORMATS = 8, DIGITS = 3, DIGITS_MAX = 6, NUMBER_MAX = 40, MIDDLE_MIN = 3 };
+
+/* The share by which means and medians differ where that is said. */
+static const double apart_by = 0.1;
 
 /* Metrics whose ratio has a word of its own. */
 static const struct {
@@ -51,6 +54,21 @@ static int digits_of(double low, double value, double high)
 	return DIGITS_MAX;
 }
 
+/* Where one measurement of many makes most of it, medians say something else. */
+static void add_middle(const struct figures *f, bool ratio, struct buf *text)
+{
+	double apart = ratio ? (1 - f->middle_gain) / (1 - f->gain) - 1 : f->middle_gain - f->gain;
+
+	if (f->measurements < MIDDLE_MIN || !(fabs(apart) > apart_by)) {
+		return;
+	}
+	if (ratio) {
+		buf_printf(text, "; %.3g times by medians", 1 / (1 - f->middle_gain));
+	} else {
+		buf_printf(text, "; %.3g %% by medians", 100 * f->middle_gain);
+	}
+}
+
 /* By how much the objective is better: "1.98 times as fast (1.71 to 2.24)". */
 static void add_gain(const struct job *job, const struct figures *f, struct buf *text)
 {
@@ -77,8 +95,10 @@ static void add_gain(const struct job *job, const struct figures *f, struct buf 
 							   : "the weighted objectives");
 	}
 	if (known) {
-		buf_printf(text, " (%.*g to %.*g%s)", digits, ends[0], digits, ends[1],
+		buf_printf(text, " (%.*g to %.*g%s", digits, ends[0], digits, ends[1],
 			   ratio ? "" : " %");
+		add_middle(f, ratio, text);
+		buf_text(text, ")");
 	}
 }
 
@@ -222,6 +242,21 @@ static void add_evidence(const struct job *job, const struct figures *f, struct 
 	}
 }
 
+static void add_figures(const struct job *job, const struct trial *trial, const struct figures *f,
+			struct buf *text)
+{
+	if (isnan(f->gain)) {
+		buf_text(text, "meets the criterion");
+	} else {
+		add_gain(job, f, text);
+	}
+	buf_text(text, ", ");
+	add_loss(job, f, text);
+	buf_text(text, ", ");
+	add_operators(job, trial, text);
+	add_evidence(job, f, text);
+}
+
 static void add_keep(const struct job *job, const struct trial *trial, const struct figures *f,
 		     const char *because, struct buf *text)
 {
@@ -234,6 +269,9 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 		add_gain(job, f, text);
 		buf_printf(text, " after %lld rounds; measure more calmly, or send more samples",
 			   (long long)f->measurements);
+	} else if (strcmp(because, "not_accepted") == 0) {
+		buf_text(text, "not judged on the acceptance data, keep fp32: ");
+		add_figures(job, trial, f, text);
 	} else if (trial->number == 0 || isnan(f->gain)) {
 		buf_text(text, "keep fp32: no config that meets the criterion is better");
 	} else {
@@ -256,17 +294,17 @@ char *words_verdict(const struct job *job, const struct trial *trial, const stru
 		add_keep(job, trial, f, keep_because, &text);
 		return buf_take(&text, NULL);
 	}
-	if (isnan(f->gain)) {
-		buf_text(&text, "meets the criterion");
-	} else {
-		add_gain(job, f, &text);
-	}
-	buf_text(&text, ", ");
-	add_loss(job, f, &text);
-	buf_text(&text, ", ");
-	add_operators(job, trial, &text);
-	add_evidence(job, f, &text);
+	add_figures(job, trial, f, &text);
 	return buf_take(&text, NULL);
+}
+
+/* Noise explains it, or one measurement of many is all there is of it. */
+static bool is_chance(const struct job *job, const struct figures *f)
+{
+	bool one = f->measurements >= MIDDLE_MIN && !isnan(f->middle_gain) &&
+		   !objective_gains(f->middle_gain, job->spec->min_gain);
+
+	return !isnan(f->interval[0]) && (!(f->interval[0] > 0) || one);
 }
 
 const char *words_keep_because(const struct job *job, const struct trial *trial,
@@ -278,13 +316,16 @@ const char *words_keep_because(const struct job *job, const struct trial *trial,
 	if (!f->feasible || trial->rejected) {
 		return "criterion_missed";
 	}
+	if (ended && job->spec->acceptance != NULL && !f->accepted) {
+		return "not_accepted";
+	}
 	if (isnan(f->gain)) {
 		return NULL;
 	}
 	if (!objective_gains(f->gain, job->spec->min_gain)) {
 		return "no_gain";
 	}
-	return ended && !isnan(f->interval[0]) && !(f->interval[0] > 0) ? "not_proved" : NULL;
+	return ended && is_chance(job, f) ? "not_proved" : NULL;
 }
 
 static json_t *number(double x)

@@ -204,6 +204,58 @@ Test(words, what_may_be_chance_is_not_proved)
 		"measure more calmly, or send more samples");
 }
 
+/* A program that ran beside one of the baseline's measurements makes no config fast. */
+Test(words, one_measurement_of_many_does_not_speak_for_all)
+{
+	static const double baselines[] = {75.2, 67.2, 58.5, 579.5};
+	static const double configs[] = {63.8, 56.6, 55.9, 88.3}, slow[] = {80, 76, 74, 88.3};
+	struct job *job = kit_running("", 0.9), *other = kit_running("", 0.9);
+	char *verdict;
+
+	kit_tell(job, kit_ask(job), 0.9, 60);
+	kit_tell(other, kit_ask(other), 0.9, 60);
+	for (int64_t round = 1; round <= 4; round++) {
+		again(job, 0, round, baselines[round - 1]);
+		again(job, 1, round, configs[round - 1]);
+		again(other, 0, round, baselines[round - 1]);
+		again(other, 1, round, slow[round - 1]);
+	}
+	verdict = verdict_of(job, false);
+	cr_expect(strstr(verdict, " times as fast (") != NULL &&
+			  strstr(verdict, "; 1.25 times by medians), loses no accuracy") != NULL,
+		  "%s", verdict);
+	free(verdict);
+	verdict = verdict_of(other, true);
+	cr_expect(strstr(verdict, "not proved, keep fp32: ") == verdict, "%s", verdict);
+	free(verdict);
+	job_destroy(job);
+	job_destroy(other);
+}
+
+Test(words, who_wants_other_data_to_judge_does_not_ship_what_they_did_not)
+{
+	struct job *job = kit_running(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9);
+	json_t *data;
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	data = words_best_data(job, job->trials[1], false);
+	cr_expect(json_is_false(json_object_get(data, "keep_baseline")), "it goes on");
+	json_decref(data);
+	data = words_best_data(job, job->trials[1], true);
+	cr_expect_str_eq(json_string_value(json_object_get(data, "keep_baseline_because")),
+			 "not_accepted");
+	cr_expect_str_eq(json_string_value(json_object_get(data, "verdict")),
+			 "not judged on the acceptance data, keep fp32: 2 times as fast, loses no "
+			 "accuracy, 2 of 2 operators in int8, measured once");
+	json_decref(data);
+	again(job, 0, 1, 100);
+	again(job, 1, 1, 50);
+	data = words_best_data(job, job->trials[1], true);
+	cr_expect(json_is_false(json_object_get(data, "keep_baseline")));
+	json_decref(data);
+	job_destroy(job);
+}
+
 Test(words, where_the_numbers_come_from)
 {
 	struct job *job = kit_running(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9);

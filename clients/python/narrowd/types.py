@@ -5,7 +5,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 Mode = Literal["static", "dynamic", "weight_only", "fp32", "bf16", "fp16"]
 JobState = Literal["queued", "baseline", "running", "paused", "completed", "failed", "cancelled"]
 TrialState = Literal["asked", "leased", "told", "failed", "pruned", "cancelled"]
-Kept = Literal["nothing_measured", "criterion_missed", "no_gain", "not_proved"]
+Kept = Literal["nothing_measured", "criterion_missed", "no_gain", "not_accepted", "not_proved"]
 Accuracy = float | dict[str, float]
 Metrics = dict[str, float]
 Range = list[float | None]
