@@ -350,17 +350,19 @@ static int refuse_others(struct shared *shared, struct err *reterr)
 }
 
 /*
- * An epoch is no earlier one's number, also where that is not known any more: a standby or a backup may lack it, and what
- * was written under it a replica may have run.
+ * An epoch is higher than any that stands there, so that what a daemon sent in an earlier life comes too late also when
+ * others wrote in between and its row was gone. And it is no number of one that is not known any more: a standby or a
+ * backup may lack it, and what was written under it a replica may have run.
  */
 static int enter(struct shared *shared, struct err *reterr)
 {
 	static const char sql[] =
 		"WITH dead AS (DELETE FROM narrowd.daemon WHERE id <> $1)"
-		" INSERT INTO narrowd.daemon (id, host, lease_ms, epoch) VALUES ($1, $2, "
-		"$3::bigint,"
-		" (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) ON CONFLICT (id)"
-		" DO UPDATE SET epoch = greatest(daemon.epoch + 1, excluded.epoch), serial = 0,"
+		" INSERT INTO narrowd.daemon (id, epoch, host, lease_ms)"
+		" SELECT $1, greatest(max(epoch) + 1,"
+		" (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), $2, $3::bigint"
+		" FROM narrowd.daemon"
+		" ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, serial = 0,"
 		" seen = clock_timestamp(), host = excluded.host, url = NULL,"
 		" lease_ms = excluded.lease_ms RETURNING epoch::text";
 	struct postgres_rows rows;

@@ -14,7 +14,7 @@ CREATE TABLE narrowd.head (
 );
 
 -- Who may append. A daemon whose row is gone, or of another epoch, appends nothing; an epoch is the time at which it
--- began, in microseconds, or one more than its last. serial is the number of its newest operation in this epoch: an append
+-- began, in microseconds, or one more than the highest here. serial is the number of its newest operation in this epoch: an append
 -- that was sent twice is taken once. seen is by the clock of this database, and who was not seen for lease_ms is dead.
 -- url is where the other daemons reach it.
 CREATE TABLE narrowd.daemon (

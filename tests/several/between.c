@@ -1,0 +1,328 @@
+/* What stands between the daemons and PostgreSQL: the linker puts these functions before those of store/postgres.c and the clock. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/postgres.h"
+#include "tests/several/several.h"
+
+enum { ON_ITS_WAY_MAX = 8, NOTHING = 1000 * 1000 };
+
+/* Of a client that waits no more: it has left, and PostgreSQL does what it was told. */
+struct on_its_way {
+	char *sql;
+	struct postgres_value *values;
+	size_t count;
+};
+
+static struct postgres *own; /* nothing happens to what is asked there */
+static struct on_its_way late[ON_ITS_WAY_MAX];
+static size_t late_count;
+static const struct daemon
+	*in_transaction; /* who holds locks: nobody else takes a step meanwhile */
+struct daemon *between_whose;
+
+int __real_postgres_connect(struct postgres *postgres, struct err *reterr);
+int __real_postgres_run(struct postgres *postgres, const char *sql,
+			const struct postgres_value *values, size_t count,
+			struct postgres_rows *ret_rows, struct err *reterr);
+int __real_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
+int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr);
+int __wrap_postgres_run(struct postgres *postgres, const char *sql,
+			const struct postgres_value *values, size_t count,
+			struct postgres_rows *ret_rows, struct err *reterr);
+int __wrap_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
+int64_t __wrap_clock_mono_ms(void);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+
+int64_t __wrap_clock_mono_ms(void)
+{
+	return several.now_ms;
+}
+
+static void must(int rc, const struct err *err)
+{
+	if (rc != 0) {
+		(void)fprintf(stderr, "the world itself: %s\n", err->message);
+		abort();
+	}
+}
+
+static void script(const char *sql)
+{
+	struct err err ERR_UNCLEARED;
+
+	err_init(&err);
+	must(__real_postgres_script(own, sql, &err), &err);
+}
+
+int64_t between_ask(const char *sql)
+{
+	struct err err ERR_UNCLEARED;
+	struct postgres_rows rows;
+	int64_t number;
+
+	err_init(&err);
+	must(__real_postgres_run(own, sql, NULL, 0, &rows, &err), &err);
+	number = rows.count > 0 ? postgres_number(&rows, 0, 0) : 0;
+	postgres_rows_free(&rows);
+	return number;
+}
+
+void between_open(const char *url)
+{
+	struct err err ERR_UNCLEARED;
+
+	err_init(&err);
+	own = postgres_create(url, &err);
+	must(own != NULL ? __real_postgres_connect(own, &err) : -1, &err);
+	script("CREATE SCHEMA world; CREATE SEQUENCE world.clock; CREATE SEQUENCE world.tick;"
+	       " CREATE FUNCTION world.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS"
+	       " $$ SELECT pg_catalog.to_timestamp(last_value / 1000.0)"
+	       " + pg_catalog.nextval('world.tick') % 1000 * interval '1 microsecond'"
+	       " FROM world.clock $$");
+}
+
+void between_close(void)
+{
+	postgres_destroy(own);
+}
+
+static void drop_late(struct on_its_way *what)
+{
+	for (size_t i = 0; i < what->count; i++) {
+		free((char *)what->values[i].bytes);
+	}
+	free(what->values);
+	free(what->sql);
+}
+
+void between_begin(void)
+{
+	while (late_count > 0) {
+		drop_late(&late[--late_count]);
+	}
+	in_transaction = NULL;
+	script("DROP SCHEMA IF EXISTS narrowd CASCADE");
+	between_pass(0);
+}
+
+void between_pass(int64_t ms)
+{
+	char sql[80];
+
+	several.now_ms += ms;
+	(void)snprintf(sql, sizeof(sql), "SELECT pg_catalog.setval('world.clock', %lld)",
+		       (long long)several.now_ms);
+	(void)between_ask(sql);
+}
+
+/* It may be refused then, as by a lock or for lack of a table. */
+static void deliver(size_t which)
+{
+	struct on_its_way what = late[which];
+
+	late[which] = late[--late_count];
+	tell("a late statement is run: %.60s", what.sql);
+	if (__real_postgres_run(own, what.sql, what.values, what.count, NULL, NULL) != 0) {
+		struct err err ERR_UNCLEARED;
+
+		err_init(&err);
+		must(__real_postgres_connect(own, &err), &err);
+	}
+	drop_late(&what);
+}
+
+void between_deliver(void)
+{
+	while (late_count > 0) {
+		deliver(0);
+	}
+}
+
+void between_cut_all(void)
+{
+	while (late_count > 0) {
+		drop_late(&late[--late_count]);
+	}
+	in_transaction = NULL;
+	(void)between_ask("SELECT count(pg_catalog.pg_terminate_backend(pid))::text FROM"
+			  " pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid()"
+			  " AND datname = pg_catalog.current_database()");
+	while (between_ask("SELECT count(*)::text FROM pg_catalog.pg_stat_activity WHERE pid <>"
+			   " pg_catalog.pg_backend_pid() AND backend_type = 'client backend'") !=
+	       0) {
+	}
+}
+
+static void keep_for_later(const char *sql, const struct postgres_value *values, size_t count)
+{
+	struct on_its_way *what = &late[late_count++];
+
+	*what = (struct on_its_way){mem_dup(sql), mem_new(count + 1, sizeof(*values)), count};
+	for (size_t i = 0; i < count; i++) {
+		what->values[i] = values[i];
+		if (values[i].bytes != NULL) {
+			size_t size = values[i].is_binary ? values[i].length
+							  : strlen(values[i].bytes) + 1;
+			char *copy = mem_new(size + 1, 1);
+
+			memcpy(copy, values[i].bytes, size);
+			what->values[i].bytes = copy;
+		}
+	}
+}
+
+/* Between two statements anything may happen, but not while somebody waits for a lock of the one in the middle. */
+static void meanwhile(void)
+{
+	struct daemon *whose = between_whose;
+
+	if (several.healed || in_transaction != NULL) {
+		return;
+	}
+	if (late_count > 0 && draw(4) == 0) {
+		deliver(draw((unsigned)late_count));
+	}
+	if (one_in_1000(several.nested)) {
+		step_of_any();
+	}
+	between_whose = whose;
+}
+
+static int lost(struct postgres *postgres, const char *how, struct err *reterr)
+{
+	if (in_transaction == between_whose) {
+		in_transaction = NULL;
+	}
+	if (postgres_is_connected(postgres)) {
+		(void)__real_postgres_script(
+			postgres,
+			"SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())",
+			NULL);
+	}
+	return err_set(reterr, ERR_STORAGE, "PostgreSQL: %s", how);
+}
+
+enum fate { ARRIVES, IS_CUT, ANSWER_IS_LOST, COMES_LATE, WHO_ASKS_IS_KILLED, WHO_ASKED_IS_KILLED };
+
+static enum fate fate_of(const struct daemon *daemon)
+{
+	if (several.healed) {
+		return ARRIVES;
+	}
+	if (one_in_1000(several.cut)) {
+		return draw(2) == 0 ? IS_CUT : ANSWER_IS_LOST;
+	}
+	if (one_in_1000(several.late) && in_transaction != daemon && late_count < ON_ITS_WAY_MAX) {
+		return COMES_LATE;
+	}
+	if (one_in_1000(several.killed)) {
+		return draw(2) == 0 ? WHO_ASKS_IS_KILLED : WHO_ASKED_IS_KILLED;
+	}
+	return ARRIVES;
+}
+
+static bool begins(const char *sql, const char *word)
+{
+	return strncmp(sql, word, strlen(word)) == 0;
+}
+
+static void note_transaction(const struct daemon *daemon, const char *sql)
+{
+	if (begins(sql, "BEGIN")) {
+		in_transaction = daemon;
+	} else if (begins(sql, "COMMIT") || begins(sql, "ROLLBACK")) {
+		in_transaction = NULL;
+	}
+}
+
+/* Runs a statement with or without parameters, or not. */
+static int run(struct postgres *postgres, bool is_script, const char *sql,
+	       const struct postgres_value *values, size_t count, struct postgres_rows *ret_rows,
+	       struct err *reterr)
+{
+	struct daemon *daemon = between_whose;
+	struct postgres_rows rows = {0};
+	enum fate fate;
+	int rc;
+
+	if (daemon == NULL) {
+		return is_script ? __real_postgres_script(postgres, sql, reterr)
+				 : __real_postgres_run(postgres, sql, values, count, ret_rows,
+						       reterr);
+	}
+	meanwhile();
+	if (ret_rows != NULL) {
+		*ret_rows = rows;
+	}
+	fate = daemon->dying ? IS_CUT : fate_of(daemon);
+	if (fate == WHO_ASKS_IS_KILLED) {
+		daemon->dying = true;
+		fate = IS_CUT;
+	}
+	if (fate == COMES_LATE && postgres_is_connected(postgres)) {
+		keep_for_later(sql, values, count);
+		return lost(postgres, "it did not answer in time", reterr);
+	}
+	if (fate == IS_CUT) {
+		return lost(postgres, "the connection was cut", reterr);
+	}
+	rc = is_script ? __real_postgres_script(postgres, sql, reterr)
+		       : __real_postgres_run(postgres, sql, values, count, &rows, reterr);
+	if (rc != 0) {
+		(void)lost(postgres, "", NULL);
+		return rc;
+	}
+	note_transaction(daemon, sql);
+	if (fate == ANSWER_IS_LOST || fate == WHO_ASKED_IS_KILLED) {
+		daemon->dying = daemon->dying || fate == WHO_ASKED_IS_KILLED;
+		postgres_rows_free(&rows);
+		return lost(postgres, "the answer was lost", reterr);
+	}
+	if (ret_rows != NULL) {
+		*ret_rows = rows;
+	} else {
+		postgres_rows_free(&rows);
+	}
+	meanwhile();
+	return 0;
+}
+
+int __wrap_postgres_run(struct postgres *postgres, const char *sql,
+			const struct postgres_value *values, size_t count,
+			struct postgres_rows *ret_rows, struct err *reterr)
+{
+	return run(postgres, false, sql, values, count, ret_rows, reterr);
+}
+
+int __wrap_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr)
+{
+	return run(postgres, true, sql, NULL, 0, NULL, reterr);
+}
+
+int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr)
+{
+	const struct daemon *daemon = between_whose;
+	bool away = !several.healed && several.now_ms < several.away_until_ms;
+	int rc;
+
+	if (daemon != NULL && (daemon->dying || away || fate_of(daemon) == IS_CUT)) {
+		return err_set(reterr, ERR_STORAGE, "PostgreSQL: cannot connect: it is away");
+	}
+	rc = __real_postgres_connect(postgres, reterr);
+	return rc == 0 ? __real_postgres_script(postgres, "SET search_path = world, pg_catalog",
+						reterr)
+		       : rc;
+}
+
+/* Who waits: the others go on. */
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+	(void)left;
+	between_pass(time->tv_sec * 1000 + time->tv_nsec / NOTHING + 1);
+	meanwhile();
+	return 0;
+}
