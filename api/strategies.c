@@ -1,6 +1,7 @@
 /* Routes about strategies: what each is called, takes, needs and is good for. */
 #include "api/resources.h"
 #include "strategies/registry.h"
+#include "strategies/stage_words.h"
 
 static json_t *param_schema(const struct param *p)
 {
@@ -71,6 +72,16 @@ static json_t *document(const struct strategy_ops *ops)
 			 kwargs_schema(ops));
 }
 
+static json_t *stages(void)
+{
+	json_t *all = json_object();
+
+	for (const struct stage_words *stage = stage_words; stage->name != NULL; stage++) {
+		(void)json_object_set_new(all, stage->name, json_string(stage->words));
+	}
+	return all;
+}
+
 void strategies_list(struct call *call)
 {
 	json_t *items = json_array();
@@ -78,7 +89,8 @@ void strategies_list(struct call *call)
 	for (size_t i = 0; strategies[i] != NULL; i++) {
 		(void)json_array_append_new(items, document(strategies[i]));
 	}
-	call_reply_json(call, 200, json_pack("{s:o, s:n}", "items", items, "next"));
+	call_reply_json(call, 200,
+			json_pack("{s:o, s:n, s:o}", "items", items, "next", "stages", stages()));
 }
 
 void strategies_get(struct call *call)

@@ -13,6 +13,7 @@
 #include "cli/line.h"
 #include "cli/out.h"
 #include "cli/space.h"
+#include "cli/stages.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/watch.h"
@@ -269,7 +270,7 @@ static void add_pairs(struct table *table, const json_t *job)
 		table_pair(table, "", job_remedy(job));
 	}
 	table_pair(table, "strategy", text_member(job, "strategy"));
-	table_pair(table, "stage", text_member(json_object_get(job, "progress"), "stage"));
+	table_pair(table, "stage", stages_of_job(job));
 	table_pair(table, "trials", job_trials(job));
 	table_pair(table, "failed",
 		   text_number(json_object_get(json_object_get(job, "progress"), "failed")));

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/stages.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -30,6 +31,7 @@ enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const c
 struct trial_rows {
 	struct table *table;
 	json_t *first; /* of each config, by its hash: the number of the trial that measured it before the others */
+	json_t *stages; /* that stand in the table, by name */
 };
 
 /* "of trial 8": whose config a trial measures again; NULL when it is the first, or that one is not listed. */
@@ -96,6 +98,11 @@ static void add_trial(void *arg, const json_t *trial)
 	const struct trial_rows *rows = arg;
 	struct table *table = rows->table;
 
+	if (json_is_string(json_object_get(trial, "stage"))) {
+		(void)json_object_set_new(rows->stages,
+					  json_string_value(json_object_get(trial, "stage")),
+					  json_true());
+	}
 	table_number(table, json_object_get(trial, "number"));
 	table_member(table, trial, "stage");
 	table_member(table, trial, "state");
@@ -112,16 +119,18 @@ static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged)
 					    "OBJECTIVE", "MET",   "NOTE",  NULL};
 	char *path = cli_job_path(cli, rest);
 	struct table table;
-	struct trial_rows rows = {&table, json_object()};
+	struct trial_rows rows = {&table, json_object(), json_object()};
 	enum cli_exit code;
 
 	table_init(&table, "rllrrll", heads);
 	code = cli_pages(cli, path, paged, add_trial, &rows);
 	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
 		table_print(&table);
+		stages_print(cli, rows.stages);
 	}
 	table_finish(&table);
 	json_decref(rows.first);
+	json_decref(rows.stages);
 	free(path);
 	return code;
 }

@@ -10,6 +10,7 @@
 #include "cli/best.h"
 #include "cli/job.h"
 #include "cli/probe.h"
+#include "cli/stages.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -222,21 +223,24 @@ static json_t *whole_ops(const json_t *space, const json_t *config)
 	return ops;
 }
 
-static void print_first(const json_t *space)
+static void print_first(struct cli *cli, const json_t *space)
 {
 	static const char *const heads[] = {"FIRST", "ASKS FOR", "OPERATORS", NULL};
 	const json_t *first = json_object_get(space, "first");
+	json_t *stages, *item;
 	struct table table;
 	size_t i;
-	json_t *item;
 
 	if (json_array_size(first) == 0) {
 		return;
 	}
+	stages = json_object();
 	table_init(&table, "lll", heads);
 	json_array_foreach(first, i, item) {
 		json_t *ops = whole_ops(space, json_object_get(item, "config"));
 
+		(void)json_object_set(stages, json_string_value(json_object_get(item, "stage")),
+				      item);
 		table_member(&table, item, "stage");
 		table_member(&table, item, "kind");
 		table_add(&table, best_modes(ops));
@@ -245,6 +249,8 @@ static void print_first(const json_t *space)
 	(void)putchar('\n');
 	table_print(&table);
 	table_finish(&table);
+	stages_print(cli, stages);
+	json_decref(stages);
 }
 
 static enum cli_exit show(struct cli *cli, const char *method, const char *path, const char *body)
@@ -255,7 +261,7 @@ static enum cli_exit show(struct cli *cli, const char *method, const char *path,
 	if (space != NULL) {
 		print_head(space);
 		print_operators(space);
-		print_first(space);
+		print_first(cli, space);
 	}
 	json_decref(space);
 	return code;

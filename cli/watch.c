@@ -13,6 +13,7 @@
 #include "cli/best.h"
 #include "cli/job.h"
 #include "cli/line.h"
+#include "cli/stages.h"
 #include "cli/text.h"
 
 enum {
@@ -32,6 +33,7 @@ struct watch {
 	bool quiet;         /* prints the end alone */
 	const char *until;  /* what to wait for besides the end, or NULL */
 	bool hinted;        /* has said that nothing gains */
+	json_t *stages;     /* by name those that were explained */
 	json_t *job;        /* NULL before the first answer */
 	int64_t job_at;     /* when it came, monotonic */
 	int64_t away_since; /* when the daemon was missed first, or -1 */
@@ -64,6 +66,23 @@ static void draw_hint(struct watch *watch)
 		watch->hinted = true;
 		say(watch, "no gain so far: ", hint);
 		free(hint);
+	}
+}
+
+/* What a stage is for, when the job comes to it first. */
+static void draw_stage(struct watch *watch)
+{
+	const json_t *progress = json_object_get(watch->job, "progress");
+	const char *name = json_string_value(json_object_get(progress, "stage"));
+
+	if (name != NULL && !job_is_final(watch->job) &&
+	    json_is_string(json_object_get(progress, "stage_words")) &&
+	    json_object_get(watch->stages, name) == NULL) {
+		char *text = stages_of_job(watch->job);
+
+		say(watch, "stage ", text);
+		(void)json_object_set_new(watch->stages, name, json_true());
+		free(text);
 	}
 }
 
@@ -176,8 +195,10 @@ static enum cli_exit take(struct watch *watch, const struct client_reply *reply)
 		cli_print(reply);
 		(void)fflush(stdout);
 	} else if (watch->terminal) {
+		draw_stage(watch);
 		draw_terminal(watch);
 	} else if (!watch->quiet) {
+		draw_stage(watch);
 		draw_line(watch);
 	}
 	return CLI_OK;
@@ -355,6 +376,7 @@ static enum cli_exit follow(struct cli *cli, bool quiet)
 		.away_since = -1,
 		.etag = mem_dup(""),
 		.shown = mem_dup(""),
+		.stages = json_object(),
 	};
 	char *path = cli_job_path(cli, "");
 	enum cli_exit code;
@@ -382,6 +404,7 @@ static enum cli_exit follow(struct cli *cli, bool quiet)
 	}
 	cli->client.tick = NULL;
 	json_decref(watch.job);
+	json_decref(watch.stages);
 	free(watch.etag);
 	free(watch.shown);
 	free(path);

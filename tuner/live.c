@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "job/active.h"
+#include "strategies/stage_words.h"
 #include "tuner/flight.h"
 
 static json_t *time_json(int64_t wall_ms)
@@ -220,6 +221,16 @@ int64_t tuner_live_mark(const struct tuner *tuner, const char *job)
 	return run != NULL ? seen_by_all(run) : 0;
 }
 
+static void add_words(json_t *progress)
+{
+	const char *stage = json_string_value(json_object_get(progress, "stage"));
+	const char *words = stage != NULL ? stage_words_of(stage) : NULL;
+
+	if (words != NULL) {
+		(void)json_object_set_new(progress, "stage_words", json_string(words));
+	}
+}
+
 void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *document)
 {
 	const struct run *run = run_find(tuner, id);
@@ -233,6 +244,7 @@ void tuner_live(const struct tuner *tuner, const char *id, bool now, json_t *doc
 	(void)json_object_set_new(progress, "out", all_out(run));
 	(void)json_object_set_new(progress, "waiting", waiting_json(run));
 	(void)json_object_set_new(progress, "waits_for", idle_json(run));
+	add_words(progress);
 	(void)json_object_set_new(document, "clock",
 				  json_pack("{s:f, s:o}", "active_s", run->job->active_s,
 					    "running_since",

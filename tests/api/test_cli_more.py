@@ -204,6 +204,7 @@ class RealDaemon(CliTest):
             self.addCleanup(follower.kill)
             self.assertRegex(self.runs(OK, daemon.url, "wait", name, "--for", "baseline"), r"[01]/3 trials")
             self.runs(OK, daemon.url, "edit", name, "--set", "max_trials=4", "--set", "labels.team=edge")
+            self.assertRegex(self.runs(OK, daemon.url, "show", name), r"(?m)^stage +exhaustive: one config after the other, ")
             go.set()
             document = finished(daemon, name)
             self.assertEqual((document["budget"]["max_trials"], document["labels"]), (4, {"team": "edge"}))
@@ -214,8 +215,9 @@ class RealDaemon(CliTest):
             self.assertEqual(len(self.runs(OK, daemon.url, "jobs", "--label", "team=x").splitlines()), 1)
             rows = self.runs(OK, daemon.url, "trials", name, "--state", "failed").splitlines()
             self.assertRegex(rows[1], r"^ +1 .*no kernel")
-            ordered = self.runs(OK, daemon.url, "trials", name, "--feasible", "--order", "latency_ms").splitlines()
-            values = [float(re.split(r" {2,}", line.strip())[4]) for line in ordered[1:]]
+            ordered, stages = self.runs(OK, daemon.url, "trials", name, "--feasible", "--order", "latency_ms").split("\n\n")
+            self.assertIn("exhaustive  one config after the other", stages)
+            values = [float(re.split(r" {2,}", line.strip())[4]) for line in ordered.splitlines()[1:]]
             self.assertEqual(values, sorted(values))
             self.assertTrue(self.runs(OK, daemon.url, "pareto", name).splitlines()[1:])
             self.assertIn("trial_failed", self.runs(OK, daemon.url, "events", name, "--type", "trial_failed"))

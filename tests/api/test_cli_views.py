@@ -99,6 +99,19 @@ class Tables(CliTest):
             ["12", "-", "failed", "-", "3.2e-07", "-", "confirm, cache, no kernel"],
         ])
 
+    def test_stages_are_explained_below(self):
+        """Each that stands in the table and that the daemon has words for, once."""
+        row = {"kind": "evaluate", "state": "told", "attempts": 1, "source": "measured", "accuracy": 0.7, "objective_value": 2,
+               "feasible": True, "error": None}
+        items = [{**row, "number": number, "stage": stage} for number, stage in enumerate(("culprit", "own", "rival", "culprit"))]
+        stages = {"rival": "what else\x1b", "culprit": "who was it", "sgp": "not there"}
+        server = self.serve(lambda r: {"items": [], "stages": stages} if r.path == "/v1/strategies" else {"items": items, "next": None})
+        self.assertEqual(self.runs(OK, server, "trials", JOB).split("\n\n")[1],
+                         "STAGE    WHAT IS TRIED\nculprit  who was it\nrival    what else?\n")
+        self.assertEqual(json.loads(self.runs(OK, server, "trials", JOB, "--json"))["items"], items)
+        progress = {"stage": "culprit", "stage_words": "who was it", "asked": 1, "told": 0, "failed": 0}
+        self.assertRegex(self.runs(OK, self.serve(job(progress=progress)), "show", JOB), r"(?m)^stage +culprit: who was it$")
+
     def test_whose_config_is_measured_again(self):
         base = {"kind": "evaluate", "stage": "sgp", "state": "told", "attempts": 1, "source": "measured", "accuracy": 0.7,
                 "objective_value": 2, "feasible": True, "error": None}

@@ -267,6 +267,19 @@ class Watch(CliTest):
         self.assertEqual((code, output.count(said)), (OK, 1))
         self.assertIn(f"{said}\033[K\r\n", output)
 
+    def test_a_stage_is_explained_once(self):
+        def at(number, stage, words, **more):
+            progress = {"stage": stage, **words, "asked": number, "told": number, "failed": 0}
+            return self.tagged(number, job(measured=number, progress=progress, **more))
+
+        replies = [at(1, "sgp", best := {"stage_words": "what is best"}), at(2, "culprit", {"stage_words": "who was it"}), at(3, "sgp", best), at(4, "own", {}),
+                   self.tagged(5, job("completed", 5, best_trial(True)))]
+        lines = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB).splitlines()
+        self.assertEqual([line.split("  ")[0] for line in lines[:6]],
+                         ["stage sgp: what is best", "running", "stage culprit: who was it", "running", "running", "running"])
+        code, output = self.on_terminal(self.serve_in_turn(*replies), 100)
+        self.assertEqual((code, output.count("stage sgp: what is best\033[K\r\n"), output.count("stage ")), (OK, 1, 2))
+
     def test_leaving_says_that_the_job_goes_on(self):
         over = threading.Event()
         self.addCleanup(over.set)

@@ -43,7 +43,7 @@ class DryRun(CliTest):
     def test_what_would_be_tried(self):
         server = self.serve(SPACE)
         text = self.runs(OK, server, "submit", "-", "--dry-run", "--set", "seed=3", stdin=b"{} // x")
-        self.assertEqual([(r.method, r.path) for r in server.requests], [("POST", "/v1/spaces")])
+        self.assertEqual([(r.method, r.path) for r in server.requests], [("POST", "/v1/spaces"), ("GET", "/v1/strategies")])
         self.assertEqual(json.loads(server.requests[0].body), {"seed": 3})
         head, kinds, first = ([re.split(r" {2,}", line) for line in part.splitlines()]
                               for part in text.split("\n\n"))

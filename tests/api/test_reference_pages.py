@@ -66,10 +66,13 @@ class ReferencePages(unittest.TestCase):
             for stage in re.findall(r"^const struct stage \w+ = \{(.*?)\};", text, re.M | re.S):
                 if ".ask" in stage:
                     asked.update(re.findall(r'\.name = "(\w+)"', stage))
-        asked |= {"sigopt", "remote"}
+        asked |= set(re.findall(r'return ask\(out, \w+, "(\w+)"\)', source("strategies/advised.c")))
         self.assertGreater(len(asked), 35)
         listed = [name for row in tables("docs/strategies.md")["stage"] for name in reference.names(row[0])]
         self.assertEqual(sorted(listed), sorted(asked))
+        told = dict(re.findall(r'^\t\{"([\w-]+)", "(.*)"\},$', source("strategies/stage_words.c"), re.M))
+        self.assertEqual(sorted(told), sorted(asked))
+        self.assertLess(max(map(len, told.values())), 75, "they stand behind a name in a line")
 
     def test_members_of_what_tune_returns(self):
         tree = ast.parse(source("clients/python/narrowd/onnx/tune.py"))

@@ -78,6 +78,20 @@ test("trials are found by what is asked for", async () => {
   });
 });
 
+test("a stage is explained where it stands", async () => {
+  const { stages } = await daemon.get("/v1/strategies");
+  await looking(async (view) => {
+    const shown = all.find((t) => t.kind === "evaluate" && t.stage === "default");
+    await filter(view, `trial=${shown.number}`, 1);
+    assert.equal(await view.page.locator("#trials td.word > span").first().getAttribute("title"), stages.default);
+    await view.get("button", `Trial ${shown.number}`).click();
+    await view.see(`default: ${stages.default}`);
+    const { stage, stage_words } = (await daemon.get(`/v1/jobs/${id}`)).progress;
+    assert.equal(stage_words, stages[stage]);
+    await view.see(`stage ${stage.replaceAll("_", " ")}: ${stage_words}`);
+  });
+});
+
 test("what may come next is offered, and taken by keyboard", async () => {
   await looking(async (view) => {
     const field = view.get("combobox", "Filter");

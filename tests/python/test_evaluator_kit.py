@@ -291,16 +291,17 @@ class UnderADaemon(Case):
         with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
             narrowd.search(evaluator, JOB)
         self.assertEqual(said.getvalue().count("narrowd: 0 of 8 trials, scoring 12 of 120\n"), 1, said.getvalue())
+        self.assertNotRegex(said.getvalue(), "running: (default|score|sgp|opening)\\b")
         self.assertRegex(said.getvalue(), r"^narrowd: job_\w+, to watch it: narrow --server unix:/.*/narrowd\.sock watch job_\w+\n")
 
     def test_whoever_waits_is_told_how_long(self):
         document = {"state": "running", "best": None, "warnings": [], "budget": {"trials_measured": 0, "max_trials": 10},
-                    "progress": {"failed": 0, "stage": "sgp"}}
-        steps = [(0, 0, 0.0, {}, "narrowd: 0 of 10 trials, running: sgp\n"),
-                 (1, 0, 900.0, {}, "narrowd: 1 of 10 trials, running: sgp\n"),  # scores took long: trials do not
-                 (2, 1, 920.0, {}, "narrowd: 2 of 10 trials, about 1m10s left, running: sgp\n"),
-                 (5, 1, 1400.0, {}, "narrowd: 5 of 10 trials, about 6m40s left, running: sgp\n"),
-                 (9, 1, 1450.0, {"stage": "confirm"}, "narrowd: 9 of 10 trials, running: confirm\n")]
+                    "progress": {"failed": 0, "stage": "sgp", "stage_words": "what is best"}}
+        steps = [(0, 0, 0.0, {}, "narrowd: 0 of 10 trials, running: what is best\n"),
+                 (1, 0, 900.0, {}, "narrowd: 1 of 10 trials, running: what is best\n"),  # scores took long: trials do not
+                 (2, 1, 920.0, {}, "narrowd: 2 of 10 trials, about 1m10s left, running: what is best\n"),
+                 (5, 1, 1400.0, {}, "narrowd: 5 of 10 trials, about 6m40s left, running: what is best\n"),
+                 (9, 1, 1450.0, {"stage": "confirm", "stage_words": "to be sure"}, "narrowd: 9 of 10 trials, running: to be sure\n")]
         shown = Progress(True)
         for measured, failed, now, more, says in steps:
             said = io.StringIO()

@@ -10,6 +10,8 @@
 #include "space_kit.h"
 #include "strategies/interface/host.h"
 #include "space/product.h"
+#include "strategies/registry.h"
+#include "strategies/stage_words.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -295,6 +297,8 @@ enum step run_ask(struct run *run)
 	cr_assert(first.kind == QUESTION_EVALUATE || first.kind == QUESTION_SCORE ||
 		  question_is_advice(first.kind));
 	expect_in_space(run, &first);
+	cr_assert(registry_is_added(run->ops) || stage_words_of(first.stage) != NULL,
+		  "%s has no words", first.stage);
 	run->asked = mem_grow(run->asked, run->asked_count + 1, sizeof(*run->asked));
 	run->asked[run->asked_count++] = first;
 	event.trial = (int64_t)run->asked_count;

@@ -64,6 +64,7 @@ export interface Job {
   clock: { active_s: number };
   progress: {
     stage: string | null;
+    stage_words?: string;
     asked: number;
     told: number;
     failed: number;
@@ -220,6 +221,8 @@ export interface Kwarg {
   minimum?: number;
   maximum?: number;
 }
+/** What is tried in each stage, in words. */
+export type Stages = Record<string, string>;
 export interface Page<T> {
   items: T[];
   next: string | null;

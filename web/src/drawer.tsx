@@ -1,9 +1,9 @@
 /** One trial in a drawer: who measured it, in what its config differs, and what can be done about it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Config, FINAL, type Job, type Problem, type Space, type Trial, ask, root, useData } from "./api";
+import { type Config, FINAL, type Job, type Problem, type Space, type Stages, type Trial, ask, root, useData } from "./api";
 import { useMayChange } from "./session";
 import { Act, Table, Trouble } from "./ui";
-import { accuracyText, changed, clock, duration, number } from "./words";
+import { accuracyText, changed, clock, duration, number, stageText } from "./words";
 
 /** What a config does otherwise than another one, or than the space's default: each operator, and what is other. */
 function difference(config: Config, from: Config | undefined, space: Space | undefined): [string, string][] {
@@ -20,7 +20,7 @@ function difference(config: Config, from: Config | undefined, space: Space | und
   return rows;
 }
 
-export function Drawer(props: { job: Job; number: number; space: Space | undefined; tick: number; onClose: () => void; onChange: () => void }) {
+export function Drawer(props: { job: Job; number: number; space: Space | undefined; stages: Stages | undefined; tick: number; onClose: () => void; onChange: () => void }) {
   const { job } = props;
   const path = `/v1/jobs/${job.id}/trials/${props.number}`;
   const { value: trial, problem } = useData<Trial>(path, props.tick);
@@ -64,6 +64,12 @@ export function Drawer(props: { job: Job; number: number; space: Space | undefin
               <dt>measured by</dt>
               <dd>{trial.worker ?? (trial.source === "cache" ? "nobody: it was known" : "nobody yet")}</dd>
             </div>
+            {trial.stage && (
+              <div>
+                <dt>stage</dt>
+                <dd>{stageText(trial.stage, props.stages?.[trial.stage])}</dd>
+              </div>
+            )}
             <div>
               <dt>state</dt>
               <dd>

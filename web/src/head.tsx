@@ -6,7 +6,7 @@ import { memo } from "./memo";
 import { useMayChange } from "./session";
 import { TakeAway } from "./takeaway";
 import { Act, Budget, State, Trouble } from "./ui";
-import { duration, ownLabels, plural } from "./words";
+import { duration, ownLabels, plural, stageText } from "./words";
 
 export const Head = memo(function Head(props: { job: Job; onChange: () => void; onClone: (asked: { loss: number | null }) => void }) {
   const { job, onChange } = props;
@@ -25,7 +25,7 @@ export const Head = memo(function Head(props: { job: Job; onChange: () => void; 
         <p class="sub">
           <State state={job.state} />
           <span>{job.strategy}</span>
-          {job.progress.stage && !final && <span>stage {job.progress.stage.replaceAll("_", " ")}</span>}
+          {job.progress.stage && !final && <span>stage {stageText(job.progress.stage, job.progress.stage_words)}</span>}
           <span>{duration(job.budget.elapsed_s)}</span>
           <Budget job={job} />
           {job.progress.failed > 0 && <span class="error">{plural(job.progress.failed, "failure")}</span>}

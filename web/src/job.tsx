@@ -1,6 +1,6 @@
 /** The page of one job. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Best, FINAL, type Job, type Points, type PrecisionMap, type Sensitivity, type Space, type Spans, root, useData } from "./api";
+import { type Best, FINAL, type Job, type Points, type PrecisionMap, type Sensitivity, type Space, type Spans, type Stages, root, useData } from "./api";
 import { Answers } from "./answers";
 import { Confirmed } from "./confirmed";
 import { CloneDialog } from "./dialogs";
@@ -44,7 +44,7 @@ function useSteady<T>(value: T | undefined, of: (value: T) => string): T | undef
 }
 
 /** What is made of all trials, which are read once for both. */
-const Measured = memo(function Measured(props: { job: Job; space: Space | undefined; touched: Touched; tick: number; selected: number | null; onTrial: (trial: number) => void; onChange: () => void }) {
+const Measured = memo(function Measured(props: { job: Job; space: Space | undefined; stages: Stages | undefined; touched: Touched; tick: number; selected: number | null; onTrial: (trial: number) => void; onChange: () => void }) {
   const { touched, ...rest } = props;
   const rows = useTrials(props.job.id, touched, props.tick);
   return (
@@ -91,6 +91,7 @@ export function JobPage({ id }: { id: string }) {
   const spans = useData<Spans>(`${path}/charts/timeline`, tick).value;
   const sensitivity = useData<Sensitivity>(`${path}/sensitivity`, tick).value;
   const space = useData<Space>(`${path}/space`, 0).value;
+  const stages = useData<{ stages: Stages }>("/v1/strategies", 0).value?.stages;
   // What has not changed is not drawn again: of the job, figures show how it is judged and what is best.
   const judged = useSteady(job, (it) => JSON.stringify([it.criterion, it.objective, it.baseline, it.best, it.min_gain]));
   const turn = useTurns(job !== undefined, SECTIONS);
@@ -122,11 +123,11 @@ export function JobPage({ id }: { id: string }) {
               {turn > 2 && <SensitivityBars data={sensitivity} />}
               {turn > 3 && judged && <MapOfPrecision job={judged} map={map} onTrial={setTrial} />}
               {turn > 4 && <Timeline spans={spans} onTrial={setTrial} />}
-              {turn > 5 && <Measured job={job} space={space} touched={touched} tick={tick} selected={trial} onTrial={setTrial} onChange={change} />}
+              {turn > 5 && <Measured job={job} space={space} stages={stages} touched={touched} tick={tick} selected={trial} onTrial={setTrial} onChange={change} />}
               {turn > 6 && <SpacePanel job={job} space={space} />}
-              {turn > 6 && <Log events={happened} />}
+              {turn > 6 && <Log events={happened} stages={stages} />}
             </div>
-            {trial !== null && <Drawer job={job} number={trial} space={space} tick={tick} onClose={close} onChange={change} />}
+            {trial !== null && <Drawer job={job} number={trial} space={space} stages={stages} tick={tick} onClose={close} onChange={change} />}
             {clone && <CloneDialog job={job} loss={clone.loss} onClose={() => setClone(null)} />}
           </>
         )}

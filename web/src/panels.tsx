@@ -1,10 +1,10 @@
 /** What may be tried, and what happens. */
 import { useState } from "preact/hooks";
-import type { Job, Space, Warning } from "./api";
+import type { Job, Space, Stages, Warning } from "./api";
 import type { JobEvent } from "./live";
 import { memo } from "./memo";
 import { Table } from "./ui";
-import { plural, timeOfDay } from "./words";
+import { plural, stageText, timeOfDay } from "./words";
 
 const NAMED = 8;
 
@@ -105,10 +105,10 @@ export const SpacePanel = memo(function SpacePanel({ job, space }: { job: Job; s
   );
 });
 
-export const Log = memo(function Log({ events }: { events: JobEvent[] }) {
+export const Log = memo(function Log({ events, stages }: { events: JobEvent[]; stages: Stages | undefined }) {
   const said = (event: JobEvent) => {
     const { verdict, state, error, stage, detail } = event.data as Record<string, string | undefined>;
-    return verdict ?? error ?? detail ?? state ?? stage ?? "";
+    return verdict ?? error ?? detail ?? state ?? (event.type === "stage_entered" && stage ? stageText(stage, stages?.[stage]) : stage) ?? "";
   };
   return (
     <section class="card" id="log" aria-labelledby="log-title">

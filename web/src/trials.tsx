@@ -1,7 +1,7 @@
 /** The table of trials: all of them, of which those in sight are drawn; looked for by a language of filters, sorted, chosen, changed. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { FINAL, type Job, type Problem, type Space, type Trial, ask } from "./api";
+import { FINAL, type Job, type Problem, type Space, type Stages, type Trial, ask } from "./api";
 import { complete, filterOf, lossOf, took } from "./filter";
 import { FilterField } from "./filterfield";
 import { type Rows, useLowered } from "./rows";
@@ -9,7 +9,7 @@ import { useMayChange } from "./session";
 import { afterFrame } from "./live";
 import { memo } from "./memo";
 import { Act, Dialog, Trouble } from "./ui";
-import { accuracyText, accuracyValue, duration, lossText, number, objectiveName, plural } from "./words";
+import { accuracyText, accuracyValue, duration, lossText, number, objectiveName, plural, stageName } from "./words";
 
 /** Pixels; the sheet has the same number. */
 const ROW = 34;
@@ -25,10 +25,10 @@ interface Column {
   cell: (trial: Trial) => ComponentChildren;
 }
 
-function columnsOf(job: Job): Column[] {
+function columnsOf(job: Job, stages: Stages | undefined): Column[] {
   const only = job.objective.length === 1 ? job.objective[0]?.metric : undefined;
   return [
-    { head: "stage", kind: "word", key: (t) => t.stage ?? t.kind, cell: (t) => (t.kind === "evaluate" ? (t.stage?.replaceAll("_", " ") ?? "–") : t.kind) },
+    { head: "stage", kind: "word", key: (t) => t.stage ?? t.kind, cell: (t) => <span title={stages?.[t.stage ?? ""]}>{t.kind !== "evaluate" ? t.kind : t.stage ? stageName(t.stage) : "–"}</span> },
     {
       head: "state",
       kind: "word",
@@ -297,6 +297,7 @@ function InSight(props: Shown) {
 export const Trials = memo(function Trials(props: {
   job: Job;
   space: Space | undefined;
+  stages: Stages | undefined;
   rows: Rows;
   tick: number;
   selected: number | null;
@@ -311,7 +312,7 @@ export const Trials = memo(function Trials(props: {
   const [goto, setGoto] = useState("");
   const [trouble, setTrouble] = useState<Problem>();
   const { trials, reading, problem } = props.rows;
-  const columns = useMemo(() => columnsOf(job), [job.baseline, job.objective]);
+  const columns = useMemo(() => columnsOf(job, props.stages), [job.baseline, job.objective, props.stages]);
   const metrics = useMemo(() => [...new Set(trials.slice(0, 50).flatMap((t) => Object.keys(t.metrics ?? {})))].sort(), [trials.length > 0]);
   const filter = useMemo(() => filterOf(text, job, space, metrics), [text, job.baseline, space, metrics]);
   const lowered = useLowered(job.id, filter.ops, props.tick);

@@ -157,6 +157,15 @@ export function bestAccuracy(job: Job, best: Best): number | null {
   return plain ? boundAt(job, best.accuracy_loss as number) : accuracyValue(best.accuracy);
 }
 
+export function stageName(stage: string): string {
+  return stage.replaceAll("_", " ");
+}
+
+/** What is tried in a stage, with its name: of a strategy from elsewhere that alone. */
+export function stageText(stage: string, words: string | undefined): string {
+  return words === undefined ? stageName(stage) : `${stageName(stage)}: ${words}`;
+}
+
 export function lossText(job: Job, loss: number | null | undefined): string {
   return job.criterion.criterion === "absolute" ? number(loss, 3) : percent(loss);
 }

@@ -18,7 +18,7 @@ def words(document: JobDocument) -> str:
         return f"{document['state']}: {how_far('score', scoring)}"
     if verdict and document["state"] != "completed":
         verdict = f"{'measured again to be sure; ' if progress['stage'] == 'confirm' else ''}so far {verdict}"
-    text = verdict or progress.get("hint") or progress["stage"] or ""
+    text = verdict or progress.get("hint") or progress.get("stage_words") or progress["stage"] or ""
     return f"{document['state']}: {text}" if text else document["state"]
 
 

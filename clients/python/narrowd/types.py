@@ -162,6 +162,7 @@ class Progress(TypedDict):
     waiting: NotRequired[Waiting | None]
     cancelled: NotRequired[int]
     hint: NotRequired[str | None]
+    stage_words: NotRequired[str]
 
 
 class Clock(TypedDict):
