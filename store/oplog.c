@@ -73,7 +73,8 @@ static void build_append(struct buf *sql, size_t count)
 			   P_FIXED + 2 * i + 1, P_FIXED + 2 * i + 2);
 	}
 	buf_text(sql, ") AS given (i, kind, payload))"
-		      " SELECT base::text, pg_notify('narrowd', '')::text FROM head");
+		      " SELECT base::text, " PGSESSION_NAME
+		      ", pg_notify('narrowd', '')::text FROM head");
 }
 
 static void say_place(const struct shared *shared, int64_t position, int64_t serial,
@@ -161,6 +162,11 @@ int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replic
 
 	if (rc == 0) {
 		rc = append(shared, batch, &rows, reterr);
+		batch->in_doubt = batch->in_doubt || rc != 0;
+	}
+	/* What stands there then may not be on the disk. */
+	if (rc == 0 && rows.count == 1) {
+		rc = pgsession_compare(&shared->session, postgres_cell(&rows, 0, 1, NULL), reterr);
 		batch->in_doubt = batch->in_doubt || rc != 0;
 	}
 	if (rc == 0 && rows.count == 1) {

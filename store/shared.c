@@ -32,6 +32,7 @@ struct shared *shared_create(const char *url, int64_t lease_ms, struct err *rete
 	}
 	shared = mem_new(1, sizeof(*shared));
 	shared->postgres = postgres;
+	pgsession_init(&shared->session, url);
 	shared->lease_ms = shared->other_lease_ms = lease_ms > 0 ? lease_ms : SHARED_LEASE_MS;
 	shared->url_is_said = true;
 	return shared;
@@ -43,6 +44,7 @@ void shared_destroy(struct shared *shared)
 		return;
 	}
 	postgres_destroy(shared->postgres);
+	pgsession_finish(&shared->session);
 	free(shared->name);
 	free(shared->proof);
 	free(shared->url);
@@ -199,6 +201,7 @@ int shared_connect(struct shared *shared, struct err *reterr)
 	shared->checked = false;
 	shared->looks_since_ms = 0; /* what others said meanwhile was missed */
 	rc = postgres_connect(shared->postgres, reterr);
+	rc = rc == 0 ? pgsession_begin(&shared->session, shared->postgres, reterr) : rc;
 	/* Before the log is looked at: who takes it away sees this one, or this one sees that it has ended. */
 	if (rc == 0 && shared->stays) {
 		rc = postgres_script(shared->postgres,
@@ -219,8 +222,11 @@ int shared_connect(struct shared *shared, struct err *reterr)
 
 int shared_stay(struct shared *shared, struct err *reterr)
 {
+	int rc;
+
 	shared->stays = true;
-	return shared_connect(shared, reterr);
+	rc = shared_connect(shared, reterr);
+	return rc == 0 ? pgsession_probe(&shared->session, shared->postgres, reterr) : rc;
 }
 
 bool shared_wait(struct shared *shared, int wake, int64_t ms)
@@ -432,7 +438,7 @@ int shared_beat(struct shared *shared, struct err *reterr)
 {
 	static const char sql[] =
 		"UPDATE narrowd.daemon SET seen = clock_timestamp(), url = $3 WHERE id = $1"
-		" AND epoch = $2::bigint RETURNING id";
+		" AND epoch = $2::bigint RETURNING " PGSESSION_NAME;
 	struct postgres_rows rows = {0};
 	int rc;
 
@@ -449,6 +455,8 @@ int shared_beat(struct shared *shared, struct err *reterr)
 	}
 	if (rc == 0 && rows.count == 0) {
 		rc = err_set(reterr, ERR_BUSY, "another daemon has taken the place of this one");
+	} else if (rc == 0) {
+		rc = pgsession_compare(&shared->session, postgres_cell(&rows, 0, 0, NULL), reterr);
 	}
 	postgres_rows_free(&rows);
 	if (rc == 0) {
@@ -462,9 +470,8 @@ int shared_look(struct shared *shared, bool *ret_free, struct err *reterr)
 {
 	int rc = shared_connect(shared, reterr);
 
-	if (rc == 0) {
-		rc = find_other(shared, reterr);
-	}
+	rc = rc == 0 ? pgsession_check(&shared->session, shared->postgres, reterr) : rc;
+	rc = rc == 0 ? find_other(shared, reterr) : rc;
 	if (shared->looks_since_ms == 0) {
 		shared->looks_since_ms = clock_mono_ms();
 	}

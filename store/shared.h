@@ -11,6 +11,7 @@
 
 #include "store/postgres.h"
 #include "store/replica.h"
+#include "store/pgsession.h"
 #include "store/store.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
 
 struct shared {
 	struct postgres *postgres;
+	struct pgsession session;
 	const struct replica *replica; /* borrowed; NULL before shared_join() */
 	char *name;                    /* of the log; NULL before it is known */
 	char *proof;
@@ -54,7 +56,8 @@ void shared_destroy(struct shared *shared);
 void shared_give_up_when(struct shared *shared, bool (*give_up)(void *arg), void *arg);
 /* Connects unless there is a connection, and looks whether the log is the one that it was. */
 int shared_connect(struct shared *shared, struct err *reterr);
-/* The same for a daemon, which whoever takes the log away is to see until shared_leave(). */
+/* The same for a daemon, which whoever takes the log away is to see until shared_leave(). ERR_CONFIG behind a pooler of
+ * transactions. */
 int shared_stay(struct shared *shared, struct err *reterr);
 /* Waits as postgres_wait() does: `listens` is to be set before the connection is made. */
 bool shared_wait(struct shared *shared, int wake, int64_t ms);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/oplog.h"
 #include "store/query.h"
 #include "tests/unit/server_kit.h"
 #include "tests/unit/store_world.h"
@@ -227,6 +228,44 @@ Test(shared, what_one_ran_that_the_log_lost_is_not_taken_for_what_stands_there_n
 	cr_assert_not_null(strstr(err.message, "lacks operations"), "%s", err.message);
 	world_finish(&second);
 	world_finish(&first);
+	server_finish(&server);
+}
+
+/* As a pooler of transactions does it, which no start has noticed. */
+Test(shared, what_is_written_in_a_session_of_somebody_else_s_is_not_acknowledged)
+{
+	struct replica replica = {.daemon = "dmn_x"};
+	struct oplog_batch batch = {.count = 1};
+	struct replica_place last;
+	struct op op = {0}, *ops[] = {&op};
+	struct server server;
+	struct shared *shared;
+	struct world world;
+	struct buf payload;
+	struct err err;
+
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world_open(&world, 0);
+	world_close(&world);
+	shared = shared_create(server.url, 0, &err);
+	cr_assert_eq(shared_join(shared, &replica, &err), 0, "%s", err.message);
+	buf_init(&payload, SIZE_MAX);
+	buf_text(&payload, "x");
+	batch.payloads = &payload;
+	batch.ops = ops;
+	cr_assert_eq(oplog_append(shared, &batch, &last, &err), 0, "%s", err.message);
+	cr_assert_eq(last.position, 1);
+
+	shared->session.name[5] = '-';
+	cr_assert_eq(oplog_append(shared, &batch, &last, &err), -ERR_CONFIG);
+	cr_assert(batch.in_doubt);
+	shared->beat_at_ms = 0;
+	cr_assert_eq(shared_beat(shared, &err), -ERR_CONFIG);
+	cr_assert_not_null(strstr(err.message, "pool sessions"), "%s", err.message);
+	buf_finish(&payload);
+	shared_destroy(shared);
+	world_finish(&world);
 	server_finish(&server);
 }
 
