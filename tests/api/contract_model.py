@@ -63,11 +63,12 @@ class Trial:
         self.resting = False  # between two attempts: it may be due and may not be yet
         self.settled = False  # had a result or failed once, so it is paid for
         self.again = False  # asked again by hand
+        self.held = False  # ... before its failure could be applied, because an earlier one was out
         self.by_hand = False
         self.excluded = False
 
     def __repr__(self):
-        marks = [name for name in ("resting", "settled", "again", "by_hand", "excluded") if getattr(self, name)]
+        marks = [name for name in ("resting", "settled", "again", "held", "by_hand", "excluded") if getattr(self, name)]
         return f"{self.kind} {self.state} {self.source or ''} charged {self.charged} of {self.sent} sent {self.result or ''} {' '.join(marks)}"
 
     @property
@@ -127,6 +128,10 @@ class Job:
 
     def out(self):
         return self.of(lambda t: t.searched and t.open)
+
+    def holes(self):
+        """Of those the ones of which nothing has been applied in trial order."""
+        return [t for t in self.out() if not t.settled or t.held]
 
     def fresh(self):
         """Of those the ones that are not paid for yet."""
@@ -293,7 +298,7 @@ class Job:
         if self.behind:
             good = {t.number for t in counted if self.feasible(t)}
             return [] if not good or best["trial"] in good else [f"best is trial {best['trial']}: wanted one of {good}\n{self}"]
-        first = min((t.number for t in self.fresh()), default=math.inf)
+        first = min((t.number for t in self.holes()), default=math.inf)
         faults = []
         for last in {math.inf, first}:
             faults = self.judge_choice(best, [t for t in counted if t.number < last])
@@ -350,5 +355,6 @@ class Job:
             trial.resting = True
 
     def ask_again(self, trial):
+        trial.held = any(t.number < trial.number for t in self.holes())
         trial.state, trial.charged, trial.again = "asked", 0, True
         trial.by_hand = False

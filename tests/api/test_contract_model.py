@@ -164,6 +164,7 @@ class Trace:
             except NotYet:
                 if time.monotonic() > deadline:
                     raise
+                self.calls.pop()
                 time.sleep(0.005)
         self.world.keep(call, status, answer)
         self.settle(call.jobs)
