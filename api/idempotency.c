@@ -37,6 +37,10 @@ static void on_key(struct call *call, const struct store_rows *rows)
 			   "this Idempotency-Key was used for another request");
 		return;
 	}
+	if (strcmp(rows->cells[5], "1") == 0) {
+		call->go(call);
+		return;
+	}
 	request_add_header(call->request, "Idempotency-Replayed", "true");
 	if (rows->cells[2] != NULL) {
 		request_add_header(call->request, "Location", rows->cells[2]);

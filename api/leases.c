@@ -60,36 +60,62 @@ static bool is_long(const json_t *items)
 	return ops > LONG_OPERATORS;
 }
 
-static char *make_page(struct call *call, const struct store_rows *none)
+/* What became of a take that is not answered at once. */
+struct taking {
+	json_t *items; /* that are written beside the loop; owned, or NULL */
+	bool unheard;  /* nobody got any: it is answered when all are back */
+	struct err why;
+};
+
+static void destroy_taking(void *arg)
 {
-	(void)none;
-	return page_text(NULL, call->state);
+	struct taking *taking = arg;
+
+	json_decref(taking->items);
+	free(taking);
 }
 
-static void destroy_items(void *items)
+static char *make_page(struct call *call, const struct store_rows *none)
 {
-	json_decref(items);
+	const struct taking *taking = call->state;
+
+	(void)none;
+	return page_text(NULL, taking->items);
 }
 
 static bool on_leases(void *arg, json_t *items, const struct err *err)
 {
 	struct call *call = arg;
+	struct taking *taking = call->state;
 	bool holds = access_holds(&call->server->access, &call->who);
-	bool here = holds && !request_left(call->request);
+	bool here = holds && items != NULL && !request_left(call->request);
 
 	call->poll = NULL;
+	taking->unheard = !here;
+	taking->why = *err;
 	if (!holds) {
-		call_error(call, ERR_UNAUTHORIZED, "the token is not in force any more");
-	} else if (items == NULL) {
-		call_fail(call, err);
-	} else if (is_long(items)) {
-		call->state = json_incref(items);
-		call->state_destroy = destroy_items;
+		(void)err_set(&taking->why, ERR_UNAUTHORIZED, "the token is not in force any more");
+	} else if (here && is_long(items)) {
+		taking->items = json_incref(items);
 		beside_reply(call, NULL, make_page);
-	} else {
+	} else if (here) {
 		call_reply_json(call, 200, page(items));
 	}
 	return here;
+}
+
+/* Until now the key is busy: who repeats the request must not be told of what is on its way back. */
+static void on_over(void *arg)
+{
+	struct call *call = arg;
+	const struct taking *taking = call->state;
+
+	if (taking->unheard && taking->why.code != ERR_OK) {
+		call_fail(call, &taking->why);
+	} else if (taking->unheard && call->request != NULL) {
+		call_reply_json(call, 200, json_pack("{s:[]}", "items"));
+	}
+	call_unref(call);
 }
 
 static void take(struct call *call)
@@ -101,6 +127,7 @@ static void take(struct call *call)
 	read_request(call, &request, &err);
 	request.key = idempotency_key(call, 200, NULL);
 	request.text = page_text;
+	request.over = on_over;
 	request.owner = call->who.owner;
 	request.every_owner = access_every_owner(&call->who);
 	if (err.code == ERR_OK && !access_works_for(&call->who, request.pool)) {
@@ -116,6 +143,9 @@ static void take(struct call *call)
 		call_fail(call, &err);
 		return;
 	}
+	call->state = mem_new(1, sizeof(struct taking));
+	call->state_destroy = destroy_taking;
+	call_ref(call);
 	call->poll = tuner_lease_poll(call->server->tuner, &request, on_leases, call);
 }
 

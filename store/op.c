@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "store/db.h"
+#include "store/kept.h"
 #include "store/query.h"
 #include "store/sum.h"
 
@@ -42,7 +43,8 @@ static const char *const statements[OP_STATEMENTS_] = {
 		" ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint,"
 		" status = excluded.status, location = excluded.location,"
 		" body = excluded.body, at_ms = excluded.at_ms"
-		" WHERE at_ms < excluded.at_ms - " FORGET_KEY_MS,
+		" WHERE at_ms < excluded.at_ms - " FORGET_KEY_MS
+		" OR " KEPT_IS_GONE("narrowd_open(idempotency.body, idempotency.key)"),
 	[OP_READ_JOB] = NULL, /* QUERY_JOB's */
 	[OP_PUT_TOKEN] =
 		"INSERT INTO token (id, digest, name, owner, scopes, pools, created_at, expires_at)"

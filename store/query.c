@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "store/forget.h"
+#include "store/kept.h"
 #include "store/sum.h"
 
 /* SQL is laid out by its clauses. */
@@ -252,8 +253,9 @@ static const char *const queries[QUERY_COUNT_] = {
 		" FROM delivery JOIN webhook ON webhook.id = delivery.webhook"
 		" WHERE delivery.webhook = ?1 AND event = ?2 AND due_at <= ?3",
 	[QUERY_KEY] =
-		"SELECT fingerprint, status, location, narrowd_open(body, key), at_ms FROM idempotency"
-		" WHERE scope = ?1 AND key = ?2",
+		"WITH kept AS MATERIALIZED (SELECT *, narrowd_open(body, key) AS text FROM idempotency"
+		" WHERE scope = ?1 AND key = ?2) SELECT fingerprint, status, location, " KEPT_REST("text") ","
+		" at_ms, " KEPT_IS_GONE("text") " FROM kept",
 	[QUERY_LEASE] =
 		"SELECT answer, job.id FROM lease LEFT JOIN job ON job.id = lease.job AND " NOT_FINAL
 		" WHERE lease.id = ?1",

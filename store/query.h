@@ -73,7 +73,7 @@ enum store_query {
 	QUERY_NEXT_DUE,
 	/* (webhook, n, now) -> url, secret, attempts, queued_at, message id, body; when it is due */
 	QUERY_MESSAGE,
-	/* (scope, key) -> fingerprint, status, location, body, at_ms */
+	/* (scope, key) -> fingerprint, status, location, body as far as it holds, at_ms, 1 when nothing of it holds any more */
 	QUERY_KEY,
 	/* (lease) -> hash of the answer that counted: empty when it came another way, null when none did; its job
 	 * if that is not final|null */

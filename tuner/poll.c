@@ -25,13 +25,14 @@ struct poll {
 	int64_t came_ms; /* monotonic */
 	struct loop_timer timer;
 	tuner_leases_fn fn; /* NULL when nobody is there to hear */
+	loop_fn over;       /* or NULL */
 	void *arg;
 	const struct store_key *key;
 	char *(*text)(void *arg, const json_t *items);
 	char (*leases)[ID_SIZE]; /* owned */
-	size_t count, pending;
-	json_t *items;   /* the questions; owned */
-	struct err *err; /* the first failure to store; owned, or NULL */
+	size_t count, pending;   /* leases; writes on their way to the disk */
+	json_t *items;           /* the questions; owned */
+	struct err *err;         /* the first failure to store; owned, or NULL */
 };
 
 static void on_poll_closed(void *arg)
@@ -57,27 +58,46 @@ static bool tell_worker(const struct poll *poll)
 	struct err none ERR_UNCLEARED;
 
 	if (poll->err != NULL) {
-		return poll->fn(poll->arg, NULL, poll->err);
+		(void)poll->fn(poll->arg, NULL, poll->err);
+		return false;
 	}
 	err_init(&none);
 	return poll->fn(poll->arg, poll->items, &none);
+}
+
+static void on_back(void *arg, int rc, const struct err *err)
+{
+	struct poll *poll = arg;
+
+	(void)rc; /* what did not go back is in force */
+	(void)err;
+	if (--poll->pending > 0) {
+		return;
+	}
+	if (poll->over != NULL) {
+		poll->over(poll->arg);
+	}
+	io_timer_close(poll->tuner->io, &poll->timer, on_poll_closed);
 }
 
 static void answer(struct poll *poll)
 {
 	bool heard = poll->fn != NULL && tell_worker(poll);
 
+	poll->pending = 1;
 	for (size_t i = 0; i < poll->count && !heard; i++) {
 		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
 
 		if (flight != NULL) {
 			struct run *run = flight->run;
 
+			poll->pending++;
 			flight_give_back(flight, json_object()); /* the worker never heard of it */
+			run_flush(run, NULL, on_back, poll);
 			run_wake(run);
 		}
 	}
-	io_timer_close(poll->tuner->io, &poll->timer, on_poll_closed);
+	on_back(poll, 0, NULL);
 }
 
 static void on_granted(void *arg, int rc, const struct err *err)
@@ -140,7 +160,8 @@ static void grant(struct poll *poll, struct flight *flight)
 	(void)json_array_append_new(poll->items, asking_document(flight));
 }
 
-/* What is written last is on disk last: so the key goes with it. */
+/* The key goes with the first: after a crash in between the kept answer names leases that are not on disk, of which a repetition
+ * is not told, rather than that there are some of which nobody would ever be told. */
 static void store_leases(struct poll *poll)
 {
 	struct store_key key = {0};
@@ -153,10 +174,9 @@ static void store_leases(struct poll *poll)
 	}
 	poll->pending = poll->count;
 	for (size_t i = 0; i < poll->count; i++) {
-		bool last = i + 1 == poll->count;
 		struct run *run = flight_of_lease(poll->tuner, poll->leases[i])->run;
 
-		run_flush(run, last && poll->key != NULL ? &key : NULL, on_granted, poll);
+		run_flush(run, i == 0 && poll->key != NULL ? &key : NULL, on_granted, poll);
 	}
 	free(text);
 }
@@ -257,6 +277,7 @@ struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *r
 	poll->items = json_array();
 	poll->ttl_ms = request->ttl_ms > 0 ? request->ttl_ms : (int64_t)tuner->options.lease_ttl_ms;
 	poll->fn = fn;
+	poll->over = request->over;
 	poll->arg = arg;
 	(void)snprintf(poll->worker, sizeof(poll->worker), "%s", request->worker);
 	(void)snprintf(poll->owner, sizeof(poll->owner), "%s",

@@ -186,17 +186,19 @@ struct lease_request {
 	int64_t ttl_ms;              /* of each lease between heartbeats; 0: the daemon's own */
 	const struct store_key *key; /* kept with what `text` says of the questions; NULL: none */
 	char *(*text)(void *arg, const json_t *items); /* the answer to who asks; its caller's */
+	loop_fn over; /* called once with `arg` after all that, also after a cancel; NULL: nobody */
 };
 
 /* The questions, borrowed: none when nothing was due for as long as it waited. NULL with err when
- * they could not be leased. False when the worker is not there any more: they go back. */
+ * they could not be leased. False when the worker is not there any more: they go back. What goes back is
+ * on disk when the request is over, and of what is kept for its key it is left out from then on. */
 typedef bool (*tuner_leases_fn)(void *arg, json_t *items, const struct err *err);
 
 struct poll;
 /* Calls back once unless cancelled, when the leases are on disk. */
 struct poll *tuner_lease_poll(struct tuner *tuner, const struct lease_request *request,
 			      tuner_leases_fn fn, void *arg);
-/* No callback afterwards: what was leased goes back to the pool. Takes NULL. */
+/* No callback afterwards but `over`: what was leased goes back to the pool. Takes NULL. */
 void tuner_lease_poll_cancel(struct poll *poll);
 /* Who came lately, of one owner or (NULL) of all: see workers_json(). New reference. */
 json_t *tuner_workers(struct tuner *tuner, const char *owner);

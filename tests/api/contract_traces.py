@@ -236,8 +236,7 @@ def step(trace, faults):
     lost = None
     if "loss" in faults and call.keyed and not call.key and trace.draw.random() < 0.1:
         faults.discard("loss")
-        # Leases of a worker that hangs up go back at once, and its repeated request names these all the same.
-        lost = "kill" if call.path == "/v1/leases" else trace.draw.choice(["hang up", "hang up", "kill"])
+        lost = trace.draw.choice(["hang up", "hang up", "kill"])
     return trace.call(call, lost)
 
 

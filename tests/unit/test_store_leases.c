@@ -75,6 +75,77 @@ Test(store_leases, a_lease_keeps_the_hash_of_its_answer_for_48_hours)
 	world_finish(&world);
 }
 
+#define QUESTION(lease) "{\"job\":\"job_a\",\"lease\":\"" lease "\",\"weight\":1.0}"
+
+/* What is left of the answer that is kept for the key; NULL when nothing is. */
+static const char *kept(struct world *world, const char *key)
+{
+	cr_assert_eq(QUERY(world, QUERY_KEY, TEXT("-"), TEXT(key)), 1);
+	return world_cell(world, 0, 5)[0] == '1' ? NULL : world_cell(world, 0, 3);
+}
+
+Test(store_leases, an_answer_is_kept_without_leases_that_nobody_heard_of)
+{
+	static const char both[] = "{\"items\":[" QUESTION("one") "," QUESTION("two") "]}";
+	static const char anew[] = "{\"items\":[" QUESTION("three") "]}";
+	const struct store_key key = {"-", "k", "f", 200, NULL, both, T0};
+	const struct store_key again = {"-", "k", "f", 200, NULL, anew, T0 + 9};
+	static const struct log_event events[] = {
+		{LOGGED_QUESTION_ASKED, T0, 0, "{\"kind\":\"baseline\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 0, "{\"lease\":\"one\"}"},
+		{LOGGED_QUESTION_ASKED, T0, 1, "{\"kind\":\"evaluate\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 1, "{\"lease\":\"two\"}"},
+		{LOGGED_LEASE_RETURNED, T0, 0, "{\"lease\":\"one\"}"},
+		{LOGGED_LEASE_RETURNED, T0, 1, "{\"lease\":\"two\"}"},
+		{LOGGED_QUESTION_LEASED, T0, 1, "{\"lease\":\"three\"}"},
+		{LOGGED_LEASE_RETURNED, T0, 1, "{\"lease\":\"three\",\"reason\":\"stopping\"}"},
+	};
+	struct world world;
+
+	world_start(&world, 0);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	cr_assert_eq(world_append(&world, "job_a", 1, events, 2, &key), 0);
+	cr_assert_str_eq(kept(&world, "k"), "{\"items\":[" QUESTION("one") "]}",
+			 "the other is not there");
+	cr_assert_eq(world_append(&world, "job_a", 3, events + 2, 2, NULL), 0);
+	cr_assert_str_eq(kept(&world, "k"), both);
+	cr_assert_eq(world_append(&world, "job_a", 5, events + 4, 1, NULL), 0);
+	cr_assert_str_eq(kept(&world, "k"), "{\"items\":[" QUESTION("two") "]}");
+	cr_assert_eq(world_append(&world, "job_a", 6, NULL, 0, &again), -ERR_IDEMPOTENCY_BUSY);
+	cr_assert_eq(world_append(&world, "job_a", 6, events + 5, 1, NULL), 0);
+	cr_assert_null(kept(&world, "k"));
+	cr_assert_eq(world_append(&world, "job_a", 7, events + 6, 1, &again), 0);
+	cr_assert_str_eq(kept(&world, "k"), anew);
+	cr_assert_eq(world_append(&world, "job_a", 8, events + 7, 1, NULL), 0);
+	cr_assert_str_eq(kept(&world, "k"), anew, "its worker had it");
+	world_finish(&world);
+}
+
+Test(store_leases, an_answer_without_leases_is_kept_as_it_is)
+{
+	static const char *const bodies[] = {
+		"{\"items\":[]}",
+		"{\"items\":[\"job_a\", 1, null, {\"lease\": 1}], \"n\": 1.50}",
+		"{\"items\":{\"lease\":\"x\"}}",
+		"{\"items\":[" QUESTION("of a job that was deleted") "]}",
+		"[1]",
+	};
+	struct world world;
+
+	world_start(&world, 0);
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		const char name[] = {(char)('a' + i), '\0'};
+		const struct store_key key = {"-", name, "f", 200, NULL, bodies[i], T0};
+
+		world.waiting++;
+		store_key_put(world.store, &key, world_done, &world);
+		world_wait(&world);
+		cr_assert_eq(world.rc, 0);
+		cr_assert_str_eq(kept(&world, name), bodies[i]);
+	}
+	world_finish(&world);
+}
+
 Test(store_leases, an_upgrade_finds_the_leases_of_the_last_48_hours)
 {
 	static const char rows[] =
