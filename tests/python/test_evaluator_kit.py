@@ -374,6 +374,14 @@ class UnderADaemon(Case):
             other = narrowd.search(made(), JOB, client=client, progress=False)
             self.assertNotEqual(other.id, job.id, "a call that came to its end begins anew")
 
+    def test_a_search_that_was_killed_is_seen_to_be_so(self):
+        """Its question is let go of as soon as one of any other worker, for heartbeats keep it while there is somebody."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        with narrowd.Client() as client:
+            job = narrowd.search(made(), JOB, client=client, progress=False)
+            leases = {event["data"]["ttl_ms"] for event in job.events() if event["type"] == "question_leased"}
+        self.assertEqual(leases, {60_000})
+
     def test_a_clone_is_measured_by_the_same_call(self):
         """Its evaluator is a function in that process; until it comes the clone says how to have it measured."""
         self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))

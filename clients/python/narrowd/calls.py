@@ -17,11 +17,10 @@ from .journal import Journal
 from .progress import Progress
 from .server import home, how_to_watch, where_to_look
 from .types import JobDocument
-from .working import work
+from .working import TTL_S, work
 
 CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
 START = "run the same script or command again, which takes this job up"
-TTL_S = 300  # a lease that its killed worker does not come back for
 WAIT_S = 1
 
 
