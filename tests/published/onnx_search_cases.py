@@ -4,6 +4,8 @@ import contextlib
 import io
 import itertools
 import re
+import time
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -96,6 +98,24 @@ class Relatives(Searches):
             self.assertLess(min(self.sizes(client, warm)), least)
             known = client.job(warm.job).spec()["warm_start"]["known"]
             self.assertEqual({group["shape"] for group in known}, {"32x64", "64x32", "32x24", "24x32"})
+
+
+class Names(Searches):
+    def test_lists_tell_searches_of_one_model_apart(self):
+        """A name that the user gave stays."""
+        blocks(self.place / "a.onnx", 2, 1)
+        few = {"max_trials": 1, "scores": False}
+        with narrowd.Client() as client, mock.patch("narrowd.calls.time.strftime", side_effect=map("12-01 00:00:{:02}".format, itertools.count())):
+            for more in ({}, {}, {"max_drop": 0.2, "criterion": "absolute"}, {"approach": "dynamic", "front": True, "clock": time.process_time},
+                         {"job": {"accuracy_criterion": {"tolerable_loss": 0.07}}, "objective": "latency_ms"}, {"job": {"name": "mine"}}):
+                self.search(client, "a.onnx", **few, **more)
+            names = [document["name"] for document in client.jobs()]
+            workers = {client.job(document["id"]).trial(0)["worker"].rpartition(".")[0] for document in client.jobs()}
+        self.assertEqual(names[::-1], [
+            "a.onnx 15% static model_size_bytes 12-01 00:00:00", "a.onnx 15% static model_size_bytes 12-01 00:00:01",
+            "a.onnx 0.2 static model_size_bytes 12-01 00:00:02", "a.onnx 15% dynamic model_size_bytes front cpu 12-01 00:00:03",
+            "a.onnx 7% static 12-01 00:00:04", "mine"])
+        self.assertEqual(workers, {"a.onnx", "mine"})
 
 
 class Fronts(Searches):

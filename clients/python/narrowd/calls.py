@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import sys
+import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .client import Client, FINAL, Job, check_pause
@@ -121,8 +122,22 @@ def say_taken_up(document: JobDocument, other: list[str], progress: bool) -> Non
               f"it as the call says, cancel it (narrow cancel {document['id']}) and call again", file=sys.stderr, flush=True)
 
 
-def open_job(client: Client, body: dict[str, Any], call: str, progress: bool) -> Job:
-    """The job of a call that has not come to its end, or a new one. Whose answers these will be is said."""
+def loss_of(job: dict[str, Any]) -> tuple[Any, Any]:
+    """What a job's body allows to be lost, and by which criterion."""
+    criterion = job["accuracy_criterion"]
+    return (criterion.get("tolerable_loss", 0.01), criterion.get("criterion")) if isinstance(criterion, dict) else ("", None)
+
+
+def name_for(title: str, max_drop: Any, criterion: Any, options: Iterable[Any]) -> str:
+    """What a job of a model is called where nobody named it: by what tells it apart from others of that model, the time aside.
+    What the daemon is going to refuse is no fault here."""
+    much = str(max_drop) if criterion == "absolute" or not isinstance(max_drop, (int, float)) else f"{100 * max_drop:g}%"
+    return " ".join([title, much, *(str(option) for option in options if option)])
+
+
+def open_job(client: Client, body: dict[str, Any], call: str, name: str, progress: bool) -> Job:
+    """The job of a call that has not come to its end, or a new one, which gets `name` and the time unless it has one. Whose
+    answers these will be is said."""
     for document in client.jobs(labels={CALL: call}):
         if DONE not in document["labels"] and document["state"] not in ("failed", "cancelled"):
             job = client.job(document["id"])
@@ -130,10 +145,11 @@ def open_job(client: Client, body: dict[str, Any], call: str, progress: bool) ->
                 job.resume()
             say_taken_up(document, differences(body, job.spec()), progress)
             return job
-    return client.submit({**body, "labels": {**body.get("labels", {}), CALL: call}})
+    named = {"name": f"{name} {time.strftime('%m-%d %H:%M:%S')}"} if name else {}
+    return client.submit({**named, **body, "labels": {**body.get("labels", {}), CALL: call}})
 
 
-def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", client: Client | None = None,
+def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", name: str = "", client: Client | None = None,
            progress: bool = True, finish: Callable[[Job], object] | None = None) -> Job:
     """Runs a job with `evaluator` in this process and returns it when it has completed.
 
@@ -142,7 +158,8 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
     what was measured is not measured again. The same call is one with the same body, the same text of the
     function that measures, and the same `identity`: put into that what else matters, such as a digest of
     the data. A call that came to its end, with
-    `finish(job)` where that is given, begins anew.
+    `finish(job)` where that is given, begins anew. A `job` without a name is called by `name` and the time when it began, by
+    which lists tell it from others; its worker is called by the first word.
     """
     body = {"capability": evaluator.what_it_can_do(), **job}
     call = identity_of(body, identity, evaluator.source())
@@ -154,11 +171,11 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
     try:
         with client_of(client) as own, alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
-            found = open_job(own, body, call, progress)
+            found = open_job(own, body, call, name, progress)
             if progress:
                 print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
             try:
-                run(evaluator, own, found, call, progress)
+                run(evaluator, own, found, call, worker_of(job.get("name") or name.partition(" ")[0], call), progress)
             except (Refused, JobPaused):
                 let_go(found)
                 raise
@@ -179,13 +196,12 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", cli
         evaluator.journal = kept
 
 
-def worker_of(job: Job, call: str) -> str:
+def worker_of(name: str, call: str) -> str:
     """A name for people that is the same whenever the same call comes again: its lease is the next process's, too."""
-    name = str(job.spec().get("name") or "python").encode()[:60].decode(errors="ignore")
-    return f"{name}.{call[:8]}"
+    return f"{(name or 'python').encode()[:60].decode(errors='ignore')}.{call[:8]}"
 
 
-def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: bool) -> None:
+def run(evaluator: Evaluator, client: Client, job: Job, call: str, worker: str, progress: bool) -> None:
     """Answers the questions of a job until it has ended; raises when it fails or pauses itself."""
     with Progress(progress) as shown:
         def ended() -> bool:
@@ -194,7 +210,7 @@ def run(evaluator: Evaluator, client: Client, job: Job, call: str, progress: boo
             check_pause(document)
             return document["state"] in FINAL
 
-        work(evaluator, client, f"call-{call}", worker=worker_of(job, call), ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True,
+        work(evaluator, client, f"call-{call}", worker=worker, ttl_s=TTL_S, wait_s=WAIT_S, until=ended, sole=True,
              told=shown.measuring)
     document = job.get()
     if document["state"] != "completed":

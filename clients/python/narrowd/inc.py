@@ -131,8 +131,10 @@ class quantization:  # noqa: N801 (INC has a module of this name)
         if others or calib_dataloader is None or eval_func is None:
             raise ValueError(f"fit takes calib_dataloader and eval_func here, and nothing besides: {sorted(others)}")
         with tempfile.TemporaryDirectory(prefix="narrowd-") as folder:
-            source, out = os.path.join(folder, "in.onnx"), os.path.join(folder, "out.onnx")
-            proto = onnx.load(model) if isinstance(model, (str, os.PathLike)) else model
+            given = isinstance(model, (str, os.PathLike))
+            os.mkdir(os.path.join(folder, "in"))
+            source, out = os.path.join(folder, "in", os.path.basename(model) if given else "in.onnx"), os.path.join(folder, "out.onnx")
+            proto = onnx.load(model) if given else model
             onnx.save(proto, source)
             weights = {weight.name for weight in proto.graph.initializer}
             inputs = [value.name for value in proto.graph.input if value.name not in weights]

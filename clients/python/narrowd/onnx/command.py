@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--accept", type=function_of, metavar="MODULE:FUNCTION", default=argparse.SUPPRESS,
                       help="as --eval, on data that the search has not seen: by it the winner is judged in the end, which the search may "
                            "have chosen for its luck with the other")
-    tune.add_argument("--name", default=argparse.SUPPRESS, help="of the search (default: that of MODEL)")
+    tune.add_argument("--name", default=argparse.SUPPRESS, help="of the search (default: MODEL, what may be lost, other options and when it began)")
     tune.add_argument("--max-drop", type=float, default=0.01, help="what may be lost of the accuracy of MODEL")
     tune.add_argument("--criterion", default="relative", choices=["relative", "absolute"],
                       help="whether --max-drop is a share of that accuracy, or an amount of it")

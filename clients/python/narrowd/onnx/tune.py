@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ..calls import check, client_of, identity_of, name_of, search
+from ..calls import check, client_of, identity_of, loss_of, name_for, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of, takes_two
@@ -321,7 +321,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     if front and (strategy != "sgp" or objective == "accuracy" or not isinstance(objective, str)):
         raise ValueError("front=True takes the strategy sgp, and one objective: the front is between that and the accuracy")
     body = {
-        "name": source.name, "approach": approach,
+        "approach": approach,
         "tuning_criterion": {"strategy": strategy, "objective": [objective, "accuracy"] if front else objective,
                              "stop_on": "budget", "max_trials": max_trials},
         "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
@@ -345,8 +345,11 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             tuned = write(tuner, found, out, insist, for_speed, offered)
             results.append(replace(tuned, metric=objective, front=front_of(found, objective, source, tuner.feeds)) if front else tuned)
 
-        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "") + identity), client=own,
-               progress=progress, finish=finish)
+        options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
+                   "library" * library, "cpu" * (clock is time.process_time))
+        judges = source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")
+        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, judges + identity),
+               name=name_for(source.name, *loss_of(body), options), client=own, progress=progress, finish=finish)
         return results[0]
 
 
