@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "cli/job.h"
+#include "cli/lowerable.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -113,9 +114,8 @@ static char *names_text(json_t *ops, bool high)
 			free(mode);
 		}
 	}
-	buf_printf(&buf, "%s%zu %s%s", buf.length == 0 ? "none, all " : "; the other ", others,
-		   high ? "" : "in ",
-		   high ? "quantized" : "high precision, with any that cannot be lowered");
+	buf_printf(&buf, "%s%zu %s", buf.length == 0 ? "none, all " : "; the other ", others,
+		   high ? "quantized" : "in high precision");
 	return buf_take(&buf, NULL);
 }
 
@@ -262,10 +262,28 @@ static char *met_text(const json_t *job, const json_t *best)
 	return text;
 }
 
-static void print_best(const json_t *job, const json_t *best)
+/* How the operators are that had a choice, and how many had none. */
+static void add_operators(struct cli *cli, struct table *table, json_t *all)
+{
+	size_t others;
+	json_t *ops = lowerable_ops(cli, all, &others);
+	char *common = common_text(ops);
+
+	table_pair(table, "operators", best_modes(ops));
+	add_names(table, ops);
+	if (common != NULL) {
+		table_pair(table, "all of them", common);
+	}
+	if (others > 0) {
+		table_pair(table, "besides", mem_printf("%zu that cannot be lowered", others));
+	}
+	json_decref(ops);
+}
+
+static void print_best(struct cli *cli, const json_t *job, const json_t *best)
 {
 	json_t *ops = json_object_get(json_object_get(best, "config"), "ops");
-	char *verdict = job_verdict(best), *common = NULL;
+	char *verdict = job_verdict(best);
 	struct table table;
 
 	table_init(&table, "ll", NULL);
@@ -276,12 +294,7 @@ static void print_best(const json_t *job, const json_t *best)
 	table_pair(&table, "objective", objective_text(job, best));
 	add_metrics(&table, job, best);
 	if (json_is_object(ops)) {
-		table_pair(&table, "operators", best_modes(ops));
-		add_names(&table, ops);
-		common = common_text(ops);
-	}
-	if (common != NULL) {
-		table_pair(&table, "all of them", common);
+		add_operators(cli, &table, ops);
 	}
 	table_print(&table);
 	table_finish(&table);
@@ -429,7 +442,7 @@ enum cli_exit best_show(struct cli *cli)
 		code = job_exit(job, ok_keep);
 	}
 	if (best != NULL) {
-		print_best(job, best);
+		print_best(cli, job, best);
 		if (loss != NULL) {
 			printf("Chosen by what was measured, once or more; narrow clone %s "
 			       "--warm-start --set accuracy_criterion.tolerable_loss=%s searches "

@@ -281,14 +281,24 @@ class Best(CliTest):
         for high, quantized, row in (
             ([], ["a", "b"], "high precision  none, all 2 quantized"),
             (["x"], ["a"], "high precision  x (fp32); the other 1 quantized"),
-            (["x", "y"], ["a"], "quantized  a (static); the other 2 in high precision, with any that cannot be lowered"),
-            (["x"], [], "quantized  none, all 1 in high precision, with any that cannot be lowered"),
+            (["x", "y"], ["a"], "quantized  a (static); the other 2 in high precision"),
+            (["x"], [], "quantized  none, all 1 in high precision"),
         ):
             modes = {**dict.fromkeys(high, "fp32"), **dict.fromkeys(quantized, "static")}
             ops = {name: {"mode": mode} for name, mode in modes.items()}
             server = self.serve_best("completed", True, config={"ops": ops})
             with self.subTest(row):
                 self.assertIn(row, self.runs(OK, server, "best", JOB).splitlines())
+
+    def test_what_cannot_be_lowered_is_one_number(self):
+        """Nobody kept it: it had no choice."""
+        modes = {"a": ["static"], "b": ["static", "fp32"], "c": ["fp32", "bf16"], "d": ["fp32"], "e": []}
+        space = {"ops": [{"name": name, "modes": dict.fromkeys(has, {})} for name, has in modes.items()]}
+        best = {**best_trial(True), "config": {"ops": {"a": {"mode": "static"}, **{name: {"mode": "fp32"} for name in "bcde"}}}}
+        answers = {"best": best, "space": space, "trials": {"items": [], "next": None}}
+        lines = self.runs(OK, self.serve(lambda r: answers.get(r.path.rpartition("/")[2], job("completed", 40, best))), "best", JOB).splitlines()
+        for row in ("operators  fp32 2, static 1", "quantized  a (static); the other 2 in high precision", "besides    2 that cannot be lowered"):
+            self.assertIn(row, lines)
 
     def test_a_smaller_model_that_is_slower(self):
         best = {**best_trial(True), "metrics": {"model_size_bytes": 12.3, "latency_ms": 99.8}}
