@@ -444,10 +444,13 @@ enum cli_exit best_show(struct cli *cli)
 	if (best != NULL) {
 		print_best(cli, job, best);
 		if (loss != NULL) {
-			printf("Chosen by what was measured, once or more; narrow clone %s "
-			       "--warm-start --set accuracy_criterion.tolerable_loss=%s searches "
-			       "on and measures again.\n",
-			       json_string_value(json_object_get(job, "id")), loss);
+			char *start = job_start(job);
+
+			printf("Chosen by what was measured, once or more. To search on and "
+			       "measure again: narrow clone %s --warm-start --set "
+			       "accuracy_criterion.tolerable_loss=%s%s\n",
+			       json_string_value(json_object_get(job, "id")), loss, start);
+			free(start);
 		}
 		if (loss == NULL && job_is_met(job)) {
 			print_rival(cli, job);

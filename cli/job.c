@@ -313,15 +313,24 @@ char *job_remedy(const json_t *job)
 	return text;
 }
 
+char *job_start(const json_t *job)
+{
+	char *start = text_member(json_object_get(job, "evaluator"), "start");
+	bool is_known = strcmp(start, "-") != 0;
+	char *text = mem_printf("%s%s", is_known ? "; to have that measured: " : "",
+				is_known ? start : "");
+
+	free(start);
+	return text;
+}
+
 char *job_way_on(const json_t *job)
 {
 	char *id = text_member(job, "id"), *max = text_number(path2(job, "budget", "max_trials"));
-	char *start = text_member(json_object_get(job, "evaluator"), "start");
-	bool has_start = strcmp(start, "-") != 0;
-	char *text = mem_printf(
-		"to go on from what it measured: narrow clone %s --warm-start; for "
-		"other than %s more trials: --set tuning_criterion.max_trials=N%s%s",
-		id, max, has_start ? "; to have that measured: " : "", has_start ? start : "");
+	char *start = job_start(job);
+	char *text = mem_printf("to go on from what it measured: narrow clone %s --warm-start; for "
+				"other than %s more trials: --set tuning_criterion.max_trials=N%s",
+				id, max, start);
 
 	free(id);
 	free(max);

@@ -59,6 +59,8 @@ enum job_best_size {
 char *job_best(const json_t *job, enum job_best_size size);
 /* What to do about a job that is stuck: "mend it, then: narrow resume job_..." */
 char *job_remedy(const json_t *job);
+/* Behind what makes a job that nobody may come for: "; to have that measured: ..." where it says how, else "". */
+char *job_start(const json_t *job);
 /* How a job that has ended can go on: "narrow clone job_... --warm-start goes on from what it measured". */
 char *job_way_on(const json_t *job);
 /* Whether it ended because it might not ask more, without anything worth shipping. */

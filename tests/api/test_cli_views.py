@@ -300,6 +300,17 @@ class Best(CliTest):
         for row in ("operators  fp32 2, static 1", "quantized  a (static); the other 2 in high precision", "besides    2 that cannot be lowered"):
             self.assertIn(row, lines)
 
+    def test_what_a_larger_loss_would_give_is_searched_for_by_a_clone(self):
+        """Of a script's job, too, which has to be called again: what is printed says both."""
+        for evaluator, then in (({"pool": "call-1", "start": "run the same script again"}, "; to have that measured: run the same script again"),
+                                ({"url": "http://h"}, "")):
+            document = job("completed", 40, best_trial(True), evaluator=evaluator)
+            best = {**best_trial(True), "config": {"ops": self.OPS}, "tolerable_loss": 0.03}
+            text = self.runs(OK, self.serve(lambda r, best=best, document=document: best if r.path.endswith("/best") else document),
+                             "best", JOB, "--tolerable-loss", "0.03")
+            self.assertEqual(text.splitlines()[-1], "Chosen by what was measured, once or more. To search on and measure again: "
+                             f"narrow clone {JOB} --warm-start --set accuracy_criterion.tolerable_loss=0.03{then}")
+
     def test_a_smaller_model_that_is_slower(self):
         best = {**best_trial(True), "metrics": {"model_size_bytes": 12.3, "latency_ms": 99.8}}
         document = job("completed", 40, best, objective=[{"metric": "model_size_bytes", "weight": 1, "direction": "min"}])

@@ -9,8 +9,10 @@ import io
 import itertools
 import json
 import os
+import re
 import socket
 import struct
+import subprocess
 import tempfile
 import threading
 import time
@@ -396,6 +398,22 @@ class UnderADaemon(Case):
             self.assertIn("WARNING: that is a clone with other settings, by which the result is judged: "
                           "tuning_criterion.max_trials is 3 where this call says ", told.getvalue())
             self.assertEqual((clone.get()["state"], clone.get()["budget"]["max_trials"]), ("completed", 3))
+
+    def test_what_best_advises_for_another_loss_makes_the_same_call_search_for_that(self):
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        with narrowd.Client() as client:
+            first = narrowd.search(made(), JOB, client=client, progress=False)
+            ask = [os.environ["NARROW_BIN"], "best", first.id, "--tolerable-loss", "0.04"]
+            said = subprocess.run(ask, env={**os.environ, "NARROWD_URL": client.url}, stdout=subprocess.PIPE, text=True, check=False).stdout
+            command = re.search("To search on and measure again: narrow (.*); to have that measured: run the same script or command again", said)
+            clone = subprocess.run([ask[0], *command[1].split()], env={**os.environ, "NARROWD_URL": client.url}, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
+            with contextlib.redirect_stderr(io.StringIO()) as told:
+                second = narrowd.search(made(), JOB, client=client, progress=False)
+            document, sources = second.get(), {trial["source"] for trial in second.trials()}
+        self.assertEqual((second.id, document["criterion"]["tolerable_loss"], document["state"]), (clone, 0.04, "completed"))
+        self.assertIn("imported", sources)
+        self.assertIn("accuracy_criterion.tolerable_loss is 0.04 where this call says 0.02", told.getvalue())
 
     def test_the_same_call_twice_at_once(self):
         """The second says which process has the call; what goes by other numbers is another call."""
