@@ -16,7 +16,7 @@
 struct figures {
 	double accuracy[LIMIT_METRICS], accuracy_low[LIMIT_METRICS], accuracy_high[LIMIT_METRICS];
 	double values[LIMIT_METRICS], low[LIMIT_METRICS],
-		high[LIMIT_METRICS]; /* of the objective */
+		high[LIMIT_METRICS];  /* of the objective */
 	double middle[LIMIT_METRICS]; /* median of the objective */
 	double baseline_accuracy[LIMIT_METRICS], baseline[LIMIT_METRICS];
 	int64_t measurements; /* that this comes from */
