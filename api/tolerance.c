@@ -14,6 +14,9 @@
 
 enum { VERDICT_MAX = 512 };
 
+/* As far as noise may reach: as job/endgame.c, which measures such configs again. */
+static const double near_by = 0.05;
+
 /* A config, or the baseline, and the sums of all that was measured of it. */
 struct measured {
 	json_t *trial;         /* the first measurement; owned */
@@ -147,6 +150,28 @@ static const struct measured *weigh(const struct front *front)
 	return &front->list[chosen];
 }
 
+/*
+ * Of those that are as good as noise lets anybody tell, the one that was measured most often: a single measurement that
+ * is a little better has mostly been lucky, and may be of an hour in which everything was quicker.
+ */
+static const struct measured *surest(const struct front *front, const struct measured *best)
+{
+	double most = best->candidate.objective + near_by * fabs(best->candidate.objective);
+	const struct measured *found = best;
+
+	for (size_t i = 1; i < front->count; i++) {
+		const struct measured *of = &front->list[i];
+
+		if (!of->idle && of->candidate.feasible && of->candidate.objective <= most &&
+		    (of->count > found->count ||
+		     (of->count == found->count &&
+		      candidate_better(&of->candidate, &found->candidate)))) {
+			found = of;
+		}
+	}
+	return found;
+}
+
 /* NULL when nothing but the baseline was measured. */
 static const struct measured *choose(const struct front *front)
 {
@@ -160,9 +185,10 @@ static const struct measured *choose(const struct front *front)
 			best = of;
 		}
 	}
-	return best != NULL && best->candidate.feasible && front->spec->objective.count > 1
-		       ? weigh(front)
-		       : best;
+	if (best == NULL || !best->candidate.feasible) {
+		return best;
+	}
+	return front->spec->objective.count > 1 ? weigh(front) : surest(front, best);
 }
 
 static json_t *accuracy_json(const struct criterion *criterion, const double *accuracy)

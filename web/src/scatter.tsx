@@ -1,6 +1,6 @@
 /** Accuracy against the objective, with the criterion as a line that can be moved. */
 import { useRef, useState } from "preact/hooks";
-import type { Job, Point, Points } from "./api";
+import { type Best, type Job, type Point, type Points, useData } from "./api";
 import { Axes, Drawing, MARGIN, Marks, type Scale, Star, scale } from "./svg";
 import { useMayChange } from "./session";
 import { memo } from "./memo";
@@ -29,16 +29,6 @@ function places(points: Points): Place[] {
     const y = accuracyValue(point.accuracy);
     return y === null || point.objective_value === null ? [] : [{ point, x: point.objective_value, y }];
   });
-}
-
-/** The best of what was measured if this accuracy were the bound: as good as exact, for the whole front
- * is among the points. */
-export function solve(job: Job, points: Points, bound: number): Place | undefined {
-  const sign = objectiveSign(job);
-  const up = job.criterion.higher_is_better ? 1 : -1;
-  return places(points)
-    .filter((place) => up * (place.y - bound) >= -1e-9 * Math.max(1, Math.abs(bound)))
-    .sort((a, b) => sign * (a.x - b.x) || up * (b.y - a.y))[0];
 }
 
 /** From well beyond what may be lost to a little above the best; what is further off is at the edge. */
@@ -113,8 +103,8 @@ function Whiskers({ job, x, y }: { job: Job; x: Scale; y: Scale }) {
   return <line class="whisker" x1={at[0]} x2={at[1]} y1={y(cy)} y2={y(cy)} />;
 }
 
-function Plot(props: { job: Job; points: Points; bound: number | null; chosen: Place | undefined; onMove: (bound: number | null) => void; onTrial: (trial: number) => void }) {
-  const { job, bound, chosen } = props;
+function Plot(props: { job: Job; points: Points; bound: number | null; best: Best | null; onMove: (bound: number | null) => void; onTrial: (trial: number) => void }) {
+  const { job, bound, best } = props;
   const all = places(props.points);
   const name = objectiveName(job);
   const draw = (width: number, height: number) => {
@@ -127,8 +117,6 @@ function Plot(props: { job: Job; points: Points; bound: number | null; chosen: P
     const front = all
       .filter((place) => place.point.front && place.y >= low && place.y <= high)
       .sort((a, b) => a.x - b.x);
-    const star = chosen ?? undefined;
-    const best = job.best;
     const bestY = best ? bestAccuracy(job, best) : null;
     return (
       <>
@@ -147,10 +135,8 @@ function Plot(props: { job: Job; points: Points; bound: number | null; chosen: P
           }))}
         />
         <Whiskers job={job} x={x} y={y} />
-        {bound === job.criterion.bound && best && best.objective_value !== null && bestY !== null ? (
+        {best && best.objective_value !== null && bestY !== null && (
           <Star x={x(best.objective_value)} y={y(Math.min(high, Math.max(low, bestY)))} />
-        ) : (
-          star && <Star x={x(star.x)} y={inside(star)} />
         )}
         {bound !== null && <Line job={job} y={y} bound={bound} width={width} height={height} onMove={props.onMove} />}
       </>
@@ -159,14 +145,17 @@ function Plot(props: { job: Job; points: Points; bound: number | null; chosen: P
   return <Drawing height={340} label={`${all.length} trials by ${name} and accuracy`} draw={draw} />;
 }
 
-function answer(job: Job, bound: number, chosen: Place | undefined): string {
-  const loss = lossText(job, lossAt(job, bound));
-  if (chosen === undefined) return `With ${loss} to lose: nothing that was measured would do.`;
-  const base = baselineObjective(job);
-  if (chosen.point.kind === "baseline") return `With ${loss} to lose: the baseline is the best that was measured.`;
-  const times = base !== null && chosen.x > 0 && objectiveSign(job) > 0 ? `${number(base / chosen.x, 3)} times as good as the baseline, ` : "";
-  const own = Math.max(0, lossAt(job, chosen.y) ?? 0);
-  return `With ${loss} to lose: trial ${chosen.point.trial}, ${times}${objectiveName(job)} ${number(chosen.x)}, loses ${lossText(job, own)}. Measured once; nothing was asked.`;
+/** What the daemon says of another loss, as `narrow best --tolerable-loss` does. */
+function answer(job: Job, loss: number, best: Best | undefined): string {
+  const begin = `With ${lossText(job, loss)} to lose: `;
+  if (best === undefined) return `${begin}…`;
+  if (!best.feasible) return `${begin}nothing that was measured would do.`;
+  if (best.keep_baseline) return `${begin}the baseline is the best that was measured.`;
+  const base = best.baseline?.objective_value ?? baselineObjective(job);
+  const value = best.objective_value;
+  const times = base !== null && value !== null && value > 0 && objectiveSign(job) > 0 ? `${number(base / value, 3)} times as good as the baseline, ` : "";
+  const count = best.measurements ?? 1;
+  return `${begin}trial ${best.trial}, ${times}${objectiveName(job)} ${number(value)}, loses ${lossText(job, Math.max(0, best.accuracy_loss ?? 0))}. Measured ${count === 1 ? "once" : `${count} times`}; nothing was asked.`;
 }
 
 export const Scatter = memo(function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {
@@ -175,7 +164,8 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
   const [moved, setMoved] = useState<number | null>(null);
   const bound = moved ?? job.criterion.bound;
   const loss = bound === null ? null : lossAt(job, bound);
-  const chosen = points && bound !== null ? solve(job, points, bound) : undefined;
+  const path = `/v1/jobs/${job.id}/best?tolerable_loss=${Number((loss ?? 0).toPrecision(12))}`;
+  const other = useData<Best>(moved !== null && loss !== null ? path : null, points?.items.length ?? 0).value;
   const relative = job.criterion.criterion !== "absolute";
   const empty = !points || places(points).length === 0;
   return (
@@ -184,8 +174,8 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
       id="scatter"
       title="What accuracy costs"
       say={
-        moved !== null && bound !== null
-          ? answer(job, bound, chosen)
+        moved !== null && loss !== null
+          ? answer(job, loss, other)
           : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best, at what it loses where it was judged. Those far below are at the edge. Drag the line to ask what if."
       }
       head={["trial", "kind", "accuracy", objectiveName(job), "meets the criterion", "on the front"]}
@@ -204,7 +194,7 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
         <p class="empty">No trial has a result yet.</p>
       ) : (
         <>
-          <Plot job={job} points={points} bound={bound} chosen={chosen} onMove={setMoved} onTrial={props.onTrial} />
+          <Plot job={job} points={points} bound={bound} best={other ?? job.best} onMove={setMoved} onTrial={props.onTrial} />
           {bound !== null && (
             <form class="what-if" onSubmit={(event) => event.preventDefault()}>
               <label>
