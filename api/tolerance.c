@@ -358,7 +358,7 @@ void tolerance_reply(struct call *call)
 
 	if (isnan(loss)) {
 		call_error(call, ERR_BAD_REQUEST,
-			   "tolerable_loss must be a number that is not negative");
+			   "tolerable_loss must be a number that is not negative: 0.03 for 3 %%");
 	} else if (criterion->metric_count > 1 && !criterion->weighted) {
 		call_error(call, ERR_INVALID_FIELD,
 			   "the job has several accuracies that must each hold, so one tolerable "

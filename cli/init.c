@@ -293,7 +293,8 @@ static void add_rest(struct buf *buf, const struct facts *facts)
 		"  \"confirm\": 1,\n\n"
 		"  // Judge the best on data that no trial has seen, if the evaluator knows\n"
 		"  // subsets. What the object says is between you and the evaluator: those of\n"
-		"  // narrowd's examples know this, 200 samples from the 300th on.\n"
+		"  // narrowd's examples know this, 200 samples from the 300th on: there must be\n"
+		"  // so many.\n"
 		"  // \"acceptance\": {\"subset\": {\"images\": 200, \"from\": 300}},\n\n"
 		"  // Operators to leave as they are, by name or pattern.\n");
 	add_string(buf, "  // \"op_name_dict\": {", last_name(facts),

@@ -8,6 +8,7 @@
 #include "job/next.h"
 #include "job/trial.h"
 #include "job/unscored.h"
+#include "job/words.h"
 
 /* What of a result goes for a trial with an equal config. */
 static json_t *copied(const struct job *job, const struct trial *twin)
@@ -141,9 +142,14 @@ void job_after_result(struct job *job, struct trial *trial)
 		after_baseline(job, trial);
 	} else if (trial->kind == QUESTION_CONFIRM && trial->twin > 0 &&
 		   job->trials[trial->twin]->rejected) {
+		char *why = job->spec->rules < 2
+				    ? mem_dup("measured again, the config does not meet the "
+					      "criterion")
+				    : words_rejection(job, job->trials[trial->twin]);
+
 		job_record(job, LOGGED_MEASUREMENT_DISAGREES, trial->twin,
-			   json_pack("{s:s}", "detail",
-				     "measured again, the config does not meet the criterion"));
+			   json_pack("{s:s}", "detail", why));
+		free(why);
 	} else if (trial->kind == QUESTION_EVALUATE) {
 		share_results(job, trial);
 	}

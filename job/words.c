@@ -284,6 +284,20 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 	}
 }
 
+char *words_rejection(const struct job *job, const struct trial *trial)
+{
+	struct figures f;
+	struct buf text;
+
+	figures_init(&f, job, trial);
+	buf_init(&text, TEXT_MAX);
+	buf_printf(&text, "measured again%s, trial %lld does not meet the criterion: it ",
+		   f.accepted ? " on the acceptance data" : "", (long long)trial->number);
+	add_loss(job, &f, &text);
+	figures_finish(&f);
+	return buf_take(&text, NULL);
+}
+
 char *words_verdict(const struct job *job, const struct trial *trial, const struct figures *f,
 		    const char *keep_because)
 {

@@ -10,6 +10,8 @@
 
 /* Data of new_best by the second rules. `ended`: the end game is over. New reference. */
 json_t *words_best_data(const struct job *job, const struct trial *trial, bool ended);
+/* Why a config is not handed over that was measured again: by how much it loses too much, and on which data. The caller frees. */
+char *words_rejection(const struct job *job, const struct trial *trial);
 /* Why the baseline is to be kept instead of this config, as docs/jobs.md names it, or NULL. */
 const char *words_keep_because(const struct job *job, const struct trial *trial,
 			       const struct figures *figures, bool ended);

@@ -220,7 +220,8 @@ Test(endgame, a_choice_that_misses_the_criterion_is_no_choice)
 	cr_assert_str_eq(story, "0@1 1@1 0@2 2@2 ");
 	cr_assert_eq(kit_count(job, LOGGED_MEASUREMENT_DISAGREES), 1);
 	cr_assert_str_eq(kit_text(job, LOGGED_MEASUREMENT_DISAGREES, "detail"),
-			 "measured again, the config does not meet the criterion");
+			 "measured again, trial 1 does not meet the criterion: it loses 5.56 % "
+			 "where 1 % is allowed");
 	cr_assert_eq(job->rejections, 1);
 	cr_assert_eq(job->named->number, 2);
 	again.trial = 1;
