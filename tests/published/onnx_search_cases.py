@@ -109,12 +109,16 @@ class Names(Searches):
             for more in ({}, {}, {"max_drop": 0.2, "criterion": "absolute"}, {"approach": "dynamic", "front": True, "clock": time.process_time},
                          {"job": {"accuracy_criterion": {"tolerable_loss": 0.07}}, "objective": "latency_ms"}, {"job": {"name": "mine"}}):
                 self.search(client, "a.onnx", **few, **more)
+            oldest = client.job([*client.jobs()][-1]["id"])
+            oldest.clone(accuracy_criterion={"tolerable_loss": 0.3}, warm_start=True)
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.search(client, "a.onnx", **few)
             names = [document["name"] for document in client.jobs()]
             workers = {client.job(document["id"]).trial(0)["worker"].rpartition(".")[0] for document in client.jobs()}
         self.assertEqual(names[::-1], [
             "a.onnx 15% static model_size_bytes 12-01 00:00:00", "a.onnx 15% static model_size_bytes 12-01 00:00:01",
             "a.onnx 0.2 static model_size_bytes 12-01 00:00:02", "a.onnx 15% dynamic model_size_bytes front cpu 12-01 00:00:03",
-            "a.onnx 7% static 12-01 00:00:04", "mine"])
+            "a.onnx 7% static 12-01 00:00:04", "mine", "a.onnx 30% static model_size_bytes 12-01 00:00:05"])
         self.assertEqual(workers, {"a.onnx", "mine"})
 
 

@@ -122,34 +122,39 @@ def say_taken_up(document: JobDocument, other: list[str], progress: bool) -> Non
               f"it as the call says, cancel it (narrow cancel {document['id']}) and call again", file=sys.stderr, flush=True)
 
 
-def loss_of(job: dict[str, Any]) -> tuple[Any, Any]:
-    """What a job's body allows to be lost, and by which criterion."""
-    criterion = job["accuracy_criterion"]
-    return (criterion.get("tolerable_loss", 0.01), criterion.get("criterion")) if isinstance(criterion, dict) else ("", None)
+def name_for(model: str, options: Iterable[Any], job: dict[str, Any]) -> str:
+    """What a job of a model is called where nobody named it: by what tells it apart from others of that model. What the daemon
+    is going to refuse is no fault here."""
+    given = job.get("accuracy_criterion")
+    criterion = given if isinstance(given, dict) else {}
+    loss = criterion.get("tolerable_loss", 0.01)
+    much = str(loss) if criterion.get("criterion") == "absolute" or not isinstance(loss, (int, float)) else f"{100 * loss:g}%"
+    return " ".join([model, much, *(str(option) for option in options if option), time.strftime("%m-%d %H:%M:%S")])
 
 
-def name_for(title: str, max_drop: Any, criterion: Any, options: Iterable[Any]) -> str:
-    """What a job of a model is called where nobody named it: by what tells it apart from others of that model, the time aside.
-    What the daemon is going to refuse is no fault here."""
-    much = str(max_drop) if criterion == "absolute" or not isinstance(max_drop, (int, float)) else f"{100 * max_drop:g}%"
-    return " ".join([title, much, *(str(option) for option in options if option)])
+def is_shared(client: Client, name: str | None) -> bool:
+    """Whether several jobs are called so, as a clone and its job are."""
+    return name is not None and sum(document["name"] == name for document in client.jobs(name=name)) > 1
 
 
-def open_job(client: Client, body: dict[str, Any], call: str, name: str, progress: bool) -> Job:
-    """The job of a call that has not come to its end, or a new one, which gets `name` and the time unless it has one. Whose
+def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[dict[str, Any]], str] | None, progress: bool) -> Job:
+    """The job of a call that has not come to its end, or a new one. `namer` names it by its body where nobody else did. Whose
     answers these will be is said."""
     for document in client.jobs(labels={CALL: call}):
         if DONE not in document["labels"] and document["state"] not in ("failed", "cancelled"):
             job = client.job(document["id"])
             if document["state"] == "paused":
                 job.resume()
-            say_taken_up(document, differences(body, job.spec()), progress)
+            spec = job.spec()
+            if namer is not None and is_shared(client, document["name"]):
+                document = job.edit(name=namer(spec))
+            say_taken_up(document, differences(body, spec), progress)
             return job
-    named = {"name": f"{name} {time.strftime('%m-%d %H:%M:%S')}"} if name else {}
+    named = {"name": namer(body)} if namer is not None else {}
     return client.submit({**named, **body, "labels": {**body.get("labels", {}), CALL: call}})
 
 
-def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", name: str = "", client: Client | None = None,
+def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", model: str = "", options: Iterable[Any] = (), client: Client | None = None,
            progress: bool = True, finish: Callable[[Job], object] | None = None) -> Job:
     """Runs a job with `evaluator` in this process and returns it when it has completed.
 
@@ -158,10 +163,11 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", nam
     what was measured is not measured again. The same call is one with the same body, the same text of the
     function that measures, and the same `identity`: put into that what else matters, such as a digest of
     the data. A call that came to its end, with
-    `finish(job)` where that is given, begins anew. A `job` without a name is called by `name` and the time when it began, by
-    which lists tell it from others; its worker is called by the first word.
+    `finish(job)` where that is given, begins anew. A `job` without a name is called by its `model`, what may
+    be lost, its `options` and when it began, where `model` is given: so lists tell it from others.
     """
     body = {"capability": evaluator.what_it_can_do(), **job}
+    namer = (lambda its: name_for(model, options, its)) if model and "name" not in job else None
     call = identity_of(body, identity, evaluator.source())
     body["evaluator"] = {"pool": f"call-{call}", "start": START}
     folder = home() / "calls"
@@ -171,11 +177,11 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", nam
     try:
         with client_of(client) as own, alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
-            found = open_job(own, body, call, name, progress)
+            found = open_job(own, body, call, namer, progress)
             if progress:
                 print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
             try:
-                run(evaluator, own, found, call, worker_of(job.get("name") or name.partition(" ")[0], call), progress)
+                run(evaluator, own, found, call, worker_of(job.get("name") or model, call), progress)
             except (Refused, JobPaused):
                 let_go(found)
                 raise

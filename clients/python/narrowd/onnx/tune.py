@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from ..calls import check, client_of, identity_of, loss_of, name_for, name_of, search
+from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of, takes_two
@@ -349,7 +349,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                    "library" * library, "cpu" * (clock is time.process_time))
         judges = source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")
         search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, judges + identity),
-               name=name_for(source.name, *loss_of(body), options), client=own, progress=progress, finish=finish)
+               model=source.name, options=options, client=own, progress=progress, finish=finish)
         return results[0]
 
 

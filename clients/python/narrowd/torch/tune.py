@@ -13,7 +13,7 @@ import torchao
 from torch import nn
 
 from .. import exports
-from ..calls import identity_of, loss_of, name_for, name_of, search
+from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import Evaluator, answer_of, source_of
@@ -185,7 +185,7 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
     results: list[Tuned] = []
     same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), name_of(clock), identity)
     options = (approach if approach != "weight_only" else "", objective if objective != "model_size_bytes" else "")
-    search(evaluator, body, identity=same, name=name_for(type(model).__name__, *loss_of(body), options), client=client, progress=progress,
+    search(evaluator, body, identity=same, model=type(model).__name__, options=options, client=client, progress=progress,
            finish=lambda found: results.append(tuner.finish(found, insist)))
     if out is not None and results[0].recipe is not None:
         with open(out, "w", encoding="utf-8") as file:
