@@ -83,28 +83,14 @@ void job_resume(struct job *job)
 	job_move(job, job->strategy_ready ? JOB_RUNNING : before);
 }
 
-/* Whether there is a result that waits for an earlier one. */
-static bool has_waiting(const struct job *job)
-{
-	for (int64_t i = 1; i < job->trial_count; i++) {
-		const struct trial *trial = job->trials[i];
-
-		if (trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD &&
-		    !trial->settled) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The result that it waits for will not come. The strategy does not see it any more; where nothing else is good enough it
- * is the best all the same. */
+/* A result may wait for an earlier one that will not come. The strategy does not see it any more; where nothing else is
+ * good enough it is the best all the same. */
 static void take_waiting(struct job *job)
 {
 	const struct trial *before = job->best;
 	json_t *data;
 
-	if (job->spec->rules < 2 || !job->strategy_ready || !has_waiting(job) ||
+	if (job->spec->rules < 2 || !job->strategy_ready ||
 	    (before != NULL && before->candidate.feasible)) {
 		return;
 	}

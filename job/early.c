@@ -69,13 +69,12 @@ static bool read_values(const struct json_at *at, struct progress *ret)
 	return true;
 }
 
-/* False when it cannot be told how much is left or how good it is, which is no fault. */
+/* False when it cannot be told how much is left or how good it is, which is no fault. `ret` is zero. */
 static bool read_progress(const struct json_at *at, const struct spec *spec, struct progress *ret)
 {
 	struct json_at seen = json_member(at, "seen"), total = json_member(at, "total");
 	bool has_values;
 
-	*ret = (struct progress){0};
 	(void)json_required(&seen);
 	ret->seen = json_int(&seen, 0, 0, INT64_MAX);
 	ret->total = json_int(&total, spec->samples, 1, INT64_MAX);

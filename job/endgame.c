@@ -86,6 +86,12 @@ static const struct trial *find_rival(const struct job *job, const struct trial 
 		       : NULL;
 }
 
+/* Whether the round that chooses between rivals has asked for it again. */
+static bool was_in_choice(const struct job *job, int64_t subject)
+{
+	return figures_count(job, subject, 0, 0) > 0;
+}
+
 /* By the mean of all that was measured of it; lower is better. */
 static double standing(const struct job *job, const struct trial *trial)
 {
@@ -106,13 +112,13 @@ static struct trial *better_mean(const struct job *job, struct trial *winner)
 	struct trial *best = winner;
 	double least = standing(job, winner);
 
-	if (figures_count(job, winner->number, 0, 0) == 0) {
+	if (!was_in_choice(job, winner->number)) {
 		return winner;
 	}
 	for (int64_t i = 1; i < job->trial_count; i++) {
 		struct trial *t = job->trials[i];
 		bool measured = t != winner && job_can_be_best(t) && t->candidate.feasible &&
-				figures_count(job, i, 0, 0) > 0;
+				was_in_choice(job, i);
 
 		if (measured && standing(job, t) < least) {
 			best = t;
@@ -199,7 +205,7 @@ char *endgame_overruled(const struct job *job, const struct trial *choice)
 {
 	const struct trial *strategys = job_final_choice(job);
 
-	if (strategys == NULL || strategys == choice || strategys->rejected ||
+	if (strategys == NULL || strategys == choice ||
 	    strategys->number != strategy_choice(&job->strategy)) {
 		return NULL;
 	}
@@ -246,11 +252,11 @@ static bool choosing(const struct job *job, const struct trial *winner, struct e
 	if (rival == NULL) {
 		return false;
 	}
-	if (figures_count(job, 0, 0, 0) == 0 && job->spec->targets[0].baseline == NULL) {
+	if (!was_in_choice(job, 0) && job->spec->targets[0].baseline == NULL) {
 		*ret = ask(0, 0);
-	} else if (figures_count(job, winner->number, 0, 0) == 0) {
+	} else if (!was_in_choice(job, winner->number)) {
 		*ret = ask(winner->number, 0);
-	} else if (figures_count(job, rival->number, 0, 0) == 0) {
+	} else if (!was_in_choice(job, rival->number)) {
 		*ret = ask(rival->number, 0);
 	} else {
 		return false;
@@ -274,7 +280,7 @@ static bool wants_more(const struct job *job, const struct trial *choice)
 {
 	const struct spec *spec = job->spec;
 	size_t rounds = figures_count(job, choice->number, 1, INT64_MAX);
-	size_t asked = 2 * rounds + 3 * figures_count(job, choice->number, 0, 0);
+	size_t asked = 2 * rounds + (was_in_choice(job, choice->number) ? 3 : 0);
 	size_t budget = (size_t)fmax(fmax(2 * (double)spec->confirm, QUESTIONS_MIN),
 				     (double)job->charged / PART_OF_SEARCH);
 	struct figures f;

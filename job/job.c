@@ -32,7 +32,6 @@ struct job *job_create(const char *id, struct spec *spec, const struct clock *cl
 	job->parallel = spec->parallel;
 	job->timeout_s = spec->timeout_s;
 	job->labels = json_incref(spec->labels);
-	job->last_failed = -1;
 	job->active_since = -1;
 	job->problem = spec_problem(spec);
 	map_init(&job->by_config);
@@ -169,9 +168,9 @@ static struct trial *find_config(const struct job *job, const struct config *con
 
 static bool same_members(const json_t *a, const json_t *b)
 {
-	static const char *const members[] = {"hash",  "config", "method",
-					      "phase", "ops",    "confidence_batches",
-					      "loss",  "subset", "options"};
+	static const char *const members[] = {
+		"config", "method", "phase",  "ops", "confidence_batches",
+		"loss",   "subset", "options"};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		const json_t *x = json_object_get(a, members[i]);
@@ -320,7 +319,7 @@ static json_t *scores_json(const struct job *job, const struct trial *trial,
 	const double *next = answer->scores;
 	json_t *scores = json_object();
 
-	for (size_t i = 0; i < trial->op_count && i < answer->score_count; i++) {
+	for (size_t i = 0; i < answer->score_count; i++) {
 		size_t count = trial->per_option ? space_kind(space, trial->ops[i])->count : 1;
 
 		(void)json_object_set_new(scores, space->ops[trial->ops[i]].name,

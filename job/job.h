@@ -163,8 +163,8 @@ struct job {
 	bool ranked;         /* trials_ranked holds for all trials that can be best */
 	bool waits_known;    /* a warning says that it waits a lot for the oldest question */
 	json_t *strangers;   /* members of answers that it was warned of; owned list */
-	int64_t last_failed; /* the trial that failed last; -1 */
-	char *last_error;    /* why; owned, or NULL */
+	char *last_error;    /* of the trial that failed last; owned, or NULL */
+	int64_t last_failed; /* which that is */
 	char stage[64];
 	json_t *labels; /* now; owned */
 	int64_t max_trials, parallel;

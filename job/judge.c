@@ -225,7 +225,7 @@ json_t *job_ranked_data(const struct job *job)
 	ranking_init(&ranking, job);
 	for (int64_t i = 0; ranking.chosen != NULL && i < job->trial_count; i++) {
 		const struct trial *trial = job->trials[i];
-		bool ranks = next < ranking.count && ranking.trials[next] == trial;
+		bool ranks = ranking.trials[next] == trial; /* NULL behind the last */
 		json_t *shared = trial->kind == QUESTION_EVALUATE && trial->twin >= 0
 					 ? json_array_get(values, (size_t)trial->twin)
 					 : NULL;
@@ -251,7 +251,7 @@ int job_on_ranked(struct job *job, struct trial *trial, const json_t *data, stru
 	if (json_array_size(values) > (size_t)job->trial_count) {
 		return job_corrupt(reterr, "ranks of trials that are not there");
 	}
-	for (size_t i = 0; i < json_array_size(values); i++) {
+	for (size_t i = 1; i < json_array_size(values); i++) { /* trial 0 is the baseline */
 		struct trial *ranked = job->trials[i];
 
 		if (ranked->kind == QUESTION_EVALUATE && ranked->state == TRIAL_TOLD) {

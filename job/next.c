@@ -82,13 +82,13 @@ static struct next confirm(const struct job *job, const struct trial *choice, in
 		.step = NEXT_CONFIRM, .trial = subject, .round = round, .where = choice->place};
 }
 
-/* By the first rules a winner is measured again, and that is all. */
+/* By the first rules a winner is measured again, and that is all. By others nobody has wanted that, or too much has failed. */
 static struct next finish_plainly(struct job *job, const char *reason)
 {
 	const struct trial *subject;
 
 	choose(job, job_final_choice(job), false);
-	subject = job->spec->rules < 2 ? job_to_confirm(job, reason) : NULL;
+	subject = job_to_confirm(job, reason);
 	return subject != NULL ? confirm(job, subject, subject->number, 0) : end(job, reason);
 }
 

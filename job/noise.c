@@ -15,7 +15,7 @@ double noise_mean(const double *values, size_t count)
 
 void noise_add(struct noise *noise, const double *values, size_t count)
 {
-	double mean = count > 0 ? noise_mean(values, count) : 0;
+	double mean = noise_mean(values, count); /* of none, nothing is compared with it */
 
 	for (size_t i = 0; i < count; i++) {
 		noise->squares += (values[i] - mean) * (values[i] - mean);
@@ -25,7 +25,7 @@ void noise_add(struct noise *noise, const double *values, size_t count)
 
 double noise_deviation(const struct noise *noise)
 {
-	return noise->degrees > 0 ? sqrt(noise->squares / (double)noise->degrees) : NAN;
+	return sqrt(noise->squares / (double)noise->degrees); /* 0 / 0 without degrees */
 }
 
 /* Few degrees from a table, more by Abramowitz & Stegun 26.7.5, which is then right to 4 digits. */
@@ -51,6 +51,5 @@ double noise_margin(const struct noise *noise, int64_t a, int64_t b)
 {
 	double share = 1 / (double)a + (b > 0 ? 1 / (double)b : 0);
 
-	return noise->degrees > 0 ? noise_t95(noise->degrees) * noise_deviation(noise) * sqrt(share)
-				  : NAN;
+	return noise_t95(noise->degrees) * noise_deviation(noise) * sqrt(share);
 }

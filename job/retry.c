@@ -134,7 +134,7 @@ void job_retry_over(struct job *job, struct trial *trial)
 
 void job_revise(struct job *job)
 {
-	int64_t i = 0;
+	int64_t i = 1; /* the baseline is none */
 
 	while (!job->trials[i]->late) {
 		i++;

@@ -74,7 +74,7 @@ static void add_gain(const struct job *job, const struct figures *f, struct buf 
 {
 	const char *word = ratio_word(job);
 	bool known = !isnan(f->interval[0]) && f->interval[0] != f->interval[1];
-	bool ratio = word != NULL && f->gain < 1 && (!known || f->interval[1] < 1 + 1e-12);
+	bool ratio = word != NULL && f->gain < 1 && (!known || f->interval[1] < 1);
 	bool worse = f->gain < 0;
 	double value = ratio ? 1 / (1 - f->gain) : 100 * fabs(f->gain);
 	double ends[2];
