@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+int64_t kit_preferred;
 int64_t kit_now_ms = INT64_C(1700000000000);
 
 static int64_t read_clock(void *arg)
@@ -110,6 +111,22 @@ void kit_answer(struct job *job, struct trial *trial, const char *text)
 	job_after_result(job, trial);
 	answer_finish(&answer);
 	json_decref(body);
+}
+
+static int64_t choose(const void *state)
+{
+	(void)state;
+	return kit_preferred;
+}
+
+void kit_prefer(struct job *job, int64_t number)
+{
+	static struct strategy_ops ops;
+
+	ops = *job->strategy.ops;
+	ops.choose = choose;
+	job->strategy.ops = &ops;
+	kit_preferred = number;
 }
 
 void kit_tell(struct job *job, struct trial *trial, double accuracy, double latency_ms)

@@ -9,6 +9,8 @@
 #include "job/job.h"
 #include "job/next.h"
 
+/* What kit_prefer() makes strategies hand over. */
+extern int64_t kit_preferred;
 /* What the jobs' clock shows, both of them. */
 extern int64_t kit_now_ms;
 
@@ -26,6 +28,8 @@ struct trial *kit_ask(struct job *job);
 /* Its results are settled and shown to the strategy. */
 void kit_settle(struct job *job);
 void kit_tell(struct job *job, struct trial *trial, double accuracy, double latency_ms);
+/* From now on the job's strategy would hand over this trial. */
+void kit_prefer(struct job *job, int64_t number);
 /* The same with an answer as an evaluator sends it. */
 void kit_answer(struct job *job, struct trial *trial, const char *answer);
 void kit_fail(struct job *job, struct trial *trial, const char *error);

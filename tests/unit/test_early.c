@@ -43,11 +43,13 @@ static void refused(const struct trial *trial, const char *text, const char *poi
 
 Test(early, what_says_nothing_is_no_fault)
 {
-	static const char *const texts[] = {"{}", "{\"progress\": null}",
+	static const char *const texts[] = {"{}",
+					    "{\"progress\": null}",
 					    "{\"progress\": {\"seen\": 5}}",
 					    "{\"progress\": {\"seen\": 300, \"total\": 1000}}",
 					    "{\"progress\": {\"seen\": 0, \"total\": 9, "
-					    "\"correct\": 0}}"};
+					    "\"correct\": 0}}",
+					    "{\"progress\": {\"seen\": 5, \"correct\": 3}}"};
 	struct trial *trial = measuring("");
 	struct early early = {.verdict = VERDICT_CERTAIN};
 	struct err err;
@@ -57,6 +59,7 @@ Test(early, what_says_nothing_is_no_fault)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		early = said(trial, texts[i]);
 		cr_expect_eq(early.verdict, VERDICT_OPEN, "%s", texts[i]);
+		cr_expect_eq(early.estimate, 0, "nothing was judged: %s", texts[i]);
 	}
 	early = said(trial, "{\"progress\": {\"seen\": 5}}");
 	cr_assert_eq(early.progress.seen, 5);
@@ -73,6 +76,7 @@ Test(early, faults_are_found_where_they_are)
 	refused(trial, "{\"progress\": {\"seen\": -1}}", "/progress/seen");
 	refused(trial, "{\"progress\": {\"seen\": 1, \"total\": 0}}", "/progress/total");
 	refused(trial, "{\"progress\": {\"seen\": 6, \"total\": 5}}", "/progress/seen");
+	refused(trial, "{\"progress\": {\"seen\": 2, \"total\": 1}}", "/progress/seen");
 	refused(trial, "{\"progress\": {\"seen\": 5, \"total\": 9, \"correct\": 6}}",
 		"/progress/correct");
 	refused(trial, "{\"progress\": {\"seen\": 5, \"total\": 9, \"correct\": -1}}",
@@ -152,6 +156,22 @@ Test(early, the_job_may_say_how_many_there_are)
 				 "\"correct\": 190}}")
 			     .verdict,
 		     VERDICT_OPEN, "who measures knows better");
+	job_destroy(trial->job);
+}
+
+/* However few there are. */
+Test(early, one_of_one_is_all)
+{
+	struct trial *trial = measuring("");
+	struct early early =
+		said(trial, "{\"progress\": {\"seen\": 1, \"total\": 1, \"correct\": 0}}");
+
+	cr_assert_eq(early.verdict, VERDICT_CERTAIN);
+	cr_assert_eq(early.progress.low, 0);
+	cr_assert_eq(early.progress.high, 1);
+	early = said(trial, "{\"progress\": {\"seen\": 1, \"total\": 1, \"sum\": 0, "
+			    "\"sum_squares\": 0, \"range\": [0, 1]}}");
+	cr_assert_eq(early.verdict, VERDICT_CERTAIN);
 	job_destroy(trial->job);
 }
 
@@ -355,4 +375,19 @@ Test(early, members_that_nobody_knows_are_named)
 	strangers_of("{\"progres\": 1, \"progress\": {\"seen\": 1, \"done\": 2}}",
 		     "[\"/progres\",\"/progress/done\"]");
 	strangers_of("{\"progress\": 7}", "[]");
+}
+
+Test(early, so_many_strangers_are_named_and_no_more)
+{
+	json_t *body = json_object(), *list;
+	char name[20];
+
+	for (int i = 0; i < ERR_FAULTS_MAX + 5; i++) {
+		(void)snprintf(name, sizeof(name), "odd%d", i);
+		(void)json_object_set_new(body, name, json_true());
+	}
+	list = early_strangers(body);
+	cr_assert_eq(json_array_size(list), ERR_FAULTS_MAX);
+	json_decref(list);
+	json_decref(body);
 }

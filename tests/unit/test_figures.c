@@ -248,6 +248,12 @@ Test(figures, one_value_below_zero_leaves_no_logarithm_in_whichever_round)
 	job = kit_running_from(GOODNESS, "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": -1}}");
 	cr_assert_not(logarithmic(job), "the baseline's, too");
 	job_destroy(job);
+	job = kit_running_from(GOODNESS, "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": 0.5}}");
+	cr_assert(logarithmic(job));
+	job_destroy(job);
+	job = kit_running_from(GOODNESS, "{\"accuracy\": 0.9, \"metrics\": {\"goodness\": 0}}");
+	cr_assert_not(logarithmic(job), "nor has 0 one");
+	job_destroy(job);
 }
 
 Test(figures, several_objectives_have_no_logarithm)
@@ -379,6 +385,40 @@ Test(figures, acceptance_data_stands_alone)
 	job_destroy(job);
 }
 
+Test(figures, nothing_is_accepted_against_a_baseline_of_other_data)
+{
+	struct job *job = measured_once(", \"acceptance\": {\"subset\": {\"from\": 5}}");
+	struct figures f;
+
+	(void)again(job, 1, 1, 0.797, 55);
+	figures_init(&f, job, job->trials[1]);
+	cr_assert_not(f.accepted);
+	figures_finish(&f);
+	(void)again(job, 0, 1, 0.8, 110);
+	figures_init(&f, job, job->trials[0]);
+	cr_assert_eq(f.values[0], 100, "what was handed over is the baseline of the job");
+	cr_assert_not(f.accepted);
+	figures_finish(&f);
+	job_destroy(job);
+}
+
+/* Also what chose between rivals. */
+Test(figures, noise_is_that_of_every_round)
+{
+	struct job *job = measured_once("");
+	const struct trial **list;
+	struct figures f;
+
+	(void)again(job, 0, 0, 0.9, 101);
+	(void)again(job, 1, 0, 0.9, 52);
+	list = mem_new((size_t)job->trial_count, sizeof(*list));
+	figures_init(&f, job, job->trials[1]);
+	cr_assert_eq(figures_noise(job, &f, true, list).degrees, 2);
+	figures_finish(&f);
+	free(list);
+	job_destroy(job);
+}
+
 Test(figures, a_metric_that_one_measurement_lacks_has_no_mean)
 {
 	struct job *job = measured_once("");
@@ -435,6 +475,25 @@ Test(figures, several_accuracies_have_a_mean_each)
 	cr_assert_eq(f.accuracy_low[1], 0.88);
 	cr_assert_eq(f.accuracy_high[1], 0.9);
 	cr_assert_not(f.feasible, "0.891 would be enough of the second");
+	figures_finish(&f);
+	job_destroy(job);
+}
+
+/* The mean of the baseline may be 0, from which no relative bound follows: then all bounds are those that the job began with. */
+Test(figures, without_a_bound_of_the_mean_the_first_ones_hold)
+{
+	struct job *job = kit_running_from(
+		", \"accuracy_criterion\": {\"metrics\": [{\"name\": \"x\"}, {\"name\": \"y\"}]}",
+		"{\"accuracy\": {\"x\": 0.9, \"y\": 0.9}, \"latency_ms\": 100}");
+	struct next next = {.step = NEXT_CONFIRM, .trial = 0, .round = 1};
+	struct figures f;
+
+	kit_answer(job, kit_ask(job),
+		   "{\"accuracy\": {\"x\": 0.85, \"y\": 0.9}, \"latency_ms\": 50}");
+	kit_answer(job, job_ask_again(job, &next),
+		   "{\"accuracy\": {\"x\": 0.7, \"y\": -0.9}, \"latency_ms\": 100}");
+	figures_init(&f, job, job->trials[1]);
+	cr_assert_not(f.feasible);
 	figures_finish(&f);
 	job_destroy(job);
 }

@@ -87,6 +87,31 @@ Test(judge, who_shares_a_measurement_shares_its_rank)
 	job_destroy(job);
 }
 
+/* Only what was measured of a config has a rank, and a value that it comes from. */
+Test(judge, what_failed_and_what_was_measured_again_has_no_rank)
+{
+	struct job *job = two_objectives();
+	struct next next = {.step = NEXT_CONFIRM, .trial = 1, .round = 1};
+	struct trial *again;
+	char *told;
+
+	measure(job, 0.9, 18, 9);
+	measure(job, 0.9, 80, 1);
+	measure(job, 0.9, 20, 1.25);
+	again = job_ask_again(job, &next);
+	kit_answer(job, again,
+		   "{\"accuracy\": 0.9, \"latency_ms\": 19, \"metrics\": {\"power_w\": 9}}");
+	told = mem_dup(again->told);
+	kit_fail(job, kit_ask(job), "crashed");
+	kit_settle(job);
+	cr_assert_eq(kit_next(job).step, NEXT_END);
+	cr_assert_eq(kit_count(job, LOGGED_TRIALS_RANKED), 1);
+	cr_assert_str_eq(again->told, told);
+	cr_assert_null(job->trials[5]->told);
+	free(told);
+	job_destroy(job);
+}
+
 Test(judge, one_objective_ranks_nobody)
 {
 	struct job *job = kit_running(ON("1", ""), 0.9);
@@ -261,6 +286,57 @@ Test(judge, old_jobs_say_less_of_their_best)
 	job_destroy(job);
 }
 
+/* Who fills a front wants the other objective alone: what accuracy is worth, it learns from the margin. */
+Test(judge, a_strategy_that_looks_for_a_front_is_told_the_other_objective)
+{
+	struct job *job =
+		kit_running(", \"tuning_criterion\": {\"strategy\": \"sgp\", \"stop_on\": "
+			    "\"budget\", \"max_trials\": 4, \"objective\": [\"accuracy\", "
+			    "\"latency_ms\"]}",
+			    0.9);
+	struct trial *trial = kit_ask(job);
+
+	kit_tell(job, trial, 0.895, 50);
+	cr_assert_eq(job_told_objective(job, trial), 50);
+	cr_assert_neq(trial->candidate.objective, 50, "that is weighed");
+	trial->candidate.objective = NAN;
+	cr_assert(isnan(job_told_objective(job, trial)), "what was never measured");
+	job_destroy(job);
+	job = kit_running("", 0.9);
+	trial = kit_ask(job);
+	kit_tell(job, trial, 0.895, 50);
+	cr_assert_eq(job_told_objective(job, trial), trial->candidate.objective);
+	job_destroy(job);
+}
+
+/* JSON has no infinity, and what stands for it is no number that anybody should read. */
+Test(judge, a_margin_without_bounds_is_not_said)
+{
+	struct job *job =
+		kit_running_from(", \"accuracy_criterion\": {\"higher_is_better\": false}",
+				 "{\"accuracy\": 1e-300, \"latency_ms\": 100}");
+	struct trial *trial = kit_ask(job);
+
+	kit_tell(job, trial, 1e300, 50);
+	cr_assert_eq(trial->candidate.margin, -1e100);
+	cr_assert(json_is_null(json_object_get(kit_newest(job, LOGGED_TRIAL_TOLD), "margin")));
+	job_destroy(job);
+}
+
+/* For who shows a config beside another baseline, too. */
+Test(judge, a_gain_is_said_beside_the_speedup)
+{
+	const double values[] = {50}, baseline[] = {100};
+	struct job *job = kit_running("", 0.9);
+	json_t *data = json_object();
+
+	job_add_gain(job->spec, values, baseline, data);
+	cr_assert_eq(json_number_value(json_object_get(data, "speedup")), 2);
+	cr_assert_eq(json_number_value(json_object_get(data, "gain")), 0.5);
+	json_decref(data);
+	job_destroy(job);
+}
+
 Test(judge, a_job_whose_configs_gain_nothing_says_so_once)
 {
 	struct job *job = kit_running(ON("8", ""), 0.9);
@@ -315,6 +391,11 @@ Test(judge, the_first_that_gains_ends_the_search)
 	cr_assert_eq(job->best->number, 3);
 	cr_assert(job->best->candidate.gains);
 	job_destroy(job);
+	job = kit_running(FIRST_GAIN, 0.9);
+	kit_tell(job, kit_ask(job), 0.9, 90);
+	kit_settle(job);
+	cr_assert_str_eq(job_exit_reason(job), "criterion_met", "it may be the first of all");
+	job_destroy(job);
 }
 
 #define ON_FEW ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"stop_on\": \"budget\"}"
@@ -333,6 +414,9 @@ Test(judge, a_config_that_is_the_baseline_is_not_measured)
 	cr_assert_eq(job->trials[1]->objectives[0], 100);
 	cr_assert(job->trials[1]->candidate.feasible);
 	cr_assert_eq(job->charged, 0);
+	question.again = true;
+	cr_assert_null(job_ask(job, &question), "nor again: the end game sees to the baseline");
+	cr_assert(job->trials[2]->cached);
 	kit_settle(job);
 	cr_assert_null(job->best, "it gains nothing on itself");
 	config_destroy(config);

@@ -159,6 +159,66 @@ Test(next, failures_end_the_job_only_above_their_limit)
 	job_destroy(job);
 }
 
+/* What learns in the order of trials says which result it waits for. */
+Test(next, a_strategy_that_learns_in_order_waits_for_the_oldest_result)
+{
+	struct job *job =
+		kit_running(", \"parallel\": 2, \"tuning_criterion\": {\"strategy\": \"tpe\", "
+			    "\"stop_on\": \"budget\", \"max_trials\": 4}",
+			    0.9);
+	struct trial *first = kit_ask(job), *second = kit_ask(job);
+
+	cr_assert_eq(job_waits_for(job), 0, "as many are out as may be");
+	kit_tell(job, second, 0.9, 60);
+	kit_settle(job);
+	cr_assert_not(job_may_ask(job));
+	cr_assert_eq(job_waits_for(job), 1);
+	kit_tell(job, first, 0.9, 50);
+	kit_settle(job);
+	cr_assert(job_may_ask(job));
+	cr_assert_eq(job_waits_for(job), 0);
+	job_destroy(job);
+}
+
+/* Whoever else is out: only what confirms the winner comes one after the other. */
+Test(next, a_measurement_that_is_out_holds_up_no_confirmation)
+{
+	struct job *job = kit_running(", \"parallel\": 2", 0.9);
+	struct trial *first = kit_ask(job);
+	struct next next;
+
+	(void)kit_ask(job);
+	kit_tell(job, first, 0.9, 50);
+	kit_settle(job);
+	next = kit_next(job);
+	cr_assert_eq(next.step, NEXT_CONFIRM);
+	kit_tell(job, job_ask_again(job, &next), 0.9, 100);
+	next = kit_next(job);
+	cr_assert_eq(next.step, NEXT_CONFIRM);
+	cr_assert_eq(next.trial, 1);
+	job_destroy(job);
+}
+
+/* Nor by the first rules, where the best would be. */
+Test(next, nothing_is_measured_again_where_too_much_fails)
+{
+	static const char *const extras[] = {", \"rules\": 1, \"max_failed_trials\": 0",
+					     ", \"max_failed_trials\": 0"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct job *job = kit_running(extras[i], 0.9);
+
+		job->spec->stop_on = STOP_BUDGET;
+		kit_tell(job, kit_ask(job), 0.9, 50);
+		kit_settle(job);
+		kit_fail(job, kit_ask(job), "crashed");
+		kit_settle(job);
+		cr_assert_eq(kit_next(job).step, NEXT_END);
+		cr_assert_str_eq(kit_exit(job, "reason"), "too_many_failures");
+		job_destroy(job);
+	}
+}
+
 Test(next, winner_is_measured_again_one_question_at_a_time)
 {
 	struct job *job = kit_running(", \"confirm\": 1, \"confirm_max\": 1, \"parallel\": 2", 0.9);
@@ -208,17 +268,23 @@ Test(next, time_counts_only_while_active)
 
 	cr_assert_eq(job_left_ms(job), -1, "it has not begun");
 	(void)job_ask_baseline(job);
+	cr_assert_eq(job->active_wall_ms, kit_now_ms);
 	kit_now_ms += 4000;
 	cr_assert_eq(job_left_ms(job), 6000);
 	cr_assert_float_eq(job_active_s(job), 4, 1e-9);
 	job_pause(job, "requested", "paused by request", NULL);
+	cr_assert_eq(job->active_wall_ms, kit_now_ms, "what was active until then is in the log");
 	kit_now_ms += 60000;
 	cr_assert_eq(job_left_ms(job), -1);
 	cr_assert_float_eq(job_active_s(job), 4, 1e-9);
 	job_resume(job);
 	cr_assert_eq(job->state, JOB_BASELINE);
+	cr_assert_eq(job->active_wall_ms, kit_now_ms);
 	kit_now_ms += 5999;
 	cr_assert_eq(job_left_ms(job), 1);
+	job->timeout_s = 1;
+	cr_assert_eq(job_left_ms(job), 0, "what is over is not forgotten");
+	job->timeout_s = 10;
 	kit_now_ms += 10;
 	cr_assert_eq(job_left_ms(job), 0);
 	job_time_out(job);

@@ -17,6 +17,13 @@ static int64_t now(void *arg)
 static const struct clock clock = {.mono_ms = now, .wall_ms = now};
 static const int64_t hour = INT64_C(3600000);
 
+/* Whatever was there before. */
+static void begin(struct quota *quota, struct quota_limits limits)
+{
+	memset(quota, 0xa5, sizeof(*quota));
+	quota_init(quota, &limits, &clock);
+}
+
 static void expect(struct quota *quota, const char *owner, int64_t bytes, bool dry, int rc,
 		   const char *says)
 {
@@ -31,7 +38,7 @@ Test(quota, open_jobs)
 {
 	struct quota quota;
 
-	quota_init(&quota, &(struct quota_limits){.open_jobs = 2}, &clock);
+	begin(&quota, (struct quota_limits){.open_jobs = 2});
 	quota_open(&quota, "ann", 10);
 	expect(&quota, "ann", 1, false, OK, "");
 	quota_open(&quota, "ann", 10);
@@ -41,7 +48,7 @@ Test(quota, open_jobs)
 	quota_close(&quota, "ann", 10);
 	expect(&quota, "ann", 1, false, OK, "");
 	quota_finish(&quota);
-	quota_init(&quota, &(struct quota_limits){.open_jobs = 1}, &clock);
+	begin(&quota, (struct quota_limits){.open_jobs = 1});
 	quota_open(&quota, "ann", 10);
 	expect(&quota, "ann", 1, false, TOO_MANY, "at most 1");
 	quota_finish(&quota);
@@ -51,7 +58,7 @@ Test(quota, open_bytes)
 {
 	struct quota quota;
 
-	quota_init(&quota, &(struct quota_limits){.open_bytes = 100}, &clock);
+	begin(&quota, (struct quota_limits){.open_bytes = 100});
 	quota_open(&quota, "ann", 60);
 	expect(&quota, "ann", 40, false, OK, "");
 	expect(&quota, "ann", 41, false, TOO_MANY, "would have 101 bytes, at most 100");
@@ -65,7 +72,7 @@ Test(quota, submissions_in_a_second)
 	struct quota quota;
 
 	now_ms = 5000;
-	quota_init(&quota, &(struct quota_limits){.submits_per_s = 2}, &clock);
+	begin(&quota, (struct quota_limits){.submits_per_s = 2});
 	for (int i = 0; i < 10; i++) {
 		expect(&quota, "ann", 1, i % 2 == 0, OK, "");
 	}
@@ -88,7 +95,7 @@ Test(quota, questions_in_a_day)
 	struct quota quota;
 
 	now_ms = 100 * hour;
-	quota_init(&quota, &(struct quota_limits){.trials_per_day = 3}, &clock);
+	begin(&quota, (struct quota_limits){.trials_per_day = 3});
 	quota_asked(&quota, "ann");
 	now_ms += hour;
 	quota_asked(&quota, "ann");

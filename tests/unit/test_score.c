@@ -111,6 +111,22 @@ Test(score, what_cannot_be_scored_is_said_with_what_follows)
 		"measured");
 }
 
+Test(score, an_evaluator_may_give_no_reason)
+{
+	struct job *job = kit_running(MSE, 0.9);
+	struct trial *trial = ask_scores(job, false, NULL);
+	static const char *const errors[] = {"", "."};
+
+	for (size_t i = 0; i < 2; i++) {
+		char *error = mem_dup(errors[i]), *text = unscored_text(job, trial, error);
+
+		cr_expect_not_null(strstr(text, "(trial 1) failed: . Without them"), "%s", text);
+		free(text);
+		free(error);
+	}
+	job_destroy(job);
+}
+
 Test(score, imported_scores_answer_what_was_asked_in_the_same_way)
 {
 	struct job *job = kit_running(MSE, 0.9);
@@ -145,6 +161,15 @@ Test(score, imported_scores_answer_what_was_asked_in_the_same_way)
 	question.loss = NULL;
 	question.confidence_batches = 2;
 	cr_assert_null(job_find_twin(job, &question));
+	question.confidence_batches = 0;
+	question.phase = "other";
+	cr_assert_null(job_find_twin(job, &question));
+	question.phase = NULL;
+	cr_assert_eq(job_find_twin(job, &question), job->trials[1]);
+	config_destroy(config);
+	config = config_from_changes(job->spec->space, (struct config_change[]){{0, 1}}, 1);
+	question.config = config;
+	cr_assert_null(job_find_twin(job, &question), "of another config");
 	config_destroy(config);
 	job_destroy(job);
 }

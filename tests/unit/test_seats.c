@@ -33,6 +33,7 @@ static void sit(struct job *job, size_t from, size_t count)
 
 static void begin(void)
 {
+	memset(&sched, 0xa5, sizeof(sched)); /* whatever was there before */
 	sched_init(&sched, &set_clock);
 }
 
@@ -334,12 +335,17 @@ Test(seats, an_evaluator_says_how_it_is)
 	sched_asked(&job.seat, 0);
 	sched_asked(&job.seat, 0);
 	sched_answered(&job.seat, 0, 1.5);
+	health_is("http://a",
+		  "{\"state\": \"closed\", \"consecutive_failures\": 0, \"down_since\": null, "
+		  "\"last_failed_at\": null, \"last_error\": null, \"statistics\": {\"asked\": 2, "
+		  "\"answered\": 1, \"failed\": 0, \"out\": 1, \"mean_answer_s\": 1.5}}");
 	sched_answered(&job.seat, 0, 0.5);
 	health_is("http://a",
 		  "{\"state\": \"closed\", \"consecutive_failures\": 0, \"down_since\": null, "
 		  "\"last_failed_at\": null, \"last_error\": null, \"statistics\": {\"asked\": 2, "
 		  "\"answered\": 2, \"failed\": 0, \"out\": 1, \"mean_answer_s\": 1.0}}");
 	bring_down(&job, 0, "refused");
+	cr_assert_eq(sched_evaluator(&sched, "http://a")->down_wall_ms, set_clock_ms);
 	set_clock_ms += 1000;
 	sched_failed(&job.seat, 0, "timed out", true);
 	set_clock_ms += 1000;
@@ -358,6 +364,19 @@ Test(seats, an_evaluator_says_how_it_is)
 	sched_give_back(&job.seat, 0);
 	sched_seat_finish(&job.seat);
 	cr_assert_not_null(sched_evaluator(&sched, "http://a"), "what it did is kept");
+}
+
+/* What stands behind "?" is often a key, and names of evaluators are written to logs. */
+Test(seats, an_evaluator_is_shown_without_its_key)
+{
+	static const char *const url = "http://a/measure?key=secret";
+	const struct sched_offer offer = {url, 1};
+	struct sched_seat seat;
+
+	sched_seat_init(&sched, &seat, "local", &offer, 1, on_turn, NULL);
+	cr_assert_str_eq(sched_evaluator(&sched, url)->name, url);
+	cr_assert_str_eq(sched_evaluator(&sched, url)->shown, "http://a/measure?...");
+	sched_seat_finish(&seat);
 }
 
 Test(seats, who_was_never_asked_is_forgotten_with_the_last_job)

@@ -1,5 +1,6 @@
 /* What a person reads of the best config and of the end of a job. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,8 @@ Test(words, a_loss_is_said_beside_what_is_allowed)
 	     BASELINE, FAST("0.89"), false, LOSES("0.01 where 0.02 is allowed"));
 	says(", \"accuracy_criterion\": {\"criterion\": \"absolute\", \"tolerable_loss\": 0.02}",
 	     BASELINE, FAST("0.8999999999999"), false, LOSES("no accuracy"));
+	says(", \"accuracy_criterion\": {\"criterion\": \"absolute\", \"tolerable_loss\": 0}",
+	     "{\"accuracy\": 0, \"latency_ms\": 100}", FAST("0"), false, LOSES("no accuracy"));
 	says(", \"accuracy_criterion\": {\"higher_is_better\": false, \"tolerable_loss\": 0.5}",
 	     BASELINE, FAST("1.08"), false, LOSES("20 % where 50 % is allowed"));
 }
@@ -106,6 +109,9 @@ Test(words, a_share_of_what_may_be_lost_is_said_as_the_loss_it_is)
 	c.metrics[0].tolerable_loss = 0;
 	words_share(&c, 0.5, &text);
 	cr_assert_str_eq(text.bytes, "50 % of what may be lost", "where nothing may be");
+	buf_clear(&text);
+	words_share(&c, 0, &text);
+	cr_assert_str_eq(text.bytes, "nothing");
 	buf_finish(&text);
 }
 
@@ -194,6 +200,77 @@ Test(words, an_interval_has_as_many_digits_as_it_needs)
 	says_after_rounds("", 100, 50, 0.01,
 			  "2 times as fast (1.9996 to 2.0004), loses no accuracy, 2 of 2 operators "
 			  "in int8, measured 3 times");
+}
+
+/* What is said of these figures of the job's first config. */
+static void says_of(const char *extra, struct figures f, const char *expected)
+{
+	struct job *job = kit_running(extra, 0.9);
+	char *verdict;
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	verdict = words_verdict(job, job->trials[1], &f, NULL);
+	cr_expect_eq(strncmp(verdict, expected, strlen(expected)), 0, "%s\n  and not\n%s", verdict,
+		     expected);
+	free(verdict);
+	job_destroy(job);
+}
+
+Test(words, a_ratio_is_said_where_it_is_a_number)
+{
+	says_of("", (struct figures){.gain = 0.5, .interval = {0, 0.75}},
+		"2 times as fast (1 to 4), ");
+	says_of("", (struct figures){.gain = 0.5, .interval = {0, 1}},
+		"50 % better than the baseline in latency_ms (0 to 100 %), ");
+	says_of("", (struct figures){.gain = 0.5, .interval = {-0.5, 1.5}},
+		"50 % better than the baseline in latency_ms (-50 to 150 %), ");
+	says_of("", (struct figures){.gain = 1, .interval = {NAN, NAN}},
+		"100 % better than the baseline in latency_ms, ");
+	says_of("", (struct figures){.gain = 1.5, .interval = {NAN, NAN}},
+		"150 % better than the baseline in latency_ms, ");
+	says_of("", (struct figures){.gain = -0.25, .interval = {-0.3125, -0.1}},
+		"0.8 times as fast (0.762 to 0.909), ");
+	says_of(", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"objective\": "
+		"{\"metric\": "
+		"\"latency_ms\", \"direction\": \"max\"}}",
+		(struct figures){.gain = -0.25, .interval = {-0.3, -0.2}},
+		"25 % worse than the baseline in latency_ms (20 to 30 %), ");
+}
+
+Test(words, what_was_measured_twice_is_no_single_measurement)
+{
+	says_of("", (struct figures){.gain = 0.5, .interval = {NAN, NAN}, .measurements = 2},
+		"2 times as fast, loses no accuracy, 2 of 2 operators in int8, measured 2 times");
+}
+
+/* What nobody can lose any of cannot be lost by half. */
+Test(words, a_margin_without_bounds_is_no_loss)
+{
+	struct job *job = kit_running_from(
+		TWO_ACCURACIES, "{\"accuracy\": {\"x\": 1, \"y\": 1}, \"latency_ms\": 100}");
+	struct figures f = {.gain = 0.5, .interval = {NAN, NAN}, .margin = INFINITY};
+	char *verdict;
+
+	kit_answer(job, kit_ask(job), TWO("1", "1"));
+	verdict = words_verdict(job, job->trials[1], &f, NULL);
+	cr_expect_not_null(strstr(verdict, ", loses nothing, "), "%s", verdict);
+	free(verdict);
+	job_destroy(job);
+}
+
+Test(words, a_gain_that_may_be_none_is_not_proved)
+{
+	struct job *job = kit_running("", 0.9);
+	struct figures f = {.feasible = true, .gain = 0.5, .interval = {0, 0.75}};
+	const struct trial *trial = kit_ask(job);
+
+	cr_assert_str_eq(words_keep_because(job, trial, &f, true), "not_proved");
+	cr_assert_null(words_keep_because(job, trial, &f, false), "it may still be");
+	f.interval[0] = 0.001;
+	cr_assert_null(words_keep_because(job, trial, &f, true));
+	f.interval[0] = NAN;
+	cr_assert_null(words_keep_because(job, trial, &f, true));
+	job_destroy(job);
 }
 
 Test(words, what_may_be_chance_is_not_proved)

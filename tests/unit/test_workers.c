@@ -28,6 +28,7 @@ static const struct clock clock = {.mono_ms = mono, .wall_ms = wall};
 static void begin(void)
 {
 	now_ms = 1000;
+	memset(&workers, 0xa5, sizeof(workers)); /* whatever was there before */
 	workers_init(&workers, &clock);
 }
 
@@ -237,6 +238,37 @@ Test(workers, are_there_for_whom_they_serve)
 	cr_assert(workers_there(&workers, "gpu", "bob"));
 	now_ms += 60000;
 	cr_assert_not(workers_there(&workers, "gpu", "ann"));
+}
+
+static char *long_name(char *ret, size_t length, char c)
+{
+	memset(ret, c, length);
+	ret[length] = '\0';
+	return ret;
+}
+
+Test(workers, may_have_names_of_the_greatest_length)
+{
+	char pool[LIMIT_POOL_BYTES + 1], name[LIMIT_WORKER_BYTES + 1], owner[LIMIT_OWNER_BYTES + 1];
+	size_t named = 0;
+	json_t *list;
+
+	(void)long_name(pool, LIMIT_POOL_BYTES, 'p');
+	(void)long_name(name, LIMIT_WORKER_BYTES, 'w');
+	(void)long_name(owner, LIMIT_OWNER_BYTES, 'o');
+	workers_seen(&workers, pool, name, owner);
+	workers_serves(&workers, pool, name, owner);
+	cr_assert(workers_there(&workers, pool, owner));
+	name[LIMIT_WORKER_BYTES - 1] = 'v';
+	cr_assert(workers_has_other(&workers, pool, name));
+	workers_seen(&workers, pool, name, owner);
+	list = workers_json(&workers, owner, no_leases, &named);
+	cr_assert_eq(json_array_size(list), 2);
+	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "pool")), pool);
+	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "name")), name);
+	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "owner")),
+			 owner);
+	json_decref(list);
 }
 
 Test(workers, are_there_as_long_as_they_work)

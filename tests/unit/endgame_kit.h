@@ -1,0 +1,34 @@
+/* The end game of a job in hand, played by somebody who answers what is written down. */
+#ifndef NARROWD_TESTS_UNIT_ENDGAME_KIT_H
+#define NARROWD_TESTS_UNIT_ENDGAME_KIT_H
+
+#include "tests/unit/job_kit.h"
+
+/* What an evaluator says to the questions of the end game, the last one for ever. */
+struct says {
+	double accuracy, latency; /* 0, 0: it fails */
+};
+
+#define LAST {-1, -1}
+#define BUDGET(trials, more)                                                                       \
+	", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"stop_on\": \"budget\", "         \
+	"\"max_trials\": " trials "}" more
+#define ACCEPTANCE ", \"acceptance\": {\"subset\": {\"from\": 5}}"
+
+/* A little noise around 100 ms. */
+extern const struct says steady[];
+
+/*
+ * Goes on until the job has no more to do; writes down which trials were measured again, and in which round. Baselines
+ * take what `baseline` says, the others what `others` says.
+ */
+void kit_play(struct job *job, const struct says *baseline, const struct says *others,
+	      char *ret_story);
+/* Configs with these latencies, all as accurate as the baseline. */
+struct job *kit_measured(const char *extra, const double *latencies, size_t count);
+
+#define MEASURED(extra, ...)                                                                       \
+	kit_measured(extra, (double[]){__VA_ARGS__},                                               \
+		     sizeof((double[]){__VA_ARGS__}) / sizeof(double))
+
+#endif
