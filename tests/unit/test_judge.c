@@ -358,6 +358,37 @@ Test(judge, a_job_whose_configs_gain_nothing_says_so_once)
 	job_destroy(job);
 }
 
+/* Only what was measured here, of a config, on all of the data. */
+Test(judge, nothing_else_is_a_config_without_a_gain)
+{
+	struct job *job = kit_running(ON("4", ""), 0.9);
+	struct question same = {.kind = QUESTION_EVALUATE, .stage = "again"};
+	struct trial *part;
+
+	kit_record(job, LOGGED_TRIAL_IMPORTED, 1,
+		   "{\"kind\": \"evaluate\", \"stage\": \"import\", \"source\": \"imported\", "
+		   "\"config\": [], \"accuracy\": 0.9, \"metrics\": {\"latency_ms\": 100}}");
+	kit_settle(job);
+	cr_assert_eq(job->gainless, 0, "that was measured elsewhere");
+	same.config = job->trials[1]->config;
+	cr_assert_null(job_ask(job, &same));
+	kit_settle(job);
+	cr_assert_eq(job->gainless, 0, "nor is who shares it one");
+	part = kit_ask(job);
+	part = part != NULL ? part : kit_ask(job); /* the first may be what was imported */
+	part->partial = true;
+	kit_tell(job, part, 0.9, 100);
+	kit_settle(job);
+	cr_assert_eq(job->gainless, 0, "part of the data says little of the speed");
+	kit_fail(job, kit_ask(job), "crashed");
+	kit_settle(job);
+	cr_assert_eq(job->gainless, 0);
+	kit_tell(job, kit_ask(job), 0.9, 100);
+	kit_settle(job);
+	cr_assert_eq(job->gainless, 1);
+	job_destroy(job);
+}
+
 Test(judge, one_gain_is_enough_to_be_silent)
 {
 	struct job *job = kit_running(ON("8", ""), 0.9);

@@ -111,6 +111,48 @@ Test(score, what_cannot_be_scored_is_said_with_what_follows)
 		"measured");
 }
 
+/* Only what was brought in answers a question that is asked again: the strategy has its reasons. */
+Test(score, scores_that_were_asked_for_here_are_asked_for_again)
+{
+	static const double whole[] = {3, 4};
+	struct job *job = kit_running(MSE, 0.9);
+	struct trial *trial = ask_scores(job, false, NULL);
+
+	score(job, trial, whole);
+	trial = ask_scores(job, false, NULL);
+	cr_assert_not_null(trial);
+	cr_assert_eq(trial->twin, -1);
+	job_destroy(job);
+}
+
+Test(score, a_question_says_what_is_wanted_and_no_more)
+{
+	struct job *job = kit_running(MSE, 0.9);
+	struct question question = {.kind = QUESTION_SCORE, .stage = "rank", .method = "mse"};
+	json_t *data = job_asked_data(job, &question, -1, false);
+
+	cr_assert_null(json_object_get(data, "subject"));
+	cr_assert_null(json_object_get(data, "twin"));
+	cr_assert_null(json_object_get(data, "confidence_batches"));
+	cr_assert_null(json_object_get(data, "insists"));
+	cr_assert_null(json_object_get(data, "whole"));
+	cr_assert_null(json_object_get(data, "options"));
+	json_decref(data);
+	question.subject = 1;
+	question.confidence_batches = 1;
+	question.insists = question.whole = question.per_option = true;
+	data = job_asked_data(job, &question, 1, true);
+	cr_assert_eq(json_integer_value(json_object_get(data, "subject")), 1);
+	cr_assert_eq(json_integer_value(json_object_get(data, "twin")), 1);
+	cr_assert_eq(json_integer_value(json_object_get(data, "confidence_batches")), 1);
+	cr_assert(json_is_true(json_object_get(data, "insists")));
+	cr_assert(json_is_true(json_object_get(data, "whole")));
+	cr_assert(json_is_true(json_object_get(data, "options")));
+	cr_assert_str_eq(json_string_value(json_object_get(data, "source")), "cache");
+	json_decref(data);
+	job_destroy(job);
+}
+
 Test(score, an_evaluator_may_give_no_reason)
 {
 	struct job *job = kit_running(MSE, 0.9);
