@@ -210,15 +210,18 @@ class Job:
         if number == 0 and kind == "baseline":
             self.trials[0] = Trial(0, kind)
             return
-        if kind != "evaluate" or not self.measured or self.end:
+        if kind != "evaluate" or not self.measured or (self.end and shown["state"] != "cancelled"):
             raise Difference(f"nobody could ask for trial {number}: {shown}")
         trial = self.trials[number] = Trial(number, kind)
+        if self.end:
+            trial.state = "cancelled"  # asked for just before somebody cancelled it
         if shown["source"] == "cache":
             results = [{"accuracy": shown["accuracy"], "latency_ms": shown["metrics"]["latency_ms"]}]
             if results[0] not in self.imports.values():
                 raise Difference(f"trial {number} is answered by something that was never measured")
             trial.source, trial.state, trial.result, trial.settled = "cache", "told", results[0], True
-        fresh, wide = len(self.fresh()), len([t for t in self.out() if not t.again])
+        still = self.of(lambda t: t.searched and (t.open or t.state == "cancelled"))  # that is at the job's end alone
+        fresh, wide = len([t for t in still if not t.settled]), len([t for t in still if not t.again])
         if self.asked() > self.size:
             raise Difference(f"{self.asked()} configs are asked for of a space of {self.size}")
         if (wide > self.parallel and not self.cut) or self.used() + fresh > self.max_trials:
