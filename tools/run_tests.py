@@ -35,7 +35,7 @@ LEASES_SECONDS, LONG_LEASES_SECONDS = 15, 300
 SCRIPT_KILLS, MANY_SCRIPT_KILLS = 6, 100
 WORLDS, MANY_WORLDS, TWICE_WORLDS = 20_000, 1_000_000, 100
 MUTANTS = 300
-MANY_TRACES = 10_000
+TRACES, MANY_TRACES = 500, 10_000
 ASAN_WORLDS, MANY_ASAN_WORLDS = 1000, 20_000
 FUZZ_SECONDS = 120
 
@@ -48,6 +48,7 @@ CPU_MINUTES = {
     "unit": 5,
     "api": 8,
     "crash": 4,
+    "traces": 1,
     "races": 3,
     "simulation": 3,
     "memory": 2,
@@ -90,8 +91,8 @@ class Stage:
     def run(self, *command, **more):
         """Runs a command; returns its exit status and what it wrote."""
         with self.log.open("a", encoding="utf-8", errors="replace") as log:
-            start = log.tell()
             print("$", *command, file=log, flush=True)
+            start = log.tell()
             done = subprocess.run(
                 [str(part) for part in command],
                 cwd=ROOT,
@@ -257,18 +258,25 @@ def stage_simulation(stage):
     run_simulation(stage, WORLDS, ASAN_WORLDS, 1)
 
 
+def fresh_seed(stage):
+    """What follows from it nobody has seen: another commit has others."""
+    return 1_000_000 + int(stage.must("git", "rev-parse", "HEAD")[:8], 16)
+
+
 def stage_long_simulation(stage):
-    """Worlds that nobody has seen: another commit has others."""
-    commit = stage.must("git", "rev-parse", "HEAD").strip()
-    run_simulation(stage, MANY_WORLDS, MANY_ASAN_WORLDS, 1_000_000 + int(commit[:8], 16))
+    run_simulation(stage, MANY_WORLDS, MANY_ASAN_WORLDS, fresh_seed(stage))
 
 
 def stage_traces(stage):
-    """Calls, faults and restarts of a real daemon against a model of the contract; another commit has others."""
-    commit = stage.must("git", "rev-parse", "HEAD").strip()
+    """Calls, faults and restarts of a real daemon against a model of the contract."""
+    build_asan(stage)
+    meson_test(stage, ASAN, "traces", NARROWD_TRACES=str(TRACES), NARROWD_TRACE_SEED=str(fresh_seed(stage)))
+
+
+def stage_long_traces(stage):
     setup_plain(stage)
     stage.must("ninja", "-C", SIM, "daemon/narrowd")
-    meson_test(stage, SIM, "traces", NARROWD_TRACES=str(MANY_TRACES), NARROWD_TRACE_SEED=str(1_000_000 + int(commit[:8], 16)))
+    meson_test(stage, SIM, "traces", NARROWD_TRACES=str(MANY_TRACES), NARROWD_TRACE_SEED=str(fresh_seed(stage) + TRACES))
 
 
 def stage_mutants(stage):
@@ -395,6 +403,7 @@ STAGES = {
     "unit": stage_unit,
     "api": stage_api,
     "crash": stage_crash,
+    "traces": stage_traces,
     "races": stage_races,
     "simulation": stage_simulation,
     "memory": stage_memory,
@@ -410,7 +419,7 @@ LONG_STAGES = {
     "long-python": stage_long_python,
     "long-postgresql": stage_postgresql,
     "long-simulation": stage_long_simulation,
-    "traces": stage_traces,
+    "long-traces": stage_long_traces,
     "mutants": stage_mutants,
     "published": stage_published,
     "packaging": stage_packaging,
