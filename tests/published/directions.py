@@ -51,9 +51,10 @@ if __name__ == "__main__":
 
 
 def halve(path, out):
-    """A model with its weights, inputs and outputs in float16."""
+    """A model with its weights, those in nodes as well, and its inputs and outputs in float16."""
     model = onnx.load(path)
-    for weight in model.graph.initializer:
+    held = [attribute.t for node in model.graph.node if node.op_type == "Constant" for attribute in node.attribute if attribute.name == "value"]
+    for weight in (*model.graph.initializer, *held):
         if weight.data_type == onnx.TensorProto.FLOAT:
             weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight).astype(np.float16), weight.name))
     for value in (*model.graph.input, *model.graph.output):

@@ -77,6 +77,8 @@ def in_one_file(path: Path, folder: str) -> Path:
 def in_float16(graph: Any) -> str:
     """Which operators with weights are in float16, that ONNX Runtime computes in fp32 by casting them: "6 Conv, 1 MatMul"."""
     half = {weight.name for weight in graph.initializer if weight.data_type == onnx.TensorProto.FLOAT16}
+    half |= {output for node in graph.node if node.op_type == "Constant" for output in node.output
+             if any(attribute.t.data_type == onnx.TensorProto.FLOAT16 for attribute in node.attribute)}
     kinds = Counter(node.op_type for node in graph.node if node.op_type in (*QUANTIZED, "Gemm") and half.intersection(node.input[1:2]))
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 

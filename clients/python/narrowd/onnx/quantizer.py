@@ -82,7 +82,7 @@ class Quantizer:
             why = f"no {kinds} with constant weights"
             inside = sorted(BRANCHES.intersection(self.graph.types.values()))
             if self.graph.halves:
-                why += f" in fp32: {self.graph.halves} have weights in float16; convert the model to fp32 first"
+                why += f" in fp32: {self.graph.halves} have weights in float16; give the model in float32 that it was made of"
             why += f" outside of {' and '.join(inside)}, and what is inside stays as it is" if inside else ""
             raise ValueError(f"the model has no operator for the approach {approach}: {why}")
         # Others of these types have no choice; an export has to name them all the same.
