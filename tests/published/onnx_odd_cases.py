@@ -127,10 +127,10 @@ class Odd(Case):
         attention(self.place / "a.onnx")
         with narrowd.Client() as client, mock.patch("narrowd.onnx.tune.Graph", side_effect=AssertionError("the model was prepared")):
             for wrong, words in (
-                    ({"max_trials": 0}, "max_trials .*must be from 1"), ({"max_trials": "many"}, "max_trials .*an integer is expected"),
-                    ({"max_drop": "1 %"}, "max_drop .*a number is expected"), ({"max_drop": math.nan}, "max_drop .*a number is expected, and it is nan"),
-                    ({"criterion": "rel"}, "criterion .*must be one of"), ({"objective": "speed"}, 'objective .*does not report "speed"'),
-                    ({"approach": "both"}, "none of auto, static"), ({"strategy": "best"}, 'strategy .*no strategy "best"'),
+                    ({"max_trials": 0}, "^max_trials: .*must be from 1"), ({"max_trials": "many"}, "^max_trials: .*an integer is expected"),
+                    ({"max_drop": "1 %"}, "^max_drop: .*a number is expected"), ({"max_drop": math.nan}, "^max_drop: .*a number is expected, and it is nan"),
+                    ({"criterion": "rel"}, "^criterion: .*must be one of"), ({"objective": "speed"}, '^objective: .*does not report "speed"'),
+                    ({"approach": "both"}, "none of auto, static"), ({"strategy": "best"}, '^strategy: .*no strategy "best"'),
                     ({"threads": 0}, "threads is 0"), ({"threads": "all"}, "threads is 'all'"),
                     ({"clock": 3}, "clock is no function"), ({"evaluate": 1.0}, "evaluate is no function"), ({"accept": 1.0}, "accept is no function"),
                     ({"job": {"nam": "mine"}}, 'did you mean "name"'), ({"job": {"warm_start": {"job": "no such"}}}, "there is no job no such"),

@@ -76,9 +76,7 @@ def check(client: Client, body: dict[str, Any], capability: dict[str, Any], call
             del body["warm_start"]  # whether its space is this one's the true capability says
         client.dry_run({"capability": capability, "evaluator": {"pool": "call"}, **body})
     except Refused as error:
-        faults = [{**fault, "pointer": f"{called[fault['pointer']]} ({fault['pointer']})"} if fault["pointer"] in called else fault
-                  for fault in error.faults]
-        raise Refused(error.status, {"type": error.type, "detail": error.detail, "errors": faults}) from error
+        raise error.calling(called) from error
 
 
 def check_source(client: Client, id: str) -> None:

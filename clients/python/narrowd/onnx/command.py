@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import NarrowdError
+from ..errors import NarrowdError, Refused
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 EXIT_INTERRUPTED = 130
@@ -84,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return {"tune": run_tune, "quantize": run_quantize}[args.command](args)
     except (NarrowdError, OSError, ValueError) as error:
-        print(f"narrow-onnx: {error}", file=sys.stderr)
+        said = error.calling(options()) if isinstance(error, Refused) else error
+        print(f"narrow-onnx: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("narrow-onnx: interrupted; the same command goes on where it was", file=sys.stderr)
@@ -97,6 +98,14 @@ def run_quantize(args: argparse.Namespace) -> int:
     quantize(args.model, args.recipe, args.out, args.calib)
     print(f"{args.out}: {os.path.getsize(args.out) / 1e6:.2f} MB (was {os.path.getsize(args.model) / 1e6:.2f})")
     return 0
+
+
+def options() -> dict[str, str]:
+    """What the command line calls the members of a job's body."""
+    from .tune import CALLED
+
+    own = {"higher_is_better": "lower_is_better"}
+    return {pointer: f"--{own.get(name, name).replace('_', '-')}" for pointer, name in CALLED.items()}
 
 
 def run_tune(args: argparse.Namespace) -> int:

@@ -358,8 +358,11 @@ def check_out(out: str | os.PathLike[str], model: Path) -> None:
     place = Path(out).resolve()
     if place == model:
         raise ValueError(f"{os.fspath(out)} is the model itself, which would be lost: name another file to write")
-    if place.is_dir() or not os.access(place.parent, os.W_OK):
-        raise ValueError(f"{os.fspath(out)} cannot be written: {place.parent} has to be a folder where you may write, and this no folder")
+    why = "it is a folder" if place.is_dir() else \
+        f"there is no folder {place.parent}" if not place.parent.is_dir() else \
+        f"you may not write in {place.parent}" if not os.access(place.parent, os.W_OK) else ""
+    if why:
+        raise ValueError(f"{os.fspath(out)} cannot be written: {why}")
 
 
 def check_functions(**functions: object) -> None:
