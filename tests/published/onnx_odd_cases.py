@@ -160,6 +160,22 @@ class Odd(Case):
         self.assertEqual(asked[0], (True, 0))
         self.assertEqual(sum(before for before, _ in asked), 1 + 2, asked)
 
+    def test_what_is_no_number_for_the_file_that_was_written_is_said(self):
+        """The search is not lost by it: the same call measures that file once more."""
+        attention(self.place / "a.onnx")
+        out, returned = str(self.place / "out.onnx"), [math.nan]
+
+        def evaluate(session, path):
+            return returned[0] if path == out else 1.0
+
+        few = {"max_trials": 2, "progress": False, "scores": False, "objective": "model_size_bytes"}
+        with narrowd.Client() as client:
+            with self.assertRaisesRegex(narrowd.CannotRun, f"^evaluate returned NaN for {out}, where a number is wanted. {out} is written: the same call measures it once more$"):
+                tune(self.place / "a.onnx", out, SAMPLES, evaluate, client=client, **few)
+            returned[0] = 0.999
+            self.assertEqual(tune(self.place / "a.onnx", out, SAMPLES, evaluate, client=client, **few).accuracy, 0.999)
+            self.assertEqual(len([*client.jobs()]), 1)
+
     def test_what_a_job_is_warned_of_is_said_at_once(self):
         attention(self.place / "a.onnx")
         said = io.StringIO()

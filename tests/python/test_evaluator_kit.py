@@ -8,6 +8,7 @@ import http.client
 import io
 import itertools
 import json
+import math
 import os
 import re
 import socket
@@ -171,6 +172,9 @@ class Wire(Case):
             answer_of(None)
         with self.assertRaisesRegex(narrowd.CannotRun, "returned 2 numbers where one is wanted"):
             answer_of(Array([0.9, 0.8]))
+        for text in ("good", {"accuracy": "good"}):
+            with self.assertRaisesRegex(narrowd.CannotRun, "returned 'good' where the accuracy is wanted, a number"):
+                answer_of(text)
 
 
 class UnderADaemon(Case):
@@ -333,6 +337,23 @@ class UnderADaemon(Case):
             with mock.patch("time.monotonic", lambda: now):
                 self.assertEqual(pace.left(kind, seen, 120), says, (kind, seen))
 
+    def test_what_is_no_accuracy_of_the_model_as_it_came_fails_the_job(self):
+        """Whatever it is: nobody has to mend a job that waits, and the sentence says what was returned."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+
+        def raises(config):
+            raise narrowd.CannotRun("no data")
+
+        for function, words in ((lambda config: math.nan, "the function returned NaN for the model as it came"),
+                                (lambda config: {"accuracy": -math.inf}, "the function returned -inf for the model as it came"),
+                                (lambda config: "good", "the function returned 'good'"),
+                                (lambda config: None, "the function returned nothing"), (raises, "no data")):
+            with self.assertRaisesRegex(narrowd.NarrowdError, rf"^job_\w+ failed \(baseline_failed\): .*{words}"), \
+                    contextlib.redirect_stderr(io.StringIO()):
+                narrowd.search(made(function), JOB, progress=False, identity=words)
+        with narrowd.Client() as client:
+            self.assertEqual([document["state"] for document in client.jobs()], ["failed"] * 5)
+
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)
         job = client.submit(pooled("stopped"))
@@ -359,9 +380,9 @@ class UnderADaemon(Case):
             return [][0]
 
         def says(config):
-            return {"accuracy": "good", "latency_ms": 1.0}
+            return {"accuracy": 0.9, "latency_ms": "fast"}
 
-        for function, words in ((lacks, "/latency_ms"), (breaks, "IndexError"), (says, 'a number is expected, and it is "good"')):
+        for function, words in ((lacks, "cannot be used: latency_ms: "), (breaks, "IndexError"), (says, ', and it is "fast"')):
             with self.assertRaises(narrowd.NarrowdError) as raised:
                 narrowd.search(made(function), job, progress=False)
             self.assertIn(words, str(raised.exception))

@@ -12,6 +12,8 @@ from .errors import CannotRun, NotWanted
 from .journal import Journal, key_of
 from .types import Answer, Config, Question
 
+AS_IT_CAME = "the model as it came"
+SHOWN = 80  # characters of what a function returned
 Report = Callable[[dict[str, Any]], bool]  # progress in, whether the result is still wanted out
 
 
@@ -36,13 +38,36 @@ def answer_of(result: Any) -> Answer:
         own = {"accuracy", "latency_ms", "metrics", "failed", "error", "retryable", "scores", "cached"}
         answer = {name: value for name, value in result.items() if name in own}
         metrics = {**answer.pop("metrics", {}), **{n: v for n, v in result.items() if n not in own}}
-        return plain({**answer, "metrics": metrics} if metrics else answer)
+        answer = plain({**answer, "metrics": metrics} if metrics else answer)
+        check_text(answer.get("accuracy"))
+        return answer
     if result is None:
         raise CannotRun("the function returned nothing where an accuracy is wanted, or a dictionary with one")
     accuracy = plain(result)
+    check_text(accuracy)
     if isinstance(accuracy, list):
         raise CannotRun(f"the function returned {len(accuracy)} numbers where one is wanted, the accuracy: take their mean")
     return {"accuracy": accuracy}
+
+
+def check_text(accuracy: Any) -> None:
+    if isinstance(accuracy, str):
+        raise CannotRun(f"the function returned {accuracy[:SHOWN]!r} where the accuracy is wanted, a number")
+
+
+def shown(result: Any) -> str:
+    """What a function returned as the accuracy, for people: an answer has null for all that is no number."""
+    accuracy: Any = result.get("accuracy") if isinstance(result, dict) else result
+    accuracy = accuracy.tolist() if hasattr(accuracy, "tolist") else accuracy
+    return "NaN" if isinstance(accuracy, float) and math.isnan(accuracy) else repr(accuracy)[:SHOWN]
+
+
+def number_of(result: Any, who: str, what: str) -> float:
+    """The accuracy that `who` returned for `what`, where a ruined model is no answer."""
+    accuracy = answer_of(result).get("accuracy")
+    if isinstance(accuracy, bool) or not isinstance(accuracy, (int, float)):
+        raise CannotRun(f"{who} returned {shown(result)} for {what}, where a number is wanted")
+    return float(accuracy)
 
 
 def plain(value: Any) -> Any:
@@ -156,7 +181,11 @@ class Evaluator:
             raise CannotRun("this evaluator measures nothing: use @evaluator.evaluate")
         config: Config = question.get("config") or {"ops": {}}
         arguments = (config, question) if takes_two(self._evaluate) else (config,)
-        return answer_of(self._evaluate(*arguments))
+        result = self._evaluate(*arguments)
+        answer = answer_of(result)
+        if question["question"] == "baseline" and answer.get("accuracy", 0) is None:
+            raise CannotRun(f"the function returned {shown(result)} for {AS_IT_CAME}, where a number is wanted")
+        return answer
 
     def serve(self, host: str = "127.0.0.1", port: int = 9001, **settings: Any) -> None:
         """Answers over HTTP until it is interrupted; settings as of narrowd.serving.server."""

@@ -9,14 +9,13 @@ from typing import Any
 
 from .client import Client
 from .errors import NarrowdError, NotWanted, Refused
-from .evaluator import Evaluator
+from .evaluator import SHOWN, Evaluator
 from .journal import key_of
 from .transport import Transport
 from .types import Answer, Question
 
 Told = Callable[[str, dict[str, Any]], None]
 TTL_S, WAIT_S = 60.0, 10.0
-SHOWN = 80  # characters of what cannot be used
 
 
 class Heartbeats(threading.Thread):
@@ -64,13 +63,14 @@ def return_lease(client: Client, lease: str, why: str) -> None:
 
 
 def at_fault(error: Refused, answer: Answer) -> str:
-    """What is wrong with an answer, and what stands there."""
+    """What is wrong with an answer, by the name that its function gave it, and what stands there."""
     members: dict[str, Any] = {**answer}
+    lines = []
     for fault in error.faults:
-        name = fault["pointer"].split("/")[1] if "/" in fault["pointer"] else ""
-        if name in members:
-            return f"{fault['pointer']}: {fault['detail']}, and it is {json.dumps(members[name])[:SHOWN]}"
-    return str(error)
+        path = fault["pointer"].split("/")[1:]
+        stands = f", and it is {json.dumps(members[path[0]])[:SHOWN]}" if path and path[0] in members else ""
+        lines.append(f"{'.'.join(path) or 'the answer'}: {fault['detail']}{stands}")
+    return "\n".join(lines) or str(error)
 
 
 def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s: float, told: Told | None) -> None:

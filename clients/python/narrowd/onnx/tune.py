@@ -18,7 +18,7 @@ import onnxruntime as ort
 from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import Evaluator, answer_of, source_of, takes_two
+from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of, takes_two
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
@@ -148,10 +148,19 @@ class Tuner:
         path = self.built if quantized else self.model
         session = self.ready(config) if quantized else self.session(path)
         if not quantized and self.accepted_before is None and self.accept is not self.evaluate:  # not for its faults to be found last
-            self.accepted_before = number(judged(self.accept, session, path))
+            self.accepted_before = self.number(self.accept, session, path, AS_IT_CAME)
         timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
         judge = self.accept if question.get("subset") == ACCEPTED else self.evaluate
-        return {"latency_ms": timing.told, "model_size_bytes": os.path.getsize(path), **judged(judge, session, path)}
+        returned = judged(judge, session, path)
+        if not quantized:
+            number_of(returned, self.called(judge), AS_IT_CAME)
+        return {"latency_ms": timing.told, "model_size_bytes": os.path.getsize(path), **answer_of(returned)}
+
+    def called(self, judge: Accuracy) -> str:
+        return "evaluate" if judge is self.evaluate else "accept"
+
+    def number(self, judge: Accuracy, session: ort.InferenceSession, path: str | Path, what: str) -> float:
+        return number_of(judged(judge, session, path), self.called(judge), what)
 
     def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
         return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
@@ -191,8 +200,8 @@ class Tuner:
         return distance
 
 
-def judged(judge: Accuracy, session: ort.InferenceSession, path: str | Path) -> dict[str, Any]:
-    return answer_of(judge(session, str(path)) if takes_two(judge) else judge(session))
+def judged(judge: Accuracy, session: ort.InferenceSession, path: str | Path) -> Any:
+    return judge(session, str(path)) if takes_two(judge) else judge(session)
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> float:
@@ -235,11 +244,14 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
     if config is not None and for_speed and not insist and both.speedup <= 1:
         refuted, config = both.speedup, None
         both = put(tuner, None, path)
-    accuracy = number(judged(tuner.accept, tuner.session(path), path))
-    accuracy_before = tuner.accepted_before
-    if accuracy_before is None:
-        accuracy_before = number(judged(tuner.accept, tuner.session(tuner.model), tuner.model))
-    as_searched = accuracy if tuner.accept is tuner.evaluate else number(judged(tuner.evaluate, tuner.session(path), path))
+    try:
+        accuracy = tuner.number(tuner.accept, tuner.session(path), path, path)
+        accuracy_before = tuner.accepted_before
+        if accuracy_before is None:
+            accuracy_before = tuner.number(tuner.accept, tuner.session(tuner.model), tuner.model, AS_IT_CAME)
+        as_searched = accuracy if tuner.accept is tuner.evaluate else tuner.number(tuner.evaluate, tuner.session(path), path, path)
+    except CannotRun as error:
+        raise CannotRun(f"{error}. {path} is written: the same call measures it once more") from error
     tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
     failed = [f"trial {trial['number']}: {trial['error']}" for trial in tried if trial["state"] == "failed"]
     touched = lowerable(offered)
@@ -275,13 +287,6 @@ def learnt_of(job: Job, ops: list[dict[str, Any]]) -> str:
 
 def words(best: Best) -> str:
     return best["verdict"] or ""
-
-
-def number(answer: dict[str, Any]) -> float:
-    accuracy = answer.get("accuracy")
-    if not isinstance(accuracy, (int, float)):
-        raise CannotRun(f"{accuracy!r} was returned where the accuracy is wanted, a number")
-    return float(accuracy)
 
 
 def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Any, evaluate: Accuracy, *,

@@ -16,7 +16,7 @@ from .. import exports
 from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import Evaluator, answer_of, source_of
+from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of
 from ..measuring import LATENCY, compare, measure
 from ..types import Config, Question
 from .quantizer import BITS, GROUPS, applied, capability, errors, layers_of, size_of
@@ -93,13 +93,13 @@ class Tuner:
         fp32: Config = {"ops": {}}
         before = size_of(self.model, fp32)
         size = size_of(self.model, config) if config else before
-        accuracy_before = float(self.measure(fp32)["accuracy"])
+        accuracy_before = number_of(self.measure(fp32), "evaluate", AS_IT_CAME)
         recipe = job.export("torchao") if config else None
         speedup = self._speedup(config) if self.run and config else None
         if recipe:
             exports.torchao(self.model, recipe)
         with torch.no_grad():
-            accuracy = float(answer_of(self.evaluate(self.model))["accuracy"])
+            accuracy = number_of(self.evaluate(self.model), "evaluate", "the model that the search made")
         trial = job.trial(best["trial"] if config else 0)
         return Tuned(
             keep_fp32=config is None, verdict=best["verdict"] or "", accuracy=accuracy, accuracy_before=accuracy_before,
