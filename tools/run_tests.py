@@ -17,15 +17,13 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import time
 
 import test_faults
 import test_logs
+from stage import LOGS, ROOT, Failed, Stage
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-LOGS = ROOT / "build-logs"
 ASAN, TSAN, FUZZ, COVERAGE, SIM, NEWEST = (
     ROOT / f"build-{name}" for name in ("asan", "tsan", "fuzz", "cov", "sim", "newest"))
 
@@ -37,6 +35,7 @@ WORLDS, MANY_WORLDS, TWICE_WORLDS = 20_000, 1_000_000, 100
 MUTANTS = 300
 TRACES, MANY_TRACES = 500, 10_000
 ASAN_WORLDS, MANY_ASAN_WORLDS = 1000, 20_000
+SEVERAL_WORLDS, MANY_SEVERAL_WORLDS = 40, 3000
 FUZZ_SECONDS = 120
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
@@ -59,70 +58,6 @@ CPU_MINUTES = {
 ALL_CPU_MINUTES = 40
 PR_SET_CHILD_SUBREAPER = 36
 LINES_COVERED = 90
-
-
-class Failed(Exception):
-    """A stage cannot go on; the text says why."""
-
-
-class Stage:
-    """What one stage runs: a log file, the sanitizers' reports, and how many tests passed."""
-
-    def __init__(self, name):
-        self.name = name
-        self.log = LOGS / f"{name}.log"
-        self.reports = LOGS / f"{name}.reports"
-        self.passed, self.failed, self.cpu = 0, 0, 0.0
-        self.complaints = []
-        self.reports.mkdir()
-
-    def environment(self, more):
-        path = self.reports / "report"
-        return {
-            **os.environ,
-            "ASAN_OPTIONS": f"log_path={path}:detect_leaks=1:allocator_may_return_null=1",
-            # UBSan ignores log_path in company: it must end the program to be noticed.
-            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-            "TSAN_OPTIONS": f"log_path={path}:second_deadlock_stack=1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **more,
-        }
-
-    def run(self, *command, **more):
-        """Runs a command; returns its exit status and what it wrote."""
-        with self.log.open("a", encoding="utf-8", errors="replace") as log:
-            print("$", *command, file=log, flush=True)
-            start = log.tell()
-            done = subprocess.run(
-                [str(part) for part in command],
-                cwd=ROOT,
-                env=self.environment(more),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        with self.log.open(encoding="utf-8", errors="replace") as log:
-            log.seek(start)
-            return done.returncode, log.read()
-
-    def must(self, *command, **more):
-        code, output = self.run(*command, **more)
-        if code != 0:
-            raise Failed("\n".join(output.splitlines()[-40:]))
-        return output
-
-    def result(self, passed, failed, complaint=""):
-        self.passed += passed
-        self.failed += failed
-        if complaint:
-            self.complaints.append(complaint)
-
-    def close(self):
-        """Any sanitizer report fails the stage, whatever the tests said."""
-        for report in sorted(self.reports.iterdir()):
-            lines = report.read_text(encoding="utf-8", errors="replace").splitlines()
-            self.result(0, 1, f"{report}:\n" + "\n".join(lines[:30]))
 
 
 def build(stage, folder, *options):
@@ -216,6 +151,11 @@ def stage_postgresql(stage):
     """Tests of the daemon again, with its log in a PostgreSQL that they start."""
     build_asan(stage)
     meson_test(stage, ASAN, stage.name, NARROWD_TEST_POSTGRESQL="1", NARROWD_KILLS="20")
+    long = stage.name != "postgresql"
+    code, output = stage.run(
+        "/usr/bin/python3", "-B", "tests/several/play.py", ASAN / "tests/several", "--jobs", os.cpu_count() or 1,
+        "--first", fresh_seed(stage) if long else 1, "--count", MANY_SEVERAL_WORLDS if long else SEVERAL_WORLDS)
+    stage.result(code == 0, code != 0, output[-4000:] if code else "")
 
 
 def stage_races(stage):
@@ -270,13 +210,13 @@ def stage_long_simulation(stage):
 def stage_traces(stage):
     """Calls, faults and restarts of a real daemon against a model of the contract."""
     build_asan(stage)
-    meson_test(stage, ASAN, "traces", NARROWD_TRACES=str(TRACES), NARROWD_TRACE_SEED=str(fresh_seed(stage)))
+    meson_test(stage, ASAN, "traces", NARROWD_TRACES=str(TRACES))
 
 
 def stage_long_traces(stage):
     setup_plain(stage)
     stage.must("ninja", "-C", SIM, "daemon/narrowd")
-    meson_test(stage, SIM, "traces", NARROWD_TRACES=str(MANY_TRACES), NARROWD_TRACE_SEED=str(fresh_seed(stage) + TRACES))
+    meson_test(stage, SIM, "traces", NARROWD_TRACES=str(MANY_TRACES), NARROWD_TRACE_SEED=str(fresh_seed(stage)))
 
 
 def stage_mutants(stage):

@@ -152,8 +152,8 @@ void between_cut_all(void)
 			  " pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid()"
 			  " AND datname = pg_catalog.current_database()");
 	while (between_ask("SELECT count(*)::text FROM pg_catalog.pg_stat_activity WHERE pid <>"
-			   " pg_catalog.pg_backend_pid() AND backend_type = 'client backend'") !=
-	       0) {
+			   " pg_catalog.pg_backend_pid() AND datname = "
+			   "pg_catalog.current_database()") != 0) {
 	}
 }
 
