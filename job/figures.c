@@ -229,10 +229,7 @@ static void find_interval(const struct job *job, const struct trial **scratch, i
 	double half = noise_margin(&noise, choices, given ? 0 : baselines);
 	bool higher = job->spec->objective.metrics[0].higher_is_better;
 
-	f->interval[0] = f->interval[1] = NAN;
-	if (isnan(half) || isnan(f->gain)) {
-		return;
-	}
+	/* What is no number makes none of the interval either. */
 	if (!logarithm) {
 		f->interval[0] = f->gain - half;
 		f->interval[1] = f->gain + half;
