@@ -178,6 +178,20 @@ Test(endgame, who_cannot_be_measured_again_is_handed_over_with_a_warning)
 	job_destroy(job);
 }
 
+/* Nor is it rejected by fewer measurements than were wanted. */
+Test(endgame, a_measurement_that_fails_rejects_nobody)
+{
+	static const struct says others[] = {{0.85, 50}, {0, 0}, LAST};
+	struct job *job = MEASURED(BUDGET("1", ", \"confirm\": 2"), 50);
+	char story[400];
+
+	kit_play(job, steady, others, story);
+	cr_assert_str_eq(story, "0@1 1@1 0@2 1@2 ");
+	cr_assert_eq(job->rejections, 0);
+	cr_assert_not(job->trials[1]->rejected);
+	job_destroy(job);
+}
+
 Test(endgame, a_given_baseline_is_not_measured)
 {
 	static const struct says fails[] = {{0, 0}, LAST};

@@ -319,6 +319,24 @@ Test(next, time_that_is_over_leaves_no_end_game)
 	time_out(", \"confirm\": 0", 0.9, false, false);
 }
 
+Test(next, time_that_is_over_after_the_end_game_leaves_nothing_to_say)
+{
+	struct job *job = kit_running("", 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	for (int i = 0; i < 2; i++) { /* the baseline and the choice, both as they were */
+		struct next next = kit_next(job);
+
+		cr_assert_eq(next.step, NEXT_CONFIRM);
+		kit_tell(job, job_ask_again(job, &next), 0.9, next.trial == 0 ? 100 : 50);
+	}
+	job_time_out(job);
+	cr_assert_str_eq(kit_exit(job, "reason"), "timeout");
+	cr_assert_eq(kit_count(job, LOGGED_WARNING), 0);
+	job_destroy(job);
+}
+
 Test(next, strategy_that_waits_for_nothing_is_done)
 {
 	struct job *job = kit_running("", 0.9);

@@ -70,8 +70,12 @@ Test(twins, who_was_pruned_is_shared_as_pruned_unless_its_numbers_are_wanted)
 	cr_assert_not(trial->candidate.feasible);
 	cr_assert_eq(job->out, 0);
 	cr_assert_eq(share(job, 1)->state, TRIAL_PRUNED);
-	cr_assert_not_null(job_ask(job, &whole), "part of the data is not enough now");
+	trial = job_ask(job, &whole);
+	cr_assert_not_null(trial, "part of the data is not enough now");
 	cr_assert_null(job->best);
+	kit_check_again(job, ON);
+	kit_tell(job, trial, 0.9, 50);
+	cr_assert_eq(share(job, 1)->state, TRIAL_TOLD, "now there are numbers");
 	kit_check_again(job, ON);
 	job_destroy(job);
 }
@@ -109,6 +113,7 @@ Test(twins, what_was_measured_wrongly_counts_no_more)
 	cr_assert_eq(kit_count(job, LOGGED_TRIAL_EXCLUDED), 2);
 	cr_assert_not_null(job_ask(job, &anew), "its answer is good for nobody");
 	kit_tell(job, job->trials[job->trial_count - 1], 0.9, 80);
+	cr_assert_eq(share(job, 1)->objectives[0], 80, "the new one is");
 	cr_assert_eq(job_check_exclude(job, trial, &err), 0);
 	kit_check_again(job, ON);
 	job_include(job, trial);
