@@ -75,9 +75,9 @@ static void begin_world(uint64_t seed)
 				   .state = seed * 0x2545f4914f6cdd1dU,
 				   .now_ms = 1000000};
 	several.cut = often(150);
-	several.late = often(100);
+	several.late = often(300);
 	several.nested = often(400);
-	several.killed = often(40);
+	several.killed = often(60);
 	several.forgets = often(1000);
 	between_begin();
 	step_begin();
