@@ -33,31 +33,6 @@ static const char forget_leases[] =
 	"DELETE FROM temp.lease WHERE id NOT IN (SELECT id FROM main.lease)"
 	" AND at_ms < 1000 * (CAST(strftime('%s', 'now') AS INTEGER) - 172800)";
 
-/* A temporary table hides the table of the same name: the same statements now fill the copy. */
-static int make_copy_of(sqlite3 *db, const char *table, struct err *reterr)
-{
-	static const char start[] = "CREATE TABLE";
-	char *query = mem_printf("SELECT sql FROM main.sqlite_schema WHERE name = '%s'", table);
-	sqlite3_stmt *stmt;
-	char *sql;
-	int rc = db_prepare(db, query, &stmt, reterr);
-
-	free(query);
-	if (rc != 0) {
-		return rc;
-	}
-	if (sqlite3_step(stmt) == SQLITE_ROW) {
-		sql = mem_printf("CREATE TEMP TABLE%s",
-				 (const char *)sqlite3_column_text(stmt, 0) + strlen(start));
-		rc = db_exec(db, sql, reterr);
-		free(sql);
-	} else {
-		rc = err_set(reterr, ERR_CORRUPT, "database: there is no table %s", table);
-	}
-	(void)sqlite3_finalize(stmt);
-	return rc;
-}
-
 /* Calls each() for every row. */
 static int for_each(sqlite3 *db, const char *sql,
 		    int (*each)(void *arg, sqlite3_stmt *row, struct err *reterr), void *arg,
@@ -80,6 +55,33 @@ static int for_each(sqlite3 *db, const char *sql,
 static const char *text(sqlite3_stmt *row, int column)
 {
 	return (const char *)sqlite3_column_text(row, column);
+}
+
+/* A temporary table hides the table of the same name: the same statements now fill the copy. */
+static int make_copy(void *arg, sqlite3_stmt *row, struct err *reterr)
+{
+	static const char table[] = "CREATE TABLE", index[] = "CREATE INDEX ";
+	const char *sql = text(row, 0);
+	char *copy = strncmp(sql, table, strlen(table)) == 0
+			     ? mem_printf("CREATE TEMP TABLE%s", sql + strlen(table))
+			     : mem_printf("CREATE INDEX temp.%s", sql + strlen(index));
+	int rc = db_exec(arg, copy, reterr);
+
+	free(copy);
+	return rc;
+}
+
+/* With what it is looked up by, or filling it takes a time that grows with the square of its rows. */
+static int make_copy_of(sqlite3 *db, const char *table, struct err *reterr)
+{
+	char *query = mem_printf(
+		"SELECT sql FROM main.sqlite_schema WHERE tbl_name = '%s' AND"
+		" type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type = 'index'",
+		table);
+	int rc = for_each(db, query, make_copy, db, reterr);
+
+	free(query);
+	return rc;
 }
 
 static int add_job(void *arg, sqlite3_stmt *row, struct err *reterr)

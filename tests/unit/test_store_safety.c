@@ -17,6 +17,7 @@
 #include "store/db.h"
 #include "store/query.h"
 #include "store/schema.h"
+#include "store/verify.h"
 #include "tests/unit/store_world.h"
 
 static mode_t mode_of(const struct world *world, const char *name)
@@ -435,4 +436,30 @@ Test(store_safety, a_failing_disk_ends_the_process_and_a_restart_recovers)
 	cr_assert_eq(WEXITSTATUS(status), 74);
 	cr_assert_gt(acked, 1);
 	expect_acked(&world, acked);
+}
+
+/* Without, filling the copies took a time that grew with the square of the leases. */
+Test(store_safety, what_is_compared_is_looked_up_by_what_the_store_has)
+{
+	static const char lacking[] =
+		"SELECT count(*) FROM main.sqlite_schema AS here WHERE type = 'index' AND sql IS"
+		" NOT NULL AND tbl_name IN ('job', 'trial', 'lease') AND NOT EXISTS"
+		" (SELECT 1 FROM temp.sqlite_schema WHERE name = here.name)";
+	struct world world;
+	int64_t count = -1;
+	struct err err;
+	sqlite3 *db;
+	char *path;
+
+	world_start(&world, 0);
+	world_write_all(&world);
+	world_close(&world);
+	path = world_path(&world, "narrowd.db");
+	cr_assert_eq(db_open(path, DB_REBUILD, &db, &err), 0, "%s", err.message);
+	cr_assert_eq(verify_run(db, &err), 0, "%s", err.message);
+	cr_assert_eq(db_integer(db, lacking, &count, &err), 0, "%s", err.message);
+	cr_assert_eq(count, 0);
+	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+	free(path);
+	world_finish(&world);
 }
