@@ -170,7 +170,7 @@ static int make(struct keeper *keeper, sqlite3 *db, struct err *reterr)
 /* How many seconds to rest. */
 static int64_t after_success(struct keeper *keeper)
 {
-	keeper->pause_s = AFTER_FAULT_S;
+	keeper->pause_s = keeper->options.fault_s;
 	return LOOK_S;
 }
 
@@ -232,7 +232,8 @@ struct keeper *keeper_create(struct loop *loop, const struct keeper_options *opt
 	keeper->options = *options;
 	keeper->shared = shared;
 	keeper->last = -1;
-	keeper->pause_s = AFTER_FAULT_S;
+	keeper->options.fault_s = options->fault_s > 0 ? options->fault_s : AFTER_FAULT_S;
+	keeper->pause_s = keeper->options.fault_s;
 	keeper->part = mem_printf("%s.sent", options->directory->database);
 	thread_init_wait(&keeper->lock, &keeper->wake);
 	shared_give_up_when(shared, is_stopping, keeper);

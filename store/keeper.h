@@ -25,6 +25,7 @@ struct keeper_options {
 	const struct directory *directory;
 	const char *url;    /* of the PostgreSQL database */
 	int64_t operations; /* so many behind a snapshot at least the next one is due */
+	int64_t fault_s;    /* the first rest behind a fault; 0: as usual */
 };
 
 /* ERR_NO_MEMORY when there is no thread. */
