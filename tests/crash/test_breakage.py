@@ -42,6 +42,7 @@ POOL, TTL_S = "daemons", 20
 LEASE_S = 15  # of a daemon
 FATES = {"answer": 0.95, "die": 0.01, "late": 0.01, "twice": 0.03}
 WEIGHTS = {"kill": 4, "stop": 4, "restart": 2, "cut": 2}
+GONE = "SELECT count(*) FROM narrowd.op WHERE position <= (SELECT max(last) FROM narrowd.past)"
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'narrowd'"
 
 
@@ -220,7 +221,9 @@ class Daemons(unittest.TestCase):
         self.assertEqual([client.wrong for client in self.clients if client.wrong], [])
         for job in jobs:
             self.check_job(job)
-        shorter = self.server.sql("SELECT count(*) FROM narrowd.past")
+        # The newest snapshot may be on its way.
+        shorter = kit.wait_until(lambda: int(self.server.sql("SELECT count(*) FROM narrowd.past")))
+        self.assertEqual(self.server.sql(GONE), "0", "what stands before the end of the past is gone")
         for daemon in self.daemons:
             daemon.end()
             check_files(self, daemon.directory)
