@@ -146,12 +146,19 @@ class Failover(Daemons):
         self.url = self.at(self.server, self.standby)
         self.fails_over(self.server.suspend)
 
-    def starts_not(self, directory):
+    def starts_not(self, directory, status=65):
         said = subprocess.run([os.environ["NARROWD_BIN"], "--listen", "127.0.0.1:0", "--data-dir", directory, "--data",
                                self.url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=PATIENCE_S, check=False)
-        self.assertEqual(said.returncode, 65, said.stdout)
+        self.assertEqual(said.returncode, status, said.stdout)
         return said.stdout
+
+    def test_a_standby_is_not_taken_for_the_log(self):
+        kit.submit(self.daemon(), job_of(POOL))
+        position = self.sql(POSITION)
+        kit.wait_until(lambda: int(self.at_standby(POSITION)) >= int(position))
+        self.url = self.at(self.standby).replace("read-write", "any")
+        self.assertIn("session is read-only", self.starts_not(self.directory(), 74))
 
     def write_what_the_standby_lacks(self, job, first, second):
         """Results that were acknowledged, and that the one that writes alone has run."""

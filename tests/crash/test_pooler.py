@@ -35,7 +35,7 @@ class Pooler(Daemons):
         self.addCleanup(pooler.wait)
         self.addCleanup(pooler.terminate)
         self.url = self.url.replace("port=5432", f"port={PORT}")
-        kit.wait_until(lambda: os.path.exists(directory / f".s.PGSQL.{PORT}"))
+        kit.wait_until(lambda: self.server.run("pg_isready", "-q", "-h", directory, "-p", str(PORT)).returncode == 0)
 
     def test_one_of_sessions_is_as_good_as_none(self):
         self.pooled("session")
