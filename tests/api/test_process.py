@@ -190,8 +190,13 @@ class Life(ProcessTest):
             self.addCleanup(os.environ.pop, "NOTIFY_SOCKET")
             self.addCleanup(os.environ.pop, "WATCHDOG_USEC")
             with Daemon(self.path("d")):
-                self.assertEqual(manager.recv(100), b"READY=1")
-                self.assertEqual(manager.recv(100), b"WATCHDOG=1")
+                said = manager.recv(100)
+                while b"EXTEND" in said:  # a start that takes longer than half of that
+                    said = manager.recv(100)
+                self.assertEqual(said, b"READY=1")
+                while b"EXTEND" in said or said == b"READY=1":
+                    said = manager.recv(100)
+                self.assertEqual(said, b"WATCHDOG=1")
             said = manager.recv(100)
             while said == b"WATCHDOG=1":
                 said = manager.recv(100)
