@@ -2,11 +2,13 @@
 
 import sys
 import time
+from collections import deque
 from typing import Any
 
 from .types import JobDocument
 
 SAY_EVERY_S = 5.0
+LATEST = 20  # steps by which a forecast is made
 
 
 def words(document: JobDocument) -> str:
@@ -37,18 +39,23 @@ def how_far(kind: str, numbers: Any) -> str:
 
 
 class Pace:
-    """How long what counts itself will take, by what it has taken since it began to count."""
+    """How long what counts itself will take, by what it has taken for the latest of what it counted."""
 
     def __init__(self) -> None:
-        self.what, self.seen, self.since = "", 0, 0.0
+        self.what = ""
+        self.steps: deque[tuple[int, float]] = deque(maxlen=LATEST)  # how much was seen, and when that was first said
 
     def left(self, what: str, seen: int, total: int) -> str:
         """"about 29 s left"; nothing where that is not known yet."""
         now = time.monotonic()
-        if what != self.what or seen < self.seen:
-            self.what, self.seen, self.since = what, seen, now
-        done = seen - self.seen
-        return f"about {duration((now - self.since) / done * (total - seen))} left" if done > 0 else ""
+        if what != self.what or self.steps and seen < self.steps[-1][0]:
+            self.what = what
+            self.steps.clear()
+        if not self.steps or seen > self.steps[-1][0]:
+            self.steps.append((seen, now))
+        since_seen, since = self.steps[0]
+        done = seen - since_seen
+        return f"about {duration((now - since) / done * (total - seen))} left" if done > 0 else ""
 
 
 class Progress:
@@ -75,12 +82,12 @@ class Progress:
         budget = document["budget"]
         if self.last == "":
             self.bar = tqdm_bar(budget["max_trials"])
-        line = f"{budget['trials_measured']} of {budget['max_trials']} trials, {words(document)}"
-        self.trials, rest = line.split(", ", 1)
-        left = self.left(document)
+        failed, rest = document["progress"]["failed"], words(document)
+        self.trials = f"{budget['trials_measured']} of {budget['max_trials']} trials{f', {failed} failed' if failed else ''}"
+        line, left = f"{self.trials}, {rest}", self.left(document)
         if self.bar is not None:
             self.bar.n, self.bar.total = budget["trials_measured"], budget["max_trials"]
-            self.bar.set_description_str(words(document)[:100], refresh=True)
+            self.bar.set_description_str(f"{f'{failed} failed, ' if failed else ''}{rest}"[:100], refresh=True)
         elif line != self.last:
             print(f"narrowd: {self.trials}, {f'{left}, ' if left else ''}{rest}", file=sys.stderr, flush=True)
         self.last = line
