@@ -292,7 +292,8 @@ class Tuning(Case):
         """What the trials said, by the clock of a busy machine, is not what the file does in turns with the model."""
         tuner = Tuner(DIRECTION, str(self.data()), directions.accuracy, str(self.place), None, time.perf_counter)
         config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
-        best = {"feasible": True, "trial": 1, "keep_baseline": False, "keep_baseline_because": None, "verdict": "1.98 times as fast", "config": config}
+        best = {"feasible": True, "trial": 1, "keep_baseline": False, "keep_baseline_because": None, "verdict": "1.98 times as fast",
+                "gain_interval": None, "config": config}
         job = mock.Mock(id="job_1", **{"best.return_value": best, "trials.return_value": [], "spec.return_value": {}, "trial.return_value": {"accuracy": 0.5}})
         out, offered = self.place / "out.onnx", {"ops": [{"name": name} for name in tuner.graph.ops]}
         slow, same = (Comparison(Timing([ms] * 3), Timing([1.0] * 3)) for ms in (1.25, 1.0))

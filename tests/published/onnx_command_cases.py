@@ -208,7 +208,7 @@ class Command(Case):
         with contextlib.redirect_stdout(said):
             status = command.main(self.tune("--quiet", "--clock", "cpu", "--out", "out.onnx", calibration="data.npy"))
         self.assertEqual(status, 0)
-        self.assertRegex(said.getvalue(), r"^by the trials, in CPU time: .*\nout.onnx, measured again: .* ms of CPU time \(was ")
+        self.assertRegex(said.getvalue(), r"^by the trials, in CPU time: .*\nout.onnx, measured again: .* ms of CPU time \(the model in the same turns: \S+\), ")
         kept = tune("in.onnx", "kept.onnx", "data.npy", lambda session, path: float(path.endswith("in.onnx")), max_trials=1,
                     clock=time.process_time, scores=False, progress=False)
         self.assertRegex(str(kept), r"\nkept.onnx is the model as it came: accuracy 1.0000, \S+ ms of CPU time, \S+ MB$")

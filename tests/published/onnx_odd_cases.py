@@ -6,6 +6,7 @@ import math
 import pathlib
 import sys
 import tempfile
+import time
 from unittest import mock
 
 import numpy as np
@@ -15,10 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_cases import CHANNELS, DYNAMIC, FP32, STATIC, WIDTH, Case, attention
 
 import narrowd
+from narrowd.measuring import Comparison, Timing
 from narrowd.onnx import tune
 from narrowd.onnx.graph import Graph
 from narrowd.onnx.quantizer import Quantizer, feeds_of
-from narrowd.onnx.tune import Tuner
+from narrowd.onnx.tune import Tuner, write
 
 
 def without_range(path):
@@ -175,6 +177,27 @@ class Odd(Case):
             returned[0] = 0.999
             self.assertEqual(tune(self.place / "a.onnx", out, SAMPLES, evaluate, client=client, **few).accuracy, 0.999)
             self.assertEqual(len([*client.jobs()]), 1)
+
+    def test_figures_that_scatter_are_said_to_and_what_each_is(self):
+        """By the verdict's range, or because the turns say something else than all runs together; CPU time is not advised to who has it."""
+        attention(self.place / "a.onnx")
+        calm, torn = [1.0, 2.0, 3.0], [1.0, 6.0, 1.0]  # by turn 2, 2 and 2 times; 2, 1 and 6 times
+        for interval, ours, models, clock, scattered in (
+                ([0.26, 0.33], calm, [2.0, 4.0, 6.0], time.perf_counter, False), (None, calm, [2.0, 4.0, 6.0], time.perf_counter, False),
+                ([0.08, 0.9], calm, [2.0, 4.0, 6.0], time.perf_counter, True), ([0.26, 1.1], calm, [2.0, 4.0, 6.0], time.perf_counter, True),
+                ([0.26, 0.33], torn, [2.0, 6.0, 6.0], time.perf_counter, True), ([0.08, 0.9], torn, [2.0, 6.0, 6.0], time.process_time, False)):
+            tuner = Tuner(self.place / "a.onnx", SAMPLES, lambda session: 1.0, self.enterContext(tempfile.TemporaryDirectory()), 1, clock)
+            best = {"feasible": True, "trial": 1, "keep_baseline": False, "keep_baseline_because": None, "verdict": "1.9 times as fast",
+                    "gain_interval": interval, "config": {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}}
+            job = mock.Mock(id="job_1", **{"best.return_value": best, "trials.return_value": [], "spec.return_value": {},
+                                           "trial.return_value": {"accuracy": 1.0}})
+            offered = {"ops": [{"name": name} for name in tuner.graph.ops]}
+            with self.subTest(interval=interval, ours=ours), \
+                    mock.patch("narrowd.onnx.tune.compare", return_value=Comparison(Timing(ours), Timing(models))):
+                tuned = write(tuner, job, self.place / "out.onnx", False, True, offered)
+                self.assertEqual((tuned.scattered, str(tuned).count("--clock cpu")), (scattered, int(scattered)))
+                self.assertIn("2.00 times as fast as the model in turns with it (the middle of 3 turns), ", str(tuned))
+                self.assertRegex(str(tuned), rf" {tuned.latency_ms:.3f} ms( of CPU time)? \(the model in the same turns: {tuned.latency_ms_before:.3f}\), ")
 
     def test_what_a_job_is_warned_of_is_said_at_once(self):
         attention(self.place / "a.onnx")

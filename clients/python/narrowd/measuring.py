@@ -10,6 +10,7 @@ FEWEST = 3
 MOST = 1000  # samples that an answer may have
 MORE_S = 1.0  # for samples beyond those that were asked for
 TOLD = 100  # samples of an answer: a job's log keeps them all
+TORN = 1.25  # times
 LATENCY = ("latency_ms", "performance")  # what an objective of speed is called
 
 
@@ -52,6 +53,12 @@ class Comparison:
     def speedup(self) -> float:
         """The median over the turns of baseline divided by candidate: what slows both down for a while cancels."""
         return statistics.median(b / c for b, c in zip(self.baseline.samples, self.candidate.samples, strict=True))
+
+    @property
+    def torn(self) -> bool:
+        """Whether the medians of both say something else than the turns do, as on a busy machine: then neither says much."""
+        medians = self.baseline.median_ms / self.candidate.median_ms
+        return not 1 / TORN < medians / self.speedup < TORN
 
 
 def once_ms(run: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -29,6 +29,7 @@ from .quiet import options_of, quiet, silent
 Accuracy = Callable[..., Any]  # of a session, and of the path of its file where it takes two
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
 SCORED_ON = 8  # samples
+WIDE = 2  # times
 ACCEPTED = {"by": "accept"}  # the subset of who judges the winner
 METRICS = ["accuracy", "latency_ms", "model_size_bytes"]
 CALLED = {  # by where a job's body has it
@@ -51,13 +52,15 @@ class Tuned:
     cpu_time: bool  # whether latencies and speed-ups are CPU time of one thread
     latency_ms: float
     latency_ms_before: float
-    speedup: float  # of both in turns
+    speedup: float  # of both in turns: the median of what each turn says
+    turns: int
     size_bytes: int
     size_bytes_before: int
     untouched: str  # types with much of the weights that stay as they are
     trials: int
     failed_trials: int
     failure: str  # the first of them, and why: "trial 7: RuntimeError: ..."
+    scattered: bool  # whether latencies by the clock scatter so widely that the speed-ups may be far off
     undecided: bool  # measurements scatter too much to say that the best config is any faster
     learnt: str  # of how many operators it began with what earlier searches learnt: "12 of 14", "" where that was not asked for
     as_in_trial: bool  # whether the file's accuracy is to the last digit that of its trial
@@ -74,18 +77,19 @@ class Tuned:
         if self.refuted is not None:
             lines.append(f"but in turns with the model as it came that file was {self.refuted:.2f} times as fast, so it was not kept. "
                          "Where others work on the machine the CPU time (--clock cpu) says more than the time that passes")
-        if self.undecided and not self.cpu_time:
-            lines.append("latencies scatter too much to tell. Where others work on the machine CPU time scatters less: "
+        elif (self.undecided or self.scattered) and not self.cpu_time:
+            what = "too much to tell" if self.undecided else "so widely that the speed-ups may be far off"
+            lines.append(f"latencies scatter {what}. Where others work on the machine CPU time scatters less: "
                          "clock=time.process_time (--clock cpu)")
         if self.keep_fp32:
             lines.append(f"{self.path} is the model as it came: accuracy {self.accuracy_before:.4f}, "
                          f"{self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
         else:
             size = f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})"
-            speed = f"{self.speedup:.2f} times as fast as the model in turns with it"
+            speed = f"{self.speedup:.2f} times as fast as the model in turns with it (the middle of {self.turns} turns)"
             lines.append(f"{self.path}, measured again: {speed if self.for_speed else size}, "
                          f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
-                         f"{self.latency_ms:.3f} ms{cpu} (was {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
+                         f"{self.latency_ms:.3f} ms{cpu} (the model in the same turns: {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
         if self.front:
             lines.append(f"the front, of what was measured:\n{words_of(self.front, self.metric)}")
         if self.learnt:
@@ -260,6 +264,8 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
         cpu_time=tuner.clock is time.process_time,
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
+        turns=len(both.candidate.samples), scattered=for_speed and config is not None and tuner.clock is not time.process_time and
+        (wide(best["gain_interval"]) or both.torn),
         size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
         untouched=tuner.graph.untouched(touched), trials=len(tried), failed_trials=len(failed),
         failure=failed[0] if failed else "", undecided=best["keep_baseline_because"] == "not_proved",
@@ -283,6 +289,11 @@ def learnt_of(job: Job, ops: list[dict[str, Any]]) -> str:
     known = job.spec().get("warm_start", {}).get("known")
     kinds = {(group["type"], group.get("shape")) for group in known or []}
     return "" if known is None else f"{sum((op['type'], op.get('shape')) in kinds for op in ops)} of {len(ops)}"
+
+
+def wide(gains: list[float] | None) -> bool:
+    """Whether of the speed-ups of a range one end is more than twice the other."""
+    return gains is not None and 1 - gains[0] > WIDE * (1 - gains[1])
 
 
 def words(best: Best) -> str:
