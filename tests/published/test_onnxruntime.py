@@ -192,6 +192,18 @@ class Example(unittest.TestCase):
         alone = self.ask(port, "score", method="mse", config=config, ops=[first])["scores"]
         self.assertEqual(alone, {first: static})
 
+    def test_an_image_is_measured_as_the_file_is_used(self):
+        """Alone: ranges that are found at run time are those of a batch where there is one."""
+        self.kit("twins", "loud.onnx", "loud.npz")
+        self.kit("loud", "loud.onnx", "loud.npz")
+        port = self.evaluator("loud.onnx", "loud.npz")
+        config = self.config(dict.fromkeys(self.operators(port), DYNAMIC))
+        (self.place / "loud.json").write_text(json.dumps({"config": config}))
+        self.run_python(EXAMPLE / "evaluator.py", "loud.onnx", "loud.npz", "--build", "loud.json", "quiet.onnx")
+        accuracy = self.ask(port, "evaluate", config=config)["accuracy"]
+        self.assertEqual(accuracy, self.kit("accuracy", "quiet.onnx", "loud.npz"))
+        self.assertGreater(accuracy, 0.9)
+
     def test_the_same_question_again(self):
         port = self.evaluator("digits.onnx", "digits.npz")
         first = self.ask(port, "baseline", '"job.0"', repeat=0)
@@ -214,9 +226,10 @@ class Example(unittest.TestCase):
         for subset in ({"images": 40}, {"images": 150, "from": 300}, {"from": 400}):
             answer = self.ask(port, "baseline", subset=subset)
             self.assertEqual(answer["accuracy"], self.kit("accuracy", "digits.onnx", "digits.npz", json.dumps(subset)))
-        for wrong in ({"split": "test"}, {"images": 0}, {"images": 10**6}, {"from": -1}, {"images": 5, "from": 10**6}):
+        for wrong, words in (({"split": "test"}, "a subset has images and from, no split"), ({"images": 0}, "0 images from 0 on"), ({"from": -1}, "from -1 on"),
+                             ({"images": 10**6}, "1000000 images from 0 on"), ({"images": 5, "from": 10**6}, "5 images from 1000000 on, up to 1000005, and there are 540")):
             error = self.ask(port, "baseline", subset=wrong)
-            self.assertTrue(error["failed"] and "subset" in error["error"], "measuring other data than was asked for would be worse than no answer")
+            self.assertTrue(error["failed"] and words in error["error"], "measuring other data than was asked for would be worse than no answer")
 
     def test_an_acceptance_is_judged_by_its_own_data(self):
         port, subset = self.evaluator("digits.onnx", "digits.npz"), {"images": 200, "from": 340}
