@@ -153,7 +153,7 @@ def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[d
 
 
 def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", model: str = "", options: Iterable[Any] = (), client: Client | None = None,
-           progress: bool = True, finish: Callable[[Job], object] | None = None) -> Job:
+           progress: bool = True, finish: Callable[[Job], object] | None = None, called: Mapping[str, str] | None = None) -> Job:
     """Runs a job with `evaluator` in this process and returns it when it has completed.
 
     `job` is a job's body without `evaluator` and, unless it has one, `capability`. When this process is killed,
@@ -163,6 +163,7 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
     the data. A call that came to its end, with
     `finish(job)` where that is given, begins anew. A `job` without a name is called by its `model`, what may
     be lost, its `options` and when it began, where `model` is given: so lists tell it from others.
+    `called` says what members of the body are called where the call is made, by pointer, for its warnings.
     """
     body = {"capability": evaluator.what_it_can_do(), **job}
     namer = (lambda its: name_for(model, options, its)) if model and "name" not in job else None
@@ -179,7 +180,7 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
             if progress:
                 print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
             try:
-                run(evaluator, own, found, call, worker_of(job.get("name") or model, call), progress)
+                run(evaluator, own, found, call, worker_of(job.get("name") or model, call), Progress(progress, called))
             except (Refused, JobPaused):
                 let_go(found)
                 raise
@@ -205,9 +206,9 @@ def worker_of(name: str, call: str) -> str:
     return f"{(name or 'python').encode()[:60].decode(errors='ignore')}.{call[:8]}"
 
 
-def run(evaluator: Evaluator, client: Client, job: Job, call: str, worker: str, progress: bool) -> None:
+def run(evaluator: Evaluator, client: Client, job: Job, call: str, worker: str, progress: Progress) -> None:
     """Answers the questions of a job until it has ended; raises when it fails or pauses itself."""
-    with Progress(progress) as shown:
+    with progress as shown:
         def ended() -> bool:
             document = job.get()
             shown.update(document)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from .types import JobDocument
@@ -61,7 +62,9 @@ class Pace:
 class Progress:
     """Shows the documents that it is given, or nothing when it is not `on`."""
 
-    def __init__(self, on: bool):
+    def __init__(self, on: bool, called: Mapping[str, str] | None = None):
+        """`called` says what members of the job's body are called where the call was made, by pointer."""
+        self.called = called or {}
         self.on, self.bar, self.last = on, None, ""
         self.trials, self.said_at, self.warned = "", -SAY_EVERY_S, 0
         self.pace, self.trial_pace = Pace(), Pace()
@@ -77,7 +80,8 @@ class Progress:
         if not self.on:
             return
         for warning in document["warnings"][self.warned:]:
-            print(f"narrowd: warning: {': '.join(filter(None, (warning['pointer'], warning['detail'])))}", file=sys.stderr, flush=True)
+            where = self.called.get(warning["pointer"] or "", warning["pointer"])
+            print(f"narrowd: warning: {': '.join(filter(None, (where, warning['detail'])))}", file=sys.stderr, flush=True)
         self.warned = len(document["warnings"])
         budget = document["budget"]
         if self.last == "":

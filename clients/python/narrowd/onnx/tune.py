@@ -365,7 +365,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                    "library" * library, "cpu" * (clock is time.process_time))
         judges = source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")
         search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, judges + identity),
-               model=source.name, options=options, client=own, progress=progress, finish=finish)
+               model=source.name, options=options, client=own, progress=progress, finish=finish, called=CALLED)
         return results[0]
 
 
