@@ -30,6 +30,7 @@ struct tuner_up {
 	void (*turn)(struct run *run);                                     /* turn.c */
 	void (*leased)(struct run *run, int64_t trial, const char *lease); /* launch.c */
 	void (*lost)(struct tuner *tuner, const char *job);                /* reload.c */
+	bool (*is_lost)(const struct tuner *tuner, const char *job);       /* reload.c */
 	void (*read)(struct tuner *tuner);                                 /* reload.c */
 	void (*serve)(struct pool *pool);                                  /* poll.c */
 };

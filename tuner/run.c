@@ -315,7 +315,8 @@ static void on_stored(void *arg, int rc, const struct err *err)
 			run->tuner->up->leased(run, batch->sends[i].trial, batch->sends[i].lease);
 		}
 		watch_wake(&run->watches);
-		if (job_state_is_final(run->job->state)) {
+		/* Its end may be in a later batch than this one. */
+		if (job_state_is_final(run->job->state) && run->durable == run->job->version) {
 			run_close(run);
 		}
 	}
@@ -408,7 +409,7 @@ struct run *run_known(struct tuner *tuner, const char *job, struct err *reterr)
 	struct run *run = run_find(tuner, job);
 
 	err_init(reterr);
-	if (unread_find(tuner, job) != NULL) {
+	if (unread_find(tuner, job) != NULL || tuner->up->is_lost(tuner, job)) {
 		(void)unread_refuse(reterr);
 		return NULL;
 	}

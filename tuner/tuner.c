@@ -26,7 +26,8 @@ static void init_stats(struct tuner_stats *stats)
 	}
 }
 
-static const struct tuner_up up = {turn_take, launch_send, reload_later, reload_more, poll_serve};
+static const struct tuner_up up = {turn_take,     launch_send, reload_later,
+				   reload_is_due, reload_more, poll_serve};
 
 struct tuner *tuner_create(const struct tuner_options *options)
 {

@@ -134,6 +134,7 @@ struct wish {
 	char job[ID_SIZE], key[KEY_SIZE];
 	struct store_key kept;
 	bool cancels;
+	bool of_job;     /* and of nothing in it */
 	json_t *receipt; /* of an import */
 };
 
@@ -154,6 +155,12 @@ static void on_done(void *arg, int rc, const struct err *err)
 
 	tell(wish->world, "%s: %s", wish->job + ID_SIZE - 7, rc == 0 ? "done" : err->message);
 	hold_to_its_key(wish->world, wish->key, rc, wish->job);
+	if (rc == -(int)ERR_NOT_FOUND && wish->of_job &&
+	    judge_trials(wish->world->judge, wish->job) > 0 &&
+	    !job_state_is_final(judge_state(wish->world->judge, wish->job))) {
+		broken(wish->world, "%s is said not to be open, and the disk says that it is",
+		       wish->job);
+	}
 	if (rc == 0 && wish->cancels) {
 		judge_cancelled(wish->world->judge, wish->job);
 	}
@@ -228,6 +235,7 @@ static void do_something(struct world *world, const char *job)
 	}
 	wish = make_wish(world, job);
 	wish->cancels = what == 0;
+	wish->of_job = what <= 2;
 	switch (what) {
 	case 0:
 		tuner_control(tuner, job, TUNER_CANCEL, &wish->kept, on_done, wish);
