@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from jobkit import get, submit, wait_until
+from jobkit import submit, wait_until
 from test_workers import PullCase, busy_body
 
 keys = itertools.count()
