@@ -62,9 +62,9 @@ static bool is_long(const json_t *items)
 
 /* What became of a take that is not answered at once. */
 struct taking {
-	json_t *items; /* that are written beside the loop; owned, or NULL */
-	bool unheard;  /* nobody got any: it is answered when all are back */
-	struct err why;
+	json_t *items;   /* that are written beside the loop; owned, or NULL */
+	bool unheard;    /* nobody got any: it is answered when all are back */
+	struct err *why; /* ... with this, which is large; owned, or NULL */
 };
 
 static void destroy_taking(void *arg)
@@ -72,6 +72,7 @@ static void destroy_taking(void *arg)
 	struct taking *taking = arg;
 
 	json_decref(taking->items);
+	free(taking->why);
 	free(taking);
 }
 
@@ -92,9 +93,12 @@ static bool on_leases(void *arg, json_t *items, const struct err *err)
 
 	call->poll = NULL;
 	taking->unheard = !here;
-	taking->why = *err;
+	if (!here && (!holds || err->code != ERR_OK)) {
+		taking->why = mem_new(1, sizeof(*taking->why));
+		*taking->why = *err;
+	}
 	if (!holds) {
-		(void)err_set(&taking->why, ERR_UNAUTHORIZED, "the token is not in force any more");
+		(void)err_set(taking->why, ERR_UNAUTHORIZED, "the token is not in force any more");
 	} else if (here && is_long(items)) {
 		taking->items = json_incref(items);
 		beside_reply(call, NULL, make_page);
@@ -110,8 +114,8 @@ static void on_over(void *arg)
 	struct call *call = arg;
 	const struct taking *taking = call->state;
 
-	if (taking->unheard && taking->why.code != ERR_OK) {
-		call_fail(call, &taking->why);
+	if (taking->unheard && taking->why != NULL) {
+		call_fail(call, taking->why);
 	} else if (taking->unheard && call->request != NULL) {
 		call_reply_json(call, 200, json_pack("{s:[]}", "items"));
 	}

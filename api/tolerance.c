@@ -11,11 +11,9 @@
 #include "base/mem.h"
 #include "job/spec/codec_changes.h"
 #include "job/job.h"
+#include "job/noise.h"
 
 enum { VERDICT_MAX = 512 };
-
-/* As far as noise may reach: as job/endgame.c, which measures such configs again. */
-static const double near_by = 0.05;
 
 /* A config, or the baseline, and the sums of all that was measured of it. */
 struct measured {
@@ -156,7 +154,7 @@ static const struct measured *weigh(const struct front *front)
  */
 static const struct measured *surest(const struct front *front, const struct measured *best)
 {
-	double most = best->candidate.objective + near_by * fabs(best->candidate.objective);
+	double most = best->candidate.objective + noise_unknown * fabs(best->candidate.objective);
 	const struct measured *found = best;
 
 	for (size_t i = 1; i < front->count; i++) {

@@ -2,7 +2,6 @@
 #include "cli/lowerable.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Whether it has a mode besides fp32. */
 static bool has_choice(const json_t *op)

@@ -12,9 +12,6 @@
 
 enum { CHOICES_MAX = 3, QUESTIONS_MIN = 8, PART_OF_SEARCH = 3 };
 
-/* As far as noise may reach while none is known. */
-static const double near_by = 0.05;
-
 /* The share by which the objective must be better where a config is handed over that the strategy does not trust. */
 static const double worth_a_risk = 0.01;
 
@@ -81,7 +78,7 @@ static const struct trial *find_rival(const struct job *job, const struct trial 
 			second = t;
 		}
 	}
-	return second != NULL && fabs(second->objectives[0] - value) <= near_by * fabs(value)
+	return second != NULL && fabs(second->objectives[0] - value) <= noise_unknown * fabs(value)
 		       ? second
 		       : NULL;
 }
@@ -378,7 +375,7 @@ char *endgame_disagreement(const struct job *job, const struct trial *choice)
 			values[i] = figures_scaled(job, &f, logarithm, list[i]);
 		}
 		noise_add(&noise, values, baselines);
-		width = noise.degrees > 0 ? noise_margin(&noise, 1, (int64_t)count) : near_by;
+		width = noise.degrees > 0 ? noise_margin(&noise, 1, (int64_t)count) : noise_unknown;
 		if (fabs(first - mean) > fmax(width, 1e-9)) {
 			text = mem_printf(
 				"%s was %.4g when it was measured first and %.4g in the mean "

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+const double noise_unknown = 0.05;
+
 double noise_mean(const double *values, size_t count)
 {
 	double sum = 0;

@@ -13,6 +13,9 @@ struct noise {
 	int64_t degrees;
 };
 
+/* As far as noise may reach while none is known: a share of the value. */
+extern const double noise_unknown;
+
 double noise_mean(const double *values, size_t count);
 /* Takes in the measurements of one thing. */
 void noise_add(struct noise *noise, const double *values, size_t count);

@@ -9,6 +9,7 @@ written is still there.
 """
 
 import atexit
+import contextlib
 import glob
 import os
 import pathlib
@@ -151,12 +152,11 @@ class Server:
             check=False).stdout.split()]
 
     def signal_all(self, how):
-        """Its backends first when they go on, last when they stop: it starts none meanwhile."""
-        for pid in [self.process.pid, *self.backends()]:
-            try:
+        """Itself first, so that it starts no backend that is missed."""
+        os.kill(self.process.pid, how)
+        for pid in self.backends():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
-            except ProcessLookupError:
-                pass
 
     def suspend(self):
         """It says nothing more, and its connections stay open."""

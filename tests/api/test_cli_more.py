@@ -9,7 +9,7 @@ import unittest
 
 from cli_kit import JOB, KEEP, NARROW, NOT_MET, OK, REFUSED, UNREACHABLE, USAGE, CliTest, best_trial, job, problem
 from daemon import Daemon
-from jobkit import Evaluator, body, finished, get, submit
+from jobkit import Evaluator, body, finished, get, submit, wait_until
 from patience import PATIENCE_S
 from scripted import Reply
 
@@ -204,6 +204,7 @@ class RealDaemon(CliTest):
             self.addCleanup(follower.kill)
             self.assertRegex(self.runs(OK, daemon.url, "wait", name, "--for", "baseline"), r"[01]/3 trials")
             self.runs(OK, daemon.url, "edit", name, "--set", "max_trials=4", "--set", "labels.team=edge")
+            wait_until(lambda: get(daemon, f"/v1/jobs/{name}")["progress"].get("stage") == "exhaustive")
             self.assertRegex(self.runs(OK, daemon.url, "show", name), r"(?m)^stage +exhaustive: one config after the other, ")
             go.set()
             document = finished(daemon, name)

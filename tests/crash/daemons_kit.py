@@ -67,7 +67,7 @@ class Daemons(unittest.TestCase):
         self.key = os.path.join(directory, "narrowd.key")
         return directory
 
-    def daemon(self, *arguments, directory=None, takeover_s=5):
+    def daemon(self, *arguments, directory=None, takeover_s=10):
         """With nothing but the key of those before."""
         daemon = Daemon(directory or self.directory(), "--data", self.url, "--takeover-s", str(takeover_s), *arguments,
                         port=free_port())

@@ -71,13 +71,23 @@ int64_t between_ask(const char *sql)
 	return number;
 }
 
+/* What is the clock's name in PostgreSQL means that of the world. */
+static int reach(struct postgres *postgres, struct err *reterr)
+{
+	int rc = __real_postgres_connect(postgres, reterr);
+
+	return rc == 0 ? __real_postgres_script(postgres, "SET search_path = world, pg_catalog",
+						reterr)
+		       : rc;
+}
+
 void between_open(const char *url)
 {
 	struct err err ERR_UNCLEARED;
 
 	err_init(&err);
 	own = postgres_create(url, &err);
-	must(own != NULL ? __real_postgres_connect(own, &err) : -1, &err);
+	must(own != NULL ? reach(own, &err) : -1, &err);
 	script("CREATE SCHEMA world; CREATE SEQUENCE world.clock; CREATE SEQUENCE world.tick;"
 	       " CREATE FUNCTION world.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS"
 	       " $$ SELECT pg_catalog.to_timestamp(last_value / 1000.0)"
@@ -130,7 +140,7 @@ static void deliver(size_t which)
 		struct err err ERR_UNCLEARED;
 
 		err_init(&err);
-		must(__real_postgres_connect(own, &err), &err);
+		must(reach(own, &err), &err);
 	}
 	drop_late(&what);
 }
@@ -307,15 +317,11 @@ int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr)
 {
 	const struct daemon *daemon = between_whose;
 	bool away = !several.healed && several.now_ms < several.away_until_ms;
-	int rc;
 
 	if (daemon != NULL && (daemon->dying || away || fate_of(daemon) == IS_CUT)) {
 		return err_set(reterr, ERR_STORAGE, "PostgreSQL: cannot connect: it is away");
 	}
-	rc = __real_postgres_connect(postgres, reterr);
-	return rc == 0 ? __real_postgres_script(postgres, "SET search_path = world, pg_catalog",
-						reterr)
-		       : rc;
+	return reach(postgres, reterr);
 }
 
 /* Who waits: the others go on. */

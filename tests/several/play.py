@@ -32,7 +32,7 @@ def main():
                  "--first", str(options.first + k * share), "--count", str(min(share, options.count - k * share)),
                  *(["--tell"] if options.tell else [])]))
         ends = [player.wait() for player in players]
-    return max(ends)
+    return int(any(ends))
 
 
 if __name__ == "__main__":

@@ -240,9 +240,9 @@ Test(postgres, a_limit_of_the_server_s_on_statements_is_not_taken_over)
 	struct err err;
 
 	server_start(&server);
-	(void)server_say(&server, "ALTER ROLE test SET statement_timeout = '50ms'");
+	(void)server_say(&server, "ALTER ROLE test SET statement_timeout = '2s'");
 	postgres = open_at(server.url);
-	cr_assert_eq(ask(postgres, "SELECT pg_sleep(0.2)::text", &err), 0, "%s", err.message);
+	cr_assert_eq(ask(postgres, "SELECT pg_sleep(3)::text", &err), 0, "%s", err.message);
 	postgres_destroy(postgres);
 	server_finish(&server);
 }

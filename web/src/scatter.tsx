@@ -161,11 +161,14 @@ function answer(job: Job, loss: number, best: Best | undefined): string {
 export const Scatter = memo(function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {
   const { job, points } = props;
   const mayChange = useMayChange();
-  const [moved, setMoved] = useState<number | null>(null);
+  const [moved, move] = useState<number | null>(null);
+  /** Nothing can be lost that is less than nothing. */
+  const setMoved = (to: number | null) => move(to !== null && (lossAt(job, to) ?? 0) < 0 ? boundAt(job, 0) : to);
   const bound = moved ?? job.criterion.bound;
   const loss = bound === null ? null : lossAt(job, bound);
-  const path = `/v1/jobs/${job.id}/best?tolerable_loss=${Number((loss ?? 0).toPrecision(12))}`;
+  const path = `/v1/jobs/${job.id}/best?tolerable_loss=${Math.max(0, Number((loss ?? 0).toPrecision(12)))}`;
   const other = useData<Best>(moved !== null && loss !== null ? path : null, points?.items.length ?? 0).value;
+  const asked = other !== undefined && other.feasible && !other.keep_baseline ? other : null;
   const relative = job.criterion.criterion !== "absolute";
   const empty = !points || places(points).length === 0;
   return (
@@ -194,7 +197,7 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
         <p class="empty">No trial has a result yet.</p>
       ) : (
         <>
-          <Plot job={job} points={points} bound={bound} best={other ?? job.best} onMove={setMoved} onTrial={props.onTrial} />
+          <Plot job={job} points={points} bound={bound} best={moved !== null ? asked : job.best} onMove={setMoved} onTrial={props.onTrial} />
           {bound !== null && (
             <form class="what-if" onSubmit={(event) => event.preventDefault()}>
               <label>
