@@ -274,7 +274,7 @@ static void add_pairs(struct table *table, const json_t *job)
 	table_pair(table, "trials", job_trials(job));
 	table_pair(table, "failed",
 		   text_number(json_object_get(json_object_get(job, "progress"), "failed")));
-	if (json_is_string(json_object_get(json_object_get(job, "progress"), "hint"))) {
+	if (job_gains_nothing(job)) {
 		table_pair(table, "hint", text_member(json_object_get(job, "progress"), "hint"));
 	}
 	table_pair(table, "active for", line_times(&(struct line){.job = job}));

@@ -436,7 +436,7 @@ static const char *completed_because(const struct job *job, const char *reason)
 	if (job->best->number == 0) {
 		return "nothing but the baseline itself meets the criterion";
 	}
-	if (!job->best->candidate.feasible) {
+	if (!job->best->candidate.feasible || job->best->rejected) {
 		return "no config met the criterion";
 	}
 	if (strcmp(reason, "criterion_met") == 0 && job->spec->stop_on == STOP_BUDGET) {

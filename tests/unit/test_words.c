@@ -458,6 +458,10 @@ Test(words, an_end_says_why)
 	text = words_exit(job, "max_trials");
 	cr_expect_str_eq(text, "the best config meets the criterion");
 	free(text);
+	job->best->rejected = true;
+	text = words_exit(job, "max_trials");
+	cr_expect_str_eq(text, "no config met the criterion", "measured again it did not");
+	free(text);
 	job->best = job->trials[0];
 	text = words_exit(job, "space_exhausted");
 	cr_expect_str_eq(text, "nothing but the baseline itself meets the criterion");
