@@ -266,9 +266,12 @@ class PostgreSQL(unittest.TestCase):
                 answer = ask()
             self.assertEqual({status for status in statuses if status[0] != 200},
                              {(409, "urn:narrowd:problem:idempotency_in_progress")})
-            leased = [event["data"]["lease"] for job in jobs for event in read_log(daemon, job)
-                      if event["type"] == "question_leased"]
-            self.assertEqual([item["lease"] for item in answer["items"]], leased, "one lease, and this is it")
+            events = [event for job in jobs for event in read_log(daemon, job)]
+            leased, returned = ([event["data"]["lease"] for event in events if event["type"] == kind]
+                                for kind in ("question_leased", "lease_returned"))
+            self.assertEqual([item["lease"] for item in answer["items"]], [lease for lease in leased if lease not in returned],
+                             "one lease is in force, and this is it; that of who left goes back")
+            self.assertEqual(len(answer["items"]), 1)
 
     def test_a_daemon_that_is_killed_is_followed_by_the_one_that_waits(self):
         first = self.takes_over(lambda daemon: daemon.process.kill)
