@@ -257,12 +257,32 @@ static void add_figures(const struct job *job, const struct trial *trial, const 
 	add_evidence(job, f, text);
 }
 
+/* Others that were not measured again may meet it: their first measurements say so. */
+static void add_misses(const struct job *job, const struct trial *trial, const struct figures *f,
+		       struct buf *text)
+{
+	if (!trial->rejected) {
+		buf_text(text, "keep fp32: no config that was measured meets the criterion; the "
+			       "nearest ");
+		return;
+	}
+	if (job->rejections > 1) {
+		buf_printf(text, "keep fp32: of %lld configs that were",
+			   (long long)job->rejections);
+	} else {
+		buf_text(text, "keep fp32: the config that was");
+	}
+	buf_printf(text, " measured again%s %s the criterion%s",
+		   f->accepted ? " on the acceptance data" : "",
+		   job->rejections > 1 ? "none meets" : "does not meet",
+		   job->rejections > 1 ? "; the last one " : ": it ");
+}
+
 static void add_keep(const struct job *job, const struct trial *trial, const struct figures *f,
 		     const char *because, struct buf *text)
 {
 	if (strcmp(because, "criterion_missed") == 0) {
-		buf_text(text, "keep fp32: no config that was measured meets the criterion; the "
-			       "nearest ");
+		add_misses(job, trial, f, text);
 		add_loss(job, f, text);
 	} else if (strcmp(because, "not_proved") == 0) {
 		buf_text(text, "not proved, keep fp32: ");

@@ -354,6 +354,15 @@ Test(words, members_say_the_same_as_the_sentence)
 	cr_assert_str_eq(json_string_value(json_object_get(data, "keep_baseline_because")),
 			 "criterion_missed");
 	cr_assert(json_is_object(json_object_get(data, "nearest")));
+	cr_assert_str_eq(json_string_value(json_object_get(data, "verdict")),
+			 "keep fp32: the config that was measured again does not meet the "
+			 "criterion: it loses no accuracy");
+	json_decref(data);
+	job->rejections = 3;
+	data = words_best_data(job, job->trials[1], false);
+	cr_assert_str_eq(json_string_value(json_object_get(data, "verdict")),
+			 "keep fp32: of 3 configs that were measured again none meets the "
+			 "criterion; the last one loses no accuracy");
 	json_decref(data);
 	job_destroy(job);
 }

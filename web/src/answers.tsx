@@ -22,7 +22,7 @@ function Card(props: { question: string; tone: string; mark: string; short: stri
 
 const BECAUSE: Record<string, string> = {
   nothing_measured: "Nothing has been measured yet.",
-  criterion_missed: "No config that was measured loses as little as you allow.",
+  criterion_missed: "No config that was judged at last loses as little as you allow.",
   no_gain: "What keeps the accuracy is not better than the baseline.",
   not_accepted: "The acceptance data, which is to judge it, was not asked: the trials that failed or a warning say why.",
   not_proved: "It looks better, but the measurements scatter too much to be sure.",
