@@ -1,6 +1,5 @@
 /* The steps of a daemon: its store as store/store.c puts it together, without threads. */
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -71,7 +70,6 @@ static void begin_world(uint64_t seed)
 				   .folder = folder,
 				   .key = key,
 				   .tell = tells,
-				   .seed = seed,
 				   .state = seed * 0x2545f4914f6cdd1dU,
 				   .now_ms = 1000000};
 	several.cut = often(150);

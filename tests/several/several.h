@@ -57,7 +57,7 @@ struct daemon {
 
 struct several {
 	const char *url, *folder, *key;
-	uint64_t seed, state;
+	uint64_t state;
 	bool tell;
 	bool healed;                            /* nothing fails any more */
 	int cut, late, nested, killed, forgets; /* of 1000, how often a statement meets that */
