@@ -148,6 +148,7 @@ test("the line is solved as the daemon solves it", async () => {
     const before_ = Number(await line.getAttribute("aria-valuenow"));
     await view.page.keyboard.press("ArrowDown");
     await until(async () => Math.abs(Number(await line.getAttribute("aria-valuenow")) - before_ - 0.1) < 1e-6);
+    await view.see(/With 30.1 % to lose: (nothing|the baseline|trial)/);
     const box = await line.boundingBox();
     await view.page.mouse.move(box.x + 100, box.y + box.height / 2);
     await view.page.mouse.down();

@@ -146,9 +146,8 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
 }
 
 /** What the daemon says of another loss, as `narrow best --tolerable-loss` does. */
-function answer(job: Job, loss: number, best: Best | undefined): string {
+function answer(job: Job, loss: number, best: Best): string {
   const begin = `With ${lossText(job, loss)} to lose: `;
-  if (best === undefined) return `${begin}…`;
   if (!best.feasible) return `${begin}nothing that was measured would do.`;
   if (best.keep_baseline) return `${begin}the baseline is the best that was measured.`;
   const base = best.baseline?.objective_value ?? baselineObjective(job);
@@ -169,6 +168,10 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
   const path = `/v1/jobs/${job.id}/best?tolerable_loss=${Math.max(0, Number((loss ?? 0).toPrecision(12)))}`;
   const other = useData<Best>(moved !== null && loss !== null ? path : null, points?.items.length ?? 0).value;
   const asked = other !== undefined && other.feasible && !other.keep_baseline ? other : null;
+  /** The last answer stays until the next one is there: a line that is dragged asks many times, and the figure is not to jump. */
+  const said = useRef("");
+  if (moved === null) said.current = "";
+  else if (loss !== null && other !== undefined) said.current = answer(job, loss, other);
   const relative = job.criterion.criterion !== "absolute";
   const empty = !points || places(points).length === 0;
   return (
@@ -177,8 +180,8 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
       id="scatter"
       title="What accuracy costs"
       say={
-        moved !== null && loss !== null
-          ? answer(job, loss, other)
+        moved !== null
+          ? said.current || `With ${lossText(job, loss)} to lose: …`
           : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best, at what it loses where it was judged. Those far below are at the edge. Drag the line to ask what if."
       }
       head={["trial", "kind", "accuracy", objectiveName(job), "meets the criterion", "on the front"]}
