@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import pathlib
 import re
 import time
 from unittest import mock
@@ -138,7 +139,13 @@ class Fronts(Searches):
         self.assertGreater(len(others), 4)
         for better, point in itertools.pairwise(tuned.front):
             self.assertTrue(better.accuracy > point.accuracy and better.objective > point.objective, (better, point))
-            self.assertIn(f"\n  trial {point.trial}: accuracy {point.accuracy:.4f}, model_size_bytes {point.objective:.0f}", str(tuned))
+            lowered = sum(op["mode"] != "fp32" for op in point.config["ops"].values())
+            self.assertEqual((point.loss, point.times, point.lowered, point.operators),
+                             (first.accuracy - point.accuracy, first.objective / point.objective, lowered, 8))
+            self.assertIn(f"\n  trial {point.trial}: loses {100 * point.loss:.3g} %, {point.times:.3g} times smaller, {lowered} of 8 operators "
+                          f"lowered (accuracy {point.accuracy:.4f}, model_size_bytes {point.objective:.6g})", str(tuned))
+            self.assertEqual((tuned.within(point.loss), tuned.within(point.loss - 1e-9)), (point, better))
+        self.assertEqual((tuned.within(0), tuned.within(1)), (first, others[-1]))
         for point in (first, others[0], others[len(others) // 2], others[-1]):
             point.write(self.place / "point.onnx")
             self.assertEqual((self.place / "point.onnx").stat().st_size, point.objective)
@@ -160,10 +167,30 @@ class Fronts(Searches):
         with contextlib.chdir(self.place), contextlib.redirect_stdout(io.StringIO()) as said:
             command.main(["tune", "a.onnx", "--calib", "data.npz", "--eval", "blocks_near:near", "--objective", "model_size_bytes", "--quiet",
                           "--max-drop", "0.02", "--max-trials", "8", "--front", "files/front"])
-        listed = re.findall(r"^  trial (\d+): accuracy (\S+), model_size_bytes (\d+)$", said.getvalue(), re.M)
-        self.assertGreater(len(listed), 3, said.getvalue())
-        sizes = {f"trial-{number}.onnx": int(size) for number, _, size in listed if number != "0"}
-        self.assertEqual({path.name: path.stat().st_size for path in (self.place / "files/front").iterdir()}, sizes)
+            listed = re.findall(r"^  trial (\d+): loses (\S+) %, \S+ times smaller, .* model_size_bytes (\d+)\)$", said.getvalue(), re.M)
+            self.assertGreater(len(listed), 2, said.getvalue())
+            sizes = {f"trial-{number}.onnx": int(size) for number, _, size in listed}
+            self.assertEqual({path.name: path.stat().st_size for path in pathlib.Path("files/front").iterdir()}, sizes)
+            self.a_file_for_another_loss([float(lost) / 100 + 1e-6 for _, lost, _ in listed])
+            with self.assertRaisesRegex(SystemExit, "2"), contextlib.redirect_stderr(io.StringIO()):
+                command.main(["build", "a.onnx", "last", "one.onnx", "--calib", "data.npz", "--trial", "1", "--tolerable-loss", "0.1"])
+
+    def a_file_for_another_loss(self, losses):
+        """Of what one search has measured; no other search is made."""
+        with narrowd.Client() as client:
+            job = client.job(next(client.jobs())["id"])
+            chosen = {loss: job.best(loss)["trial"] for loss in losses}
+        self.assertGreater(len(set(chosen.values())), 1)
+        for which, trial in [(["--tolerable-loss", str(loss)], trial) for loss, trial in chosen.items()] + [(["--trial", "0"], 0)]:
+            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", *which]), 0)
+            written, measured = pathlib.Path("one.onnx"), pathlib.Path(f"files/front/trial-{trial}.onnx" if trial else "a.onnx")
+            self.assertEqual(written.read_bytes(), measured.read_bytes())
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(command.main(["build", "a.onnx", job.id, "a.onnx", "--calib", "data.npz"]), 1)
+            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--trial", "99"]), 1)
+            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--tolerable-loss", "0"]), 5)
+        self.assertIn("narrow-onnx: a.onnx is the model itself, which would be lost: name another file to write\n", said.getvalue())
+        self.assertEqual(written.read_bytes(), pathlib.Path("a.onnx").read_bytes())
 
 
 if __name__ == "__main__":

@@ -36,6 +36,14 @@ def parser() -> argparse.ArgumentParser:
     quantize.add_argument("recipe", metavar="RECIPE.json")
     quantize.add_argument("out")
     quantize.add_argument("--calib", metavar="FILE.npz", help="for quantize_static; as for tune")
+    build = commands.add_parser("build", help="make a config of a search that has ended a file, for another loss, without another search")
+    build.add_argument("model")
+    build.add_argument("job", metavar="JOB", help="the search, as its last lines name it")
+    build.add_argument("out")
+    build.add_argument("--calib", required=True, metavar="FILE.npz", help="as for tune: the file is the one that was measured where it has the same data")
+    which = build.add_mutually_exclusive_group()
+    which.add_argument("--tolerable-loss", type=float, metavar="X", help="the best of what was measured that loses no more, as the criterion counts it")
+    which.add_argument("--trial", type=int, metavar="N", help="the config of this trial, such as a point of the front")
     tune = commands.add_parser(
         "tune", help="search for the best config of a model and write it as a file",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -82,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
-        return {"tune": run_tune, "quantize": run_quantize}[args.command](args)
+        return {"tune": run_tune, "build": run_build, "quantize": run_quantize}[args.command](args)
     except (NarrowdError, OSError, ValueError) as error:
         said = error.calling(options()) if isinstance(error, Refused) else error
         print(f"narrow-onnx: {said}", file=sys.stderr)
@@ -98,6 +106,26 @@ def run_quantize(args: argparse.Namespace) -> int:
     quantize(args.model, args.recipe, args.out, args.calib)
     print(f"{args.out}: {os.path.getsize(args.out) / 1e6:.2f} MB (was {os.path.getsize(args.model) / 1e6:.2f})")
     return 0
+
+
+def run_build(args: argparse.Namespace) -> int:
+    from ..client import Client
+    from .points import build
+
+    with Client() as client:
+        job = client.job(args.job)
+        if args.trial is None:
+            best = job.best(args.tolerable_loss)
+            config, keep, words = best["config"], best["keep_baseline"], best["verdict"] or ""
+        else:
+            trial = job.trial(args.trial)
+            if trial["kind"] not in ("baseline", "evaluate", "confirm"):
+                raise ValueError(f"trial {args.trial} is no measurement of a config, it is one of {trial['kind']}")
+            config, keep, words = trial["config"], False, f"trial {args.trial}"
+    build(args.model, {"ops": {}} if keep or config is None else config, args.out, args.calib)
+    print(f"by the trials: {words}")
+    print(f"{args.out}{' is the model as it came' * keep}: {os.path.getsize(args.out) / 1e6:.2f} MB (was {os.path.getsize(args.model) / 1e6:.2f})")
+    return EXIT_KEEP if keep else 0
 
 
 def options() -> dict[str, str]:

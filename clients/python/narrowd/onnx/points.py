@@ -1,5 +1,6 @@
 """The whole front: what each loss is worth, and any point of it as a file."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -13,25 +14,54 @@ from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import quiet, silent
 
+TIMES = {"latency_ms": "times as fast", "model_size_bytes": "times smaller"}
+
 
 @dataclass(frozen=True)
 class Point:
     """A config that no other one that was measured beats in accuracy and objective."""
 
     trial: int  # 0 is the model as it came
-    config: Config = field(repr=False)
     accuracy: float
     objective: float  # in the metric's unit
+    loss: float  # of accuracy, as the criterion counts it: a share of that of the model as it came, or an amount
+    times: float  # what the objective of the model as it came is of this one's
+    lowered: int  # operators
+    operators: int  # that can be lowered
+    config: Config = field(repr=False)
+    metric: str = field(repr=False)
+    relative: bool = field(repr=False)  # whether `loss` is a share
     model: Path = field(repr=False, compare=False)
     calibration: list[Feed] = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        measured = f"accuracy {self.accuracy:.4f}, {self.metric} {self.objective:.6g}"
+        if self.trial == 0:
+            return f"the model as it came: {measured}"
+        loses = "no accuracy" if self.loss <= 0 else f"{100 * self.loss:.3g} %" if self.relative else f"{self.loss:.3g}"
+        times = f"{self.times:.3g} {TIMES.get(self.metric, f'times less {self.metric}')}"
+        return f"trial {self.trial}: loses {loses}, {times}, {self.lowered} of {self.operators} operators lowered ({measured})"
 
     def write(self, out: str | os.PathLike[str]) -> None:
         """Makes it the file `out`, which is the one that was measured."""
         build(self.model, self.config, out, self.calibration)
 
 
+def check_out(out: str | os.PathLike[str], model: Path) -> None:
+    """What would be found out at the end of a search otherwise."""
+    place = Path(out).resolve()
+    if place == model:
+        raise ValueError(f"{os.fspath(out)} is the model itself, which would be lost: name another file to write")
+    why = "it is a folder" if place.is_dir() else \
+        f"there is no folder {place.parent}" if not place.parent.is_dir() else \
+        f"you may not write in {place.parent}" if not os.access(place.parent, os.W_OK) else ""
+    if why:
+        raise ValueError(f"{os.fspath(out)} cannot be written: {why}")
+
+
 def build(model: str | os.PathLike[str], config: Config, out: str | os.PathLike[str], calibration: Any) -> None:
     """Writes `out`: `model` with a config of a search in it; `calibration` is as narrowd.onnx.tune takes it."""
+    check_out(out, Path(model).resolve(strict=True))
     draft = f"{os.fspath(out)}.part"
     try:
         with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder, silent():
@@ -46,13 +76,29 @@ def build(model: str | os.PathLike[str], config: Config, out: str | os.PathLike[
         Path(draft).unlink(missing_ok=True)
 
 
-def front_of(job: Job, metric: str, model: Path, calibration: list[Feed]) -> tuple[Point, ...]:
-    """The points of a job, the model as it came first."""
+def within(points: tuple[Point, ...], loss: float) -> Point:
+    """The one of the least objective that loses no more."""
+    fit = [point for point in points if point.loss <= loss]
+    if not fit:
+        raise ValueError(f"no point of the front loses so little as {loss:g}")
+    return min(fit, key=lambda point: point.objective)
+
+
+def quotient(a: float, b: float) -> float:
+    return a / b if b else math.copysign(math.inf, a) if a else 0.0
+
+
+def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operators: int) -> tuple[Point, ...]:
+    """The points of a job, the model as it came first unless one beats it. `operators` can be lowered."""
     found: list[Any] = [job.trial(trial["number"]) for trial in job.pareto()]
-    points = [Point(trial["number"], trial["config"], trial["accuracy"], trial["metrics"][metric], model, calibration) for trial in found]
-    return tuple(sorted(points, key=lambda point: (point.trial > 0, -point.objective)))
+    criterion: Any = job.get()["criterion"]
+    before: Any = job.trial(0)
+    relative, sign = criterion["criterion"] == "relative", 1 if criterion["higher_is_better"] else -1
 
+    def point_of(trial: Any) -> Point:
+        accuracy, objective, lost = trial["accuracy"], trial["metrics"][metric], sign * (before["accuracy"] - trial["accuracy"])
+        return Point(trial["number"], accuracy, objective, quotient(lost, abs(before["accuracy"])) if relative else lost,
+                     quotient(before["metrics"][metric], objective), sum(op["mode"] != "fp32" for op in trial["config"]["ops"].values()),
+                     operators, trial["config"], metric, relative, model, calibration)
 
-def words(points: tuple[Point, ...], metric: str) -> str:
-    """A line for each."""
-    return "\n".join(f"  trial {point.trial}: accuracy {point.accuracy:.4f}, {metric} {point.objective:.6g}" for point in points)
+    return tuple(sorted(map(point_of, found), key=lambda point: (point.trial > 0, -point.objective)))

@@ -22,7 +22,7 @@ from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of, 
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
-from .points import Point, front_of, words as words_of
+from .points import Point, check_out, front_of, within
 from .quantizer import Feed, Quantizer, feeds_of, modes_of
 from .quiet import options_of, quiet, silent
 
@@ -69,7 +69,13 @@ class Tuned:
     config: Config | None
     job: str
     metric: str = ""  # what the front is of, beside accuracy
-    front: tuple[Point, ...] = ()  # the model as it came first; empty where one loss was asked for
+    front: tuple[Point, ...] = ()  # the model as it came first, unless one beats it; empty where one loss was asked for
+
+    def within(self, loss: float) -> Point:
+        """The point of the front that is best in the objective and loses no more, as the criterion counts it."""
+        if not self.front:
+            raise ValueError("there is no front: ask for one by front=True")
+        return within(self.front, loss)
 
     def __str__(self) -> str:
         cpu = " of CPU time" if self.cpu_time else ""
@@ -91,7 +97,7 @@ class Tuned:
                          f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
                          f"{self.latency_ms:.3f} ms{cpu} (the model in the same turns: {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
         if self.front:
-            lines.append(f"the front, of what was measured:\n{words_of(self.front, self.metric)}")
+            lines.append("\n  ".join(["the front, of what was measured:", *map(str, self.front)]))
         if self.learnt:
             lines.append(f"began with what earlier searches learnt of {self.learnt} operators")
         if self.untouched:
@@ -359,7 +365,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
 
         def finish(found: Job) -> None:
             tuned = write(tuner, found, out, insist, for_speed, offered)
-            results.append(replace(tuned, metric=objective, front=front_of(found, objective, source, tuner.feeds)) if front else tuned)
+            points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
+            results.append(replace(tuned, metric=objective, front=points) if front else tuned)
 
         options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
                    "library" * library, "cpu" * (clock is time.process_time))
@@ -367,18 +374,6 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, judges + identity),
                model=source.name, options=options, client=own, progress=progress, finish=finish, called=CALLED)
         return results[0]
-
-
-def check_out(out: str | os.PathLike[str], model: Path) -> None:
-    """What would be found out at the end of the search otherwise."""
-    place = Path(out).resolve()
-    if place == model:
-        raise ValueError(f"{os.fspath(out)} is the model itself, which would be lost: name another file to write")
-    why = "it is a folder" if place.is_dir() else \
-        f"there is no folder {place.parent}" if not place.parent.is_dir() else \
-        f"you may not write in {place.parent}" if not os.access(place.parent, os.W_OK) else ""
-    if why:
-        raise ValueError(f"{os.fspath(out)} cannot be written: {why}")
 
 
 def check_functions(**functions: object) -> None:
