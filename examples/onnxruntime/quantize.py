@@ -48,19 +48,25 @@ class Quantizer:
         onnx.save(model.model, prepared)
         self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
         self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]
-        self.rank = {weight.name: len(weight.dims) for weight in model.initializer()}
+        self.dims = {weight.name: list(weight.dims) for weight in model.initializer()}
         readers = Counter(name for node in nodes for name in node.input)
         # Weights that several nodes read cannot be what each of them chose: these stay in fp32.
         self.ops = {
             node.name: node for node in nodes if node.op_type in MODES
-            and node.input[1] in self.rank and readers[node.input[1]] == 1}
+            and node.input[1] in self.dims and readers[node.input[1]] == 1}
 
     def capability(self):
         return {
             "framework": "onnxruntime", "op_types": MODES, "uniform": UNIFORM,
-            "ops": [{"name": name, "type": node.op_type} for name, node in self.ops.items()],
+            "ops": [{"name": name, "type": node.op_type, "shape": self.shape(node)} for name, node in self.ops.items()],
             "calibration_sampling_sizes": [len(self.calibration)],
         }
+
+    def shape(self, node):
+        """What makes operators of a type alike, in words of our own: by it a job can begin with what earlier ones learnt."""
+        ways = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute if one.name in ("group", "strides", "dilations")}
+        return ", ".join(["x".join(map(str, self.dims[node.input[1]])),
+                          *(f"{word} {value}" for word, value in sorted(ways.items()) if value not in (1, [1, 1]))])
 
     def build(self, config, path):
         """Applies a config, or none, to the letter. The winner becomes a file by these lines, too."""
@@ -78,7 +84,7 @@ class Quantizer:
             for name in static:
                 if chosen[name]["weight"]["granularity"] == "per_channel":
                     weight = self.ops[name].input[1]
-                    axis = 0 if self.ops[name].op_type == "Conv" else self.rank[weight] - 1
+                    axis = 0 if self.ops[name].op_type == "Conv" else len(self.dims[weight]) - 1
                     axes[weight] = [{"axis": axis}]
             method = chosen[static[0]]["activation"]["algorithm"]  # uniform: as all
             quantize_static(

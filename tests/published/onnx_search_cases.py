@@ -1,6 +1,7 @@
 """What a search of narrowd.onnx begins with, and the whole front as files; run by test_python_onnx.py with the cases of onnx_cases.py."""
 
 import contextlib
+import importlib.util
 import io
 import itertools
 import pathlib
@@ -99,6 +100,36 @@ class Relatives(Searches):
             self.assertLess(min(self.sizes(client, warm)), least)
             known = client.job(warm.job).spec()["warm_start"]["known"]
             self.assertEqual({group["shape"] for group in known}, {"32x64", "64x32", "32x24", "24x32"})
+
+    def test_two_real_networks_of_a_family(self):
+        """Of openWakeWord, each for a word of its own: what the second is expected to lose is what the first one measured."""
+        family = pathlib.Path(importlib.util.find_spec("openwakeword").origin).parent / "resources/models"
+
+        def search(name, **more):
+            path = family / name
+            given, = ort.InferenceSession(path).get_inputs()
+            samples = np.random.default_rng(0).normal(0, 10, (200, *given.shape[1:])).astype(np.float32)
+
+            def logits(session):  # the sigmoid at the end has hardly any slope
+                return np.array([session.run(None, {given.name: samples[i:i + 1]})[0].ravel() for i in range(len(samples))])
+
+            wanted = logits(ort.InferenceSession(path))
+            return tune(path, self.place / "out.onnx", samples[:8], lambda session: 1 - float(np.abs(logits(session) - wanted).mean()),
+                        objective="model_size_bytes", approach="static", max_drop=0.02, progress=False, client=client, **more)
+
+        with narrowd.Client() as client:
+            first = search("alexa_v0.1.onnx", max_trials=8, scores=False)
+            second = search("weather_v0.1.onnx", max_trials=2, library=True)
+            learnt = client.job(second.job).spec()["warm_start"]
+            shapes = [{op["name"]: op["shape"] for op in client.job(job).spec()["capability"]["ops"]} for job in (first.job, second.job)]
+            known = {group["shape"]: [option["score"] for option in group["known"]] for group in learnt["known"]}
+            lost = {shapes[0][op["op"]]: [option["loss"]["mean"] for option in op["options"]] for op in client.job(first.job).sensitivity()}
+        self.assertEqual([sorted(ops.values()) for ops in shapes], [["128x1", "128x128", "1536x128"], ["128x1", "128x128", "2112x128"]])
+        self.assertEqual((second.learnt, learnt["from"]), ("2 of 3", [first.job]))
+        self.assertEqual(set(known), {"128x1", "128x128"})
+        unit = known["128x1"][0] / lost["128x1"][0]
+        for shape, scores in known.items():
+            np.testing.assert_allclose(scores, np.multiply(lost[shape], unit), rtol=0.01)
 
 
 class Names(Searches):

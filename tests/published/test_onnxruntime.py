@@ -138,6 +138,13 @@ class Example(unittest.TestCase):
         self.run_python(EXAMPLE / "evaluator.py", "digits.onnx", "digits.npz", "--build", "mixed.json", "mixed.onnx")
         self.check_file(config, "mixed.onnx", self.ask(port, "evaluate", config=config)["accuracy"])
 
+    def test_operators_alike_have_the_same_shape(self):
+        """By which a job begins with what earlier ones learnt."""
+        ops = self.ask(self.evaluator("digits.onnx", "digits.npz"), "capability")["ops"]
+        self.assertEqual([op["shape"] for op in ops], [
+            "16x1x3x3", "32x16x3x3", "32x1x3x3, group 32", "32x32x1x1", "32x32x3x3", "48x32x3x3, strides [2, 2]", "48x1x3x3, group 48",
+            "48x48x1x1", "64x48x3x3", "64x64x3x3", "64x32", "32x10"])
+
     def test_the_calibration_is_one_choice_for_all(self):
         port = self.evaluator("digits.onnx", "digits.npz")
         with Daemon(self.place / "uniform") as daemon:
