@@ -59,7 +59,7 @@ enum cli_exit job_exit(const json_t *job, bool ok_keep)
 
 bool job_gains_nothing(const json_t *job)
 {
-	return json_is_string(path2(job, "progress", "hint")) &&
+	return !job_is_final(job) && json_is_string(path2(job, "progress", "hint")) &&
 	       json_is_true(path2(job, "best", "keep_baseline"));
 }
 

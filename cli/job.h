@@ -20,7 +20,7 @@ bool job_is_stuck(const json_t *job);
 /* How a command that was told of the job's end ends: CLI_KEEP when it completed with a config that meets
  * the criterion and says that the baseline is to be kept, CLI_OK instead when that is fine. */
 enum cli_exit job_exit(const json_t *job, bool ok_keep);
-/* Whether the daemon has found that nothing gains so far, and nothing has since. */
+/* Whether the daemon has found that nothing gains so far, and nothing has since; of a job that has ended the verdict says it. */
 bool job_gains_nothing(const json_t *job);
 /* The verdict on a best (of a job's document or its own), or NULL. Jobs from before there were any say less. */
 char *job_verdict(const json_t *best);

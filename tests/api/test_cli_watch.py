@@ -255,16 +255,18 @@ class Watch(CliTest):
             self.tagged(2, job(measured=5, progress=progress, best=best)),
             self.tagged(3, job(measured=6, progress=progress, best=best)),
             self.tagged(4, job(measured=7, progress=progress, best=best_trial(True))),
-            self.tagged(5, job("completed", 7, best_trial(True), progress=progress)),
+            self.tagged(5, job("completed", 7, {**best, "verdict": "keep fp32: it is no faster"}, progress=progress)),
         ]
         said = "no gain so far: look at? it"
-        lines = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB).splitlines()
+        lines = self.runs(KEEP, self.serve_in_turn(*replies), "watch", JOB).splitlines()
         self.assertEqual([line == said for line in lines[:3]], [False, True, False])
         self.assertEqual(lines.count(said), 1)
-        self.assertEqual(["(no gain so far)" in line for line in lines[:5]],
-                         [False, False, True, True, False])
+        self.assertEqual(["(no gain so far)" in line for line in lines], [False, False, True, True] + (len(lines) - 4) * [False], "the end is no so far")
+        self.assertEqual(lines[-1], "keep fp32: it is no faster")
         code, output = self.on_terminal(self.serve_in_turn(*replies), 100)
-        self.assertEqual((code, output.count(said)), (OK, 1))
+        self.assertEqual((code, output.count(said)), (KEEP, 1))
+        ends = [line for line in drawn_lines(output) if line.startswith("completed")]
+        self.assertEqual(["no gain" in line for line in ends], [False] * 2)
         self.assertIn(f"{said}\033[K\r\n", output)
 
     def test_a_stage_is_explained_once(self):
