@@ -178,23 +178,54 @@ char *job_loss(const json_t *job, const json_t *loss)
 	return text;
 }
 
-char *job_criterion(const json_t *job, const json_t *best)
+/* The accuracy that may just be, where the baseline has `accuracy`. */
+static double bound_at(const json_t *criterion, double accuracy, bool relative)
 {
-	const json_t *used = path2(best, "baseline", "accuracy");
-	bool moved = used != NULL && !json_equal(used, path2(job, "baseline", "accuracy"));
+	double loss = json_number_value(json_object_get(criterion, "tolerable_loss"));
+	double drop = relative ? loss * fabs(accuracy) : loss;
+	bool higher = !json_is_false(json_object_get(criterion, "higher_is_better"));
+
+	return higher ? accuracy - drop : accuracy + drop;
+}
+
+/* The one that the search went by, and that of the best where it is judged beside another baseline. */
+static void add_bound(struct buf *buf, const json_t *job, const json_t *best)
+{
 	const json_t *criterion = json_object_get(job, "criterion");
 	const json_t *bound = json_object_get(criterion, "bound");
+	bool higher = !json_is_false(json_object_get(criterion, "higher_is_better"));
+	const char *before = higher ? ": accuracy at least " : ": accuracy at most ";
+	const json_t *used = path2(best, "baseline", "accuracy");
+	bool has = bound != NULL && !json_is_null(bound);
+	char *now = text_number(used), *then = text_number(path2(job, "baseline", "accuracy"));
+	bool moved = used != NULL && strcmp(now, then) != 0;
+
+	if (!moved && has) {
+		text_add(buf, before, text_number(bound), "");
+	} else if (moved && json_is_number(used)) {
+		json_t *judged =
+			json_real(bound_at(criterion, json_number_value(used), is_relative(job)));
+
+		text_add(buf, before, text_number(judged), "");
+		text_add(buf, " beside a baseline of ", text_number(used), "");
+		if (has) {
+			text_add(buf, " (", text_number(bound), " in the search)");
+		}
+		json_decref(judged);
+	}
+	free(now);
+	free(then);
+}
+
+char *job_criterion(const json_t *job, const json_t *best)
+{
+	const json_t *criterion = json_object_get(job, "criterion");
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
 	text_add(&buf, "", text_member(criterion, "criterion"), " loss of at most ");
 	text_add(&buf, "", job_loss(job, json_object_get(criterion, "tolerable_loss")), "");
-	if (bound != NULL && !json_is_null(bound) && !moved) {
-		bool higher = !json_is_false(json_object_get(criterion, "higher_is_better"));
-
-		text_add(&buf, higher ? ": accuracy at least " : ": accuracy at most ",
-			 text_number(bound), "");
-	}
+	add_bound(&buf, job, best);
 	return buf_take(&buf, NULL);
 }
 

@@ -36,8 +36,8 @@ void job_warn(const json_t *document);
 char *job_trials(const json_t *job);
 /* "latency_ms", or the weighted metrics. */
 char *job_objective(const json_t *job);
-/* "relative loss of at most 1 %, accuracy at least 0.7535"; the accuracy is left out where `best`, which may be NULL,
- * is compared with another baseline than the job began with. */
+/* "relative loss of at most 1 %: accuracy at least 0.7535"; where `best`, which may be NULL, is compared with another
+ * baseline than the job began with, the accuracy that it was judged by, and the search's behind it. */
 char *job_criterion(const json_t *job, const json_t *best);
 /* "0.0089" or, when the job's criterion is relative, "0.89 %"; "-" when unknown. */
 char *job_loss(const json_t *job, const json_t *loss);

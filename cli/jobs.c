@@ -280,7 +280,7 @@ static void add_pairs(struct table *table, const json_t *job)
 	table_pair(table, "active for", line_times(&(struct line){.job = job}));
 	add_out(table, job);
 	table_pair(table, "objective", job_objective(job));
-	table_pair(table, "criterion", job_criterion(job, NULL));
+	table_pair(table, "criterion", job_criterion(job, json_object_get(job, "best")));
 	table_pair(table, "baseline", text_number(json_object_get(baseline, "accuracy")));
 	table_pair(table, "  metrics", text_number(json_object_get(baseline, "metrics")));
 	add_again(table, job);

@@ -277,6 +277,20 @@ class Best(CliTest):
         text = self.runs(OK, self.serve(job("completed", 40, best_trial(True))), "show", JOB)
         self.assertNotIn("on average", text)
 
+    def test_the_accuracy_that_may_just_be_is_the_one_it_was_judged_by(self):
+        moved = "accuracy at least {} beside a baseline of 0.7311 (0.75349 in the search)"
+        for higher, criterion, said in ((True, "relative", moved.format("0.72379")), (True, "absolute", moved.format("0.7211")),
+                                        (False, "relative", "accuracy at most 0.73841 beside a baseline of 0.7311 (0.75349 in the search)")):
+            best = {**best_trial(True), "baseline": {"accuracy": 0.7311, "objective_value": 24.6}, "config": {"ops": self.OPS}}
+            document = job("completed", 40, best)
+            document["criterion"].update(criterion=criterion, higher_is_better=higher)
+            for command in ("show", "best"):
+                with self.subTest(said, command=command):
+                    server = self.serve(lambda r: best if r.path.endswith("/best") else document)
+                    self.assertIn(said, self.runs(OK, server, command, JOB))
+        same = {**best_trial(True), "baseline": {"accuracy": 0.7611 + 1.2e-16, "objective_value": 24.6}}
+        self.assertIn("accuracy at least 0.75349\n", self.runs(OK, self.serve(job("completed", 40, same)), "show", JOB))
+
     def test_of_two_sets_of_operators_the_smaller_one_is_listed(self):
         for high, quantized, row in (
             ([], ["a", "b"], "high precision  none, all 2 quantized"),
