@@ -265,7 +265,7 @@ static char *met_text(const json_t *job, const json_t *best)
 /* How the operators are that had a choice, and how many had none. */
 static void add_operators(struct cli *cli, struct table *table, json_t *all)
 {
-	size_t others;
+	int64_t others;
 	json_t *ops = lowerable_ops(cli, all, &others);
 	char *common = common_text(ops);
 
@@ -275,7 +275,11 @@ static void add_operators(struct cli *cli, struct table *table, json_t *all)
 		table_pair(table, "all of them", common);
 	}
 	if (others > 0) {
-		table_pair(table, "besides", mem_printf("%zu that cannot be lowered", others));
+		table_pair(table, "besides",
+			   mem_printf("%lld that cannot be lowered", (long long)others));
+	} else if (others < 0) {
+		table_pair(table, "of them",
+			   mem_dup("some may have no choice: the job's space cannot be read"));
 	}
 	json_decref(ops);
 }
@@ -380,7 +384,7 @@ static void print_rival(struct cli *cli, const json_t *job)
 	struct rival rival = {.job = job};
 	char *path = cli_job_path(cli, "/trials?limit=1000&feasible=true"), *why;
 
-	if (cli_each(cli, path, add_rival, &rival) == CLI_OK && rival.trial != NULL) {
+	if (cli_each_beside(cli, path, add_rival, &rival) && rival.trial != NULL) {
 		why = best_passed_over(job, rival.trial);
 		if (why != NULL) {
 			printf("%s\n", why);
@@ -389,16 +393,6 @@ static void print_rival(struct cli *cli, const json_t *job)
 	}
 	json_decref(rival.trial);
 	free(path);
-}
-
-/* The job's own document says whether it has ended, and what the baseline was. */
-static enum cli_exit read_job(struct cli *cli, json_t **ret_job)
-{
-	char *path = cli_job_path(cli, "");
-	enum cli_exit code = cli_get(cli, path, ret_job);
-
-	free(path);
-	return code;
 }
 
 static char *best_path(const struct cli *cli, const char *loss)
@@ -431,7 +425,8 @@ enum cli_exit best_show(struct cli *cli)
 	bool ok_keep = cli->options[OPTION_OK_KEEP] != NULL;
 	char *path = best_path(cli, loss);
 	json_t *job, *best = NULL;
-	enum cli_exit code = read_job(cli, &job);
+	/* Its own document says whether it has ended, and what the baseline was. */
+	enum cli_exit code = cli_get_job(cli, "", &job);
 
 	if (code == CLI_OK) {
 		code = cli_ask(cli, "GET", path, NULL, &best);

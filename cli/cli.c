@@ -133,6 +133,11 @@ void cli_print(const struct client_reply *reply)
 	}
 }
 
+static bool is_ok(const struct client_reply *reply)
+{
+	return reply->status >= OK_FIRST && reply->status <= OK_LAST;
+}
+
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, const char *body,
 		       struct client_reply *ret_reply)
 {
@@ -143,7 +148,7 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, co
 	if (client_call(&cli->client, method, path, body, ret_reply, &err) != 0) {
 		return cli_unreachable(cli, &err);
 	}
-	if (ret_reply->status >= OK_FIRST && ret_reply->status <= OK_LAST) {
+	if (is_ok(ret_reply)) {
 		return CLI_OK;
 	}
 	code = cli_refused(ret_reply);
@@ -162,6 +167,21 @@ enum cli_exit cli_get(struct cli *cli, const char *path, json_t **ret_answer)
 		client_reply_finish(&reply);
 	}
 	return code;
+}
+
+json_t *cli_beside(struct cli *cli, const char *path)
+{
+	struct client_reply reply;
+	json_t *answer = NULL;
+
+	if (client_call(&cli->client, "GET", path, NULL, &reply, NULL) != 0) {
+		return NULL;
+	}
+	if (is_ok(&reply)) {
+		answer = json_parse(reply.body, reply.length, &limits, NULL);
+	}
+	client_reply_finish(&reply);
+	return answer;
 }
 
 enum cli_exit cli_pass_on(struct cli *cli, const char *method, const char *path)
@@ -290,6 +310,27 @@ enum cli_exit cli_each(struct cli *cli, const char *path,
 	return drain(cli, path, &sink);
 }
 
+bool cli_each_beside(struct cli *cli, const char *path, void (*add)(void *arg, const json_t *item),
+		     void *arg)
+{
+	char *target = mem_dup(path);
+	bool all = true;
+
+	while (target != NULL) {
+		json_t *page = cli_beside(cli, target), *item;
+		size_t i;
+
+		free(target);
+		target = next_path(path, page);
+		all = page != NULL;
+		json_array_foreach(json_object_get(page, "items"), i, item) {
+			add(arg, item);
+		}
+		json_decref(page);
+	}
+	return all;
+}
+
 /* Adds "NAME=VALUE" to a path; frees that. */
 static char *with_query(char *path, const char *name, const char *value)
 {
@@ -387,6 +428,15 @@ char *cli_job_path(const struct cli *cli, const char *rest)
 
 	free(id);
 	return path;
+}
+
+enum cli_exit cli_get_job(struct cli *cli, const char *rest, json_t **ret_answer)
+{
+	char *path = cli_job_path(cli, rest);
+	enum cli_exit code = cli_get(cli, path, ret_answer);
+
+	free(path);
+	return code;
 }
 
 /* 0, or errno. */

@@ -84,7 +84,12 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, co
 		       struct client_reply *ret_reply);
 /* GETs a JSON document, whatever --json says: a new reference, NULL unless CLI_OK. */
 enum cli_exit cli_get(struct cli *cli, const char *path, json_t **ret_answer);
-/* The same for a JSON answer, a new reference; NULL with CLI_OK means that --json was given and the
+/* The same for a part of the job that the command names, of `rest` below its path. */
+enum cli_exit cli_get_job(struct cli *cli, const char *rest, json_t **ret_answer);
+/* GETs what is told beside an answer that is whole without it: a new reference; NULL where there is none, which nobody is
+ * told of. */
+json_t *cli_beside(struct cli *cli, const char *path);
+/* Asks, and takes a JSON answer, a new reference; NULL with CLI_OK means that --json was given and the
  * answer has been printed as it came. */
 enum cli_exit cli_ask(struct cli *cli, const char *method, const char *path, const char *body,
 		      json_t **ret_answer);
@@ -93,7 +98,10 @@ enum cli_exit cli_pass_on(struct cli *cli, const char *method, const char *path)
 /* Asks for `path` page by page and calls `add` for every item of a collection. */
 enum cli_exit cli_each(struct cli *cli, const char *path,
 		       void (*add)(void *arg, const json_t *item), void *arg);
-/* The same for people; with --json prints them all as one page, as it came where it was one, and with --jsonl each item
+/* The same for what is told beside; whether there were all of them. */
+bool cli_each_beside(struct cli *cli, const char *path, void (*add)(void *arg, const json_t *item),
+		     void *arg);
+/* cli_each() for people; with --json prints them all as one page, as it came where it was one, and with --jsonl each item
  * as a line. Filters that were given are added to the path; `paged`: --limit, too. */
 enum cli_exit cli_pages(struct cli *cli, const char *path, bool paged,
 			void (*add)(void *arg, const json_t *item), void *arg);

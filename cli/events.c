@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/job.h"
+#include "cli/stages.h"
 #include "cli/text.h"
 
 enum { LINE_MAX_BYTES = 16 * 1024, OK = 200, NOT_MODIFIED = 304 };
@@ -17,6 +18,7 @@ enum { LINE_MAX_BYTES = 16 * 1024, OK = 200, NOT_MODIFIED = 304 };
 struct follower {
 	struct cli *cli;
 	json_int_t last; /* the number of the last event that was printed */
+	json_t *stages;  /* what they are for, once one was entered; owned */
 };
 
 /* Times in the data are milliseconds since the epoch. */
@@ -32,6 +34,15 @@ static char *time_text(const json_t *value)
 	char text[CLOCK_TEXT_SIZE];
 
 	return text_time(clock_format(json_integer_value(value), text));
+}
+
+/* What a stage is for is said where it begins. */
+static void add_stage(struct buf *buf, struct follower *follower, const char *name)
+{
+	if (follower->stages == NULL) {
+		follower->stages = stages_get(follower->cli);
+	}
+	text_add(buf, "  stage ", stages_text(follower->stages, name), "");
 }
 
 /* "accuracy 0.91, feasible yes": what of an event's data fits a line. */
@@ -60,11 +71,23 @@ static void add_data(struct buf *buf, const json_t *data)
 	}
 }
 
+/* The one that an event says the search has come to, or NULL. */
+static const char *stage_of(const json_t *event)
+{
+	const char *type = json_string_value(json_object_get(event, "type"));
+	const json_t *data = json_object_get(event, "data");
+
+	return type != NULL && strcmp(type, "stage_entered") == 0
+		       ? json_string_value(json_object_get(data, "stage"))
+		       : NULL;
+}
+
 static void print_event(void *arg, const json_t *event)
 {
 	struct follower *follower = arg;
 	const json_t *trial = json_object_get(event, "trial");
 	json_int_t number = json_integer_value(json_object_get(event, "n"));
+	const char *stage = stage_of(event);
 	struct buf buf;
 
 	follower->last = number > follower->last ? number : follower->last;
@@ -78,7 +101,11 @@ static void print_event(void *arg, const json_t *event)
 	if (json_is_integer(trial)) {
 		text_add(&buf, "  trial ", text_number(trial), "");
 	}
-	add_data(&buf, json_object_get(event, "data"));
+	if (stage != NULL) {
+		add_stage(&buf, follower, stage);
+	} else {
+		add_data(&buf, json_object_get(event, "data"));
+	}
 	if (buf.bytes != NULL) {
 		printf("%s\n", buf.bytes);
 	}
@@ -137,6 +164,7 @@ static enum cli_exit follow(struct cli *cli)
 			free(rest);
 		}
 	}
+	json_decref(follower.stages);
 	free(type);
 	free(etag);
 	return code;
@@ -153,6 +181,7 @@ enum cli_exit events_run(struct cli *cli)
 	}
 	path = cli_job_path(cli, "/events");
 	code = cli_pages(cli, path, true, print_event, &follower);
+	json_decref(follower.stages);
 	free(path);
 	return code;
 }

@@ -93,17 +93,12 @@ static enum cli_exit look_up(struct cli *cli, const char *word, struct matches *
 static enum cli_exit newest(struct cli *cli, struct matches *matches)
 {
 	json_t *page = NULL;
-	struct client_reply reply;
-	enum cli_exit code = cli_call(cli, "GET", "/v1/jobs?limit=1", NULL, &reply);
+	enum cli_exit code = cli_get(cli, "/v1/jobs?limit=1", &page);
 
-	if (code == CLI_OK) {
-		code = cli_parse(&reply, &page);
-		client_reply_finish(&reply);
-		if (json_array_size(json_object_get(page, "items")) > 0) {
-			add_match(matches, json_array_get(json_object_get(page, "items"), 0));
-		}
-		json_decref(page);
+	if (json_array_size(json_object_get(page, "items")) > 0) {
+		add_match(matches, json_array_get(json_object_get(page, "items"), 0));
 	}
+	json_decref(page);
 	return code;
 }
 

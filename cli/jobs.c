@@ -11,6 +11,7 @@
 #include "cli/body.h"
 #include "cli/job.h"
 #include "cli/line.h"
+#include "cli/lists.h"
 #include "cli/out.h"
 #include "cli/space.h"
 #include "cli/stages.h"
@@ -83,15 +84,6 @@ enum cli_exit jobs_submit(struct cli *cli)
 	return code;
 }
 
-static enum cli_exit read_job(struct cli *cli, const char *rest, json_t **ret_document)
-{
-	char *path = cli_job_path(cli, rest);
-	enum cli_exit code = cli_get(cli, path, ret_document);
-
-	free(path);
-	return code;
-}
-
 /* What is to be other than in the first job. The API replaces whole members: so what is set within one is set in
  * what the first job says of it. */
 static enum cli_exit clone_body(struct cli *cli, char **ret_body)
@@ -102,7 +94,7 @@ static enum cli_exit clone_body(struct cli *cli, char **ret_body)
 
 	*ret_body = NULL;
 	if (cli->set_count > 0) {
-		code = read_job(cli, "/spec", &spec);
+		code = cli_get_job(cli, "/spec", &spec);
 	}
 	if (code == CLI_OK && !body_set(cli, spec)) {
 		code = CLI_USAGE;
@@ -171,15 +163,9 @@ void jobs_table(struct table *table)
 enum cli_exit jobs_list(struct cli *cli)
 {
 	struct table table;
-	enum cli_exit code;
 
 	jobs_table(&table);
-	code = cli_pages(cli, "/v1/jobs", true, jobs_row, &table);
-	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
-		table_print(&table);
-	}
-	table_finish(&table);
-	return code;
+	return lists_fill(cli, "/v1/jobs", true, &table, jobs_row, &table);
 }
 
 /* What is out and what it waits for. */
@@ -318,7 +304,7 @@ static void say_way_on(struct cli *cli)
 {
 	json_t *job = NULL;
 
-	if (read_job(cli, "", &job) == CLI_OK && job_is_final(job)) {
+	if (cli_get_job(cli, "", &job) == CLI_OK && job_is_final(job)) {
 		char *way = job_way_on(job);
 
 		(void)fprintf(stderr, "narrow: %s\n", way);

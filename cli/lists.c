@@ -12,19 +12,25 @@
 
 enum { NOTE_MAX = 4096 };
 
+enum cli_exit lists_fill(struct cli *cli, const char *path, bool paged, struct table *table,
+			 lists_row_fn add, void *arg)
+{
+	enum cli_exit code = cli_pages(cli, path, paged, add, arg);
+
+	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
+		table_print(table);
+	}
+	table_finish(table);
+	return code;
+}
+
 enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const char *align,
 			  const char *const *heads, lists_row_fn add)
 {
 	struct table table;
-	enum cli_exit code;
 
 	table_init(&table, align, heads);
-	code = cli_pages(cli, path, paged, add, &table);
-	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
-		table_print(&table);
-	}
-	table_finish(&table);
-	return code;
+	return lists_fill(cli, path, paged, &table, add, &table);
 }
 
 /* The rows of a list of trials. */
@@ -123,12 +129,10 @@ static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged)
 	enum cli_exit code;
 
 	table_init(&table, "rllrrll", heads);
-	code = cli_pages(cli, path, paged, add_trial, &rows);
-	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
-		table_print(&table);
+	code = lists_fill(cli, path, paged, &table, add_trial, &rows);
+	if (code == CLI_OK) {
 		stages_print(cli, rows.stages);
 	}
-	table_finish(&table);
 	json_decref(rows.first);
 	json_decref(rows.stages);
 	free(path);
@@ -293,13 +297,8 @@ static json_t *health_of(struct cli *cli, const json_t *evaluator)
 	const char *name = json_string_value(json_object_get(evaluator, "id"));
 	char *id = client_escape(name != NULL ? name : "");
 	char *path = mem_printf("/v1/evaluators/%s/health", id);
-	struct client_reply reply;
-	json_t *health = NULL;
+	json_t *health = name != NULL ? cli_beside(cli, path) : NULL;
 
-	if (name != NULL && cli_call(cli, "GET", path, NULL, &reply) == CLI_OK) {
-		(void)cli_parse(&reply, &health);
-		client_reply_finish(&reply);
-	}
 	free(path);
 	free(id);
 	return health;
@@ -332,13 +331,8 @@ enum cli_exit lists_evaluators(struct cli *cli)
 {
 	static const char *const heads[] = {"EVALUATOR", "NAME", "URL", "STATE", NULL};
 	struct evaluators evaluators = {.cli = cli};
-	enum cli_exit code;
 
 	table_init(&evaluators.table, "llll", heads);
-	code = cli_pages(cli, "/v1/evaluators", true, add_evaluator, &evaluators);
-	if (code == CLI_OK && cli->options[OPTION_JSON] == NULL) {
-		table_print(&evaluators.table);
-	}
-	table_finish(&evaluators.table);
-	return code;
+	return lists_fill(cli, "/v1/evaluators", true, &evaluators.table, add_evaluator,
+			  &evaluators);
 }

@@ -8,9 +8,15 @@
 
 #include "cli/cli.h"
 
-typedef void (*lists_row_fn)(void *table, const json_t *item);
+struct table;
 
-/* A collection as a table, or as JSON; see cli_pages(). */
+typedef void (*lists_row_fn)(void *arg, const json_t *item);
+
+/* A collection in a table that has its heads, to which `add` adds a row for each item, or as JSON; see cli_pages(). The
+ * table is finished then. */
+enum cli_exit lists_fill(struct cli *cli, const char *path, bool paged, struct table *table,
+			 lists_row_fn add, void *arg);
+/* The same where all that `add` needs is the table, which is its argument. */
 enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const char *align,
 			  const char *const *heads, lists_row_fn add);
 enum cli_exit lists_trials(struct cli *cli);

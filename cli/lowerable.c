@@ -11,22 +11,21 @@ static bool has_choice(const json_t *op)
 	return json_object_size(modes) > (json_object_get(modes, "fp32") != NULL ? 1U : 0U);
 }
 
-json_t *lowerable_ops(struct cli *cli, json_t *ops, size_t *ret_others)
+json_t *lowerable_ops(struct cli *cli, json_t *ops, int64_t *ret_others)
 {
-	json_t *kept = json_copy(ops), *space = NULL, *op;
 	char *path = cli_job_path(cli, "/space");
+	json_t *kept = json_copy(ops), *space = cli_beside(cli, path), *op;
 	size_t i;
 
-	if (cli_get(cli, path, &space) == CLI_OK) {
-		json_array_foreach(json_object_get(space, "ops"), i, op) {
-			const char *name = json_string_value(json_object_get(op, "name"));
+	json_array_foreach(json_object_get(space, "ops"), i, op) {
+		const char *name = json_string_value(json_object_get(op, "name"));
 
-			if (name != NULL && !has_choice(op)) {
-				(void)json_object_del(kept, name);
-			}
+		if (name != NULL && !has_choice(op)) {
+			(void)json_object_del(kept, name);
 		}
 	}
-	*ret_others = json_object_size(ops) - json_object_size(kept);
+	*ret_others =
+		space != NULL ? (int64_t)(json_object_size(ops) - json_object_size(kept)) : -1;
 	json_decref(space);
 	free(path);
 	return kept;

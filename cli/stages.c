@@ -8,18 +8,12 @@
 #include "cli/table.h"
 #include "cli/text.h"
 
-/* By name, from GET /v1/strategies; empty where the daemon does not say. A new reference. */
-static json_t *get(struct cli *cli)
+json_t *stages_get(struct cli *cli)
 {
-	json_t *answer = NULL, *stages = NULL;
-	struct client_reply reply;
+	json_t *answer = cli_beside(cli, "/v1/strategies");
+	json_t *stages = json_incref(json_object_get(answer, "stages"));
 
-	if (cli_call(cli, "GET", "/v1/strategies", NULL, &reply) == CLI_OK) {
-		(void)cli_parse(&reply, &answer);
-		client_reply_finish(&reply);
-		stages = json_incref(json_object_get(answer, "stages"));
-		json_decref(answer);
-	}
+	json_decref(answer);
 	if (!json_is_object(stages)) {
 		json_decref(stages);
 		return json_object();
@@ -27,23 +21,34 @@ static json_t *get(struct cli *cli)
 	return stages;
 }
 
+static char *text_of(const char *name, const char *words)
+{
+	char *text = words != NULL ? mem_printf("%s: %s", name, words) : mem_dup(name);
+	char *clean = text_clean(text);
+
+	free(text);
+	return clean;
+}
+
+char *stages_text(const json_t *stages, const char *name)
+{
+	return text_of(name, json_string_value(json_object_get(stages, name)));
+}
+
 char *stages_of_job(const json_t *job)
 {
 	const json_t *progress = json_object_get(job, "progress");
 	const char *words = json_string_value(json_object_get(progress, "stage_words"));
-	char *name = text_member(progress, "stage");
-	char *text = words != NULL ? mem_printf("%s: %s", name, words) : mem_dup(name);
-	char *clean = text_clean(text);
+	char *name = text_member(progress, "stage"), *text = text_of(name, words);
 
 	free(name);
-	free(text);
-	return clean;
+	return text;
 }
 
 void stages_print(struct cli *cli, json_t *seen)
 {
 	static const char *const heads[] = {"STAGE", "WHAT IS TRIED", NULL};
-	json_t *stages = json_object_size(seen) > 0 ? get(cli) : json_object(), *ignored;
+	json_t *stages = json_object_size(seen) > 0 ? stages_get(cli) : json_object(), *ignored;
 	size_t known = 0;
 	const char *name;
 	struct table table;

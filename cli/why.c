@@ -177,26 +177,16 @@ static enum cli_exit explain(struct cli *cli, const json_t *best, const json_t *
 	return code;
 }
 
-/* A part of the job, of `rest` below its path. */
-static enum cli_exit read_part(struct cli *cli, const char *rest, json_t **ret)
-{
-	char *path = cli_job_path(cli, rest);
-	enum cli_exit code = cli_get(cli, path, ret);
-
-	free(path);
-	return code;
-}
-
 enum cli_exit why_run(struct cli *cli)
 {
 	json_t *best = NULL, *space = NULL, *sensitivity = NULL;
-	enum cli_exit code = read_part(cli, "/best", &best);
+	enum cli_exit code = cli_get_job(cli, "/best", &best);
 
 	if (code == CLI_OK) {
-		code = read_part(cli, "/space", &space);
+		code = cli_get_job(cli, "/space", &space);
 	}
 	if (code == CLI_OK) {
-		code = read_part(cli, "/sensitivity", &sensitivity);
+		code = cli_get_job(cli, "/sensitivity", &sensitivity);
 	}
 	if (code == CLI_OK) {
 		const json_t *known =

@@ -155,6 +155,16 @@ class Tables(CliTest):
         text = self.runs(OK, self.serve({"items": [event], "next": None}), "events", JOB)
         self.assertEqual(text, "2026-03-02 09:00:01  question_leased  trial 2  attempt 1  expires_at 2026-03-02 09:00:00\n")
 
+    def test_events_say_what_a_stage_is_for_where_it_begins(self):
+        at = "2026-03-02T09:00:01.000Z"
+        items = [{"n": n, "at": at, "type": kind, "trial": None, "data": {"stage": stage}} for n, (kind, stage) in
+                 enumerate((("stage_entered", "culprit"), ("question_asked", "culprit"), ("stage_entered", "own"), ("stage_entered", "culprit")), 1)]
+        server = self.serve(lambda r: {"items": [], "stages": {"culprit": "who was\x1b it"}} if r.path == "/v1/strategies" else {"items": items, "next": None})
+        said = [line.partition("01  ")[2] for line in self.runs(OK, server, "events", JOB).splitlines()]
+        self.assertEqual(said, ["stage_entered  stage culprit: who was? it", "question_asked  stage culprit", "stage_entered  stage own",
+                                "stage_entered  stage culprit: who was? it"])
+        self.assertEqual([r.path for r in server.requests].count("/v1/strategies"), 1)
+
     def test_show(self):
         text = self.runs(OK, self.serve(job("completed", 40, best_trial(True))), "show", JOB)
         pairs = dict(re.split(r" {2,}", line.strip(), maxsplit=1) for line in text.splitlines())
@@ -224,6 +234,33 @@ class Tables(CliTest):
         self.assertEqual(cells, [["evl_1", "gpu", "http://h", "well"],
                                  ["evl_2", "-", "http://i",
                                   "down since 2026-03-02 09:00:00: refused"]])
+
+
+class Beside(CliTest):
+    """What is told beside an answer that is whole without it: where the daemon refuses that, nothing looks like a failure, as runs() sees to."""
+
+    def refusing(self, *refused, **answers):
+        no = problem(429, "too_many", "Too many requests", "later")
+        return self.serve(lambda r: no if r.path.rpartition("/")[2] in refused else answers.get(r.path.rpartition("/")[2], job("completed", 40, best_trial(True))))
+
+    def test_stages_keep_their_names(self):
+        trial = {"number": 1, "kind": "evaluate", "stage": "culprit", "state": "told", "attempts": 1, "source": "measured",
+                 "accuracy": 0.7, "objective_value": 2, "feasible": True, "error": None}
+        text = self.runs(OK, self.refusing("strategies", trials={"items": [trial], "next": None}), "trials", JOB)
+        self.assertEqual(len(text.splitlines()), 2, text)
+        event = {"n": 1, "at": "2026-03-02T09:00:01.000Z", "type": "stage_entered", "trial": None, "data": {"stage": "culprit"}}
+        text = self.runs(OK, self.refusing("strategies", events={"items": [event], "next": None}), "events", JOB)
+        self.assertIn("  stage culprit\n", text)
+
+    def test_a_best_says_that_it_does_not_know_which_had_no_choice(self):
+        best = {**best_trial(True), "config": {"ops": {"a": {"mode": "static"}, "b": {"mode": "fp32"}}}}
+        text = self.runs(OK, self.refusing("space", "trials", best=best), "best", JOB)
+        self.assertRegex(text, r"(?m)^operators +fp32 1, static 1$")
+        self.assertRegex(text, r"(?m)^of them +some may have no choice: the job's space cannot be read$")
+
+    def test_of_an_evaluator_it_is_not_known_how_it_is(self):
+        evaluators = {"items": [{"id": "evl_1", "name": "board", "url": "http://h"}], "next": None}
+        self.assertRegex(self.runs(OK, self.refusing("health", evaluators=evaluators), "evaluators"), r"(?m)^evl_1 .* -$")
 
 
 class Best(CliTest):
