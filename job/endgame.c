@@ -348,6 +348,19 @@ void endgame_weigh(struct job *job, const struct trial *told)
 	figures_finish(&f);
 }
 
+static char *disagreement(const struct job *job, double first, const struct figures *f)
+{
+	const char *metric = job->spec->objective.metrics[0].name;
+
+	return f->measurements == 1
+		       ? mem_printf("%s was %.4g when it was measured first and %.4g when it was "
+				    "measured again: the later one counts",
+				    metric, first, f->values[0])
+		       : mem_printf("%s was %.4g when it was measured first and %.4g in the mean "
+				    "of %lld measurements since: the later ones count",
+				    metric, first, f->values[0], (long long)f->measurements);
+}
+
 char *endgame_disagreement(const struct job *job, const struct trial *choice)
 {
 	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
@@ -377,11 +390,7 @@ char *endgame_disagreement(const struct job *job, const struct trial *choice)
 		noise_add(&noise, values, baselines);
 		width = noise.degrees > 0 ? noise_margin(&noise, 1, (int64_t)count) : noise_unknown;
 		if (fabs(first - mean) > fmax(width, 1e-9)) {
-			text = mem_printf(
-				"%s was %.4g when it was measured first and %.4g in the mean "
-				"of %zu measurements since: the later ones count",
-				job->spec->objective.metrics[0].name, choice->objectives[0],
-				f.values[0], count);
+			text = disagreement(job, choice->objectives[0], &f);
 		}
 		free(values);
 	}

@@ -8,99 +8,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "job/gained.h"
 #include "job/trial.h"
 #include "space/config.h"
 
-enum { TEXT_MAX = 4096, FORMATS = 8, DIGITS = 3, DIGITS_MAX = 6, NUMBER_MAX = 40, MIDDLE_MIN = 3 };
-
-/* The share by which means and medians differ where that is said. */
-static const double apart_by = 0.1;
-
-/* Metrics whose ratio has a word of its own. */
-static const struct {
-	const char *metric, *better, *worse;
-} ratio_words[] = {
-	{"latency_ms", "times as fast", "times as fast"},
-	{"model_size_bytes", "times smaller", "times smaller"},
-	{"peak_memory_bytes", "times less memory", "times less memory"},
-};
-
-static const char *ratio_word(const struct job *job)
-{
-	const struct objective *objective = &job->spec->objective;
-
-	for (size_t i = 0; i < sizeof(ratio_words) / sizeof(ratio_words[0]); i++) {
-		if (objective->count == 1 && !objective->metrics[0].higher_is_better &&
-		    strcmp(objective->metrics[0].name, ratio_words[i].metric) == 0) {
-			return ratio_words[i].better;
-		}
-	}
-	return NULL;
-}
-
-/* As many digits as the value and both ends of its interval need to differ. */
-static int digits_of(double low, double value, double high)
-{
-	char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX];
-
-	for (int digits = DIGITS; digits < DIGITS_MAX; digits++) {
-		(void)snprintf(a, sizeof(a), "%.*g", digits, low);
-		(void)snprintf(b, sizeof(b), "%.*g", digits, value);
-		(void)snprintf(c, sizeof(c), "%.*g", digits, high);
-		if (strcmp(a, b) != 0 && strcmp(b, c) != 0) {
-			return digits;
-		}
-	}
-	return DIGITS_MAX;
-}
-
-/* Where one measurement of many makes most of it, medians say something else. */
-static void add_middle(const struct figures *f, bool ratio, struct buf *text)
-{
-	double apart = ratio ? (1 - f->middle_gain) / (1 - f->gain) - 1 : f->middle_gain - f->gain;
-
-	if (f->measurements < MIDDLE_MIN || !(fabs(apart) > apart_by)) {
-		return;
-	}
-	if (ratio) {
-		buf_printf(text, "; %.3g times by medians", 1 / (1 - f->middle_gain));
-	} else {
-		buf_printf(text, "; %.3g %% by medians", 100 * f->middle_gain);
-	}
-}
-
-/* By how much the objective is better: "1.98 times as fast (1.71 to 2.24)". */
-static void add_gain(const struct job *job, const struct figures *f, struct buf *text)
-{
-	const char *word = ratio_word(job);
-	bool known = !isnan(f->interval[0]) && f->interval[0] != f->interval[1];
-	bool ratio = word != NULL && f->gain < 1 && (!known || f->interval[1] < 1);
-	bool worse = f->gain < 0;
-	double value = ratio ? 1 / (1 - f->gain) : 100 * fabs(f->gain);
-	double ends[2];
-	int digits;
-
-	for (size_t i = 0; i < 2; i++) {
-		ends[i] = ratio   ? 1 / (1 - f->interval[i])
-			  : worse ? -100 * f->interval[1 - i]
-				  : 100 * f->interval[i];
-	}
-	digits = known ? digits_of(ends[0], value, ends[1]) : DIGITS;
-	if (ratio) {
-		buf_printf(text, "%.*g %s", digits, value, word);
-	} else {
-		buf_printf(text, "%.*g %% %s than the baseline in %s", digits, value,
-			   worse ? "worse" : "better",
-			   job->spec->objective.count == 1 ? job->spec->objective.metrics[0].name
-							   : "the weighted objectives");
-	}
-	if (known) {
-		buf_printf(text, " (%.*g to %.*g%s", digits, ends[0], digits, ends[1],
-			   ratio ? "" : " %");
-		add_middle(f, ratio, text);
-		buf_text(text, ")");
-	}
-}
+enum { TEXT_MAX = 4096, FORMATS = 8 };
 
 /* Whether each of several accuracies has a tolerance of its own, so that no loss is one number. */
 static bool has_several(const struct criterion *c)
@@ -248,7 +160,7 @@ static void add_figures(const struct job *job, const struct trial *trial, const 
 	if (isnan(f->gain)) {
 		buf_text(text, "meets the criterion");
 	} else {
-		add_gain(job, f, text);
+		gained_words(job->spec, f, text);
 	}
 	buf_text(text, ", ");
 	add_loss(job, f, text);
@@ -278,6 +190,19 @@ static void add_misses(const struct job *job, const struct trial *trial, const s
 		   job->rejections > 1 ? "; the last one " : ": it ");
 }
 
+/* What would scatter less: who measures CPU time says so in a label, and is not sent there. */
+static const char *calmer_way(const struct job *job)
+{
+	const struct objective *objective = &job->spec->objective;
+	const char *label = json_string_value(json_object_get(job->labels, "latency_ms"));
+	bool is_time =
+		objective->count == 1 && strcmp(objective->metrics[0].name, "latency_ms") == 0;
+
+	return is_time && (label == NULL || strstr(label, "CPU") == NULL)
+		       ? "measure more calmly (by CPU time where others work on the machine)"
+		       : "measure more calmly";
+}
+
 static void add_keep(const struct job *job, const struct trial *trial, const struct figures *f,
 		     const char *because, struct buf *text)
 {
@@ -286,9 +211,10 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 		add_loss(job, f, text);
 	} else if (strcmp(because, "not_proved") == 0) {
 		buf_text(text, "not proved, keep fp32: ");
-		add_gain(job, f, text);
-		buf_printf(text, " after %lld rounds; measure more calmly, or send more samples",
-			   (long long)f->measurements);
+		gained_words(job->spec, f, text);
+		buf_printf(text, " after %lld round%s; %s, or send more samples",
+			   (long long)f->measurements, f->measurements == 1 ? "" : "s",
+			   calmer_way(job));
 	} else if (strcmp(because, "not_accepted") == 0) {
 		buf_text(text, "not judged on the acceptance data, keep fp32: ");
 		add_figures(job, trial, f, text);
@@ -299,7 +225,7 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 			   "keep fp32: no config that meets the criterion is better by %.3g %% "
 			   "or more; the best is ",
 			   100 * job->spec->min_gain);
-		add_gain(job, f, text);
+		gained_words(job->spec, f, text);
 		add_evidence(job, f, text);
 	}
 }
@@ -335,10 +261,8 @@ char *words_verdict(const struct job *job, const struct trial *trial, const stru
 /* Noise explains it, or one measurement of many is all there is of it. */
 static bool is_chance(const struct job *job, const struct figures *f)
 {
-	bool one = f->measurements >= MIDDLE_MIN && !isnan(f->middle_gain) &&
-		   !objective_gains(f->middle_gain, job->spec->min_gain);
-
-	return !isnan(f->interval[0]) && (!(f->interval[0] > 0) || one);
+	return !isnan(f->interval[0]) &&
+	       (!(f->interval[0] > 0) || !gained_by_medians(f, job->spec->min_gain));
 }
 
 const char *words_keep_because(const struct job *job, const struct trial *trial,
@@ -450,14 +374,49 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 	return data;
 }
 
+/* What is said of a best config that meets the criterion and is not to be shipped; NULL of one that is. */
+static const char *kept_because(const struct job *job)
+{
+	static const struct {
+		const char *because, *words;
+	} kept[] = {
+		{"criterion_missed", "no config met the criterion"},
+		{"no_gain", "the best config meets the criterion, but gains too little: the "
+			    "baseline is to be kept"},
+		{"not_accepted", "the best config meets the criterion, but was not judged on the "
+				 "acceptance data: the baseline is to be kept"},
+		{"not_proved", "the best config meets the criterion, but its gain is not proved: "
+			       "the baseline is to be kept"},
+	};
+	const char *because, *words = NULL;
+	struct figures f;
+
+	if (job->spec->rules < 2) {
+		return NULL;
+	}
+	figures_init(&f, job, job->best);
+	because = words_keep_because(job, job->best, &f, true);
+	for (size_t i = 0; because != NULL && i < sizeof(kept) / sizeof(kept[0]); i++) {
+		words = strcmp(because, kept[i].because) == 0 ? kept[i].words : words;
+	}
+	figures_finish(&f);
+	return words;
+}
+
 /* Why a job completes that has handed over a config, met the criterion or not. */
 static const char *completed_because(const struct job *job, const char *reason)
 {
+	const char *kept;
+
 	if (job->best->number == 0) {
 		return "nothing but the baseline itself meets the criterion";
 	}
 	if (!job->best->candidate.feasible || job->best->rejected) {
 		return "no config met the criterion";
+	}
+	kept = kept_because(job);
+	if (kept != NULL) {
+		return kept;
 	}
 	if (strcmp(reason, "criterion_met") == 0 && job->spec->stop_on == STOP_BUDGET) {
 		return "the strategy expects nothing better than the best config, which meets the "

@@ -138,6 +138,32 @@ void kit_tell(struct job *job, struct trial *trial, double accuracy, double late
 	free(text);
 }
 
+struct trial *kit_ask_again(struct job *job, int64_t subject, int64_t round)
+{
+	struct next next = {.step = NEXT_CONFIRM, .trial = subject, .round = round};
+
+	return job_ask_again(job, &next);
+}
+
+struct trial *kit_tell_again(struct job *job, int64_t subject, int64_t round, double accuracy,
+			     double latency_ms)
+{
+	struct trial *trial = kit_ask_again(job, subject, round);
+
+	kit_tell(job, trial, accuracy, latency_ms);
+	return trial;
+}
+
+void kit_rounds(struct job *job, double baseline, double config, double spread)
+{
+	for (int64_t round = 1; round <= 3; round++) {
+		double offset = (double)(round - 2) * spread;
+
+		(void)kit_tell_again(job, 0, round, 0.9, baseline + offset);
+		(void)kit_tell_again(job, 1, round, 0.9, config - offset);
+	}
+}
+
 void kit_fail(struct job *job, struct trial *trial, const char *error)
 {
 	job_record(job, LOGGED_TRIAL_FAILED, trial->number,

@@ -32,6 +32,13 @@ void kit_tell(struct job *job, struct trial *trial, double accuracy, double late
 void kit_prefer(struct job *job, int64_t number);
 /* The same with an answer as an evaluator sends it. */
 void kit_answer(struct job *job, struct trial *trial, const char *answer);
+/* Asks for the config of a trial, 0 is the baseline, once more in a round of the end game. */
+struct trial *kit_ask_again(struct job *job, int64_t subject, int64_t round);
+/* The same, and tells what came of it. */
+struct trial *kit_tell_again(struct job *job, int64_t subject, int64_t round, double accuracy,
+			     double latency_ms);
+/* Three rounds, which measure the baseline and the first config with the same difference and so much noise. */
+void kit_rounds(struct job *job, double baseline, double config, double spread);
 void kit_fail(struct job *job, struct trial *trial, const char *error);
 /* Records an event with this data. */
 void kit_record(struct job *job, enum logged type, int64_t trial, const char *data);

@@ -307,9 +307,7 @@ Test(choice, of_several_objectives_the_strategys_choice_stands)
 
 static void again(struct job *job, int64_t subject, int64_t round, double latency)
 {
-	struct next next = {.step = NEXT_CONFIRM, .trial = subject, .round = round};
-
-	kit_tell(job, job_ask_again(job, &next), 0.9, latency);
+	(void)kit_tell_again(job, subject, round, 0.9, latency);
 	kit_settle(job);
 }
 
@@ -332,7 +330,11 @@ Test(choice, the_round_that_chooses_disagrees_with_nobody)
 	again(job, 1, 0, 70);
 	disagrees(job, NULL);
 	again(job, 1, 1, 71);
-	disagrees(job, "was 50 when it was measured first and 71 in the mean of 2 measurements");
+	disagrees(job, "latency_ms was 50 when it was measured first and 71 when it was measured "
+		       "again: the later one counts");
+	again(job, 1, 2, 73);
+	disagrees(job, "latency_ms was 50 when it was measured first and 72 in the mean of 2 "
+		       "measurements since: the later ones count");
 	job_destroy(job);
 }
 

@@ -8,17 +8,6 @@
 #include "job/trial.h"
 #include "tests/unit/job_kit.h"
 
-/* Measures a trial, 0 for the baseline, again. */
-static struct trial *again(struct job *job, int64_t subject, int64_t round, double accuracy,
-			   double latency)
-{
-	struct next next = {.step = NEXT_CONFIRM, .trial = subject, .round = round};
-	struct trial *trial = job_ask_again(job, &next);
-
-	kit_tell(job, trial, accuracy, latency);
-	return trial;
-}
-
 /* A job that measured one config once: 50 ms, its baseline 100 ms. */
 static struct job *measured_once(const char *extra)
 {
@@ -76,10 +65,10 @@ Test(figures, the_luckiest_measurement_does_not_count_once_there_are_others)
 	struct job *job = measured_once("");
 	struct figures f;
 
-	(void)again(job, 0, 1, 0.91, 104);
-	(void)again(job, 1, 1, 0.88, 60);
-	(void)again(job, 0, 2, 0.89, 96);
-	(void)again(job, 1, 2, 0.90, 64);
+	(void)kit_tell_again(job, 0, 1, 0.91, 104);
+	(void)kit_tell_again(job, 1, 1, 0.88, 60);
+	(void)kit_tell_again(job, 0, 2, 0.89, 96);
+	(void)kit_tell_again(job, 1, 2, 0.90, 64);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_eq(f.measurements, 2);
 	cr_assert_float_eq(f.values[0], 62, 1e-9);
@@ -111,10 +100,10 @@ Test(figures, the_interval_follows_from_what_was_measured_twice)
 			 pow(log(50) - b, 2) + pow(log(60) - b, 2) + pow(log(64) - b, 2);
 	double half = 2.1318 * sqrt(squares / 4) * sqrt(1.0 / 2 + 1.0 / 3);
 
-	(void)again(job, 0, 1, 0.9, 104);
-	(void)again(job, 1, 1, 0.9, 60);
-	(void)again(job, 0, 2, 0.9, 96);
-	(void)again(job, 1, 2, 0.9, 64);
+	(void)kit_tell_again(job, 0, 1, 0.9, 104);
+	(void)kit_tell_again(job, 1, 1, 0.9, 60);
+	(void)kit_tell_again(job, 0, 2, 0.9, 96);
+	(void)kit_tell_again(job, 1, 2, 0.9, 64);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_float_eq(f.interval[0], 1 - 0.62 * exp(half), 1e-3);
 	cr_assert_float_eq(f.interval[1], 1 - 0.62 * exp(-half), 1e-3);
@@ -219,7 +208,7 @@ Test(figures, what_a_strategy_repeats_counts_until_there_is_a_proof)
 	cr_assert_float_eq(f.interval[0], 1 - 0.52 * exp(half), 1e-4);
 	figures_finish(&f);
 
-	(void)again(job, 1, 1, 0.9, 60);
+	(void)kit_tell_again(job, 1, 1, 0.9, 60);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_eq(f.measurements, 1, "the proof alone");
 	cr_assert_eq(f.values[0], 60);
@@ -282,8 +271,8 @@ Test(figures, a_given_baseline_adds_no_noise)
 
 	kit_tell(job, job_ask_baseline(job), 0.9, 100);
 	kit_tell(job, kit_ask(job), 0.9, 50);
-	(void)again(job, 1, 1, 0.9, 52);
-	(void)again(job, 1, 2, 0.9, 48);
+	(void)kit_tell_again(job, 1, 1, 0.9, 52);
+	(void)kit_tell_again(job, 1, 2, 0.9, 48);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_float_eq(f.interval[1], 1 - 0.5 * exp(-half), 1e-3);
 	figures_finish(&f);
@@ -293,7 +282,7 @@ Test(figures, a_given_baseline_adds_no_noise)
 Test(figures, answers_from_a_cache_say_nothing_new)
 {
 	struct job *job = measured_once("");
-	struct trial *confirmed = again(job, 1, 1, 0.9, 60);
+	struct trial *confirmed = kit_tell_again(job, 1, 1, 0.9, 60);
 	struct figures f;
 	int64_t last;
 
@@ -322,15 +311,15 @@ Test(figures, rounds_are_told_apart)
 	struct figures f;
 	int64_t last;
 
-	(void)again(job, 0, 0, 0.9, 90);
-	(void)again(job, 1, 0, 0.9, 51);
+	(void)kit_tell_again(job, 0, 0, 0.9, 90);
+	(void)kit_tell_again(job, 1, 0, 0.9, 51);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_not(isnan(f.interval[0]), "how noisy it is is known from round 0, too");
 	cr_assert_eq(f.baseline[0], 95, "whatever was measured of the baseline is one mean");
 	cr_assert_eq(f.values[0], 50, "of the config nothing but the first says how good it is");
 	figures_finish(&f);
-	(void)again(job, 1, 1, 0.9, 52);
-	(void)again(job, 1, 2, 0.9, 53);
+	(void)kit_tell_again(job, 1, 1, 0.9, 52);
+	(void)kit_tell_again(job, 1, 2, 0.9, 53);
 	failed = job_ask_again(job, &next);
 	kit_fail(job, failed, "crashed");
 	cr_assert_eq(gather(job, 1, true, 0, &last), 4);
@@ -365,7 +354,7 @@ Test(figures, acceptance_data_stands_alone)
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_not(f.accepted, "nobody has measured that yet");
 	figures_finish(&f);
-	question = trial_question(again(job, 0, 1, 0.8, 110));
+	question = trial_question(kit_tell_again(job, 0, 1, 0.8, 110));
 	cr_assert_eq(
 		json_integer_value(json_object_get(json_object_get(question, "subset"), "from")),
 		5);
@@ -373,7 +362,7 @@ Test(figures, acceptance_data_stands_alone)
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_not(f.accepted, "... of the baseline alone");
 	figures_finish(&f);
-	(void)again(job, 1, 1, 0.797, 55);
+	(void)kit_tell_again(job, 1, 1, 0.797, 55);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert(f.accepted);
 	cr_assert_eq(f.baseline_accuracy[0], 0.8);
@@ -390,11 +379,11 @@ Test(figures, nothing_is_accepted_against_a_baseline_of_other_data)
 	struct job *job = measured_once(", \"acceptance\": {\"subset\": {\"from\": 5}}");
 	struct figures f;
 
-	(void)again(job, 1, 1, 0.797, 55);
+	(void)kit_tell_again(job, 1, 1, 0.797, 55);
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_not(f.accepted);
 	figures_finish(&f);
-	(void)again(job, 0, 1, 0.8, 110);
+	(void)kit_tell_again(job, 0, 1, 0.8, 110);
 	figures_init(&f, job, job->trials[0]);
 	cr_assert_eq(f.values[0], 100, "what was handed over is the baseline of the job");
 	cr_assert_not(f.accepted);
@@ -409,8 +398,8 @@ Test(figures, noise_is_that_of_every_round)
 	const struct trial **list;
 	struct figures f;
 
-	(void)again(job, 0, 0, 0.9, 101);
-	(void)again(job, 1, 0, 0.9, 52);
+	(void)kit_tell_again(job, 0, 0, 0.9, 101);
+	(void)kit_tell_again(job, 1, 0, 0.9, 52);
 	list = mem_new((size_t)job->trial_count, sizeof(*list));
 	figures_init(&f, job, job->trials[1]);
 	cr_assert_eq(figures_noise(job, &f, true, list).degrees, 2);
@@ -444,7 +433,7 @@ Test(figures, the_baseline_is_compared_with_itself)
 	struct job *job = measured_once("");
 	struct figures f;
 
-	(void)again(job, 0, 1, 0.9, 102);
+	(void)kit_tell_again(job, 0, 1, 0.9, 102);
 	figures_init(&f, job, job->trials[0]);
 	cr_assert_eq(f.values[0], 100);
 	cr_assert_eq(f.measurements, 1);

@@ -8,13 +8,6 @@
 
 #define ON ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"stop_on\": \"budget\"}"
 
-static struct trial *again(struct job *job, int64_t subject)
-{
-	struct next next = {.step = NEXT_CONFIRM, .trial = subject, .round = 1};
-
-	return job_ask_again(job, &next);
-}
-
 Test(remark, a_repeat_is_another_measurement_of_the_same)
 {
 	struct job *job = kit_running(ON, 0.9);
@@ -26,18 +19,18 @@ Test(remark, a_repeat_is_another_measurement_of_the_same)
 	second = kit_ask(job);
 	cr_assert_eq(remark_repeat(second), 0, "it is another config");
 	kit_tell(job, second, 0.9, 60);
-	confirm = again(job, 1);
+	confirm = kit_ask_again(job, 1, 1);
 	cr_assert_eq(remark_repeat(confirm), 1);
 	kit_tell(job, confirm, 0.9, 50);
-	confirm = again(job, 1);
+	confirm = kit_ask_again(job, 1, 1);
 	cr_assert_eq(remark_repeat(confirm), 2);
 	kit_fail(job, confirm, "crashed");
-	confirm = again(job, 1);
+	confirm = kit_ask_again(job, 1, 1);
 	cr_assert_eq(remark_repeat(confirm), 2, "a failure measured nothing");
-	baseline = again(job, 0);
+	baseline = kit_ask_again(job, 0, 1);
 	cr_assert_eq(remark_repeat(baseline), 1);
 	kit_tell(job, baseline, 0.9, 100);
-	cr_assert_eq(remark_repeat(again(job, 0)), 2);
+	cr_assert_eq(remark_repeat(kit_ask_again(job, 0, 1)), 2);
 	job->trials[1]->cached = true;
 	cr_assert_eq(remark_repeat(confirm), 1, "nor did a cache");
 	job->trials[1]->cached = false;
@@ -71,10 +64,10 @@ Test(remark, a_cache_is_no_measurement)
 	cr_assert_eq(json_object_size(data), 0);
 	json_decref(data);
 	kit_tell(job, trial, 0.9, 50);
-	data = remarked(job, again(job, 1), false, NULL);
+	data = remarked(job, kit_ask_again(job, 1, 1), false, NULL);
 	cr_assert_eq(kit_count(job, LOGGED_WARNING), 0);
 	json_decref(data);
-	data = remarked(job, again(job, 1), true, NULL);
+	data = remarked(job, kit_ask_again(job, 1, 1), true, NULL);
 	cr_assert_eq(kit_count(job, LOGGED_WARNING), 1);
 	cr_assert_not_null(strstr(kit_text(job, LOGGED_WARNING, "detail"), "from a cache"));
 	json_decref(data);

@@ -1,0 +1,100 @@
+/* What a person reads of the end of a job. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "job/words.h"
+#include "tests/unit/job_kit.h"
+
+Test(end_words, an_end_says_why)
+{
+	struct job *job = kit_running("", 0.9);
+	char *text = words_exit(job, "space_exhausted");
+
+	cr_expect_str_eq(text, "there is no config to measure but the baseline itself");
+	free(text);
+	kit_fail(job, kit_ask(job), "crashed");
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "no config could be measured; trial 1 was the last: crashed");
+	free(text);
+	text = words_exit(job, "too_many_failures");
+	cr_expect_str_eq(text, "more trials failed than max_failed_trials allows; trial 1 was the "
+			       "last: crashed");
+	free(text);
+	kit_tell(job, kit_ask(job), 0.5, 50);
+	kit_settle(job);
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "no config met the criterion");
+	free(text);
+	job_exclude(job, job->trials[2], "busy");
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "no measurement that counts meets the criterion");
+	free(text);
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	text = words_exit(job, "criterion_met");
+	cr_expect_str_eq(text, "the best config meets the criterion");
+	free(text);
+	job->spec->stop_on = STOP_BUDGET;
+	text = words_exit(job, "criterion_met");
+	cr_expect_str_eq(text, "the strategy expects nothing better than the best config, which "
+			       "meets the criterion");
+	free(text);
+	text = words_exit(job, "max_trials");
+	cr_expect_str_eq(text, "the best config meets the criterion");
+	free(text);
+	job->spec->min_gain = 0.6;
+	text = words_exit(job, "max_trials");
+	cr_expect_str_eq(text, "the best config meets the criterion, but gains too little: the "
+			       "baseline is to be kept");
+	free(text);
+	job->spec->min_gain = 0.02;
+	job->best->rejected = true;
+	text = words_exit(job, "max_trials");
+	cr_expect_str_eq(text, "no config met the criterion", "measured again it did not");
+	free(text);
+	job->best = job->trials[0];
+	text = words_exit(job, "space_exhausted");
+	cr_expect_str_eq(text, "nothing but the baseline itself meets the criterion");
+	free(text);
+	job_destroy(job);
+}
+
+/* An end that says "meets the criterion" and no more beside a verdict to keep the baseline would contradict it. */
+Test(end_words, an_end_says_what_the_verdict_says)
+{
+	static const struct {
+		const char *extra;
+		double baseline, config, spread;
+		const char *end;
+	} cases[] = {
+		{"", 100, 95, 20, "its gain is not proved"},
+		{"", 100, 99.5, 0, "gains too little"},
+		{", \"min_gain\": 0.6", 100, 50, 0, "gains too little"},
+		{", \"acceptance\": {\"subset\": {\"from\": 5}}", 0, 50, 0,
+		 "was not judged on the acceptance data"},
+		{"", 100, 50, 1, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct job *job = kit_running(cases[i].extra, 0.9);
+		char *expected =
+			cases[i].end != NULL
+				? mem_printf("the best config meets the criterion, but %s: the "
+					     "baseline is to be kept",
+					     cases[i].end)
+				: mem_dup("the best config meets the criterion");
+		char *end;
+
+		kit_tell(job, kit_ask(job), 0.9, cases[i].config);
+		kit_settle(job);
+		if (cases[i].baseline > 0) {
+			kit_rounds(job, cases[i].baseline, cases[i].config, cases[i].spread);
+		}
+		end = words_exit(job, "max_trials");
+		cr_expect_str_eq(end, expected, "%s", end);
+		free(end);
+		free(expected);
+		job_destroy(job);
+	}
+}
