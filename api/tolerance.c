@@ -8,20 +8,23 @@
 #include <string.h>
 
 #include "api/beside.h"
+#include "base/median.h"
 #include "base/mem.h"
 #include "job/spec/codec_changes.h"
+#include "job/gained.h"
 #include "job/job.h"
 #include "job/noise.h"
 
-enum { VERDICT_MAX = 512 };
+enum { VERDICT_MAX = 1024 };
 
-/* A config, or the baseline, and the sums of all that was measured of it. */
+/* A config, or the baseline, and the sums of all that was measured of it, and then the means. */
 struct measured {
 	json_t *trial;         /* the first measurement; owned */
 	struct config *config; /* owned, NULL is the baseline's */
 	bool idle;             /* nothing is lowered in it: it is the baseline again */
 	double accuracy[LIMIT_METRICS], values[LIMIT_METRICS];
 	size_t count, judged; /* measurements, and those of them on all of the data */
+	double *each;         /* values of one measurement behind those of the one before; owned */
 	struct candidate candidate;
 };
 
@@ -38,6 +41,7 @@ static void front_finish(struct front *front)
 	for (size_t i = 0; i < front->count; i++) {
 		json_decref(front->list[i].trial);
 		config_destroy(front->list[i].config);
+		free(front->list[i].each);
 	}
 	free(front->list);
 }
@@ -71,8 +75,10 @@ static void add(struct measured *of, const struct spec *spec, const json_t *tria
 	for (size_t i = 0; i < spec->criterion.metric_count && !partly; i++) {
 		of->accuracy[i] += accuracy[i];
 	}
+	of->each = mem_grow(of->each, (of->count + 1) * spec->objective.count, sizeof(*of->each));
 	for (size_t i = 0; i < spec->objective.count; i++) {
 		of->values[i] += values[i];
+		of->each[of->count * spec->objective.count + i] = values[i];
 	}
 	of->count++;
 	of->judged += !partly;
@@ -229,6 +235,37 @@ static json_t *figures_of(const struct front *front, const struct measured *of)
 	return best;
 }
 
+static void find_middle(const struct spec *spec, const struct measured *of, double *ret)
+{
+	size_t metrics = spec->objective.count;
+	double *values = mem_new(of->count, sizeof(*values));
+
+	for (size_t m = 0; m < metrics; m++) {
+		for (size_t i = 0; i < of->count; i++) {
+			values[i] = of->each[i * metrics + m];
+		}
+		ret[m] = median(values, of->count);
+	}
+	free(values);
+}
+
+/* Means and medians of what it gains; nothing was proved. */
+static struct figures gains_of(const struct front *front, const struct measured *of)
+{
+	const struct spec *spec = front->spec;
+	const struct measured *base = &front->list[0];
+	double middle[LIMIT_METRICS], base_middle[LIMIT_METRICS];
+
+	find_middle(spec, of, middle);
+	find_middle(spec, base, base_middle);
+	return (struct figures){
+		.measurements = (int64_t)of->count,
+		.gain = objective_gain(&spec->objective, of->values, base->values),
+		.middle_gain = objective_gain(&spec->objective, middle, base_middle),
+		.interval = {NAN, NAN},
+	};
+}
+
 /* The trial with the means in place of its own numbers, and the margin to the other bound. */
 static json_t *trial_of(const struct front *front, const struct measured *of)
 {
@@ -245,7 +282,18 @@ static json_t *trial_of(const struct front *front, const struct measured *of)
 	return trial;
 }
 
-static json_t *verdict_of(const struct front *front, const json_t *best)
+/* What one measurement of many makes of a mean is no gain. */
+static void doubt(const struct front *front, const struct figures *gains, json_t *best)
+{
+	if (front->spec->rules >= 2 && !json_is_true(json_object_get(best, "keep_baseline")) &&
+	    !gained_by_medians(gains, front->spec->min_gain)) {
+		(void)json_object_set_new(best, "keep_baseline", json_true());
+		(void)json_object_set_new(best, "keep_baseline_because", json_string("not_proved"));
+	}
+}
+
+static json_t *verdict_of(const struct front *front, const struct figures *gains,
+			  const json_t *best)
 {
 	double tolerable = front->criterion.metrics[0].tolerable_loss;
 	bool keep = json_is_true(json_object_get(best, "keep_baseline"));
@@ -260,10 +308,13 @@ static json_t *verdict_of(const struct front *front, const json_t *best)
 	} else {
 		buf_text(&text, "keep fp32");
 	}
-	buf_printf(&text,
-		   " where %g may be lost, of %zu configs that were measured; a job with this "
-		   "criterion would look for more",
-		   tolerable, front->count - 1);
+	buf_printf(&text, " where %g may be lost, of %zu configs that were measured", tolerable,
+		   front->count - 1);
+	if (gained_apart(front->spec, gains)) {
+		buf_text(&text, ": ");
+		gained_words(front->spec, gains, &text);
+	}
+	buf_text(&text, "; a job with this criterion would look for more");
 	sentence = buf_take(&text, NULL);
 	verdict = json_string(sentence);
 	free(sentence);
@@ -277,6 +328,7 @@ static char *make(struct call *call, const struct store_rows *rows)
 			      .criterion = outcome->criterion,
 			      .list = mem_new(rows->count, sizeof(struct measured))};
 	const struct measured *of;
+	struct figures gains;
 	json_t *best, *trial;
 	char *text;
 
@@ -294,10 +346,12 @@ static char *make(struct call *call, const struct store_rows *rows)
 	}
 	trial = trial_of(&front, of);
 	best = figures_of(&front, of);
+	gains = gains_of(&front, of);
 	outcome_judge(outcome, trial, best);
+	doubt(&front, &gains, best);
 	(void)json_object_set_new(best, "tolerable_loss",
 				  json_real(front.criterion.metrics[0].tolerable_loss));
-	(void)json_object_set_new(best, "verdict", verdict_of(&front, best));
+	(void)json_object_set_new(best, "verdict", verdict_of(&front, &gains, best));
 	text = outcome_text(best, outcome->spec, of->config, false);
 	json_decref(best);
 	json_decref(trial);

@@ -103,6 +103,26 @@ class Tolerance(CliTest):
         self.assertEqual(self.kept(best), [2, 3])
         self.assertAlmostEqual(best["accuracy_loss"], 0.003)
 
+    def test_medians_are_named_where_one_measurement_makes_most_of_a_mean(self):
+        """As the job's own verdict does; what medians do not gain is not proved."""
+        for latency, keep, words in ((99.0, True, "keep fp32 where 0.0036 may be lost, of 15 configs that were measured: "
+                                                  "3.28 times as fast (1.02 times by medians); a job"),
+                                     (80.0, False, " is best where 0.0036 may be lost, of 15 configs that were measured: "
+                                                   "4.06 times as fast (1.26 times by medians); a job")):
+            baselines = [100.0, 1000.0, 101.0, 99.0]
+
+            def reply(question, headers, latency=latency, baselines=baselines):
+                if question["question"] == "baseline":
+                    return {"accuracy": 1.0, "latency_ms": baselines.pop(0)}
+                ops = lowered(question)
+                return {"accuracy": 1 - sum(LOSSES[i] for i in ops), "latency_ms": latency + 30 * (ops != [0, 1])}
+
+            with self.subTest(latency=latency):
+                best = self.best(self.ended(reply, confirm=3, confirm_max=3), 0.0036)
+                self.assertEqual((baselines, best["measurements"]), ([], 4))
+                self.assertEqual((best["keep_baseline"], best["keep_baseline_because"]), (keep, "not_proved" if keep else None))
+                self.assertIn(words, best["verdict"])
+
     def test_where_nothing_may_be_lost_the_baseline_is_kept(self):
         job = self.ended()
         best = self.best(job, 0)
