@@ -189,7 +189,8 @@ static struct trial *believed(const struct job *job)
 	double value;
 
 	if (winner == NULL || winner->number != strategy_choice(&job->strategy) ||
-	    job->spec->objective.count > 1 || !is_exact(job, same_accuracy)) {
+	    job->rejections > 0 || job->spec->objective.count > 1 ||
+	    !is_exact(job, same_accuracy)) {
 		return winner;
 	}
 	best = job_best_measured(job);
@@ -202,7 +203,7 @@ char *endgame_overruled(const struct job *job, const struct trial *choice)
 {
 	const struct trial *strategys = job_final_choice(job);
 
-	if (strategys == NULL || strategys == choice ||
+	if (strategys == NULL || strategys == choice || job->rejections > 0 ||
 	    strategys->number != strategy_choice(&job->strategy)) {
 		return NULL;
 	}
@@ -214,6 +215,15 @@ char *endgame_overruled(const struct job *job, const struct trial *choice)
 		job->spec->acceptance != NULL
 			? "; what the acceptance data says of it is in the verdict"
 			: ". To have the choice judged on other data give the job acceptance");
+}
+
+/* Other data cost what comes next about as much. On the same data a choice was only luckier than others are at their first
+ * measurement: to pass these by would cost speed more often than it helps, until there is only one choice left. */
+double endgame_excess(const struct job *job)
+{
+	bool counts = job->spec->acceptance != NULL || job->rejections >= CHOICES_MAX - 1;
+
+	return counts ? job->excess : 0;
 }
 
 struct trial *endgame_choice(const struct job *job, const char *reason)
@@ -343,6 +353,7 @@ void endgame_weigh(struct job *job, const struct trial *told)
 	figures_init(&f, job, choice);
 	if (!f.feasible) {
 		job->rejections++;
+		job->excess = fmax(job->excess, choice->candidate.margin - f.margin);
 		job_reject(job, choice);
 	}
 	figures_finish(&f);

@@ -11,7 +11,8 @@
  * Proof (rounds 1, 2, ...): the baseline and the choice, at least `confirm` times, then more while the
  * interval of the gain leaves open whether it is as large as asked for, up to `confirm_max` and up to
  * a share of what the search itself has cost. What is said of the choice comes from these rounds alone,
- * the criterion's judgement included. A choice that misses the criterion is rejected.
+ * the criterion's judgement included. A choice that misses the criterion is rejected. The next one is the
+ * best of those that can bear what it lost more than at first, or the one that loses least.
  *
  * All of it follows from the log: a restart in the middle goes on in the middle. Rules 2; jobs under
  * rules 1 measure their winner again and compare accuracies (job/judge.c).
@@ -34,6 +35,9 @@ bool endgame_applies(const struct job *job, const char *reason);
 /* The trial that the job would hand over, NULL without one. `reason` is why it would end: when more
  * may be searched after a rejection, more than three choices may be tried. */
 struct trial *endgame_choice(const struct job *job, const char *reason);
+/* What a config must have to spare to be the next choice, as a share of what may be lost: as much as
+ * those that were rejected have lost more than their first measurement said. 0 where nothing is. */
+double endgame_excess(const struct job *job);
 /* What to do next about that choice, while no question of the end game is out. */
 struct endgame_next endgame_next(const struct job *job, const struct trial *choice);
 /* The worker that took the first question of this one's round, for workers differ in more than noise;

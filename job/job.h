@@ -160,6 +160,7 @@ struct job {
 	bool end_seen;       /* its end says how many results had been settled */
 	bool beyond;         /* the choice is among all results, settled or not */
 	int64_t rejections;  /* choices that the end game has shown to miss the criterion */
+	double excess; /* what the worst of them lost more there than at first, as a share of what may be lost */
 	bool ranked;         /* trials_ranked holds for all trials that can be best */
 	bool waits_known;    /* a warning says that it waits a lot for the oldest question */
 	json_t *strangers;   /* members of answers that it was warned of; owned list */
@@ -203,7 +204,8 @@ int64_t job_waits_for(const struct job *job);
 /* The best of all single measurements that may be it, whatever a strategy says; NULL without one. */
 struct trial *job_best_measured(const struct job *job);
 /* What is best when nothing more comes: under several objectives that follows from all trials
- * together. The best so far otherwise; NULL without one. */
+ * together; after choices that were rejected, from what these have lost. The best so far otherwise;
+ * NULL without one. */
 struct trial *job_final_choice(const struct job *job);
 /* Data of trials_ranked: what decides between the trials under several objectives, by number. New
  * reference; NULL when that is not what decides, or is known already. */

@@ -14,6 +14,9 @@
 /* Strategies square margins. */
 #define MARGIN_MAX 1e100
 
+/* Of margins that are compared. */
+static const double rounding = 1e-9;
+
 /* JSON has no infinity. */
 static json_t *finite_json(double x)
 {
@@ -105,7 +108,11 @@ void job_judge(const struct job *job, json_t *told)
 bool job_can_be_best(const struct trial *trial)
 {
 	bool again = trial->twin >= 0 && !trial->cached; /* the first measurement stands for it */
+	bool shares = trial->cached && trial->twin >= 0 && trial->job->spec->rules >= 2;
 
+	if (shares && trial->job->trials[trial->twin]->rejected) {
+		return false; /* it is the same config */
+	}
 	return trial->kind == QUESTION_EVALUATE && trial->state == TRIAL_TOLD && !trial->partial &&
 	       !again && !trial->rejected && !trial->excluded &&
 	       (trial->settled || trial->job->beyond);
@@ -143,14 +150,21 @@ static bool gain_decides(const struct job *job)
 	return job->best != NULL && job->best->candidate.gains;
 }
 
+/* Whether it meets the criterion even when it loses this much more. */
+static bool can_bear(const struct trial *trial, double excess)
+{
+	return trial->candidate.feasible &&
+	       (!(excess > 0) || trial->candidate.margin >= excess - rounding);
+}
+
 /* NULL when the strategy leaves it to the measurements. */
-static struct trial *strategys_choice(const struct job *job)
+static struct trial *strategys_choice(const struct job *job, double excess)
 {
 	int64_t number = strategy_choice(&job->strategy);
 	struct trial *trial = number > 0 && number < job->trial_count ? job->trials[number] : NULL;
 
 	return trial != NULL && !gain_decides(job) && job_can_be_best(trial) &&
-			       trial->candidate.feasible && job_stand_in(job, trial) == trial
+			       can_bear(trial, excess) && job_stand_in(job, trial) == trial
 		       ? trial
 		       : NULL;
 }
@@ -164,7 +178,7 @@ struct ranking {
 	struct trial *chosen; /* NULL when another rule chooses */
 };
 
-static void ranking_init(struct ranking *ranking, const struct job *job)
+static void ranking_init(struct ranking *ranking, const struct job *job, double excess)
 {
 	const struct trial *baseline = job->trials[0];
 	const struct objective_row zero = {baseline->accuracy, baseline->objectives, true};
@@ -172,7 +186,8 @@ static void ranking_init(struct ranking *ranking, const struct job *job)
 
 	memset(ranking, 0, sizeof(*ranking));
 	if (job->best == NULL || job->best->number == 0 || !job->best->candidate.feasible ||
-	    job->spec->objective.count == 1 || gain_decides(job) || strategys_choice(job) != NULL) {
+	    job->spec->objective.count == 1 || gain_decides(job) ||
+	    strategys_choice(job, excess) != NULL) {
 		return;
 	}
 	ranking->trials = mem_new(count, sizeof(struct trial *));
@@ -183,7 +198,7 @@ static void ranking_init(struct ranking *ranking, const struct job *job)
 
 		if (job_can_be_best(t) && t->twin < 0 && job_stand_in(job, t) == t) {
 			ranking->rows[ranking->count] = (struct objective_row){
-				t->accuracy, t->objectives, t->candidate.feasible};
+				t->accuracy, t->objectives, can_bear(t, excess)};
 			ranking->trials[ranking->count++] = t;
 		}
 	}
@@ -199,21 +214,69 @@ static void ranking_finish(struct ranking *ranking)
 	free(ranking->values);
 }
 
+/* Whether it is worth more than the baseline, as far as that means anything. */
+static bool is_worth_it(const struct job *job, const struct trial *trial)
+{
+	double gain = objective_gain(&job->spec->objective, trial->objectives,
+				     job->trials[0]->objectives);
+
+	return !job_is_baseline(job, trial->config) &&
+	       (isnan(gain) || objective_gains(gain, job->spec->min_gain));
+}
+
+/* The best that can bear the excess; where none can, the one that loses least. NULL where none is worth it. */
+static struct trial *find_surer(const struct job *job, double excess)
+{
+	struct trial *best = NULL, *surest = NULL;
+
+	for (int64_t i = 1; i < job->trial_count; i++) {
+		struct trial *t = job->trials[i];
+		double more;
+
+		if (!job_can_be_best(t) || !t->candidate.feasible || !is_worth_it(job, t)) {
+			continue;
+		}
+		if (can_bear(t, excess) &&
+		    (best == NULL || candidate_better(&t->candidate, &best->candidate))) {
+			best = t;
+		}
+		more = surest != NULL ? t->candidate.margin - surest->candidate.margin : 1;
+		if (more > 0 ||
+		    (more == 0 && candidate_better(&t->candidate, &surest->candidate))) {
+			surest = t;
+		}
+	}
+	return best != NULL ? best : surest;
+}
+
+/* NULL when neither the strategy nor several objectives choose. */
+static struct trial *chosen_otherwise(const struct job *job, double excess)
+{
+	struct trial *chosen = strategys_choice(job, excess);
+	struct ranking ranking;
+
+	if (chosen != NULL) {
+		return chosen;
+	}
+	ranking_init(&ranking, job, excess);
+	chosen = ranking.chosen;
+	ranking_finish(&ranking);
+	return chosen;
+}
+
 struct trial *job_final_choice(const struct job *job)
 {
-	struct trial *strategys = strategys_choice(job), *chosen;
-	struct ranking ranking;
+	double excess = endgame_excess(job);
+	struct trial *chosen;
 
 	if (job->best == NULL || !job->best->candidate.feasible) {
 		return job->best;
 	}
-	if (strategys != NULL) {
-		return strategys;
+	chosen = chosen_otherwise(job, excess);
+	if (excess > 0 && (chosen == NULL || !can_bear(chosen, excess))) {
+		chosen = find_surer(job, excess);
 	}
-	ranking_init(&ranking, job);
-	chosen = ranking.chosen != NULL ? ranking.chosen : job->best;
-	ranking_finish(&ranking);
-	return chosen;
+	return chosen != NULL ? chosen : job->best;
 }
 
 json_t *job_ranked_data(const struct job *job)
@@ -222,7 +285,7 @@ json_t *job_ranked_data(const struct job *job)
 	struct ranking ranking;
 	size_t next = 0;
 
-	ranking_init(&ranking, job);
+	ranking_init(&ranking, job, 0);
 	for (int64_t i = 0; ranking.chosen != NULL && i < job->trial_count; i++) {
 		const struct trial *trial = job->trials[i];
 		bool ranks = ranking.trials[next] == trial; /* NULL behind the last */

@@ -306,6 +306,24 @@ class Acceptance(EndgameCase):
         self.assertAlmostEqual(best["baseline"]["objective_value"], 100)
         self.assertIn("acceptance", best["verdict"])
 
+    def test_what_fresh_data_cost_one_choice_the_next_has_to_spare(self):
+        """The three fastest meet the criterion on the data of the search alone; half of them lowered meets it on both."""
+        def accuracy(question):
+            fresh = question["kind"] == "confirm" and not is_baseline(question)
+            return 0.9 - 0.002 * lowered(question) - 0.0045 * fresh
+
+        document, best, questions = self.play(
+            lambda q, n: 100 if is_baseline(q) else 100 - 10 * lowered(q), accuracy,
+            accuracy_criterion={"tolerable_loss": 0.01}, acceptance={"subset": {"images": "fresh"}},
+            tuning_criterion={"strategy": "tpe", "stop_on": "budget", "max_trials": 60},
+        )
+        tried = [lowered(q) for q in questions if q["kind"] == "confirm" and not is_baseline(q)]
+        self.assertEqual(list(dict.fromkeys(tried)), [4, 2])
+        self.assertEqual((best["feasible"], best["keep_baseline"]), (True, False))
+        self.assertAlmostEqual(best["accuracy"], 0.8915)
+        self.assertIn("2 of 4 operators in int8", best["verdict"])
+        self.assertIn("acceptance data, trial", str(document["warnings"]))
+
     def test_nothing_is_judged_on_fresh_data_before_any_was_asked_for(self):
         verdicts = []
 
