@@ -169,20 +169,29 @@ static json_t *suggestion(const struct call *call, const json_t *question)
 			 json_object_get(call->body, "metadata"));
 }
 
-/* What is asked of an experiment that is not in memory yet gets no answer for good. */
-static bool is_read(struct call *call)
+/* What is asked of an experiment that is not in memory, before it was read or since a write of it failed, gets no answer
+ * for good. */
+static bool is_here(struct call *call)
 {
-	bool unread = tuner_is_unread(call->server->tuner, call->params[0]);
+	bool away = tuner_is_away(call->server->tuner, call->params[0]);
 
-	if (unread) {
+	if (away) {
 		call_error(call, ERR_OVERLOADED,
 			   "the experiment is being read from the disk: try again in a second");
 	}
-	return !unread;
+	return !away;
 }
 
+/* It may have got lost while the client waited. */
 static void reply_none(struct call *call)
 {
+	if (call->server->draining) {
+		call_error(call, ERR_DRAINING, "the daemon is stopping");
+		return;
+	}
+	if (!is_here(call)) {
+		return;
+	}
 	if (tuner_version(call->server->tuner, call->params[0]) < 0) {
 		call_error(call, ERR_BAD_REQUEST,
 			   "the experiment is over: its budget is used up, nothing is left to "
@@ -247,7 +256,7 @@ static void suggest(struct call *call, const struct store_rows *rows)
 					.text = suggestion_text};
 	struct err err;
 
-	if (!find_experiment(call, rows) || !is_read(call)) {
+	if (!find_experiment(call, rows) || !is_here(call)) {
 		return;
 	}
 	check_suggestion(call, &err);
@@ -311,7 +320,7 @@ static void observe(struct call *call, const struct store_rows *rows)
 	json_t *answer;
 	struct err err;
 
-	if (!find_experiment(call, rows) || !is_read(call)) {
+	if (!find_experiment(call, rows) || !is_here(call)) {
 		return;
 	}
 	answer = sigopt_experiment_answer(call->state, call->body, &err);

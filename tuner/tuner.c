@@ -85,6 +85,11 @@ bool tuner_is_unread(const struct tuner *tuner, const char *job)
 	       (job != NULL ? unread_find(tuner, job) != NULL : tuner->unread.count > 0);
 }
 
+bool tuner_is_away(const struct tuner *tuner, const char *job)
+{
+	return tuner_is_unread(tuner, job) || reload_is_due(tuner, job);
+}
+
 void tuner_stats(const struct tuner *tuner, struct tuner_stats *ret)
 {
 	*ret = tuner->stats;

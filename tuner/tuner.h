@@ -43,6 +43,8 @@ int tuner_resume(struct tuner *tuner, struct err *reterr);
 /* Whether the job (NULL: any) is open and still to be read from the disk. tuner_watch() says when it was and has it
  * read next; before that what is done to it, or under a lease of it, may be ERR_OVERLOADED. */
 bool tuner_is_unread(const struct tuner *tuner, const char *job);
+/* Whether the job is open and not in memory: unread, or to be read again because some of its events could not be stored. */
+bool tuner_is_away(const struct tuner *tuner, const char *job);
 /* Asks nothing new, lets open answers in until `deadline_ms` from now, then calls done(arg). What
  * is still out is asked again after the next start. */
 void tuner_stop(struct tuner *tuner, uint64_t deadline_ms, loop_fn done, void *arg);

@@ -12,6 +12,7 @@ import threading
 import unittest
 
 import jobkit
+import test_sigopt_face
 from daemon import Daemon
 from patience import PATIENCE_S
 
@@ -138,6 +139,30 @@ class FullDisk(unittest.TestCase):
         with sqlite3.connect(f"{self.directory}/narrowd.db") as database:
             self.assertEqual(database.execute("pragma integrity_check").fetchall(), [("ok",)])
         database.close()
+
+    def test_an_experiment_whose_answer_could_not_be_stored_is_not_over(self):
+        """Its job waits to be read again: a client that is told of an end would stop for good."""
+        with Daemon(self.directory) as daemon:
+            job = daemon.request("POST", "/sigopt/v1/experiments", test_sigopt_face.experiment())[2]["id"]
+            path = f"/sigopt/v1/experiments/{job}"
+            suggestion = daemon.request("POST", f"{path}/suggestions", {})[2]
+            values = test_sigopt_face.listed(test_sigopt_face.measured(suggestion["assignments"]))
+            observation = {"suggestion": suggestion["id"], "values": values}
+
+            self.fill()
+            self.assertEqual(self.post(daemon)[0], 507)
+            while (status := daemon.request("POST", f"{path}/observations", observation)[0]) == 200:
+                suggestion = daemon.request("POST", f"{path}/suggestions", {})[2]
+                observation["suggestion"] = suggestion["id"]
+            self.assertEqual(status, 507)
+            for what, sent in (("suggestions", {}), ("observations", observation)):
+                status, headers, answer = daemon.request("POST", f"{path}/{what}", sent)
+                self.assertEqual((status, answer["message"]), (503, "the experiment is being read from the disk: try again in a second"), what)
+                self.assertGreaterEqual(int(headers["retry-after"]), 1)
+
+            os.unlink(self.filler)
+            jobkit.wait_until(lambda: daemon.request("POST", f"{path}/observations", observation)[0] == 200)
+            self.assertEqual(daemon.request("POST", f"{path}/suggestions", {})[0], 200)
 
     def test_full_at_the_start(self):
         """D016 of tests/data/bad_inputs.jsonl."""
