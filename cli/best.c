@@ -27,7 +27,7 @@ static const char *mode_of(const json_t *op)
 	return mode != NULL ? mode : "?";
 }
 
-static bool is_high_precision(const char *mode)
+bool best_keeps(const char *mode)
 {
 	static const char *const modes[] = {"fp32", "bf16", "fp16"};
 
@@ -89,7 +89,7 @@ static size_t count_of(json_t *ops, bool high)
 	json_t *op;
 
 	json_object_foreach(ops, name, op) {
-		count += is_high_precision(mode_of(op)) == high;
+		count += best_keeps(mode_of(op)) == high;
 	}
 	return count;
 }
@@ -105,7 +105,7 @@ static char *names_text(json_t *ops, bool high)
 
 	buf_init(&buf, TEXT_MAX);
 	json_object_foreach(ops, name, op) {
-		if (is_high_precision(mode_of(op)) == high) {
+		if (best_keeps(mode_of(op)) == high) {
 			char *clean = text_clean(name), *mode = text_clean(mode_of(op));
 
 			buf_printf(&buf, "%s%s (%s)", separator, clean, mode);
@@ -154,7 +154,7 @@ static char *common_text(json_t *ops)
 	map_init(&values);
 	json_object_foreach(ops, name, op) {
 		json_object_foreach(op, tensor, items) {
-			if (!is_high_precision(mode_of(op))) {
+			if (!best_keeps(mode_of(op))) {
 				count_values(&values, tensor, items);
 			}
 		}

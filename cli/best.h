@@ -6,6 +6,8 @@
 
 #include "cli/cli.h"
 
+/* Whether an operator in this mode is in high precision: fp32, bf16 or fp16. */
+bool best_keeps(const char *mode);
 /* CLI_NOT_MET when the job has ended without meeting its criterion. */
 enum cli_exit best_show(struct cli *cli);
 

@@ -1,11 +1,13 @@
 /* narrow why: puts together what the best config, the space, the trials and the sensitivity say of one operator. */
 #include "cli/why.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/best.h"
 #include "cli/text.h"
 
 /* Trials that were measured. */
@@ -68,12 +70,72 @@ static void print_sensitivity(const json_t *op)
 	}
 }
 
-/* What lowering it would do, which is why it is as it is. */
-static void print_belief(const json_t *op)
+/* Whether an option of an operator is the one that the config has; beside what it is stands what is known of it. */
+static bool is_chosen(json_t *option, const json_t *chosen)
 {
-	char *lowered = text_member(op, "lowered");
+	static const char *const known[] = {"score", "loss", "latency_change_ms"};
+	const char *name;
+	json_t *value;
 
-	if (strcmp(lowered, "-") != 0) {
+	json_object_foreach(option, name, value) {
+		bool is_known = false;
+
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+			is_known = is_known || strcmp(name, known[i]) == 0;
+		}
+		if (!is_known && !json_equal(value, json_object_get(chosen, name))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static double mean_of(const json_t *option, const char *belief)
+{
+	const json_t *mean = json_object_get(json_object_get(option, belief), "mean");
+
+	return json_is_number(mean) ? json_number_value(mean) : NAN;
+}
+
+/* What the models believe of it as it is; nothing would be gained or lost by lowering it. */
+static void print_lowered(const json_t *known, const json_t *chosen)
+{
+	json_t *option, *options = json_object_get(known, "options");
+	double loss = NAN, change = NAN;
+	size_t i;
+
+	json_array_foreach(options, i, option) {
+		if (is_chosen(option, chosen)) {
+			loss = mean_of(option, "loss");
+			change = mean_of(option, "latency_change_ms");
+			break;
+		}
+	}
+	printf("It is lowered already%s",
+	       isnan(loss) ? "" : ": by a model of all measurements it ");
+	if (loss > 0) {
+		char *share = text_rough(100 * loss);
+
+		printf("loses %s %% of what may be lost", share);
+		free(share);
+	} else if (!isnan(loss)) {
+		printf("loses nothing");
+	}
+	if (!isnan(change)) {
+		printf(" and %s %.2g ms", change > 0 ? "costs" : "saves", fabs(change));
+	}
+	printf(".%s\n",
+	       isnan(loss) ? "" : " What counts is what was measured of the whole config.");
+}
+
+/* What lowering it would do, which is why it is as it is. */
+static void print_belief(const json_t *known, const json_t *chosen, const char *mode)
+{
+	char *lowered = text_member(known, "lowered");
+
+	if (!best_keeps(mode)) {
+		print_lowered(known, chosen);
+	} else if (strcmp(lowered, "-") != 0) {
 		printf("By a model of all measurements %s.\n", lowered);
 	}
 	free(lowered);
@@ -171,7 +233,7 @@ static enum cli_exit explain(struct cli *cli, const json_t *best, const json_t *
 	code = print_trials(cli, name);
 	if (code == CLI_OK) {
 		print_sensitivity(known);
-		print_belief(known);
+		print_belief(known, chosen, mode);
 	}
 	free(mode);
 	return code;

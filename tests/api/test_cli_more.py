@@ -147,6 +147,33 @@ class Actions(CliTest):
             self.assertIn("--for takes", self.fails(USAGE, self.serve(job()), "wait", JOB, "--for", wrong))
 
 
+class Beside(CliTest):
+    """What is told beside an answer that is whole without it: where the daemon refuses that, nothing looks like a failure, as runs() sees to."""
+
+    def refusing(self, *refused, **answers):
+        no = problem(429, "too_many", "Too many requests", "later")
+        return self.serve(lambda r: no if r.path.rpartition("/")[2] in refused else answers.get(r.path.rpartition("/")[2], job("completed", 40, best_trial(True))))
+
+    def test_stages_keep_their_names(self):
+        trial = {"number": 1, "kind": "evaluate", "stage": "culprit", "state": "told", "attempts": 1, "source": "measured",
+                 "accuracy": 0.7, "objective_value": 2, "feasible": True, "error": None}
+        text = self.runs(OK, self.refusing("strategies", trials={"items": [trial], "next": None}), "trials", JOB)
+        self.assertEqual(len(text.splitlines()), 2, text)
+        event = {"n": 1, "at": "2026-03-02T09:00:01.000Z", "type": "stage_entered", "trial": None, "data": {"stage": "culprit"}}
+        text = self.runs(OK, self.refusing("strategies", events={"items": [event], "next": None}), "events", JOB)
+        self.assertIn("  stage culprit\n", text)
+
+    def test_a_best_says_that_it_does_not_know_which_had_no_choice(self):
+        best = {**best_trial(True), "config": {"ops": {"a": {"mode": "static"}, "b": {"mode": "fp32"}}}}
+        text = self.runs(OK, self.refusing("space", "trials", best=best), "best", JOB)
+        self.assertRegex(text, r"(?m)^operators +fp32 1, static 1$")
+        self.assertRegex(text, r"(?m)^of them +some may have no choice: the job's space cannot be read$")
+
+    def test_of_an_evaluator_it_is_not_known_how_it_is(self):
+        evaluators = {"items": [{"id": "evl_1", "name": "board", "url": "http://h"}], "next": None}
+        self.assertRegex(self.runs(OK, self.refusing("health", evaluators=evaluators), "evaluators"), r"(?m)^evl_1 .* -$")
+
+
 class Completion(CliTest):
     def script(self, shell):
         return self.runs(OK, "http://127.0.0.1:1", "completion", shell)

@@ -236,33 +236,6 @@ class Tables(CliTest):
                                   "down since 2026-03-02 09:00:00: refused"]])
 
 
-class Beside(CliTest):
-    """What is told beside an answer that is whole without it: where the daemon refuses that, nothing looks like a failure, as runs() sees to."""
-
-    def refusing(self, *refused, **answers):
-        no = problem(429, "too_many", "Too many requests", "later")
-        return self.serve(lambda r: no if r.path.rpartition("/")[2] in refused else answers.get(r.path.rpartition("/")[2], job("completed", 40, best_trial(True))))
-
-    def test_stages_keep_their_names(self):
-        trial = {"number": 1, "kind": "evaluate", "stage": "culprit", "state": "told", "attempts": 1, "source": "measured",
-                 "accuracy": 0.7, "objective_value": 2, "feasible": True, "error": None}
-        text = self.runs(OK, self.refusing("strategies", trials={"items": [trial], "next": None}), "trials", JOB)
-        self.assertEqual(len(text.splitlines()), 2, text)
-        event = {"n": 1, "at": "2026-03-02T09:00:01.000Z", "type": "stage_entered", "trial": None, "data": {"stage": "culprit"}}
-        text = self.runs(OK, self.refusing("strategies", events={"items": [event], "next": None}), "events", JOB)
-        self.assertIn("  stage culprit\n", text)
-
-    def test_a_best_says_that_it_does_not_know_which_had_no_choice(self):
-        best = {**best_trial(True), "config": {"ops": {"a": {"mode": "static"}, "b": {"mode": "fp32"}}}}
-        text = self.runs(OK, self.refusing("space", "trials", best=best), "best", JOB)
-        self.assertRegex(text, r"(?m)^operators +fp32 1, static 1$")
-        self.assertRegex(text, r"(?m)^of them +some may have no choice: the job's space cannot be read$")
-
-    def test_of_an_evaluator_it_is_not_known_how_it_is(self):
-        evaluators = {"items": [{"id": "evl_1", "name": "board", "url": "http://h"}], "next": None}
-        self.assertRegex(self.runs(OK, self.refusing("health", evaluators=evaluators), "evaluators"), r"(?m)^evl_1 .* -$")
-
-
 class Best(CliTest):
     OPS = {
         "conv1": {"type": "Conv2d", "mode": "static"},
@@ -391,6 +364,22 @@ class Best(CliTest):
             with self.subTest(lowered):
                 said = lowered.replace("\x1b", "?")
                 self.assertIn(f"By a model of all measurements {said}.\n", self.runs(OK, server, "why", JOB, "a"))
+
+    def test_why_an_operator_is_lowered(self):
+        """That nothing would be gained by what was done already is no answer."""
+        options = [{"mode": "static", "weight": {"dtype": kind}, "score": None, "loss": {"mean": loss}, "latency_change_ms": change}
+                   for kind, loss, change in (("int4", 9, {"mean": 1}), ("int8", 0.125, {"mean": 0.069}), ("fp8", -0.1, {"mean": -0.5}), ("fp4", 0.5, None))]
+        lowered = "in int8 it is believed to lose nothing and to cost 0.069 ms: nothing would be gained"
+        for kind, said in (("int8", ": by a model of all measurements it loses 12.5 % of what may be lost and costs 0.069 ms. What counts"),
+                           ("fp8", ": by a model of all measurements it loses nothing and saves 0.5 ms. What counts"),
+                           ("fp4", ": by a model of all measurements it loses 50 % of what may be lost. What counts"), ("int2", ".")):
+            best = {**best_trial(True), "config": {"ops": {"a": {"type": "Conv", "mode": "static", "weight": {"dtype": kind}}}}}
+            parts = {"best": best, "space": {"ops": [{"name": "a", "type": "Conv", "choices": 2}]},
+                     "sensitivity": {"items": [{"op": "a", "lowered": lowered, "options": options}]}, "trials": {"items": [], "next": None}}
+            with self.subTest(kind):
+                text = self.runs(OK, self.serve(lambda r, p=parts: p[r.path.split("?")[0].rpartition("/")[2]]), "why", JOB, "a")
+                self.assertIn(f"It is lowered already{said}", text)
+                self.assertNotIn("nothing would be gained", text)
 
     def test_what_measured_better_and_is_passed_over(self):
         """A reader of the trials would think that the wrong one was handed over."""
