@@ -10,7 +10,6 @@ import shutil
 import sys
 
 import numpy as np
-import onnx
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 HEIGHT, WIDTH = 48, 192
@@ -44,14 +43,10 @@ def accuracy(session):
     return float((chosen == LABELS).mean())
 
 
-if __name__ == "__main__":
-    package = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent
-    shutil.copyfile(package / "models/ch_ppocr_mobile_v2.0_cls_infer.onnx", sys.argv[1])
-    np.savez(sys.argv[2], **{"x": pictures(2, CALIBRATION)[0]})
-
-
 def halve(path, out):
     """A model with its weights, those in nodes as well, and its inputs and outputs in float16."""
+    import onnx  # not everywhere where the pictures are wanted
+
     model = onnx.load(path)
     held = [attribute.t for node in model.graph.node if node.op_type == "Constant" for attribute in node.attribute if attribute.name == "value"]
     for weight in (*model.graph.initializer, *held):
@@ -60,3 +55,9 @@ def halve(path, out):
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
     onnx.save(model, out)
+
+
+if __name__ == "__main__":
+    package = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent
+    shutil.copyfile(package / "models/ch_ppocr_mobile_v2.0_cls_infer.onnx", sys.argv[1])
+    np.savez(sys.argv[2], **{"x": pictures(2, CALIBRATION)[0]})
