@@ -297,10 +297,10 @@ class Tuning(Case):
         job = mock.Mock(id="job_1", **{"best.return_value": best, "trials.return_value": [], "spec.return_value": {}, "trial.return_value": {"accuracy": 0.5}})
         out, offered = self.place / "out.onnx", {"ops": [{"name": name} for name in tuner.graph.ops]}
         slow, same = (Comparison(Timing([ms] * 3), Timing([1.0] * 3)) for ms in (1.25, 1.0))
-        for turns, for_speed, kept in (([slow, same], True, False), ([slow], False, True)):
+        for turns, for_speed, kept, left in (([slow, same], True, False, False), ([slow], False, True, False), ([slow, same], True, False, True)):
             with mock.patch.object(sys.modules[Tuner.__module__], "compare", side_effect=turns):
                 tuned = write(tuner, job, out, False, for_speed, offered)
-            self.assertEqual(out.read_bytes() == DIRECTION.read_bytes(), not kept)
+            self.assertEqual((tuned.left, out.read_bytes() == DIRECTION.read_bytes()), (left, not kept and not left))
             self.assertEqual((tuned.keep_fp32, tuned.refuted), (not kept, None if kept else 0.8))
             self.assertEqual("that file was 0.80 times as fast, so it was not kept" in str(tuned), not kept)
 

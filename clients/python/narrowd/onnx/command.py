@@ -13,6 +13,7 @@ from ..errors import NarrowdError, Refused
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 EXIT_INTERRUPTED = 130
 EXIT_KEEP = 5  # as narrow's: the model as it came is the better one
+EXIT_LEFT = 6  # so it is, and what stands in its place is a file that was there before
 
 
 def function_of(text: str) -> Callable[..., Any]:
@@ -48,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         "tune", help="search for the best config of a model and write it as a file",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog="Of 1.42 times as fast (1.35 to 1.49) the range is where the speed-up lies with 90 % confidence. "
-               f"The exit status is {EXIT_KEEP} when the model as it came is the better one.")
+               f"The exit status is {EXIT_KEEP} when the model as it came is the better one, and is what was written; {EXIT_LEFT} when it is "
+               "and FILE.onnx was another one before, such as that of an earlier search: then FILE.onnx is left as it was.")
     tune.add_argument("model")
     tune.add_argument("--calib", required=True, metavar="FILE.npz", default=argparse.SUPPRESS,
                       help="an array for each input of the model, one row a run; latency is measured with the first row")
@@ -155,4 +157,4 @@ def run_tune(args: argparse.Namespace) -> int:
     for point in tuned.front:
         if point.trial > 0:
             point.write(os.path.join(args.front, f"trial-{point.trial}.onnx"))
-    return EXIT_KEEP if tuned.keep_fp32 else 0
+    return EXIT_LEFT if tuned.left else EXIT_KEEP if tuned.keep_fp32 else 0

@@ -1,5 +1,6 @@
 """From a model file to a tuned one: narrowd.onnx.tune."""
 
+import filecmp
 import math
 import os
 import shutil
@@ -42,10 +43,11 @@ ROWS = " (of arrays a sample is row i of each, array[i:i + 1]; for inputs withou
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was written, and what was measured of that very file and of the model as it came."""
+    """What was written, and what was measured of that very file and of the model as it came. Where a file was `left`, nothing was
+    written, and what is said is of the model as it came."""
 
     path: str
-    keep_fp32: bool  # then the file is the model as it came
+    keep_fp32: bool  # then the file is the model as it came, unless it was left
     verdict: str
     accuracy: float
     accuracy_before: float
@@ -70,6 +72,7 @@ class Tuned:
     job: str
     metric: str = ""  # what the front is of, beside accuracy
     front: tuple[Point, ...] = ()  # the model as it came first, unless one beats it; empty where one loss was asked for
+    left: bool = False  # whether nothing is worth it and the file is another one that was there before
 
     def within(self, loss: float) -> Point:
         """The point of the front that is best in the objective and loses no more, as the criterion counts it."""
@@ -88,8 +91,9 @@ class Tuned:
             lines.append(f"latencies scatter {what}. Where others work on the machine CPU time scatters less: "
                          "clock=time.process_time (--clock cpu)")
         if self.keep_fp32:
-            lines.append(f"{self.path} is the model as it came: accuracy {self.accuracy_before:.4f}, "
-                         f"{self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
+            what = f"{self.path} was there before and is left as it was, for the model as it came is better than what was found" if self.left else \
+                f"{self.path} is the model as it came"
+            lines.append(f"{what}: accuracy {self.accuracy_before:.4f}, {self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
         else:
             size = f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})"
             speed = f"{self.speedup:.2f} times as fast as the model in turns with it (the middle of {self.turns} turns)"
@@ -230,38 +234,54 @@ def evaluator_of(tuner: Tuner, offered: dict[str, Any], approach: str, scores: b
     return evaluator
 
 
-def put(tuner: Tuner, config: Config | None, path: str) -> Comparison:
-    """Makes a config the file, and measures that in turns with the model; or makes the model as it came the file."""
-    draft = f"{path}.part"
-    if config is None:
-        shutil.copyfile(tuner.model, draft)
-    else:
-        tuner.build(config, draft)
-    os.replace(draft, path)
-    before, after = tuner.session(tuner.model), tuner.session(path)
-    if config is None:
+def in_turns(tuner: Tuner, path: str | None) -> Comparison:
+    """The file in turns with the model; without one the model by itself."""
+    before = tuner.session(tuner.model)
+    if path is None:
         same = measure(lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
         return Comparison(same, same)
+    after = tuner.session(path)
     return compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
+
+
+def put(tuner: Tuner, config: Config | None, path: str, keep: Callable[[Comparison], bool]) -> tuple[Comparison, Config | None]:
+    """Makes a config the file, if it is one to `keep` by turns with the model; else the model as it came, unless another file
+    is there: that one is of an earlier search, and whoever uses it would not know that it has become the slower model."""
+    draft = f"{path}.part"
+    try:
+        if config is not None:
+            tuner.build(config, draft)
+            both = in_turns(tuner, draft)
+            if keep(both):
+                os.replace(draft, path)
+                return both, config
+        if not os.path.exists(path):
+            shutil.copyfile(tuner.model, draft)
+            os.replace(draft, path)
+        return (both if config is not None else in_turns(tuner, None)), None
+    finally:
+        Path(draft).unlink(missing_ok=True)
 
 
 def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for_speed: bool, offered: dict[str, Any]) -> Tuned:
     """Makes the winner a file and measures that file. One that is for speed and no faster is not kept."""
-    best, path, refuted = job.best(), os.fspath(out), None
+    best, path = job.best(), os.fspath(out)
     worth_it = best["feasible"] and best["trial"] > 0 if insist else not best["keep_baseline"]
-    config = best["config"] if worth_it else None
-    both = put(tuner, config, path)
-    if config is not None and for_speed and not insist and both.speedup <= 1:
-        refuted, config = both.speedup, None
-        both = put(tuner, None, path)
+    both, config = put(tuner, best["config"] if worth_it else None, path, lambda both: insist or not for_speed or both.speedup > 1)
+    refuted = both.speedup if worth_it and config is None else None
+    if refuted is not None:
+        both = in_turns(tuner, None)
+    left = config is None and not filecmp.cmp(tuner.model, path, shallow=False)
+    judged_file, called = (tuner.model, AS_IT_CAME) if left else (path, path)
     try:
-        accuracy = tuner.number(tuner.accept, tuner.session(path), path, path)
+        accuracy = tuner.number(tuner.accept, tuner.session(judged_file), judged_file, called)
         accuracy_before = tuner.accepted_before
         if accuracy_before is None:
             accuracy_before = tuner.number(tuner.accept, tuner.session(tuner.model), tuner.model, AS_IT_CAME)
-        as_searched = accuracy if tuner.accept is tuner.evaluate else tuner.number(tuner.evaluate, tuner.session(path), path, path)
+        as_searched = accuracy if tuner.accept is tuner.evaluate else \
+            tuner.number(tuner.evaluate, tuner.session(judged_file), judged_file, called)
     except CannotRun as error:
-        raise CannotRun(f"{error}. {path} is written: the same call measures it once more") from error
+        raise CannotRun(f"{error}. {path} is {'left as it was' if left else 'written'}: the same call measures it once more") from error
     tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
     failed = [f"trial {trial['number']}: {trial['error']}" for trial in tried if trial["state"] == "failed"]
     touched = lowerable(offered)
@@ -272,11 +292,12 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
         turns=len(both.candidate.samples), scattered=for_speed and config is not None and tuner.clock is not time.process_time and
         (wide(best["gain_interval"]) or both.torn),
-        size_bytes=os.path.getsize(path), size_bytes_before=os.path.getsize(tuner.model),
+        size_bytes=os.path.getsize(judged_file), size_bytes_before=os.path.getsize(tuner.model),
         untouched=tuner.graph.untouched(touched), trials=len(tried), failed_trials=len(failed),
         failure=failed[0] if failed else "", undecided=best["keep_baseline_because"] == "not_proved",
         learnt=learnt_of(job, [op for op in offered["ops"] if op["name"] in touched]),
-        as_in_trial=trial["accuracy"] == as_searched, for_speed=for_speed, refuted=refuted, config=config, job=job.id)
+        as_in_trial=trial["accuracy"] == as_searched, for_speed=for_speed, refuted=refuted, config=config, job=job.id,
+        left=left)
 
 
 def lowerable(offered: dict[str, Any]) -> set[str]:
@@ -331,8 +352,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     any point of it can be written. `out` is the one that `max_drop` allows. `job` has members of docs/jobs.md that win over all
     of these.
 
-    Where nothing is worth it, or the file of a search for speed is no faster in turns with the model, `out` is the model as it came;
-    with `insist` only where nothing meets the criterion.
+    Where nothing is worth it, or the file of a search for speed is no faster in turns with the model, `out` is the model as it came,
+    or is left as it is where another file is there; with `insist` only where nothing meets the criterion.
     `identity` is what else makes a call another one, such as a digest of the data that `evaluate` reads.
     `evaluate_text` is the function whose text makes a call another one, where that is not `evaluate`. Killed and called again, it goes on where it was.
     """
