@@ -377,6 +377,14 @@ bool job_is_short(const json_t *job)
 	       (strcmp(reason, "max_trials") == 0 || strcmp(reason, "timeout") == 0);
 }
 
+/* Ended before its choice was measured again, as a job ends that fails or is cancelled. */
+static bool is_cut_short(const json_t *job)
+{
+	const char *state = json_string_value(json_object_get(job, "state"));
+
+	return job_is_final(job) && strcmp(state, "completed") != 0;
+}
+
 char *job_verdict_word(const json_t *job)
 {
 	const json_t *best = json_object_get(job, "best");
@@ -387,8 +395,10 @@ char *job_verdict_word(const json_t *job)
 	if (!job_is_met(job)) {
 		return mem_dup("criterion missed");
 	}
-	return mem_dup(json_is_true(json_object_get(best, "keep_baseline")) ? "keep baseline"
-									    : "ship");
+	if (json_is_true(json_object_get(best, "keep_baseline"))) {
+		return mem_dup("keep baseline");
+	}
+	return mem_dup(is_cut_short(job) ? "not proved" : "ship");
 }
 
 char *job_end(const json_t *job)

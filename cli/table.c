@@ -112,7 +112,7 @@ static const char *colour_of(const char *cell)
 	} colours[] = {
 		{"\033[32m", {"completed", "ship", "well"}},
 		{"\033[31m", {"failed", "criterion missed"}},
-		{"\033[33m", {"paused", "keep baseline", "cancelled"}},
+		{"\033[33m", {"paused", "keep baseline", "cancelled", "not proved"}},
 		{"\033[36m", {"running", "baseline", "queued"}},
 	};
 

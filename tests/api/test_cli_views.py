@@ -39,6 +39,14 @@ class Tables(CliTest):
         self.assertEqual(rows[2][4:], ["0/100", "-", "-", "-", "-", "2026-03-02", "09:00:00", "-"])
         self.assertEqual(rows[3][-2:], ["keep", "baseline"])
 
+    def test_a_job_that_ended_before_the_proof_has_nothing_to_ship(self):
+        keep = {**best_trial(True), "keep_baseline": True}
+        for state, best, word in (("completed", best_trial(True), "ship"), ("failed", best_trial(True), "not proved"), ("cancelled", best_trial(True), "not proved"),
+                                  ("cancelled", keep, "keep baseline"), ("failed", best_trial(False), "criterion missed"), ("running", best_trial(True), "ship")):
+            with self.subTest(state, word=word):
+                text = self.runs(OK, self.serve({"items": [job(state, 9, best)], "next": None}), "jobs")
+                self.assertTrue(text.endswith(f" {word}\n"), text)
+
     def test_jobs_on_a_narrow_terminal(self):
         """What decides stays: which job, how far it is, and what came of it."""
         jobs = [job("completed", 21, best_trial(True)), job("running", 3, best_trial(False))]

@@ -1,5 +1,6 @@
 // The pages in a real browser: live, through a crash of the daemon, and for everybody.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Browser, Daemon, capability, digits, job, scripted, until } from "./kit.mjs";
 
@@ -172,6 +173,10 @@ test("every figure has its table and its address", async () => {
       assert.ok((await rows.count()) > 2, name);
       const [file] = await Promise.all([view.page.waitForEvent("download"), view.click("button", `CSV of ${name}`)]);
       assert.equal(file.suggestedFilename(), `${id}.csv`);
+      if (id === "history") {
+        await rows.filter({ hasText: "default: every operator in its first option" }).first().waitFor();
+        assert.match(readFileSync(await file.path()).toString(), /^\d+,"default",/m, "programs read the name alone");
+      }
       assert.equal(await view.page.locator(`#${id} h2 a`).getAttribute("href"), `#${id}`);
     }
   });

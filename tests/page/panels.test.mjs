@@ -210,3 +210,48 @@ test("what was judged on other data stands beside the baseline on that data, and
   });
   fresh.stop();
 });
+
+test("the first screen contradicts itself nowhere", async () => {
+  const url = await evaluator.url;
+  const kept = await daemon.submit(job(url, { name: "asks for much", min_gain: 0.99, max_trials: 6 }));
+  assert.ok((await daemon.finished(kept)).best.keep_baseline);
+  await looking(`/jobs/${kept}`, async (view) => {
+    await view.see("Keep the baseline.");
+    await view.see("What keeps the accuracy gains less than the 99 % that the job asks for (min_gain).");
+    const end = await view.get("region", "Should I go on?").innerText();
+    assert.match(end, /gains too little: the baseline is to be kept/);
+  });
+  const quick = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(4);
+    return question.trial > 1 ? new Promise(() => {}) : { accuracy: 0.9, latency_ms: question.trial === 0 ? 10 : 5 };
+  });
+  const cut = await daemon.submit(job(quick.url, { name: "cut short" }));
+  await until(async () => (await daemon.get(`/v1/jobs/${cut}`)).best?.feasible);
+  await daemon.ask("POST", `/v1/jobs/${cut}/cancel`);
+  await looking(`/jobs/${cut}`, async (view) => {
+    await view.see("Trial 1, but not proved.");
+    await view.see("It was cancelled.");
+  });
+  quick.stop();
+});
+
+test("what stands above bars and behind them overlaps nothing, however narrow the page is", async () => {
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.see("learnt from");
+    for (const width of [1200, 800, 320]) {
+      await view.page.setViewportSize({ width, height: 900 });
+      const faults = () =>
+        view.page.locator("#sensitivity svg.chart").evaluate((chart) => {
+          const boxes = [...chart.querySelectorAll("text, rect.track")].map((it) => [it.textContent, it.getBoundingClientRect()]);
+          const meets = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 2 && b.top < a.bottom - 2;
+          return boxes.flatMap(([name, box], i) => boxes.slice(i + 1).filter(([, other]) => meets(box, other)).map(([other]) => `${name} | ${other}`));
+        });
+      await until(async () => {
+        const drawn = await view.page.locator("#sensitivity svg.chart").boundingBox();
+        const place = await view.page.locator("#sensitivity .drawing").boundingBox();
+        return Math.abs(drawn.width - place.width) < 2;
+      });
+      assert.deepEqual(await faults(), [], `${width}`);
+    }
+  });
+});

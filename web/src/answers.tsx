@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { type Best, FINAL, type Job, type Points, type Sensitivity } from "./api";
 import { useNow } from "./live";
 import { type OpCost, costOf } from "./operators";
-import { accuracyText, ago, baselineObjective, clock, duration, format, left, lossText, number, objectiveName, plural } from "./words";
+import { accuracyText, ago, baselineObjective, clock, duration, format, left, lossText, number, objectiveName, percent, plural } from "./words";
 
 function Card(props: { question: string; tone: string; mark: string; short: string; children: ComponentChildren }) {
   return (
@@ -20,12 +20,12 @@ function Card(props: { question: string; tone: string; mark: string; short: stri
   );
 }
 
-const BECAUSE: Record<string, string> = {
-  nothing_measured: "Nothing has been measured yet.",
-  criterion_missed: "No config that was judged at last loses as little as you allow.",
-  no_gain: "What keeps the accuracy is not better than the baseline.",
-  not_accepted: "The acceptance data, which is to judge it, was not asked: the trials that failed or a warning say why.",
-  not_proved: "It looks better, but the measurements scatter too much to be sure.",
+const BECAUSE: Record<string, (job: Job) => string> = {
+  nothing_measured: () => "Nothing has been measured yet.",
+  criterion_missed: () => "No config that was judged at last loses as little as you allow.",
+  no_gain: (job) => `What keeps the accuracy gains less than the ${percent(job.min_gain)} that the job asks for (min_gain).`,
+  not_accepted: () => "The acceptance data, which is to judge it, was not asked: the trials that failed or a warning say why.",
+  not_proved: () => "It looks better, but the measurements scatter too much to be sure.",
 };
 
 function capital(text: string): string {
@@ -89,11 +89,22 @@ function Ship({ job, best }: { job: Job; best: Best | undefined }) {
   const keep = best.keep_baseline === true;
   // What is measured again may be judged otherwise with each answer.
   const proving = !final && job.progress.stage === "confirm";
-  const short = proving ? `Soon: trial ${best.trial} is measured again.` : keep ? "Keep the baseline." : final ? `Yes, trial ${best.trial}.` : `So far yes, trial ${best.trial}.`;
+  // Nor was it measured again by a job that failed or was cancelled.
+  const cut = final && job.state !== "completed" && !keep;
+  const short = proving
+    ? `Soon: trial ${best.trial} is measured again.`
+    : keep
+      ? "Keep the baseline."
+      : cut
+        ? `Trial ${best.trial}, but not proved.`
+        : final
+          ? `Yes, trial ${best.trial}.`
+          : `So far yes, trial ${best.trial}.`;
   return (
-    <Card question={question} tone={proving ? "quiet" : keep ? "warn" : "good"} mark={proving ? "…" : keep ? "▲" : "✓"} short={short}>
+    <Card question={question} tone={proving ? "quiet" : keep || cut ? "warn" : "good"} mark={proving ? "…" : keep || cut ? "▲" : "✓"} short={short}>
       <p class="verdict">{capital(best.verdict ?? "")}</p>
-      {keep && <p class="note">{BECAUSE[best.keep_baseline_because ?? ""]}</p>}
+      {keep && <p class="note">{BECAUSE[best.keep_baseline_because ?? ""]?.(job)}</p>}
+      {cut && <p class="note">The job ended before it measured its choice again: the luckiest of many measurements promises too much.</p>}
       <Evidence job={job} best={best} />
     </Card>
   );
@@ -183,7 +194,7 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
   if (FINAL.includes(job.state)) {
     const more = job.exit?.reason === "max_trials" || job.exit?.reason === "timeout";
     return (
-      <Card question={question} tone="quiet" mark={job.state === "completed" ? "●" : "–"} short={job.state === "completed" ? "It has ended." : capital(`it was ${job.state}`)}>
+      <Card question={question} tone="quiet" mark={job.state === "completed" ? "●" : "–"} short={job.state === "completed" ? "It has ended." : job.state === "failed" ? "It failed." : "It was cancelled."}>
         <p>{capital(job.exit?.detail ?? "")}</p>
         <p class="note">
           {plural(job.budget.trials_measured, "trial")} in {duration(job.budget.elapsed_s)}, until {clock(job.finished_at)}.

@@ -1,11 +1,11 @@
 /** The search over time: every trial's objective and the best so far. */
-import type { Job, Points } from "./api";
+import type { Job, Points, Stages } from "./api";
 import { Axes, Drawing, MARGIN, Marks, scale } from "./svg";
 import { memo } from "./memo";
 import { Figure } from "./ui";
-import { accuracyText, baselineObjective, number, objectiveName, objectiveSign, plural } from "./words";
+import { accuracyText, baselineObjective, number, objectiveName, objectiveSign, plural, stageText } from "./words";
 
-export const History = memo(function History({ job, points, onTrial }: { job: Job; points: Points | undefined; onTrial: (trial: number) => void }) {
+export const History = memo(function History({ job, points, stages, onTrial }: { job: Job; points: Points | undefined; stages: Stages | undefined; onTrial: (trial: number) => void }) {
   const items = (points?.items ?? []).filter((p) => p.objective_value !== null);
   const name = objectiveName(job);
   const base = baselineObjective(job);
@@ -60,10 +60,10 @@ export const History = memo(function History({ job, points, onTrial }: { job: Jo
       title="How the search went"
       say={`The line is the best so far among trials that meet the criterion${objectiveSign(job) < 0 ? ", more is better" : ", less is better"}: ${plural(improved, "improvement")}.${shown}`}
       head={["trial", "stage", name, "accuracy", "meets the criterion", "best so far"]}
-      rows={() =>
+      rows={(read) =>
         items.map((p) => [
           p.trial,
-          p.stage,
+          read && p.stage !== null ? stageText(p.stage, stages?.[p.stage]) : p.stage,
           p.objective_value,
           typeof p.accuracy === "number" ? p.accuracy : accuracyText(p.accuracy),
           p.feasible ? "yes" : "no",

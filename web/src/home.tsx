@@ -25,7 +25,8 @@ function Spark({ job, tick }: { job: Job; tick: number }) {
   const bests = (value?.items ?? []).filter((p) => p.best && p.objective_value !== null);
   const last = Math.max(1, ...(value?.items ?? []).map((p) => p.trial));
   const first = bests[0];
-  if (!first) return null;
+  // An empty one keeps what is behind it in its column.
+  if (!first) return <svg class="spark" viewBox="0 0 80 22" width="80" height="22" aria-hidden="true" />;
   const values = bests.map((p) => p.objective_value as number);
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;

@@ -119,7 +119,7 @@ export function JobPage({ id }: { id: string }) {
             <Answers job={job} best={best} sensitivity={sensitivity} history={history} />
             <div class="grid">
               {turn > 0 && judged && <Scatter job={judged} points={scatter} onTrial={setTrial} onClone={cloneAt} />}
-              {turn > 1 && judged && <History job={judged} points={history} onTrial={setTrial} />}
+              {turn > 1 && judged && <History job={judged} points={history} stages={stages} onTrial={setTrial} />}
               {turn > 2 && <SensitivityBars data={sensitivity} />}
               {turn > 3 && judged && <MapOfPrecision job={judged} map={map} onTrial={setTrial} />}
               {turn > 4 && <Timeline spans={spans} onTrial={setTrial} />}

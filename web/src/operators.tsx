@@ -43,6 +43,12 @@ function short(name: string, pixels: number): string {
 
 const LINE = 24;
 const TOP = 22;
+/** What a number behind a bar takes, and the gap behind that. */
+const NUMBER = 58;
+const GAP = 10;
+
+/** How wide a column has to be for a name of what is in it that says what it is a share of. */
+const WIDE = 190;
 
 /** A bar from `from` on, its spread as a thin line, and its value as a number behind it. */
 function Bar(props: { value: number; spread: number; most: number; from: number; width: number; y: number; tone: string; text: string }) {
@@ -53,7 +59,7 @@ function Bar(props: { value: number; spread: number; most: number; from: number;
       <rect class="track" x={props.from} width={props.width} y={props.y + 8} height="8" />
       <rect class={props.tone} x={props.from} width={at(props.value) - props.from} y={props.y + 8} height="8" />
       <rect class="spread" x={low} width={high - low} y={props.y + 11} height="2" />
-      <text x={props.from + props.width + 52} y={props.y + 16} text-anchor="end">
+      <text x={props.from + props.width + NUMBER} y={props.y + 16} text-anchor="end">
         {props.text}
       </text>
     </>
@@ -71,12 +77,12 @@ export const SensitivityBars = memo(function SensitivityBars({ data }: { data: S
   const trials = data?.model?.trials;
   const draw = (width: number) => {
     const names = Math.min(260, width * 0.36);
-    const bar = (width - names) / 2 - 60;
-    const saves = names + bar + 62;
+    const bar = Math.max(10, (width - names - GAP) / 2 - NUMBER);
+    const saves = names + bar + NUMBER + GAP;
     return (
       <g class="bars">
         <text class="axis-name" x={names} y="12">
-          loses, of what may be lost
+          {bar + NUMBER > WIDE ? "loses, of what may be lost" : "loses"}
         </text>
         <text class="axis-name" x={saves} y="12">
           saves, ms

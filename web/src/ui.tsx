@@ -196,14 +196,15 @@ export function Figure(props: {
   say: string;
   children: ComponentChildren;
   head?: string[];
-  rows?: () => Cell[][];
+  /** `read`: for people, not for programs. */
+  rows?: (read: boolean) => Cell[][];
   wide?: boolean;
   /** Whether it is a drawing that can be saved as one. */
   drawn?: boolean;
 }) {
   const [asTable, setAsTable] = useState(false);
   const figure = useRef<HTMLElement>(null);
-  const rows = asTable && props.rows ? props.rows() : [];
+  const rows = asTable && props.rows ? props.rows(true) : [];
   const draw = (take: (name: string, svg: SVGSVGElement) => unknown) => () => {
     const svg = figure.current?.querySelector<SVGSVGElement>("svg.chart");
     if (svg) void take(props.id, svg);
@@ -219,7 +220,7 @@ export function Figure(props: {
             <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
               Table<span class="hidden"> of {props.title}</span>
             </button>
-            <button type="button" class="quiet" onClick={() => save(`${props.id}.csv`, csv([props.head ?? [], ...(props.rows?.() ?? [])]))}>
+            <button type="button" class="quiet" onClick={() => save(`${props.id}.csv`, csv([props.head ?? [], ...(props.rows?.(false) ?? [])]))}>
               CSV<span class="hidden"> of {props.title}</span>
             </button>
             {!asTable && props.drawn && (
