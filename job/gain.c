@@ -4,8 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "job/gained.h"
+
 /* So many configs without a gain are no accident. */
-enum { HINT_AFTER = 5 };
+enum { HINT_AFTER = 5, HINT_MAX = 512 };
 
 bool job_is_baseline(const struct job *job, const struct config *config)
 {
@@ -60,15 +63,21 @@ void job_count_gain(struct job *job, const struct trial *trial)
 
 void job_hint(struct job *job)
 {
+	struct buf text;
+
 	if (job->spec->rules < 2 || job->gained || job->hinted || job->gainless < HINT_AFTER) {
 		return;
 	}
+	buf_init(&text, HINT_MAX);
+	buf_printf(&text, "none of the first %lld configs that were measured is better by ",
+		   (long long)job->gainless);
+	gained_asked(job->spec, &text);
+	buf_text(&text, " or more: see whether the evaluator runs what a config says, whether its "
+			"machine is faster in these modes, and how steady its measurements are");
 	job_record(job, LOGGED_NO_GAIN_SO_FAR, -1,
 		   json_pack("{s:I, s:s}", "measured", (json_int_t)job->gainless, "detail",
-			     "the first configs that were measured gain nothing on the baseline: "
-			     "see whether the evaluator runs what a config says, whether its "
-			     "machine is faster in these modes, and how steady its measurements "
-			     "are"));
+			     text.bytes));
+	buf_finish(&text);
 }
 
 int job_on_no_gain(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)

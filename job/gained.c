@@ -19,19 +19,33 @@ static const struct {
 	{"peak_memory_bytes", "times less memory"},
 };
 
-/* NULL where a gain is said as a share. */
-static const char *ratio_word(const struct spec *spec, const struct figures *f)
+static const char *word_of(const struct objective *objective)
 {
-	const struct objective *objective = &spec->objective;
-	bool bounded = isnan(f->interval[1]) || f->interval[1] < 1;
-
 	for (size_t i = 0; i < sizeof(ratio_words) / sizeof(ratio_words[0]); i++) {
 		if (objective->count == 1 && !objective->metrics[0].higher_is_better &&
 		    strcmp(objective->metrics[0].name, ratio_words[i].metric) == 0) {
-			return f->gain < 1 && bounded ? ratio_words[i].words : NULL;
+			return ratio_words[i].words;
 		}
 	}
 	return NULL;
+}
+
+/* NULL where a gain is said as a share. */
+static const char *ratio_word(const struct spec *spec, const struct figures *f)
+{
+	bool bounded = isnan(f->interval[1]) || f->interval[1] < 1;
+
+	return f->gain < 1 && bounded ? word_of(&spec->objective) : NULL;
+}
+
+void gained_asked(const struct spec *spec, struct buf *text)
+{
+	const char *word = word_of(&spec->objective);
+
+	buf_printf(text, "%.3g %%", 100 * spec->min_gain);
+	if (word != NULL && spec->min_gain > 0 && spec->min_gain < 1) {
+		buf_printf(text, " (%.3g %s)", 1 / (1 - spec->min_gain), word);
+	}
 }
 
 /* As many digits as the value and both ends of its interval need to differ. */

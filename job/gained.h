@@ -11,6 +11,8 @@
 
 /* "1.98 times as fast (1.71 to 2.24)", from gain, middle_gain, measurements and interval of the figures, which are of `spec`. */
 void gained_words(const struct spec *spec, const struct figures *figures, struct buf *text);
+/* What has to be gained, in the same unit beside the share: "2 % (1.02 times as fast)". */
+void gained_asked(const struct spec *spec, struct buf *text);
 /* Whether gained_words() names the medians. */
 bool gained_apart(const struct spec *spec, const struct figures *figures);
 /* False where the medians of several measurements gain less than that. */

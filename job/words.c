@@ -221,10 +221,9 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 	} else if (trial->number == 0 || isnan(f->gain)) {
 		buf_text(text, "keep fp32: no config that meets the criterion is better");
 	} else {
-		buf_printf(text,
-			   "keep fp32: no config that meets the criterion is better by %.3g %% "
-			   "or more; the best is ",
-			   100 * job->spec->min_gain);
+		buf_text(text, "keep fp32: no config that meets the criterion is better by ");
+		gained_asked(job->spec, text);
+		buf_text(text, " or more; the best is ");
 		gained_words(job->spec, f, text);
 		add_evidence(job, f, text);
 	}

@@ -121,11 +121,13 @@ Test(words, keep_what_you_have)
 	     "keep fp32: no config that was measured meets the criterion; the nearest loses 11.1 % "
 	     "where 1 % is allowed");
 	says("", BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 99}", false,
-	     "keep fp32: no config that meets the criterion is better by 2 % or more; the best is "
-	     "1.01 times as fast, measured once");
+	     "keep fp32: no config that meets the criterion is better by 2 % (1.02 times as fast) "
+	     "or "
+	     "more; the best is 1.01 times as fast, measured once");
 	says("", BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 125}", false,
-	     "keep fp32: no config that meets the criterion is better by 2 % or more; the best is "
-	     "0.8 times as fast, measured once");
+	     "keep fp32: no config that meets the criterion is better by 2 % (1.02 times as fast) "
+	     "or "
+	     "more; the best is 0.8 times as fast, measured once");
 	says(", \"min_gain\": 0.3" OBJECTIVE("power_w"), OF("power_w", "20"), OF("power_w", "25"),
 	     false,
 	     "keep fp32: no config that meets the criterion is better by 30 % or more; the best is "
