@@ -6,12 +6,13 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api"))
 import postgresql  # noqa: E402
 from daemon import Daemon  # noqa: E402
-from jobkit import wait_until  # noqa: E402
+from jobkit import get, wait_until  # noqa: E402
 
 
 def free_port():
@@ -85,3 +86,24 @@ class Daemons(unittest.TestCase):
         first, second = self.daemon(*arguments, **more), self.daemon(*arguments, **more)
         hands_on(second)
         return first, second
+
+    def set_to_work(self, make):
+        """Workers that make(ending) makes, at work until dismiss()."""
+        ending = threading.Event()
+        self.addCleanup(ending.set)  # also of a test that has failed
+        workers = make(ending)
+        for worker in workers:
+            worker.start()
+        return ending, workers
+
+    def dismiss(self, ending, workers):
+        """What they were told of the questions that they had."""
+        ending.set()
+        for worker in workers:
+            worker.join()
+            self.assertIsNone(worker.wrong)
+        return [held for worker in workers for held in worker.held]
+
+    @staticmethod
+    def told(daemon, job):
+        return get(daemon, f"/v1/jobs/{job}")["progress"]["told"]

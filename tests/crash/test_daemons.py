@@ -361,22 +361,8 @@ class Survives(Daemons):
                 "tuning_criterion": {"strategy": "random", "max_trials": self.TRIALS, "stop_on": "budget"}}
 
     def workers(self, daemons):
-        ending = threading.Event()
-        workers = [Client(("127.0.0.1", daemon.port), POOL, f"w{i}-{daemon.port}", 1, ending, fates={"answer": 1})
-                   for daemon in daemons for i in range(3)]
-        self.addCleanup(ending.set)  # also of a test that has failed
-        for worker in workers:
-            worker.start()
-        return ending, workers
-
-    def dismiss(self, ending, workers):
-        ending.set()
-        for worker in workers:
-            worker.join()
-            self.assertIsNone(worker.wrong)
-
-    def told(self, daemon, job):
-        return kit.get(daemon, f"/v1/jobs/{job}")["progress"]["told"]
+        return self.set_to_work(lambda ending: [Client(("127.0.0.1", daemon.port), POOL, f"w{i}-{daemon.port}", 1, ending, fates={"answer": 1})
+                                                for daemon in daemons for i in range(3)])
 
     def undisturbed(self):
         with tempfile.TemporaryDirectory() as directory, Daemon(directory, "--data", "") as daemon:

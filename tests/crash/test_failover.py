@@ -64,29 +64,12 @@ class Failover(Daemons):
         return self.standby.sql(text, f"{self.base}?host={self.standby.directory}&port={postgresql.PORT}")
 
     def workers(self, *daemons):
-        ending = threading.Event()
-        self.addCleanup(ending.set)  # also of a test that has failed
-        workers = [Anywhere([("127.0.0.1", daemon.port) for daemon in daemons], POOL, f"w{i}", 1, ending,
-                            fates={"answer": 0.9, "twice": 0.1}) for i in range(6)]
-        for worker in workers:
-            worker.start()
-        return ending, workers
-
-    def dismiss(self, ending, workers):
-        """What they were told of the questions that they had."""
-        ending.set()
-        for worker in workers:
-            worker.join()
-            self.assertIsNone(worker.wrong)
-        return [held for worker in workers for held in worker.held]
+        addresses = [("127.0.0.1", daemon.port) for daemon in daemons]
+        return self.set_to_work(lambda ending: [Anywhere(addresses, POOL, f"w{i}", 1, ending, fates={"answer": 0.9, "twice": 0.1}) for i in range(6)])
 
     @staticmethod
     def is_final(daemon, job):
         return kit.get(daemon, f"/v1/jobs/{job}")["exit"] is not None
-
-    @staticmethod
-    def told(daemon, job):
-        return kit.get(daemon, f"/v1/jobs/{job}")["progress"]["told"]
 
     def check(self, daemon, job, helds, lost=()):
         """The ledger of a job that has ended, as that daemon has it; what was said to some workers is `lost`."""
