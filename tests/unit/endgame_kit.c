@@ -1,6 +1,7 @@
 /* Plays the end game of a job in hand. */
 #include "tests/unit/endgame_kit.h"
 
+#include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,16 @@ void kit_play(struct job *job, const struct says *baseline, const struct says *o
 			others += others[1].accuracy >= 0;
 		}
 	}
+}
+
+void kit_names(struct job *job, const struct says *others, const char *story, int64_t named)
+{
+	char told[400];
+
+	kit_play(job, steady, others, told);
+	cr_assert_str_eq(told, story);
+	cr_assert_eq(job->named->number, named);
+	job_destroy(job);
 }
 
 struct job *kit_measured(const char *extra, const double *latencies, size_t count)

@@ -24,6 +24,8 @@ extern const struct says steady[];
  */
 void kit_play(struct job *job, const struct says *baseline, const struct says *others,
 	      char *ret_story);
+/* Plays a job beside a steady baseline to its end, in which this is measured and that trial named, and destroys it. */
+void kit_names(struct job *job, const struct says *others, const char *story, int64_t named);
 /* Configs with these latencies, all as accurate as the baseline. */
 struct job *kit_measured(const char *extra, const double *latencies, size_t count);
 

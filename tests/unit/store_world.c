@@ -104,6 +104,19 @@ void world_start(struct world *world, int64_t max_bytes)
 	world_open(world, max_bytes);
 }
 
+void world_start_at(struct world *world, const char *postgresql)
+{
+	world_prepare(world, postgresql);
+	world_open(world, 0);
+}
+
+void world_note_lost(void *arg, const struct err *why)
+{
+	struct err *err = arg;
+
+	*err = *why;
+}
+
 void world_stopped(void *arg)
 {
 	struct world *world = arg;

@@ -55,6 +55,10 @@ int world_refused(const struct world *world, struct err *reterr);
 void world_start(struct world *world, int64_t max_bytes);
 /* The same without the store. */
 void world_prepare(struct world *world, const char *postgresql);
+/* The same with the store, whose log is there. */
+void world_start_at(struct world *world, const char *postgresql);
+/* Of store_on_lost(): keeps why in the struct err that `arg` is. */
+void world_note_lost(void *arg, const struct err *why);
 /* The callback of store_stop(): closes the loop. */
 void world_stopped(void *arg);
 /* Stops the store and its loop; the directory stays. */

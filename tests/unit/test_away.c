@@ -15,13 +15,6 @@
 /* No commit but that of what is appended comes, to say that this daemon lives, on the slowest machine. */
 enum { NO_BEAT_MS = 3600 * 1000 };
 
-static void note_lost(void *arg, const struct err *why)
-{
-	struct err *err = arg;
-
-	*err = *why;
-}
-
 /*
  * Appends to job_a until an event is stored whose commit waits for a standby server that does not exist: the server takes
  * that setting up some time after it was told. Returns how many were appended.
@@ -53,8 +46,7 @@ Test(away, while_postgresql_is_away_writes_wait_and_reads_go_on)
 	struct server server;
 
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
+	world_start_at(&world, server.url);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	(void)server_say(&server, "kill9");
 	world_expect(&world);
@@ -116,8 +108,7 @@ Test(away, a_store_that_stops_does_not_wait_for_postgresql_for_ever)
 	struct server server;
 
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
+	world_start_at(&world, server.url);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	(void)server_say(&server, "suspend");
 	world_expect(&world);
@@ -151,7 +142,7 @@ Test(away, what_was_stored_before_the_place_was_lost_is_not_said_to_be_not)
 	world_prepare(&world, server.url);
 	world.lease_ms = NO_BEAT_MS;
 	world_open(&world, 0);
-	store_on_lost(world.store, note_lost, &why);
+	store_on_lost(world.store, world_note_lost, &why);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	(void)server_say(&server, trap);
 	(void)append_unanswered(&world, &server);
@@ -172,8 +163,7 @@ Test(away, what_waits_has_a_bound_and_all_of_it_is_stored)
 	struct server server;
 
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
+	world_start_at(&world, server.url);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	(void)server_say(&server, "stop");
 	for (int64_t i = 0; i < beyond; i++) {
@@ -205,8 +195,7 @@ Test(away, what_waits_is_bounded_in_bytes_too)
 	int count = 0;
 
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
+	world_start_at(&world, server.url);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	memset(text, ' ', LARGE);
 	memcpy(text, "{}", 2);

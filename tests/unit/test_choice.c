@@ -10,28 +10,18 @@
 Test(choice, who_is_near_the_winner_gets_a_chance)
 {
 	static const struct says others[] = {{0.9, 53}, {0.9, 49}, {0.9, 50}, LAST};
-	struct job *job = MEASURED(BUDGET("3", ""), 80, 50, 52.5);
-	char story[400];
 
-	kit_play(job, steady, others, story);
 	/* The winner, 50 and 53, stands at 51.5; the rival, 52.5 and 49, at 50.75. */
-	cr_assert_str_eq(story, "0@0 2@0 3@0 0@1 3@1 ");
-	cr_assert_eq(job->named->number, 3);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("3", ""), 80, 50, 52.5), others, "0@0 2@0 3@0 0@1 3@1 ", 3);
 }
 
 /* Whose first measurement alone is better has only been lucky so far. */
 Test(choice, who_was_not_measured_beside_the_winner_does_not_win)
 {
 	static const struct says others[] = {{0.9, 56}, {0.9, 55}, {0.9, 53}, LAST};
-	struct job *job = MEASURED(BUDGET("3", ""), 50, 52, 52.4);
-	char story[400];
 
-	kit_play(job, steady, others, story);
 	/* The winner, 50 and 56, stands at 53; the rival, 52 and 55, at 53.5. */
-	cr_assert_str_eq(story, "0@0 1@0 2@0 0@1 1@1 ");
-	cr_assert_eq(job->named->number, 1);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("3", ""), 50, 52, 52.4), others, "0@0 1@0 2@0 0@1 1@1 ", 1);
 }
 
 /* What other data said of it is none of its measurements on these. */
@@ -50,64 +40,40 @@ Test(choice, on_acceptance_data_only_what_was_measured_there_chooses)
 Test(choice, who_is_far_behind_gets_none)
 {
 	static const struct says others[] = {{0.9, 51}, LAST};
-	struct job *job = MEASURED(BUDGET("2", ""), 50, 52.6);
-	char story[400];
 
-	kit_play(job, steady, others, story);
-	cr_assert_str_eq(story, "0@1 1@1 ");
-	cr_assert_eq(job->named->number, 1);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("2", ""), 50, 52.6), others, "0@1 1@1 ", 1);
 }
 
 Test(choice, a_rival_that_stays_behind_is_not_chosen)
 {
 	static const struct says others[] = {{0.9, 50}, {0.9, 53}, {0.9, 50}, LAST};
-	struct job *job = MEASURED(BUDGET("2", ""), 50, 52);
-	char story[400];
 
-	kit_play(job, steady, others, story);
-	cr_assert_str_eq(story, "0@0 1@0 2@0 0@1 1@1 ");
-	cr_assert_eq(job->named->number, 1);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("2", ""), 50, 52), others, "0@0 1@0 2@0 0@1 1@1 ", 1);
 }
 
 Test(choice, a_rival_that_is_as_good_is_not_chosen)
 {
 	static const struct says others[] = {{0.9, 52}, {0.9, 50.5}, {0.9, 51}, LAST};
-	struct job *job = MEASURED(BUDGET("2", ""), 50, 51.5);
-	char story[400];
 
-	kit_play(job, steady, others, story);
 	/* Both stand at 51. */
-	cr_assert_str_eq(story, "0@0 1@0 2@0 0@1 1@1 ");
-	cr_assert_eq(job->named->number, 1);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("2", ""), 50, 51.5), others, "0@0 1@0 2@0 0@1 1@1 ", 1);
 }
 
 /* However bad it looks afterwards: what is proved is proved of one config. */
 Test(choice, between_rivals_is_chosen_once)
 {
 	static const struct says others[] = {{0.9, 50}, {0.9, 53}, {0.9, 60}, LAST};
-	struct job *job = MEASURED(BUDGET("2", ", \"confirm\": 2"), 50, 52);
-	char story[400];
 
-	kit_play(job, steady, others, story);
 	/* After the first round the winner stands at 53.3, the rival at 52.5. */
-	cr_assert_str_eq(story, "0@0 1@0 2@0 0@1 1@1 0@2 1@2 ");
-	cr_assert_eq(job->named->number, 1);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("2", ", \"confirm\": 2"), 50, 52), others,
+		  "0@0 1@0 2@0 0@1 1@1 0@2 1@2 ", 1);
 }
 
 Test(choice, who_follows_a_rejected_choice_has_no_rival)
 {
 	static const struct says others[] = {{0.85, 50}, {0.9, 61}, LAST};
-	struct job *job = MEASURED(BUDGET("3", ""), 50, 60, 61);
-	char story[400];
 
-	kit_play(job, steady, others, story);
-	cr_assert_str_eq(story, "0@1 1@1 0@2 2@2 ");
-	cr_assert_eq(job->named->number, 2);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("3", ""), 50, 60, 61), others, "0@1 1@1 0@2 2@2 ", 2);
 }
 
 Test(choice, what_was_rejected_is_named_where_there_is_nothing_else)
@@ -170,14 +136,9 @@ Test(choice, there_is_no_rival_where_the_first_is_taken)
 Test(choice, the_first_config_of_a_job_can_be_the_rival_that_wins)
 {
 	static const struct says others[] = {{0.9, 53}, {0.9, 49}, {0.9, 50}, LAST};
-	struct job *job = MEASURED(BUDGET("2", ""), 52, 50);
-	char story[400];
 
-	kit_play(job, steady, others, story);
 	/* The winner, 50 and 53, stands at 51.5; the rival, 52 and 49, at 50.5. */
-	cr_assert_str_eq(story, "0@0 2@0 1@0 0@1 1@1 ");
-	cr_assert_eq(job->named->number, 1);
-	job_destroy(job);
+	kit_names(MEASURED(BUDGET("2", ""), 52, 50), others, "0@0 2@0 1@0 0@1 1@1 ", 1);
 }
 
 /* It prefers what is surer. Where accuracies do not vary, nothing was lucky, and the better one is as sure. */

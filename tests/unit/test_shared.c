@@ -19,8 +19,7 @@ Test(shared, a_new_replica_becomes_what_the_first_one_is)
 	char *one, *other;
 
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
+	world_start_at(&first, server.url);
 	world_write_all(&first);
 	world_verify(&first);
 	world_close(&first);
@@ -55,8 +54,7 @@ Test(shared, a_replica_that_stayed_behind_runs_what_it_missed)
 	char *whole, *again;
 
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
+	world_start_at(&world, server.url);
 	world_insert_with_life(&world, "job_a");
 	world_close(&world);
 	world_shell(mem_printf("cp %s/narrowd.db %s.old", world.directory, world.directory));
@@ -80,13 +78,6 @@ Test(shared, a_replica_that_stayed_behind_runs_what_it_missed)
 	server_finish(&server);
 }
 
-static void note_lost(void *arg, const struct err *why)
-{
-	struct err *err = arg;
-
-	*err = *why;
-}
-
 Test(shared, one_daemon_at_a_time_and_a_dead_one_is_shut_out)
 {
 	struct world first, second;
@@ -95,9 +86,8 @@ Test(shared, one_daemon_at_a_time_and_a_dead_one_is_shut_out)
 
 	err_init(&why);
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
-	store_on_lost(first.store, note_lost, &why);
+	world_start_at(&first, server.url);
+	store_on_lost(first.store, world_note_lost, &why);
 	cr_assert_eq(world_insert(&first, "job_a", NULL), 0);
 	world_prepare(&second, server.url);
 	world_share_key(&first, &second);
@@ -134,8 +124,7 @@ Test(shared, one_that_waits_follows_and_hears_when_it_may_write)
 	bool is_free = false;
 
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
+	world_start_at(&first, server.url);
 	world_prepare(&second, server.url);
 	world_share_key(&first, &second);
 	second.standby = true;
@@ -177,8 +166,7 @@ Test(shared, one_that_begins_from_a_backup_is_another_daemon)
 	char *copy;
 
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
+	world_start_at(&first, server.url);
 	world_insert_with_life(&first, "job_a");
 	world_prepare(&second, server.url);
 	world_share_key(&first, &second);
@@ -203,8 +191,7 @@ Test(shared, what_one_ran_that_the_log_lost_is_not_taken_for_what_stands_there_n
 	struct err err;
 
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
+	world_start_at(&first, server.url);
 	world_close(&first);
 	world_shell(mem_printf("cp %s/narrowd.db %s.old", first.directory, first.directory));
 	(void)server_say(&server, "CREATE TABLE public.daemon AS TABLE narrowd.daemon");
@@ -245,8 +232,7 @@ Test(shared, what_is_written_in_a_session_of_somebody_else_s_is_not_acknowledged
 	struct err err;
 
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
+	world_start_at(&world, server.url);
 	world_close(&world);
 	shared = shared_create(server.url, 0, &err);
 	cr_assert_eq(shared_join(shared, &replica, &err), 0, "%s", err.message);
@@ -275,8 +261,7 @@ Test(shared, a_daemon_that_has_ended_makes_room_at_once)
 	struct server server;
 
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
+	world_start_at(&first, server.url);
 	world_prepare(&second, server.url);
 	world_share_key(&first, &second);
 	world_close(&first);
@@ -293,8 +278,7 @@ Test(shared, all_daemons_share_one_key)
 	struct err err;
 
 	server_start(&server);
-	world_prepare(&first, server.url);
-	world_open(&first, 0);
+	world_start_at(&first, server.url);
 	world_close(&first);
 	world_prepare(&second, server.url);
 	cr_assert_eq(world_refused(&second, &err), -ERR_CONFIG, "%s", err.message);
@@ -318,8 +302,7 @@ Test(shared, a_directory_belongs_to_one_log_or_to_none)
 
 	server_start(&server);
 	server_start(&other);
-	world_prepare(&replica, server.url);
-	world_open(&replica, 0);
+	world_start_at(&replica, server.url);
 	world_close(&replica);
 	replica.postgresql = NULL;
 	cr_assert_eq(world_refused(&replica, &err), -ERR_CONFIG, "%s", err.message);
@@ -347,9 +330,8 @@ Test(shared, a_log_that_lacks_what_was_run_is_refused)
 
 	err_init(&why);
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
-	store_on_lost(world.store, note_lost, &why);
+	world_start_at(&world, server.url);
+	store_on_lost(world.store, world_note_lost, &why);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	cr_assert_eq(world_append(&world, "job_a", 1, &world_more, 1, NULL), 0);
 	(void)server_say(&server, "DELETE FROM narrowd.op WHERE position = 2;"
@@ -380,9 +362,8 @@ Test(shared, what_got_no_answer_from_a_log_that_is_another_one_then_is_unknown)
 
 	err_init(&why);
 	server_start(&server);
-	world_prepare(&world, server.url);
-	world_open(&world, 0);
-	store_on_lost(world.store, note_lost, &why);
+	world_start_at(&world, server.url);
+	store_on_lost(world.store, world_note_lost, &why);
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	(void)server_say(&server, cut);
 	cr_assert_eq(world_append(&world, "job_a", 1, &world_more, 1, NULL), -ERR_COMMIT_UNKNOWN,
