@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_cases import DIRECTION, WIDTH, Case, attention
 
 import narrowd
+from narrowd import scores
 from narrowd.onnx import command, tune
 
 BROAD, NARROW, RUINED = 64, 24, 1  # widths of blocks, and which of three is narrow
@@ -58,14 +59,13 @@ class Searches(Case):
         settings = {"max_drop": 0.15, "objective": "model_size_bytes", "approach": "static", "progress": False, "client": client}
         return tune(path, self.place / "out.onnx", calibration, evaluate, **settings | more)
 
+    def sizes(self, job):
+        """Of what met the criterion, trial by trial."""
+        return [trial["metrics"]["model_size_bytes"] for trial in job.trials() if trial["kind"] == "evaluate" and trial["feasible"]]
+
 
 class Relatives(Searches):
     """What was learnt of one model is what is expected of another one."""
-
-    def sizes(self, client, tuned):
-        """Of what met the criterion, trial by trial."""
-        return [trial["metrics"]["model_size_bytes"] for trial in client.job(tuned.job).trials()
-                if trial["kind"] == "evaluate" and trial["feasible"]]
 
     def test_shapes(self):
         """The size of the weight, and what else of the file says how much there is to do."""
@@ -92,12 +92,12 @@ class Relatives(Searches):
             first = self.search(client, "small.onnx", max_trials=20, scores=False)
             self.assertEqual(first.learnt, "")
             cold = self.search(client, "large.onnx", max_trials=6, scores=False)
-            least = min(self.sizes(client, cold))
+            least = min(self.sizes(client.job(cold.job)))
             client.job(cold.job).delete()
             warm = self.search(client, "large.onnx", max_trials=4, library=True)
             self.assertEqual(warm.learnt, "12 of 12")
             self.assertIn("\nbegan with what earlier searches learnt of 12 of 12 operators", str(warm))
-            self.assertLess(min(self.sizes(client, warm)), least)
+            self.assertLess(min(self.sizes(client.job(warm.job))), least)
             known = client.job(warm.job).spec()["warm_start"]["known"]
             self.assertEqual({group["shape"] for group in known}, {"32x64", "64x32", "32x24", "24x32"})
 
@@ -128,8 +128,24 @@ class Relatives(Searches):
         self.assertEqual((second.learnt, learnt["from"]), ("2 of 3", [first.job]))
         self.assertEqual(set(known), {"128x1", "128x128"})
         unit = known["128x1"][0] / lost["128x1"][0]
-        for shape, scores in known.items():
-            np.testing.assert_allclose(scores, np.multiply(lost[shape], unit), rtol=0.01)
+        for shape, options in known.items():
+            np.testing.assert_allclose(options, np.multiply(lost[shape], unit), rtol=0.01)
+
+
+class Told(Searches):
+    def test_what_another_tool_measured(self):
+        """It takes the place of scores of one's own, and tells what to spare before anything is measured."""
+        blocks(self.place / "a.onnx", 6, 1)
+        errors = {f"{block}.{part}": 50.0 if block % 3 == RUINED else 0.01 for block in range(6) for part in ("up", "down")}
+        found = scores.aimet({**errors, "5_y": 0.2}, "per_layer_mse_loss")
+        least = []
+        with narrowd.Client() as client, self.assertWarnsRegex(UserWarning, "1 of the 13 names that have scores are no operators here: 5_y"):
+            for told in (found, False):
+                job = client.job(self.search(client, "a.onnx", max_trials=4, scores=told).job)
+                self.assertNotIn("score", {trial["kind"] for trial in job.trials()})
+                least.append(min(self.sizes(job)))
+                job.delete()
+        self.assertLess(least[0], 0.6 * least[1])
 
 
 class Names(Searches):

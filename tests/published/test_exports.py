@@ -1,4 +1,5 @@
-"""What narrowd exports, consumed by the published tools for real models; the cases are in export_cases.py.
+"""What narrowd exports, consumed by the published tools for real models, and what these say of sensitivities, read by narrowd;
+the cases are in export_cases.py and scores_cases.py.
 
 Packages come from the index, each tool in an environment of its own that sees one torch; so this is run by `tools/test --all` alone.
 """
@@ -25,6 +26,7 @@ TOOLS = {
     "quark": ("amd-quark==0.13", "transformers==5.24.0", "gguf==0.19.0", "accelerate==1.15.0"),
     "torchao": ("torchao==0.18.0", "transformers==5.24.0", "gguf==0.19.0", "accelerate==1.15.0"),
 }
+SCORED = ("autoround", "modelopt")  # what these say of sensitivities is read, too
 
 
 class Exports(unittest.TestCase):
@@ -59,9 +61,11 @@ class Exports(unittest.TestCase):
                 said = self.run_python(python, HERE / "export_cases.py", tool)
                 self.assertIn(f"{tool}: trial", said)
                 print(said.splitlines()[-1])
+                if tool in SCORED:
+                    self.assertRegex(self.run_python(python, HERE / "scores_cases.py", tool), rf"(?m)^{tool}: 14 operators have scores, \[\]$")
                 if tool == "torchao":
                     said = self.run_python(python, "-m", "unittest", "torch_cases")
-                    self.assertGreaterEqual(int(re.search(r"^Ran (\d+) tests", said, re.M)[1]), 5)
+                    self.assertGreaterEqual(int(re.search(r"^Ran (\d+) tests", said, re.M)[1]), 6)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch import nn
 
 import narrowd
 import narrowd.torch
-from narrowd import exports
+from narrowd import exports, scores
 from narrowd.torch.quantizer import applied, capability, errors, layers_of, size_of, tied
 
 WIDTH = 64
@@ -113,6 +113,20 @@ class Torch(unittest.TestCase):
         recipe["_data"]["fqn_to_config"]["elsewhere"] = None
         with self.assertRaisesRegex(ValueError, "elsewhere"):
             exports.torchao(Network(), recipe)
+
+    def test_what_another_tool_measured(self):
+        """It takes the place of scores of one's own; of a group the sum counts."""
+        found = scores.modelopt({"candidate_stats": {f"{name}.quant_recipe": {
+            "formats": ["INT4_AWQ_CFG(effective-bits: 4.0)", "INT8_WEIGHT_ONLY_CFG(effective-bits: 8.0)", "NONE(effective-bits: 16.0)"],
+            "scores": [1 + 100 * (name == "layers.1.q"), 0.5, 0.0]} for name in layers_of(self.model)}})
+        tuned = narrowd.torch.tune(
+            self.model, lambda model: -self.far(model), example=(self.tokens,), loss=self.fail, scores=found, strategy="bisect", insist=True,
+            criterion="absolute", max_drop=1e-6, max_trials=2, job={"confirm": 0}, progress=False)
+        with narrowd.Client() as client:
+            job = client.job(tuned.job)
+            self.assertNotIn("score", {trial["kind"] for trial in job.trials()})
+            second = job.trial(2)["config"]["ops"]
+        self.assertEqual([name for name, op in second.items() if op["mode"] == "fp32"], [f"layers.1.{part}" for part in "qkv"])
 
     def test_its_page(self):
         """What docs/python.md shows of PyTorch, with what it takes for granted."""

@@ -21,6 +21,7 @@ from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of, takes_two
 from ..measuring import LATENCY, Comparison, compare, measure
+from ..scores import Scores, tell
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
 from .points import Point, check_out, front_of, within
@@ -330,7 +331,7 @@ def words(best: Best) -> str:
 def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration: Any, evaluate: Accuracy, *,
          max_drop: float = 0.01, criterion: str = "relative", higher_is_better: bool = True,
          objective: Any = "latency_ms", approach: str = "auto", max_trials: int = 25, strategy: str = "sgp",
-         threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | None = None, library: bool = False,
+         threads: int | None = None, clock: Callable[[], float] = time.perf_counter, scores: bool | Scores | None = None, library: bool = False,
          front: bool = False,
          job: dict[str, Any] | None = None, accept: Accuracy | None = None, insist: bool = False, evaluate_text: Callable[..., Any] | None = None,
          identity: str = "",
@@ -347,7 +348,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
     "dynamic" (int8 for MatMul and Gemm, ranges at run time) or "weight_only" (4 and 8 bits for MatMul and Gemm).
     `accept` is as `evaluate`, on data that the search has not seen: by it the winner is judged in the end, and what is returned.
     `objective`: "latency_ms" or "model_size_bytes". `library` begins with what your earlier searches learnt of operators of the
-    same type and shape, in place of scores unless these are asked for. `front` leaves open how much may be
+    same type and shape, in place of scores unless these are asked for; `scores` may also be what narrowd.scores has read. `front` leaves open how much may be
     lost: the best at every loss up to five times `max_drop` is searched, and `front` of what is returned lists what each is worth;
     any point of it can be written. `out` is the one that `max_drop` allows. `job` has members of docs/jobs.md that win over all
     of these.
@@ -381,6 +382,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         if progress:
             print(f"narrowd: {what_is_tried(tuner, offered)}", file=sys.stderr, flush=True)
         for_speed = (objective if front else body["tuning_criterion"].get("objective", LATENCY[0])) in LATENCY
+        if isinstance(scores, dict):
+            offered, scores = tell(offered, scores), False
         if library and scores is None:
             scores = False  # they would take the place of what was learnt
 
@@ -403,7 +406,7 @@ def check_functions(**functions: object) -> None:
             raise ValueError(f"{name} is no function: {function!r}")
 
 
-def stand_in(approach: str, scores: bool | None) -> dict[str, Any]:
+def stand_in(approach: str, scores: bool | Scores | None) -> dict[str, Any]:
     """The capability of a model that has an operator of each type, for a job's body to be looked at before its own model is prepared."""
     modes = modes_of(approach)
     return {"framework": "onnxruntime", "op_types": modes, "ops": [{"name": kind, "type": kind} for kind in modes], "metrics": METRICS,

@@ -18,6 +18,7 @@ from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of
 from ..measuring import LATENCY, compare, measure
+from ..scores import Scores, tell
 from ..types import Config, Question
 from .quantizer import BITS, GROUPS, applied, capability, errors, layers_of, size_of
 
@@ -152,7 +153,7 @@ def is_of_latency(tuning: dict[str, Any]) -> bool:
 
 
 def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tuple[Any, ...] | None = None,
-         loss: Callable[[nn.Module], torch.Tensor] | None = None, approach: str = "weight_only", max_drop: float = 0.01,
+         loss: Callable[[nn.Module], torch.Tensor] | None = None, scores: Scores | None = None, approach: str = "weight_only", max_drop: float = 0.01,
          criterion: str = "relative", higher_is_better: bool = True, objective: Any = "model_size_bytes",
          bits: tuple[int, ...] = BITS, groups: tuple[int, ...] = GROUPS, max_trials: int = 25, strategy: str = "sgp",
          out: str | os.PathLike[str] | None = None, clock: Callable[[], float] = time.perf_counter, identity: str = "",
@@ -162,7 +163,8 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
     `evaluate(model)` returns the accuracy, or {"accuracy": ..., more metrics}; a perplexity is one with `higher_is_better=False`.
     `approach`: "weight_only", in `bits` and `groups` (how many weights share a scale; -1: those of an output), or "dynamic" (int8).
     With `example`, the arguments of a call of the model, layers that read the same tensor are tied, the speed-up of what comes out is
-    measured, and the objective may be "latency_ms": a job that names it measures it in each trial. With `loss(model)`, a scalar to call backward() of, every option has a score beforehand.
+    measured, and the objective may be "latency_ms": a job that names it measures it in each trial. With `loss(model)`, a scalar to call backward() of, every option has a score beforehand; `scores`
+    are those that narrowd.scores has read, and come before.
     `out` gets the recipe, which narrowd.exports.torchao carries out on the model as it came. `job` has members of docs/jobs.md
     that win over all of these.
 
@@ -178,6 +180,8 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
     timed = run is not None and is_of_latency(body["tuning_criterion"])
     tuner = Tuner(model, evaluate, run, loss, clock, timed)
     offered = capability(model, approach, bits, groups, run)
+    if scores is not None:
+        offered = tell(offered, scores)
     evaluator = Evaluator({**offered, "metrics": ["accuracy", "model_size_bytes", *(["latency_ms"] if timed else [])]})
     evaluator.evaluate(tuner.measure)
     if loss is not None:
