@@ -47,7 +47,7 @@ static int check_database(const char *directory, struct err *reterr)
 	return rc;
 }
 
-enum { LARGE_BLOCK_BYTES = 256 * 1024, ARENAS = 2 };
+enum { LARGE_BLOCK_BYTES = 256 * 1024, SPARE_BYTES = 1024 * 1024, ARENAS = 2 };
 
 static void harden(void)
 {
@@ -65,6 +65,8 @@ static void harden(void)
 	/* What was large goes back to the system when it is freed, whichever thread had it. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+	/* But for what comes and goes with every statement of SQLite: each time that would be a call and its page faults. */
+	(void)mallopt(M_TOP_PAD, SPARE_BYTES);
 	(void)mallopt(M_ARENA_MAX, ARENAS);
 	mem_reserve();
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
