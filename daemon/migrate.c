@@ -35,21 +35,49 @@ static void say(const struct store_moved *moved)
 		     moved->hash);
 }
 
+struct mover {
+	const char *source;
+	bool is_told; /* that a daemon can be started */
+};
+
+/* A service manager's script may wait for these lines. */
+static void say_stop(void *arg)
+{
+	(void)arg;
+	(void)printf("What was there is on its way. Stop the daemon now: the rest follows when it "
+		     "has ended.\n");
+	(void)fflush(stdout);
+}
+
+static void say_start(void *arg)
+{
+	struct mover *mover = arg;
+
+	mover->is_told = true;
+	(void)printf("PostgreSQL has what was in %s, and the same was read back from there.\n"
+		     "Start narrowd now with --data and an empty --data-dir that has the key of "
+		     "the secrets;\nthe old one stays as it is, and no daemon is to use it any "
+		     "more.\n",
+		     mover->source);
+	(void)fflush(stdout);
+}
+
 static int move_out(const struct migrate_command *command, const struct settings *settings,
 		    struct err *reterr)
 {
+	const struct store_move what = {.directory = settings->data_dir,
+					.key_file = settings->key_file,
+					.backup = command->from};
+	struct mover mover = {.source = command->from != NULL ? command->from : settings->data_dir};
+	const struct store_mover who = {say_stop, say_start, &mover};
 	struct store_moved moved;
-	int rc = store_migrate_to(settings->data_dir, settings->key_file, command->from,
-				  command->to, &moved, reterr);
+	int rc = store_migrate_to(&what, command->to, &who, &moved, reterr);
 
+	if (rc == 0 && !mover.is_told) {
+		say_start(&mover);
+	}
 	if (rc == 0) {
 		say(&moved);
-		(void)printf(
-			"PostgreSQL has what was in %s, and the same was read back from there.\n"
-			"Start narrowd now with --data and an empty --data-dir that has the key of "
-			"the secrets;\nthe old one stays as it is, and no daemon is to use it any "
-			"more.\n",
-			command->from != NULL ? command->from : settings->data_dir);
 	}
 	return rc;
 }

@@ -123,16 +123,8 @@ static int lock(int fd, const char *path, const char *by, struct err *reterr)
 /* The directory itself is locked, too: cleaners remove files whose names end in ".lock". */
 static int lock_directory(struct directory *directory, const char *path, struct err *reterr)
 {
-	struct stat status;
-	int rc;
+	int rc = lock(directory->fd, path, path, reterr);
 
-	directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory->fd < 0 || fstat(directory->fd, &status) != 0) {
-		return err_set(reterr, ERR_STORAGE, "cannot open the data directory %s: %s", path,
-			       strerror(errno));
-	}
-	say_loose(path, &status);
-	rc = lock(directory->fd, path, path, reterr);
 	if (rc == -(int)ERR_STORAGE) {
 		log_line(LOG_WARNING,
 			 "this file system locks no directories: only the lock file "
@@ -143,19 +135,34 @@ static int lock_directory(struct directory *directory, const char *path, struct 
 	return rc;
 }
 
-int directory_lock(struct directory *directory, const char *path, struct err *reterr)
+static int open_directory(struct directory *directory, const char *path, struct err *reterr)
 {
-	int rc;
+	struct stat status;
 
 	if (mkdir(path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
 		return err_set(reterr, ERR_STORAGE, "cannot create the data directory %s: %s", path,
 			       strerror(errno));
 	}
-	rc = lock_directory(directory, path, reterr);
+	directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory->fd < 0 || fstat(directory->fd, &status) != 0) {
+		return err_set(reterr, ERR_STORAGE, "cannot open the data directory %s: %s", path,
+			       strerror(errno));
+	}
+	say_loose(path, &status);
+	return 0;
+}
+
+int directory_lock(struct directory *directory, const char *path, struct err *reterr)
+{
+	int rc = directory->fd < 0 ? open_directory(directory, path, reterr) : 0;
+
+	if (rc == 0) {
+		rc = lock_directory(directory, path, reterr);
+	}
 	if (rc == 0) {
 		rc = look_at_files(directory, reterr);
 	}
-	if (rc == 0) {
+	if (rc == 0 && directory->lock_fd < 0) {
 		rc = open_or_create(directory->lock, &directory->lock_fd, reterr);
 	}
 	if (rc == 0) {

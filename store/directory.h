@@ -38,7 +38,7 @@ void directory_finish(struct directory *directory);
  * than the owner may use.
  */
 int directory_take(struct directory *directory, const char *path, struct err *reterr);
-/* The same without the database file. */
+/* The same without the database file. After ERR_BUSY it may be asked again. */
 int directory_lock(struct directory *directory, const char *path, struct err *reterr);
 
 /*

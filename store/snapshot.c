@@ -24,7 +24,7 @@ enum {
 
 /* The bytes of a file on their way, and their hash. */
 struct transfer {
-	int fd;
+	int fd; /* -1: they are only compared */
 	const char *path;
 	struct digest *digest;
 	int64_t bytes;
@@ -79,7 +79,8 @@ static int put_piece(struct shared *shared, const struct snapshot *snapshot, int
 	/* Of a snapshot that somebody has removed meanwhile nothing more is kept. */
 	static const char sql[] =
 		"INSERT INTO narrowd.piece (snapshot, n, bytes)"
-		" SELECT id, $2::integer, $3::bytea FROM narrowd.snapshot WHERE id = $1";
+		" SELECT id, $2::integer, $3::bytea FROM narrowd.snapshot WHERE id = $1"
+		" ON CONFLICT (snapshot, n) DO UPDATE SET bytes = excluded.bytes";
 	char number[SHARED_NUMBER_SIZE];
 
 	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
@@ -90,25 +91,65 @@ static int put_piece(struct shared *shared, const struct snapshot *snapshot, int
 			  3, NULL, reterr);
 }
 
-static int put_pieces(struct shared *shared, struct transfer *transfer,
-		      const struct snapshot *snapshot, struct err *reterr)
+/* Less than a whole piece is the last one. */
+static ssize_t read_piece(int fd, char *bytes)
 {
-	char *bytes = mem_new(PIECE_BYTES, 1);
+	size_t length = 0;
 	ssize_t got = 1;
+
+	while (got > 0 && length < PIECE_BYTES) {
+		got = read(fd, bytes + length, PIECE_BYTES - length);
+		length += got > 0 ? (size_t)got : 0;
+	}
+	return got < 0 ? got : (ssize_t)length;
+}
+
+/* What stands there already, when it is this. */
+static bool is_there(int before_fd, const char *bytes, ssize_t length, char *room)
+{
+	return before_fd >= 0 && read_piece(before_fd, room) == length &&
+	       memcmp(room, bytes, (size_t)length) == 0;
+}
+
+/* `before_fd` is -1 when there is nothing yet. */
+static int put_pieces(struct shared *shared, struct transfer *transfer, int before_fd,
+		      const struct snapshot *snapshot, int64_t *ret_count, struct err *reterr)
+{
+	char *bytes = mem_new(2, PIECE_BYTES);
+	ssize_t got = 1;
+	int64_t n = 0;
 	int rc = 0;
 
-	for (int64_t n = 0; rc == 0 && got > 0; n++) {
-		got = read(transfer->fd, bytes, PIECE_BYTES);
+	while (rc == 0 && got > 0) {
+		got = read_piece(transfer->fd, bytes);
 		if (got < 0) {
 			rc = file_error(transfer, "read", reterr);
 		} else if (got > 0) {
 			digest_add(transfer->digest, bytes, (size_t)got);
 			transfer->bytes += got;
-			rc = put_piece(shared, snapshot, n, bytes, (size_t)got, reterr);
+			rc = is_there(before_fd, bytes, got, bytes + PIECE_BYTES)
+				     ? 0
+				     : put_piece(shared, snapshot, n, bytes, (size_t)got, reterr);
+			n++;
 		}
 	}
 	free(bytes);
+	*ret_count = n;
 	return rc;
+}
+
+static int drop_pieces_from(struct shared *shared, const struct snapshot *snapshot, int64_t n,
+			    struct err *reterr)
+{
+	static const char sql[] =
+		"DELETE FROM narrowd.piece WHERE snapshot = $1 AND n >= $2::integer";
+	char number[SHARED_NUMBER_SIZE];
+
+	(void)snprintf(number, sizeof(number), "%lld", (long long)n);
+	return shared_run(
+		shared, sql,
+		(struct postgres_value[]){POSTGRES_TEXT(snapshot->id), POSTGRES_TEXT(number)}, 2,
+		NULL, reterr);
 }
 
 /* From now on it is found, unless another daemon has taken the place of this one and removed what was unfinished. */
@@ -174,31 +215,56 @@ static int remove_unfinished(struct shared *shared, struct err *reterr)
 	return rc == 0 ? remove_pieces(shared, reterr) : rc;
 }
 
-int snapshot_put(struct shared *shared, const char *path, const struct replica_place *at,
-		 struct snapshot *ret, struct err *reterr)
+static int send_file(struct shared *shared, struct snapshot *snapshot, const char *path,
+		     int before_fd, struct err *reterr)
 {
 	struct transfer transfer = {.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+	int64_t count;
 	int rc;
 
-	*ret = (struct snapshot){.at = *at};
-	id_make(ret->id, "snp");
 	if (transfer.fd < 0) {
 		return file_error(&transfer, "open", reterr);
 	}
 	transfer.digest = digest_create(reterr);
-	rc = transfer.digest != NULL ? remove_unfinished(shared, reterr) : -(int)reterr->code;
+	if (transfer.digest == NULL) {
+		(void)close(transfer.fd);
+		return -(int)reterr->code;
+	}
+	rc = put_pieces(shared, &transfer, before_fd, snapshot, &count, reterr);
+	if (rc == 0 && before_fd >= 0) {
+		rc = drop_pieces_from(shared, snapshot, count, reterr);
+	}
+	digest_end(transfer.digest, snapshot->hash);
+	(void)close(transfer.fd);
+	snapshot->bytes = transfer.bytes;
+	return rc == 0 ? publish(shared, snapshot, reterr) : rc;
+}
+
+int snapshot_put(struct shared *shared, const char *path, const struct replica_place *at,
+		 struct snapshot *ret, struct err *reterr)
+{
+	int rc = remove_unfinished(shared, reterr);
+
+	*ret = (struct snapshot){.at = *at};
+	id_make(ret->id, "snp");
 	if (rc == 0) {
 		rc = put_row(shared, ret, reterr);
 	}
-	if (rc == 0) {
-		rc = put_pieces(shared, &transfer, ret, reterr);
+	return rc == 0 ? send_file(shared, ret, path, -1, reterr) : rc;
+}
+
+int snapshot_replace(struct shared *shared, struct snapshot *snapshot, const char *before,
+		     const char *path, struct err *reterr)
+{
+	const struct transfer old = {.path = before, .fd = open(before, O_RDONLY | O_CLOEXEC)};
+	int rc;
+
+	if (old.fd < 0) {
+		return file_error(&old, "open", reterr);
 	}
-	if (transfer.digest != NULL) {
-		digest_end(transfer.digest, ret->hash);
-	}
-	(void)close(transfer.fd);
-	ret->bytes = transfer.bytes;
-	return rc == 0 ? publish(shared, ret, reterr) : rc;
+	rc = send_file(shared, snapshot, path, old.fd, reterr);
+	(void)close(old.fd);
+	return rc;
 }
 
 static int write_all(const struct transfer *transfer, const char *bytes, size_t length,
@@ -238,7 +304,7 @@ static int get_piece(struct shared *shared, struct transfer *transfer,
 		bytes = postgres_cell(&rows, 0, 0, &length);
 		digest_add(transfer->digest, bytes, length);
 		transfer->bytes += (int64_t)length;
-		rc = write_all(transfer, bytes, length, reterr);
+		rc = transfer->fd >= 0 ? write_all(transfer, bytes, length, reterr) : 0;
 	}
 	postgres_rows_free(&rows);
 	return rc;
@@ -265,10 +331,14 @@ static int get_pieces(struct shared *shared, struct transfer *transfer,
 			     "is %s and not %s",
 			     snapshot->id, hash, snapshot->hash);
 	}
-	if (rc == 0 && fsync(transfer->fd) != 0) {
-		rc = file_error(transfer, "sync", reterr);
-	}
 	return rc;
+}
+
+int snapshot_compare(struct shared *shared, const struct snapshot *snapshot, struct err *reterr)
+{
+	struct transfer transfer = {.fd = -1};
+
+	return get_pieces(shared, &transfer, snapshot, reterr);
 }
 
 int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const char *path,
@@ -284,6 +354,9 @@ int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const c
 		return file_error(&transfer, "create", reterr);
 	}
 	rc = get_pieces(shared, &transfer, snapshot, reterr);
+	if (rc == 0 && fsync(transfer.fd) != 0) {
+		rc = file_error(&transfer, "sync", reterr);
+	}
 	(void)close(transfer.fd);
 	if (rc == 0) {
 		rc = backup_sync_folder(path, reterr);

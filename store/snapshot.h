@@ -26,6 +26,14 @@ int snapshot_find(struct shared *shared, struct snapshot *ret, bool *ret_there, 
 /* Sends a file that nobody writes to, of a database that is at that place. It is found when it is whole. */
 int snapshot_put(struct shared *shared, const char *path, const struct replica_place *at,
 		 struct snapshot *ret, struct err *reterr);
+/*
+ * Makes it one of the file `path` instead, of which nobody sees the half when it is done in a transaction. What is as in the file `before`, of
+ * which it was, is not sent again.
+ */
+int snapshot_replace(struct shared *shared, struct snapshot *snapshot, const char *before,
+		     const char *path, struct err *reterr);
+/* Reads all of it, and compares its hash: ERR_CORRUPT. */
+int snapshot_compare(struct shared *shared, const struct snapshot *snapshot, struct err *reterr);
 /* Writes it to the new file (0600), syncs that, and compares its hash: ERR_CORRUPT. No file is left when it fails. */
 int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const char *path,
 		 struct err *reterr);

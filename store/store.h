@@ -304,16 +304,29 @@ struct store_moved {
 	char hash[65]; /* SHA-256 of the events in their order, hexadecimal */
 };
 
+/* All borrowed. */
+struct store_move {
+	const char *directory;
+	const char *key_file; /* of what is sealed; NULL or "": that in the directory */
+	const char *backup;   /* of what was in that directory, to be moved instead; or NULL */
+};
+
+/* Who can stop the daemon of that directory: each is called once when there is one, and not otherwise. */
+struct store_mover {
+	void (*stop)(void *arg);  /* it is to be stopped: nothing goes on before */
+	void (*start)(void *arg); /* PostgreSQL has all of it, and one can be started there */
+	void *arg;
+};
+
 /*
- * Takes the database in `directory`, or the backup `source` of it, to the PostgreSQL database at `url`, which has to be
- * empty: ERR_CONFLICT. It is verified before it is sent and read back behind that. The directory stays as it is; no daemon may
- * use it (ERR_BUSY) unless there is a `source`. The key of what is sealed is `key_file`, NULL or "": that in the directory.
- * Killed before its COMMIT, it leaves nothing there; behind it, a whole log. Blocks.
+ * Takes the database in a directory to the PostgreSQL database at `url`, which has to be empty: ERR_CONFLICT. It is verified before it is
+ * sent; read back from there and compared by its hash before anybody sees it. Of what a daemon writes meanwhile that is verified at last, when it
+ * may have been started there: ERR_CORRUPT. The directory stays as it is. Killed before its COMMIT, it leaves nothing there; behind it, a whole log. Blocks.
  */
-int store_migrate_to(const char *directory, const char *key_file, const char *source,
-		     const char *url, struct store_moved *ret, struct err *reterr);
+int store_migrate_to(const struct store_move *what, const char *url, const struct store_mover *who,
+		     struct store_moved *ret, struct err *reterr);
 /*
- * The opposite: `directory`, which has nothing but that key, gets a database of its own with all that stands in the log at
+ * The opposite: `directory`, which has nothing but that key, or is a replica of that log, gets a database of its own with all that stands in the log at
  * `url`, which ends there: no daemon goes on from it. ERR_BUSY while one is connected, ERR_NOT_FOUND without a log. Blocks.
  */
 int store_migrate_from(const char *url, const char *key_file, const char *directory,

@@ -1,5 +1,5 @@
 """A job that begins in a data directory, goes on in PostgreSQL, and ends in another directory decides what it would have
-decided in one place. A migration that is killed before its COMMIT leaves nothing behind.
+decided in one place. A migration that is killed leaves nothing behind, or all.
 """
 
 import os
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "api"))
@@ -92,6 +93,82 @@ class Migrate(unittest.TestCase):
             self.assertEqual(normal(read_log(daemon, job)), model)
         check_files(self, third)
 
+    def moving(self, directory):
+        """A move from there of which the first line was read: the daemon is to be stopped."""
+        command = [os.environ["NARROWD_BIN"], "--data-dir", directory, "migrate", "--to", self.server.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        line = process.stdout.readline()
+        self.assertIn("Stop the daemon now", line + ("" if "Stop" in line else process.stdout.read()))
+        return process
+
+    def test_a_daemon_at_work_goes_to_postgresql(self):
+        evaluator = crash_model.Ledger()
+        self.addCleanup(evaluator.stop)
+        with Daemon(self.folder(), "--data", "") as daemon:
+            job = kit.submit(daemon, job_of(evaluator))
+            wait_final(daemon, job)
+            model = normal(read_log(daemon, job))
+
+        held = Holding(TRIALS // 3)
+        self.addCleanup(held.stop)
+        first = self.folder()
+        with Daemon(first, "--data", "", "--drain-timeout-s=0") as daemon:
+            job = kit.submit(daemon, job_of(held))
+            kit.wait_until(lambda: held.left == 0)
+            move = self.moving(first)
+            self.assertEqual(self.server.sql("SELECT to_regclass('narrowd.head')"), "")
+            held.left = TRIALS // 3
+            kit.wait_until(lambda: held.left == 0)
+        said, _ = move.communicate(timeout=PATIENCE_S)
+        self.assertEqual(move.returncode, 0, said)
+        self.assertLess(said.index("Start narrowd now"), said.index("sha256"))
+        self.assertEqual([name for name in os.listdir(first) if "moved" in name], [])
+        held.left = TRIALS
+        second = self.folder(first)
+        with Daemon(second, "--data", self.server.url) as daemon:
+            wait_final(daemon, job)
+            self.assertEqual(normal(read_log(daemon, job)), model)
+        check_files(self, second)
+
+    def test_it_is_killed_at_any_moment(self):
+        """The move, or PostgreSQL under it: the directory goes on as before, and what is in PostgreSQL is nothing or all."""
+        first = self.folder()
+        job = None
+        kills = [(who, stop, pause) for who in ("move", "server") for stop in (False, True) for pause in (0, 0.02, 0.05, 0.1)]
+        for who, stop, pause in kills:
+            with self.subTest(who=who, stop=stop, pause=pause):
+                daemon = Daemon(first, "--data", "")
+                daemon.start()
+                self.addCleanup(lambda daemon=daemon: daemon.errors and daemon.kill9())
+                if job is None:
+                    job = kit.submit(daemon, {"capability": crash_model.capability(2), "evaluator": {"pool": "nobody"}})
+                name = f"{who} {stop} {pause}"
+                move = self.moving(first)
+                self.assertEqual(daemon.request("PATCH", f"/v1/jobs/{job}", {"name": name})[0], 200)
+                if stop:
+                    daemon.kill9()
+                time.sleep(pause)
+                if who == "move":
+                    move.kill()
+                else:
+                    self.server.kill9()
+                    self.server.start()
+                    self.assertIn(move.wait(PATIENCE_S), (0, 74))
+                move.wait(PATIENCE_S)
+                kit.wait_until(lambda: self.server.sql(CONNECTED) == "0")
+                if not stop:
+                    self.assertEqual(kit.get(daemon, f"/v1/jobs/{job}")["name"], name)
+                    daemon.stop()
+                check_files(self, first)
+                if self.server.sql("SELECT to_regclass('narrowd.head')"):
+                    self.assertTrue(stop)
+                    with Daemon(self.folder(first), "--data", self.server.url) as moved:
+                        self.assertEqual(kit.get(moved, f"/v1/jobs/{job}")["name"], name)
+                    self.server.sql("DROP SCHEMA narrowd CASCADE")
+
     def test_what_was_moved_is_the_same_on_the_other_side(self):
         evaluator = crash_model.Ledger()
         self.addCleanup(evaluator.stop)
@@ -101,6 +178,31 @@ class Migrate(unittest.TestCase):
         there = self.migrate("--data-dir", first, "migrate", "--to", self.server.url)
         again = self.folder(first)
         self.assertEqual(self.migrate("--data", self.server.url, "migrate", "--to", again), there)
+
+    def test_the_directory_of_a_spare_has_most_of_it_already(self):
+        evaluator = crash_model.Ledger()
+        self.addCleanup(evaluator.stop)
+        with tempfile.TemporaryDirectory() as first, Daemon(first, "--data", self.server.url) as daemon:
+            job = kit.submit(daemon, job_of(evaluator))
+            back = self.folder(first)
+            with Daemon(back, "--data", self.server.url) as spare:
+                wait_final(daemon, job)
+                model = normal(read_log(daemon, job))
+                kit.wait_until(lambda: normal(read_log(spare, job)) == model)
+                spare.kill9()
+                spare.start()
+            self.assertEqual(daemon.request("PATCH", f"/v1/jobs/{job}", {"name": "later"})[0], 200)
+        own = self.folder(back)
+        with Daemon(own, "--data", ""):
+            pass
+        command = [os.environ["NARROWD_BIN"], "--data", self.server.url, "migrate", "--to", own]
+        self.assertEqual(subprocess.run(command, stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=False).returncode, 65)
+        inode = os.stat(os.path.join(back, "narrowd.db")).st_ino
+        self.migrate("--data", self.server.url, "migrate", "--to", back)
+        self.assertEqual(os.stat(os.path.join(back, "narrowd.db")).st_ino, inode)
+        with Daemon(back, "--data", "") as daemon:
+            self.assertEqual(kit.get(daemon, f"/v1/jobs/{job}")["name"], "later")
+        check_files(self, back)
 
     def test_one_that_is_killed_leaves_nothing(self):
         first = self.folder()

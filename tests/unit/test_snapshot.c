@@ -25,13 +25,29 @@ static int64_t number(struct server *server, const char *sql)
 	return strtoll(server_say(server, sql), NULL, 10);
 }
 
+/* Of a move during which no daemon runs. */
+static void nobody(void *arg)
+{
+	(void)arg;
+	cr_assert_fail("no daemon uses it");
+}
+
+static const struct store_mover alone_mover = {nobody, nobody, NULL};
+
+static int move_to(const struct world *from, const char *url, const struct store_mover *who,
+		   struct store_moved *ret, struct err *reterr)
+{
+	const struct store_move what = {.directory = from->directory};
+
+	return store_migrate_to(&what, url, who, ret, reterr);
+}
+
 /* What a moved database is on the other side. */
 static void move(const struct world *from, const char *url, struct store_moved *ret)
 {
 	struct err err;
 
-	cr_assert_eq(store_migrate_to(from->directory, NULL, NULL, url, ret, &err), 0, "%s",
-		     err.message);
+	cr_assert_eq(move_to(from, url, &alone_mover, ret, &err), 0, "%s", err.message);
 	cr_assert_eq(strlen(ret->hash), sizeof(ret->hash) - 1);
 }
 
@@ -51,15 +67,15 @@ Test(snapshot, a_database_goes_to_postgresql_and_back)
 	move(&alone, server.url, &there);
 	cr_assert_eq(there.jobs, 1);
 	cr_assert_eq(there.events, WORLD_LIFE + 1);
-	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &there, &err),
-		     -ERR_CONFLICT, "%s", err.message);
+	cr_assert_eq(move_to(&alone, server.url, &alone_mover, &there, &err), -ERR_CONFLICT, "%s",
+		     err.message);
 	cr_assert_not_null(strstr(err.message, "DROP SCHEMA narrowd CASCADE"), "%s", err.message);
 
 	world_prepare(&replica, server.url);
 	world_share_key(&alone, &replica);
 	world_open(&replica, 0);
-	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &there, &err),
-		     -ERR_CONFLICT, "%s", err.message);
+	cr_assert_eq(move_to(&alone, server.url, &alone_mover, &there, &err), -ERR_CONFLICT, "%s",
+		     err.message);
 	cr_assert_null(strstr(err.message, "DROP"), "a daemon uses it: %s", err.message);
 	world_verify(&replica);
 	world_close(&replica);
@@ -150,41 +166,6 @@ Test(snapshot, one_that_waits_is_seen_whatever_its_sessions_are_called)
 	world_finish(&back);
 	world_finish(&second);
 	world_finish(&first);
-	server_finish(&server);
-}
-
-Test(snapshot, what_cannot_be_moved_is_left_alone)
-{
-	struct world alone, replica;
-	struct store_moved moved;
-	struct server server;
-	struct err err;
-	char *key;
-
-	server_start(&server);
-	world_start(&alone, 0);
-	cr_assert_eq(world_insert(&alone, "job_a", NULL), 0);
-	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &moved, &err),
-		     -ERR_BUSY, "a daemon uses it: %s", err.message);
-	world_close(&alone);
-	world_outside(&alone, "UPDATE event SET data = '{\"x\":1}'");
-	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &moved, &err),
-		     -ERR_CORRUPT, "%s", err.message);
-	key = world_path(&alone, "narrowd.key");
-	cr_assert_eq(unlink(key), 0);
-	cr_assert_eq(store_migrate_to(alone.directory, NULL, NULL, server.url, &moved, &err),
-		     -ERR_CONFIG, "%s", err.message);
-	cr_assert_str_eq(server_say(&server, "SELECT to_regclass('narrowd.head') IS NULL"), "t");
-	world_prepare(&replica, server.url);
-	cr_assert_eq(store_migrate_from(server.url, NULL, replica.directory, &moved, &err),
-		     -ERR_NOT_FOUND, "%s", err.message);
-	world_open(&replica, 0);
-	world_close(&replica);
-	cr_assert_eq(store_migrate_to(replica.directory, NULL, NULL, server.url, &moved, &err),
-		     -ERR_CONFIG, "a replica is no database of its own: %s", err.message);
-	free(key);
-	world_finish(&replica);
-	world_finish(&alone);
 	server_finish(&server);
 }
 
