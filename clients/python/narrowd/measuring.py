@@ -11,6 +11,7 @@ MOST = 1000  # samples that an answer may have
 MORE_S = 1.0  # for samples beyond those that were asked for
 TOLD = 100  # samples of an answer: a job's log keeps them all
 TORN = 1.25  # times
+SETTLES = 3  # runs until what another one has left in the caches is gone
 LATENCY = ("latency_ms", "performance")  # what an objective of speed is called
 
 
@@ -82,7 +83,7 @@ def compare(run: Callable[[], object], baseline: Callable[[], object], *, warm_u
             limit_s: float = 20, precision: float = 0.005, clock: Callable[[], float] = time.perf_counter) -> Comparison:
     """Times both in turns, as often as `measure` does. Which one begins changes from turn to turn.
 
-    Each runs once without being timed before it is: the other one has filled the caches, which happens in no deployment.
+    Each runs three times without being timed before it is: the other one has filled the caches, which happens in no deployment.
     """
     return Comparison(*_turns([run, baseline], warm_up, samples, limit_s, precision, clock))
 
@@ -104,7 +105,7 @@ def _turns(runs: list[Callable[[], object]], warm_up: int, samples: int, limit_s
         if turn >= samples and (turn - samples) % samples == 0 and all(Timing(each).uncertainty <= precision for each in times):
             break
         for i in range(len(runs)) if turn % 2 == 0 else reversed(range(len(runs))):
-            if len(runs) > 1:
+            for _ in range(SETTLES if len(runs) > 1 else 0):
                 runs[i]()
             times[i].append(once_ms(runs[i], clock))
     return [Timing(each) for each in times]
