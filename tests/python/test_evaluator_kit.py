@@ -381,6 +381,29 @@ class UnderADaemon(Case):
                           "tuning_criterion.max_trials is 3 where this call says ", told.getvalue())
             self.assertEqual((clone.get()["state"], clone.get()["budget"]["max_trials"]), ("completed", 3))
 
+    def test_a_clone_that_is_taken_up_waits_until_its_fault_is_mended(self):
+        """Somebody made it, by hand, and would look for it; a job that the call itself began is cancelled, and said to be."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        latency = [1.0]
+
+        def evaluate(config):
+            return {"accuracy": 0.9, "latency_ms": latency[0]}
+
+        with narrowd.Client() as client:
+            first = narrowd.search(made(evaluate), JOB, client=client, progress=False)
+            clone = first.clone(name="by hand")
+            latency[0] = "fast"
+            with self.assertRaises(narrowd.NarrowdError), contextlib.redirect_stderr(io.StringIO()):
+                narrowd.search(made(evaluate), JOB, client=client, progress=False)
+            self.assertNotIn(clone.get()["state"], ("cancelled", "failed"))
+            latency[0] = 1.0
+            self.assertEqual(narrowd.search(made(evaluate), JOB, client=client, progress=False).id, clone.id)
+            paused = narrowd.JobPaused("job_1 paused itself (evaluator_broken): no number")
+            with mock.patch("narrowd.calls.run", side_effect=paused), self.assertRaisesRegex(
+                    narrowd.JobPaused, r"^job_1 paused itself \(evaluator_broken\): no number. It had no baseline yet and was cancelled: "):
+                narrowd.search(made(evaluate), JOB, client=client, progress=False)
+            self.assertEqual(next(client.jobs())["state"], "cancelled")
+
     def test_what_best_advises_for_another_loss_makes_the_same_call_search_for_that(self):
         self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
         with narrowd.Client() as client:

@@ -90,12 +90,14 @@ def check_source(client: Client, id: str) -> None:
         raise Refused(error.status, {"type": error.type, "detail": error.detail, "errors": [fault]}) from error
 
 
-def let_go(job: Job) -> None:
-    """Cancels a job that had not even its baseline: nothing is lost, and nobody would come for it again."""
+def let_go(job: Job) -> bool:
+    """Cancels a job that had not even its baseline: nothing is lost, and nobody would come for it again. Whether it did."""
     with contextlib.suppress(NarrowdError):  # of a daemon that is gone: why the call ends matters more
         document = job.get()
         if document["baseline"] is None and document["state"] not in FINAL:
             job.cancel()
+            return True
+    return False
 
 
 def differences(body: dict[str, Any], spec: dict[str, Any], where: str = "") -> list[str]:
@@ -136,8 +138,8 @@ def is_shared(client: Client, name: str | None) -> bool:
     return name is not None and sum(document["name"] == name for document in client.jobs(name=name)) > 1
 
 
-def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[dict[str, Any]], str] | None, progress: bool) -> Job:
-    """The job of a call that has not come to its end, or a new one. `namer` names it by its body where nobody else did. Whose
+def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[dict[str, Any]], str] | None, progress: bool) -> tuple[Job, bool]:
+    """The job of a call that has not come to its end, or a new one, and whether it is new. `namer` names it by its body where nobody else did. Whose
     answers these will be is said."""
     for document in client.jobs(labels={CALL: call}):
         if DONE not in document["labels"] and document["state"] not in ("failed", "cancelled"):
@@ -148,9 +150,9 @@ def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[d
             if namer is not None and is_shared(client, document["name"]):
                 document = job.edit(name=namer(spec))
             say_taken_up(document, differences(body, spec), progress)
-            return job
+            return job, False
     named = {"name": namer(body)} if namer is not None else {}
-    return client.submit({**named, **body, "labels": {**body.get("labels", {}), CALL: call}})
+    return client.submit({**named, **body, "labels": {**body.get("labels", {}), CALL: call}}), True
 
 
 def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", model: str = "", options: Iterable[Any] = (), client: Client | None = None,
@@ -177,13 +179,15 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
     try:
         with client_of(client) as own, alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
-            found = open_job(own, body, call, namer, progress)
+            found, new = open_job(own, body, call, namer, progress)
             if progress:
                 print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
             try:
                 run(evaluator, own, found, call, worker_of(job.get("name") or model, call), Progress(progress, called))
-            except (Refused, JobPaused):
-                let_go(found)
+            except (Refused, JobPaused) as error:
+                # What was taken up somebody else may have made, as a clone is: that one waits for them.
+                if new and let_go(found) and isinstance(error, JobPaused):
+                    raise JobPaused(f"{error}. It had no baseline yet and was cancelled: mend that and call again") from error
                 raise
             if finish is not None:
                 finish(found)

@@ -160,7 +160,7 @@ def check_pause(document: JobDocument) -> None:
     """Raises when the job has paused itself."""
     pause = document["pause"]
     if document["state"] == "paused" and pause and pause["reason"] != "requested":
-        raise JobPaused(f"{document['id']} is paused ({pause['reason']}): {pause['detail']}")
+        raise JobPaused(f"{document['id']} paused itself ({pause['reason']}): {pause['detail']}")
 
 
 class Client:
