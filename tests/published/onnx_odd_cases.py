@@ -1,6 +1,7 @@
 """Models that ONNX Runtime quantizes in part, or not in every way that a search tries; run by test_python_onnx.py with the cases of onnx_cases.py."""
 
 import contextlib
+import functools
 import io
 import math
 import pathlib
@@ -13,13 +14,14 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantFormat, quantize_dynamic, quantize_static
 from onnx_cases import CHANNELS, DYNAMIC, FP32, STATIC, WIDTH, Case, attention
 
 import narrowd
 from narrowd.measuring import Comparison, Timing
-from narrowd.onnx import tune
+from narrowd.onnx import build, tune
 from narrowd.onnx.graph import Graph
-from narrowd.onnx.quantizer import Quantizer, feeds_of
+from narrowd.onnx.quantizer import Quantizer, Reader, feeds_of
 from narrowd.onnx.tune import Tuner, write
 
 
@@ -208,6 +210,42 @@ class Odd(Case):
         self.assertEqual(sum("narrowd: warning: max_drop: " in line for line in lines), 1, lines)
         self.assertEqual(lines[0], "narrowd: 7 operators can be lowered")
         self.assertIn("warning", lines[2], "before anything is measured")
+
+    def test_what_is_quantized_already_is_said_to_be(self):
+        """By any of ONNX Runtime's ways, and in part as well."""
+        attention(self.place / "a.onnx")
+        q, reader = self.place / "q.onnx", functools.partial(Reader, feeds_of(SAMPLES, ["x"]))
+        for quantize, words in (
+                (lambda: quantize_static(self.place / "a.onnx", q, reader(), quant_format=QuantFormat.QDQ), "1 Gemm, 6 MatMul"),
+                (lambda: quantize_static(self.place / "a.onnx", q, reader(), quant_format=QuantFormat.QOperator), "1 QGemm, 6 QLinearMatMul"),
+                (lambda: quantize_dynamic(self.place / "a.onnx", q, nodes_to_quantize=["layer.0.q"]), "1 MatMulInteger")):
+            quantize()
+            with self.subTest(words), self.assertRaisesRegex(ValueError, rf"^the model is quantized already \({words}\): give the model in fp32"):
+                tune(q, self.place / "out.onnx", SAMPLES, lambda session: 1.0, progress=False)
+
+    def test_nan_in_the_data_is_named(self):
+        """It would come out later, of a range that has no scale."""
+        attention(self.place / "a.onnx")
+        samples = SAMPLES.copy()
+        samples[3, 5] = math.nan
+        for calibration in (samples, {"x": samples}, [{"x": samples[i:i + 1]} for i in range(8)]):
+            with self.assertRaisesRegex(ValueError, r"^sample 3 of the calibration data \(the first is 0\) has NaN in the input 'x'"):
+                tune(self.place / "a.onnx", self.place / "out.onnx", calibration, lambda session: 1.0, progress=False)
+        self.assertEqual(len(feeds_of([{"x": np.array([1, 2]), "mask": np.array([-np.inf])}], ["x", "mask"])), 1)
+
+    def test_any_document_with_a_config_is_built(self):
+        attention(self.place / "a.onnx")
+        with narrowd.Client() as client:
+            tuned = tune(self.place / "a.onnx", self.place / "out.onnx", SAMPLES, lambda session: 1.0, scores=False, max_trials=2, progress=False,
+                         objective="model_size_bytes", client=client)
+            best, trial = client.job(tuned.job).best(), client.job(tuned.job).trial(1)
+        for document in (best["config"], best, trial):
+            build(self.place / "a.onnx", document, self.place / "built.onnx", SAMPLES)
+            self.assertEqual((self.place / "built.onnx").stat().st_size, trial["metrics"]["model_size_bytes"] if document is trial else tuned.size_bytes)
+        for wrong in ({"trial": 1, "config": None}, {}, [], "best"):
+            with self.assertRaisesRegex(ValueError, 'this is no config, which has the member "ops"'):
+                build(self.place / "a.onnx", wrong, self.place / "wrong.onnx", SAMPLES)
+        self.assertFalse((self.place / "wrong.onnx").exists())
 
     def test_the_model_itself_is_as_fast_as_itself(self):
         attention(self.place / "a.onnx")

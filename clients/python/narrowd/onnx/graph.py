@@ -20,6 +20,7 @@ from .quiet import options_of
 # These have no choice: they are in int8 when what they read is.
 FOLLOWERS = {"Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"}
 QUANTIZED = ("Conv", "MatMul")
+INTEGER = {"QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits"}
 NAMED_SHARE = 0.01  # of the weights; what stays as it is and has less is not worth a word
 MUCH_LARGER = 1.1  # than the model as it came
 FIRST_WITH_CHANNELS = 13  # the opset that has scales per channel
@@ -83,6 +84,14 @@ def in_float16(graph: Any) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
+def in_integers(graph: Any) -> str:
+    """Which operators with weights somebody has quantized before: "53 Conv, 1 MatMul"."""
+    again = {output for node in graph.node if node.op_type == "DequantizeLinear" for output in node.output}
+    kinds = Counter(node.op_type for node in graph.node if node.op_type in INTEGER or
+                    node.op_type in (*QUANTIZED, "Gemm") and again.intersection(node.input[1:2]))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
 def simplify(model: Any, path: str, disabled: list[str]) -> None:
     """Writes the model as ONNX Runtime makes it simpler: constants are computed, batch normalisation becomes part of others."""
     options = options_of()
@@ -95,7 +104,8 @@ class Graph:
     """The prepared model is in `folder`; what is asked of it stands in the members.
 
     `ops` are the operators that can be quantized, by name, in graph order; `types` are the types of all by
-    name; `known` are all names of nodes and tensors; `halves` says what is in float16 and so is not among `ops`.
+    name; `known` are all names of nodes and tensors; `halves` says what is in float16 and so is not among `ops`, `quantized` what
+    somebody has quantized before.
     """
 
     def __init__(self, path: str | os.PathLike[str], folder: str):
@@ -103,7 +113,7 @@ class Graph:
         model = load(path)
         if any(o.domain in ("", "ai.onnx") and o.version < FIRST_WITH_CHANNELS for o in model.opset_import):
             model = onnx.version_converter.convert_version(model, FIRST_WITH_CHANNELS)
-        self.halves = in_float16(model.graph)
+        self.halves, self.quantized = in_float16(model.graph), in_integers(model.graph)
         name_nodes(model.graph.node)  # before they are folded into others: so one finds them in one's own file
         try:
             simplify(model, self.path, ["MatMulAddFusion"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..client import Job
-from ..types import Config
+from ..types import Best, Config, Trial
 from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import quiet, silent
@@ -59,18 +59,29 @@ def check_out(out: str | os.PathLike[str], model: Path) -> None:
         raise ValueError(f"{os.fspath(out)} cannot be written: {why}")
 
 
-def build(model: str | os.PathLike[str], config: Config, out: str | os.PathLike[str], calibration: Any) -> None:
-    """Writes `out`: `model` with a config of a search in it; `calibration` is as narrowd.onnx.tune takes it."""
+def config_in(document: Any) -> Config:
+    """A config, or that of the document of a best or of a trial."""
+    found = document.get("config", document) if isinstance(document, dict) else document
+    if not isinstance(found, dict) or not isinstance(found.get("ops"), dict):
+        raise ValueError('this is no config, which has the member "ops", nor a best or a trial that has one: give what narrow best JOB --json '
+                         "prints, or the config in it")
+    return Config(**found)  # type: ignore[typeddict-item]
+
+
+def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str | os.PathLike[str], calibration: Any) -> None:
+    """Writes `out`: `model` with a config of a search in it, or with that of a best or of a trial; `calibration` is as
+    narrowd.onnx.tune takes it."""
+    chosen = config_in(config)
     check_out(out, Path(model).resolve(strict=True))
     draft = f"{os.fspath(out)}.part"
     try:
         with quiet(), tempfile.TemporaryDirectory(prefix="narrowd-") as folder, silent():
             whole = in_one_file(Path(model).resolve(strict=True), folder)
-            if all(op["mode"] == "fp32" for op in config["ops"].values()):
+            if all(op["mode"] == "fp32" for op in chosen["ops"].values()):
                 shutil.copyfile(whole, draft)
             else:
                 graph = Graph(whole, folder)
-                Quantizer(graph, feeds_of(calibration, graph.inputs), folder).build(config, draft)
+                Quantizer(graph, feeds_of(calibration, graph.inputs), folder).build(chosen, draft)
         os.replace(draft, out)
     finally:
         Path(draft).unlink(missing_ok=True)

@@ -73,7 +73,10 @@ class Quantizer:
         self.ranged = sorted({graph.types[name] for name in (*graph.ops, *graph.followers)})
 
     def capability(self, approach: str) -> dict[str, Any]:
-        """The modes that an approach tries, for the operators that have one of them."""
+        """The modes that an approach tries, for the operators that have one of them. A model that is quantized in part is refused
+        as well: what ONNX Runtime would add has the names of what is there."""
+        if self.graph.quantized:
+            raise ValueError(f"the model is quantized already ({self.graph.quantized}): give the model in fp32 that it was made of")
         modes = modes_of(approach)
         ops = {name: node.op_type for name, node in self.graph.ops.items()
                if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
@@ -208,4 +211,9 @@ def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:
     feeds = list(calibration)
     if not feeds:
         raise ValueError("there is no calibration data")
+    for number, feed in enumerate(feeds):
+        for name, array in feed.items():
+            if np.issubdtype(np.asarray(array).dtype, np.inexact) and np.isnan(array).any():
+                raise ValueError(f"sample {number} of the calibration data (the first is 0) has NaN in the input {name!r}: no range has a "
+                                 "place for that; leave the sample out or mend it")
     return feeds
