@@ -43,13 +43,19 @@ static void add_who(const struct run *run, const struct trial *trial, json_t *it
 	}
 }
 
+/* Attempts so far. One that was put off was none: a busy evaluator is asked again and again. */
+static int64_t attempts_of(const struct trial *trial)
+{
+	return trial->failures + (trial->state == TRIAL_LEASED);
+}
+
 static json_t *out_json(const struct run *run, const struct trial *trial)
 {
 	const struct flight *flight = flight_find(run, trial);
 	json_t *item = json_pack(
 		"{s:I, s:s, s:o, s:I, s:s?, s:o}", "trial", (json_int_t)trial->number, "kind",
 		question_kind_names[trial->kind], "since", time_json(trial->since_ms), "attempt",
-		(json_int_t)trial->attempts, "last_error", trial->last_error, "next_try_at",
+		(json_int_t)attempts_of(trial), "last_error", trial->last_error, "next_try_at",
 		time_json(flight != NULL ? flight->next_try_ms : 0));
 
 	add_who(run, trial, item);

@@ -107,6 +107,7 @@ class Later(BlameCase):
         document = get(self.daemon, f"/v1/jobs/{job}")
         self.assertIsNone(document["progress"]["waiting"])
         self.assertIn("429", document["progress"]["out"][0]["last_error"])
+        self.assertLessEqual({out["attempt"] for out in document["progress"]["out"]}, {0, 1}, "none was charged")
         self.post(f"/v1/jobs/{job}/cancel")
 
     def test_limits(self):
