@@ -65,6 +65,9 @@ static const struct failure {
 static int note(struct fetch_easy *easy, bool retryable, enum err_code code, const char *text)
 {
 	easy->retryable = retryable;
+	if (easy->by_socket) {
+		return err_set(easy->err, code, "the socket %s", text);
+	}
 	return err_set(easy->err, code, "%s:%u %s", easy->url.host, easy->url.port, text);
 }
 
@@ -255,6 +258,7 @@ int fetch_easy_init(struct fetch_easy *easy, const struct fetch_request *request
 	(void)curl_easy_setopt(easy->curl, CURLOPT_USERAGENT, user_agent);
 	(void)curl_easy_setopt(easy->curl, CURLOPT_URL, url);
 	set_request(easy->curl, request);
+	easy->by_socket = request->unix_path != NULL;
 	return set_headers(easy, request);
 }
 

@@ -28,6 +28,7 @@ struct fetch_easy {
 	struct curl_slist *pins;
 	struct buf body;
 	size_t header_bytes;
+	bool by_socket; /* the host of `url` is none that is connected to */
 	bool connected; /* a connection was ready for the request */
 	bool headers_complete;
 	bool retryable;

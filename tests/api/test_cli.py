@@ -133,7 +133,13 @@ class Refusals(CliTest):
             for command in (["jobs"], ["submit", "-"], ["watch", JOB], ["best", JOB]):
                 with self.subTest(command):
                     self.assertIn(url, self.fails(UNREACHABLE, url, *command, stdin=b"{}"))
-        self.assertIn("unix:/nowhere", self.fails(UNREACHABLE, "unix:/nowhere", "jobs"))
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "socket")
+            for why in ("No such file or directory", "Connection refused"):
+                self.assertEqual(self.fails(UNREACHABLE, f"unix:{path}", "jobs"),
+                                 f"narrow: cannot reach narrowd at unix:{path}: the socket cannot be connected to: {why}\n")
+                with socket.socket(socket.AF_UNIX) as left:
+                    left.bind(path) if not os.path.exists(path) else None
 
     def test_every_fault_is_printed(self):
         faults = [
