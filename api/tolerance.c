@@ -373,6 +373,12 @@ static double read_loss(const char *text)
 	return end != text && *end == '\0' && loss >= 0 && isfinite(loss) ? loss : NAN;
 }
 
+/* More than all of an accuracy cannot be lost, but an error may be more than twice as large. */
+static bool is_too_much(const struct criterion *criterion, double loss)
+{
+	return criterion->relative && criterion->metrics[0].higher_is_better && loss > 1;
+}
+
 /* What a job hands over under its own criterion was judged by the job itself, which may have proved it. */
 bool tolerance_is_own(const struct call *call)
 {
@@ -411,6 +417,11 @@ void tolerance_reply(struct call *call)
 	if (isnan(loss)) {
 		call_error(call, ERR_BAD_REQUEST,
 			   "tolerable_loss must be a number that is not negative: 0.03 for 3 %%");
+	} else if (is_too_much(criterion, loss)) {
+		call_error(call, ERR_BAD_REQUEST,
+			   "tolerable_loss is a share of the accuracy, and %g is more than all of "
+			   "it: is %g %% meant, which is %g?",
+			   loss, loss, loss / 100);
 	} else if (criterion->metric_count > 1 && !criterion->weighted) {
 		call_error(call, ERR_INVALID_FIELD,
 			   "the job has several accuracies that must each hold, so one tolerable "

@@ -216,6 +216,9 @@ class Tolerance(CliTest):
         for text in ("", "much", "-0.1", "nan", "inf", "1e400", "0.1x"):
             with self.subTest(text=text):
                 self.best(job, text, 400)
+        self.assertIn("3 is more than all of it: is 3 % meant, which is 0.03?", self.best(job, 3, 400)["detail"])
+        error = self.ended(lambda q, h: {"accuracy": 1 + (q["question"] != "baseline"), "latency_ms": 9}, accuracy_criterion={"higher_is_better": False})
+        self.assertTrue(self.best(error, 3)["feasible"], "an error may be four times as large")
         several = [{"name": "top1"}, {"name": "top5"}]
 
         def reply(question, headers):

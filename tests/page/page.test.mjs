@@ -158,6 +158,8 @@ test("the line is solved as the daemon solves it", async () => {
     await until(async () => Number(await line.getAttribute("aria-valuenow")) < before_);
     await view.fill("spinbutton", "What if this may be lost", "-1");
     await view.see(/With 0 % to lose: (nothing|the baseline|trial)/);
+    await view.fill("spinbutton", "What if this may be lost", "300");
+    await view.see(/With 100 % to lose: (nothing|the baseline|trial)/);
     await view.click("button", "Back to 1 %");
     await until(async () => (await line.getAttribute("aria-valuenow")) === "1");
   });

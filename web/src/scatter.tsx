@@ -161,11 +161,15 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
   const { job, points } = props;
   const mayChange = useMayChange();
   const [moved, move] = useState<number | null>(null);
-  /** Nothing can be lost that is less than nothing. */
-  const setMoved = (to: number | null) => move(to !== null && (lossAt(job, to) ?? 0) < 0 ? boundAt(job, 0) : to);
+  /** Nothing can be lost that is less than nothing, or more than all of an accuracy. */
+  const most = job.criterion.criterion !== "absolute" && job.criterion.higher_is_better ? 1 : Infinity;
+  const setMoved = (to: number | null) => {
+    const lost = to === null ? 0 : (lossAt(job, to) ?? 0);
+    move(lost < 0 ? boundAt(job, 0) : lost > most ? boundAt(job, most) : to);
+  };
   const bound = moved ?? job.criterion.bound;
   const loss = bound === null ? null : lossAt(job, bound);
-  const path = `/v1/jobs/${job.id}/best?tolerable_loss=${Math.max(0, Number((loss ?? 0).toPrecision(12)))}`;
+  const path = `/v1/jobs/${job.id}/best?tolerable_loss=${Math.min(most, Math.max(0, Number((loss ?? 0).toPrecision(12))))}`;
   const other = useData<Best>(moved !== null && loss !== null ? path : null, points?.items.length ?? 0).value;
   const asked = other !== undefined && other.feasible && !other.keep_baseline ? other : null;
   /** The last answer stays until the next one is there: a line that is dragged asks many times, and the figure is not to jump. */
