@@ -17,17 +17,25 @@ void pgsession_finish(struct pgsession *session)
 	*session = (struct pgsession){0};
 }
 
-static int give(struct postgres *postgres, const char *name, struct err *reterr)
+/* `ret_direct` may be NULL. */
+static int give(struct postgres *postgres, const char *name, bool *ret_direct, struct err *reterr)
 {
-	static const char sql[] = "SELECT set_config('narrowd.session', $1, false)";
+	static const char sql[] =
+		"SELECT set_config('narrowd.session', $1, false), pg_backend_pid()::text";
+	struct postgres_rows rows;
+	int rc = postgres_run(postgres, sql, &POSTGRES_TEXT(name), 1, &rows, reterr);
 
-	return postgres_run(postgres, sql, &POSTGRES_TEXT(name), 1, NULL, reterr);
+	if (ret_direct != NULL) {
+		*ret_direct = rc == 0 && postgres_number(&rows, 0, 1) == postgres_peer(postgres);
+	}
+	postgres_rows_free(&rows);
+	return rc;
 }
 
 int pgsession_begin(struct pgsession *session, struct postgres *postgres, struct err *reterr)
 {
 	id_make(session->name, "ses");
-	return give(postgres, session->name, reterr);
+	return give(postgres, session->name, &session->is_direct, reterr);
 }
 
 int pgsession_compare(const struct pgsession *session, const char *name, struct err *reterr)
@@ -55,13 +63,17 @@ int pgsession_check(const struct pgsession *session, struct postgres *postgres, 
 /* One that cannot be made says nothing: the pool may be small. */
 int pgsession_probe(const struct pgsession *session, struct postgres *postgres, struct err *reterr)
 {
-	struct postgres *other = postgres_create(session->url, reterr);
+	struct postgres *other;
 
+	if (session->is_direct) {
+		return 0;
+	}
+	other = postgres_create(session->url, reterr);
 	if (other == NULL) {
 		return -(int)reterr->code;
 	}
 	if (postgres_connect(other, reterr) == 0) {
-		(void)give(other, "other", reterr);
+		(void)give(other, "other", NULL, reterr);
 	}
 	postgres_destroy(other);
 	return pgsession_check(session, postgres, reterr);

@@ -16,6 +16,7 @@
 struct pgsession {
 	char *url; /* of the database */
 	char name[ID_SIZE];
+	bool is_direct; /* the backend itself was at the other end; a pooler goes by a name of its own */
 };
 
 void pgsession_init(struct pgsession *session, const char *url);
@@ -26,7 +27,7 @@ int pgsession_begin(struct pgsession *session, struct postgres *postgres, struct
 int pgsession_compare(const struct pgsession *session, const char *name, struct err *reterr);
 /* The same of the one in which a statement runs now. */
 int pgsession_check(const struct pgsession *session, struct postgres *postgres, struct err *reterr);
-/* The same when another connection was used meanwhile: a pooler of transactions lends it what was idle. */
+/* The same when another connection was used meanwhile: a pooler of transactions lends it what was idle. Without a pooler nothing is asked. */
 int pgsession_probe(const struct pgsession *session, struct postgres *postgres, struct err *reterr);
 
 #endif

@@ -138,6 +138,11 @@ bool postgres_is_connected(const struct postgres *postgres)
 	return postgres->conn != NULL;
 }
 
+int64_t postgres_peer(const struct postgres *postgres)
+{
+	return postgres->conn != NULL ? PQbackendPID(postgres->conn) : 0;
+}
+
 static int fail_and_close(struct postgres *postgres, const char *doing, struct err *reterr)
 {
 	int rc = fail(reterr, ERR_STORAGE, doing, PQerrorMessage(postgres->conn));

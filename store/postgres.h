@@ -44,6 +44,8 @@ void postgres_destroy(struct postgres *postgres);
 /* Is asked some times a second while something is waited for. */
 void postgres_give_up_when(struct postgres *postgres, bool (*give_up)(void *arg), void *arg);
 bool postgres_is_connected(const struct postgres *postgres);
+/* What the other end of the connection calls itself; 0 without one. */
+int64_t postgres_peer(const struct postgres *postgres);
 /*
  * Connects unless there is a connection, to the first host of the URL that can be written; one that says nothing is
  * left for the next after POSTGRES_CONNECT_MS. From then on what is committed is on the disk of the server, and of its

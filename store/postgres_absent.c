@@ -40,6 +40,12 @@ bool postgres_is_connected(const struct postgres *postgres)
 	return false;
 }
 
+int64_t postgres_peer(const struct postgres *postgres)
+{
+	(void)postgres;
+	return 0;
+}
+
 int postgres_connect(struct postgres *postgres, struct err *reterr)
 {
 	(void)postgres;

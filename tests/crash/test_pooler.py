@@ -37,6 +37,19 @@ class Pooler(Daemons):
         self.url = self.url.replace("port=5432", f"port={PORT}")
         kit.wait_until(lambda: self.server.run("pg_isready", "-q", "-h", directory, "-p", str(PORT)).returncode == 0)
 
+    def connections(self):
+        return (self.server.directory / "log").read_text(encoding="utf-8").count("connection received")
+
+    def test_where_there_is_none_it_is_not_looked_for(self):
+        """One connection each, so that a start waits for no second one."""
+        self.server.sql("ALTER SYSTEM SET log_connections = on")
+        self.server.sql("SELECT pg_reload_conf()")
+        kit.wait_until(lambda: self.server.sql("SHOW log_connections") == "on")
+        for _ in range(2):
+            before = self.connections()
+            self.daemon()
+            self.assertEqual(self.connections() - before, 1)
+
     def test_one_of_sessions_is_as_good_as_none(self):
         self.pooled("session")
         first, second = self.pair()
