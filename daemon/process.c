@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/control.h"
-#include "daemon/hangup.h"
+#include "daemon/sighold.h"
 #include "daemon/libraries.h"
 #include "daemon/machine.h"
 #include "daemon/notify.h"
@@ -137,6 +137,7 @@ static void on_free(void *arg)
 		log_line(LOG_WARNING,
 			 "the daemon that wrote is dead or has ended; this one takes its place");
 		p->again = true;
+		sighold_begin_ends();
 		stop(p, 0);
 	}
 }
@@ -145,6 +146,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct process *p = handle->data;
 
+	if (p->again) {
+		p->again = false; /* it ends as it would have begun anew */
+		return;
+	}
 	if (p->stopping) {
 		/* Safe at any moment: what is not on disk was not acknowledged. */
 		_exit(128 + number);
@@ -195,7 +200,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	struct err err;
 
 	(void)number;
-	(void)hangup_came();
+	(void)sighold_hangup();
 	if (options_reload(p->options, check_fresh, &fresh, &faults)) {
 		take_over(p, fresh.guard);
 	}
@@ -261,13 +266,17 @@ static void watch_signals(struct process *p)
 		uv_signal_cb fn;
 	} watched[SIGNALS] = {{SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_hangup}};
 	uint64_t every = notify_watchdog_ms();
+	int number;
 
 	for (int i = 0; i < SIGNALS; i++) {
 		(void)uv_signal_init(loop_uv(p->loop), &p->signals[i]);
 		p->signals[i].data = p;
 		(void)uv_signal_start(&p->signals[i], watched[i].fn, watched[i].number);
 	}
-	if (hangup_came()) {
+	number = sighold_end();
+	if (number != 0) {
+		on_signal(&p->signals[0], number);
+	} else if (sighold_hangup()) {
 		on_hangup(&p->signals[SIGNALS - 1], SIGHUP);
 	}
 	(void)uv_timer_init(loop_uv(p->loop), &p->watchdog);
@@ -467,14 +476,14 @@ int process_serve(struct err *reterr)
 {
 	int rc;
 
-	hangup_hold();
+	sighold_begin();
 	rc = serve(&process, reterr);
 	while (rc == 0 && process.again) {
 		access_log_close();
 		process = (struct process){.options = process.options, .setup = process.setup};
 		rc = serve(&process, reterr);
 	}
-	hangup_release();
+	sighold_finish();
 	return rc;
 }
 
