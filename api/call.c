@@ -432,6 +432,17 @@ bool call_may_submit(struct call *call, bool dry)
 	return false;
 }
 
+bool call_has_room(struct call *call)
+{
+	if (!store_is_crowded(call->server->store)) {
+		return true;
+	}
+	call_error(call, ERR_OVERLOADED,
+		   "what is written waits for PostgreSQL or for the disk, and no more may: try "
+		   "again later");
+	return false;
+}
+
 void call_on_deleted(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;

@@ -169,6 +169,9 @@ struct store_value call_only(const struct call *call);
  * Admins have none. */
 bool call_may_submit(struct call *call, bool dry);
 
+/* Whether what it writes may wait with what waits for PostgreSQL; otherwise answers 503. */
+bool call_has_room(struct call *call);
+
 /* Puts a query; `next` gets the rows unless it failed, which is answered. */
 void call_query(struct call *call, int query, const struct store_value *values, size_t count,
 		void (*next)(struct call *call, const struct store_rows *rows));

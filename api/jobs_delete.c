@@ -219,6 +219,14 @@ static void choose(struct call *call)
 	call_query(call, QUERY_DELETABLE, values, 6, on_chosen);
 }
 
+/* Of what is only tried the answer is kept when it has a key. */
+static bool writes(const struct call *call)
+{
+	const struct filter *filter = call->state;
+
+	return !filter->dry || request_header(call->request, "Idempotency-Key") != NULL;
+}
+
 void jobs_delete_many(struct call *call)
 {
 	struct err err;
@@ -227,7 +235,7 @@ void jobs_delete_many(struct call *call)
 	call->state_destroy = destroy_filter;
 	if (err.code != ERR_OK) {
 		call_fail(call, &err);
-	} else {
+	} else if (!writes(call) || call_has_room(call)) {
 		idempotency_run(call, choose);
 	}
 }

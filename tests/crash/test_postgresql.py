@@ -229,6 +229,11 @@ class PostgreSQL(unittest.TestCase):
             self.assertIn("urn:narrowd:problem:overloaded", said)
             self.assertEqual(daemon.request("GET", f"/v1/jobs/{job}")[0], 200)
             self.assertEqual(daemon.request("POST", f"{lease}/heartbeat", {})[0], 200)
+            everything, tried = {"filter": {"all": True}}, {"filter": {"all": True}, "dry_run": True}
+            space = {"capability": crash_model.capability(2), "evaluator": {"pool": "gpu"}}
+            for path, body, key, expected in (("spaces", space, {}, 200), ("jobs/delete", tried, {}, 200),
+                                              ("jobs/delete", tried, {"Idempotency-Key": "k"}, 503), ("jobs/delete", everything, {}, 503)):
+                self.assertEqual(daemon.request("POST", f"/v1/{path}", body, key)[0], expected, (path, body))
             answers = []
             asking = threading.Thread(target=lambda: answers.append(
                 daemon.request("POST", f"{lease}/complete", {"accuracy": 0.9, "latency_ms": 9})))
