@@ -58,6 +58,26 @@ Test(surer, what_other_data_cost_one_they_cost_the_next)
 	job_destroy(job);
 }
 
+/* What decides comes from the log: between two choices a restart goes on with the same one. */
+Test(surer, a_restart_goes_on_with_the_same_choice)
+{
+	static const struct says search[] = {{0.892, 40}, {0.8935, 50}, {0.897, 60}, LAST};
+	struct job *job = measured(BUDGET("3", ACCEPTANCE), search), *again;
+	struct next next = kit_next(job);
+
+	kit_tell(job, job_ask_again(job, &next), 0.9, 100);
+	next = kit_next(job);
+	kit_tell(job, job_ask_again(job, &next), 0.888, 40);
+	cr_assert_eq(job->rejections, 1);
+	again = kit_again(job, BUDGET("3", ACCEPTANCE));
+	(void)job_settle(again);
+	cr_assert_eq(again->excess, job->excess);
+	cr_assert_eq(endgame_choice(again, "max_trials")->number, 3);
+	cr_assert_eq(endgame_choice(job, "max_trials")->number, 3);
+	job_destroy(again);
+	job_destroy(job);
+}
+
 /* The first that can bear it is at the very bound. */
 Test(surer, what_comes_to_the_bound_is_tried)
 {
