@@ -55,6 +55,7 @@ class Command(Case):
         pathlib.Path("empty").touch()
         pathlib.Path("folder").mkdir()
         pathlib.Path("two.json").write_text(json.dumps({"quantize_static": {}, "quantize_dynamic": {}}))
+        pathlib.Path("per_layer_mse_loss.json").write_text(json.dumps({"conv1": 0.1}))
         pathlib.Path("mine.py").write_text(EVALUATORS)
 
     def start(self, *arguments):
@@ -82,6 +83,16 @@ class Command(Case):
             output, said = self.start(*self.tune("--quiet", "--approach", approach)).communicate(timeout=PATIENCE_S)
             self.assertEqual(said, "")
             self.assertRegex(output, r"^by the trials: .*\n.*measured again: ")
+
+    def test_scores_of_another_tool(self):
+        """Nothing is built to measure any, and names of the list that are no operators are told in a line."""
+        names = [node.name for node in onnx.load("in.onnx").graph.node if node.name]
+        pathlib.Path("per_layer_mse_loss.json").write_text(json.dumps({**dict.fromkeys(names, 0.1), "relu": 0.2}))
+        output, said = self.start(*self.tune("--quiet", "--scores", "per_layer_mse_loss.json")).communicate(timeout=PATIENCE_S)
+        self.assertEqual(said, f"narrow-onnx: 1 of the {len(names) + 1} names that have scores are no operators here: relu\n")
+        self.assertIn("measured again: ", output)
+        with narrowd.Client() as client:
+            self.assertEqual({trial["kind"] for trial in client.job(next(client.jobs())["id"]).trials()}, {"baseline", "evaluate", "confirm"})
 
     def test_logging_stays_as_the_program_has_it(self):
         """A module of ONNX Runtime sets it up when it is imported."""
@@ -138,6 +149,9 @@ class Command(Case):
                 (self.tune("--max-drop", "nan"), "narrow-onnx: --max-drop: a number is expected, and it is nan"),
                 (self.tune("--max-drop", "5"), "narrow-onnx: --max-drop: must be from -1 to 1"),
                 (self.tune("--warm-start", "job_1"), "narrow-onnx: --warm-start: there is no job job_1"),
+                (self.tune("--scores", "garbage"), "narrow-onnx: garbage is no JSON: "),
+                (self.tune("--scores", "two.json"), "per_layer_mse_loss: two is none of them"),
+                (self.tune("--scores", "per_layer_mse_loss.json"), "the scores are of none of the operators: they are of conv1, which are called "),
                 (self.tune(evaluate="text"), "the function returned 'good' where the accuracy is wanted, a number"),
                 (self.tune(evaluate="nan"), "evaluate returned NaN for the model as it came, where a number is wanted"),
                 (self.tune("--accept", "mine:nan"), "accept returned NaN for the model as it came, where a number is wanted"),

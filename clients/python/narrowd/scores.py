@@ -75,7 +75,7 @@ def aimet(report: Report, kind: str | None = None, whole: float | None = None, h
     values, name = read(report)
     kind = kind or name
     if kind not in AIMET:
-        raise ValueError(f"kind is one of {', '.join(AIMET)}: " + (f"{kind} is none" if kind else "a dictionary does not say which it is"))
+        raise ValueError(f"AIMET's lists are {', '.join(AIMET)}: " + (f"{kind} is none of them" if kind else "a dictionary does not say which it is"))
     if not values or not all(isinstance(value, (int, float)) for value in values.values()):
         raise ValueError(f"{kind} is a number for each layer, by its name")
     sign = 1 if higher_is_better or kind == "per_layer_mse_loss" else -1

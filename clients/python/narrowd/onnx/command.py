@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -81,8 +82,12 @@ def parser() -> argparse.ArgumentParser:
     tune.add_argument("--clock", default="wall", choices=list(CLOCKS),
                       help="what latency is measured by; cpu: the CPU time of this process with one thread, which other work on "
                            "the machine moves much less than the time that passes; all latencies, speed-ups and ranges are then of it")
-    tune.add_argument("--no-scores", action="store_true",
-                      help="ask for no scores before the first trial: they cost one build of the model for each operator and option")
+    scored = tune.add_mutually_exclusive_group()
+    scored.add_argument("--scores", metavar="REPORT.json", default=argparse.SUPPRESS,
+                        help="a list by layer of AIMET's QuantAnalyzer (per_layer_quant_enabled.json, ..._disabled.json or per_layer_mse_loss.json), "
+                             "in place of scores that are measured here")
+    scored.add_argument("--no-scores", action="store_true",
+                        help="ask for no scores before the first trial: they cost one build of the model for each operator and option")
     tune.add_argument("--identity", metavar="TEXT", default="",
                       help="what else makes a call another one than the one it would go on with, such as a digest of the data that FUNCTION reads")
     tune.add_argument("--quiet", action="store_true", help="say nothing before the result")
@@ -139,19 +144,23 @@ def options() -> dict[str, str]:
 
 
 def run_tune(args: argparse.Namespace) -> int:
+    from ..scores import Scores, aimet
     from .tune import tune
 
+    scores: bool | Scores | None = aimet(args.scores, higher_is_better=not args.lower_is_better) if hasattr(args, "scores") \
+        else False if args.no_scores else None
     out = getattr(args, "out", None) or os.path.splitext(args.model)[0] + ".tuned.onnx"
     if hasattr(args, "front"):
         os.makedirs(args.front, exist_ok=True)  # what would be found out at the end of the search otherwise
     job = {"warm_start": {"job": args.warm_start}} if hasattr(args, "warm_start") else {}
     if hasattr(args, "name"):
         job["name"] = args.name
+    warnings.showwarning = lambda message, *_: print(f"narrow-onnx: {message}", file=sys.stderr)
     tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, criterion=args.criterion,
                  higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),
                  clock=CLOCKS[args.clock], accept=getattr(args, "accept", None), progress=not args.quiet, job=job,
-                 scores=False if args.no_scores else None, library=args.library, front=hasattr(args, "front"),
+                 scores=scores, library=args.library, front=hasattr(args, "front"),
                  identity=args.identity)
     print(tuned)
     for point in tuned.front:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -301,6 +301,11 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         left=left)
 
 
+def as_prepared(scores: Scores, names: Container[str]) -> Scores:
+    """A Gemm that another tool knows as `fc` has become a MatMul `fc_MatMul`."""
+    return {name if name in names or (matmul := f"{name}_MatMul") not in names else matmul: entries for name, entries in scores.items()}
+
+
 def lowerable(offered: dict[str, Any]) -> set[str]:
     return {op["name"] for op in offered["ops"] if op.get("modes") != {}}
 
@@ -383,7 +388,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             print(f"narrowd: {what_is_tried(tuner, offered)}", file=sys.stderr, flush=True)
         for_speed = (objective if front else body["tuning_criterion"].get("objective", LATENCY[0])) in LATENCY
         if isinstance(scores, dict):
-            offered, scores = tell(offered, scores), False
+            offered, scores = tell(offered, as_prepared(scores, {op["name"] for op in offered["ops"]})), False
         if library and scores is None:
             scores = False  # they would take the place of what was learnt
 
