@@ -9,7 +9,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Scores = dict[str, list[dict[str, Any]]]  # by the name of an operator, or of a block: entries of `known`
@@ -130,7 +130,7 @@ def clean(scores: list[float]) -> list[float]:
     return [max(score, 0.0) if math.isfinite(score) else max(worst, 0.0) for score in scores]
 
 
-def example(names: Iterator[str] | Any) -> str:
+def example(names: Iterable[str]) -> str:
     shown = list(names)
     return ", ".join(shown[:2]) + ", ..." * (len(shown) > 2)
 
