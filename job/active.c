@@ -1,7 +1,10 @@
 /* Records the states of a job, with the time that it has been active. */
 #include "job/active.h"
 
+#include <string.h>
+
 #include "job/fold.h"
+#include "job/words.h"
 
 static bool clock_runs(const struct job *job)
 {
@@ -104,8 +107,29 @@ static void take_waiting(struct job *job)
 	}
 }
 
-void job_end(struct job *job, enum job_state state, const char *reason, const char *detail)
+/* Says of a best that the acceptance data was to judge, and that nobody was asked about there, that it is not to be shipped. */
+static void tell_unjudged(struct job *job)
 {
+	json_t *data;
+	const char *because;
+
+	if (job->spec->rules < 2 || job->spec->acceptance == NULL || job->best == NULL) {
+		return;
+	}
+	data = words_best_data(job, job->best, true);
+	because = json_string_value(json_object_get(data, "keep_baseline_because"));
+	if (because != NULL && strcmp(because, "not_accepted") == 0) {
+		(void)json_object_set_new(data, "seen", json_integer(job->settled));
+		job_record(job, LOGGED_NEW_BEST, job->best->number, data);
+	} else {
+		json_decref(data);
+	}
+}
+
+static void finish(struct job *job, enum job_state state, const char *reason, const char *detail,
+		   bool judged)
+{
+	const struct trial *best = job->best;
 	json_t *data;
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
@@ -114,9 +138,22 @@ void job_end(struct job *job, enum job_state state, const char *reason, const ch
 		}
 	}
 	take_waiting(job);
+	if (!judged || job->best != best) {
+		tell_unjudged(job);
+	}
 	data = state_data(job, state);
 	(void)json_object_set_new(data, "seen", json_integer(job->settled));
 	(void)json_object_set_new(data, "exit",
 				  json_pack("{s:s, s:s}", "reason", reason, "detail", detail));
 	change(job, data);
+}
+
+void job_end(struct job *job, enum job_state state, const char *reason, const char *detail)
+{
+	finish(job, state, reason, detail, false);
+}
+
+void job_end_judged(struct job *job, enum job_state state, const char *reason, const char *detail)
+{
+	finish(job, state, reason, detail, true);
 }

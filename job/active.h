@@ -23,7 +23,9 @@ void job_move(struct job *job, enum job_state state);
 void job_pause(struct job *job, const char *reason, const char *detail, const char *by);
 /* Records that it goes on where it was. */
 void job_resume(struct job *job);
-/* Records its end: whatever is still out is cancelled. */
+/* Records its end: whatever is still out is cancelled, and a best that the acceptance data was to judge is not to be shipped. */
 void job_end(struct job *job, enum job_state state, const char *reason, const char *detail);
+/* The same once the end game has said what it makes of the best. */
+void job_end_judged(struct job *job, enum job_state state, const char *reason, const char *detail);
 
 #endif

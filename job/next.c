@@ -39,13 +39,15 @@ static void choose(struct job *job, const struct trial *choice, bool ended)
 	job_record(job, LOGGED_NEW_BEST, choice->number, data);
 }
 
-static struct next end(struct job *job, const char *reason)
+/* `judged`: the end game has said what it makes of the choice. */
+static struct next end(struct job *job, const char *reason, bool judged)
 {
 	char *detail = words_exit(job, reason);
 	bool nothing = job->spec->rules >= 2 && job_measured_nothing(job);
 	bool failed = nothing || strcmp(reason, "too_many_failures") == 0;
 
-	job_end(job, failed ? JOB_FAILED : JOB_COMPLETED, reason, detail);
+	(judged ? job_end_judged : job_end)(job, failed ? JOB_FAILED : JOB_COMPLETED, reason,
+					    detail);
 	free(detail);
 	return (struct next){.step = NEXT_END};
 }
@@ -68,7 +70,7 @@ static struct next end_game_over(struct job *job, const struct trial *choice, co
 		tell(job, LOGGED_WARNING, -1, endgame_overruled(job, choice));
 	}
 	choose(job, choice, true);
-	return end(job, reason);
+	return end(job, reason, true);
 }
 
 /* One question at a time: evaluators differ in more than noise, so it goes where the choice was measured. */
@@ -89,7 +91,8 @@ static struct next finish_plainly(struct job *job, const char *reason)
 
 	choose(job, job_final_choice(job), false);
 	subject = job_to_confirm(job, reason);
-	return subject != NULL ? confirm(job, subject, subject->number, 0) : end(job, reason);
+	return subject != NULL ? confirm(job, subject, subject->number, 0)
+			       : end(job, reason, false);
 }
 
 static struct next finish_for(struct job *job, const char *reason)

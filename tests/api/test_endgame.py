@@ -5,9 +5,11 @@ import json
 import random
 import re
 import statistics
+import threading
 import unittest
 
-from jobkit import capability, get
+from jobkit import body, capability, everything, get, submit, wait_until
+from patience import PATIENCE_S
 from test_history import HistoryCase
 
 TOLERANT = {"tolerable_loss": 0.49}
@@ -337,6 +339,33 @@ class Acceptance(EndgameCase):
         self.assertNotIn("acceptance", verdicts[0])
         self.assertIn("2 times as fast", verdicts[0], "the same form as at the end")
         self.assertIn("judged on the acceptance data", best["verdict"])
+
+    def test_what_it_did_not_judge_is_not_shipped(self):
+        """Its questions fail; or the time is over, or somebody cancels, before they are asked."""
+        def broken(question, number):
+            return {"failed": True, "error": "no such data"} if question["kind"] == "confirm" else 100 if is_baseline(question) else 50
+
+        document, best, _ = self.play(broken, acceptance={"subset": {"images": "fresh"}})
+        self.assertEqual((best["keep_baseline"], best["keep_baseline_because"]), (True, "not_accepted"))
+        self.assertEqual(document["exit"]["detail"], "the best config meets the criterion, but was not judged on the acceptance data: the baseline is to be kept")
+        asked = threading.Event()
+        self.addCleanup(asked.set)
+
+        def waits(question, headers):
+            if question.get("trial") == 2:
+                asked.wait(PATIENCE_S)
+            return {"accuracy": 0.9, "latency_ms": 100 if is_baseline(question) else 50}
+
+        job = submit(self.daemon, body(self.evaluator(waits).url, acceptance={"subset": {"images": "fresh"}},
+                                       tuning_criterion={"strategy": "basic", "stop_on": "budget"}))
+        wait_until(lambda: (get(self.daemon, f"/v1/jobs/{job}")["best"] or {}).get("trial") == 1)
+        self.assertFalse(get(self.daemon, f"/v1/jobs/{job}/best")["keep_baseline"], "it may still be judged")
+        self.assertEqual(self.daemon.request("POST", f"/v1/jobs/{job}/cancel")[0], 200)
+        for best in (get(self.daemon, f"/v1/jobs/{job}/best"), get(self.daemon, f"/v1/jobs/{job}")["best"]):
+            self.assertEqual((best["trial"], best["keep_baseline"], best["keep_baseline_because"]), (1, True, "not_accepted"))
+        log = everything(self.daemon, f"/v1/jobs/{job}/events")
+        self.daemon.restart()
+        self.assertEqual(everything(self.daemon, f"/v1/jobs/{job}/events"), log)
 
     def test_faults(self):
         url = self.evaluator().url

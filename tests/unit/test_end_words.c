@@ -3,8 +3,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "job/active.h"
 #include "job/words.h"
-#include "tests/unit/job_kit.h"
+#include "tests/unit/endgame_kit.h"
 
 Test(end_words, an_end_says_why)
 {
@@ -97,4 +98,65 @@ Test(end_words, an_end_says_what_the_verdict_says)
 		free(expected);
 		job_destroy(job);
 	}
+}
+
+/* Whatever ends a job before its end game: what acceptance data is to judge, and did not, is not shipped. */
+Test(end_words, what_nobody_asked_the_acceptance_data_of_is_not_shipped)
+{
+	for (int how = 0; how < 3; how++) {
+		struct job *job = kit_running(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9);
+		struct circumstances around = {.down = "refused"};
+
+		kit_tell(job, kit_ask(job), 0.9, 50);
+		kit_settle(job);
+		if (how == 0) {
+			job_time_out(job);
+		} else if (how == 1) {
+			job_end(job, JOB_CANCELLED, "cancelled", "by request");
+		} else {
+			cr_assert_eq(job_next(job, &around).step, NEXT_END);
+		}
+		cr_expect_str_eq(kit_text(job, LOGGED_NEW_BEST, "keep_baseline_because"),
+				 "not_accepted", "%d", how);
+		cr_expect_eq(kit_count(job, LOGGED_NEW_BEST), 2);
+		job_destroy(job);
+	}
+}
+
+Test(end_words, what_has_no_acceptance_data_or_no_best_is_told_once)
+{
+	struct job *job = kit_running("", 0.9);
+
+	kit_tell(job, kit_ask(job), 0.9, 50);
+	kit_settle(job);
+	job_time_out(job);
+	cr_expect_eq(kit_count(job, LOGGED_NEW_BEST), 1);
+	job_destroy(job);
+	job = kit_running(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9);
+	job_time_out(job);
+	cr_expect_eq(kit_count(job, LOGGED_NEW_BEST), 0);
+	job_destroy(job);
+}
+
+/* Where the end game has asked and got nothing it has said so, once; where too much failed there was none. */
+Test(end_words, what_the_acceptance_data_did_not_answer_is_not_shipped)
+{
+	static const struct says nothing[] = {{0, 0}, LAST};
+	struct job *job = MEASURED(BUDGET("1", ACCEPTANCE), 50);
+	char story[400];
+
+	kit_play(job, steady, nothing, story);
+	cr_expect_str_eq(kit_text(job, LOGGED_NEW_BEST, "keep_baseline_because"), "not_accepted");
+	cr_expect_eq(kit_count(job, LOGGED_NEW_BEST), 2);
+	cr_expect_str_eq(kit_exit(job, "detail"),
+			 "the best config meets the criterion, but was not judged on the "
+			 "acceptance data: the baseline is to be kept");
+	job_destroy(job);
+	job = MEASURED(BUDGET("5", ACCEPTANCE ", \"max_failed_trials\": 0"), 50);
+	kit_fail(job, kit_ask(job), "crashed");
+	kit_play(job, steady, nothing, story);
+	cr_expect_str_eq(story, "");
+	cr_expect_str_eq(kit_exit(job, "reason"), "too_many_failures");
+	cr_expect_str_eq(kit_text(job, LOGGED_NEW_BEST, "keep_baseline_because"), "not_accepted");
+	job_destroy(job);
 }
