@@ -352,6 +352,9 @@ Test(judge, a_job_whose_configs_gain_nothing_says_so_once)
 	cr_assert_eq(json_integer_value(
 			     json_object_get(kit_newest(job, LOGGED_NO_GAIN_SO_FAR), "measured")),
 		     5);
+	cr_assert_not_null(strstr(kit_text(job, LOGGED_NO_GAIN_SO_FAR, "detail"),
+				  "none of the first 5 configs that were measured is better by 2 % "
+				  "(1.02 times as fast) or more: see "));
 	kit_tell(job, kit_ask(job), 0.9, 99);
 	kit_settle(job);
 	cr_assert_eq(kit_count(job, LOGGED_NO_GAIN_SO_FAR), 1);
