@@ -109,11 +109,30 @@ static void drop_late(struct on_its_way *what)
 	free(what->sql);
 }
 
+static const char append[] = "WITH me AS"; /* begins so */
+
+static bool is_append(const struct on_its_way *what)
+{
+	return strncmp(what->sql, append, strlen(append)) == 0;
+}
+
+static void forget_late(bool appends)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < late_count; i++) {
+		if (is_append(&late[i]) && !appends) {
+			late[kept++] = late[i];
+		} else {
+			drop_late(&late[i]);
+		}
+	}
+	late_count = kept;
+}
+
 void between_begin(void)
 {
-	while (late_count > 0) {
-		drop_late(&late[--late_count]);
-	}
+	forget_late(true);
 	in_transaction = NULL;
 	script("DROP SCHEMA IF EXISTS narrowd CASCADE");
 	between_pass(0);
@@ -127,6 +146,36 @@ void between_pass(int64_t ms)
 	(void)snprintf(sql, sizeof(sql), "SELECT pg_catalog.setval('world.clock', %lld)",
 		       (long long)several.now_ms);
 	(void)between_ask(sql);
+}
+
+/* An append of an earlier life, or of one that was taken for dead, stands behind what came since. */
+static void judge_epochs(void)
+{
+	static const char sql[] =
+		"SELECT count(*)::text FROM (SELECT epoch < lag(epoch) OVER (ORDER BY position) AS"
+		" is_old FROM narrowd.op) AS each WHERE is_old";
+
+	if (between_ask("SELECT (to_regclass('narrowd.op') IS NOT NULL)::integer::text") != 0 &&
+	    between_ask(sql) != 0) {
+		broken("what was sent in an earlier epoch was taken behind a later one");
+	}
+}
+
+/* The worst moment for an append: its daemon has begun anew and come as far as it, so that nothing but the epoch is between. */
+static bool is_the_moment(const struct on_its_way *what)
+{
+	enum { DAEMON, EPOCH, BEFORE };
+	char sql[400];
+
+	if (!is_append(what)) {
+		return draw(4) == 0;
+	}
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT count(*)::text FROM narrowd.daemon WHERE id = '%s'"
+		       " AND epoch <> %s AND serial = %s",
+		       what->values[DAEMON].bytes, what->values[EPOCH].bytes,
+		       what->values[BEFORE].bytes);
+	return between_ask(sql) != 0 || draw(64) == 0;
 }
 
 /* It may be refused then, as by a lock or for lack of a table. */
@@ -143,6 +192,7 @@ static void deliver(size_t which)
 		must(reach(own, &err), &err);
 	}
 	drop_late(&what);
+	judge_epochs();
 }
 
 void between_deliver(void)
@@ -152,11 +202,9 @@ void between_deliver(void)
 	}
 }
 
-void between_cut_all(void)
+void between_cut_all(bool appends)
 {
-	while (late_count > 0) {
-		drop_late(&late[--late_count]);
-	}
+	forget_late(appends);
 	in_transaction = NULL;
 	(void)between_ask("SELECT count(pg_catalog.pg_terminate_backend(pid))::text FROM"
 			  " pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid()"
@@ -190,11 +238,15 @@ static void meanwhile(void)
 {
 	struct daemon *whose = between_whose;
 
-	if (several.healed || in_transaction != NULL) {
+	if (several.healed || several.calm || in_transaction != NULL) {
 		return;
 	}
-	if (late_count > 0 && draw(4) == 0) {
-		deliver(draw((unsigned)late_count));
+	if (late_count > 0) {
+		size_t which = draw((unsigned)late_count);
+
+		if (is_the_moment(&late[which])) {
+			deliver(which);
+		}
 	}
 	if (one_in_1000(several.nested)) {
 		step_of_any();
@@ -216,18 +268,26 @@ static int lost(struct postgres *postgres, const char *how, struct err *reterr)
 	return err_set(reterr, ERR_STORAGE, "PostgreSQL: %s", how);
 }
 
-enum fate { ARRIVES, IS_CUT, ANSWER_IS_LOST, COMES_LATE, WHO_ASKS_IS_KILLED, WHO_ASKED_IS_KILLED };
+enum fate {
+	ARRIVES,
+	IS_CUT,
+	ANSWER_IS_LOST,
+	COMES_LATE,
+	COMES_LATE_FROM_A_KILLED_ONE,
+	WHO_ASKS_IS_KILLED,
+	WHO_ASKED_IS_KILLED
+};
 
 static enum fate fate_of(const struct daemon *daemon)
 {
-	if (several.healed) {
+	if (several.healed || several.calm) {
 		return ARRIVES;
 	}
 	if (one_in_1000(several.cut)) {
 		return draw(2) == 0 ? IS_CUT : ANSWER_IS_LOST;
 	}
 	if (one_in_1000(several.late) && in_transaction != daemon && late_count < ON_ITS_WAY_MAX) {
-		return COMES_LATE;
+		return draw(4) == 0 ? COMES_LATE_FROM_A_KILLED_ONE : COMES_LATE;
 	}
 	if (one_in_1000(several.killed)) {
 		return draw(2) == 0 ? WHO_ASKS_IS_KILLED : WHO_ASKED_IS_KILLED;
@@ -273,6 +333,11 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 		daemon->dying = true;
 		fate = IS_CUT;
 	}
+	if (fate == COMES_LATE_FROM_A_KILLED_ONE) {
+		daemon->dying = true;
+		several.returns = daemon;
+		fate = COMES_LATE;
+	}
 	if (fate == COMES_LATE && postgres_is_connected(postgres)) {
 		keep_for_later(sql, values, count);
 		return lost(postgres, "it did not answer in time", reterr);
@@ -287,6 +352,9 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 		return rc;
 	}
 	note_transaction(daemon, sql);
+	if (fate == ANSWER_IS_LOST && begins(sql, append) && several.sleeps > 0) {
+		several.oversleeps = draw(4) == 0;
+	}
 	if (fate == ANSWER_IS_LOST || fate == WHO_ASKED_IS_KILLED) {
 		daemon->dying = daemon->dying || fate == WHO_ASKED_IS_KILLED;
 		postgres_rows_free(&rows);
@@ -324,11 +392,21 @@ int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr)
 	return reach(postgres, reterr);
 }
 
-/* Who waits: the others go on. */
+/* Who waits: the others go on, and may come far before it wakes. */
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 {
 	(void)left;
 	between_pass(time->tv_sec * 1000 + time->tv_nsec / NOTHING + 1);
 	meanwhile();
+	if (!several.healed && in_transaction == NULL &&
+	    (several.oversleeps || one_in_1000(several.sleeps))) {
+		struct daemon *whose = between_whose;
+
+		several.oversleeps = false;
+		several.calm = true;
+		step_of_others();
+		several.calm = false;
+		between_whose = whose;
+	}
 	return 0;
 }

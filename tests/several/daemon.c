@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/backup.h"
 #include "store/db.h"
 #include "store/op.h"
 #include "store/regain.h"
@@ -243,7 +244,7 @@ static void note_result(struct daemon *daemon, struct saying *saying, const stru
 
 void daemon_write(struct daemon *daemon, int count)
 {
-	struct op *ops[AT_ONCE];
+	struct op *ops[AT_ONCE] = {NULL};
 	int first = several.said;
 
 	count = count < AT_ONCE ? count : AT_ONCE;
@@ -289,20 +290,32 @@ static int put_snapshot(struct shared *shared, const char *part, struct err *ret
 	return rc == 0 ? snapshot_shorten(shared, &snapshot, TAIL, reterr) : rc;
 }
 
+/* What is committed: the connection that writes is in a transaction. */
+static int copy(const struct daemon *daemon, const char *part, struct err *reterr)
+{
+	sqlite3 *db;
+	int rc = db_open(daemon->directory.database, DB_READER, &db, reterr);
+
+	(void)unlink(part);
+	if (rc == 0) {
+		rc = backup_copy(db, part, reterr);
+		(void)sqlite3_close(db);
+	}
+	return rc;
+}
+
 /* As store/keeper.c does, on a connection of its own. */
 void daemon_shorten(struct daemon *daemon)
 {
 	struct err err ERR_UNCLEARED;
 	struct shared *shared;
-	char part[256], sql[300];
+	char part[256];
 	int rc;
 
 	err_init(&err);
 	(void)snprintf(part, sizeof(part), "%s/part", daemon->directory_path);
-	(void)snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", part);
-	(void)unlink(part);
 	before(daemon);
-	rc = db_exec(daemon->apply.db, sql, &err);
+	rc = copy(daemon, part, &err);
 	shared = shared_create(several.url, LEASE_MS, &err);
 	rc = rc == 0 ? shared_connect(shared, &err) : rc;
 	rc = rc == 0 ? put_snapshot(shared, part, &err) : rc;

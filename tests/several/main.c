@@ -77,6 +77,7 @@ static void begin_world(uint64_t seed)
 	several.nested = often(400);
 	several.killed = often(60);
 	several.forgets = often(1000);
+	several.sleeps = often(20);
 	between_begin();
 	step_begin();
 	for (int i = 0; i < DAEMONS; i++) {

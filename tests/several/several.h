@@ -2,7 +2,7 @@
  * Several daemons on one log in PostgreSQL, in a world that follows from a number.
  *
  * PostgreSQL and SQLite are real; what stands between the daemons and PostgreSQL is not (between.c): a statement may not
- * arrive, its answer may be lost, it may be run when nobody waits for it any more, and before and behind each one other
+ * arrive, its answer may be lost, it may be run when nobody waits for it any more, at the worst moment above all, and before and behind each one other
  * daemons may take their steps. There is one thread, and one clock for the daemons and PostgreSQL, which only goes on
  * when somebody waits. Connections are made and cut, daemons are killed at any statement, stop for longer than their
  * place is kept, and begin anew on what they have; now and then PostgreSQL forgets the newest operations, as one that
@@ -61,6 +61,10 @@ struct several {
 	bool tell;
 	bool healed;                            /* nothing fails any more */
 	int cut, late, nested, killed, forgets; /* of 1000, how often a statement meets that */
+	int sleeps; /* of 1000 pauses between two attempts, how often the others come far in it */
+	bool calm;  /* nothing fails just now */
+	bool oversleeps;        /* does not know whether it has appended, and the others come far */
+	struct daemon *returns; /* was killed with something on its way: it comes again soon */
 	int64_t away_until_ms;
 	int64_t now_ms;
 	struct daemon daemons[DAEMONS];
@@ -87,8 +91,8 @@ void between_begin(void);
 void between_deliver(void);
 /* Runs a statement that nothing happens to; the number in the first cell. */
 int64_t between_ask(const char *sql);
-/* Every connection ends, and what is on its way with it. */
-void between_cut_all(void);
+/* Every connection ends, and what is on its way with it, but for appends that come through a proxy unless these are meant, too. */
+void between_cut_all(bool appends);
 /* Time goes by, for PostgreSQL, too. */
 void between_pass(int64_t ms);
 /* Whose statements are run from now on. */
@@ -111,6 +115,9 @@ void daemon_forget(struct daemon *daemon);
 void step_begin(void);
 /* Some step of some daemon that is in the middle of none. */
 void step_of_any(void);
+/* The daemons that are in the middle of nothing go on for longer than a place is kept: one takes it, writes, and makes the log
+ * shorter. */
+void step_of_others(void);
 
 /* Something that happens to PostgreSQL, or nothing. */
 void step_of_postgresql(void);

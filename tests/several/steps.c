@@ -1,6 +1,8 @@
 /* What may happen next. */
 #include "tests/several/several.h"
 
+enum { ROUNDS = 9 };
+
 static bool remembered;
 static int64_t remembered_position;
 static int remembered_at;
@@ -44,7 +46,7 @@ static void forget(void)
 	if (!remembered) {
 		return;
 	}
-	between_cut_all();
+	between_cut_all(true);
 	copy("world", "narrowd");
 	tell("PostgreSQL has forgotten what came behind %lld", (long long)remembered_position);
 	for (int i = 0; i < DAEMONS; i++) {
@@ -84,7 +86,9 @@ void step_of_any(void)
 {
 	struct daemon *daemon = &several.daemons[draw(DAEMONS)];
 
-	if (draw(4) == 0) {
+	if (several.returns != NULL && draw(2) == 0) {
+		daemon = several.returns;
+	} else if (draw(4) == 0) {
 		between_pass(draw(LEASE_MS));
 	}
 	if (daemon->busy || daemon->stopped_until_ms > several.now_ms) {
@@ -99,15 +103,38 @@ void step_of_any(void)
 	}
 }
 
+void step_of_others(void)
+{
+	/* Something is left to be said at the end. */
+	for (int i = 0; i < ROUNDS * DAEMONS && several.said < SAYINGS_MAX / 2; i++) {
+		struct daemon *daemon = &several.daemons[i % DAEMONS];
+
+		if (i % DAEMONS == 0) {
+			between_pass(LEASE_MS / 2);
+		}
+		if (daemon->busy || daemon->role == OUT) {
+			continue;
+		}
+		if (daemon->role == DOWN) {
+			daemon_begin(daemon);
+		} else if (daemon->role == SPARE) {
+			daemon_idle(daemon);
+		} else {
+			daemon_write(daemon, 4);
+			daemon_shorten(daemon);
+		}
+	}
+}
+
 void step_of_postgresql(void)
 {
 	unsigned what = draw(8);
 
 	if (what == 0) {
 		several.away_until_ms = several.now_ms + draw(2 * LEASE_MS);
-		between_cut_all();
+		between_cut_all(false);
 	} else if (what == 1) {
-		between_cut_all();
+		between_cut_all(false);
 	} else if (what == 2 && several.forgets > 0) {
 		remember();
 	} else if (what == 3 && one_in_1000(several.forgets)) {
