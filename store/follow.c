@@ -9,7 +9,14 @@
 #include "base/mem.h"
 #include "store/oplog.h"
 
-enum { FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 2000, SLICE_MS = 50, LOOK_MS = 1000 };
+enum {
+	FIRST_PAUSE_MS = 100,
+	LAST_PAUSE_MS = 2000,
+	SLICE_MS = 50,
+	LOOK_MS = 1000,
+	/* Who is told early asks for more early, which then goes to PostgreSQL while the others of the group are run. */
+	PIECE_OPS = 16,
+};
 
 /* Whether trying again may help; what is final ends the process. */
 static bool may_pass(int rc)
@@ -42,13 +49,22 @@ static void note_away(struct follow *follow, bool away, const struct err *err)
 	}
 }
 
+/* What was sent ahead has the connection until its answer is there. */
+static int settle(struct follow *follow, struct err *reterr)
+{
+	return follow->ahead.sent
+		       ? oplog_append(follow->shared, &follow->ahead, &follow->ahead_last, reterr)
+		       : 0;
+}
+
 /* A full disk is no reason to be taken for dead: what appends says meanwhile that it lives. */
 static int stay(struct follow *follow, int why, struct err *reterr)
 {
 	int rc = 0;
 
 	if (why == -(int)ERR_DISK_FULL && !follow->standby) {
-		rc = shared_beat(follow->shared, reterr);
+		rc = settle(follow, reterr);
+		rc = rc == 0 ? shared_beat(follow->shared, reterr) : rc;
 	}
 	return may_pass(rc) ? 0 : rc;
 }
@@ -66,7 +82,8 @@ static int persist(struct follow *follow, step_fn step, void *what, struct err *
 		if (rc == 0) {
 			note_away(follow, false, NULL);
 		}
-		if (rc == 0 || !follow->started) {
+		/* Who is shut out still hears what became of what it has sent ahead, and no more. */
+		if (rc == 0 || !follow->started || follow->apply->lost) {
 			return rc;
 		}
 		if (!may_pass(rc)) {
@@ -175,30 +192,94 @@ int follow_init(struct follow *follow, struct err *reterr)
 struct appending {
 	struct oplog_batch *batch;
 	struct replica_place last;
+	size_t done; /* ops that have been run and handed over */
 };
 
 static int append(struct follow *follow, void *what, struct err *reterr)
 {
 	struct appending *appending = what;
 
+	if (appending->last.position > 0) {
+		return 0; /* it was sent ahead, and is known to stand there */
+	}
+	if (follow->apply->lost && !appending->batch->sent) {
+		*reterr = follow->apply->why;
+		return -(int)reterr->code;
+	}
 	return oplog_append(follow->shared, appending->batch, &appending->last, reterr);
 }
 
-/* What is in the log, but could not be run here, is run by the next start. */
-static int run_batch(struct follow *follow, struct oplog_batch *batch, struct err *reterr)
+/* PostgreSQL flushes what comes next while this replica runs what it has flushed. */
+static void send_ahead(struct follow *follow)
 {
-	struct appending appending = {.batch = batch};
-	struct stretch stretch = {.ops = batch->ops, .count = batch->count};
-	int rc = persist(follow, append, &appending, reterr);
+	struct err err ERR_UNCLEARED;
+	struct op *const *ops;
+	size_t count;
+
+	/* What this daemon has to say of itself would never have the connection. */
+	if (follow->more == NULL || atomic_load(&follow->apply->room.full) ||
+	    !follow->shared->url_is_said) {
+		return;
+	}
+	count = follow->more(follow->arg, &ops);
+	if (count == 0) {
+		return;
+	}
+	err_init(&err);
+	if (oplog_batch_init(&follow->ahead, ops, count, &err) == 0 &&
+	    follow->ahead.count == count) {
+		oplog_send(follow->shared, &follow->ahead);
+	} else {
+		oplog_batch_finish(&follow->ahead);
+	}
+}
+
+static void hand_over(struct follow *follow, struct op *const *ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		follow->on_result(follow->arg, ops[i]);
+	}
+}
+
+/* Runs what was appended, piece by piece: here nothing is flushed, so that a piece costs little more than its part. */
+static int run_pieces(struct follow *follow, struct appending *appending, bool is_last,
+		      struct err *reterr)
+{
+	const struct oplog_batch *batch = appending->batch;
+	int rc = 0;
+
+	while (rc == 0 && appending->done < batch->count) {
+		size_t left = batch->count - appending->done;
+		size_t count = left / PIECE_OPS < 2 ? left : PIECE_OPS;
+		struct stretch piece = {batch->ops + appending->done, count,
+					oplog_place_before(&appending->last, left - count)};
+
+		if (is_last && follow->ahead.count == 0) {
+			send_ahead(follow);
+		}
+		rc = persist(follow, run_logged, &piece, reterr);
+		if (rc == 0) {
+			hand_over(follow, piece.ops, count);
+			appending->done += count;
+		}
+	}
+	return rc;
+}
+
+/* What is in the log, but could not be run here, is run by the next start. */
+static int run_batch(struct follow *follow, struct appending *appending, bool is_last,
+		     struct err *reterr)
+{
+	const struct oplog_batch *batch = appending->batch;
+	int rc = persist(follow, append, appending, reterr);
 	/* Also when it was found there, and the place of this daemon is taken since. */
-	bool appended = appending.last.position > 0;
+	bool appended = appending->last.position > 0;
 
 	if (rc == 0) {
-		stretch.place = appending.last;
-		rc = catch_up(follow, appending.last.position - (int64_t)batch->count + 1, reterr);
+		rc = catch_up(follow, appending->last.position - (int64_t)batch->count + 1, reterr);
 	}
 	if (rc == 0) {
-		rc = persist(follow, run_logged, &stretch, reterr);
+		rc = run_pieces(follow, appending, is_last, reterr);
 	}
 	return rc != 0 && (appended || batch->in_doubt || may_pass(rc))
 		       ? err_set(reterr, ERR_COMMIT_UNKNOWN,
@@ -206,16 +287,35 @@ static int run_batch(struct follow *follow, struct oplog_batch *batch, struct er
 		       : rc;
 }
 
-static void fail(struct op *const *ops, size_t count, int rc, const struct err *err)
+static void fail(struct follow *follow, struct op *const *ops, size_t count, int rc,
+		 const struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		op_result(ops[i], rc, err);
 	}
+	hand_over(follow, ops, count);
+}
+
+/* Takes over the batch. */
+static void run_and_tell(struct follow *follow, struct oplog_batch *batch,
+			 const struct replica_place *known, bool is_last)
+{
+	struct appending appending = {.batch = batch, .last = *known};
+	struct err err ERR_UNCLEARED;
+	int rc;
+
+	err_init(&err);
+	rc = run_batch(follow, &appending, is_last, &err);
+	if (rc != 0) {
+		fail(follow, batch->ops + appending.done, batch->count - appending.done, rc, &err);
+	}
+	oplog_batch_finish(batch);
 }
 
 /* Returns how many ops have their result now. */
 static size_t run_some(struct follow *follow, struct op *const *ops, size_t count)
 {
+	const struct replica_place unknown = {0};
 	struct err err ERR_UNCLEARED;
 	struct oplog_batch batch;
 	size_t done;
@@ -223,19 +323,29 @@ static size_t run_some(struct follow *follow, struct op *const *ops, size_t coun
 
 	err_init(&err);
 	rc = oplog_batch_init(&batch, ops, count, &err);
-	if (rc == 0) {
-		rc = run_batch(follow, &batch, &err);
-	}
-	if (rc != 0) {
-		fail(ops, batch.count, rc, &err);
-	}
 	done = batch.count;
-	oplog_batch_finish(&batch);
+	if (rc == 0) {
+		run_and_tell(follow, &batch, &unknown, done == count);
+	} else {
+		fail(follow, ops, done, rc, &err);
+		oplog_batch_finish(&batch);
+	}
 	return done;
 }
 
+/* This group was sent while the one before was run. */
+static void run_ahead(struct follow *follow)
+{
+	struct oplog_batch batch = follow->ahead;
+	struct replica_place known = follow->ahead_last;
+
+	follow->ahead = (struct oplog_batch){0};
+	follow->ahead_last = (struct replica_place){0};
+	run_and_tell(follow, &batch, &known, true);
+}
+
 /* What is in the log must be run, so what a full disk has no room for does not get there. Returns how many stay. */
-static size_t refuse_when_full(const struct follow *follow, struct op *const *ops, size_t count,
+static size_t refuse_when_full(struct follow *follow, struct op *const *ops, size_t count,
 			       struct op **ret_kept)
 {
 	bool full = atomic_load(&follow->apply->room.full);
@@ -246,7 +356,7 @@ static size_t refuse_when_full(const struct follow *follow, struct op *const *op
 	(void)err_set(&err, ERR_DISK_FULL, "no space for new data");
 	for (size_t i = 0; i < count; i++) {
 		if (full && !ops[i]->urgent) {
-			op_result(ops[i], -(int)ERR_DISK_FULL, &err);
+			fail(follow, &ops[i], 1, -(int)ERR_DISK_FULL, &err);
 		} else {
 			ret_kept[kept++] = ops[i];
 		}
@@ -254,14 +364,14 @@ static size_t refuse_when_full(const struct follow *follow, struct op *const *op
 	return kept;
 }
 
-static void refuse_all(struct op *const *ops, size_t count)
+static void refuse_all(struct follow *follow, struct op *const *ops, size_t count)
 {
 	struct err err ERR_UNCLEARED;
 	int rc;
 
 	err_init(&err);
 	rc = err_set(&err, ERR_STANDBY, "another daemon writes, and this one waits");
-	fail(ops, count, rc, &err);
+	fail(follow, ops, count, rc, &err);
 }
 
 void follow_group(struct follow *follow, struct op *const *ops, size_t count)
@@ -269,12 +379,16 @@ void follow_group(struct follow *follow, struct op *const *ops, size_t count)
 	const struct err *why = &follow->apply->why;
 	struct op **kept;
 
+	if (follow->ahead.count > 0) {
+		run_ahead(follow);
+		return;
+	}
 	if (follow->apply->lost) {
-		fail(ops, count, -(int)why->code, why);
+		fail(follow, ops, count, -(int)why->code, why);
 		return;
 	}
 	if (follow->standby) {
-		refuse_all(ops, count);
+		refuse_all(follow, ops, count);
 		follow_idle(follow);
 		return;
 	}
@@ -318,6 +432,9 @@ void follow_idle(struct follow *follow)
 	struct err err ERR_UNCLEARED;
 
 	err_init(&err);
+	if (follow->ahead.count > 0) {
+		return; /* it has the connection */
+	}
 	if (!follow->apply->lost && catch_up(follow, 0, &err) == 0 && follow->standby &&
 	    clock_mono_ms() >= follow->look_at_ms) {
 		follow->look_at_ms = clock_mono_ms() + LOOK_MS;

@@ -8,6 +8,7 @@
 #define NARROWD_STORE_FOLLOW_H
 
 #include "store/apply.h"
+#include "store/oplog.h"
 #include "store/shared.h"
 
 struct follow {
@@ -16,6 +17,11 @@ struct follow {
 	bool (*give_up)(void *arg); /* the process ends, and has waited long enough */
 	void (*on_foreign)(void *arg,
 			   struct op *op); /* was run, nobody here waits for it; takes it over */
+	void (*on_result)(void *arg, struct op *op); /* ... has its result; takes it over */
+	/* Has the group that follow_group() is given next, or 0: that is sent while this one is run; or NULL. */
+	size_t (*more)(void *arg, struct op *const **ret_ops);
+	struct oplog_batch ahead;        /* ... when it was; its ops are that group's */
+	struct replica_place ahead_last; /* where that ends, once it is known to be appended */
 	void *arg;
 	bool standby; /* another daemon appends: this one runs what is there, and refuses what it is given */
 	int64_t look_at_ms; /* the next time at who that is */
@@ -31,7 +37,10 @@ struct follow {
 
 /* Runs what stands in the log already. Fails as shared.h says. */
 int follow_init(struct follow *follow, struct err *reterr);
-/* Appends, catches up, and gives every op its result. */
+/*
+ * Appends, catches up, runs, and hands every op with its result to on_result(), in their order and some before the others
+ * are run.
+ */
 void follow_group(struct follow *follow, struct op *const *ops, size_t count);
 /* With nothing to append: runs what others have appended meanwhile, and says that this daemon lives. */
 void follow_idle(struct follow *follow);

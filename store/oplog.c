@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "store/postgres.h"
@@ -85,6 +86,19 @@ static void say_place(const struct shared *shared, int64_t position, int64_t ser
 		       shared->epoch, (long long)serial);
 }
 
+/* The numbers of a batch follow each other, as its positions do. */
+struct replica_place oplog_place_before(const struct replica_place *last, size_t count)
+{
+	struct replica_place place = *last;
+	char *number = strrchr(place.mark, '/') + 1;
+	int64_t serial = strtoll(number, NULL, 10) - (int64_t)count;
+
+	place.position -= (int64_t)count;
+	(void)snprintf(number, sizeof(place.mark) - (size_t)(number - place.mark), "%lld",
+		       (long long)serial);
+	return place;
+}
+
 /* Nothing was appended: it had been before, its answer was lost; or this daemon may not any more. */
 static int find_appended(struct shared *shared, size_t count, struct replica_place *ret_last,
 			 struct err *reterr)
@@ -122,8 +136,7 @@ static int find_appended(struct shared *shared, size_t count, struct replica_pla
 	return rc;
 }
 
-static int append(struct shared *shared, const struct oplog_batch *batch,
-		  struct postgres_rows *ret_rows, struct err *reterr)
+static int send_batch(struct shared *shared, const struct oplog_batch *batch, struct err *reterr)
 {
 	size_t count = P_FIXED + 2 * batch->count;
 	struct postgres_value *values = mem_new(count, sizeof(*values));
@@ -148,17 +161,37 @@ static int append(struct shared *shared, const struct oplog_batch *batch,
 			(struct postgres_value){payload->bytes, payload->length, true};
 	}
 	build_append(&sql, batch->count);
-	rc = shared_run(shared, sql.bytes, values, count, ret_rows, reterr);
+	rc = postgres_send(shared->postgres, sql.bytes, values, count, reterr);
 	buf_finish(&sql);
 	free(values);
 	return rc;
+}
+
+void oplog_send(struct shared *shared, struct oplog_batch *batch)
+{
+	struct err err ERR_UNCLEARED;
+
+	err_init(&err);
+	if (shared_connect(shared, &err) == 0) {
+		batch->in_doubt = true;
+		batch->sent = send_batch(shared, batch, &err) == 0;
+	}
+}
+
+static int append(struct shared *shared, struct oplog_batch *batch, struct postgres_rows *ret_rows,
+		  struct err *reterr)
+{
+	int rc = batch->sent ? 0 : send_batch(shared, batch, reterr);
+
+	batch->sent = false;
+	return rc == 0 ? postgres_receive(shared->postgres, ret_rows, reterr) : rc;
 }
 
 int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replica_place *ret_last,
 		 struct err *reterr)
 {
 	struct postgres_rows rows = {0};
-	int rc = shared_connect(shared, reterr);
+	int rc = batch->sent ? 0 : shared_connect(shared, reterr);
 
 	if (rc == 0) {
 		rc = append(shared, batch, &rows, reterr);

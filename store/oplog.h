@@ -16,6 +16,7 @@ struct oplog_batch {
 	struct op *const *ops; /* borrowed */
 	size_t count;
 	size_t bytes;
+	bool sent;     /* by oplog_send(), and its answer was not waited for yet */
 	bool in_doubt; /* was sent, and nothing has said yet whether it stands in the log */
 };
 
@@ -23,10 +24,17 @@ struct oplog_batch {
 int oplog_batch_init(struct oplog_batch *batch, struct op *const *ops, size_t count,
 		     struct err *reterr);
 void oplog_batch_finish(struct oplog_batch *batch);
+/*
+ * Sends them, for oplog_append() to wait for: until then nothing else may be asked of the log. What fails here that one
+ * does again.
+ */
+void oplog_send(struct shared *shared, struct oplog_batch *batch);
 /* Appends them; *ret_last is where the last of them stands then. Calling it again after ERR_STORAGE does not append
  * them twice. */
 int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replica_place *ret_last,
 		 struct err *reterr);
+/* Where the op stands that is so many before the last one of the same batch. */
+struct replica_place oplog_place_before(const struct replica_place *last, size_t count);
 /*
  * Those that stand behind the replica's place and before `end`, 0: up to the newest; at most OPLOG_READ_OPS. The caller
  * destroys them. *ret_last is that of the last one.

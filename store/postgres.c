@@ -366,8 +366,20 @@ static int send(struct postgres *postgres, const char *sql, const struct postgre
 	return sent;
 }
 
-int postgres_run(struct postgres *postgres, const char *sql, const struct postgres_value *values,
-		 size_t count, struct postgres_rows *ret_rows, struct err *reterr)
+/* What does not go at once goes with postgres_receive(). */
+int postgres_send(struct postgres *postgres, const char *sql, const struct postgres_value *values,
+		  size_t count, struct err *reterr)
+{
+	if (postgres->conn == NULL) {
+		return not_connected(reterr);
+	}
+	renew(postgres);
+	return send(postgres, sql, values, count) != 0 && PQflush(postgres->conn) >= 0
+		       ? 0
+		       : fail_and_close(postgres, "cannot ask", reterr);
+}
+
+int postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows, struct err *reterr)
 {
 	PGresult *result;
 	int rc;
@@ -379,14 +391,25 @@ int postgres_run(struct postgres *postgres, const char *sql, const struct postgr
 		return not_connected(reterr);
 	}
 	renew(postgres);
-	if (send(postgres, sql, values, count) == 0) {
-		return fail_and_close(postgres, "cannot ask", reterr);
-	}
 	rc = receive(postgres, "a statement failed", &result, reterr);
 	if (rc == 0 && ret_rows != NULL) {
 		*ret_rows = (struct postgres_rows){(size_t)PQntuples(result), result};
 	} else {
 		PQclear(result);
+	}
+	return rc;
+}
+
+int postgres_run(struct postgres *postgres, const char *sql, const struct postgres_value *values,
+		 size_t count, struct postgres_rows *ret_rows, struct err *reterr)
+{
+	int rc = postgres_send(postgres, sql, values, count, reterr);
+
+	if (rc == 0) {
+		return postgres_receive(postgres, ret_rows, reterr);
+	}
+	if (ret_rows != NULL) {
+		*ret_rows = (struct postgres_rows){0};
 	}
 	return rc;
 }

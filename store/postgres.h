@@ -56,6 +56,13 @@ int postgres_connect(struct postgres *postgres, struct err *reterr);
 /* One statement, which is a transaction. `ret_rows` may be NULL. ERR_STORAGE. */
 int postgres_run(struct postgres *postgres, const char *sql, const struct postgres_value *values,
 		 size_t count, struct postgres_rows *ret_rows, struct err *reterr);
+/*
+ * The same in two halves: what is sent is on its way while the caller does something else, and nothing else may be asked
+ * of the connection before postgres_receive(). ERR_STORAGE.
+ */
+int postgres_send(struct postgres *postgres, const char *sql, const struct postgres_value *values,
+		  size_t count, struct err *reterr);
+int postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows, struct err *reterr);
 /* Statements without parameters and rows, in one transaction unless they say otherwise. */
 int postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
 

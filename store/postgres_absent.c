@@ -52,6 +52,23 @@ int postgres_connect(struct postgres *postgres, struct err *reterr)
 	return absent(reterr);
 }
 
+int postgres_send(struct postgres *postgres, const char *sql, const struct postgres_value *values,
+		  size_t count, struct err *reterr)
+{
+	(void)postgres;
+	(void)sql;
+	(void)values;
+	(void)count;
+	return absent(reterr);
+}
+
+int postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows, struct err *reterr)
+{
+	(void)postgres;
+	(void)ret_rows;
+	return absent(reterr);
+}
+
 int postgres_run(struct postgres *postgres, const char *sql, const struct postgres_value *values,
 		 size_t count, struct postgres_rows *ret_rows, struct err *reterr)
 {

@@ -21,6 +21,8 @@ enum { LAST_WAIT_MS = 5000 };
 struct writer {
 	struct loop *loop;
 	struct thread thread;
+	struct group groups[2]; /* on the writer's thread: one is run, the other one is next */
+	struct group *next;     /* of a shared log: may have been taken already */
 	bool started;
 	struct apply apply;
 	struct follow follow; /* when `shared` is not NULL */
@@ -36,11 +38,9 @@ struct writer {
 	struct loop_task change;
 	loop_fn on_writer; /* used on the loop only */
 	void *on_writer_arg;
-	pthread_mutex_t lock; /* guards the next ten */
+	pthread_mutex_t lock; /* guards the next eight */
 	pthread_cond_t wake;
-	struct list queue;
-	int64_t queued;
-	int64_t queued_bytes; /* with `shared` */
+	struct queue queue;
 	bool stopping;
 	struct histogram commit_time;
 	struct store_writer other; /* who appends */
@@ -54,15 +54,10 @@ struct writer {
 	atomic_uint_fast64_t failures;
 };
 
-/* One group of ops on its way to disk. */
-struct group {
-	struct op *ops[WRITER_GROUP_OPS];
-	size_t count;
-	size_t events;
-};
-
-static void post(struct writer *writer, struct op *op)
+static void post(void *arg, struct op *op)
 {
+	struct writer *writer = arg;
+
 	if (op->rc != 0) {
 		atomic_fetch_add(&writer->failures, 1);
 	}
@@ -74,7 +69,7 @@ static void post(struct writer *writer, struct op *op)
 /* Under the lock. */
 static bool has_work(const struct writer *writer)
 {
-	return !list_empty(&writer->queue) || writer->stopping || writer->url_is_new;
+	return !list_empty(&writer->queue.ops) || writer->stopping || writer->url_is_new;
 }
 
 static void wait_for_work(struct writer *writer)
@@ -116,25 +111,38 @@ static void rouse(struct writer *writer)
 static void take(struct writer *writer, struct group *group)
 {
 	bool busy = room_is_sparse(&writer->apply.room);
-	struct list *node;
 
-	group->count = group->events = 0;
 	(void)pthread_mutex_lock(&writer->lock);
-	if (!busy && writer->wakes >= 0) {
-		wait_for_others(writer);
-	} else if (!busy) {
-		wait_for_work(writer);
+	if (!busy) {
+		(writer->wakes >= 0 ? wait_for_others : wait_for_work)(writer);
 	}
-	while (group->count < WRITER_GROUP_OPS && group->events < WRITER_GROUP_EVENTS &&
-	       (node = list_pop(&writer->queue)) != NULL) {
-		struct op *op = list_entry(node, struct op, node);
-
-		group->ops[group->count++] = op;
-		group->events += op->event_count;
-		writer->queued--;
-		writer->queued_bytes -= op->bytes;
-	}
+	queue_take(&writer->queue, group);
 	(void)pthread_mutex_unlock(&writer->lock);
+}
+
+/* What has come while PostgreSQL flushed. */
+static size_t take_more(void *arg, struct op *const **ret_ops)
+{
+	struct writer *writer = arg;
+
+	(void)pthread_mutex_lock(&writer->lock);
+	queue_take(&writer->queue, writer->next);
+	(void)pthread_mutex_unlock(&writer->lock);
+	*ret_ops = writer->next->ops;
+	return writer->next->count;
+}
+
+/* The group to be run now; the other one is to be the next. */
+static struct group *turn(struct writer *writer)
+{
+	struct group *now = writer->next;
+
+	writer->next = now == &writer->groups[0] ? &writer->groups[1] : &writer->groups[0];
+	writer->next->count = 0;
+	if (now->count == 0) {
+		take(writer, now);
+	}
+	return now;
 }
 
 static bool is_final(struct writer *writer)
@@ -142,7 +150,7 @@ static bool is_final(struct writer *writer)
 	bool final;
 
 	(void)pthread_mutex_lock(&writer->lock);
-	final = writer->stopping && list_empty(&writer->queue);
+	final = writer->stopping && list_empty(&writer->queue.ops) && writer->next->count == 0;
 	(void)pthread_mutex_unlock(&writer->lock);
 	return final;
 }
@@ -240,13 +248,13 @@ static bool is_given_up(void *arg)
 	return at_ms != 0 && clock_mono_ms() >= at_ms;
 }
 
-static void run_group(struct writer *writer, struct group *group)
+static void run_group(struct writer *writer, const struct group *group)
 {
 	if (writer->shared != NULL) {
 		follow_group(&writer->follow, group->ops, group->count);
-	} else {
-		apply_group(&writer->apply, group->ops, group->count);
+		return;
 	}
+	apply_group(&writer->apply, group->ops, group->count);
 	for (size_t i = 0; i < group->count; i++) {
 		post(writer, group->ops[i]);
 	}
@@ -267,16 +275,16 @@ static bool advertises(struct writer *writer)
 static void work(struct thread *thread)
 {
 	struct writer *writer = thread->arg;
-	struct group group;
 
 	while (!is_final(writer)) {
-		take(writer, &group);
-		if (group.count > 0) {
-			run_group(writer, &group);
+		const struct group *group = turn(writer);
+
+		if (group->count > 0) {
+			run_group(writer, group);
 		} else if (room_is_sparse(&writer->apply.room)) {
 			apply_give_back(&writer->apply);
 		}
-		if (writer->shared != NULL && (advertises(writer) || group.count == 0)) {
+		if (writer->shared != NULL && (advertises(writer) || group->count == 0)) {
 			follow_idle(&writer->follow);
 		}
 		apply_look(&writer->apply);
@@ -307,6 +315,8 @@ static int prepare(struct writer *writer, sqlite3 *db, const struct writer_optio
 					 .standby = options->standby,
 					 .on_writer = on_writer,
 					 .on_free = on_free,
+					 .on_result = post,
+					 .more = take_more,
 					 .arg = writer};
 	writer->other = options->shared->other;
 	if (options->standby) {
@@ -326,8 +336,9 @@ struct writer *writer_create(struct loop *loop, sqlite3 *db, const struct writer
 	struct writer *writer = mem_new(1, sizeof(*writer));
 
 	writer->loop = loop;
+	writer->next = &writer->groups[0];
 	writer->wakes = -1;
-	list_init(&writer->queue);
+	queue_init(&writer->queue);
 	news_init(&writer->news, loop);
 	thread_init_wait(&writer->lock, &writer->wake);
 	if (prepare(writer, db, options, reterr) != 0) {
@@ -356,9 +367,7 @@ void writer_push(struct writer *writer, struct op *op)
 	}
 	op->bytes = writer->shared != NULL ? (int64_t)record_length(op) : 0;
 	(void)pthread_mutex_lock(&writer->lock);
-	list_append(&writer->queue, &op->node);
-	writer->queued++;
-	writer->queued_bytes += op->bytes;
+	queue_append(&writer->queue, op);
 	rouse(writer);
 	(void)pthread_mutex_unlock(&writer->lock);
 }
@@ -426,8 +435,7 @@ bool writer_is_crowded(struct writer *writer)
 		return false;
 	}
 	(void)pthread_mutex_lock(&writer->lock);
-	crowded = writer->queued >= WRITER_WAITING_OPS ||
-		  writer->queued_bytes >= WRITER_WAITING_BYTES;
+	crowded = queue_is_long(&writer->queue);
 	(void)pthread_mutex_unlock(&writer->lock);
 	return crowded;
 }
@@ -441,7 +449,7 @@ void writer_stats(struct writer *writer, struct store_stats *ret)
 	ret->used_bytes = atomic_load(&writer->apply.room.used);
 	ret->file_bytes = atomic_load(&writer->apply.room.whole);
 	(void)pthread_mutex_lock(&writer->lock);
-	ret->queued = writer->queued;
+	ret->queued = writer->queue.count;
 	ret->commit_time = writer->commit_time;
 	(void)pthread_mutex_unlock(&writer->lock);
 }

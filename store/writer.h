@@ -1,28 +1,19 @@
 /*
  * The writer thread: the only one that commits.
  *
- * It takes what is queued, up to WRITER_GROUP_OPS operations, runs each in a savepoint of one
+ * It takes what is queued, up to QUEUE_GROUP_OPS operations, runs each in a savepoint of one
  * transaction, commits once, and then reports all of them; while it waits for the disk the next
  * group gathers. All functions are called on the loop thread.
  *
  * With a log that several daemons share the group goes there first (follow.h), and what others have appended before it is
- * run before it.
+ * run before it. While it is run here the next one is on its way there.
  */
 #ifndef NARROWD_STORE_WRITER_H
 #define NARROWD_STORE_WRITER_H
 
 #include "store/directory.h"
-#include "store/op.h"
+#include "store/queue.h"
 #include "store/shared.h"
-
-enum {
-	WRITER_GROUP_OPS = 256,
-	/* A group ends early at this many events, so that its first op does not wait for long. */
-	WRITER_GROUP_EVENTS = 8192,
-	/* While PostgreSQL is away, this is what waits before clients are told to come again. */
-	WRITER_WAITING_OPS = 1024,
-	WRITER_WAITING_BYTES = 64 * 1024 * 1024,
-};
 
 struct writer;
 

@@ -107,6 +107,37 @@ class PostgreSQL(unittest.TestCase):
                     self.assertEqual(self.run_job(daemon, strategy), model)
                 check_files(self, self.directory)
 
+    def test_a_replica_that_lost_its_newest_runs_it_again(self):
+        """As behind a power cut: its file does not wait for the disk, for PostgreSQL has everything."""
+        files = [os.path.join(self.directory, "narrowd.db" + end) for end in ("", "-wal")]
+        daemon = self.daemon()
+        self.addCleanup(lambda: daemon.errors and daemon.kill9())
+        daemon.start()
+        logs = [self.run_job(daemon)]
+        daemon.kill9()
+        with tempfile.TemporaryDirectory() as older:
+            for file in files:
+                shutil.copy(file, older)
+            daemon.start()
+            logs.append(self.run_job(daemon))
+            daemon.kill9()
+            length = os.path.getsize(files[1])
+            self.assertGreater(length, 0)
+            os.truncate(files[1], length * 2 // 3)
+            self.has_again(daemon, logs)
+            for file in files:
+                shutil.copy(os.path.join(older, os.path.basename(file)), file)
+            self.has_again(daemon, logs)
+        check_files(self, self.directory)
+
+    def has_again(self, daemon, logs):
+        place = self.sql("SELECT position FROM narrowd.head")
+        daemon.start()
+        jobs = [job["id"] for job in reversed(kit.get(daemon, "/v1/jobs")["items"])]
+        self.assertEqual([log_of(daemon, job) for job in jobs], logs)
+        self.assertEqual(self.sql("SELECT position FROM narrowd.head"), place, "and it writes none of it again")
+        daemon.kill9()
+
     def broken(self, strike):
         """A job during which that is done once; everything else must be as if it had not been."""
         blow = Blow(SOME, strike)

@@ -17,6 +17,15 @@ struct on_its_way {
 	size_t count;
 };
 
+/* Has arrived, or not: who sent it does something else meanwhile. */
+struct sent {
+	struct on_its_way what;
+	bool is_run;
+	struct postgres_rows rows;
+	int rc;
+	struct err err;
+};
+
 static struct postgres *own; /* nothing happens to what is asked there */
 static struct on_its_way late[ON_ITS_WAY_MAX];
 static size_t late_count;
@@ -29,11 +38,19 @@ int __real_postgres_run(struct postgres *postgres, const char *sql,
 			const struct postgres_value *values, size_t count,
 			struct postgres_rows *ret_rows, struct err *reterr);
 int __real_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
+int __real_postgres_send(struct postgres *postgres, const char *sql,
+			 const struct postgres_value *values, size_t count, struct err *reterr);
+int __real_postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows,
+			    struct err *reterr);
 int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr);
 int __wrap_postgres_run(struct postgres *postgres, const char *sql,
 			const struct postgres_value *values, size_t count,
 			struct postgres_rows *ret_rows, struct err *reterr);
 int __wrap_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
+int __wrap_postgres_send(struct postgres *postgres, const char *sql,
+			 const struct postgres_value *values, size_t count, struct err *reterr);
+int __wrap_postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows,
+			    struct err *reterr);
 int64_t __wrap_clock_mono_ms(void);
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
 
@@ -215,10 +232,9 @@ void between_cut_all(bool appends)
 	}
 }
 
-static void keep_for_later(const char *sql, const struct postgres_value *values, size_t count)
+static void copy_statement(struct on_its_way *what, const char *sql,
+			   const struct postgres_value *values, size_t count)
 {
-	struct on_its_way *what = &late[late_count++];
-
 	*what = (struct on_its_way){mem_dup(sql), mem_new(count + 1, sizeof(*values)), count};
 	for (size_t i = 0; i < count; i++) {
 		what->values[i] = values[i];
@@ -324,6 +340,10 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 				 : __real_postgres_run(postgres, sql, values, count, ret_rows,
 						       reterr);
 	}
+	if (daemon->sent != NULL) {
+		broken("a statement is sent where the answer of another one is to come: %.60s",
+		       sql);
+	}
 	meanwhile();
 	if (ret_rows != NULL) {
 		*ret_rows = rows;
@@ -339,7 +359,7 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 		fate = COMES_LATE;
 	}
 	if (fate == COMES_LATE && postgres_is_connected(postgres)) {
-		keep_for_later(sql, values, count);
+		copy_statement(&late[late_count++], sql, values, count);
 		return lost(postgres, "it did not answer in time", reterr);
 	}
 	if (fate == IS_CUT) {
@@ -379,6 +399,82 @@ int __wrap_postgres_run(struct postgres *postgres, const char *sql,
 int __wrap_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr)
 {
 	return run(postgres, true, sql, NULL, 0, NULL, reterr);
+}
+
+static void run_sent(struct postgres *postgres, struct daemon *daemon, struct sent *sent)
+{
+	daemon->sent = NULL;
+	sent->is_run = true;
+	err_init(&sent->err);
+	sent->rc = run(postgres, false, sent->what.sql, sent->what.values, sent->what.count,
+		       &sent->rows, &sent->err);
+}
+
+/* It is run at once, or only when its answer is waited for. */
+int __wrap_postgres_send(struct postgres *postgres, const char *sql,
+			 const struct postgres_value *values, size_t count, struct err *reterr)
+{
+	struct daemon *daemon = between_whose;
+	struct sent *sent;
+
+	if (daemon == NULL) {
+		return __real_postgres_send(postgres, sql, values, count, reterr);
+	}
+	if (!postgres_is_connected(postgres)) {
+		return lost(postgres, "there is no connection", reterr);
+	}
+	sent = mem_new(1, sizeof(*sent));
+	copy_statement(&sent->what, sql, values, count);
+	if (draw(2) == 0) {
+		run_sent(postgres, daemon, sent);
+	}
+	daemon->sent = sent;
+	return 0;
+}
+
+int __wrap_postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows,
+			    struct err *reterr)
+{
+	struct daemon *daemon = between_whose;
+	struct sent *sent;
+	int rc;
+
+	if (daemon == NULL) {
+		return __real_postgres_receive(postgres, ret_rows, reterr);
+	}
+	sent = daemon->sent;
+	daemon->sent = NULL;
+	*ret_rows = (struct postgres_rows){0};
+	if (sent == NULL) {
+		return lost(postgres, "nothing was sent", reterr);
+	}
+	if (!sent->is_run) {
+		run_sent(postgres, daemon, sent);
+	}
+	*ret_rows = sent->rows;
+	*reterr = sent->err;
+	rc = sent->rc;
+	drop_late(&sent->what);
+	free(sent);
+	return rc;
+}
+
+/* PostgreSQL does what it was told, or it had not arrived. */
+void between_leave(struct daemon *daemon)
+{
+	struct sent *sent = daemon->sent;
+
+	if (sent == NULL) {
+		return;
+	}
+	daemon->sent = NULL;
+	postgres_rows_free(&sent->rows);
+	if (!sent->is_run && late_count < ON_ITS_WAY_MAX && draw(2) == 0) {
+		late[late_count++] = sent->what;
+	} else {
+		drop_late(&sent->what);
+	}
+	free(sent);
 }
 
 int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr)

@@ -12,7 +12,7 @@
 #include "store/snapshot.h"
 #include "tests/several/several.h"
 
-enum { AT_ONCE = 4, TAIL = 3 };
+enum { AT_ONCE = 40, TAIL = 3 };
 
 static bool is_dying(void *arg)
 {
@@ -34,6 +34,62 @@ static void on_free(void *arg)
 	daemon->takes_over = true;
 }
 
+static const char *name_of(const struct daemon *daemon)
+{
+	static const char *const names[DAEMONS] = {"first", "second", "third"};
+
+	return names[daemon - several.daemons];
+}
+
+/* What a result means; another one than the model allows is a broken promise. */
+static void note_result(struct daemon *daemon, struct saying *saying, const struct op *op)
+{
+	saying->answered_at = several.happened++;
+	if (daemon->dying) {
+		saying->state = LEFT_OPEN;
+	} else if (op->rc == 0) {
+		saying->state = ACKNOWLEDGED;
+		daemon->version++;
+	} else {
+		saying->state = op->rc == -(int)ERR_COMMIT_UNKNOWN ? LEFT_OPEN : REFUSED;
+	}
+	tell("%s: s%d is %s%s%s", name_of(daemon), (int)(saying - several.sayings),
+	     saying->state == ACKNOWLEDGED ? "acknowledged"
+	     : saying->state == LEFT_OPEN  ? "left open"
+					   : "refused",
+	     op->rc != 0 ? ": " : "", op->rc != 0 ? op->message : "");
+	if (saying->state == ACKNOWLEDGED && daemon->has_forgotten) {
+		broken("%s acknowledges s%d on what PostgreSQL has forgotten", name_of(daemon),
+		       (int)(saying - several.sayings));
+	}
+	if (saying->state == ACKNOWLEDGED && daemon->role == SPARE) {
+		broken("%s is a spare and acknowledges", name_of(daemon));
+	}
+	if (op->rc == -(int)ERR_CONFLICT) {
+		broken("%s is told that somebody else has appended, and goes on", name_of(daemon));
+	}
+}
+
+static void on_result(void *arg, struct op *op)
+{
+	if (op->arg != NULL) {
+		note_result(arg, op->arg, op);
+	} else if (op->rc != 0) {
+		broken("the first operation is refused: %s", op->message);
+	}
+	op_destroy(op);
+}
+
+static size_t more(void *arg, struct op *const **ret_ops)
+{
+	struct daemon *daemon = arg;
+	size_t count = daemon->more_count;
+
+	*ret_ops = daemon->more;
+	daemon->more_count = 0;
+	return count;
+}
+
 static void on_commit(void *arg, double seconds)
 {
 	(void)arg;
@@ -43,13 +99,6 @@ static void on_commit(void *arg, double seconds)
 static void on_lost(void *arg)
 {
 	(void)arg; /* after() sees it */
-}
-
-static const char *name_of(const struct daemon *daemon)
-{
-	static const char *const names[DAEMONS] = {"first", "second", "third"};
-
-	return names[daemon - several.daemons];
 }
 
 void daemon_note_position(struct daemon *daemon)
@@ -65,6 +114,7 @@ static void close_all(struct daemon *daemon)
 	struct daemon *whose = between_whose;
 
 	between_whose = NULL;
+	between_leave(daemon);
 	daemon_note_position(daemon);
 	apply_finish(&daemon->apply);
 	daemon->apply = (struct apply){0};
@@ -145,6 +195,8 @@ static int begin(struct daemon *daemon, struct err *reterr)
 					 .on_foreign = on_foreign,
 					 .standby = spare,
 					 .on_free = on_free,
+					 .on_result = on_result,
+					 .more = more,
 					 .arg = daemon};
 	shared_give_up_when(daemon->shared, is_dying, daemon);
 	rc = follow_init(&daemon->follow, reterr);
@@ -208,44 +260,17 @@ static struct op *make_op(int saying, int64_t version)
 	struct op *op;
 
 	(void)snprintf(data, sizeof(data), "{\"detail\":\"s%d\"}", saying);
-	op = op_create(OP_APPEND, texts, &event, 1, NULL, NULL, NULL);
+	op = op_create(OP_APPEND, texts, &event, 1, NULL, NULL, &several.sayings[saying]);
 	op->version = version;
 	return op;
 }
 
-/* What a result means; another one than the model allows is a broken promise. */
-static void note_result(struct daemon *daemon, struct saying *saying, const struct op *op)
-{
-	saying->answered_at = several.happened++;
-	if (daemon->dying) {
-		saying->state = LEFT_OPEN;
-	} else if (op->rc == 0) {
-		saying->state = ACKNOWLEDGED;
-		daemon->version++;
-	} else {
-		saying->state = op->rc == -(int)ERR_COMMIT_UNKNOWN ? LEFT_OPEN : REFUSED;
-	}
-	tell("%s: s%d is %s%s%s", name_of(daemon), (int)(saying - several.sayings),
-	     saying->state == ACKNOWLEDGED ? "acknowledged"
-	     : saying->state == LEFT_OPEN  ? "left open"
-					   : "refused",
-	     op->rc != 0 ? ": " : "", op->rc != 0 ? op->message : "");
-	if (saying->state == ACKNOWLEDGED && daemon->has_forgotten) {
-		broken("%s acknowledges s%d on what PostgreSQL has forgotten", name_of(daemon),
-		       (int)(saying - several.sayings));
-	}
-	if (saying->state == ACKNOWLEDGED && daemon->role == SPARE) {
-		broken("%s is a spare and acknowledges", name_of(daemon));
-	}
-	if (op->rc == -(int)ERR_CONFLICT) {
-		broken("%s is told that somebody else has appended, and goes on", name_of(daemon));
-	}
-}
-
+/* In two groups, of which the second one may be on its way while the first one is run. */
 void daemon_write(struct daemon *daemon, int count)
 {
 	struct op *ops[AT_ONCE] = {NULL};
 	int first = several.said;
+	int now;
 
 	count = count < AT_ONCE ? count : AT_ONCE;
 	if (first + count > SAYINGS_MAX) {
@@ -257,10 +282,13 @@ void daemon_write(struct daemon *daemon, int count)
 		several.sayings[first + i] = (struct saying){.asked_at = several.happened++};
 		ops[i] = make_op(first + i, daemon->version + i);
 	}
-	follow_group(&daemon->follow, ops, (size_t)count);
-	for (int i = 0; i < count; i++) {
-		note_result(daemon, &several.sayings[first + i], ops[i]);
-		op_destroy(ops[i]);
+	now = 1 + (int)draw((unsigned)count);
+	daemon->more = ops + now;
+	daemon->more_count = (size_t)(count - now);
+	follow_group(&daemon->follow, ops, (size_t)now);
+	daemon->more_count = 0;
+	if (count > now) {
+		follow_group(&daemon->follow, ops + now, (size_t)(count - now));
 	}
 	after(daemon);
 }

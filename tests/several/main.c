@@ -99,10 +99,6 @@ static void submit(struct daemon *daemon)
 	*event = (struct log_event){LOGGED_JOB_SUBMITTED, 1, -1, mem_dup("{}")};
 	op = op_create_insert(&job, event, 1, NULL, NULL, NULL);
 	follow_group(&daemon->follow, &op, 1);
-	if (op->rc != 0) {
-		broken("the first operation is refused: %s", op->message);
-	}
-	op_destroy(op);
 	daemon->version = 1;
 }
 

@@ -50,6 +50,9 @@ struct daemon {
 	struct replica replica;
 	struct apply apply;
 	struct follow follow;
+	struct sent *sent; /* between.c: a statement whose answer was not waited for yet, or NULL */
+	struct op *const *more; /* what it is to write next, */
+	size_t more_count;
 	int64_t version;    /* of the job, as this daemon knows it */
 	int64_t had;        /* the newest position that its replica has ever had */
 	bool has_forgotten; /* ... of which PostgreSQL has forgotten some */
@@ -89,6 +92,8 @@ void between_close(void);
 void between_begin(void);
 /* Runs what is still on its way. */
 void between_deliver(void);
+/* What that daemon has sent nobody waits for any more. */
+void between_leave(struct daemon *daemon);
 /* Runs a statement that nothing happens to; the number in the first cell. */
 int64_t between_ask(const char *sql);
 /* Every connection ends, and what is on its way with it, but for appends that come through a proxy unless these are meant, too. */

@@ -68,7 +68,8 @@ static void step_of_one_up(struct daemon *daemon)
 	unsigned what = draw(100);
 
 	if (what < 55 && (daemon->role == WRITES || draw(10) == 0)) {
-		daemon_write(daemon, 1 + (int)draw(4));
+		/* Now and then so many that they are run piece by piece. */
+		daemon_write(daemon, 1 + (int)draw(draw(16) == 0 ? 40 : 4));
 	} else if (what < 80) {
 		daemon_idle(daemon);
 	} else if (what < 85) {

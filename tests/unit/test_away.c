@@ -158,7 +158,7 @@ Test(away, what_was_stored_before_the_place_was_lost_is_not_said_to_be_not)
 
 Test(away, what_waits_has_a_bound_and_all_of_it_is_stored)
 {
-	const int64_t beyond = WRITER_WAITING_OPS + WRITER_GROUP_OPS;
+	const int64_t beyond = QUEUE_WAITING_OPS + QUEUE_GROUP_OPS;
 	struct world world;
 	struct server server;
 
@@ -167,7 +167,7 @@ Test(away, what_waits_has_a_bound_and_all_of_it_is_stored)
 	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
 	(void)server_say(&server, "stop");
 	for (int64_t i = 0; i < beyond; i++) {
-		cr_assert(i > WRITER_WAITING_OPS || !store_is_crowded(world.store));
+		cr_assert(i > QUEUE_WAITING_OPS || !store_is_crowded(world.store));
 		world_expect(&world);
 		store_append(world.store, "job_a", 1 + i, &world_more, 1, NULL, world_done, &world);
 	}
@@ -202,14 +202,14 @@ Test(away, what_waits_is_bounded_in_bytes_too)
 	(void)server_say(&server, "stop");
 	/* One group more may be on its way. */
 	while (!store_is_crowded(world.store)) {
-		if (count <= 2 * WRITER_WAITING_BYTES / LARGE) {
+		if (count <= 2 * QUEUE_WAITING_BYTES / LARGE) {
 			world_expect(&world);
 			store_append(world.store, "job_a", 1 + count++, &event, 1, NULL, world_done,
 				     &world);
 		}
 		(void)usleep(1000);
 	}
-	cr_assert_geq(count, WRITER_WAITING_BYTES / LARGE);
+	cr_assert_geq(count, QUEUE_WAITING_BYTES / LARGE);
 	(void)server_say(&server, "start");
 	world_wait(&world);
 	cr_assert_eq(world.rc, 0, "%s", world.err.message);
