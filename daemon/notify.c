@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-void notify_send(const char *message)
+static void send_with(const char *message, int flags)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -28,9 +28,20 @@ void notify_send(const char *message)
 	if (fd < 0) {
 		return;
 	}
-	(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL, (struct sockaddr *)&address,
+	(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL | flags,
+		     (struct sockaddr *)&address,
 		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 	(void)close(fd);
+}
+
+void notify_send(const char *message)
+{
+	send_with(message, 0);
+}
+
+void notify_again(const char *message)
+{
+	send_with(message, MSG_DONTWAIT);
 }
 
 uint64_t notify_watchdog_ms(void)
@@ -73,7 +84,7 @@ static void *say_so(void *unused)
 	while (hold.holds) {
 		struct timespec until = later(every);
 
-		notify_send("WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
+		notify_again("WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
 		(void)pthread_cond_timedwait(&hold.wake, &hold.lock, &until);
 	}
 	(void)pthread_mutex_unlock(&hold.lock);

@@ -9,6 +9,8 @@
 
 /* "READY=1" and the like. Does nothing without a service manager. */
 void notify_send(const char *message);
+/* The same of what is said again and again: it is left out rather than waited for, while nobody reads what was said before. */
+void notify_again(const char *message);
 /* Milliseconds between watchdog messages that keep us alive, 0 for none. */
 uint64_t notify_watchdog_ms(void);
 

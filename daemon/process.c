@@ -222,7 +222,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 static void on_watchdog(uv_timer_t *handle)
 {
 	(void)handle;
-	notify_send("WATCHDOG=1");
+	notify_again("WATCHDOG=1");
 }
 
 /* Requests come and go between two looks. */

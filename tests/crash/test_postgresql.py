@@ -138,6 +138,24 @@ class PostgreSQL(unittest.TestCase):
         self.assertEqual(self.sql("SELECT position FROM narrowd.head"), place, "and it writes none of it again")
         daemon.kill9()
 
+    def test_a_service_manager_that_does_not_read_holds_up_no_start(self):
+        path = os.path.join(self.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            manager.bind(path)
+            manager.settimeout(PATIENCE_S)
+            other.connect(path)
+            other.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    other.send(b"unread")
+            os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"] = path, "60000"
+            self.addCleanup(os.environ.pop, "NOTIFY_SOCKET")
+            self.addCleanup(os.environ.pop, "WATCHDOG_USEC")
+            with self.daemon():
+                while manager.recv(100) != b"READY=1":
+                    pass
+
     def broken(self, strike):
         """A job during which that is done once; everything else must be as if it had not been."""
         blow = Blow(SOME, strike)
