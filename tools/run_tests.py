@@ -37,6 +37,8 @@ TRACES, MANY_TRACES = 200, 10_000
 ASAN_WORLDS, MANY_ASAN_WORLDS = 1000, 20_000
 SEVERAL_WORLDS, MANY_SEVERAL_WORLDS = 40, 3000
 FUZZ_SECONDS = 120
+# A daemon that is killed so often has to come far enough in between: on a machine that is busy for others it does not.
+DAEMONS_TRIALS, DAEMONS_WORKERS, DAEMONS_KILL_S = 10_000, 1000, 10
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
 # together have failed above ALL_CPU_MINUTES; a stage above its own line is named, for it takes the room
@@ -156,6 +158,14 @@ def stage_postgresql(stage):
         "/usr/bin/python3", "-B", "tests/several/play.py", ASAN / "tests/several", "--jobs", os.cpu_count() or 1,
         "--first", fresh_seed(stage) if long else 1, "--count", MANY_SEVERAL_WORLDS if long else SEVERAL_WORLDS)
     stage.result(code == 0, code != 0, output[-4000:] if code else "")
+
+
+def stage_long_daemons(stage):
+    """Three daemons on one PostgreSQL, and thousands of workers; without sanitizers, which would have little of that fit here."""
+    setup_plain(stage)
+    stage.must("ninja", "-C", SIM, "daemon/narrowd", "tests/store-verify")
+    meson_test(stage, SIM, "long-daemons", NARROWD_DAEMONS_TRIALS=str(DAEMONS_TRIALS), NARROWD_DAEMONS_WORKERS=str(DAEMONS_WORKERS),
+               NARROWD_DAEMONS_KILL_S=str(DAEMONS_KILL_S), NARROWD_SEED=str(fresh_seed(stage)))
 
 
 def stage_races(stage):
@@ -358,6 +368,7 @@ LONG_STAGES = {
     "long-crash": stage_long_crash,
     "long-python": stage_long_python,
     "long-postgresql": stage_postgresql,
+    "long-daemons": stage_long_daemons,
     "long-simulation": stage_long_simulation,
     "long-traces": stage_long_traces,
     "mutants": stage_mutants,

@@ -29,11 +29,14 @@ class Held:
 class Client(threading.Thread):
     """Runs from start() until `ending` is set and what it does then is done."""
 
-    def __init__(self, address, pool, name, seed, ending, ttl_s=5, measuring_s=0.1, fates=None):
+    def __init__(self, address, pool, name, seed, ending, ttl_s=5, measuring_s=0.1, fates=None, wait_s=0.5,
+                 pause_s=0.05):
         super().__init__(name=name)
         self.address = address
         self.pool, self.ttl_s, self.measuring_s = pool, ttl_s, measuring_s
         self.fates = fates or FATES
+        self.wait_s, self.pause_s = wait_s, pause_s
+        self.counted = 0  # answers that were acknowledged
         self.rng = random.Random(f"{seed} {name}")
         self.ending = ending
         self.connection = None
@@ -43,7 +46,7 @@ class Client(threading.Thread):
 
     def ask_once(self, path, body, key):
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(*self.address, timeout=2)
+            self.connection = http.client.HTTPConnection(*self.address, timeout=self.wait_s + 1.5)
         headers = {"Content-Type": "application/json", **key}
         try:
             self.connection.request("POST", path, json.dumps(body), headers)
@@ -64,10 +67,10 @@ class Client(threading.Thread):
             except (OSError, http.client.HTTPException, ValueError):
                 if self.ending.is_set():
                     return 0, None
-            time.sleep(0.05)
+            time.sleep(self.pause_s * self.rng.uniform(0.5, 1.5))
 
     def take(self):
-        body = {"pool": self.pool, "worker": self.name, "wait_s": 0.5, "ttl_s": self.ttl_s}
+        body = {"pool": self.pool, "worker": self.name, "wait_s": self.wait_s, "ttl_s": self.ttl_s}
         status, answer = self.ask("/v1/leases", body, **{"Idempotency-Key": uuid.uuid4().hex})
         assert status in (0, 200), (status, answer)
         held = [Held(question) for question in answer["items"]] if status == 200 else []
@@ -86,6 +89,7 @@ class Client(threading.Thread):
         key = {"Idempotency-Key": lease}
         status, _ = self.ask(f"/v1/leases/{lease}/complete", answer, **key)
         held.completes.append(status)
+        self.counted += status == 200
 
     def measure_for_long(self, held):
         """Longer than the lease lasts, with signs of life."""
@@ -143,5 +147,5 @@ class Anywhere(Client):
             raise
         if status >= 500:
             self.turn()
-            time.sleep(0.2)
+            time.sleep(max(0.2, self.pause_s))
         return status, answer

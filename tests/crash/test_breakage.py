@@ -1,11 +1,13 @@
-"""Three daemons on one PostgreSQL, hundreds of workers, and everything between them breaks: nothing that was acknowledged is
-lost, no trial counts twice, budgets hold to the trial.
+"""Three daemons on one PostgreSQL, hundreds of workers or thousands, and everything between them breaks: nothing that was
+acknowledged is lost, no trial counts twice, budgets hold to the trial.
 
 Daemons are killed and stopped for shorter and longer than their lease lasts, PostgreSQL is restarted at once (as `pg_ctl
 restart -m immediate` does) and cuts its connections; whatever has ended is started again. Workers ask whichever daemon
-answers. A blow falls each time that so many more trials have their result, so that the test is as long as its trials.
+answers. A blow falls each time that so many more trials have their result, so that the test is as long as its trials; or
+a daemon is killed every so many seconds, and the other blows fall between.
 
-NARROWD_DAEMONS_TRIALS says how many, NARROWD_DAEMONS_WORKERS who measures them, NARROWD_SEED what happens.
+NARROWD_DAEMONS_TRIALS says how many, NARROWD_DAEMONS_WORKERS who measures them, NARROWD_DAEMONS_KILL_S after how many seconds,
+NARROWD_SEED what happens.
 """
 
 import collections
@@ -29,16 +31,22 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 from crash_kit import check_files, read_log  # noqa: E402
+from crowd import Crowd  # noqa: E402
 from daemons_kit import free_port  # noqa: E402
 from lease_ledger import Book, check_truth  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
-from pull_client import Anywhere  # noqa: E402
 
 TRIALS = int(os.environ.get("NARROWD_DAEMONS_TRIALS", "1200"))
 WORKERS = int(os.environ.get("NARROWD_DAEMONS_WORKERS", "200"))
+KILL_S = float(os.environ.get("NARROWD_DAEMONS_KILL_S", "0"))
 SEED = int(os.environ.get("NARROWD_SEED", "1"))
-DAEMONS, JOBS, BLOWS = 3, 4, 12
-POOL, TTL_S = "daemons", 20
+DAEMONS, BLOWS = 3, 12
+PARALLEL = 250  # questions of a job that may be out, at most 256
+JOBS = max(4, WORKERS // PARALLEL)  # so that nobody need be idle
+MEASURING_S = max(0.5, WORKERS / 500)  # at most, so that all of them together finish a thousand a second
+POOL, TTL_S = "daemons", round(20 + MEASURING_S)
+WAIT_S = min(max(0.5, WORKERS / 250), 20)
+PAUSE_S = max(0.05, WORKERS / 2000)  # before asking again, so that all of them together do not ask more often than they are answered
 LEASE_S = 15  # of a daemon
 FATES = {"answer": 0.95, "die": 0.01, "late": 0.01, "twice": 0.03}
 WEIGHTS = {"kill": 4, "stop": 4, "restart": 2, "cut": 2}
@@ -52,8 +60,9 @@ class Supervised(threading.Thread):
     def __init__(self, directory, url):
         super().__init__()
         self.directory = directory
-        self.daemon_of = Daemon(directory, "--data", url, "--log-level", "warning", "--snapshot-operations", "500",
-                                "--max-connections", "2048", port=free_port())
+        self.daemon_of = Daemon(directory, "--data", url, "--log-level", "warning", "--snapshot-operations",
+                                str(max(500, TRIALS // 20)), "--max-connections", str(max(2048, 3 * WORKERS)),
+                                port=free_port())
         self.ending = threading.Event()
         self.lives = 0
 
@@ -99,11 +108,13 @@ class Daemons(unittest.TestCase):
             self.addCleanup(self.daemons[-1].ending.set)
             kit.wait_until(lambda: self.daemons[-1].lives)
         self.addCleanup(lambda: [daemon.send(signal.SIGKILL) for daemon in self.daemons])
-        self.ending = threading.Event()
-        self.addCleanup(self.ending.set)
+
+    def crowd_of(self):
         addresses = [("127.0.0.1", daemon.daemon_of.port) for daemon in self.daemons]
-        self.clients = [Anywhere(addresses, POOL, f"w{n}", SEED, self.ending, TTL_S, 0.5, FATES)
-                        for n in range(WORKERS)]
+        crowd = Crowd(WORKERS, addresses=addresses, pool=POOL, seed=SEED, ttl_s=TTL_S, measuring_s=MEASURING_S,
+                      wait_s=WAIT_S, pause_s=PAUSE_S, fates=FATES)
+        self.addCleanup(crowd.kill)
+        return crowd
 
     def ask(self, method, path, body=None):
         """What any daemon answers, repeated until one does."""
@@ -127,18 +138,14 @@ class Daemons(unittest.TestCase):
         criterion = {"strategy": "exhaustive", "stop_on": "budget", "max_trials": TRIALS // JOBS}
         status, job = self.ask("POST", "/v1/jobs", {
             "capability": crash_model.capability(8), "evaluator": {"pool": POOL}, "tuning_criterion": criterion,
-            "confirm": 0, "parallel": 64, "max_failed_trials": TRIALS, "retry": {"max_attempts": 20, "backoff_s": 0.01}})
+            "confirm": 0, "parallel": PARALLEL, "max_failed_trials": TRIALS, "retry": {"max_attempts": 20, "backoff_s": 0.01}})
         self.assertEqual(status, 201, job)
         return job["id"]
 
-    def told(self):
-        """How many answers were acknowledged."""
-        return sum(held.completes.count(200) for client in self.clients for held in list(client.held))
-
     # What happens to whom.
 
-    def writer(self):
-        """The one that writes at this moment; somebody else while nobody does."""
+    def who_writes(self):
+        """None while nobody does."""
         for daemon in self.daemons:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", daemon.daemon_of.port, timeout=1)
@@ -146,10 +153,11 @@ class Daemons(unittest.TestCase):
                     connection.request("GET", "/metrics")
                     if b"\nnarrowd_spare 0\n" in connection.getresponse().read():
                         return daemon
-        return self.random.choice(self.daemons)
+        return None
 
     def victim(self):
-        return self.writer() if self.random.random() < 0.7 else self.random.choice(self.daemons)
+        writer = self.who_writes() if self.random.random() < 0.7 else None
+        return writer or self.random.choice(self.daemons)
 
     def kill(self):
         self.victim().send(signal.SIGKILL)
@@ -171,24 +179,39 @@ class Daemons(unittest.TestCase):
     def cut(self):
         self.server.sql(CUT)
 
+    def blow(self, what):
+        self.counts[what] += 1
+        getattr(self, what)()
+
     def wreak(self):
         for blow in range(1, BLOWS + 1):
-            kit.wait_until(lambda b=blow: self.told() >= b * TRIALS // (BLOWS + 2))
-            what = self.random.choices(list(WEIGHTS), WEIGHTS.values())[0]
-            self.counts[what] += 1
-            getattr(self, what)()
+            kit.wait_until(lambda b=blow: self.crowd.told() >= b * TRIALS // (BLOWS + 2))
+            self.blow(self.random.choices(list(WEIGHTS), WEIGHTS.values())[0])
 
-    def check_job(self, job):
+    def wreak_by_the_clock(self):
+        others = {what: weight for what, weight in WEIGHTS.items() if what != "kill"}
+        told, since = 0, time.monotonic()
+        while told < BLOWS * TRIALS // (BLOWS + 2):
+            time.sleep(KILL_S / 2)
+            self.blow("kill")
+            time.sleep(KILL_S / 2)
+            if self.random.random() < 0.5:
+                self.blow(self.random.choices(list(others), others.values())[0])
+            if self.crowd.told() > told:
+                told, since = self.crowd.told(), time.monotonic()
+            self.assertLess(time.monotonic() - since, PATIENCE_S, f"nothing happens any more behind {told} answers")
+
+    def check_job(self, job, helds):
         status, document = self.ask("GET", f"/v1/jobs/{job}")
         self.assertEqual((status, document["state"]), (200, "completed"), document)
         logs = [read_log(daemon.daemon_of, job) for daemon in self.daemons]
         for log in logs[1:]:
             self.assertEqual(log, logs[0], "every daemon has the same log")
         book = Book(job, logs[0])
-        helds = [held for client in self.clients for held in client.held if held.question["job"] == job]
         book.check_asked([held.question for held in helds])
         book.check_answers(helds)
         book.check_late()
+        book.check_told({held.question["lease"]: held.expires for held in helds})
         trials = kit.everything(self.daemons[0].daemon_of, f"/v1/jobs/{job}/trials?limit=1000")
         states = collections.Counter(trial["state"] for trial in trials
                                      if trial["kind"] == "evaluate" and trial["source"] == "measured")
@@ -209,22 +232,23 @@ class Daemons(unittest.TestCase):
 
     def test_whatever_breaks_the_ledgers_hold(self):
         jobs = [self.submit() for _ in range(JOBS)]
-        for client in self.clients:
-            client.start()
-        self.wreak()
+        self.crowd = self.crowd_of()
+        if KILL_S > 0:
+            self.wreak_by_the_clock()
+        else:
+            self.wreak()
         for daemon in self.daemons:
             for job in jobs:
                 kit.wait_until(lambda d=daemon, j=job: self.is_final(d.daemon_of, j))
-        self.ending.set()
-        for client in self.clients:
-            client.join()
-        self.assertEqual([client.wrong for client in self.clients if client.wrong], [])
+        helds, wrong = self.crowd.end()
+        self.assertEqual(wrong, [])
         for job in jobs:
-            self.check_job(job)
+            self.check_job(job, [held for held in helds if held.question["job"] == job])
         # The newest snapshot may be on its way.
         shorter = kit.wait_until(lambda: int(self.server.sql("SELECT count(*) FROM narrowd.past")))
         self.assertEqual(self.server.sql(GONE), "0", "what stands before the end of the past is gone")
-        for daemon in self.daemons:
+        last = kit.wait_until(self.who_writes)  # who ends before it takes no place, in the middle of which it could not end in peace
+        for daemon in [*(daemon for daemon in self.daemons if daemon is not last), last]:
             daemon.end()
             check_files(self, daemon.directory)
         self.counts["lives of daemons"] = sum(daemon.lives for daemon in self.daemons)
