@@ -62,7 +62,8 @@ def enter(options):
     Returns what makes a problem by family and seed."""
     python = install(options.build.resolve())
     if pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
-        sys.exit(subprocess.run([python, *sys.argv]).returncode)
+        # On a busy machine threads of numpy wait for each other.
+        sys.exit(subprocess.run([python, *sys.argv], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}).returncode)
     os.environ["NARROWD_BIN"] = str(options.build.resolve() / "daemon" / "narrowd")
     sys.path[:0] = [str(ROOT / "tests" / "api"), str(ROOT / "tests" / "crash"), str(options.families)]
     module = __import__("families" if options.families == HERE else "problems")

@@ -124,12 +124,17 @@ class Run:
         return (self.cost - least) / (problem.bc - least) if self.truly else 1.0
 
 
-def search(daemon, problem, known, name, budget):
-    meter = walks.Meter(problem, budget)
+def search(daemon, meter, known, name):
     if name in OURS:
         return Run(meter, ours(daemon, meter, known, name))
     meter.run(walks.RIVALS[name], known)
     return Run(meter, meter.best())
+
+
+def least_of(problem, runs):
+    """The least cost that is known: what any of them measured, or a descent from it."""
+    nearest = min(runs, key=lambda run: run.best)
+    return min(nearest.best, descend(problem, nearest.config))
 
 
 def measure(options, daemon, make):
@@ -138,11 +143,10 @@ def measure(options, daemon, make):
     for family, seed, problem in arena.problems(options, make):
         known, runs = Known(problem), {}
         for name in options.searchers:
-            run = runs[name] = search(daemon, problem, known, name, options.budget)
+            run = runs[name] = search(daemon, walks.Meter(problem, options.budget), known, name)
             arena.say(f"{family} {seed} {name}: {run.cost / problem.bc:.3f} of fp32"
                       f"{'' if run.truly else ', which truly misses'}, {run.count} evaluations")
-        nearest = min(runs.values(), key=lambda run: run.best)
-        least = min(nearest.best, descend(problem, nearest.config))
+        least = least_of(problem, runs.values())
         for name, run in runs.items():
             row = (run.regret(problem, least), run.truly, run.count)
             table.setdefault(family, {}).setdefault(name, []).append(row)

@@ -46,9 +46,16 @@ class Problem:
                        for options in self.opts]
 
     def make_killer(self, rng):
-        self.int8_network(rng, 60)
-        self.losses = [[tiny, 1.3 * tiny, 0] for tiny in (rng.uniform(0, 0.006) for _ in range(60))]
-        for killer in rng.sample(range(60), 1 + self.seed % 2):
+        self.ruined_network(rng, 60, 1 + self.seed % 2)
+
+    def make_one_of_1000(self, rng):
+        self.ruined_network(rng, 1000, 1)
+
+    def ruined_network(self, rng, count, killers):
+        self.int8_network(rng, count)
+        most = 0.36 / count
+        self.losses = [[tiny, 1.3 * tiny, 0] for tiny in (rng.uniform(0, most) for _ in range(count))]
+        for killer in rng.sample(range(count), killers):
             self.losses[killer] = [60, 60, 0]
 
     def make_equal(self, rng):
