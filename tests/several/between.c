@@ -165,19 +165,6 @@ void between_pass(int64_t ms)
 	(void)between_ask(sql);
 }
 
-/* An append of an earlier life, or of one that was taken for dead, stands behind what came since. */
-static void judge_epochs(void)
-{
-	static const char sql[] =
-		"SELECT count(*)::text FROM (SELECT epoch < lag(epoch) OVER (ORDER BY position) AS"
-		" is_old FROM narrowd.op) AS each WHERE is_old";
-
-	if (between_ask("SELECT (to_regclass('narrowd.op') IS NOT NULL)::integer::text") != 0 &&
-	    between_ask(sql) != 0) {
-		broken("what was sent in an earlier epoch was taken behind a later one");
-	}
-}
-
 /* The worst moment for an append: its daemon has begun anew and come as far as it, so that nothing but the epoch is between. */
 static bool is_the_moment(const struct on_its_way *what)
 {

@@ -1,4 +1,4 @@
-/* What must hold when nothing fails any more. */
+/* What must hold: of epochs at any time, of all else when nothing fails any more. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +25,19 @@ static char *contents(sqlite3 *db)
 	text = mem_dup((const char *)sqlite3_column_text(stmt, 0));
 	(void)sqlite3_finalize(stmt);
 	return text;
+}
+
+/* An append of an earlier life, or of one that was taken for dead, stands behind what came since. */
+void judge_epochs(void)
+{
+	static const char sql[] =
+		"SELECT count(*)::text FROM (SELECT epoch < lag(epoch) OVER (ORDER BY position) AS"
+		" is_old FROM narrowd.op) AS each WHERE is_old";
+
+	if (between_ask("SELECT (to_regclass('narrowd.op') IS NOT NULL)::integer::text") != 0 &&
+	    between_ask(sql) != 0) {
+		broken("what was sent in an earlier epoch was taken behind a later one");
+	}
 }
 
 static void heal_one(struct daemon *daemon)

@@ -127,7 +127,9 @@ void step_of_others(void);
 /* Something that happens to PostgreSQL, or nothing. */
 void step_of_postgresql(void);
 
-/* judge.c: when nothing fails any more. */
+/* judge.c: with each append that arrives. */
+void judge_epochs(void);
+/* When nothing fails any more. */
 void judge_the_end(void);
 
 #endif
