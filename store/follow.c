@@ -199,18 +199,16 @@ static int append(struct follow *follow, void *what, struct err *reterr)
 {
 	struct appending *appending = what;
 
-	if (appending->last.position > 0) {
-		return 0; /* it was sent ahead, and is known to stand there */
-	}
-	if (follow->apply->lost && !appending->batch->sent) {
+	if (follow->apply->lost && !appending->batch->sent && !appending->batch->appended) {
 		*reterr = follow->apply->why;
 		return -(int)reterr->code;
 	}
 	return oplog_append(follow->shared, appending->batch, &appending->last, reterr);
 }
 
-/* PostgreSQL flushes what comes next while this replica runs what it has flushed. */
-static void send_ahead(struct follow *follow)
+/* PostgreSQL flushes what comes next while this replica runs what it has flushed. Whether something comes next, be it sent or
+ * not: what does not fit into one message goes when it is its turn. */
+static bool send_ahead(struct follow *follow)
 {
 	struct err err ERR_UNCLEARED;
 	struct op *const *ops;
@@ -219,11 +217,11 @@ static void send_ahead(struct follow *follow)
 	/* What this daemon has to say of itself would never have the connection. */
 	if (follow->more == NULL || atomic_load(&follow->apply->room.full) ||
 	    !follow->shared->url_is_said) {
-		return;
+		return false;
 	}
 	count = follow->more(follow->arg, &ops);
 	if (count == 0) {
-		return;
+		return false;
 	}
 	err_init(&err);
 	if (oplog_batch_init(&follow->ahead, ops, count, &err) == 0 &&
@@ -232,6 +230,7 @@ static void send_ahead(struct follow *follow)
 	} else {
 		oplog_batch_finish(&follow->ahead);
 	}
+	return true;
 }
 
 static void hand_over(struct follow *follow, struct op *const *ops, size_t count)
@@ -246,6 +245,7 @@ static int run_pieces(struct follow *follow, struct appending *appending, bool i
 		      struct err *reterr)
 {
 	const struct oplog_batch *batch = appending->batch;
+	bool has_next = !is_last; /* what stays of the group itself */
 	int rc = 0;
 
 	while (rc == 0 && appending->done < batch->count) {
@@ -254,9 +254,7 @@ static int run_pieces(struct follow *follow, struct appending *appending, bool i
 		struct stretch piece = {batch->ops + appending->done, count,
 					oplog_place_before(&appending->last, left - count)};
 
-		if (is_last && follow->ahead.count == 0) {
-			send_ahead(follow);
-		}
+		has_next = has_next || send_ahead(follow);
 		rc = persist(follow, run_logged, &piece, reterr);
 		if (rc == 0) {
 			hand_over(follow, piece.ops, count);

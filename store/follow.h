@@ -18,7 +18,8 @@ struct follow {
 	void (*on_foreign)(void *arg,
 			   struct op *op); /* was run, nobody here waits for it; takes it over */
 	void (*on_result)(void *arg, struct op *op); /* ... has its result; takes it over */
-	/* Has the group that follow_group() is given next, or 0: that is sent while this one is run; or NULL. */
+	/* Has the group that follow_group() is given next, or 0: that is sent while this one is run; or NULL. Once
+	 * it has given some it is not asked again before these are run. */
 	size_t (*more)(void *arg, struct op *const **ret_ops);
 	struct oplog_batch ahead;        /* ... when it was; its ops are that group's */
 	struct replica_place ahead_last; /* where that ends, once it is known to be appended */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/postgres.h"
 #include "store/record.h"
@@ -136,7 +137,7 @@ static int find_appended(struct shared *shared, size_t count, struct replica_pla
 	return rc;
 }
 
-static int send_batch(struct shared *shared, const struct oplog_batch *batch, struct err *reterr)
+static int send_batch(struct shared *shared, struct oplog_batch *batch, struct err *reterr)
 {
 	size_t count = P_FIXED + 2 * batch->count;
 	struct postgres_value *values = mem_new(count, sizeof(*values));
@@ -161,6 +162,7 @@ static int send_batch(struct shared *shared, const struct oplog_batch *batch, st
 			(struct postgres_value){payload->bytes, payload->length, true};
 	}
 	build_append(&sql, batch->count);
+	batch->told_at_ms = clock_mono_ms();
 	rc = postgres_send(shared->postgres, sql.bytes, values, count, reterr);
 	buf_finish(&sql);
 	free(values);
@@ -191,8 +193,12 @@ int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replic
 		 struct err *reterr)
 {
 	struct postgres_rows rows = {0};
-	int rc = batch->sent ? 0 : shared_connect(shared, reterr);
+	int rc;
 
+	if (batch->appended) {
+		return 0;
+	}
+	rc = batch->sent ? 0 : shared_connect(shared, reterr);
 	if (rc == 0) {
 		rc = append(shared, batch, &rows, reterr);
 		batch->in_doubt = batch->in_doubt || rc != 0;
@@ -212,8 +218,9 @@ int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replic
 	}
 	postgres_rows_free(&rows);
 	if (rc == 0) {
+		batch->appended = true;
 		shared->serial += (int64_t)batch->count;
-		shared_beats(shared);
+		shared_beats(shared, batch->told_at_ms);
 	}
 	return rc;
 }

@@ -16,8 +16,10 @@ struct oplog_batch {
 	struct op *const *ops; /* borrowed */
 	size_t count;
 	size_t bytes;
-	bool sent;     /* by oplog_send(), and its answer was not waited for yet */
-	bool in_doubt; /* was sent, and nothing has said yet whether it stands in the log */
+	bool sent;          /* by oplog_send(), and its answer was not waited for yet */
+	bool in_doubt;      /* was sent, and nothing has said yet whether it stands in the log */
+	bool appended;      /* it stands there, wherever it has to be flushed */
+	int64_t told_at_ms; /* when it was sent last: PostgreSQL has seen this daemon then, or later */
 };
 
 /* Of as many of the ops as go together well, one at least. ERR_CONFIG, ERR_TOO_LARGE: of the first. */
@@ -30,7 +32,7 @@ void oplog_batch_finish(struct oplog_batch *batch);
  */
 void oplog_send(struct shared *shared, struct oplog_batch *batch);
 /* Appends them; *ret_last is where the last of them stands then. Calling it again after ERR_STORAGE does not append
- * them twice. */
+ * them twice, and after 0 does nothing. */
 int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replica_place *ret_last,
 		 struct err *reterr);
 /* Where the op stands that is so many before the last one of the same batch. */

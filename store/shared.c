@@ -294,9 +294,9 @@ int shared_make(struct shared *shared, struct err *reterr)
 	return shared_begin(shared, name, NULL, NULL, reterr);
 }
 
-void shared_beats(struct shared *shared)
+void shared_beats(struct shared *shared, int64_t since_ms)
 {
-	shared->beat_at_ms = clock_mono_ms() + shared->lease_ms / BEATS;
+	shared->beat_at_ms = since_ms + shared->lease_ms / BEATS;
 }
 
 static void name_host(char host[STORE_HOST_SIZE])
@@ -414,7 +414,7 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 		}
 	}
 	shared->joined = rc == 0;
-	shared_beats(shared);
+	shared_beats(shared, clock_mono_ms());
 	return rc;
 }
 
@@ -440,9 +440,10 @@ int shared_beat(struct shared *shared, struct err *reterr)
 		"UPDATE narrowd.daemon SET seen = clock_timestamp(), url = $3 WHERE id = $1"
 		" AND epoch = $2::bigint RETURNING " PGSESSION_NAME;
 	struct postgres_rows rows = {0};
+	int64_t now_ms = clock_mono_ms();
 	int rc;
 
-	if (shared->url_is_said && clock_mono_ms() < shared->beat_at_ms) {
+	if (shared->url_is_said && now_ms < shared->beat_at_ms) {
 		return 0;
 	}
 	rc = shared_connect(shared, reterr);
@@ -461,7 +462,7 @@ int shared_beat(struct shared *shared, struct err *reterr)
 	postgres_rows_free(&rows);
 	if (rc == 0) {
 		shared->url_is_said = true;
-		shared_beats(shared);
+		shared_beats(shared, now_ms);
 	}
 	return rc;
 }

@@ -95,8 +95,8 @@ void shared_advertise(struct shared *shared, const char *url);
 int shared_claim(struct shared *shared, struct err *reterr);
 /* Says that this daemon lives, when it is time to, and where it is reached, when that is not said. */
 int shared_beat(struct shared *shared, struct err *reterr);
-/* It has just said so. */
-void shared_beats(struct shared *shared);
+/* It has said so, at that moment of the monotonic clock or later. */
+void shared_beats(struct shared *shared, int64_t since_ms);
 /* Looks who appends, and whether nobody does, so that shared_join() would not be refused. */
 int shared_look(struct shared *shared, bool *ret_free, struct err *reterr);
 /* Others need not wait for the end of the lease. */

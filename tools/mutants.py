@@ -51,7 +51,7 @@ HANG_CPU_S, HANG_S = 5, 300  # a mutant that never ends is caught: each test tak
 # What is broken -> the tests that are to see it, the quickest first; before them comes that of the file's own name.
 SIM, GOLDEN_SIM = "sim", "sim --golden"
 SUBJECTS = {
-    "job": [GOLDEN_SIM, "test_trials", "test_twins", "test_judge", "test_score", "test_next", "test_job", "test_endgame",
+    "job": [GOLDEN_SIM, "test_trials", "test_twins", "test_judge", "test_surer", "test_score", "test_next", "test_job", "test_endgame",
             "test_choice", "test_figures", "test_words", "test_figure_words", "test_end_words", "test_import", "test_early", "test_remark",
             "test_noise", "test_objective", SIM, "test_order"],
     "dispatch": ["test_seats", "test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],

@@ -102,6 +102,72 @@ Test(away, a_commit_whose_answer_was_lost_counts_once)
 	server_finish(&server);
 }
 
+Test(away, a_commit_that_was_found_is_not_answered_before_another_one_follows)
+{
+	/* The first time that it says that it lives, behind what it has found, fails. */
+	static const char trap[] =
+		"CREATE SEQUENCE tries; CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE "
+		"plpgsql"
+		" AS $$ BEGIN IF OLD.serial = NEW.serial AND nextval('public.tries') = 1"
+		" THEN RAISE EXCEPTION 'not now'; END IF; RETURN NEW; END $$;"
+		" CREATE TRIGGER fail_once BEFORE UPDATE ON narrowd.daemon FOR EACH ROW"
+		" EXECUTE FUNCTION public.fail_once()";
+	struct world world;
+	struct server server;
+	int count;
+
+	server_start(&server);
+	world_prepare(&world, server.url);
+	world.lease_ms = NO_BEAT_MS;
+	world_open(&world, 0);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	(void)server_say(&server, trap);
+	count = append_unanswered(&world, &server);
+	(void)server_say(&server, "kill9");
+	(void)server_say(&server, "start");
+	world_wait(&world);
+	cr_assert_eq(world.rc, 0, "%s", world.err.message);
+	cr_assert_str_eq(server_say(&server, "SELECT last_value FROM tries"), "2");
+	cr_assert_eq(world_append(&world, "job_a", 1 + count, &world_more, 1, NULL), 0, "%s",
+		     world.err.message);
+	world_verify(&world);
+	world_finish(&world);
+	server_finish(&server);
+}
+
+Test(away, what_does_not_fit_beside_others_is_stored_with_the_next)
+{
+	enum { SMALL = 1 + 256, LARGE_BYTES = 33 * 1024 * 1024 };
+	char *text = mem_new(LARGE_BYTES + 1, 1), *data;
+	struct log_event large = world_more;
+	struct world world;
+	struct server server;
+	int version = 1;
+
+	memset(text, 'x', LARGE_BYTES);
+	data = mem_printf("{\"detail\":\"%s\"}", text);
+	large.data = data;
+	server_start(&server);
+	world_start_at(&world, server.url);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	(void)server_say(&server, "suspend");
+	for (int i = 0; i < SMALL + 2; i++) {
+		world_expect(&world);
+		store_append(world.store, "job_a", version++, i == SMALL ? &large : &world_more, 1,
+			     NULL, world_done, &world);
+	}
+	(void)server_say(&server, "resume");
+	world_wait(&world);
+	cr_assert_eq(world.rc, 0, "%s", world.err.message);
+	cr_assert_eq(world_append(&world, "job_a", version, &world_more, 1, NULL), 0, "%s",
+		     world.err.message);
+	world_verify(&world);
+	world_finish(&world);
+	server_finish(&server);
+	free(data);
+	free(text);
+}
+
 Test(away, a_store_that_stops_does_not_wait_for_postgresql_for_ever)
 {
 	struct world world;

@@ -244,6 +244,7 @@ Test(shared, what_is_written_in_a_session_of_somebody_else_s_is_not_acknowledged
 	cr_assert_eq(last.position, 1);
 
 	shared->session.name[5] = '-';
+	batch.appended = false; /* another one */
 	cr_assert_eq(oplog_append(shared, &batch, &last, &err), -ERR_CONFIG);
 	cr_assert(batch.in_doubt);
 	shared->beat_at_ms = 0;
