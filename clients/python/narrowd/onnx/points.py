@@ -14,6 +14,7 @@ from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import quiet, silent
 
+ROUNDING = 1e-9  # as the criterion's: 0.98 - 0.97 is more than 0.01
 TIMES = {"latency_ms": "times as fast", "model_size_bytes": "times smaller"}
 
 
@@ -89,7 +90,7 @@ def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str
 
 def within(points: tuple[Point, ...], loss: float) -> Point:
     """The one of the least objective that loses no more."""
-    fit = [point for point in points if point.loss <= loss]
+    fit = [point for point in points if point.loss <= loss + ROUNDING]
     if not fit:
         raise ValueError(f"no point of the front loses so little as {loss:g}")
     return min(fit, key=lambda point: point.objective)
