@@ -31,10 +31,9 @@ struct shared *shared_create(const char *url, int64_t lease_ms, struct err *rete
 		return NULL;
 	}
 	shared = mem_new(1, sizeof(*shared));
-	shared->postgres = postgres;
+	*shared = (struct shared){.postgres = postgres, .url_is_said = true};
 	pgsession_init(&shared->session, url);
 	shared->lease_ms = shared->other_lease_ms = lease_ms > 0 ? lease_ms : SHARED_LEASE_MS;
-	shared->url_is_said = true;
 	return shared;
 }
 

@@ -151,7 +151,8 @@ class Interrupted(unittest.TestCase):
         with self.assertRaises(narrowd.Unreachable) as error:
             Transport("http://127.0.0.1:1", patience_s=0.1).request("GET", "/v1/jobs")
         self.assertIn("http://127.0.0.1:1", str(error.exception))
-        for wrong in ("localhost:8585", "ftp://x", ""):
+        self.assertEqual(Transport("localhost:8585").url, "http://localhost:8585")
+        for wrong in ("localhost", "localhost:", "ftp://x", ""):
             with self.assertRaises(ValueError):
                 Transport(wrong)
 

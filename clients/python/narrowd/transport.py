@@ -4,6 +4,7 @@ import http.client
 import json
 import math
 import random
+import re
 import socket
 import ssl
 import time
@@ -66,7 +67,7 @@ def no_numbers(value: Any, pointer: str) -> Iterator[tuple[str, float]]:
 
 
 class Transport:
-    """`url` is http://, https:// or unix:PATH. Threads may share one: each request has its own connection.
+    """`url` is HOST:PORT, http://, https:// or unix:PATH. Threads may share one: each request has its own connection.
 
     A request that got no answer, or one that passes by, is repeated for `patience_s` seconds; every POST
     has an Idempotency-Key, so that it is carried out once. `revive` is called before a repetition, to
@@ -75,10 +76,11 @@ class Transport:
 
     def __init__(self, url: str, *, token: str | None = None, ca: str | None = None, patience_s: float = 60,
                  revive: Callable[[], None] | None = None):
-        self.url, self.token, self.patience_s, self.revive = url.rstrip("/"), token, patience_s, revive
+        bare = re.fullmatch(r"[^/:]+:\d+/?", url) is not None
+        self.url, self.token, self.patience_s, self.revive = "http://" * bare + url.rstrip("/"), token, patience_s, revive
         self.parts = urllib.parse.urlsplit(self.url)
         if not (self.parts.scheme == "unix" or self.parts.scheme in ("http", "https") and self.parts.hostname):
-            raise ValueError(f"{url!r} is no address of a daemon: http://HOST:PORT, https://HOST:PORT or unix:PATH")
+            raise ValueError(f"{url!r} is no address of a daemon: HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH")
         self.tls = ssl.create_default_context(cafile=ca) if self.parts.scheme == "https" else None
 
     def connect(self, timeout: float) -> http.client.HTTPConnection:
