@@ -125,14 +125,16 @@ static int lock_directory(struct directory *directory, const char *path, struct 
 {
 	int rc = lock(directory->fd, path, path, reterr);
 
-	if (rc == -(int)ERR_STORAGE) {
+	if (rc != -(int)ERR_STORAGE) {
+		return rc;
+	}
+	if (directory->lock_fd < 0) { /* once, however often it is asked */
 		log_line(LOG_WARNING,
 			 "this file system locks no directories: only the lock file "
 			 "keeps a second narrowd away",
 			 LOG_TEXT("path", path));
-		rc = 0;
 	}
-	return rc;
+	return 0;
 }
 
 static int open_directory(struct directory *directory, const char *path, struct err *reterr)
@@ -159,11 +161,9 @@ int directory_lock(struct directory *directory, const char *path, struct err *re
 	if (rc == 0) {
 		rc = lock_directory(directory, path, reterr);
 	}
-	if (rc == 0) {
-		rc = look_at_files(directory, reterr);
-	}
 	if (rc == 0 && directory->lock_fd < 0) {
-		rc = open_or_create(directory->lock, &directory->lock_fd, reterr);
+		rc = look_at_files(directory, reterr);
+		rc = rc == 0 ? open_or_create(directory->lock, &directory->lock_fd, reterr) : rc;
 	}
 	if (rc == 0) {
 		rc = lock(directory->lock_fd, path, directory->lock, reterr);
