@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "store/db.h"
+#include "store/directory.h"
 
 enum { SYNC_STEPS = 16 /* 64 MiB */ };
 
@@ -125,6 +126,16 @@ void backup_fold(const char *path)
 		(void)sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 		(void)sqlite3_close(db);
 	}
+}
+
+int backup_check_room(sqlite3 *source, const char *path, int copies, struct err *reterr)
+{
+	int64_t bytes;
+	int rc = db_integer(
+		source, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+		&bytes, reterr);
+
+	return rc == 0 ? directory_check_room(path, copies * bytes, reterr) : rc;
 }
 
 int backup_copy(sqlite3 *source, const char *destination, struct err *reterr)

@@ -24,4 +24,7 @@ void backup_fold(const char *path);
 /* What was made, moved or removed in the folder of `path` stays so, whatever happens to the power. */
 int backup_sync_folder(const char *path, struct err *reterr);
 
+/* Whether so many copies of it have room beside the file `path` and leave the reserve: ERR_DISK_FULL. */
+int backup_check_room(sqlite3 *source, const char *path, int copies, struct err *reterr);
+
 #endif

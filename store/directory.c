@@ -260,20 +260,20 @@ int directory_make_reserve(const struct directory *directory, struct err *reterr
 	return 0;
 }
 
-int directory_check_room(const struct directory *directory, int64_t bytes, struct err *reterr)
+int directory_check_room(const char *database, int64_t bytes, struct err *reterr)
 {
 	struct statvfs status;
 	int64_t available;
 
-	if (statvfs(directory->database, &status) != 0) {
+	if (statvfs(database, &status) != 0) {
 		return err_set(reterr, ERR_STORAGE, "cannot look how much is free for %s: %s",
-			       directory->database, strerror(errno));
+			       database, strerror(errno));
 	}
 	available = (int64_t)status.f_bavail * (int64_t)status.f_frsize;
 	if (available - DIRECTORY_RESERVE_BYTES < bytes) {
 		return err_set(reterr, ERR_DISK_FULL,
-			       "a copy of %s needs %lld bytes and %d more, and %lld are free",
-			       directory->database, (long long)bytes, DIRECTORY_RESERVE_BYTES,
+			       "copying %s takes %lld bytes and %d more, and %lld are free there",
+			       database, (long long)bytes, DIRECTORY_RESERVE_BYTES,
 			       (long long)available);
 	}
 	return 0;

@@ -57,8 +57,8 @@ int64_t directory_backup_at_ms(const struct directory *directory);
 
 /* Makes the reserve unless it is there. ERR_DISK_FULL when there is no space for it. */
 int directory_make_reserve(const struct directory *directory, struct err *reterr);
-/* Whether so many bytes and the reserve once more are free beside what is there: ERR_DISK_FULL. */
-int directory_check_room(const struct directory *directory, int64_t bytes, struct err *reterr);
+/* Whether so many bytes and the reserve once more are free beside that database: ERR_DISK_FULL. */
+int directory_check_room(const char *database, int64_t bytes, struct err *reterr);
 void directory_drop_reserve(const struct directory *directory);
 
 #endif

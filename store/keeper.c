@@ -140,24 +140,14 @@ static int hand_over(struct keeper *keeper, const struct replica_place *at, stru
 				reterr);
 }
 
-/* The disk is the writer's first of all: a copy that fills it would turn clients away. */
-static int check_room(struct keeper *keeper, sqlite3 *db, struct err *reterr)
-{
-	int64_t bytes;
-	int rc = db_integer(
-		db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-		&bytes, reterr);
-
-	return rc == 0 ? directory_check_room(keeper->options.directory, bytes, reterr) : rc;
-}
-
 static int make(struct keeper *keeper, sqlite3 *db, struct err *reterr)
 {
 	struct replica_place at;
 	int rc;
 
 	(void)unlink(keeper->part); /* of a daemon that was killed */
-	rc = check_room(keeper, db, reterr);
+	/* The disk is the writer's first of all: a copy that fills it would turn clients away. */
+	rc = backup_check_room(db, keeper->options.directory->database, 1, reterr);
 	rc = rc == 0 ? backup_copy_unless(db, keeper->part, is_stopping, keeper, reterr) : rc;
 	if (rc == 0) {
 		rc = prepare(keeper, &at, reterr);

@@ -1,5 +1,10 @@
 /* Takes a database to PostgreSQL, as the snapshot that a log there begins with, while a daemon uses it or while none does. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,9 +28,13 @@ struct moving {
 	const char *key;               /* of what is sealed */
 	const struct store_mover *who; /* is told what to do */
 	struct directory names;
-	bool is_used; /* by a daemon, so that what it writes meanwhile is to follow */
-	char *first;  /* the copy of it that goes there */
-	char *last;   /* ... and the one that it becomes when the daemon has ended */
+	bool is_used;   /* by a daemon, so that what it writes meanwhile is to follow */
+	bool has_ended; /* that daemon */
+	bool is_filled; /* PostgreSQL has all of it, but for the COMMIT */
+	char *first;    /* the copy of it that goes there */
+	char *last;     /* ... and the one that it becomes when the daemon has ended */
+	char *lock;     /* a file that is there while it is moved */
+	int lock_fd;    /* -1: not held, and the copies are somebody else's */
 	char log[ID_SIZE];
 	struct snapshot snapshot;
 };
@@ -45,17 +54,20 @@ static int check_source(sqlite3 *db, const char *path, struct err *reterr)
 }
 
 /* A copy of one moment, with the key that its secrets were sealed with. */
-static int take_copy(const char *source, const char *key, const char *part, struct err *reterr)
+static int take_copy(const struct moving *moving, const char *part, int copies, struct err *reterr)
 {
 	sqlite3 *db;
-	int rc = db_open(source, DB_READER, &db, reterr);
+	int rc = db_open(moving->source, DB_READER, &db, reterr);
 
 	if (rc != 0) {
 		return rc;
 	}
-	rc = check_source(db, source, reterr);
+	rc = check_source(db, moving->source, reterr);
 	if (rc == 0) {
-		rc = seal_take_key(db, key, reterr);
+		rc = seal_take_key(db, moving->key, reterr);
+	}
+	if (rc == 0) {
+		rc = backup_check_room(db, moving->source, copies, reterr);
 	}
 	if (rc == 0) {
 		rc = backup_copy(db, part, reterr);
@@ -77,13 +89,18 @@ static int mark(const struct moving *moving, const char *part, struct err *reter
 	return rc;
 }
 
-static int make_copy(const struct moving *moving, const char *part, struct err *reterr)
+/* There has to be room for `copies`: that there is none for the last is to be known before a daemon is stopped for it. */
+static int make_copy(const struct moving *moving, const char *part, int copies, struct err *reterr)
 {
-	int rc;
+	int rc = take_copy(moving, part, copies, reterr);
 
-	(void)unlink(part); /* of one that was killed */
-	rc = take_copy(moving->source, moving->key, part, reterr);
 	return rc == 0 ? mark(moving, part, reterr) : rc;
+}
+
+static void remove_copies(const struct moving *moving)
+{
+	(void)unlink(moving->first);
+	(void)unlink(moving->last);
 }
 
 /* That PostgreSQL has gone is to be known while the daemon still runs. */
@@ -119,12 +136,28 @@ static int fill(struct shared *shared, void *arg, struct err *reterr)
 
 	if (rc == 0 && moving->is_used) {
 		rc = wait_for_the_end(shared, moving, reterr);
-		rc = rc == 0 ? make_copy(moving, moving->last, reterr) : rc;
+		moving->has_ended = rc == 0;
+		rc = rc == 0 ? make_copy(moving, moving->last, 1, reterr) : rc;
 		rc = rc == 0 ? snapshot_replace(shared, &moving->snapshot, moving->first,
 						moving->last, reterr)
 			     : rc;
 	}
-	return rc == 0 ? snapshot_compare(shared, &moving->snapshot, reterr) : rc;
+	rc = rc == 0 ? snapshot_compare(shared, &moving->snapshot, reterr) : rc;
+	moving->is_filled = rc == 0;
+	return rc;
+}
+
+/* Nobody has a daemon any more, so it is to be said which one can be had again. */
+static int say_where_to_start(const struct moving *moving, struct err *reterr)
+{
+	if (moving->is_filled) {
+		return err_prefix(reterr,
+				  "it is not known whether PostgreSQL has all of it: the daemon "
+				  "can be started again on %s, when none is started on PostgreSQL",
+				  moving->directory);
+	}
+	return err_prefix(reterr, "nothing was moved, and the daemon can be started again on %s",
+			  moving->directory);
 }
 
 /* What a move that was broken off behind its COMMIT has left looks like one whose daemon was not started yet. */
@@ -157,13 +190,66 @@ static int check_target(struct shared *shared, struct err *reterr)
 	return rc == 0 && shared_name(shared) != NULL ? say_taken(shared, reterr) : rc;
 }
 
-/* ERR_BUSY is no fault: a daemon uses it. */
+static int flock_alone(int fd, const struct moving *moving, struct err *reterr)
+{
+	struct stat status;
+	bool is_held = flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+	if (!is_held && errno != EWOULDBLOCK) {
+		return err_set(reterr, ERR_STORAGE, "%s cannot be locked: %s", moving->lock,
+			       strerror(errno));
+	}
+	/* Who had it removes it before letting go, and the next one makes another. */
+	if (!is_held || fstat(fd, &status) != 0 || status.st_nlink == 0) {
+		return err_set(reterr, ERR_BUSY,
+			       "%s is being moved by another narrowd, which holds %s: let that one "
+			       "end, or end it",
+			       moving->source, moving->lock);
+	}
+	return 0;
+}
+
+/* Two at once would write the same copies, and each would take the other for a daemon. */
+static int shut_out_others(struct moving *moving, struct err *reterr)
+{
+	int fd = open(moving->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      DB_FILE_MODE);
+	int rc;
+
+	if (fd < 0) {
+		return err_set(reterr, errno == ENOSPC ? ERR_DISK_FULL : ERR_STORAGE,
+			       "cannot open %s: %s", moving->lock, strerror(errno));
+	}
+	rc = flock_alone(fd, moving, reterr);
+	if (rc != 0) {
+		(void)close(fd);
+		return rc;
+	}
+	moving->lock_fd = fd;
+	remove_copies(moving); /* of one that was killed */
+	return 0;
+}
+
+static void let_others(struct moving *moving)
+{
+	if (moving->lock_fd >= 0) {
+		remove_copies(moving);
+		(void)unlink(moving->lock);
+		(void)close(moving->lock_fd);
+	}
+}
+
+/* That a daemon uses it is no fault. */
 static int take_source(struct moving *moving, struct err *reterr)
 {
-	int rc = 0;
+	int rc;
 
 	if (access(moving->source, F_OK) != 0) {
 		return err_set(reterr, ERR_STORAGE, "there is no database: %s", moving->source);
+	}
+	rc = shut_out_others(moving, reterr);
+	if (rc != 0) {
+		return rc;
 	}
 	if (moving->directory != NULL) {
 		rc = directory_lock(&moving->names, moving->directory, reterr);
@@ -195,19 +281,19 @@ static int move(struct moving *moving, struct shared *shared, struct store_moved
 		rc = take_source(moving, reterr);
 	}
 	if (rc == 0) {
-		rc = make_copy(moving, moving->first, reterr);
+		rc = make_copy(moving, moving->first, moving->is_used ? 2 : 1, reterr);
 	}
 	if (rc == 0) {
 		rc = moved_look(moving->first, ret, reterr);
 	}
 	if (rc == 0) {
 		rc = shared_begin(shared, moving->log, fill, moving, reterr);
+		rc = rc != 0 && moving->has_ended ? say_where_to_start(moving, reterr) : rc;
 	}
 	if (rc == 0 && moving->is_used) {
 		rc = look_at_last(moving, ret, reterr);
 	}
-	(void)unlink(moving->first);
-	(void)unlink(moving->last);
+	let_others(moving);
 	return rc;
 }
 
@@ -215,7 +301,8 @@ int store_migrate_to(const struct store_move *what, const char *url, const struc
 		     struct store_moved *ret, struct err *reterr)
 {
 	bool is_backup = what->backup != NULL;
-	struct moving moving = {.who = who, .directory = is_backup ? NULL : what->directory};
+	struct moving moving = {
+		.who = who, .directory = is_backup ? NULL : what->directory, .lock_fd = -1};
 	struct shared *shared = shared_create(url, 0, reterr);
 	int rc;
 
@@ -228,9 +315,11 @@ int store_migrate_to(const struct store_move *what, const char *url, const struc
 									 : moving.names.key;
 	moving.first = mem_printf("%s.moved", moving.source);
 	moving.last = mem_printf("%s.moved-last", moving.source);
+	moving.lock = mem_printf("%s.moving", moving.source);
 	rc = move(&moving, shared, ret, reterr);
 	free(moving.first);
 	free(moving.last);
+	free(moving.lock);
 	directory_finish(&moving.names);
 	shared_destroy(shared);
 	return rc;

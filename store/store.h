@@ -321,7 +321,8 @@ struct store_mover {
 /*
  * Takes the database in a directory to the PostgreSQL database at `url`, which has to be empty: ERR_CONFLICT. It is verified before it is
  * sent; read back from there and compared by its hash before anybody sees it. Of what a daemon writes meanwhile that is verified at last, when it
- * may have been started there: ERR_CORRUPT. The directory stays as it is. Killed before its COMMIT, it leaves nothing there; behind it, a whole log. Blocks.
+ * may have been started there: ERR_CORRUPT. ERR_BUSY while another move of it goes on, ERR_DISK_FULL when the copies
+ * that are made beside it have no room. The directory stays as it is. Killed before its COMMIT, it leaves nothing there; behind it, a whole log. Blocks.
  */
 int store_migrate_to(const struct store_move *what, const char *url, const struct store_mover *who,
 		     struct store_moved *ret, struct err *reterr);

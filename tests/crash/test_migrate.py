@@ -120,12 +120,15 @@ class Migrate(unittest.TestCase):
             kit.wait_until(lambda: held.left == 0)
             move = self.moving(first)
             self.assertEqual(self.server.sql("SELECT to_regclass('narrowd.head')"), "")
+            again = subprocess.run(move.args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S, check=False)
+            self.assertEqual(again.returncode, 75, again.stdout)
+            self.assertIn("is being moved by another narrowd", again.stdout)
             held.left = TRIALS // 3
             kit.wait_until(lambda: held.left == 0)
         said, _ = move.communicate(timeout=PATIENCE_S)
         self.assertEqual(move.returncode, 0, said)
         self.assertLess(said.index("Start narrowd now"), said.index("sha256"))
-        self.assertEqual([name for name in os.listdir(first) if "moved" in name], [])
+        self.assertEqual([name for name in os.listdir(first) if "mov" in name], [])
         held.left = TRIALS
         second = self.folder(first)
         with Daemon(second, "--data", self.server.url) as daemon:

@@ -89,8 +89,8 @@ Test(backup, what_the_disk_has_no_room_for_is_not_begun)
 
 	world_start(&world, 0);
 	directory_init(&directory, world.directory);
-	cr_assert_eq(directory_check_room(&directory, INT64_MAX, &err), -ERR_DISK_FULL);
-	cr_assert_eq(directory_check_room(&directory, 0, &err), 0, "%s", err.message);
+	cr_assert_eq(directory_check_room(directory.database, INT64_MAX, &err), -ERR_DISK_FULL);
+	cr_assert_eq(directory_check_room(directory.database, 0, &err), 0, "%s", err.message);
 	directory_finish(&directory);
 	world_finish(&world);
 }

@@ -2,10 +2,15 @@
  * move: a database that is taken to PostgreSQL while a daemon uses it, or refused.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "store/directory.h"
 #include "store/snapshot.h"
 #include "tests/unit/server_kit.h"
 #include "tests/unit/store_world.h"
@@ -87,9 +92,20 @@ Test(move, one_that_is_replaced_is_that_of_the_other_file_whatever_its_length)
 struct used {
 	struct world world;
 	struct server server;
-	bool kills; /* PostgreSQL, before it is stopped */
+	enum { LIVES, DIES_BEFORE_STOP, DIES_AFTER_STOP } postgresql;
 	int stops, starts;
 };
+
+static void refuse_another(const struct used *used)
+{
+	struct store_moved moved;
+	struct err err;
+
+	cr_assert_eq(move_to(&used->world, used->server.url, &alone_mover, &moved, &err), -ERR_BUSY,
+		     "%s", err.message);
+	cr_assert_not_null(strstr(err.message, "is being moved by another narrowd"), "%s",
+			   err.message);
+}
 
 static void stop_used(void *arg)
 {
@@ -98,6 +114,7 @@ static void stop_used(void *arg)
 	used->stops++;
 	cr_assert_eq(number(&used->server, "SELECT count(to_regclass('narrowd.head'))"), 0,
 		     "nobody sees it before it is whole");
+	refuse_another(used);
 	cr_assert_eq(world_append(&used->world, "job_a", 1, &world_more, 1, NULL), 0);
 	for (int i = 0; i < MANY; i++) {
 		char id[16];
@@ -105,10 +122,11 @@ static void stop_used(void *arg)
 		(void)snprintf(id, sizeof(id), "job_%d", i);
 		cr_assert_eq(world_insert(&used->world, id, NULL), 0);
 	}
-	if (used->kills) {
-		(void)server_say(&used->server, "kill9");
-	} else {
+	if (used->postgresql != DIES_BEFORE_STOP) {
 		world_close(&used->world);
+	}
+	if (used->postgresql != LIVES) {
+		(void)server_say(&used->server, "kill9");
 	}
 }
 
@@ -157,7 +175,7 @@ Test(move, what_is_written_while_a_database_is_moved_comes_along)
 
 Test(move, postgresql_that_goes_before_the_stop_is_told_of_before_it)
 {
-	struct used used = {.kills = true};
+	struct used used = {.postgresql = DIES_BEFORE_STOP};
 	const struct store_mover who = {stop_used, start_used, &used};
 	struct store_moved moved;
 	struct err err;
@@ -175,6 +193,127 @@ Test(move, postgresql_that_goes_before_the_stop_is_told_of_before_it)
 	cr_assert_eq(number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
 	world_finish(&used.world);
 	server_finish(&used.server);
+}
+
+static char *what_stays(const struct world *world)
+{
+	static const char *const names[] = {"narrowd.db.moved", "narrowd.db.moved-last",
+					    "narrowd.db.moving"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *path = world_path(world, names[i]);
+
+		if (access(path, F_OK) == 0) {
+			return path;
+		}
+		free(path);
+	}
+	return NULL;
+}
+
+Test(move, one_that_fails_behind_the_stop_says_where_a_daemon_can_be_started)
+{
+	struct used used = {.postgresql = DIES_AFTER_STOP};
+	const struct store_mover who = {stop_used, start_used, &used};
+	struct store_moved moved;
+	struct err err;
+
+	server_start(&used.server);
+	world_start(&used.world, 0);
+	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
+	cr_assert_eq(move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE, "%s",
+		     err.message);
+	cr_assert_not_null(strstr(err.message, "nothing was moved"), "%s", err.message);
+	cr_assert_not_null(strstr(err.message, "can be started again on"), "%s", err.message);
+	cr_assert_not_null(strstr(err.message, used.world.directory), "%s", err.message);
+	cr_assert_null(what_stays(&used.world));
+	world_open(&used.world, 0);
+	world_verify(&used.world);
+	(void)server_say(&used.server, "start");
+	cr_assert_eq(number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
+	world_finish(&used.world);
+	server_finish(&used.server);
+}
+
+/* The log's own table refuses it at the end of the transaction, which is as near to a lost answer as can be had at will. */
+static const char at_commit[] =
+	"CREATE FUNCTION public.fails() RETURNS trigger LANGUAGE plpgsql AS $$"
+	" BEGIN RAISE EXCEPTION 'not committed'; END $$;"
+	" CREATE FUNCTION public.arms() RETURNS event_trigger LANGUAGE plpgsql AS $$"
+	" DECLARE made text; BEGIN"
+	" FOR made IN SELECT object_identity FROM pg_event_trigger_ddl_commands()"
+	" WHERE object_identity = 'narrowd.head' LOOP"
+	" CREATE CONSTRAINT TRIGGER late AFTER INSERT ON narrowd.head"
+	" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.fails();"
+	" END LOOP; END $$;"
+	" CREATE EVENT TRIGGER arms ON ddl_command_end WHEN TAG IN ('CREATE TABLE')"
+	" EXECUTE FUNCTION public.arms()";
+
+Test(move, one_whose_commit_fails_says_that_it_may_be_there)
+{
+	struct used used = {0};
+	const struct store_mover who = {stop_used, start_used, &used};
+	struct store_moved moved;
+	struct err err;
+
+	server_start(&used.server);
+	world_start(&used.world, 0);
+	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
+	(void)server_say(&used.server, at_commit);
+	cr_assert_neq(move_to(&used.world, used.server.url, &who, &moved, &err), 0);
+	cr_assert_not_null(strstr(err.message, "not committed"), "%s", err.message);
+	cr_assert_not_null(strstr(err.message, "it is not known whether"), "%s", err.message);
+	cr_assert_not_null(strstr(err.message, "can be started again on"), "%s", err.message);
+	world_finish(&used.world);
+	server_finish(&used.server);
+}
+
+/* Says in its header, and by its length, that it is so long, and takes no space. */
+static void pretend(const char *path, uint64_t bytes)
+{
+	enum { PAGE = 4096, PAGES_AT = 28 };
+	uint64_t pages = bytes / PAGE;
+	unsigned char field[4];
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 4; i++) {
+		field[i] = (unsigned char)(pages >> (24 - 8 * i));
+	}
+	cr_assert_eq(pwrite(fd, field, sizeof(field), PAGES_AT), (ssize_t)sizeof(field));
+	cr_assert_eq(ftruncate(fd, (off_t)(pages * PAGE)), 0);
+	cr_assert_eq(close(fd), 0);
+}
+
+Test(move, what_the_disk_has_no_room_for_is_told_before_a_daemon_is_stopped)
+{
+	/* What is begun nevertheless ends here, not with a full disk. */
+	const struct rlimit limit = {64 << 20, 64 << 20};
+	struct directory used;
+	struct store_moved moved;
+	struct statvfs status;
+	struct server server;
+	struct world world;
+	struct err err;
+
+	server_start(&server);
+	world_start(&world, 0);
+	cr_assert_eq(world_insert(&world, "job_a", NULL), 0);
+	world_close(&world);
+	directory_init(&used, world.directory);
+	cr_assert_eq(statvfs(used.database, &status), 0);
+	pretend(used.database, (uint64_t)status.f_bavail * status.f_frsize / 4 * 3);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_assert_neq(move_to(&world, server.url, &alone_mover, &moved, &err), 0);
+	cr_assert_null(strstr(err.message, "are free"), "it is one copy: %s", err.message);
+	cr_assert_eq(directory_lock(&used, world.directory, &err), 0, "%s", err.message);
+	cr_assert_eq(move_to(&world, server.url, &alone_mover, &moved, &err), -ERR_DISK_FULL, "%s",
+		     err.message);
+	cr_assert_not_null(strstr(err.message, "are free"), "it is two: %s", err.message);
+	cr_assert_null(what_stays(&world));
+	directory_finish(&used);
+	world_finish(&world);
+	server_finish(&server);
 }
 
 Test(move, what_cannot_be_moved_is_left_alone)
