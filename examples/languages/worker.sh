@@ -8,9 +8,13 @@ name=$(hostname)-$$
 here=$(dirname "$0")
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
-# A question that is given up goes to another worker when its lease has run out.
-running=
-trap 'kill "$running" 2>/dev/null || :; exit 0' INT TERM
+# A question that is given up goes to another worker when its lease has run out. What was started just now may not hear of less.
+stop() {
+	set +u
+	kill -KILL "$!" 2>/dev/null || :
+	exit 0
+}
+trap stop INT TERM
 
 # For a day, when nobody is there: the daemon may be started again.
 send='curl -sS --fail-with-body --retry 86400 --retry-delay 1 --retry-max-time 86400 --retry-connrefused --json @-'

@@ -1,5 +1,6 @@
 """The evaluators of examples/languages whose tools every machine with the tests has: each is asked by a job, to its end."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,6 +24,8 @@ class Languages(LanguageCase):
         def end():
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(PATIENCE_S)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
         self.addCleanup(end)
         return process
