@@ -8,6 +8,7 @@
 #include "job/next.h"
 #include "job/trial.h"
 #include "job/unscored.h"
+#include "job/warm.h"
 #include "job/words.h"
 
 /* What of a result goes for a trial with an equal config. */
@@ -131,6 +132,7 @@ static void after_baseline(struct job *job, const struct trial *trial)
 	}
 	job_record(job, LOGGED_BASELINE_MEASURED, 0, job_baseline_data(job, trial));
 	job_judge_imports(job);
+	warm_compare(job);
 	if (job->state == JOB_BASELINE) {
 		job_move(job, JOB_RUNNING);
 	}

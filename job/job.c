@@ -58,6 +58,7 @@ void job_destroy(struct job *job)
 	map_finish(&job->by_config);
 	json_decref(job->strangers);
 	json_decref(job->labels);
+	json_decref(job->warm_baseline);
 	spec_destroy(job->spec);
 	free(job);
 }

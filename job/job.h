@@ -167,7 +167,8 @@ struct job {
 	char *last_error;    /* of the trial that failed last; owned, or NULL */
 	int64_t last_failed; /* which that is */
 	char stage[64];
-	json_t *labels; /* now; owned */
+	json_t *labels;        /* now; owned */
+	json_t *warm_baseline; /* of the job it started warm from: "accuracy", "metrics"; owned, or NULL */
 	int64_t max_trials, parallel;
 	double timeout_s;
 	/* Rows recorded and not yet handed to the store. */

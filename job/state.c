@@ -77,6 +77,8 @@ json_t *job_submitted_data(const struct job *job)
 int job_on_submitted(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	(void)trial;
+	json_decref(job->warm_baseline);
+	job->warm_baseline = json_deep_copy(json_object_get(data, "warm_baseline"));
 	return spec_check_space(job->spec, json_string_value(json_object_get(data, "space")),
 				reterr);
 }

@@ -176,6 +176,7 @@ static void work_source(void *arg)
 		(void)err_fault(&p->err, "/warm_start/job",
 				"its tuning space is not this job's: %s", difference);
 	}
+	prepared_take_baseline(p->prepared, rows->cells[JOB_DOCUMENT]);
 	free(difference);
 	spec_destroy(source);
 }

@@ -56,6 +56,7 @@ void prepared_destroy(struct prepared *prepared)
 	json_decref(prepared->capability);
 	json_decref(prepared->target);
 	json_decref(prepared->history);
+	json_decref(prepared->warm_baseline);
 	free(prepared);
 }
 
@@ -71,6 +72,20 @@ void prepared_remember(struct prepared *prepared, const struct store_rows *rows)
 		json_decref(told);
 		(void)json_array_append_new(prepared->history, event);
 	}
+}
+
+void prepared_take_baseline(struct prepared *prepared, const char *document)
+{
+	json_t *job = json_loads(document, 0, NULL);
+	const json_t *baseline = json_object_get(job, "baseline");
+	json_t *accuracy = json_object_get(baseline, "accuracy");
+	json_t *metrics = json_object_get(baseline, "metrics");
+
+	if (accuracy != NULL && metrics != NULL) {
+		prepared->warm_baseline =
+			json_pack("{s:O, s:O}", "accuracy", accuracy, "metrics", metrics);
+	}
+	json_decref(job);
 }
 
 json_t *prepared_registered(const struct store_rows *rows)

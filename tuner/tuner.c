@@ -194,10 +194,15 @@ static void make_job(void *arg)
 {
 	struct submission *s = arg;
 	struct import history;
+	json_t *submitted;
 
 	s->job = job_create(s->id, s->prepared->spec, &s->tuner->io->clock);
 	s->prepared->spec = NULL;
-	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, job_submitted_data(s->job));
+	submitted = job_submitted_data(s->job);
+	if (s->prepared->warm_baseline != NULL) {
+		(void)json_object_set(submitted, "warm_baseline", s->prepared->warm_baseline);
+	}
+	job_record(s->job, LOGGED_JOB_SUBMITTED, -1, submitted);
 	import_copy(s->job->spec, s->prepared->history, &history);
 	import_record(s->job, &history);
 	import_finish(&history);

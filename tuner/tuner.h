@@ -70,6 +70,7 @@ struct prepared {
 	json_t *capability; /* as used */
 	json_t *target;     /* the evaluator's document, with its secret */
 	json_t *history;    /* of the job to start warm from, or NULL: see import_copy() */
+	json_t *warm_baseline; /* what that job measured of its baseline, or NULL: see warm_compare() */
 	/* What is stored of it, once prepared_write() has been there: as struct store_job has them; owned. */
 	char *spec_text, *capability_text, *head_text, *evaluator_text, *matched_text;
 	char owner[LIMIT_OWNER_BYTES + 1];

@@ -72,6 +72,19 @@ class WarmStart(CloneCase):
         self.assertEqual(document["progress"]["imported"],
                          source["budget"]["trials_measured"])
 
+    def test_a_job_that_measured_in_another_way_is_warned_of(self):
+        wall = self.evaluator(lambda q, h: {**sensitive(q, h), "latency_ms": 24.7})
+        source = self.run_job(self.evaluator(sensitive).url, tuning_criterion=BUDGET)
+
+        def warnings(url):
+            job = self.run_job(url, tuning_criterion=BUDGET, warm_start={"job": source})
+            return [w["detail"] for w in get(self.daemon, f"/v1/jobs/{job}")["warnings"]]
+
+        warning, = [w for w in warnings(wall.url) if "not comparable" in w]
+        self.assertIn(f"imported from {source} ", warning)
+        self.assertIn("latency_ms is 100 there and 24.7 here", warning)
+        self.assertEqual([w for w in warnings(self.evaluator(sensitive).url) if "comparable" in w], [])
+
     def test_another_space_is_refused_with_the_difference(self):
         url = self.evaluator(sensitive).url
         source = self.run_job(url)

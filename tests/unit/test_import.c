@@ -336,3 +336,70 @@ Test(import, scores_have_nothing_to_judge)
 	cr_assert_eq(job->trials[1]->scores[0], 1);
 	job_destroy(job);
 }
+
+#define WARM ", \"warm_start\": {\"job\": \"job_EARLIER\"}"
+
+/* What a job is warned of that started warm from one with this baseline, its own being `here`; "" without a warning. */
+static char *warned(const char *extra, const char *there, const char *here, const char *trials)
+{
+	char *on = mem_printf(ON WARM "%s", extra);
+	char *submitted = mem_printf("{\"warm_baseline\": %s}", there), *text;
+	struct job *job = kit_job(on);
+
+	kit_record(job, LOGGED_JOB_SUBMITTED, -1, submitted);
+	take(job, trials);
+	kit_answer(job, job_ask_baseline(job), here);
+	cr_assert_leq(kit_count(job, LOGGED_WARNING), 1);
+	text = mem_dup(kit_text(job, LOGGED_WARNING, "detail"));
+	kit_check_again(job, on);
+	job_destroy(job);
+	free(submitted);
+	free(on);
+	return text;
+}
+
+Test(import, an_earlier_job_that_measured_in_another_way_is_warned_of)
+{
+	static const char *const lax =
+		", \"accuracy_criterion\": {\"criterion\": \"absolute\", \"tolerable_loss\": 0.1}";
+	static const struct {
+		const char *extra, *there, *here, *said;
+	} cases[] = {
+		{"", "0.9, \"metrics\": {\"latency_ms\": 5.67}", "0.9, \"latency_ms\": 24.7",
+		 "of the baseline, latency_ms is 5.67 there and 24.7 here. "},
+		{"", "0.9, \"metrics\": {\"latency_ms\": 151}", "0.9, \"latency_ms\": 100",
+		 "latency_ms is 151 there and 100 here. "},
+		{"", "0.9, \"metrics\": {\"latency_ms\": 149}", "0.9, \"latency_ms\": 100", NULL},
+		{"", "0.9, \"metrics\": {\"latency_ms\": 0}", "0.9, \"latency_ms\": 100", NULL},
+		{"", "0.9, \"metrics\": {\"power_w\": 900}", "0.9, \"latency_ms\": 100", NULL},
+		{"", "98.4, \"metrics\": {\"latency_ms\": 9}", "0.984, \"latency_ms\": 100",
+		 "accuracy is 98.4 there and 0.984 here, latency_ms is 9 there and 100 here. "},
+		{"", "0.94, \"metrics\": {\"latency_ms\": 100}", "0.9, \"latency_ms\": 100", NULL},
+		{"", "0.96, \"metrics\": {\"latency_ms\": 100}", "0.9, \"latency_ms\": 100",
+		 "accuracy is 0.96 there and 0.9 here. "},
+		{lax, "0.45, \"metrics\": {\"latency_ms\": 100}", "0.9, \"latency_ms\": 100",
+		 "accuracy is 0.45 there"},
+		{lax, "0.62, \"metrics\": {\"latency_ms\": 100}", "0.9, \"latency_ms\": 100", NULL},
+		{lax, "0.05, \"metrics\": {\"latency_ms\": 100}", "0.1, \"latency_ms\": 100", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *there = mem_printf("{\"accuracy\": %s}", cases[i].there);
+		char *here = mem_printf("{\"accuracy\": %s}", cases[i].here);
+		char *text = warned(cases[i].extra, there, here, TWO);
+
+		cr_expect(cases[i].said != NULL ? strstr(text, cases[i].said) != NULL
+						: text[0] == '\0',
+			  "%s: %s", there, text);
+		cr_expect(text[0] == '\0' ||
+			  strstr(text, "imported from job_EARLIER are not") != NULL);
+		free(text);
+		if (i == 0) {
+			text = warned("", there, here, "{\"trials\": []}");
+			cr_expect_str_eq(text, "", "nothing was imported");
+			free(text);
+		}
+		free(there);
+		free(here);
+	}
+}
