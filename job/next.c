@@ -42,7 +42,7 @@ static void choose(struct job *job, const struct trial *choice, bool ended)
 /* `judged`: the end game has said what it makes of the choice. */
 static struct next end(struct job *job, const char *reason, bool judged)
 {
-	char *detail = words_exit(job, reason);
+	char *detail = words_exit(job, reason, judged);
 	bool nothing = job->spec->rules >= 2 && job_measured_nothing(job);
 	bool failed = nothing || strcmp(reason, "too_many_failures") == 0;
 

@@ -374,7 +374,7 @@ json_t *words_best_data(const struct job *job, const struct trial *trial, bool e
 }
 
 /* What is said of a best config that meets the criterion and is not to be shipped; NULL of one that is. */
-static const char *kept_because(const struct job *job)
+static const char *kept_because(const struct job *job, bool judged)
 {
 	static const struct {
 		const char *because, *words;
@@ -394,7 +394,7 @@ static const char *kept_because(const struct job *job)
 		return NULL;
 	}
 	figures_init(&f, job, job->best);
-	because = words_keep_because(job, job->best, &f, true);
+	because = words_keep_because(job, job->best, &f, judged);
 	for (size_t i = 0; because != NULL && i < sizeof(kept) / sizeof(kept[0]); i++) {
 		words = strcmp(because, kept[i].because) == 0 ? kept[i].words : words;
 	}
@@ -403,7 +403,7 @@ static const char *kept_because(const struct job *job)
 }
 
 /* Why a job completes that has handed over a config, met the criterion or not. */
-static const char *completed_because(const struct job *job, const char *reason)
+static const char *completed_because(const struct job *job, const char *reason, bool judged)
 {
 	const char *kept;
 
@@ -413,7 +413,7 @@ static const char *completed_because(const struct job *job, const char *reason)
 	if (!job->best->candidate.feasible || job->best->rejected) {
 		return "no config met the criterion";
 	}
-	kept = kept_because(job);
+	kept = kept_because(job, judged);
 	if (kept != NULL) {
 		return kept;
 	}
@@ -424,14 +424,14 @@ static const char *completed_because(const struct job *job, const char *reason)
 	return "the best config meets the criterion";
 }
 
-char *words_exit(const struct job *job, const char *reason)
+char *words_exit(const struct job *job, const char *reason, bool judged)
 {
 	bool failed = strcmp(reason, "too_many_failures") == 0;
 	const char *text = failed ? "more trials failed than max_failed_trials allows"
 				  : "no config could be measured";
 
 	if (!failed && job->best != NULL) {
-		return mem_dup(completed_because(job, reason));
+		return mem_dup(completed_because(job, reason, judged));
 	}
 	if (!failed && job->charged == 0) {
 		return mem_dup("there is no config to measure but the baseline itself");

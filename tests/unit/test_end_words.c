@@ -10,52 +10,52 @@
 Test(end_words, an_end_says_why)
 {
 	struct job *job = kit_running("", 0.9);
-	char *text = words_exit(job, "space_exhausted");
+	char *text = words_exit(job, "space_exhausted", true);
 
 	cr_expect_str_eq(text, "there is no config to measure but the baseline itself");
 	free(text);
 	kit_fail(job, kit_ask(job), "crashed");
-	text = words_exit(job, "space_exhausted");
+	text = words_exit(job, "space_exhausted", true);
 	cr_expect_str_eq(text, "no config could be measured; trial 1 was the last: crashed");
 	free(text);
-	text = words_exit(job, "too_many_failures");
+	text = words_exit(job, "too_many_failures", true);
 	cr_expect_str_eq(text, "more trials failed than max_failed_trials allows; trial 1 was the "
 			       "last: crashed");
 	free(text);
 	kit_tell(job, kit_ask(job), 0.5, 50);
 	kit_settle(job);
-	text = words_exit(job, "space_exhausted");
+	text = words_exit(job, "space_exhausted", true);
 	cr_expect_str_eq(text, "no config met the criterion");
 	free(text);
 	job_exclude(job, job->trials[2], "busy");
-	text = words_exit(job, "space_exhausted");
+	text = words_exit(job, "space_exhausted", true);
 	cr_expect_str_eq(text, "no measurement that counts meets the criterion");
 	free(text);
 	kit_tell(job, kit_ask(job), 0.9, 50);
 	kit_settle(job);
-	text = words_exit(job, "criterion_met");
+	text = words_exit(job, "criterion_met", true);
 	cr_expect_str_eq(text, "the best config meets the criterion");
 	free(text);
 	job->spec->stop_on = STOP_BUDGET;
-	text = words_exit(job, "criterion_met");
+	text = words_exit(job, "criterion_met", true);
 	cr_expect_str_eq(text, "the strategy expects nothing better than the best config, which "
 			       "meets the criterion");
 	free(text);
-	text = words_exit(job, "max_trials");
+	text = words_exit(job, "max_trials", true);
 	cr_expect_str_eq(text, "the best config meets the criterion");
 	free(text);
 	job->spec->min_gain = 0.6;
-	text = words_exit(job, "max_trials");
+	text = words_exit(job, "max_trials", true);
 	cr_expect_str_eq(text, "the best config meets the criterion, but gains too little: the "
 			       "baseline is to be kept");
 	free(text);
 	job->spec->min_gain = 0.02;
 	job->best->rejected = true;
-	text = words_exit(job, "max_trials");
+	text = words_exit(job, "max_trials", true);
 	cr_expect_str_eq(text, "no config met the criterion", "measured again it did not");
 	free(text);
 	job->best = job->trials[0];
-	text = words_exit(job, "space_exhausted");
+	text = words_exit(job, "space_exhausted", true);
 	cr_expect_str_eq(text, "nothing but the baseline itself meets the criterion");
 	free(text);
 	job_destroy(job);
@@ -92,11 +92,45 @@ Test(end_words, an_end_says_what_the_verdict_says)
 		if (cases[i].baseline > 0) {
 			kit_rounds(job, cases[i].baseline, cases[i].config, cases[i].spread);
 		}
-		end = words_exit(job, "max_trials");
+		end = words_exit(job, "max_trials", true);
 		cr_expect_str_eq(end, expected, "%s", end);
 		free(end);
 		free(expected);
 		job_destroy(job);
+	}
+}
+
+/* What a strategy asks twice shows how much noise there is, but proves nothing that nobody wanted proved. */
+Test(end_words, an_end_without_an_end_game_says_what_best_says)
+{
+	static const struct {
+		const char *extra;
+		double first, second;
+		const char *because, *end;
+	} cases[] = {
+		{"", 95, 99, "", "the best config meets the criterion"},
+		{", \"min_gain\": 0.2", 95, 94, "no_gain",
+		 "the best config meets the criterion, but gains too little: the baseline is to be "
+		 "kept"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *extra = mem_printf(", \"confirm\": 0%s%s", cases[i].extra, BUDGET("2", ""));
+		struct job *job = kit_measured(extra, &cases[i].first, 1);
+		struct question again = {.kind = QUESTION_EVALUATE,
+					 .stage = "s",
+					 .again = true,
+					 .config = job->trials[1]->config};
+
+		kit_tell(job, job_ask(job, &again), 0.9, cases[i].second);
+		kit_settle(job);
+		cr_assert_eq(kit_next(job).step, NEXT_END);
+		cr_expect_str_eq(kit_text(job, LOGGED_NEW_BEST, "keep_baseline_because"),
+				 cases[i].because, "%zu", i);
+		cr_expect_str_eq(kit_exit(job, "detail"), cases[i].end, "%s",
+				 kit_exit(job, "detail"));
+		job_destroy(job);
+		free(extra);
 	}
 }
 
