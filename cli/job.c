@@ -377,12 +377,14 @@ bool job_is_short(const json_t *job)
 	       (strcmp(reason, "max_trials") == 0 || strcmp(reason, "timeout") == 0);
 }
 
-/* Ended before its choice was measured again, as a job ends that fails or is cancelled. */
+/* Ended before its choice was measured again, as a job ends that fails, is cancelled or runs out of time. */
 static bool is_cut_short(const json_t *job)
 {
 	const char *state = json_string_value(json_object_get(job, "state"));
+	const char *reason = json_string_value(path2(job, "exit", "reason"));
 
-	return job_is_final(job) && strcmp(state, "completed") != 0;
+	return job_is_final(job) && (strcmp(state, "completed") != 0 ||
+				     (reason != NULL && strcmp(reason, "timeout") == 0));
 }
 
 char *job_verdict_word(const json_t *job)

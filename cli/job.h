@@ -67,8 +67,8 @@ char *job_way_on(const json_t *job);
 bool job_is_short(const json_t *job);
 /* "completed after 21 of 100 trials: criterion_met (...)", "paused: evaluator_broken (...)" */
 char *job_end(const json_t *job);
-/* What of the verdict goes into a column: "ship", "keep baseline", "criterion missed", "not proved" of a job that failed or was
- * cancelled, or "-". */
+/* What of the verdict goes into a column: "ship", "keep baseline", "criterion missed", "not proved" of a job that failed, was
+ * cancelled or ran out of time, or "-". */
 char *job_verdict_word(const json_t *job);
 
 #endif

@@ -41,6 +41,8 @@ class Tables(CliTest):
 
     def test_a_job_that_ended_before_the_proof_has_nothing_to_ship(self):
         keep = {**best_trial(True), "keep_baseline": True}
+        timeout = self.serve({"items": [job("completed", 9, best_trial(True), exit={"reason": "timeout", "detail": "the job's time is over"})], "next": None})
+        self.assertTrue(self.runs(OK, timeout, "jobs").endswith(" not proved\n"))
         for state, best, word in (("completed", best_trial(True), "ship"), ("failed", best_trial(True), "not proved"), ("cancelled", best_trial(True), "not proved"),
                                   ("cancelled", keep, "keep baseline"), ("failed", best_trial(False), "criterion missed"), ("running", best_trial(True), "ship")):
             with self.subTest(state, word=word):

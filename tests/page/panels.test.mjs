@@ -232,6 +232,13 @@ test("the first screen contradicts itself nowhere", async () => {
     await view.see("Trial 1, but not proved.");
     await view.see("It was cancelled.");
   });
+  const late = await daemon.submit({
+    ...job(quick.url, { name: "out of time" }),
+    tuning_criterion: { strategy: "sgp", objective: "latency_ms", max_trials: 40, timeout: 2 },
+  });
+  const { exit, best } = await daemon.finished(late);
+  assert.deepEqual([exit.reason, best.trial, best.keep_baseline], ["timeout", 1, false]);
+  await looking(`/jobs/${late}`, (view) => view.see("Trial 1, but not proved."));
   quick.stop();
 });
 

@@ -89,8 +89,8 @@ function Ship({ job, best }: { job: Job; best: Best | undefined }) {
   const keep = best.keep_baseline === true;
   // What is measured again may be judged otherwise with each answer.
   const proving = !final && job.progress.stage === "confirm";
-  // Nor was it measured again by a job that failed or was cancelled.
-  const cut = final && job.state !== "completed" && !keep;
+  // Nor was it measured again by a job that failed, was cancelled or ran out of time.
+  const cut = final && (job.state !== "completed" || job.exit?.reason === "timeout") && !keep;
   const short = proving
     ? `Soon: trial ${best.trial} is measured again.`
     : keep
