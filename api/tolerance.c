@@ -413,15 +413,15 @@ void tolerance_reply(struct call *call)
 	struct criterion *criterion = &outcome->criterion;
 	double accuracy[LIMIT_METRICS] = {0};
 	struct err err;
+	char *text;
 
 	if (isnan(loss)) {
 		call_error(call, ERR_BAD_REQUEST,
 			   "tolerable_loss must be a number that is not negative: 0.03 for 3 %%");
 	} else if (is_too_much(criterion, loss)) {
-		call_error(call, ERR_BAD_REQUEST,
-			   "tolerable_loss is a share of the accuracy, and %g is more than all of "
-			   "it: is %g %% meant, which is %g?",
-			   loss, loss, loss / 100);
+		text = criterion_too_much(loss);
+		call_error(call, ERR_BAD_REQUEST, "tolerable_loss: %s", text);
+		free(text);
 	} else if (criterion->metric_count > 1 && !criterion->weighted) {
 		call_error(call, ERR_INVALID_FIELD,
 			   "the job has several accuracies that must each hold, so one tolerable "

@@ -1,6 +1,7 @@
 /* The goals of a job: its accuracy criterion and its objective, read from the body. */
 #include "job/spec/spec_read.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -30,7 +31,15 @@ static double read_loss(const struct json_at *at, const struct criterion *criter
 			const struct criterion_metric *metric)
 {
 	bool share = criterion->relative && (metric->higher_is_better || criterion->rules < 2);
+	double loss = json_number_value(at->value); /* 0 where there is no number */
+	char *text;
 
+	if (share && loss > 1) {
+		text = criterion_too_much(loss);
+		(void)json_fault(at, "%s", text);
+		free(text);
+		return metric->tolerable_loss;
+	}
 	return json_real_in(at, metric->tolerable_loss, criterion->relative ? -1 : -1e300,
 			    share ? 1 : 1e300);
 }

@@ -4,6 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
+
+enum { WORDS_MAX = 256 };
+
 /* What is compared: each accuracy by itself, or the one weighted mean. */
 static size_t compared(const struct criterion *c)
 {
@@ -74,6 +78,19 @@ double criterion_tolerance(const struct criterion *criterion, size_t i)
 	double scale = criterion->rules >= 2 ? fabs(criterion->baseline[i]) : 1.0;
 
 	return 1e-9 * fmax(scale, fabs(criterion->bound[i]));
+}
+
+char *criterion_too_much(double loss)
+{
+	struct buf text;
+
+	buf_init(&text, WORDS_MAX);
+	buf_printf(&text, "a share of the accuracy is expected, and %g is more than all of it",
+		   loss);
+	if (loss <= 100) { /* in percent, too, more would be more than all */
+		buf_printf(&text, ": is %g %% meant, which is %g?", loss, loss / 100);
+	}
+	return buf_take(&text, NULL);
 }
 
 bool criterion_meets(const struct criterion *criterion, const double *accuracy)

@@ -40,6 +40,8 @@ int criterion_fix(struct criterion *criterion, const double *baseline, struct er
 /* What rounding may make of the bound of accuracy `i`: 1e-9 * max(|bound|, |baseline|); by the first
  * rules 1e-9 * max(1, |bound|), which lets everything through where accuracies are smaller. */
 double criterion_tolerance(const struct criterion *criterion, size_t i);
+/* What to say of a share of an accuracy that is more than all of it: it is often meant in percent. The caller frees. */
+char *criterion_too_much(double loss);
 /* Inclusive, with that tolerance. */
 bool criterion_meets(const struct criterion *criterion, const double *accuracy);
 /*

@@ -359,6 +359,10 @@ class Tolerance(DirectionCase):
         criterion["higher_is_better"] = True
         pointer = "/accuracy_criterion/tolerable_loss"
         self.assertIn(pointer, self.refused(body(url, accuracy_criterion=criterion)))
+        for loss, words in ((3, ": is 3 % meant, which is 0.03?"), (300, "")):
+            with self.subTest(loss=loss):
+                faults = self.refused(body(url, accuracy_criterion={"tolerable_loss": loss}))
+                self.assertEqual(faults[pointer], f"a share of the accuracy is expected, and {loss} is more than all of it{words}")
         criterion.update(higher_is_better=False, metrics=[{"name": "a", "higher_is_better": True}])
         self.assertIn("/accuracy_criterion/metrics/0",
                       self.refused(body(url, accuracy_criterion=criterion)))

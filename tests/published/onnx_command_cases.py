@@ -147,7 +147,7 @@ class Command(Case):
                 (self.tune("--clock", "cpu", "--threads", "0"), "threads is 0: give a whole number from 1 on"),
                 (self.tune("--max-trials", "0"), "narrow-onnx: --max-trials: must be from 1"),
                 (self.tune("--max-drop", "nan"), "narrow-onnx: --max-drop: a number is expected, and it is nan"),
-                (self.tune("--max-drop", "5"), "narrow-onnx: --max-drop: must be from -1 to 1"),
+                (self.tune("--max-drop", "5"), "narrow-onnx: --max-drop: a share of the accuracy is expected, and 5 is more than all of it: is 5 % meant, which is 0.05?"),
                 (self.tune("--warm-start", "job_1"), "narrow-onnx: --warm-start: there is no job job_1"),
                 (self.tune("--scores", "garbage"), "narrow-onnx: garbage is no JSON: "),
                 (self.tune("--scores", "two.json"), "per_layer_mse_loss: two is none of them"),
