@@ -45,8 +45,8 @@ DAEMONS_TRIALS, DAEMONS_WORKERS, DAEMONS_KILL_S = 10_000, 1000, 10
 # of others, but a busy machine makes the same work dearer by a third.
 CPU_MINUTES = {
     "build": 4,
-    "check": 6,
-    "unit": 5,
+    "check": 5,
+    "unit": 6,
     "api": 8,
     "crash": 4,
     "traces": 1,
