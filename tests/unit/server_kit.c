@@ -44,6 +44,11 @@ const char *server_say(struct server *server, const char *command)
 	return server->answer;
 }
 
+int64_t server_number(struct server *server, const char *sql)
+{
+	return strtoll(server_say(server, sql), NULL, 10);
+}
+
 void server_finish(struct server *server)
 {
 	(void)fclose(server->in);

@@ -4,6 +4,7 @@
 #ifndef NARROWD_TESTS_UNIT_SERVER_KIT_H
 #define NARROWD_TESTS_UNIT_SERVER_KIT_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -19,6 +20,8 @@ struct server {
 void server_start(struct server *server);
 /* A command of that program's, or SQL. Returns what it answered, until the next one. */
 const char *server_say(struct server *server, const char *command);
+/* The number that SQL answers. */
+int64_t server_number(struct server *server, const char *sql);
 void server_finish(struct server *server);
 
 #endif

@@ -117,6 +117,22 @@ void world_note_lost(void *arg, const struct err *why)
 	*err = *why;
 }
 
+static void nobody(void *arg)
+{
+	(void)arg;
+	cr_assert_fail("no daemon uses it");
+}
+
+const struct store_mover world_mover_alone = {nobody, nobody, NULL};
+
+int world_move_to(const struct world *from, const char *url, const struct store_mover *who,
+		  struct store_moved *ret, struct err *reterr)
+{
+	const struct store_move what = {.directory = from->directory};
+
+	return store_migrate_to(&what, url, who, ret, reterr);
+}
+
 void world_stopped(void *arg)
 {
 	struct world *world = arg;

@@ -59,6 +59,11 @@ void world_prepare(struct world *world, const char *postgresql);
 void world_start_at(struct world *world, const char *postgresql);
 /* Of store_on_lost(): keeps why in the struct err that `arg` is. */
 void world_note_lost(void *arg, const struct err *why);
+/* Of a move during which no daemon may run. */
+extern const struct store_mover world_mover_alone;
+/* Moves the database of the directory there. Returns what store_migrate_to() does. */
+int world_move_to(const struct world *from, const char *url, const struct store_mover *who,
+		  struct store_moved *ret, struct err *reterr);
 /* The callback of store_stop(): closes the loop. */
 void world_stopped(void *arg);
 /* Stops the store and its loop; the directory stays. */

@@ -174,7 +174,7 @@ Test(keeper, what_fails_is_tried_again_less_and_less_often_until_it_succeeds)
 	cr_assert_geq(seconds, 4);
 
 	(void)server_say(&kept.server, "ALTER TABLE narrowd.piece RENAME TO hidden");
-	version = strtoll(server_say(&kept.server, "SELECT position FROM narrowd.head"), NULL, 10);
+	version = server_number(&kept.server, "SELECT position FROM narrowd.head");
 	version = write_enough(&kept.world, version);
 	wait_for(&kept, tried_again, count(&kept, tried_again) + 1);
 	at = strstr(strstr(said(&kept), shortened), "after_s=");

@@ -17,28 +17,6 @@
 
 enum { MANY = 500 };
 
-static int64_t number(struct server *server, const char *sql)
-{
-	return strtoll(server_say(server, sql), NULL, 10);
-}
-
-/* Of a move during which no daemon runs. */
-static void nobody(void *arg)
-{
-	(void)arg;
-	cr_assert_fail("no daemon uses it");
-}
-
-static const struct store_mover alone_mover = {nobody, nobody, NULL};
-
-static int move_to(const struct world *from, const char *url, const struct store_mover *who,
-		   struct store_moved *ret, struct err *reterr)
-{
-	const struct store_move what = {.directory = from->directory};
-
-	return store_migrate_to(&what, url, who, ret, reterr);
-}
-
 static void write_file(const char *path, char first, char last, size_t bytes)
 {
 	FILE *file = fopen(path, "w");
@@ -101,8 +79,9 @@ static void refuse_another(const struct used *used)
 	struct store_moved moved;
 	struct err err;
 
-	cr_assert_eq(move_to(&used->world, used->server.url, &alone_mover, &moved, &err), -ERR_BUSY,
-		     "%s", err.message);
+	cr_assert_eq(
+		world_move_to(&used->world, used->server.url, &world_mover_alone, &moved, &err),
+		-ERR_BUSY, "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "is being moved by another narrowd"), "%s",
 			   err.message);
 }
@@ -112,7 +91,7 @@ static void stop_used(void *arg)
 	struct used *used = arg;
 
 	used->stops++;
-	cr_assert_eq(number(&used->server, "SELECT count(to_regclass('narrowd.head'))"), 0,
+	cr_assert_eq(server_number(&used->server, "SELECT count(to_regclass('narrowd.head'))"), 0,
 		     "nobody sees it before it is whole");
 	refuse_another(used);
 	cr_assert_eq(world_append(&used->world, "job_a", 1, &world_more, 1, NULL), 0);
@@ -135,7 +114,9 @@ static void start_used(void *arg)
 	struct used *used = arg;
 
 	used->starts++;
-	cr_assert_eq(number(&used->server, "SELECT count(*) FROM narrowd.snapshot WHERE whole"), 1);
+	cr_assert_eq(
+		server_number(&used->server, "SELECT count(*) FROM narrowd.snapshot WHERE whole"),
+		1);
 }
 
 Test(move, what_is_written_while_a_database_is_moved_comes_along)
@@ -150,7 +131,7 @@ Test(move, what_is_written_while_a_database_is_moved_comes_along)
 	server_start(&used.server);
 	world_start(&used.world, 0);
 	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
-	cr_assert_eq(move_to(&used.world, used.server.url, &who, &there, &err), 0, "%s",
+	cr_assert_eq(world_move_to(&used.world, used.server.url, &who, &there, &err), 0, "%s",
 		     err.message);
 	cr_assert(used.stops == 1 && used.starts == 1);
 	cr_assert_eq(there.jobs, 1 + MANY);
@@ -163,8 +144,8 @@ Test(move, what_is_written_while_a_database_is_moved_comes_along)
 	other = world_contents(&replica);
 	cr_assert_str_eq(other, one);
 	(void)server_say(&used.server, "DROP SCHEMA narrowd CASCADE");
-	cr_assert_eq(move_to(&used.world, used.server.url, &alone_mover, &again, &err), 0, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&used.world, used.server.url, &world_mover_alone, &again, &err),
+		     0, "%s", err.message);
 	cr_assert_str_eq(again.hash, there.hash, "as of one that nobody used");
 	free(other);
 	free(one);
@@ -183,14 +164,14 @@ Test(move, postgresql_that_goes_before_the_stop_is_told_of_before_it)
 	server_start(&used.server);
 	world_start(&used.world, 0);
 	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
-	cr_assert_eq(move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE,
+		     "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "let the daemon go on"), "%s", err.message);
 	cr_assert(used.stops == 1 && used.starts == 0);
 	cr_assert_eq(world_append(&used.world, "job_a", 2, &world_more, 1, NULL), 0);
 	world_verify(&used.world);
 	(void)server_say(&used.server, "start");
-	cr_assert_eq(number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
+	cr_assert_eq(server_number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
 	world_finish(&used.world);
 	server_finish(&used.server);
 }
@@ -221,8 +202,8 @@ Test(move, one_that_fails_behind_the_stop_says_where_a_daemon_can_be_started)
 	server_start(&used.server);
 	world_start(&used.world, 0);
 	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
-	cr_assert_eq(move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE,
+		     "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "nothing was moved"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "can be started again on"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, used.world.directory), "%s", err.message);
@@ -230,7 +211,7 @@ Test(move, one_that_fails_behind_the_stop_says_where_a_daemon_can_be_started)
 	world_open(&used.world, 0);
 	world_verify(&used.world);
 	(void)server_say(&used.server, "start");
-	cr_assert_eq(number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
+	cr_assert_eq(server_number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
 	world_finish(&used.world);
 	server_finish(&used.server);
 }
@@ -260,7 +241,7 @@ Test(move, one_whose_commit_fails_says_that_it_may_be_there)
 	world_start(&used.world, 0);
 	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
 	(void)server_say(&used.server, at_commit);
-	cr_assert_neq(move_to(&used.world, used.server.url, &who, &moved, &err), 0);
+	cr_assert_neq(world_move_to(&used.world, used.server.url, &who, &moved, &err), 0);
 	cr_assert_not_null(strstr(err.message, "not committed"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "it is not known whether"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "can be started again on"), "%s", err.message);
@@ -304,11 +285,11 @@ Test(move, what_the_disk_has_no_room_for_is_told_before_a_daemon_is_stopped)
 	pretend(used.database, (uint64_t)status.f_bavail * status.f_frsize / 4 * 3);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	cr_assert_neq(move_to(&world, server.url, &alone_mover, &moved, &err), 0);
+	cr_assert_neq(world_move_to(&world, server.url, &world_mover_alone, &moved, &err), 0);
 	cr_assert_null(strstr(err.message, "are free"), "it is one copy: %s", err.message);
 	cr_assert_eq(directory_lock(&used, world.directory, &err), 0, "%s", err.message);
-	cr_assert_eq(move_to(&world, server.url, &alone_mover, &moved, &err), -ERR_DISK_FULL, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&world, server.url, &world_mover_alone, &moved, &err),
+		     -ERR_DISK_FULL, "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "are free"), "it is two: %s", err.message);
 	cr_assert_null(what_stays(&world));
 	directory_finish(&used);
@@ -329,12 +310,12 @@ Test(move, what_cannot_be_moved_is_left_alone)
 	cr_assert_eq(world_insert(&alone, "job_a", NULL), 0);
 	world_close(&alone);
 	world_outside(&alone, "UPDATE event SET data = '{\"x\":1}'");
-	cr_assert_eq(move_to(&alone, server.url, &alone_mover, &moved, &err), -ERR_CORRUPT, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&alone, server.url, &world_mover_alone, &moved, &err),
+		     -ERR_CORRUPT, "%s", err.message);
 	key = world_path(&alone, "narrowd.key");
 	cr_assert_eq(unlink(key), 0);
-	cr_assert_eq(move_to(&alone, server.url, &alone_mover, &moved, &err), -ERR_CONFIG, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&alone, server.url, &world_mover_alone, &moved, &err),
+		     -ERR_CONFIG, "%s", err.message);
 	cr_assert_str_eq(server_say(&server, "SELECT to_regclass('narrowd.head') IS NULL"), "t");
 	world_prepare(&replica, server.url);
 	cr_assert_eq(store_migrate_from(server.url, NULL, replica.directory, &moved, &err),
@@ -342,8 +323,8 @@ Test(move, what_cannot_be_moved_is_left_alone)
 	world_open(&replica, 0);
 	world_close(&replica);
 	(void)server_say(&server, "DROP SCHEMA narrowd CASCADE");
-	cr_assert_eq(move_to(&replica, server.url, &alone_mover, &moved, &err), -ERR_CONFIG,
-		     "a replica is no database of its own: %s", err.message);
+	cr_assert_eq(world_move_to(&replica, server.url, &world_mover_alone, &moved, &err),
+		     -ERR_CONFIG, "a replica is no database of its own: %s", err.message);
 	free(key);
 	world_finish(&replica);
 	world_finish(&alone);

@@ -20,34 +20,12 @@ static void start(struct server *server, struct world *world)
 	world->snapshot_operations = SHORT;
 }
 
-static int64_t number(struct server *server, const char *sql)
-{
-	return strtoll(server_say(server, sql), NULL, 10);
-}
-
-/* Of a move during which no daemon runs. */
-static void nobody(void *arg)
-{
-	(void)arg;
-	cr_assert_fail("no daemon uses it");
-}
-
-static const struct store_mover alone_mover = {nobody, nobody, NULL};
-
-static int move_to(const struct world *from, const char *url, const struct store_mover *who,
-		   struct store_moved *ret, struct err *reterr)
-{
-	const struct store_move what = {.directory = from->directory};
-
-	return store_migrate_to(&what, url, who, ret, reterr);
-}
-
 /* What a moved database is on the other side. */
 static void move(const struct world *from, const char *url, struct store_moved *ret)
 {
 	struct err err;
 
-	cr_assert_eq(move_to(from, url, &alone_mover, ret, &err), 0, "%s", err.message);
+	cr_assert_eq(world_move_to(from, url, &world_mover_alone, ret, &err), 0, "%s", err.message);
 	cr_assert_eq(strlen(ret->hash), sizeof(ret->hash) - 1);
 }
 
@@ -67,15 +45,15 @@ Test(snapshot, a_database_goes_to_postgresql_and_back)
 	move(&alone, server.url, &there);
 	cr_assert_eq(there.jobs, 1);
 	cr_assert_eq(there.events, WORLD_LIFE + 1);
-	cr_assert_eq(move_to(&alone, server.url, &alone_mover, &there, &err), -ERR_CONFLICT, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&alone, server.url, &world_mover_alone, &there, &err),
+		     -ERR_CONFLICT, "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "DROP SCHEMA narrowd CASCADE"), "%s", err.message);
 
 	world_prepare(&replica, server.url);
 	world_share_key(&alone, &replica);
 	world_open(&replica, 0);
-	cr_assert_eq(move_to(&alone, server.url, &alone_mover, &there, &err), -ERR_CONFLICT, "%s",
-		     err.message);
+	cr_assert_eq(world_move_to(&alone, server.url, &world_mover_alone, &there, &err),
+		     -ERR_CONFLICT, "%s", err.message);
 	cr_assert_null(strstr(err.message, "DROP"), "a daemon uses it: %s", err.message);
 	world_verify(&replica);
 	world_close(&replica);
@@ -173,7 +151,8 @@ Test(snapshot, one_that_waits_is_seen_whatever_its_sessions_are_called)
 static int64_t write_until_gone(struct server *server, struct world *world, int64_t version,
 				int64_t position)
 {
-	while (number(server, "SELECT coalesce(max(last), 0) FROM narrowd.past") < position) {
+	while (server_number(server, "SELECT coalesce(max(last), 0) FROM narrowd.past") <
+	       position) {
 		for (int i = 0; i < SHORT; i++) {
 			cr_assert_eq(world_append(world, "job_a", version++, &world_more, 1, NULL),
 				     0, "%s", world->err.message);
@@ -186,7 +165,7 @@ static int64_t write_until_gone(struct server *server, struct world *world, int6
 static int64_t left(struct server *server, const char *from, const char *id)
 {
 	char *sql = mem_printf("SELECT count(*) FROM narrowd.%s = '%s'", from, id);
-	int64_t count = number(server, sql);
+	int64_t count = server_number(server, sql);
 
 	free(sql);
 	return count;
@@ -206,7 +185,7 @@ Test(snapshot, a_log_gets_shorter_and_a_new_replica_begins_from_the_snapshot)
 	world_open(&first, 0);
 	world_write_all(&first);
 	version = write_until_gone(&server, &first, WORLD_LIFE + 1, 1);
-	position = number(&server, oldest);
+	position = server_number(&server, oldest);
 	cr_assert_gt(position, 0);
 	id = mem_dup(strchr(server.answer, '|') + 1);
 	(void)write_until_gone(&server, &first, version, position);
@@ -214,10 +193,11 @@ Test(snapshot, a_log_gets_shorter_and_a_new_replica_begins_from_the_snapshot)
 	one = world_contents(&first);
 	cr_assert_eq(left(&server, "snapshot WHERE id", id), 0);
 	cr_assert_eq(left(&server, "piece WHERE snapshot", id), 0);
-	cr_assert_eq(number(&server, "SELECT count(*) FROM narrowd.op WHERE position <="
-				     " (SELECT max(last) FROM narrowd.past)"),
+	cr_assert_eq(server_number(&server, "SELECT count(*) FROM narrowd.op WHERE position <="
+					    " (SELECT max(last) FROM narrowd.past)"),
 		     0, "what stands before a snapshot is not needed");
-	cr_assert_geq(number(&server, "SELECT count(*) FROM narrowd.snapshot WHERE whole"), 1);
+	cr_assert_geq(server_number(&server, "SELECT count(*) FROM narrowd.snapshot WHERE whole"),
+		      1);
 	free(id);
 
 	world_prepare(&second, server.url);
@@ -268,13 +248,6 @@ Test(snapshot, a_replica_that_stayed_behind_begins_again_unless_it_is_of_another
 	server_finish(&server);
 }
 
-static void note_lost(void *arg, const struct err *why)
-{
-	struct err *err = arg;
-
-	*err = *why;
-}
-
 Test(snapshot, one_that_follows_ends_when_the_log_begins_behind_it)
 {
 	/* As if it had slept: what comes next went, and something stands behind that. */
@@ -294,7 +267,7 @@ Test(snapshot, one_that_follows_ends_when_the_log_begins_behind_it)
 	world_share_key(&first, &second);
 	second.standby = true;
 	world_open(&second, 0);
-	store_on_lost(second.store, note_lost, &why);
+	store_on_lost(second.store, world_note_lost, &why);
 	world_close(&first);
 	(void)server_say(&server, leap);
 	while (why.code == ERR_OK) {
