@@ -64,14 +64,17 @@ class Migrate(unittest.TestCase):
         self.assertEqual(said.returncode, 0, said.stdout)
         return HASH.search(said.stdout).group(1)
 
-    def test_a_job_goes_to_postgresql_and_back(self):
+    def undisturbed(self):
+        """The log of a job that nothing happens to."""
         evaluator = crash_model.Ledger()
         self.addCleanup(evaluator.stop)
         with Daemon(self.folder(), "--data", "") as daemon:
             job = kit.submit(daemon, job_of(evaluator))
             wait_final(daemon, job)
-            model = normal(read_log(daemon, job))
+            return normal(read_log(daemon, job))
 
+    def test_a_job_goes_to_postgresql_and_back(self):
+        model = self.undisturbed()
         held = Holding(TRIALS // 3)
         self.addCleanup(held.stop)
         first, second = self.folder(), None
@@ -105,13 +108,7 @@ class Migrate(unittest.TestCase):
         return process
 
     def test_a_daemon_at_work_goes_to_postgresql(self):
-        evaluator = crash_model.Ledger()
-        self.addCleanup(evaluator.stop)
-        with Daemon(self.folder(), "--data", "") as daemon:
-            job = kit.submit(daemon, job_of(evaluator))
-            wait_final(daemon, job)
-            model = normal(read_log(daemon, job))
-
+        model = self.undisturbed()
         held = Holding(TRIALS // 3)
         self.addCleanup(held.stop)
         first = self.folder()
