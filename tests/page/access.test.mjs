@@ -19,7 +19,7 @@ after(async () => {
 
 async function loggedIn(token) {
   const view = await browser.view(daemon.url);
-  view.forgiven = /401/;
+  view.forgiven = /status of 401/;
   await view.page.context().clearCookies();
   await view.open(`/jobs/${id}`);
   await view.get("heading", "Log in").waitFor();
@@ -32,7 +32,7 @@ async function loggedIn(token) {
 
 test("a wrong token is refused in words", async () => {
   const view = await browser.view(daemon.url);
-  view.forgiven = /401/;
+  view.forgiven = /status of 401/;
   await view.open("/");
   await view.page.getByLabel("Token").fill("nrw_wrong");
   await view.click("button", "Log in");

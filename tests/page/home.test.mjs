@@ -50,6 +50,8 @@ test("chosen jobs are labelled, stopped and deleted together", async () => {
     await choose(view, "second");
     await view.click("button", "Delete 2");
     await view.axe("deleting");
+    // A row may ask for its picture in the very moment in which its job goes.
+    view.forgiven = new RegExp(` 404 .*/v1/jobs/(${ids[0]}|${ids[1]})/charts/history$`);
     await view.click("button", "Delete them");
     await until(async () => (await daemon.get("/v1/jobs?limit=100")).items.length === 3);
     await view.page.getByRole("link", { name: "one", exact: true }).waitFor({ state: "detached" });

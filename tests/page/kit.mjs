@@ -160,7 +160,7 @@ export class View {
     page.setDefaultTimeout(PATIENCE_MS);
     page.on("pageerror", (error) => this.faults.push(String(error)));
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) this.faults.push(message.text());
+      if (["error", "warning"].includes(message.type())) this.faults.push(`${message.text()} ${message.location().url}`);
     });
   }
   async open(where) {

@@ -86,7 +86,7 @@ test("a daemon that was killed comes back, and nothing is missed", async () => {
 test("an answer that is not there for now is asked for again, though nothing happens", async () => {
   const id = await daemon.submit(waiting({ name: "behind a proxy" }));
   await looking(`/jobs/${id}`, async (view) => {
-    view.forgiven = /50[23]/;
+    view.forgiven = /status of 50[23]/;
     const refused = [];
     const refuse = (where, status) =>
       view.page.route(where, (route) => (refused.push(status) > 2 ? route.continue() : route.fulfill({ status, body: "nobody is there" })));
@@ -213,7 +213,7 @@ test("trials are moved through by keyboard", async () => {
 
 test("the daemon's messages stand beside the fields of a new job", async () => {
   await looking("/#new", async (view) => {
-    view.forgiven = /422/;
+    view.forgiven = /status of 422/;
     await view.fill("textbox", "URL of the evaluator", await evaluator.url);
     await view.fill("textbox", "Trials at most", "0");
     await view.fill("textbox", "Loss that is allowed", "7");
@@ -283,17 +283,17 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
       await view.click("button", "Take it away");
     },
     "/#new": async (view) => {
-      view.forgiven = /422/;
+      view.forgiven = /status of 422/;
       await view.click("button", "Start the job");
       await view.page.getByRole("alert").waitFor();
     },
     "/#new=json": async (view) => {
-      view.forgiven = /404/;
+      view.forgiven = /status of 404/;
       await view.click("button", "As JSON");
       await view.get("textbox", "The job").waitFor();
     },
     "/jobs/job_none": async (view) => {
-      view.forgiven = /404/;
+      view.forgiven = /status of 404/;
       await view.get("heading", "This job cannot be shown").waitFor();
     },
   };
@@ -301,7 +301,7 @@ test("axe finds nothing, in both themes, wide and at 320 pixels", async () => {
   for (const [n, [where, prepare]] of Object.entries(states).entries()) {
     for (const [colorScheme, width] of n % 2 ? [["light", 1280], ["dark", 320]] : [["light", 320], ["dark", 1280]]) {
       const view = await browser.view(daemon.url);
-      view.forgiven = /404/;
+      view.forgiven = /status of 404/;
       await view.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await view.page.setViewportSize({ width, height: 900 });
       await view.open(where);

@@ -66,7 +66,7 @@ test("trials are found by what is asked for", async () => {
     const found = (await daemon.get(`/v1/jobs/${id}/trials?op.block0.conv0=fp32`)).items;
     assert.ok(found.length > 1 && found.length < all.length - 1);
     const refused = [];
-    view.forgiven = /503/;
+    view.forgiven = /status of 503/;
     await view.page.route("**/trials?*op.block0*", (route) => (refused.push(route) > 1 ? route.continue() : route.fulfill({ status: 503, body: "busy" })));
     await filter(view, "op:block0.conv0=fp32", found.length);
     assert.ok(refused.length > 1, "it was asked for again");
