@@ -292,8 +292,24 @@ static void doubt(const struct front *front, const struct figures *gains, json_t
 	}
 }
 
-static json_t *verdict_of(const struct front *front, const struct figures *gains,
-			  const json_t *best)
+/* The job tells of its own choice what its end game measured alone, which is another number of the same trial. */
+static void tell_apart(const struct outcome *outcome, const json_t *best, struct buf *text)
+{
+	const json_t *own = json_object_get(outcome->job, "best");
+	json_int_t proof = json_integer_value(json_object_get(own, "measurements"));
+	json_int_t all = json_integer_value(json_object_get(best, "measurements"));
+
+	if (json_equal(json_object_get(own, "trial"), json_object_get(best, "trial")) != 0 &&
+	    proof > 0 && proof < all) {
+		buf_printf(text,
+			   "; figures are means of all its %lld measurements, those of the job's "
+			   "own verdict of the %lld after it was chosen",
+			   (long long)all, (long long)proof);
+	}
+}
+
+static json_t *verdict_of(const struct outcome *outcome, const struct front *front,
+			  const struct figures *gains, const json_t *best)
 {
 	double tolerable = front->criterion.metrics[0].tolerable_loss;
 	bool keep = json_is_true(json_object_get(best, "keep_baseline"));
@@ -314,6 +330,7 @@ static json_t *verdict_of(const struct front *front, const struct figures *gains
 		buf_text(&text, ": ");
 		gained_words(front->spec, gains, &text);
 	}
+	tell_apart(outcome, best, &text);
 	buf_text(&text, "; a job with this criterion would look for more");
 	sentence = buf_take(&text, NULL);
 	verdict = json_string(sentence);
@@ -321,10 +338,23 @@ static json_t *verdict_of(const struct front *front, const struct figures *gains
 	return verdict;
 }
 
+/* Who says how much may be lost leaves nothing to weigh: of a job that leaves both open the other metric decides, as in a
+ * job that has it alone. The names are the spec's. */
+static struct spec asked_of(const struct spec *spec)
+{
+	struct spec alone = *spec;
+
+	if (spec->apart.count > 0) {
+		alone.objective = spec->apart;
+	}
+	return alone;
+}
+
 static char *make(struct call *call, const struct store_rows *rows)
 {
 	struct outcome *outcome = call->state;
-	struct front front = {.spec = outcome->spec,
+	const struct spec asked = asked_of(outcome->spec);
+	struct front front = {.spec = &asked,
 			      .criterion = outcome->criterion,
 			      .list = mem_new(rows->count, sizeof(struct measured))};
 	const struct measured *of;
@@ -351,7 +381,11 @@ static char *make(struct call *call, const struct store_rows *rows)
 	doubt(&front, &gains, best);
 	(void)json_object_set_new(best, "tolerable_loss",
 				  json_real(front.criterion.metrics[0].tolerable_loss));
-	(void)json_object_set_new(best, "verdict", verdict_of(&front, &gains, best));
+	if (outcome->spec->apart.count > 0) {
+		(void)json_object_set_new(best, "objective",
+					  json_string(asked.objective.metrics[0].name));
+	}
+	(void)json_object_set_new(best, "verdict", verdict_of(outcome, &front, &gains, best));
 	text = outcome_text(best, outcome->spec, of->config, false);
 	json_decref(best);
 	json_decref(trial);
@@ -379,13 +413,14 @@ static bool is_too_much(const struct criterion *criterion, double loss)
 	return criterion->relative && criterion->metrics[0].higher_is_better && loss > 1;
 }
 
-/* What a job hands over under its own criterion was judged by the job itself, which may have proved it. */
+/* What a job hands over under its own criterion was judged by the job itself, which may have proved it; where it left both
+ * open it weighed them, and that is another question. */
 bool tolerance_is_own(const struct call *call)
 {
 	const struct outcome *outcome = call->state;
 	const struct criterion *criterion = &outcome->spec->criterion;
 	double loss = read_loss(request_query(call->request, "tolerable_loss"));
-	bool own = true;
+	bool own = outcome->spec->apart.count == 0;
 
 	for (size_t i = 0; i < criterion->metric_count; i++) {
 		own = own && criterion->metrics[i].tolerable_loss == loss;

@@ -320,39 +320,66 @@ static bool is_better(const json_t *job, const json_t *value, const json_t *than
 	       (direction != NULL && strcmp(direction, "max") == 0 ? a > b : a < b);
 }
 
+/* Chosen by a measurement of many, and then measured again: the two numbers are not of one kind. */
+static char *proof_text(const json_t *best, const char *is, const char *was)
+{
+	json_int_t times = json_integer_value(json_object_get(best, "measurements"));
+	bool proved = times > 1 || json_is_array(json_object_get(best, "gain_interval"));
+	char *often;
+	char *text;
+
+	if (!proved) {
+		return mem_dup("");
+	}
+	often = times == 1 ? mem_dup("once") : mem_printf("%lld times", (long long)times);
+	text = mem_printf("%s is what was measured %s after it was chosen, %s a single measurement "
+			  "of the search, which may be lucky",
+			  is, often, was);
+	free(often);
+	return text;
+}
+
+/* Whether a trial that meets the criterion measured better than the best one. */
+static bool is_passed_over(const json_t *job, const json_t *trial)
+{
+	const json_t *best = json_object_get(job, "best");
+
+	return json_is_true(json_object_get(best, "feasible")) &&
+	       json_is_true(json_object_get(trial, "feasible")) &&
+	       !json_equal(json_object_get(trial, "trial"), json_object_get(best, "trial")) &&
+	       is_better(job, json_object_get(trial, "objective_value"),
+			 json_object_get(best, "objective_value"));
+}
+
 char *best_passed_over(const json_t *job, const json_t *trial)
 {
 	const json_t *best = json_object_get(job, "best");
-	const json_t *number = json_object_get(trial, "trial");
-	const json_t *value = json_object_get(trial, "objective_value");
-	const json_t *better = json_object_get(best, "objective_value");
 	const char *strategy = json_string_value(json_object_get(job, "strategy"));
 	bool sure = strategy != NULL && strcmp(strategy, "sgp") == 0;
-	bool again = json_integer_value(json_object_get(best, "measurements")) > 1;
-	char *name, *was, *is, *its, *text;
+	char *name, *was, *is, *its, *proof, *text;
 
-	if (!json_is_true(json_object_get(best, "feasible")) ||
-	    !json_is_true(json_object_get(trial, "feasible")) ||
-	    json_equal(number, json_object_get(best, "trial")) || !is_better(job, value, better)) {
+	if (!is_passed_over(job, trial)) {
 		return NULL;
 	}
 	name = job_objective(job);
-	was = text_number(value);
-	is = text_number(better);
+	was = text_number(json_object_get(trial, "objective_value"));
+	is = text_number(json_object_get(best, "objective_value"));
 	its = text_number(json_object_get(best, "trial"));
+	proof = proof_text(best, is, was);
 	text = mem_printf(
-		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s",
-		(long long)json_integer_value(number), name, was, its, is,
+		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s%s%s",
+		(long long)json_integer_value(json_object_get(trial, "trial")), name, was, its, is,
+		proof, sure && proof[0] != '\0' ? "; " : "",
 		sure ? "sgp hands over only what meets the criterion with a certainty of 99 % by "
 		       "everything that was measured, also of configs that resemble it, and what "
 		       "still met it when it was measured again"
-		: again ? "a single measurement may be lucky, so what is handed over was measured "
-			  "again"
-			: "the other was excluded or measured again");
+		: proof[0] != '\0' ? ""
+				   : "the other was excluded or measured again");
 	free(name);
 	free(was);
 	free(is);
 	free(its);
+	free(proof);
 	return text;
 }
 
@@ -410,7 +437,11 @@ static char *best_path(const struct cli *cli, const char *loss)
 static enum cli_exit expect_other(json_t *job, const json_t *best, bool ok_keep)
 {
 	json_t *criterion = json_object_get(job, "criterion");
+	json_t *metric = json_object_get(best, "objective");
 
+	if (json_is_string(metric)) { /* the one that decides where so much may be lost */
+		(void)json_object_set_new(job, "objective", json_pack("[{s:O}]", "metric", metric));
+	}
 	(void)json_object_set(criterion, "tolerable_loss", json_object_get(best, "tolerable_loss"));
 	(void)json_object_set_new(criterion, "bound", json_null());
 	if (!json_is_true(json_object_get(best, "feasible"))) {

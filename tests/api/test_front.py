@@ -4,6 +4,7 @@ import tempfile
 import unittest
 
 import jobkit
+from cli_kit import OK, CliTest
 from daemon import Daemon
 from jobkit import body, everything, finished, get, submit, wait_until
 
@@ -30,7 +31,7 @@ def measured(question, headers):
     return {"accuracy": 0.8 * (1 - lost), "latency_ms": 30 - sum(1 + i % 3 for i in lowered)}
 
 
-class Front(unittest.TestCase):
+class Front(CliTest):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -84,6 +85,23 @@ class Front(unittest.TestCase):
         self.assertAlmostEqual(best["objective_value"], 1 - gain, places=9)
         wider = get(self.daemon, f"/v1/jobs/{job['id']}/best?tolerable_loss=0.03")
         self.assertLess(wider["metrics"]["latency_ms"], best["metrics"]["latency_ms"])
+
+    def test_where_the_loss_is_said_the_other_metric_decides(self):
+        """For each loss the least latency that was measured within it, and its gain is one of latency alone."""
+        job = self.run_job()
+        trials = [t for t in everything(self.daemon, f"/v1/jobs/{job['id']}/trials") if t["kind"] == "evaluate"]
+        weighed = get(self.daemon, f"/v1/jobs/{job['id']}/best")
+        self.assertNotIn("objective", weighed)
+        for loss in (0.003, 0.01, 0.02, 0.03, 0.05):
+            least = min((t["metrics"]["latency_ms"] for t in trials if 1 - t["accuracy"] / 0.8 <= loss + 1e-9), default=30)
+            best = get(self.daemon, f"/v1/jobs/{job['id']}/best?tolerable_loss={loss}")
+            with self.subTest(loss):
+                self.assertEqual(best["objective"], "latency_ms")
+                self.assertEqual((best["objective_value"], best["metrics"]["latency_ms"]), (least, least))
+                self.assertAlmostEqual(best["speedup"], 30 / least)
+                self.assertAlmostEqual(best["gain"], 1 - least / 30)
+        said = self.runs(OK, self.daemon.url, "best", job["id"], "--tolerable-loss", "0.03")
+        self.assertRegex(said, r"objective +latency_ms [0-9.]+, baseline 30, speed-up [0-9.]+x\n")
 
     def test_it_is_the_same_after_a_restart(self):
         undisturbed = self.run_job()

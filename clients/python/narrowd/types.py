@@ -71,6 +71,7 @@ class Best(TypedDict):
     verdict: str | None
     baseline: ComparedWith | None
     tolerable_loss: NotRequired[float]
+    objective: NotRequired[str]
 
 
 class BestSoFar(TypedDict):

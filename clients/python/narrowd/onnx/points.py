@@ -14,7 +14,6 @@ from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import quiet, silent
 
-ROUNDING = 1e-9  # as the criterion's: 0.98 - 0.97 is more than 0.01
 TIMES = {"latency_ms": "times as fast", "model_size_bytes": "times smaller"}
 
 
@@ -88,12 +87,15 @@ def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str
         Path(draft).unlink(missing_ok=True)
 
 
-def within(points: tuple[Point, ...], loss: float) -> Point:
-    """The one of the least objective that loses no more."""
-    fit = [point for point in points if point.loss <= loss + ROUNDING]
-    if not fit:
-        raise ValueError(f"no point of the front loses so little as {loss:g}")
-    return min(fit, key=lambda point: point.objective)
+def within(points: tuple[Point, ...], loss: float, job: Job) -> Point:
+    """What the daemon says is best where so much may be lost; the model as it came where nothing is worth it."""
+    if not loss >= 0:
+        raise ValueError(f"a loss is 0 or more, not {loss:g}")
+    best, any_of = job.best(loss), points[0]
+    number = 0 if best["keep_baseline"] else best["trial"]
+    found = [point for point in points if point.trial == number] or \
+        points_of(job, [number], any_of.metric, any_of.model, any_of.calibration, any_of.operators)
+    return found[0]
 
 
 def quotient(a: float, b: float) -> float:
@@ -102,7 +104,11 @@ def quotient(a: float, b: float) -> float:
 
 def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operators: int) -> tuple[Point, ...]:
     """The points of a job, the model as it came first unless one beats it. `operators` can be lowered."""
-    found: list[Any] = [job.trial(trial["number"]) for trial in job.pareto()]
+    found = points_of(job, [trial["number"] for trial in job.pareto()], metric, model, calibration, operators)
+    return tuple(sorted(found, key=lambda point: (point.trial > 0, -point.objective)))
+
+
+def points_of(job: Job, numbers: list[int], metric: str, model: Path, calibration: list[Feed], operators: int) -> list[Point]:
     criterion: Any = job.get()["criterion"]
     before: Any = job.trial(0)
     relative, sign = criterion["criterion"] == "relative", 1 if criterion["higher_is_better"] else -1
@@ -113,4 +119,4 @@ def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operat
                      quotient(before["metrics"][metric], objective), sum(op["mode"] != "fp32" for op in trial["config"]["ops"].values()),
                      operators, trial["config"], metric, relative, model, calibration)
 
-    return tuple(sorted(map(point_of, found), key=lambda point: (point.trial > 0, -point.objective)))
+    return [point_of(job.trial(number)) for number in numbers]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,15 @@ class Tuned:
     metric: str = ""  # what the front is of, beside accuracy
     front: tuple[Point, ...] = ()  # the model as it came first, unless one beats it; empty where one loss was asked for
     left: bool = False  # whether nothing is worth it and the file is another one that was there before
+    client: Client | None = field(default=None, repr=False, compare=False)  # which the call was given
 
     def within(self, loss: float) -> Point:
-        """The point of the front that is best in the objective and loses no more, as the criterion counts it."""
+        """What is best in the objective and loses no more, as the criterion counts it: what `narrow best JOB --tolerable-loss` names,
+        for which the daemon is asked."""
         if not self.front:
             raise ValueError("there is no front: ask for one by front=True")
-        return within(self.front, loss)
+        with client_of(self.client) as own:
+            return within(self.front, loss, own.job(self.job))
 
     def __str__(self) -> str:
         cpu = " of CPU time" if self.cpu_time else ""
@@ -395,7 +398,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         def finish(found: Job) -> None:
             tuned = write(tuner, found, out, insist, for_speed, offered)
             points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
-            results.append(replace(tuned, metric=objective, front=points) if front else tuned)
+            results.append(replace(tuned, metric=objective, front=points, client=client) if front else tuned)
 
         options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
                    "library" * library, "cpu" * (clock is time.process_time))
