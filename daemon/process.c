@@ -412,15 +412,9 @@ static int start(struct process *p, struct err *reterr)
 	if (rc == 0) {
 		rc = credential_open_directory(setup_secrets_directory(p->options), reterr);
 	}
-	if (rc == 0) {
-		rc = open_store(p, reterr);
-	}
-	if (rc == 0) {
-		rc = open_ledger(p, reterr);
-	}
-	if (rc == 0) {
-		rc = open_http(p, reterr);
-	}
+	rc = rc == 0 ? open_store(p, reterr) : rc;
+	rc = rc == 0 ? open_ledger(p, reterr) : rc;
+	rc = rc == 0 ? open_http(p, reterr) : rc;
 	if (rc == 0) {
 		ourselves_guard(p->server.http, p->setup.guard);
 		peers_advertise(&p->server, p->options);
@@ -460,6 +454,9 @@ static int serve(struct process *p, struct err *reterr)
 	http_destroy(p->server.http);
 	fetch_destroy(p->server.fetch);
 	peers_close(&p->server);
+	if (!p->again || p->failure.code != 0) {
+		store_renounce(p->server.store);
+	}
 	store_destroy(p->server.store);
 	access_finish(&p->server.access);
 	ledger_destroy(p->ledger);

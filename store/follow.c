@@ -419,7 +419,9 @@ static void look_at_writer(struct follow *follow, struct err *reterr)
 		follow->on_writer(follow->arg, &follow->shared->other);
 	}
 	/* Of several that wait one gets it; the others go on as they were. */
-	if (is_free && follow->on_free != NULL && shared_claim(follow->shared, reterr) == 0) {
+	if (is_free && follow->on_free != NULL &&
+	    shared_join(follow->shared, follow->shared->replica, reterr) == 0) {
+		follow->claimed = true;
 		follow->on_free(follow->arg);
 		follow->on_free = NULL;
 	}

@@ -31,6 +31,7 @@ struct follow {
 		const struct store_writer *writer); /* ... whenever it has looked who that is */
 	void (*on_free)(
 		void *arg); /* ... once, when it has taken that one's place, and is to be opened again */
+	bool claimed;       /* ... which it has: the place is kept for this one, for a lease */
 	bool started;       /* a start that fails is one: it does not wait */
 	atomic_bool away;              /* any thread: nothing can be written for now */
 	atomic_int_least64_t position; /* any thread: what was run last */

@@ -417,15 +417,6 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 	return rc;
 }
 
-/* Nothing is left when it stops, so that nobody else comes in between. */
-int shared_claim(struct shared *shared, struct err *reterr)
-{
-	int rc = shared_join(shared, shared->replica, reterr);
-
-	shared->joined = false;
-	return rc;
-}
-
 void shared_advertise(struct shared *shared, const char *url)
 {
 	free(shared->url);

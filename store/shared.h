@@ -91,8 +91,6 @@ int shared_join(struct shared *shared, const struct replica *replica, struct err
 
 /* Others are to know that this daemon, once it has joined, is reached there; NULL: it is not. Copied. */
 void shared_advertise(struct shared *shared, const char *url);
-/* The same for one that begins anew then: the place is kept for it, for a lease. */
-int shared_claim(struct shared *shared, struct err *reterr);
 /* Says that this daemon lives, when it is time to, and where it is reached, when that is not said. */
 int shared_beat(struct shared *shared, struct err *reterr);
 /* It has said so, at that moment of the monotonic clock or later. */

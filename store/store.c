@@ -96,18 +96,10 @@ static int open_writer(struct store *store, const struct store_options *options,
 	if (rc == 0) {
 		rc = schema_upgrade(*ret_db, path, schema_steps, schema_step_count, reterr);
 	}
-	if (rc == 0) {
-		rc = seal_prove(*ret_db, reterr);
-	}
-	if (rc == 0) {
-		rc = schema_check(*ret_db, reterr);
-	}
-	if (rc == 0) {
-		rc = shape_check(*ret_db, reterr);
-	}
-	if (rc == 0) {
-		rc = join(store, *ret_db, options->standby, reterr);
-	}
+	rc = rc == 0 ? seal_prove(*ret_db, reterr) : rc;
+	rc = rc == 0 ? schema_check(*ret_db, reterr) : rc;
+	rc = rc == 0 ? shape_check(*ret_db, reterr) : rc;
+	rc = rc == 0 ? join(store, *ret_db, options->standby, reterr) : rc;
 	if (rc != 0) {
 		replica_finish(&store->replica);
 		(void)sqlite3_close(*ret_db);
@@ -271,6 +263,13 @@ void store_advertise(struct store *store, const char *url)
 void store_on_free(struct store *store, loop_fn fn, void *arg)
 {
 	writer_on_free(store->writer, fn, arg);
+}
+
+void store_renounce(struct store *store)
+{
+	if (store->shared != NULL) {
+		shared_leave(store->shared);
+	}
 }
 
 bool store_writable(const struct store *store)

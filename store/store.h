@@ -99,6 +99,8 @@ void store_on_writer(struct store *store, loop_fn fn, void *arg);
 void store_advertise(struct store *store, const char *url);
 /* fn(arg) is called once when that daemon is dead, or has ended: the store, closed and opened again, would write. */
 void store_on_free(struct store *store, loop_fn fn, void *arg);
+/* Of one that has stopped, and is not opened again: others need not wait for the place that was kept for it, if it was. */
+void store_renounce(struct store *store);
 /* Commits what is queued, checkpoints, stops the threads, then calls done(arg). */
 void store_stop(struct store *store, loop_fn done, void *arg);
 /* What cannot be stored within `ms`, as while PostgreSQL is away, fails from now on: the process is to end. Once. */

@@ -290,7 +290,8 @@ static void work(struct thread *thread)
 		apply_look(&writer->apply);
 	}
 	apply_end(&writer->apply);
-	if (writer->shared != NULL) {
+	/* What was taken to begin anew nobody else is to get in between. */
+	if (writer->shared != NULL && !writer->follow.claimed) {
 		shared_leave(writer->shared);
 	}
 }

@@ -32,7 +32,9 @@ class BeginsAnew(Daemons):
                 kit.wait_until(lambda second=second: "this one takes its place" in second.log())
                 time.sleep(pause)
                 second.stop()  # it ends with status 0
+                kept = self.sql("SELECT count(*) FROM narrowd.daemon WHERE seen > '-infinity'")
                 self.sql("DROP SCHEMA narrowd CASCADE")
+                self.assertEqual(kept, "0", "the place is kept for nobody")
 
 
 class Twice(Daemons):

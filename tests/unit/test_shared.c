@@ -158,6 +158,46 @@ Test(shared, one_that_waits_follows_and_hears_when_it_may_write)
 	server_finish(&server);
 }
 
+/* Stopped when it had taken the place, and before it began anew. */
+Test(shared, a_place_that_was_taken_for_nothing_is_given_back)
+{
+	struct world first, second, third;
+	struct server server;
+	bool is_free = false;
+
+	server_start(&server);
+	world_start_at(&first, server.url);
+	world_prepare(&second, server.url);
+	world_share_key(&first, &second);
+	second.standby = true;
+	second.lease_ms = 1000;
+	(void)server_say(&server, "UPDATE narrowd.daemon SET lease_ms = 1000");
+	world_open(&second, 0);
+	store_on_free(second.store, note_free, &is_free);
+	world_close(&first);
+	while (!is_free) {
+		(void)QUERY(&second, QUERY_JOB, TEXT("job_a"));
+	}
+	store_stop(second.store, world_stopped, &second);
+	loop_run(second.loop);
+	cr_assert_str_eq(
+		server_say(&server, "SELECT (seen > '-infinity')::text FROM narrowd.daemon"),
+		"true", "until it is known that it does not begin anew");
+	store_renounce(second.store);
+	store_destroy(second.store);
+	loop_destroy(second.loop);
+	second.store = NULL;
+
+	world_prepare(&third, server.url);
+	world_share_key(&first, &third);
+	world_open(&third, 0);
+	cr_assert_eq(world_insert(&third, "job_a", NULL), 0, "%s", third.err.message);
+	world_finish(&third);
+	world_finish(&second);
+	world_finish(&first);
+	server_finish(&server);
+}
+
 Test(shared, one_that_begins_from_a_backup_is_another_daemon)
 {
 	struct world first, second;
