@@ -10,6 +10,7 @@
 #include "api/beside.h"
 #include "base/median.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "job/spec/codec_changes.h"
 #include "job/gained.h"
 #include "job/job.h"
@@ -324,8 +325,8 @@ static json_t *verdict_of(const struct outcome *outcome, const struct front *fro
 	} else {
 		buf_text(&text, "keep fp32");
 	}
-	buf_printf(&text, " where %g may be lost, of %zu configs that were measured", tolerable,
-		   front->count - 1);
+	buf_printf(&text, " where %g may be lost, of %zu config%s that were measured", tolerable,
+		   front->count - 1, plural_s((long long)front->count - 1));
 	if (gained_apart(front->spec, gains)) {
 		buf_text(&text, ": ");
 		gained_words(front->spec, gains, &text);

@@ -178,8 +178,10 @@ static char *accuracy_text(const json_t *job, const json_t *best)
 {
 	char *value = text_number(json_object_get(best, "accuracy"));
 	char *base = text_number(job_baseline_accuracy(job, best));
-	char *loss = job_loss(job, json_object_get(best, "accuracy_loss"));
-	char *text = mem_printf("%s, baseline %s, loss %s", value, base, loss);
+	const json_t *lost = json_object_get(best, "accuracy_loss");
+	char *loss = job_loss(job, lost);
+	char *text = mem_printf("%s, baseline %s, %s %s", value, base,
+				job_is_lost(lost) ? "loss" : "gain", loss);
 
 	free(value);
 	free(base);
@@ -255,7 +257,10 @@ static char *met_text(const json_t *job, const json_t *best)
 	}
 	lost = one ? job_loss(job, loss) : text_rough(100 * (1 + json_number_value(misses)));
 	limit = job_loss(job, allowed);
-	text = one ? mem_printf("missed: loses %s where %s is allowed", lost, limit)
+	text = one ? mem_printf("missed: %s %s where %s%s is %s",
+				job_is_lost(loss) ? "loses" : "gains", lost,
+				job_is_lost(allowed) ? "" : "a gain of ", limit,
+				job_is_lost(allowed) ? "allowed" : "asked for")
 		   : mem_printf("missed: loses %s %% of what may be lost", lost);
 	free(lost);
 	free(limit);

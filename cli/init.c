@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "cli/body.h"
 #include "cli/job.h"
 #include "cli/probe.h"
@@ -196,7 +197,7 @@ static void add_head(struct buf *buf, const struct facts *facts)
 		add_string(buf, "  \"name\": ", name, ",\n\n");
 	}
 	buf_printf(buf, "  // The evaluator names %zu operator%s", facts->ops,
-		   facts->ops == 1 ? "" : "s");
+		   plural_s((long long)facts->ops));
 	if (facts->lowered < facts->ops) {
 		buf_printf(buf, ", of which %zu can be lowered", facts->lowered);
 	}

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "cli/text.h"
 
 enum { TEXT_MAX = 8192 };
@@ -164,15 +165,27 @@ static bool is_relative(const json_t *job)
 	return kind != NULL && strcmp(kind, "relative") == 0;
 }
 
+bool job_is_lost(const json_t *loss)
+{
+	return !(json_number_value(loss) < -ROUNDING);
+}
+
 char *job_loss(const json_t *job, const json_t *loss)
 {
-	double share = json_number_value(loss);
+	double share = fabs(json_number_value(loss));
 	char *number, *text;
 
-	if (!json_is_number(loss) || !is_relative(job)) {
+	if (!json_is_number(loss)) {
 		return text_number(loss);
 	}
-	number = text_rough(fabs(share) < ROUNDING ? 0 : share * 100);
+	if (!is_relative(job)) {
+		json_t *amount = json_real(share);
+
+		text = text_number(amount);
+		json_decref(amount);
+		return text;
+	}
+	number = text_rough(share < ROUNDING ? 0 : share * 100);
 	text = mem_printf("%s %%", number);
 	free(number);
 	return text;
@@ -220,11 +233,13 @@ static void add_bound(struct buf *buf, const json_t *job, const json_t *best)
 char *job_criterion(const json_t *job, const json_t *best)
 {
 	const json_t *criterion = json_object_get(job, "criterion");
+	const json_t *tolerable = json_object_get(criterion, "tolerable_loss");
 	struct buf buf;
 
 	buf_init(&buf, TEXT_MAX);
-	text_add(&buf, "", text_member(criterion, "criterion"), " loss of at most ");
-	text_add(&buf, "", job_loss(job, json_object_get(criterion, "tolerable_loss")), "");
+	text_add(&buf, "", text_member(criterion, "criterion"),
+		 job_is_lost(tolerable) ? " loss of at most " : " gain of at least ");
+	text_add(&buf, "", job_loss(job, tolerable), "");
 	add_bound(&buf, job, best);
 	return buf_take(&buf, NULL);
 }
@@ -287,7 +302,7 @@ static void add_accuracy(struct buf *buf, const json_t *job, const json_t *best)
 
 	text_add(buf, "accuracy ", text_number(json_object_get(best, "accuracy")), "");
 	if (json_is_number(loss)) {
-		text_add(buf, " (loss ", job_loss(job, loss), ")");
+		text_add(buf, job_is_lost(loss) ? " (loss " : " (gain ", job_loss(job, loss), ")");
 	}
 }
 
@@ -359,9 +374,10 @@ char *job_way_on(const json_t *job)
 {
 	char *id = text_member(job, "id"), *max = text_number(path2(job, "budget", "max_trials"));
 	char *start = job_start(job);
-	char *text = mem_printf("to go on from what it measured: narrow clone %s --warm-start; for "
-				"other than %s more trials: --set tuning_criterion.max_trials=N%s",
-				id, max, start);
+	char *text = mem_printf(
+		"to go on from what it measured: narrow clone %s --warm-start; for "
+		"other than %s more trial%s: --set tuning_criterion.max_trials=N%s",
+		id, max, plural_s(json_integer_value(path2(job, "budget", "max_trials"))), start);
 
 	free(id);
 	free(max);
@@ -391,16 +407,15 @@ char *job_verdict_word(const json_t *job)
 {
 	const json_t *best = json_object_get(job, "best");
 
+	const char *word = !job_is_met(job) ? "criterion missed"
+			   : json_is_true(json_object_get(best, "keep_baseline")) ? "keep baseline"
+			   : is_cut_short(job)                                    ? "not proved"
+										  : "ship";
+
 	if (!json_is_object(best)) {
 		return mem_dup("-");
 	}
-	if (!job_is_met(job)) {
-		return mem_dup("criterion missed");
-	}
-	if (json_is_true(json_object_get(best, "keep_baseline"))) {
-		return mem_dup("keep baseline");
-	}
-	return mem_dup(is_cut_short(job) ? "not proved" : "ship");
+	return mem_printf("%s%s", job_is_final(job) ? "" : "so far: ", word);
 }
 
 char *job_end(const json_t *job)
@@ -413,7 +428,8 @@ char *job_end(const json_t *job)
 	text_add(&buf, "", text_member(job, "state"), "");
 	if (job_is_final(job)) {
 		text_add(&buf, " after ", text_number(path2(job, "budget", "trials_measured")), "");
-		text_add(&buf, " of ", text_number(path2(job, "budget", "max_trials")), " trials");
+		text_add(&buf, " of ", text_number(path2(job, "budget", "max_trials")), " trial");
+		buf_text(&buf, plural_s(json_integer_value(path2(job, "budget", "max_trials"))));
 		if (json_integer_value(path2(job, "progress", "failed")) > 0) {
 			text_add(&buf, ", ", text_number(path2(job, "progress", "failed")),
 				 " more failed");

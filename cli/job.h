@@ -39,7 +39,9 @@ char *job_objective(const json_t *job);
 /* "relative loss of at most 1 %: accuracy at least 0.7535"; where `best`, which may be NULL, is compared with another
  * baseline than the job began with, the accuracy that it was judged by, and the search's behind it. */
 char *job_criterion(const json_t *job, const json_t *best);
-/* "0.0089" or, when the job's criterion is relative, "0.89 %"; "-" when unknown. */
+/* Whether it is lost, and not gained as a loss below 0 is. */
+bool job_is_lost(const json_t *loss);
+/* "0.0089" or, when the job's criterion is relative, "0.89 %", without its sign; "-" when unknown. */
 char *job_loss(const json_t *job, const json_t *loss);
 /* By which share of the baseline the best is better: "+57 %", "-20 %" (worse); "-" where that means
  * nothing. */
@@ -68,7 +70,7 @@ bool job_is_short(const json_t *job);
 /* "completed after 21 of 100 trials: criterion_met (...)", "paused: evaluator_broken (...)" */
 char *job_end(const json_t *job);
 /* What of the verdict goes into a column: "ship", "keep baseline", "criterion missed", "not proved" of a job that failed, was
- * cancelled or ran out of time, or "-". */
+ * cancelled or ran out of time, or "-"; with "so far: " before it of one that has not ended. */
 char *job_verdict_word(const json_t *job);
 
 #endif

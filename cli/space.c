@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "cli/best.h"
 #include "cli/job.h"
 #include "cli/probe.h"
@@ -85,7 +86,8 @@ static char *strategy_text(const json_t *plan)
 	char *trials = text_number(json_object_get(plan, "max_trials"));
 	double seconds = json_number_value(json_object_get(plan, "timeout"));
 	char *time = text_duration(seconds);
-	char *text = mem_printf("%s, at most %s trials%s%s, stop_on %s", strategy, trials,
+	char *text = mem_printf("%s, at most %s trial%s%s%s, stop_on %s", strategy, trials,
+				plural_s(json_integer_value(json_object_get(plan, "max_trials"))),
 				seconds > 0 ? " and " : "", seconds > 0 ? time : "", stop);
 
 	free(strategy);
@@ -122,6 +124,7 @@ static void add_uniform(struct table *table, const json_t *space)
 /* "of 48 of 54 operators, from job_...": what the job begins with. NULL where it begins with nothing. */
 static char *learnt_text(const json_t *learnt)
 {
+	json_int_t all = json_integer_value(json_object_get(learnt, "of"));
 	struct buf buf;
 	size_t i;
 	json_t *id;
@@ -130,9 +133,9 @@ static char *learnt_text(const json_t *learnt)
 		return NULL;
 	}
 	buf_init(&buf, TEXT_MAX);
-	buf_printf(&buf, "of %lld of %lld operators",
+	buf_printf(&buf, "of %lld of %lld operator%s",
 		   (long long)json_integer_value(json_object_get(learnt, "operators")),
-		   (long long)json_integer_value(json_object_get(learnt, "of")));
+		   (long long)all, plural_s(all));
 	json_array_foreach(json_object_get(learnt, "from"), i, id) {
 		char *text = text_clean(json_string_value(id));
 

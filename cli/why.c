@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/plural.h"
 #include "cli/best.h"
 #include "cli/text.h"
 
@@ -153,9 +154,10 @@ static enum cli_exit print_trials(struct cli *cli, const char *name)
 		code = cli_each(cli, kept_path, count, &kept);
 	}
 	if (code == CLI_OK) {
-		printf("Not in fp32: %zu trials, of which %zu met the criterion. In fp32: %zu, of "
+		printf("Not in fp32: %zu trial%s, of which %zu met the criterion. In fp32: %zu, of "
 		       "which %zu did.\n",
-		       all.all - kept.all, all.met - kept.met, kept.all, kept.met);
+		       all.all - kept.all, plural_s((long long)(all.all - kept.all)),
+		       all.met - kept.met, kept.all, kept.met);
 	}
 	free(escaped);
 	free(all_path);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/plural.h"
 
 enum { HOURS = 24, BURST_S = 5 };
 
@@ -129,8 +130,9 @@ static int check_open(const struct quota *quota, struct use *use, int64_t bytes,
 	if (is_over(use->open_jobs + 1, limits->open_jobs)) {
 		return err_set(
 			reterr, ERR_TOO_MANY,
-			"%lld jobs of this owner are open, at most %lld: wait for one to end",
-			(long long)use->open_jobs, (long long)limits->open_jobs);
+			"%lld job%s of this owner %s open, at most %lld: wait for one to end",
+			(long long)use->open_jobs, plural_s(use->open_jobs),
+			use->open_jobs == 1 ? "is" : "are", (long long)limits->open_jobs);
 	}
 	if (is_over(use->open_bytes + bytes, limits->open_bytes)) {
 		return err_set(reterr, ERR_TOO_MANY,
@@ -140,9 +142,10 @@ static int check_open(const struct quota *quota, struct use *use, int64_t bytes,
 	}
 	if (is_over(asked_today(quota, use) + 1, limits->trials_per_day)) {
 		return err_set(reterr, ERR_TOO_MANY,
-			       "%lld questions were asked for this owner within 24 hours, at most "
+			       "%lld question%s asked for this owner within 24 hours, at most "
 			       "%lld: submit it later",
 			       (long long)asked_today(quota, use),
+			       asked_today(quota, use) == 1 ? " was" : "s were",
 			       (long long)limits->trials_per_day);
 	}
 	return 0;

@@ -96,6 +96,16 @@ static void add_around(const struct figures *f, const double *ends, bool known, 
 	buf_text(text, known || apart ? ")" : "");
 }
 
+/* "latency_ms", or "latency_ms and accuracy weighed together". */
+static void add_names(const struct objective *objective, struct buf *text)
+{
+	for (size_t i = 0; i < objective->count; i++) {
+		buf_text(text, i == 0 ? "" : i + 1 < objective->count ? ", " : " and ");
+		buf_text(text, objective->metrics[i].name);
+	}
+	buf_text(text, objective->count > 1 ? " weighed together" : "");
+}
+
 void gained_words(const struct spec *spec, const struct figures *f, struct buf *text)
 {
 	const char *word = ratio_word(spec, f);
@@ -114,10 +124,9 @@ void gained_words(const struct spec *spec, const struct figures *f, struct buf *
 	if (ratio) {
 		buf_printf(text, "%.*g %s", digits, value, word);
 	} else {
-		buf_printf(text, "%.*g %% %s than the baseline in %s", digits, value,
-			   worse ? "worse" : "better",
-			   spec->objective.count == 1 ? spec->objective.metrics[0].name
-						      : "the weighted objectives");
+		buf_printf(text, "%.*g %% %s than the baseline in ", digits, value,
+			   worse ? "worse" : "better");
+		add_names(&spec->objective, text);
 	}
 	add_around(f, ends, known, gained_apart(spec, f), ratio, digits, text);
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/plural.h"
 #include "job/gained.h"
 #include "job/trial.h"
 #include "space/config.h"
@@ -40,11 +41,33 @@ void words_share(const struct criterion *c, double share, struct buf *text)
 	}
 }
 
+/* Where the accuracy is to become better a loss below 0 is what it gains. */
+static void add_wanted(const struct criterion *c, double loss, double rounding, struct buf *text)
+{
+	double scale = c->relative ? 100 : 1;
+	const char *unit = c->relative ? " %" : "";
+
+	if (fabs(loss) <= rounding) {
+		buf_text(text, "gains no accuracy");
+	} else if (!isfinite(loss)) {
+		buf_printf(text, "%s more than a number can say", loss < 0 ? "gains" : "loses");
+	} else {
+		buf_printf(text, "%s %.3g%s", loss < 0 ? "gains" : "loses", scale * fabs(loss),
+			   unit);
+	}
+	buf_printf(text, " where a gain of %.3g%s is asked for",
+		   -scale * c->metrics[0].tolerable_loss, unit);
+}
+
 static void add_loss(const struct job *job, const struct figures *f, struct buf *text)
 {
 	const struct criterion *c = &job->spec->criterion;
 	double rounding = c->relative ? 1e-9 : criterion_tolerance(c, 0);
 
+	if (!has_several(c) && c->metrics[0].tolerable_loss < 0) {
+		add_wanted(c, f->loss, rounding, text);
+		return;
+	}
 	buf_text(text, "loses ");
 	if (has_several(c)) {
 		words_share(c, isfinite(f->margin) ? 1 - f->margin : 0, text);
@@ -130,11 +153,12 @@ static void add_operators(const struct job *job, const struct trial *trial, stru
 	}
 	free(choices);
 	if (used == 0) {
-		buf_printf(text, "none of %zu operators lowered", all);
+		buf_printf(text, "none of %zu operator%s lowered", all, plural_s((long long)all));
 	}
 	for (size_t k = 0; k < used; k++) {
-		buf_printf(text, k == 0 ? "%zu of %zu operators in %s" : ", %zu of %zu in %s",
-			   counts[k], all, formats[k]);
+		buf_printf(text, "%s%zu of %zu%s%s in %s", k == 0 ? "" : ", ", counts[k], all,
+			   k == 0 ? " operator" : "", k == 0 ? plural_s((long long)all) : "",
+			   formats[k]);
 	}
 }
 
@@ -213,8 +237,7 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 		buf_text(text, "not proved, keep fp32: ");
 		gained_words(job->spec, f, text);
 		buf_printf(text, " after %lld round%s; %s, or send more samples",
-			   (long long)f->measurements, f->measurements == 1 ? "" : "s",
-			   calmer_way(job));
+			   (long long)f->measurements, plural_s(f->measurements), calmer_way(job));
 	} else if (strcmp(because, "not_accepted") == 0) {
 		buf_text(text, "not judged on the acceptance data, keep fp32: ");
 		add_figures(job, trial, f, text);

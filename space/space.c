@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/plural.h"
 #include "base/rng.h"
 #include "space/kind.h"
 #include "space/match.h"
@@ -382,8 +383,8 @@ char *space_difference(const struct space *a, const struct space *b)
 		return NULL;
 	}
 	if (a->member_count != b->member_count) {
-		return mem_printf("one has %zu operators, the other %zu", a->member_count,
-				  b->member_count);
+		return mem_printf("one has %zu operator%s, the other %zu", a->member_count,
+				  plural_s((long long)a->member_count), b->member_count);
 	}
 	if (a->op_count != b->op_count) {
 		return mem_dup("other operators are tied");

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/plural.h"
 
 static const char *const accuracy_members[] = {
 	"higher_is_better", "criterion", "tolerable_loss", "metrics", NULL,
@@ -186,8 +187,10 @@ static bool fits(const struct json_at *at, size_t count)
 		return false;
 	}
 	if (json_array_size(at->value) != count) {
-		(void)json_fault(at, "has %zu items for %zu objectives: one for each is needed",
-				 json_array_size(at->value), count);
+		(void)json_fault(at, "has %zu item%s for %zu objective%s: one for each is needed",
+				 json_array_size(at->value),
+				 plural_s((long long)json_array_size(at->value)), count,
+				 plural_s((long long)count));
 		return false;
 	}
 	return true;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/plural.h"
 #include "space/restrict.h"
 #include "job/spec/recipes.h"
 
@@ -80,7 +81,7 @@ static void note_modes(const struct notes *n, const struct json_at *approach)
 	const char *strategy = n->spec->strategy->name;
 
 	for (enum mode mode = 0; mode_is_quantized(mode); mode++) {
-		const char *plural = n->offered[mode] == 1 ? "" : "s";
+		const char *plural = plural_s((long long)n->offered[mode]);
 
 		if (n->offered[mode] == 0 || is_tried(n, mode)) {
 			continue;
@@ -417,7 +418,7 @@ static void note_dtypes_of(const struct notes *n, enum mode mode, enum item item
 		     "tried: "
 		     "the first of a list is; write one description for each to have all tried",
 		     n->space->capability.atoms.list[first - 1].text, attribute, mode_names[mode],
-		     count, count == 1 ? "" : "s");
+		     count, plural_s((long long)count));
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "backends/ca.h"
 #include "backends/credential.h"
 #include "base/mem.h"
+#include "base/plural.h"
 
 static const char *const credential_members[] = {"credential", NULL};
 
@@ -184,10 +185,10 @@ void spec_wire_check_places(struct spec *spec)
 	if (spec->space == NULL || spec->target_count == 0 || spec->parallel <= places) {
 		return;
 	}
-	text = mem_printf("%lld questions at once, but the evaluators have %lld places in all: an "
+	text = mem_printf("%lld questions at once, but the evaluators have %lld place%s in all: an "
 			  "evaluator's \"max_concurrency\" says how many it can measure at once "
 			  "without disturbing itself",
-			  (long long)spec->parallel, (long long)places);
+			  (long long)spec->parallel, (long long)places, plural_s(places));
 	space_note(spec->space, "/parallel", text);
 	free(text);
 }

@@ -1,6 +1,7 @@
-/* How far spellings are apart. */
+/* How far spellings are apart, and how nouns end. */
 #include <criterion/criterion.h>
 
+#include "base/plural.h"
 #include "base/spell.h"
 
 struct pair {
@@ -46,4 +47,11 @@ Test(spell, takes_names_of_any_length)
 	}
 	cr_assert_eq(spell_apart(longest, "show"), SPELL_OTHER);
 	cr_assert_eq(spell_apart("show", longest), SPELL_OTHER);
+}
+
+Test(plural, one_thing_is_no_more_than_one)
+{
+	cr_assert_str_eq(plural_s(1), "");
+	cr_assert_str_eq(plural_s(0), "s");
+	cr_assert_str_eq(plural_s(2), "s");
 }

@@ -56,8 +56,32 @@ Test(words, a_ratio_has_a_word_where_there_is_one)
 	     "\"latency_ms\"}, {\"metric\": \"power_w\"}]}",
 	     "{\"accuracy\": 0.9, \"latency_ms\": 100, \"metrics\": {\"power_w\": 20}}",
 	     "{\"accuracy\": 0.9, \"latency_ms\": 50, \"metrics\": {\"power_w\": 20}}", false,
-	     "50 % better than the baseline in the weighted objectives, loses no accuracy, 2 of 2 "
-	     "operators in int8, measured once");
+	     "50 % better than the baseline in latency_ms and power_w weighed together, loses no "
+	     "accuracy, 2 of 2 operators in int8, measured once");
+}
+
+#define BETTER(criterion, tolerable)                                                               \
+	", \"accuracy_criterion\": {\"criterion\": \"" criterion                                   \
+	"\", \"tolerable_loss\": " tolerable "}"
+
+/* What is below 0 is no loss to anybody who reads. */
+Test(words, where_the_accuracy_is_to_become_better_a_gain_is_one)
+{
+	says(BETTER("relative", "-0.01"), BASELINE, "{\"accuracy\": 0.918, \"latency_ms\": 50}",
+	     false,
+	     "2 times as fast, gains 2 % where a gain of 1 % is asked for, 2 of 2 operators in "
+	     "int8, measured once");
+	says(BETTER("absolute", "-0.2"), BASELINE, "{\"accuracy\": 1, \"latency_ms\": 50}", false,
+	     "keep fp32: no config that was measured meets the criterion; the nearest gains 0.1 "
+	     "where a gain of 0.2 is asked for");
+	says(BETTER("relative", "-0.01"), BASELINE, "{\"accuracy\": 0.9, \"latency_ms\": 50}",
+	     false,
+	     "keep fp32: no config that was measured meets the criterion; the nearest gains no "
+	     "accuracy where a gain of 1 % is asked for");
+	says(BETTER("relative", "-0.01"), BASELINE, "{\"accuracy\": 0.81, \"latency_ms\": 50}",
+	     false,
+	     "keep fp32: no config that was measured meets the criterion; the nearest loses 10 % "
+	     "where a gain of 1 % is asked for");
 }
 
 #define FAST(accuracy) "{\"accuracy\": " accuracy ", \"latency_ms\": 50}"
@@ -419,7 +443,7 @@ Test(words, operators_are_counted_by_format)
 	lowered(", \"approach\": \"weight_only\", \"capability\": {\"op_types\": {\"Mat\": "
 		"{\"weight_only\": {\"weight\": {\"dtype\": [\"int\"]}}, \"fp32\": {}}}, \"ops\": "
 		"[{\"name\": \"a\", \"type\": \"Mat\"}]}",
-		"[]", ", 1 of 1 operators in int, measured");
+		"[]", ", 1 of 1 operator in int, measured");
 	lowered(WEIGHTS, "[[0, 1]]", ", 1 of 2 operators in int8, 1 of 2 in int4, measured");
 	lowered(WEIGHTS, "[[0, 2], [1, 3]]", ", 1 of 2 operators in nf4, measured");
 }
