@@ -100,13 +100,19 @@ struct replica_place oplog_place_before(const struct replica_place *last, size_t
 	return place;
 }
 
-/* Nothing was appended: it had been before, its answer was lost; or this daemon may not any more. */
+/*
+ * Nothing was appended: it had been before, its answer was lost; or this daemon may not any more. Who took its place may have
+ * made the log shorter since it was looked at.
+ */
 static int find_appended(struct shared *shared, size_t count, struct replica_place *ret_last,
 			 struct err *reterr)
 {
-	static const char sql[] = "SELECT position::text FROM narrowd.op WHERE position >"
-				  " $1::bigint AND daemon = $2 AND epoch = $3::bigint"
-				  " AND serial = $4::bigint";
+	static const char sql[] =
+		"SELECT position::text FROM narrowd.op WHERE position > $1::bigint"
+		" AND daemon = $2 AND epoch = $3::bigint AND serial = $4::bigint"
+		" UNION ALL SELECT (first + $4::bigint - serial)::text FROM narrowd.past"
+		" WHERE daemon = $2 AND epoch = $3::bigint"
+		" AND $4::bigint BETWEEN serial AND serial + last - first";
 	char after[SHARED_NUMBER_SIZE], serial[SHARED_NUMBER_SIZE];
 	struct postgres_rows rows;
 	int rc;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "store/oplog.h"
 #include "store/query.h"
+#include "store/snapshot.h"
 #include "tests/unit/server_kit.h"
 #include "tests/unit/store_world.h"
 
@@ -258,42 +259,83 @@ Test(shared, what_one_ran_that_the_log_lost_is_not_taken_for_what_stands_there_n
 	server_finish(&server);
 }
 
+/* A daemon without a replica, which has appended one operation. */
+struct appender {
+	struct server server;
+	struct world world;
+	struct replica replica;
+	struct shared *shared;
+	struct buf payload;
+	struct op op, *ops[1];
+	struct oplog_batch batch;
+	struct err err;
+};
+
+static void appender_start(struct appender *a)
+{
+	struct replica_place last;
+
+	*a = (struct appender){.replica = {.daemon = "dmn_x"}, .batch = {.count = 1}};
+	server_start(&a->server);
+	world_start_at(&a->world, a->server.url);
+	world_close(&a->world);
+	a->shared = shared_create(a->server.url, 0, &a->err);
+	cr_assert_eq(shared_join(a->shared, &a->replica, &a->err), 0, "%s", a->err.message);
+	buf_init(&a->payload, SIZE_MAX);
+	buf_text(&a->payload, "x");
+	a->ops[0] = &a->op;
+	a->batch.payloads = &a->payload;
+	a->batch.ops = a->ops;
+	cr_assert_eq(oplog_append(a->shared, &a->batch, &last, &a->err), 0, "%s", a->err.message);
+	cr_assert_eq(last.position, 1);
+	a->batch.appended = false;
+}
+
+static void appender_finish(struct appender *a)
+{
+	buf_finish(&a->payload);
+	shared_destroy(a->shared);
+	world_finish(&a->world);
+	server_finish(&a->server);
+}
+
 /* As a pooler of transactions does it, which no start has noticed. */
 Test(shared, what_is_written_in_a_session_of_somebody_else_s_is_not_acknowledged)
 {
-	struct replica replica = {.daemon = "dmn_x"};
-	struct oplog_batch batch = {.count = 1};
 	struct replica_place last;
-	struct op op = {0}, *ops[] = {&op};
-	struct server server;
-	struct shared *shared;
-	struct world world;
-	struct buf payload;
-	struct err err;
+	struct appender a;
 
-	server_start(&server);
-	world_start_at(&world, server.url);
-	world_close(&world);
-	shared = shared_create(server.url, 0, &err);
-	cr_assert_eq(shared_join(shared, &replica, &err), 0, "%s", err.message);
-	buf_init(&payload, SIZE_MAX);
-	buf_text(&payload, "x");
-	batch.payloads = &payload;
-	batch.ops = ops;
-	cr_assert_eq(oplog_append(shared, &batch, &last, &err), 0, "%s", err.message);
-	cr_assert_eq(last.position, 1);
+	appender_start(&a);
+	a.shared->session.name[5] = '-';
+	cr_assert_eq(oplog_append(a.shared, &a.batch, &last, &a.err), -ERR_CONFIG);
+	cr_assert(a.batch.in_doubt);
+	a.shared->beat_at_ms = 0;
+	cr_assert_eq(shared_beat(a.shared, &a.err), -ERR_CONFIG);
+	cr_assert_not_null(strstr(a.err.message, "pool sessions"), "%s", a.err.message);
+	appender_finish(&a);
+}
 
-	shared->session.name[5] = '-';
-	batch.appended = false; /* another one */
-	cr_assert_eq(oplog_append(shared, &batch, &last, &err), -ERR_CONFIG);
-	cr_assert(batch.in_doubt);
-	shared->beat_at_ms = 0;
-	cr_assert_eq(shared_beat(shared, &err), -ERR_CONFIG);
-	cr_assert_not_null(strstr(err.message, "pool sessions"), "%s", err.message);
-	buf_finish(&payload);
-	shared_destroy(shared);
-	world_finish(&world);
-	server_finish(&server);
+/* The answer was lost; then another one took the place, and made the log shorter behind the last look at where it begins. */
+Test(shared, what_stands_in_the_log_no_more_is_not_taken_for_what_never_did)
+{
+	const struct snapshot snapshot = {.at.position = 2};
+	struct replica_place last = {0};
+	struct shared *other;
+	struct appender a;
+
+	appender_start(&a);
+	a.shared->serial = 0;
+	a.batch.in_doubt = true;
+	(void)server_say(&a.server, "DELETE FROM narrowd.daemon");
+	other = shared_create(a.server.url, 0, &a.err);
+	cr_assert_eq(shared_connect(other, &a.err), 0, "%s", a.err.message);
+	cr_assert_eq(snapshot_shorten(other, &snapshot, 0, &a.err), 0, "%s", a.err.message);
+	cr_assert_str_eq(server_say(&a.server, "SELECT count(*) FROM narrowd.op"), "0");
+
+	cr_assert_eq(oplog_append(a.shared, &a.batch, &last, &a.err), -ERR_BUSY);
+	cr_assert_eq(last.position, 1, "it was appended there");
+	shared_destroy(other);
+	appender_finish(&a);
 }
 
 Test(shared, a_daemon_that_has_ended_makes_room_at_once)
