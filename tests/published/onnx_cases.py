@@ -289,7 +289,7 @@ class Tuning(Case):
         self.assertEqual((self.place / "out.onnx").read_bytes(), original)
 
     def test_a_file_that_is_no_faster_is_not_kept(self):
-        """What the trials said, by the clock of a busy machine, is not what the file does in turns with the model."""
+        """What the trials said, by the clock of a busy machine, is not what the file does in turns with the model. What a killed call wrote is its own."""
         tuner = Tuner(DIRECTION, str(self.data()), directions.accuracy, str(self.place), None, time.perf_counter)
         config = {"ops": dict.fromkeys(tuner.graph.ops, CHANNELS)}
         best = {"feasible": True, "trial": 1, "keep_baseline": False, "keep_baseline_because": None, "verdict": "1.98 times as fast",
@@ -297,9 +297,9 @@ class Tuning(Case):
         job = mock.Mock(id="job_1", **{"best.return_value": best, "trials.return_value": [], "spec.return_value": {}, "trial.return_value": {"accuracy": 0.5}})
         out, offered = self.place / "out.onnx", {"ops": [{"name": name} for name in tuner.graph.ops]}
         slow, same = (Comparison(Timing([ms] * 3), Timing([1.0] * 3)) for ms in (1.25, 1.0))
-        for turns, for_speed, kept, left in (([slow, same], True, False, False), ([slow], False, True, False), ([slow, same], True, False, True)):
+        for turns, for_speed, kept, left in (([slow, same], True, False, False), ([slow], False, True, False), ([slow, same], True, False, True), ([slow, same], True, False, False)):
             with mock.patch.object(sys.modules[Tuner.__module__], "compare", side_effect=turns):
-                tuned = write(tuner, job, out, False, for_speed, offered)
+                tuned = write(tuner, job, out, False, for_speed, offered, narrowd.journal.Journal(None if left else self.place / "call.answers"))
             self.assertEqual((tuned.left, out.read_bytes() == DIRECTION.read_bytes()), (left, not kept and not left))
             self.assertEqual((tuned.keep_fp32, tuned.refuted), (not kept, None if kept else 0.8))
             self.assertEqual("that file was 0.80 times as fast, so it was not kept" in str(tuned), not kept)

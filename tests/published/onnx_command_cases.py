@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -38,7 +39,14 @@ def waits(session):
         time.sleep(0.01)
     return 1.0
 """
+REFUSED = ("--max-trials: ", "--max-drop: ", "--warm-start: ")  # by the daemon
+FAILED = (" returned ",)  # the search, for what a function of the user's said
 FEW = ["--objective", "model_size_bytes", "--max-trials", "2"]
+
+
+def status_of(words):
+    return command.EXIT_REFUSED if any(said in words for said in REFUSED) else command.EXIT_FAILED if any(said in words for said in FAILED) \
+        else command.EXIT_USAGE
 
 
 class Command(Case):
@@ -137,7 +145,7 @@ class Command(Case):
                 (self.tune(calibration="nothing.npz"), "nothing.npz"),
                 (self.tune(calibration="garbage"), "garbage is no .npy or .npz file of numbers"),
                 (self.tune(calibration="empty"), "empty is no .npy or .npz file of numbers"),
-                (self.tune(calibration="other.npz"), "nothing for the input 'x'"),
+                (self.tune(calibration="other.npz"), "nothing for the input 'x': the model wants 'x', and the data has "),
                 (self.tune(calibration="wide.npz"), "does not run with the first sample of the calibration data: "),
                 (self.tune(calibration="wide.npz"), "a sample is row i of each"),
                 (self.tune("--out", "in.onnx"), "in.onnx is the model itself"),
@@ -161,17 +169,23 @@ class Command(Case):
                 (quantized("two.json"), "what `narrow export JOB --format onnxruntime` prints")):
             said = io.StringIO()
             with self.subTest(arguments), contextlib.redirect_stderr(said):
-                self.assertEqual(command.main(arguments), 1)
+                self.assertEqual(command.main(arguments), status_of(words))
                 last = said.getvalue().splitlines(keepends=True)[-1]
                 self.assertIn(words, last)
                 self.assertTrue(last.startswith("narrow-onnx: "), said.getvalue())
                 self.assertNotIn("Traceback", said.getvalue())
         with narrowd.Client() as client:
             self.assertEqual({document["state"] for document in client.jobs()}, {"failed"}, "none of them waits for anybody")
-        for wrong in ("mine", "mine:lacks", "no_module:x"):
-            with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()):
+        pathlib.Path("broken.py").write_text("\n\nnames = undefined\n")
+        for wrong, said in (("mine", "'mine' is not MODULE:FUNCTION"), ("mine:lacks", "has no attribute 'lacks'"), ("no_module:x", "No module named 'no_module'"),
+                            ("broken:x", "NameError: name 'undefined' is not defined (")):
+            with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()) as printed:
                 command.main(["tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong])
             self.assertEqual(left.exception.code, 2)
+            self.assertIn(said, printed.getvalue())
+        self.assertIn("broken.py, line 3)", printed.getvalue())
+        with mock.patch.dict(os.environ, NARROWD_URL="http://127.0.0.1:1"), contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(command.main(["build", "in.onnx", "job_1", "out.onnx", "--calib", "data.npz"]), command.EXIT_UNREACHABLE)
 
     def test_weights_beside_the_model(self):
         """As PyTorch exports them: they count for the size, go along to where the file is written, and make a call another one."""

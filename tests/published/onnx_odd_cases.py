@@ -196,7 +196,7 @@ class Odd(Case):
             offered = {"ops": [{"name": name} for name in tuner.graph.ops]}
             with self.subTest(interval=interval, ours=ours), \
                     mock.patch("narrowd.onnx.tune.compare", return_value=Comparison(Timing(ours), Timing(models))):
-                tuned = write(tuner, job, self.place / "out.onnx", False, True, offered)
+                tuned = write(tuner, job, self.place / "out.onnx", False, True, offered, narrowd.journal.Journal())
                 self.assertEqual((tuned.scattered, str(tuned).count("--clock cpu")), (scattered, int(scattered)))
                 self.assertIn("2.00 times as fast as the model in turns with it (the middle of 3 turns), ", str(tuned))
                 self.assertRegex(str(tuned), rf" {tuned.latency_ms:.3f} ms( of CPU time)? \(the model in the same turns: {tuned.latency_ms_before:.3f}\), ")
@@ -232,6 +232,21 @@ class Odd(Case):
             with self.assertRaisesRegex(ValueError, r"^sample 3 of the calibration data \(the first is 0\) has NaN in the input 'x'"):
                 tune(self.place / "a.onnx", self.place / "out.onnx", calibration, lambda session: 1.0, progress=False)
         self.assertEqual(len(feeds_of([{"x": np.array([1, 2]), "mask": np.array([-np.inf])}], ["x", "mask"])), 1)
+
+    def test_what_numpy_makes_becomes_what_the_model_takes(self):
+        """float64 is nobody's choice; other numbers, and inputs that take float64, stay."""
+        many = {"a": np.zeros((3, 2)), "b": np.zeros((3, 2)), "c": np.zeros((3, 2), np.int64)}
+        for data in (many, [many]):
+            self.assertEqual([str(array.dtype) for array in feeds_of(data, ["a", "b", "c"], {"a", "c"})[0].values()], ["float32", "float64", "int64"])
+        with self.assertRaisesRegex(ValueError, "nothing for the input 'a': the model wants 'a', 'x', and the data has 'b', 'c'$"):
+            feeds_of({"b": many["b"], "c": many["c"]}, ["a", "x"])
+        attention(self.place / "a.onnx")
+        doubles = SAMPLES.astype(np.float64)
+        tuned = tune(self.place / "a.onnx", self.place / "out.onnx", doubles, lambda session: 1.0, scores=False, max_trials=2, progress=False,
+                     objective="model_size_bytes", approach="static")
+        self.assertEqual((tuned.failed_trials, tuned.keep_fp32), (0, False))
+        build(self.place / "a.onnx", tuned.config, self.place / "again.onnx", doubles)
+        self.assertEqual((self.place / "again.onnx").read_bytes(), (self.place / "out.onnx").read_bytes())
 
     def test_any_document_with_a_config_is_built(self):
         attention(self.place / "a.onnx")

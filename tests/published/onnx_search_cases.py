@@ -245,8 +245,8 @@ class Fronts(Searches):
             written, measured = pathlib.Path("one.onnx"), pathlib.Path(f"files/front/trial-{trial}.onnx" if trial else "a.onnx")
             self.assertEqual(written.read_bytes(), measured.read_bytes())
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            self.assertEqual(command.main(["build", "a.onnx", job.id, "a.onnx", "--calib", "data.npz"]), 1)
-            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--trial", "99"]), 1)
+            self.assertEqual(command.main(["build", "a.onnx", job.id, "a.onnx", "--calib", "data.npz"]), command.EXIT_USAGE)
+            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--trial", "99"]), command.EXIT_REFUSED)
             self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--tolerable-loss", "0"]), 5)
         self.assertIn("narrow-onnx: a.onnx is the model itself, which would be lost: name another file to write\n", said.getvalue())
         self.assertEqual(written.read_bytes(), pathlib.Path("a.onnx").read_bytes())

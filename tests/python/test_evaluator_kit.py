@@ -315,6 +315,23 @@ class UnderADaemon(Case):
         with narrowd.Client() as client:
             self.assertEqual([document["state"] for document in client.jobs()], ["failed"] * 5)
 
+    def test_what_a_function_raises_is_told_once(self):
+        """The traceback begins where the user's own code does; each attempt that fails alike is a line."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+
+        def wrong(config):
+            return [].missing
+
+        said, cause = io.StringIO(), "AttributeError: 'list' object has no attribute 'missing'"
+        with self.assertRaisesRegex(narrowd.NarrowdError, rf"baseline_failed\): .*{cause}$") as left, contextlib.redirect_stderr(said):
+            narrowd.search(made(wrong), {**JOB, "retry": {"max_attempts": 3, "backoff_s": 0.01}}, progress=False)
+        first, *steps = said.getvalue().splitlines()
+        self.assertEqual(first, f"narrowd: the function that measures raised {cause}")
+        self.assertEqual(steps[0], "Traceback (most recent call last):")
+        self.assertRegex(steps[1], r"test_evaluator_kit\.py\", line \d+, in wrong$")
+        self.assertEqual(steps[-3:], [cause, f"{first}, as before", f"{first}, as before"])
+        self.assertIsNone(left.exception.__cause__)
+
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)
         job = client.submit(pooled("stopped"))

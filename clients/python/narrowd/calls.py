@@ -76,7 +76,7 @@ def check(client: Client, body: dict[str, Any], capability: dict[str, Any], call
             del body["warm_start"]  # whether its space is this one's the true capability says
         client.dry_run({"capability": capability, "evaluator": {"pool": "call"}, **body})
     except Refused as error:
-        raise error.calling(called) from error
+        raise error.calling(called) from None
 
 
 def check_source(client: Client, id: str) -> None:
@@ -87,7 +87,7 @@ def check_source(client: Client, id: str) -> None:
         if error.status != 404:
             raise
         fault = {"pointer": "/warm_start/job", "detail": f"there is no job {id}"}
-        raise Refused(error.status, {"type": error.type, "detail": error.detail, "errors": [fault]}) from error
+        raise Refused(error.status, {"type": error.type, "detail": error.detail, "errors": [fault]}) from None
 
 
 def let_go(job: Job) -> bool:
@@ -187,7 +187,7 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
             except (Refused, JobPaused) as error:
                 # What was taken up somebody else may have made, as a clone is: that one waits for them.
                 if new and let_go(found) and isinstance(error, JobPaused):
-                    raise JobPaused(f"{error}. It had no baseline yet and was cancelled: mend that and call again") from error
+                    raise JobPaused(f"{error}. It had no baseline yet and was cancelled: mend that and call again") from None
                 raise
             if finish is not None:
                 finish(found)

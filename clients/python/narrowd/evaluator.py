@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import os
 import sys
 import threading
 import traceback
@@ -85,6 +86,14 @@ def plain(value: Any) -> Any:
     raise TypeError(f"an answer has numbers, texts and lists of them, no {type(value).__name__}")
 
 
+def trace_of(error: BaseException) -> str:
+    """A traceback from the first line on that is not of this package, where there is one: the rest tells nobody anything."""
+    here, steps = os.path.dirname(__file__), error.__traceback__
+    while steps is not None and os.path.dirname(steps.tb_frame.f_code.co_filename).startswith(here):
+        steps = steps.tb_next
+    return "".join(traceback.format_exception(type(error), error, steps or error.__traceback__))
+
+
 class Evaluator:
     """Answers questions by the functions that it is given:
 
@@ -105,6 +114,7 @@ class Evaluator:
         self._scores: dict[str, Callable[[Question], Any]] = {}
         self._measuring = threading.Lock()
         self._report: Report | None = None
+        self._failed = ""  # the last traceback that was printed
 
     def evaluate(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Measures a config, in which every operator is in fp32 when the baseline is asked for."""
@@ -162,13 +172,20 @@ class Evaluator:
                 if isinstance(error, CannotRun):  # it says all that there is to say
                     print(f"narrowd: this cannot be run: {error}", file=sys.stderr, flush=True)
                 else:
-                    traceback.print_exc(file=sys.stderr)
+                    self._tell(error)
                 return {"failed": True, "error": f"{type(error).__name__}: {error}"[:1000],
                         "retryable": not isinstance(error, CannotRun)}
             finally:
                 self._report = None
             self.journal.put(key, answer)
             return answer
+
+    def _tell(self, error: Exception) -> None:
+        """Prints where a function failed, and of the next attempts that fail alike a line each."""
+        where, said = trace_of(error), f"{type(error).__name__}: {error}"
+        print(f"narrowd: the function that measures raised {said}" + f"\n{where}" * (where != self._failed) + ", as before" * (where == self._failed),
+              end="\n" if where == self._failed else "", file=sys.stderr, flush=True)
+        self._failed = where
 
     def _ask(self, question: Question) -> Answer:
         if question["question"] == "score":

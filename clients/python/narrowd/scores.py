@@ -142,7 +142,7 @@ def read(report: Report) -> tuple[dict[str, Any], str]:
     try:
         document = json.loads(open_text(report))
     except ValueError as error:
-        raise ValueError(f"{os.fspath(report)} is no JSON: {error}") from error
+        raise ValueError(f"{os.fspath(report)} is no JSON: {error}") from None
     if not isinstance(document, dict):
         raise ValueError(f"{os.fspath(report)} has no number by the names of layers")
     return document, os.path.basename(report).removesuffix(".json")

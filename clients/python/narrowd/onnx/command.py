@@ -5,13 +5,18 @@ import importlib
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import NarrowdError, Refused
+from ..errors import NarrowdError, Refused, Unreachable
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+EXIT_FAILED = 1
+EXIT_USAGE = 2  # as narrow's: wrong usage, or a file, or what is in it, that cannot be used
+EXIT_REFUSED = 3
+EXIT_UNREACHABLE = 4
 EXIT_INTERRUPTED = 130
 EXIT_KEEP = 5  # as narrow's: the model as it came is the better one
 EXIT_LEFT = 6  # so it is, and what stands in its place is a file that was there before
@@ -25,8 +30,10 @@ def function_of(text: str) -> Callable[..., Any]:
     sys.path.insert(0, os.getcwd())
     try:
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    except Exception as error:  # whatever the module does when it is imported
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = "" if isinstance(error, (ImportError, AttributeError)) else f" ({last.filename}, line {last.lineno})"
+        raise argparse.ArgumentTypeError(f"{type(error).__name__}: {error}{where}") from None
     return function
 
 
@@ -51,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog="Of 1.42 times as fast (1.35 to 1.49) the range is where the speed-up lies with 90 % confidence. "
                f"The exit status is {EXIT_KEEP} when the model as it came is the better one, and is what was written; {EXIT_LEFT} when it is "
-               "and FILE.onnx was another one before, such as that of an earlier search: then FILE.onnx is left as it was.")
+               "and FILE.onnx was another one before, such as that of an earlier search: then FILE.onnx is left as it was. Else it is that of "
+               f"narrow: {EXIT_FAILED} when the search failed, {EXIT_USAGE} for a wrong option or a file that cannot be used, {EXIT_REFUSED} for what "
+               f"narrowd refuses, {EXIT_UNREACHABLE} when it cannot be reached.")
     tune.add_argument("model")
     tune.add_argument("--calib", required=True, metavar="FILE.npz", default=argparse.SUPPRESS,
                       help="an array for each input of the model, one row a run; latency is measured with the first row")
@@ -101,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (NarrowdError, OSError, ValueError) as error:
         said = error.calling(options()) if isinstance(error, Refused) else error
         print(f"narrow-onnx: {said}", file=sys.stderr)
-        return 1
+        return EXIT_REFUSED if isinstance(error, Refused) else EXIT_UNREACHABLE if isinstance(error, Unreachable) else \
+            EXIT_FAILED if isinstance(error, NarrowdError) else EXIT_USAGE
     except KeyboardInterrupt:
         print("narrow-onnx: interrupted; the same command goes on where it was", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str], **how: Any) -> Any:
     except OSError:
         raise
     except Exception as error:  # of protobuf, or for weights that are not there
-        raise ValueError(f"{os.fspath(path)} is no model in ONNX: {error}") from error
+        raise ValueError(f"{os.fspath(path)} is no model in ONNX: {error}") from None
 
 
 def in_one_file(path: Path, folder: str) -> Path:
@@ -120,7 +120,7 @@ class Graph:
             if os.path.getsize(self.path) > MUCH_LARGER * model.ByteSize():  # tables that a node computes, in place of the node
                 simplify(model, self.path, ["MatMulAddFusion", "ConstantFolding"])
         except Exception as error:  # ONNX Runtime has a class of its own for each fault
-            raise ValueError(f"ONNX Runtime cannot run {os.fspath(path)}: {error}") from error
+            raise ValueError(f"ONNX Runtime cannot run {os.fspath(path)}: {error}") from None
         prepared = ONNXModel(onnx.load(self.path))
         prepared.replace_gemm_with_matmul()  # as quantize_dynamic does, which gives them other names
         prepared.topological_sort()
@@ -128,7 +128,9 @@ class Graph:
         name_nodes(nodes)
         onnx.save(prepared.model, self.path)
         self.dims = {weight.name: tuple(weight.dims) for weight in prepared.initializer()}
-        self.inputs = [value.name for value in prepared.graph().input if value.name not in self.dims]
+        inputs = [value for value in prepared.graph().input if value.name not in self.dims]
+        self.inputs = [value.name for value in inputs]
+        self.singles = {value.name for value in inputs if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
         self.known = {"", *(x for node in nodes for x in (node.name, *node.input, *node.output))}
         self.types: dict[str, str] = {node.name: node.op_type for node in nodes}
         self.followers = [node.name for node in nodes if node.op_type in FOLLOWERS]

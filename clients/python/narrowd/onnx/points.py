@@ -81,7 +81,7 @@ def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str
                 shutil.copyfile(whole, draft)
             else:
                 graph = Graph(whole, folder)
-                Quantizer(graph, feeds_of(calibration, graph.inputs), folder).build(chosen, draft)
+                Quantizer(graph, feeds_of(calibration, graph.inputs, graph.singles), folder).build(chosen, draft)
         os.replace(draft, out)
     finally:
         Path(draft).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 from zipfile import BadZipFile
 
@@ -186,12 +186,21 @@ def arrays_of(path: str | os.PathLike[str]) -> Any:
         return file if isinstance(file, np.ndarray) else dict(file)
     except (EOFError, ValueError, BadZipFile) as error:
         why = "" if "pickle" in str(error) else f": {error}"  # advice for who trusts a file is of no use here
-        raise ValueError(f"{os.fspath(path)} is no .npy or .npz file of numbers{why}") from error
+        raise ValueError(f"{os.fspath(path)} is no .npy or .npz file of numbers{why}") from None
 
 
-def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:
+def named(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "nothing"
+
+
+def as_single(array: Any) -> Any:
+    return array.astype(np.float32) if isinstance(array, np.ndarray) and array.dtype == np.float64 else array
+
+
+def feeds_of(calibration: Any, inputs: list[str], singles: Container[str] = ()) -> list[Feed]:
     """Calibration data as one feed a sample: a list of feeds, an array of samples for a model of one input, a
-    dictionary of arrays by input, or the path of an .npy or .npz file of these."""
+    dictionary of arrays by input, or the path of an .npy or .npz file of these. What numpy makes where nothing is said,
+    float64, becomes float32 for the inputs in `singles`, which take nothing else."""
     if isinstance(calibration, (str, os.PathLike)):
         calibration = arrays_of(calibration)
     if isinstance(calibration, np.ndarray):
@@ -201,14 +210,15 @@ def feeds_of(calibration: Any, inputs: list[str]) -> list[Feed]:
     if isinstance(calibration, dict):
         missing = [name for name in inputs if name not in calibration]
         if missing:
-            raise ValueError(f"the calibration data has nothing for the input {missing[0]!r}")
+            raise ValueError(f"the calibration data has nothing for the input {missing[0]!r}: the model wants {named(inputs)}, "
+                             f"and the data has {named(calibration)}")
         single = [name for name in inputs if np.ndim(calibration[name]) == 0]
         if single:
             raise ValueError(f"the calibration data has one number for the input {single[0]!r} where a row for each run is wanted: "
                              "give a list of feeds, each what session.run takes")
         count = min(len(calibration[name]) for name in inputs)
         calibration = [{name: calibration[name][i:i + 1] for name in inputs} for i in range(count)]
-    feeds = list(calibration)
+    feeds = [{name: as_single(array) if name in singles else array for name, array in feed.items()} for feed in calibration]
     if not feeds:
         raise ValueError("there is no calibration data")
     for number, feed in enumerate(feeds):

@@ -34,7 +34,7 @@ def document_of(recipe: dict[str, Any] | str | os.PathLike[str]) -> tuple[str, d
             try:
                 document = json.load(file)
             except ValueError as error:
-                raise ValueError(f"{os.fspath(recipe)} is no JSON: {error}") from error
+                raise ValueError(f"{os.fspath(recipe)} is no JSON: {error}") from None
     if not isinstance(document, dict) or [type(member) for member in document.values()] != [dict]:
         raise ValueError("the recipe is not what `narrow export JOB --format onnxruntime` prints: one function of "
                          "ONNX Runtime with its arguments")
@@ -57,7 +57,7 @@ def quantize(model: str | os.PathLike[str], recipe: dict[str, Any] | str | os.Pa
         if name == "quantize_static":
             if calibration is None:
                 raise ValueError("quantize_static needs calibration data")
-            reader = Reader(feeds_of(calibration, graph.inputs))
+            reader = Reader(feeds_of(calibration, graph.inputs, graph.singles))
             arguments["extra_options"] = {**arguments.get("extra_options", {}), **reader.options}
             quantize_static(graph.path, os.fspath(out), reader, **arguments)
         elif name == "quantize_dynamic":

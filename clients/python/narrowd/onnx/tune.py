@@ -1,6 +1,7 @@
 """From a model file to a tuned one: narrowd.onnx.tune."""
 
 import filecmp
+import hashlib
 import math
 import os
 import shutil
@@ -20,6 +21,7 @@ from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
 from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of, takes_two
+from ..journal import Journal
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..scores import Scores, tell
 from ..types import Best, Config, Question
@@ -135,13 +137,14 @@ class Tuner:
         try:
             session = self.session(self.model)
         except Exception as error:  # ONNX Runtime has a class of its own for each fault
-            raise ValueError(f"ONNX Runtime cannot run {self.model}: {error}") from error
-        feeds = feeds_of(calibration, [value.name for value in session.get_inputs()])
+            raise ValueError(f"ONNX Runtime cannot run {self.model}: {error}") from None
+        inputs = session.get_inputs()
+        feeds = feeds_of(calibration, [value.name for value in inputs], {value.name for value in inputs if value.type == "tensor(float)"})
         try:
             session.run(None, feeds[0])
         except Exception as error:
             raise ValueError(f"{self.model} does not run with the first sample of the calibration data: {' '.join(str(error).split())}"
-                             + ROWS * (not isinstance(calibration, list))) from error
+                             + ROWS * (not isinstance(calibration, list))) from None
         return feeds
 
     def session(self, path: str | Path) -> ort.InferenceSession:
@@ -248,30 +251,43 @@ def in_turns(tuner: Tuner, path: str | None) -> Comparison:
     return compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
 
 
-def put(tuner: Tuner, config: Config | None, path: str, keep: Callable[[Comparison], bool]) -> tuple[Comparison, Config | None]:
+def digest_of(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def put(tuner: Tuner, config: Config | None, path: str, keep: Callable[[Comparison], bool], notes: Journal) -> tuple[Comparison, Config | None]:
     """Makes a config the file, if it is one to `keep` by turns with the model; else the model as it came, unless another file
-    is there: that one is of an earlier search, and whoever uses it would not know that it has become the slower model."""
-    draft = f"{path}.part"
+    is there: that one is of an earlier search, and whoever uses it would not know that it has become the slower model. What this
+    very call wrote before it was killed is noted beside its answers, and is none of these."""
+    draft, note = f"{path}.part", f"file {os.path.abspath(path)}"
+
+    def take() -> None:
+        notes.put(note, {"sha256": digest_of(draft)})
+        os.replace(draft, path)
+
     try:
         if config is not None:
             tuner.build(config, draft)
             both = in_turns(tuner, draft)
             if keep(both):
-                os.replace(draft, path)
+                take()
                 return both, config
-        if not os.path.exists(path):
+        if not os.path.exists(path) or notes.get(note) == {"sha256": digest_of(path)}:
             shutil.copyfile(tuner.model, draft)
-            os.replace(draft, path)
+            take()
         return (both if config is not None else in_turns(tuner, None)), None
     finally:
         Path(draft).unlink(missing_ok=True)
 
 
-def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for_speed: bool, offered: dict[str, Any]) -> Tuned:
+def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for_speed: bool, offered: dict[str, Any],
+          notes: Journal) -> Tuned:
     """Makes the winner a file and measures that file. One that is for speed and no faster is not kept."""
     best, path = job.best(), os.fspath(out)
     worth_it = best["feasible"] and best["trial"] > 0 if insist else not best["keep_baseline"]
-    both, config = put(tuner, best["config"] if worth_it else None, path, lambda both: insist or not for_speed or both.speedup > 1)
+    both, config = put(tuner, best["config"] if worth_it else None, path, lambda both: insist or not for_speed or both.speedup > 1,
+                       notes)
     refuted = both.speedup if worth_it and config is None else None
     if refuted is not None:
         both = in_turns(tuner, None)
@@ -285,7 +301,7 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         as_searched = accuracy if tuner.accept is tuner.evaluate else \
             tuner.number(tuner.evaluate, tuner.session(judged_file), judged_file, called)
     except CannotRun as error:
-        raise CannotRun(f"{error}. {path} is {'left as it was' if left else 'written'}: the same call measures it once more") from error
+        raise CannotRun(f"{error}. {path} is {'left as it was' if left else 'written'}: the same call measures it once more") from None
     tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
     failed = [f"trial {trial['number']}: {trial['error']}" for trial in tried if trial["state"] == "failed"]
     touched = lowerable(offered)
@@ -396,14 +412,15 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             scores = False  # they would take the place of what was learnt
 
         def finish(found: Job) -> None:
-            tuned = write(tuner, found, out, insist, for_speed, offered)
+            tuned = write(tuner, found, out, insist, for_speed, offered, evaluator.journal)
             points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
             results.append(replace(tuned, metric=objective, front=points, client=client) if front else tuned)
 
         options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
                    "library" * library, "cpu" * (clock is time.process_time))
         judges = source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")
-        search(evaluator_of(tuner, offered, approach, scores), body, identity=data_of(tuner, judges + identity),
+        evaluator = evaluator_of(tuner, offered, approach, scores)
+        search(evaluator, body, identity=data_of(tuner, judges + identity),
                model=source.name, options=options, client=own, progress=progress, finish=finish, called=CALLED)
         return results[0]
 
