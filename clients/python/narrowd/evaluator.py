@@ -182,9 +182,9 @@ class Evaluator:
 
     def _tell(self, error: Exception) -> None:
         """Prints where a function failed, and of the next attempts that fail alike a line each."""
-        where, said = trace_of(error), f"{type(error).__name__}: {error}"
-        print(f"narrowd: the function that measures raised {said}" + f"\n{where}" * (where != self._failed) + ", as before" * (where == self._failed),
-              end="\n" if where == self._failed else "", file=sys.stderr, flush=True)
+        where = trace_of(error)
+        more = ", as before\n" if where == self._failed else f"\n{where}"
+        print(f"narrowd: the function that measures raised {type(error).__name__}: {error}{more}", end="", file=sys.stderr, flush=True)
         self._failed = where
 
     def _ask(self, question: Question) -> Answer:
