@@ -21,7 +21,7 @@ from certificates import make_ca  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
 
-PAGE = (ROOT / "docs" / "operating.md").read_text()
+RECIPES = re.search(r"^## Behind a reverse proxy$(.*?)^## ", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE | re.DOTALL)[1]
 NGINX = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -40,7 +40,7 @@ http {{
 
 
 def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", RECIPES, re.MULTILINE | re.DOTALL)
 
 
 def free_port():
