@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/text.h"
@@ -15,13 +17,29 @@
 /* What the type of every refusal of narrowd begins with. */
 #define PROBLEM_TYPE "urn:narrowd:problem:"
 
-enum { OK_FIRST = 200, OK_LAST = 299, PAGE_MAX = 1000 };
+enum { OK_FIRST = 200, OK_LAST = 299, PAGE_MAX = 1000, PAUSE_MS = 250 };
 
 static const struct json_limits limits = {
 	.max_bytes = (size_t)1 << 30,
 	.max_depth = 64,
 	.max_values = (size_t)100 * 1000 * 1000,
 };
+
+bool cli_is_patient(struct cli *cli)
+{
+	static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000L * 1000L};
+
+	if (clock_mono_ms() >= cli->patient_until) {
+		return false;
+	}
+	if (!cli->told_patient) {
+		(void)fprintf(stderr, "narrow: no daemon answers yet; trying for %d seconds\n",
+			      CLI_PATIENCE_MS / 1000);
+		cli->told_patient = true;
+	}
+	(void)nanosleep(&pause, NULL);
+	return true;
+}
 
 enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err)
 {
@@ -145,8 +163,11 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, co
 	enum cli_exit code;
 
 	err_init(&err);
-	if (client_call(&cli->client, method, path, body, ret_reply, &err) != 0) {
-		return cli_unreachable(cli, &err);
+	while (client_call(&cli->client, method, path, body, ret_reply, &err) != 0) {
+		if (!cli_is_patient(cli)) {
+			return cli_unreachable(cli, &err);
+		}
+		err_init(&err);
 	}
 	if (is_ok(ret_reply)) {
 		return CLI_OK;

@@ -10,6 +10,10 @@
 #include "cli/client.h"
 
 /* Exit codes; promises. */
+enum {
+	CLI_PATIENCE_MS = 15 * 1000
+}; /* how long the daemon may be away, for a start or a restart */
+
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_NOT_MET = 1,     /* the job ended without meeting its criterion */
@@ -74,6 +78,8 @@ struct cli {
 	const char **sets;                 /* the values of every --set, in order */
 	size_t set_count;
 	struct client client;
+	int64_t patient_until; /* monotonic: until then a daemon that does not answer may be starting; 0: it is not waited for */
+	bool told_patient;
 };
 
 /*
@@ -109,6 +115,8 @@ enum cli_exit cli_pages(struct cli *cli, const char *path, bool paged,
 /* Says why on standard error: an answer that is not 2xx, CLI_UNREACHABLE when it is not narrowd's; somebody
  * unreachable. */
 enum cli_exit cli_refused(const struct client_reply *reply);
+/* Whether to ask again where nobody was reached, as just before a daemon is ready; says so once and pauses. */
+bool cli_is_patient(struct cli *cli);
 enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err);
 /* The answer's JSON object, a new reference. */
 enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer);

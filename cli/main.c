@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/access.h"
@@ -156,6 +157,12 @@ static bool is_about_job(const struct command *command)
 	return *rest == '\0' || *rest == ' ' || *rest == '.';
 }
 
+/* Who waits for a job waits for a daemon that is being started, too. */
+static bool is_patient(const struct command *command)
+{
+	return strcmp(command->name, "watch") == 0 || strcmp(command->name, "wait") == 0;
+}
+
 /* For one of several arguments; with the id in place of whatever names a job. */
 static enum cli_exit run_for(struct cli *cli, const struct command *command, const char *word)
 {
@@ -238,6 +245,7 @@ static enum cli_exit run(struct cli *cli, const struct command *command)
 		code = usage_wrong(err.message, "");
 	} else {
 		cli->client.ca = access.ca;
+		cli->patient_until = is_patient(command) ? clock_mono_ms() + CLI_PATIENCE_MS : 0;
 		json_setup();
 		code = run_command(cli, command);
 	}

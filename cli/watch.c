@@ -17,7 +17,6 @@
 #include "cli/text.h"
 
 enum {
-	PATIENCE_MS = 15 * 1000, /* how long the daemon may be away, for a restart */
 	PAUSE_MS = 500,
 	PAUSE_MAX_MS = 5 * 1000,
 	FAREWELL_BYTES = 512,
@@ -157,12 +156,12 @@ static bool is_patient(struct watch *watch, int64_t retry_after_ms)
 	int64_t now = clock_mono_ms(), pause = PAUSE_MS;
 
 	if (watch->job == NULL) {
-		return false;
+		return cli_is_patient(watch->cli);
 	}
 	if (watch->away_since < 0) {
 		watch->away_since = now;
 	}
-	if (now - watch->away_since >= PATIENCE_MS) {
+	if (now - watch->away_since >= CLI_PATIENCE_MS) {
 		return false;
 	}
 	if (retry_after_ms > pause) {

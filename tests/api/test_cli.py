@@ -130,7 +130,7 @@ class Refusals(CliTest):
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-            for command in (["jobs"], ["submit", "-"], ["watch", JOB], ["best", JOB]):
+            for command in (["jobs"], ["submit", "-"], ["show", JOB], ["best", JOB]):
                 with self.subTest(command):
                     self.assertIn(url, self.fails(UNREACHABLE, url, *command, stdin=b"{}"))
         with tempfile.TemporaryDirectory() as directory:

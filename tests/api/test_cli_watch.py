@@ -2,14 +2,18 @@
 
 import itertools
 import json
+import os
 import re
 import signal
+import subprocess
+import tempfile
 import threading
 import unittest
 
 from cli_kit import (
     JOB,
     KEEP,
+    NARROW,
     NOT_MET,
     OK,
     REFUSED,
@@ -20,7 +24,7 @@ from cli_kit import (
     problem,
 )
 from patience import PATIENCE_S
-from scripted import Reply
+from scripted import Reply, Server
 
 
 def drawn_lines(output):
@@ -157,6 +161,21 @@ class Watch(CliTest):
         )
         self.assertIn("criterion_met", self.runs(OK, server, "watch", JOB))
         self.assertEqual(len(server.requests), 5)
+
+    def test_a_daemon_that_is_being_started_is_waited_for(self):
+        """By an id, and by a name, which is looked up first."""
+        done = job("completed", 2, best_trial(True))
+        for command, word in (("watch", JOB), ("wait", "last")):
+            with tempfile.TemporaryDirectory() as directory, self.subTest(command):
+                path = os.path.join(directory, "socket")
+                narrow = subprocess.Popen([NARROW, "--server", f"unix:{path}", command, word], env=self.environment(""), text=True,
+                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                self.addCleanup(narrow.kill)
+                self.assertEqual(narrow.stderr.readline(), "narrow: no daemon answers yet; trying for 15 seconds\n")
+                with Server(lambda r, d=done: {"items": [d], "next": None} if r.path == "/v1/jobs" else Reply(200, d), path):
+                    output, errors = narrow.communicate(timeout=PATIENCE_S)
+                self.assertEqual((narrow.returncode, errors), (OK, ""))
+                self.assertIn("criterion_met", output)
 
     def test_a_daemon_that_stays_away_is_unreachable(self):
         turns = itertools.chain([self.tagged(1, job(measured=1))], itertools.repeat(None))
