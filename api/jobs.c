@@ -8,6 +8,8 @@
 #include "api/resources.h"
 #include "api/router.h"
 
+#include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,45 @@ static json_t *cloned_spec(const struct store_rows *rows)
 	return spec;
 }
 
+/* Of a name that ends with " (2)" the 2, and how long it is before that; else 1, and all of it. */
+static long number_of(const char *name, size_t *ret_length)
+{
+	const char *open = strrchr(name, '(');
+	char *end;
+	long number;
+
+	*ret_length = strlen(name);
+	if (open == NULL || open < name + 2 || open[-1] != ' ' ||
+	    !isdigit((unsigned char)open[1])) {
+		return 1;
+	}
+	number = strtol(open + 1, &end, 10);
+	if (end[0] != ')' || end[1] != '\0' || number < 2 || number >= INT_MAX) {
+		return 1;
+	}
+	*ret_length = (size_t)(open - 1 - name);
+	return number;
+}
+
+/* "digits" becomes "digits (2)", and that "digits (3)": lists would not tell it from its source. Too long a name stays. */
+static void name_anew(json_t *spec)
+{
+	const char *name = json_string_value(json_object_get(spec, "name"));
+	size_t length;
+	long number;
+	char *text;
+
+	if (name == NULL || name[0] == '\0') {
+		return;
+	}
+	number = number_of(name, &length);
+	text = mem_printf("%.*s (%ld)", (int)length, name, number + 1);
+	if (strlen(text) <= LIMIT_NAME_BYTES) {
+		(void)json_object_set_new(spec, "name", json_string(text));
+	}
+	free(text);
+}
+
 /* Members of the body take the place of the spec's; in those that are made of settings which have
  * nothing to do with each other, each setting by itself. */
 static void override(json_t *spec, json_t *body)
@@ -192,6 +233,7 @@ static void clone_beside(struct call *call, const struct store_rows *rows)
 		json_object_get(call->body, "rules") == NULL &&
 		json_integer_value(json_object_get(spec, "rules")) < (json_int_t)RULES_NEWEST;
 	(void)json_object_del(spec, "rules");
+	name_anew(spec);
 	override(spec, call->body);
 	if (json_is_true(json_object_get(spec, "warm_start"))) {
 		(void)json_object_set_new(spec, "warm_start",

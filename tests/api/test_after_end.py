@@ -210,7 +210,7 @@ class Edit(EndCase):
         self.daemon.start()
         self.assertEqual(get(self.daemon, path), document)
         _, clone = self.ask("POST", path + "/clone", 201)
-        self.assertEqual(clone["name"], "first", "a clone takes the spec as it was submitted")
+        self.assertEqual(clone["name"], "first (2)", "a clone takes the spec as it was submitted, and a name of its own")
 
     def test_what_is_refused(self):
         path = self.ended()

@@ -131,16 +131,26 @@ class WarmStart(CloneCase):
 
 
 class Clone(CloneCase):
+    def test_a_clone_has_a_name_of_its_own(self):
+        """A number behind it, unless the body names it or there is no room."""
+        long, url = "n" * 1022, self.evaluator(sensitive).url
+        for name, called in (("a", "a (2)"), ("a (2)", "a (3)"), ("a (9)", "a (10)"), ("a (1)", "a (1) (2)"), ("a (x)", "a (x) (2)"),
+                             ("(2)", "(2) (2)"), (long, long), (None, None)):
+            with self.subTest(name):
+                source = submit(self.daemon, self.scored(url, **({"name": name} if name else {})))
+                self.assertEqual(self.clone(source)["name"], called)
+        self.assertEqual(self.clone(source, {"name": "mine"})["name"], "mine")
+
     def test_the_same_again(self):
         url = self.evaluator(sensitive).url
         source = self.run_job(url, name="first", seed=5, labels={"team": "a"})
         job = self.clone(source)
         self.assertNotEqual(job["id"], source)
-        self.assertEqual((job["name"], job["seed"], job["labels"]), ("first", 5, {"team": "a"}))
+        self.assertEqual((job["name"], job["seed"], job["labels"]), ("first (2)", 5, {"team": "a"}))
         finished(self.daemon, job["id"])
         specs = [get(self.daemon, f"/v1/jobs/{j}/spec") for j in (source, job["id"])]
         self.assertEqual(specs[1]["evaluator"].pop("max_concurrency"), 1, "what was a default")
-        self.assertEqual(*specs)
+        self.assertEqual({**specs[0], "name": "first (2)"}, specs[1])
 
     def test_members_of_the_body_are_put_in_its_place(self):
         url = self.evaluator(sensitive).url

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 import urllib.parse
@@ -133,9 +134,9 @@ def name_for(model: str, options: Iterable[Any], job: dict[str, Any]) -> str:
     return " ".join([model, much, *(str(option) for option in options if option), time.strftime("%m-%d %H:%M:%S")])
 
 
-def is_shared(client: Client, name: str | None) -> bool:
-    """Whether several jobs are called so, as a clone and its job are."""
-    return name is not None and sum(document["name"] == name for document in client.jobs(name=name)) > 1
+def is_cloned(client: Client, name: str | None) -> bool:
+    """Whether a job is called as a clone is, by a number behind the name of its source, or as several are, which were cloned by an older daemon."""
+    return name is not None and (re.search(r" \(\d+\)$", name) is not None or sum(document["name"] == name for document in client.jobs(name=name)) > 1)
 
 
 def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[dict[str, Any]], str] | None, progress: bool) -> tuple[Job, bool]:
@@ -147,7 +148,7 @@ def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[d
             if document["state"] == "paused":
                 job.resume()
             spec = job.spec()
-            if namer is not None and is_shared(client, document["name"]):
+            if namer is not None and is_cloned(client, document["name"]):
                 document = job.edit(name=namer(spec))
             say_taken_up(document, differences(body, spec), progress)
             return job, False
