@@ -124,18 +124,45 @@ static void wait_for_change(struct call *call, int64_t version, unsigned seconds
 	call_wait(call, call->params[0], version, (uint64_t)seconds * 1000, read_job);
 }
 
+/* Of the tags that a GET gave, only the version counts for a change, however weak they are. */
+static char *versions_of(const char *field)
+{
+	char *text = mem_dup(field), *to = text;
+
+	for (const char *at = text; *at != '\0'; at++) {
+		at += *at == '-' ? strcspn(at, "\"") : 0;
+		*to++ = *at;
+		if (*at == '\0') {
+			return text;
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
 static void look_elsewhere(struct call *call);
+
+/* Of the daemon that writes the client may know more than stands here: what is new it learns from the log alone. */
+static bool is_known(const struct call *call, int64_t version)
+{
+	const char *known = request_header(call->request, "If-None-Match");
+	char *versions = store_is_spare(call->server->store) ? versions_of(known) : NULL;
+	char tag[CALL_TAG_SIZE];
+	bool same = header_has_tag(versions != NULL ? versions : known, tag_of(call, version, tag),
+				   false);
+
+	free(versions);
+	return same;
+}
 
 /* What the client has it has until somebody writes to the job. */
 static void on_state(struct call *call, const struct store_rows *rows)
 {
-	const char *known = request_header(call->request, "If-None-Match");
 	int64_t left = call->wait_until_ms - clock_mono_ms();
 	int64_t version = rows->count > 0 ? strtoll(rows->cells[STATE_VERSION], NULL, 10) : -1;
-	char tag[CALL_TAG_SIZE];
 
 	if (version < 0 || document_is_final(rows->cells[STATE_NAME]) || left <= 0 ||
-	    !header_has_tag(known, tag_of(call, version, tag), false)) {
+	    !is_known(call, version)) {
 		read_job(call);
 	} else if (!store_is_spare(call->server->store)) {
 		wait_for_change(call, version, call->wait_s);
@@ -183,22 +210,6 @@ void document_of_space(struct call *call, make_fn *make)
 {
 	call->wants_spec = true;
 	document_of_job(call, make);
-}
-
-/* Of the tags that a GET gave, only the version counts for a change, however weak they are. */
-static char *versions_of(const char *field)
-{
-	char *text = mem_dup(field), *to = text;
-
-	for (const char *at = text; *at != '\0'; at++) {
-		at += *at == '-' ? strcspn(at, "\"") : 0;
-		*to++ = *at;
-		if (*at == '\0') {
-			return text;
-		}
-	}
-	*to = '\0';
-	return text;
 }
 
 bool document_matches(struct call *call, int64_t version)

@@ -285,6 +285,19 @@ class Waits(Daemons):
         status, sent, _ = second.request("GET", path, headers={"If-None-Match": tag, "Prefer": "wait=25"})
         self.assertEqual((status, sent["preference-applied"]), (304, None), "nothing more will happen to it")
 
+    def test_who_has_the_document_of_the_one_that_writes_waits_at_a_spare(self):
+        first, second = self.pair()
+        job = kit.submit(first, pool_job())
+        kit.wait_until(lambda: self.is_asked(first, job) and self.is_asked(second, job))
+        path = f"/v1/jobs/{job}"
+        tag = first.request("GET", path)[1]["etag"]
+        self.assertIn("-", tag, "more is known there than the log says")
+        _, sent, document = second.request("GET", path, headers={"If-None-Match": tag, "Prefer": "wait=1"})
+        self.assertEqual((sent["preference-applied"], document["name"]), ("wait=1", None))
+        first.request("PATCH", path, {"name": "changed"})
+        document = second.request("GET", path, headers={"If-None-Match": tag, "Prefer": "wait=25"})[2]
+        self.assertEqual(document["name"], "changed")
+
     def test_postgresql_tells_a_spare_of_what_is_new(self):
         first, second = self.pair()
         self.assertEqual(metric(first, "narrowd_store_notified_total"), 0)
