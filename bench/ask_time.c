@@ -1,6 +1,7 @@
 /*
- * Milliseconds of one CPU that a suggestion takes on QP1, with nothing given, when so many trials of
- * random configs are known. ask_time.py runs it and puts another optimizer beside it.
+ * Milliseconds of CPU that a suggestion takes on QP1, with nothing given, when so many trials of random
+ * configs are known: to choose it, and to take in what it came to, which is when sgp thinks. ask_time.py runs
+ * it and puts another optimizer beside it.
  *
  *	ask_time STRATEGY OPERATORS TRIALS [SUGGESTIONS]
  *

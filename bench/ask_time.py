@@ -3,7 +3,8 @@
 
 bench/ask_time.py [--build DIR] [--quick]
 
-Both get the same kind of problem in the same run: categorical parameters (options of operators), one
+A suggestion of narrowd is what it takes to choose it and to take in what it came to, when sgp thinks. Both get the
+same kind of problem in the same run: categorical parameters (options of operators), one
 objective and one constraint, and so many random trials that are known. Times are of one CPU. Optuna is
 installed from PyPI into DIR/optuna, a virtual environment of its own; without it only narrowd is measured.
 Its GPSampler needs PyTorch, whose newest build comes with gigabytes that no CPU needs: TORCH is what is asked

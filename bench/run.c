@@ -192,6 +192,12 @@ static void answer_scores(struct host *host, struct question *question)
 	question_finish(question);
 }
 
+static void note_time(double took, struct run_result *ret)
+{
+	ret->asks_ms += took;
+	ret->slowest_ms = fmax(ret->slowest_ms, took);
+}
+
 /* False when the strategy has nothing to ask now. */
 static bool ask(struct host *host, struct run_result *ret)
 {
@@ -210,8 +216,7 @@ static bool ask(struct host *host, struct run_result *ret)
 	}
 	ret->duplicates +=
 		!question.again && count_asked(host, host->asked_count, question.config) > 0;
-	ret->asks_ms += took;
-	ret->slowest_ms = fmax(ret->slowest_ms, took);
+	note_time(took, ret);
 	host->asked[host->asked_count++] = question;
 	event.trial = (int64_t)host->asked_count;
 	event.config = question.config;
@@ -242,8 +247,10 @@ static void tell(struct host *host, struct run_result *ret)
 {
 	const struct config *config = host->asked[host->told_count++].config;
 	struct event event = measure(host, (int64_t)host->told_count, config);
+	double start = run_milliseconds();
 
 	strategy_apply(&host->strategy, &event);
+	note_time(run_milliseconds() - start, ret);
 	note(host, &event, ret);
 }
 

@@ -25,7 +25,8 @@ struct run_result {
 	double final;     /* regret of what is handed over */
 	double true_loss; /* of what is handed over, in units of what may be lost */
 	size_t asked, duplicates;
-	double asks_ms, slowest_ms; /* CPU time of all suggestions and of the slowest */
+	double asks_ms;    /* CPU time of all suggestions, and of taking in what they came to */
+	double slowest_ms; /* of either at once */
 };
 
 /* The problem is only borrowed; exits when the strategy refuses its settings. */
