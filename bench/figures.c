@@ -1,9 +1,10 @@
 /*
  * What the strategies with models are held to, on seeds that strategies were not tuned on but for the
  * certainty that sgp wants under noise (chosen on seeds 101 to 200): trials until the criterion, regret, true losses under noise, duplicates; and, without figures, what
- * becomes of them on other variants of the problem. Exits with 1 when a figure is missed.
+ * becomes of them on other variants of the problem. Regret may be larger by 0.02 than the first version's. Exits with 1 when
+ * a figure is missed.
  *
- *	figures [--seeds A-B]
+ *	figures [--seeds A-B] [--of PROBLEM]
  *
  * Medians over the seeds (101 to 140), but of true losses the 95th percentile; with noise over the
  * hundred seeds from the first on. Regret is as strategies.c has it, of the best that was measured.
@@ -46,40 +47,41 @@ struct figure {
 };
 
 static const struct figure figures[] = {
-	{"sgp", "nothing given", &nothing, 30, 20, 3, 0.12, INFINITY, NULL},
+	{"sgp", "nothing given", &nothing, 30, 20, 3, 0.07, INFINITY, NULL},
 	{"sgp", "nothing given", &nothing, 100, 20, 3, 0.12, INFINITY, NULL},
-	{"sgp", "nothing given", &nothing, 300, 20, 5, INFINITY, INFINITY, NULL},
-	{"sgp", "latencies alone", &timed, 30, 20, 3, 0.12, INFINITY, NULL},
-	{"sgp", "latencies alone", &timed, 100, 20, 3, 0.12, INFINITY, NULL},
-	{"sgp", "latencies alone", &timed, 300, 20, 5, INFINITY, INFINITY, NULL},
+	{"sgp", "nothing given", &nothing, 300, 20, 5, 0.19, INFINITY, NULL},
+	{"sgp", "latencies alone", &timed, 30, 20, 3, 0.06, INFINITY, NULL},
+	{"sgp", "latencies alone", &timed, 100, 20, 3, 0.09, INFINITY, NULL},
+	{"sgp", "latencies alone", &timed, 300, 20, 5, 0.13, INFINITY, NULL},
 	{"sgp", "good scores", &good, 30, 20, 3, 0.02, INFINITY, NULL},
 	{"sgp", "good scores", &good, 100, 20, 3, 0.02, INFINITY, NULL},
 	{"sgp", "good scores", &good, 300, 20, 3, 0.02, INFINITY, NULL},
-	{"knapsack", "good scores", &good, 30, 20, 4, INFINITY, INFINITY, NULL},
-	{"knapsack", "good scores", &good, 100, 20, 4, INFINITY, INFINITY, NULL},
-	{"knapsack", "good scores", &good, 300, 20, 4, INFINITY, INFINITY, NULL},
-	{"bisect", "good scores", &good, 30, 20, 7, INFINITY, INFINITY, NULL},
-	{"bisect", "good scores", &good, 100, 20, 7, INFINITY, INFINITY, NULL},
-	{"bisect", "good scores", &good, 300, 20, 7, INFINITY, INFINITY, NULL},
-	{"tpe", "nothing given", &nothing, 30, 200, INFINITY, 0.10, INFINITY, NULL},
-	{"tpe", "nothing given", &nothing, 100, 100, INFINITY, 0.20, INFINITY, NULL},
-	{"bayesian", "nothing given", &nothing, 8, 50, INFINITY, 0.05, INFINITY, "fallback=1"},
+	{"knapsack", "good scores", &good, 30, 20, 4, 0.07, INFINITY, NULL},
+	{"knapsack", "good scores", &good, 100, 20, 4, 0.05, INFINITY, NULL},
+	{"knapsack", "good scores", &good, 300, 20, 4, 0.06, INFINITY, NULL},
+	{"bisect", "good scores", &good, 30, 20, 7, 0.19, INFINITY, NULL},
+	{"bisect", "good scores", &good, 100, 20, 7, 0.09, INFINITY, NULL},
+	{"bisect", "good scores", &good, 300, 20, 7, 0.09, INFINITY, NULL},
+	{"tpe", "nothing given", &nothing, 30, 200, INFINITY, 0.09, INFINITY, NULL},
+	{"tpe", "nothing given", &nothing, 100, 100, INFINITY, 0.17, INFINITY, NULL},
+	{"bayesian", "nothing given", &nothing, 8, 50, INFINITY, 0.02, INFINITY, "fallback=1"},
 	{"sgp", "tables", &tables, PROBLEM_TABLE_OPS, 20, INFINITY, 0.02, INFINITY, NULL},
-	{"bayesian", "tables", &tables, PROBLEM_TABLE_OPS, 40, INFINITY, 0.10, INFINITY,
+	{"bayesian", "tables", &tables, PROBLEM_TABLE_OPS, 40, INFINITY, 0.05, INFINITY,
 	 "fallback=1"},
+	{"tpe", "tables", &tables, PROBLEM_TABLE_OPS, 40, INFINITY, 0.10, INFINITY, "fallback=1"},
 	{"sgp", "noise", &noisy, 30, 40, INFINITY, INFINITY, 1, NULL},
 	{"sgp", "noise", &noisy, 100, 40, INFINITY, INFINITY, 1, NULL},
 	{"sgp", "noise, good scores", &noisy_good, 30, 40, INFINITY, INFINITY, 1, NULL},
 	{"sgp", "noise, good scores", &noisy_good, 100, 40, INFINITY, INFINITY, 1, NULL},
 	{"sgp", "scores alone", &scored, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
-	{"sgp", "weak scores", &weak, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
+	{"sgp", "weak scores", &weak, 100, 20, INFINITY, 0.08, INFINITY, NULL},
 	{"knapsack", "weak scores", &weak, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
 	{"sgp", "interactions x 3", &strong, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
-	{"sgp", "the same, good", &strong_good, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
+	{"sgp", "the same, good", &strong_good, 100, 20, INFINITY, 0.04, INFINITY, NULL},
 	{"knapsack", "the same, good", &strong_good, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
-	{"sgp", "exponential, good", &exponential, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
-	{"sgp", "convex, good", &convex, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
-	{"sgp", "concave, good", &concave, 100, 20, INFINITY, INFINITY, INFINITY, NULL},
+	{"sgp", "exponential, good", &exponential, 100, 20, INFINITY, 0.04, INFINITY, NULL},
+	{"sgp", "convex, good", &convex, 100, 20, INFINITY, 0.04, INFINITY, NULL},
+	{"sgp", "concave, good", &concave, 100, 20, INFINITY, 0.04, INFINITY, NULL},
 };
 
 struct measured {
@@ -140,30 +142,70 @@ static bool print_figure(const struct figure *figure, struct measured *m)
 	return holds;
 }
 
-int main(int argc, char **argv)
+struct wanted {
+	uint64_t first, last;
+	const char *of; /* NULL: all */
+};
+
+static bool take_option(struct wanted *wanted, const char *name, const char *value)
+{
+	char *rest;
+
+	if (strcmp(name, "--of") == 0) {
+		wanted->of = value;
+		return true;
+	}
+	if (strcmp(name, "--seeds") != 0) {
+		return false;
+	}
+	wanted->first = strtoull(value, &rest, 10);
+	wanted->last = *rest == '-' ? strtoull(rest + 1, NULL, 10) : wanted->first;
+	return wanted->last >= wanted->first;
+}
+
+static bool take_options(struct wanted *wanted, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i += 2) {
+		if (i + 1 == argc || !take_option(wanted, argv[i], argv[i + 1])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool holds(const struct figure *figure, const struct wanted *wanted)
 {
 	static struct measured measured;
-	uint64_t first = 101, last = 140;
-	size_t missed = 0;
+	uint64_t last = wanted->last;
 
-	if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
-		char *rest;
-
-		first = strtoull(argv[2], &rest, 10);
-		last = *rest == '-' ? strtoull(rest + 1, NULL, 10) : first;
+	if (!isinf(figure->true_loss)) {
+		last = wanted->first + SEEDS_OF_LOSSES - 1;
 	}
-	if ((argc != 1 && argc != 3) || last < first) {
-		(void)fprintf(stderr, "usage: %s [--seeds A-B]\n", argv[0]);
+	measure(figure, wanted->first, last, &measured);
+	return print_figure(figure, &measured);
+}
+
+int main(int argc, char **argv)
+{
+	struct wanted wanted = {.first = 101, .last = 140};
+	size_t missed = 0, count = 0;
+
+	if (!take_options(&wanted, argc, argv)) {
+		(void)fprintf(stderr, "usage: %s [--seeds A-B] [--of PROBLEM]\n", argv[0]);
 		return 2;
 	}
 	printf("%-9s %-19s %4s %4s %4s %-15s %-15s %-15s %5s\n", "strategy", "problem", "n", "runs",
 	       "till", "  met at", "  regret", "  lost, 95 %", "twice");
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
-		bool losses = !isinf(figures[i].true_loss);
-
-		measure(&figures[i], first, losses ? first + SEEDS_OF_LOSSES - 1 : last, &measured);
-		missed += !print_figure(&figures[i], &measured);
+		if (wanted.of == NULL || strcmp(wanted.of, figures[i].of) == 0) {
+			missed += !holds(&figures[i], &wanted);
+			count++;
+		}
 	}
-	printf("%zu of %zu missed\n", missed, sizeof(figures) / sizeof(figures[0]));
+	if (count == 0) {
+		(void)fprintf(stderr, "%s: no figure is of %s\n", argv[0], wanted.of);
+		return 2;
+	}
+	printf("%zu of %zu missed\n", missed, count);
 	return missed > 0;
 }
