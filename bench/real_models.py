@@ -4,7 +4,7 @@
 All have the same model, inputs, judge and criterion: at most 1 % of the accuracy may be lost, and CPU time is to fall. Every file that
 came out is measured in turns with the model as it came, by CPU time of one thread, and on inputs that nobody chose by.
 
-    bench/real_models.py --build build-release [--trials 15] [direction magika basic_pitch]
+    bench/real_models.py --build build-release [--trials 15] [--way narrowd] [direction magika basic_pitch]
 
 Installs ONNX Runtime, NNCF, Optuna and the packages that the models ship in into a virtual environment below the build.
 """
@@ -19,8 +19,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-NEEDED = ("onnx==1.23.2", "onnxruntime==1.32.0", "onnx_ir", "optuna==5.0.0", "nncf==3.4.0", "pillow==13.0.0", "torch==2.13.0")
+NEEDED = ("onnx==1.23.2", "onnxruntime==1.32.0", "onnx_ir", "pillow==13.0.0")
 SHIPPED = ("rapidocr-onnxruntime==1.4.4", "magika==1.0.3", "basic-pitch==0.4.0")
+WAYS = {"one call, static": (), "one call, dynamic": (), "NNCF, accuracy control": ("nncf==3.4.0", "torch==2.13.0"),
+        "Optuna, TPE": ("optuna==5.0.0",), "narrowd": ()}  # and what each needs besides
 MAX_DROP = 0.01
 FP32, DYNAMIC = {"mode": "fp32"}, {"mode": "dynamic"}
 
@@ -29,13 +31,13 @@ def static(granularity):
     return {"mode": "static", "weight": {"granularity": granularity}, "activation": {"scheme": "asym", "algorithm": "minmax"}}
 
 
-def install(build):
-    """The Python of an environment that has all; made once."""
+def install(build, ways):
+    """The Python of an environment that has all."""
     python = build / "real-models/bin/python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *NEEDED], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", *SHIPPED], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", *NEEDED, *(name for way in ways for name in WAYS[way])], check=True)
     return python
 
 
@@ -141,10 +143,10 @@ class Bench:
         print(f"| {self.model.name} | {name} | {found:.4f}{missed} | {fresh:.4f} | {turns.candidate.median_ms:.2f} | {turns.speedup:.2f} | "
               f"{os.path.getsize(path) / 1e6:.2f} | {measured} |", flush=True)
 
-    def run(self):
+    def run(self, ways):
         self.row("as it came", self.model.path, "")
-        for name, way in (("one call, static", self.one_call_static), ("one call, dynamic", self.one_call_dynamic),
-                          ("NNCF, accuracy control", self.nncf), ("Optuna, TPE", self.optuna), ("narrowd", self.narrowd)):
+        does = dict(zip(WAYS, (self.one_call_static, self.one_call_dynamic, self.nncf, self.optuna, self.narrowd), strict=True))
+        for name, way in ((name, does[name]) for name in ways):
             out = self.folder / f"{way.__name__}.onnx"
             try:
                 self.row(name, out, way(out))
@@ -152,30 +154,34 @@ class Bench:
                 print(f"| {self.model.name} | {name} | {type(error).__name__}: {str(error).splitlines()[0][:80]} | | | | | |", flush=True)
 
 
-def run(trials, names):
+def run(trials, names, ways):
     import shipped_models
 
     logging.disable(logging.WARNING)
     print("| model | way | accuracy | on fresh inputs | ms | times as fast | MB | measurements |\n|---|---|---|---|---|---|---|---|", flush=True)
     for name in names or shipped_models.ALL:
         with tempfile.TemporaryDirectory() as folder:
-            Bench(shipped_models.ALL[name](), folder, trials).run()
+            Bench(shipped_models.ALL[name](), folder, trials).run(ways)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, help="a build in release mode")
     parser.add_argument("--trials", type=int, default=15)
+    parser.add_argument("--way", action="append", choices=WAYS, help="one of the ways, which may be given again; all without it")
     parser.add_argument("models", nargs="*")
     options = parser.parse_args()
+    ways = options.way or list(WAYS)
     if options.build is None:
-        run(options.trials, options.models)
+        run(options.trials, options.models, ways)
         return
     build = options.build.resolve()
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "NARROWD_HOME": home, "NARROWD_BIN": str(build / "daemon/narrowd"), "OMP_NUM_THREADS": "1",
                        "PYTHONPATH": f"{ROOT / 'clients/python'}:{ROOT / 'tests/published'}:{ROOT / 'bench'}"}
-        subprocess.run([install(build), __file__, "--trials", str(options.trials), *options.models], check=True, cwd=home, env=environment)
+        chosen = [argument for way in ways for argument in ("--way", way)]
+        subprocess.run([install(build, ways), __file__, "--trials", str(options.trials), *chosen, *options.models], check=True, cwd=home,
+                       env=environment)
 
 
 if __name__ == "__main__":
