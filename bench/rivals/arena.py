@@ -57,11 +57,11 @@ def add_searchers(made, everybody, budget):
     made.add_argument("--searchers", type=words(";"), default=everybody, help="names with semicolons between them")
 
 
-def enter(options):
-    """Goes on in the environment, in a process of its own where this is another one, with the black-box tests at hand.
-    Returns what makes a problem by family and seed."""
-    python = install(options.build.resolve())
-    if pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
+def enter(options, plain=False):
+    """Goes on in the environment, in a process of its own where this is another one, with the black-box tests at hand;
+    `plain` without it. Returns what makes a problem by family and seed."""
+    python = None if plain else install(options.build.resolve())
+    if python and pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
         # On a busy machine threads of numpy wait for each other.
         sys.exit(subprocess.run([python, *sys.argv], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}).returncode)
     os.environ["NARROWD_BIN"] = str(options.build.resolve() / "daemon" / "narrowd")
@@ -133,8 +133,8 @@ def problems(options, make):
             yield family, seed, make(family, seed)
 
 
-def say(*what):
-    print(*what, file=sys.stderr, flush=True)
+def say(*what, sep=" "):
+    print(*what, sep=sep, file=sys.stderr, flush=True)
 
 
 def show(options, table, **columns):
