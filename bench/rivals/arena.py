@@ -64,6 +64,9 @@ def enter(options, plain=False):
     if python and pathlib.Path(sys.prefix).resolve() != python.parents[1].resolve():
         # On a busy machine threads of numpy wait for each other.
         sys.exit(subprocess.run([python, *sys.argv], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}).returncode)
+    # HiGHS prints lines of its own, which are no rows of a table.
+    sys.stdout = open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), 1)
     os.environ["NARROWD_BIN"] = str(options.build.resolve() / "daemon" / "narrowd")
     sys.path[:0] = [str(ROOT / "tests" / "api"), str(ROOT / "tests" / "crash"), str(options.families)]
     module = __import__("families" if options.families == HERE else "problems")
