@@ -9,11 +9,10 @@
 
 #include "cli/client.h"
 
-/* Exit codes; promises. */
-enum {
-	CLI_PATIENCE_MS = 15 * 1000
-}; /* how long the daemon may be away, for a start or a restart */
+/* How long the daemon may be away, for a start or a restart. */
+enum { CLI_PATIENCE_MS = 15 * 1000 };
 
+/* Exit codes; promises. */
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_NOT_MET = 1,     /* the job ended without meeting its criterion */
