@@ -5,8 +5,9 @@ tools/mutants.py                  30 mutants, drawn by the newest commit
 tools/mutants.py --count 300      so many; --seed TEXT draws others
 tools/mutants.py --all            every one there is: hours
 tools/mutants.py --only job/order.c [--list]   those of one file; what they are
-tools/mutants.py --planted        the bugs of tests/sim/planted, each of which some world must find
-tools/mutants.py --fits           whether tests/sim/planted and tests/equivalent still name lines that there are
+tools/mutants.py --planted        the bugs of tests/sim/planted and of tests/several/planted, each of which some world must find
+tools/mutants.py --planted --only store/oplog.c   those in one file
+tools/mutants.py --fits           whether these and tests/equivalent still name lines that there are
 tools/mutants.py --self-test      proves that a mutant which nobody tests is called a survivor
 
 A mutant is one place on one line of job/, dispatch/, log/ or store/project.c with another operator, another
@@ -38,18 +39,20 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build-mutants"
 EQUIVALENT = ROOT / "tests" / "equivalent"
-PLANTED = ROOT / "tests" / "sim" / "planted"
+PLAY = ROOT / "tests" / "several" / "play.py"
 GOLDEN = ROOT / "tests" / "sim" / "golden"
 GOLDEN_FIRST = 20  # worlds that are tried before all of them: they catch most of what is caught so
 COUNT = 30
 # A draw of 30 says little about the last percent: it fails for what cannot be bad luck.
 CAUGHT, CAUGHT_OF_FEW, FEW = 0.95, 0.80, 100
 EQUIVALENT_AT_MOST = 0.10
-WORLDS, PLANTED_WORLDS = 200, 1000
+WORLDS = 200
 HANG_CPU_S, HANG_S = 5, 300  # a mutant that never ends is caught: each test takes a second at most
+PLAY_CPU_S, PLAY_S = 600, 3600
 
 # What is broken -> the tests that are to see it, the quickest first; before them comes that of the file's own name.
-SIM, GOLDEN_SIM = "sim", "sim --golden"
+SIM, GOLDEN_SIM, SEVERAL = "sim", "sim --golden", "several"
+PLANTED_WORLDS = {SIM: 1000, SEVERAL: 40}
 SUBJECTS = {
     "job": [GOLDEN_SIM, "test_trials", "test_twins", "test_judge", "test_surer", "test_score", "test_next", "test_job", "test_endgame",
             "test_choice", "test_figures", "test_words", "test_figure_words", "test_end_words", "test_import", "test_early", "test_remark",
@@ -93,12 +96,12 @@ SQL_CHANGES = [
 STATEMENT = re.compile(r"^\t+(?!\(void\)\w+;|return|break|continue|\}|case|default|int|bool|const|static|struct|json_t|char|double|size_t|int64_t|enum|else|if|for|while|do|goto)[a-z_*(].*;$")
 
 
-def run(command, where=BUILD, cpu_s=HANG_CPU_S, **more):
+def run(command, where=BUILD, cpu_s=HANG_CPU_S, hang_s=HANG_S, **more):
     """The exit status and what was said; an end that does not come is a failure."""
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     try:
         done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=where,
-                              text=True, errors="replace", check=False, preexec_fn=limit, timeout=HANG_S,
+                              text=True, errors="replace", check=False, preexec_fn=limit, timeout=hang_s,
                               env={**os.environ, **more})
     except subprocess.TimeoutExpired:
         return -1, "no end"
@@ -198,6 +201,10 @@ def tests_of(path):
     return sorted(tests, key=lambda test: test != own)
 
 
+def sanitizers(test):
+    return [] if test in (SIM, GOLDEN_SIM, SEVERAL) else SANITIZE
+
+
 class Bench:
     """The build that mutants are tried in, and how its objects and programs are made."""
 
@@ -237,9 +244,12 @@ class Bench:
         target = folder / program
         command = shlex.split(self.links[program])
         command[command.index("-o") + 1] = target
-        command[command.index("-o") + 2 : command.index("-o") + 2] = [mutant, *LINKER, *([] if program == SIM else SANITIZE)]
+        command[command.index("-o") + 2 : command.index("-o") + 2] = [mutant, *LINKER, *sanitizers(test)]
         if run(command, cpu_s=100)[0] != 0:
             return True
+        if test == SEVERAL:  # a PostgreSQL is started for it, and one that does not start finds nothing
+            _, said = run([PLAY, target, "--count", worlds, "--one", "--jobs", os.cpu_count() or 1], folder, PLAY_CPU_S, PLAY_S)
+            return re.search(r"^world \d+: ", said, re.M) is not None
         report = f"log_path={folder / 'report'}:detect_leaks=1:allocator_may_return_null=1"
         return any(run([target, *arguments], folder, ASAN_OPTIONS=report)[0] != 0 or any(folder.glob("report*"))
                    for arguments in self.arguments(test, folder, worlds))
@@ -260,7 +270,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             for test in programs:
-                mutant = self.compile(path, text, folder, [] if test in (SIM, GOLDEN_SIM) else SANITIZE)
+                mutant = self.compile(path, text, folder, sanitizers(test))
                 if mutant is None:
                     return "the compiler"
                 if self.fails(test, mutant, folder, worlds):
@@ -289,33 +299,37 @@ def report(chosen, jobs):
 
 
 def planted():
-    """Blocks of: name / file / the old lines behind '-', the new ones behind '+', and an empty line."""
-    for block in PLANTED.read_text(encoding="utf-8").split("\n\n"):
-        lines = [line for line in block.splitlines() if line and not line.startswith("#")]
-        if lines:
-            old = "\n".join(line[1:] for line in lines[2:] if line[0] == "-")
-            new = "\n".join(line[1:] for line in lines[2:] if line[0] == "+")
-            yield lines[0], lines[1], old, new
+    """Who is to find it, and blocks of: name / file / the old lines behind '-', the new ones behind '+', and an empty line."""
+    for world in PLANTED_WORLDS:
+        for block in (ROOT / "tests" / world / "planted").read_text(encoding="utf-8").split("\n\n"):
+            lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+            if lines:
+                old = "\n".join(line[1:] for line in lines[2:] if line[0] == "-")
+                new = "\n".join(line[1:] for line in lines[2:] if line[0] == "+")
+                yield world, lines[0], lines[1], old, new
 
 
 def fits():
     """Nothing is built for this."""
     known_equivalents()
-    gone = [f"{name}: its lines are not in {path}" for name, path, old, _ in planted()
+    gone = [f"{name}: its lines are not in {path}" for _, name, path, old, _ in planted()
             if (ROOT / path).read_text(encoding="utf-8").count(old) != 1]
     print(*gone, sep="\n", end="\n" if gone else "")
     return 1 if gone else 0
 
 
-def report_planted():
+def report_planted(only):
+    """What is broken in `only`, or everywhere."""
     if fits() != 0:
         return 1
-    bench, bad = Bench([SIM]), 0
-    for name, path, old, new in planted():
+    bench, bad = Bench(list(PLANTED_WORLDS)), 0
+    for world, name, path, old, new in planted():
+        if only not in (None, path):
+            continue
         text = (ROOT / path).read_text(encoding="utf-8")
-        by = bench.judge(path, text.replace(old, new), [SIM], PLANTED_WORLDS)
-        print(f"{'found' if by == SIM else 'NOT FOUND':11}{name}{'' if by in (None, SIM) else f' ({by})'}", flush=True)
-        bad += by != SIM
+        by = bench.judge(path, text.replace(old, new), [world], PLANTED_WORLDS[world])
+        print(f"{'found' if by == world else 'NOT FOUND':11}{name}{'' if by in (None, world) else f' ({by})'}", flush=True)
+        bad += by != world
     print(f"mutants: {bad} planted bugs were not found")
     return 1 if bad else 0
 
@@ -343,7 +357,7 @@ def main():
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
     if options.planted:
-        return report_planted()
+        return report_planted(options.only)
     if options.fits:
         return fits()
     if options.self_test:

@@ -7,19 +7,14 @@
 #include "base/mem.h"
 #include "store/postgres.h"
 #include "tests/several/several.h"
+#include "tests/several/statement.h"
+#include "tests/several/wraps.h"
 
 enum { ON_ITS_WAY_MAX = 8, NOTHING = 1000 * 1000 };
 
-/* Of a client that waits no more: it has left, and PostgreSQL does what it was told. */
-struct on_its_way {
-	char *sql;
-	struct postgres_value *values;
-	size_t count;
-};
-
 /* Has arrived, or not: who sent it does something else meanwhile. */
 struct sent {
-	struct on_its_way what;
+	struct statement what;
 	bool is_run;
 	struct postgres_rows rows;
 	int rc;
@@ -27,32 +22,12 @@ struct sent {
 };
 
 static struct postgres *own; /* nothing happens to what is asked there */
-static struct on_its_way late[ON_ITS_WAY_MAX];
+/* Of clients that wait no more: they have left, and PostgreSQL does what it was told. */
+static struct statement late[ON_ITS_WAY_MAX];
 static size_t late_count;
 static const struct daemon
 	*in_transaction; /* who holds locks: nobody else takes a step meanwhile */
 struct daemon *between_whose;
-
-int __real_postgres_connect(struct postgres *postgres, struct err *reterr);
-int __real_postgres_run(struct postgres *postgres, const char *sql,
-			const struct postgres_value *values, size_t count,
-			struct postgres_rows *ret_rows, struct err *reterr);
-int __real_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
-int __real_postgres_send(struct postgres *postgres, const char *sql,
-			 const struct postgres_value *values, size_t count, struct err *reterr);
-int __real_postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows,
-			    struct err *reterr);
-int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr);
-int __wrap_postgres_run(struct postgres *postgres, const char *sql,
-			const struct postgres_value *values, size_t count,
-			struct postgres_rows *ret_rows, struct err *reterr);
-int __wrap_postgres_script(struct postgres *postgres, const char *sql, struct err *reterr);
-int __wrap_postgres_send(struct postgres *postgres, const char *sql,
-			 const struct postgres_value *values, size_t count, struct err *reterr);
-int __wrap_postgres_receive(struct postgres *postgres, struct postgres_rows *ret_rows,
-			    struct err *reterr);
-int64_t __wrap_clock_mono_ms(void);
-int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
 
 int64_t __wrap_clock_mono_ms(void)
 {
@@ -117,31 +92,15 @@ void between_close(void)
 	postgres_destroy(own);
 }
 
-static void drop_late(struct on_its_way *what)
-{
-	for (size_t i = 0; i < what->count; i++) {
-		free((char *)what->values[i].bytes);
-	}
-	free(what->values);
-	free(what->sql);
-}
-
-static const char append[] = "WITH me AS"; /* begins so */
-
-static bool is_append(const struct on_its_way *what)
-{
-	return strncmp(what->sql, append, strlen(append)) == 0;
-}
-
 static void forget_late(bool appends)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < late_count; i++) {
-		if (is_append(&late[i]) && !appends) {
+		if (statement_is_append(late[i].sql) && !appends) {
 			late[kept++] = late[i];
 		} else {
-			drop_late(&late[i]);
+			statement_free(&late[i]);
 		}
 	}
 	late_count = kept;
@@ -166,26 +125,25 @@ void between_pass(int64_t ms)
 }
 
 /* The worst moment for an append: its daemon has begun anew and come as far as it, so that nothing but the epoch is between. */
-static bool is_the_moment(const struct on_its_way *what)
+static bool is_the_moment(const struct statement *what)
 {
-	enum { DAEMON, EPOCH, BEFORE };
 	char sql[400];
 
-	if (!is_append(what)) {
+	if (!statement_is_append(what->sql)) {
 		return draw(4) == 0;
 	}
 	(void)snprintf(sql, sizeof(sql),
 		       "SELECT count(*)::text FROM narrowd.daemon WHERE id = '%s'"
 		       " AND epoch <> %s AND serial = %s",
-		       what->values[DAEMON].bytes, what->values[EPOCH].bytes,
-		       what->values[BEFORE].bytes);
+		       what->values[APPEND_DAEMON].bytes, what->values[APPEND_EPOCH].bytes,
+		       what->values[APPEND_BEFORE].bytes);
 	return between_ask(sql) != 0 || draw(64) == 0;
 }
 
 /* It may be refused then, as by a lock or for lack of a table. */
 static void deliver(size_t which)
 {
-	struct on_its_way what = late[which];
+	struct statement what = late[which];
 
 	late[which] = late[--late_count];
 	tell("a late statement is run: %.60s", what.sql);
@@ -195,7 +153,7 @@ static void deliver(size_t which)
 		err_init(&err);
 		must(reach(own, &err), &err);
 	}
-	drop_late(&what);
+	statement_free(&what);
 	judge_epochs();
 }
 
@@ -219,23 +177,6 @@ void between_cut_all(bool appends)
 	}
 }
 
-static void copy_statement(struct on_its_way *what, const char *sql,
-			   const struct postgres_value *values, size_t count)
-{
-	*what = (struct on_its_way){mem_dup(sql), mem_new(count + 1, sizeof(*values)), count};
-	for (size_t i = 0; i < count; i++) {
-		what->values[i] = values[i];
-		if (values[i].bytes != NULL) {
-			size_t size = values[i].is_binary ? values[i].length
-							  : strlen(values[i].bytes) + 1;
-			char *copy = mem_new(size + 1, 1);
-
-			memcpy(copy, values[i].bytes, size);
-			what->values[i].bytes = copy;
-		}
-	}
-}
-
 /* Between two statements anything may happen, but not while somebody waits for a lock of the one in the middle. */
 static void meanwhile(void)
 {
@@ -255,6 +196,28 @@ static void meanwhile(void)
 		step_of_any();
 	}
 	between_whose = whose;
+}
+
+static void others_come_far(void)
+{
+	struct daemon *whose = between_whose;
+
+	if (several.healed || several.calm || in_transaction != NULL) {
+		return;
+	}
+	several.calm = true;
+	step_of_others();
+	several.calm = false;
+	between_whose = whose;
+}
+
+/* Who does not know whether it has appended sleeps here. */
+static void oversleep(enum oversleeps where)
+{
+	if (several.oversleeps == where) {
+		several.oversleeps = NOWHERE;
+		others_come_far();
+	}
 }
 
 static int lost(struct postgres *postgres, const char *how, struct err *reterr)
@@ -281,15 +244,24 @@ enum fate {
 	WHO_ASKED_IS_KILLED
 };
 
-static enum fate fate_of(const struct daemon *daemon)
+/* `early`: an append as whose daemon may come as far once more, in another epoch. */
+static enum fate fate_of(const struct daemon *daemon, bool appends, bool early)
 {
+	bool may_be_late = in_transaction != daemon && late_count < ON_ITS_WAY_MAX;
+
 	if (several.healed || several.calm) {
 		return ARRIVES;
+	}
+	if (appends && one_in_1000(several.cut)) {
+		return ANSWER_IS_LOST;
 	}
 	if (one_in_1000(several.cut)) {
 		return draw(2) == 0 ? IS_CUT : ANSWER_IS_LOST;
 	}
-	if (one_in_1000(several.late) && in_transaction != daemon && late_count < ON_ITS_WAY_MAX) {
+	if (early && may_be_late && one_in_1000(2 * several.late)) {
+		return COMES_LATE_FROM_A_KILLED_ONE;
+	}
+	if (one_in_1000(several.late) && may_be_late) {
 		return draw(4) == 0 ? COMES_LATE_FROM_A_KILLED_ONE : COMES_LATE;
 	}
 	if (one_in_1000(several.killed)) {
@@ -332,10 +304,15 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 		       sql);
 	}
 	meanwhile();
+	if (statement_is_append(sql)) {
+		oversleep(IN_FRONT_OF_THE_LOG);
+	}
 	if (ret_rows != NULL) {
 		*ret_rows = rows;
 	}
-	fate = daemon->dying ? IS_CUT : fate_of(daemon);
+	fate = daemon->dying
+		       ? IS_CUT
+		       : fate_of(daemon, statement_is_append(sql), statement_is_early(sql, values));
 	if (fate == WHO_ASKS_IS_KILLED) {
 		daemon->dying = true;
 		fate = IS_CUT;
@@ -346,7 +323,7 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 		fate = COMES_LATE;
 	}
 	if (fate == COMES_LATE && postgres_is_connected(postgres)) {
-		copy_statement(&late[late_count++], sql, values, count);
+		statement_copy(&late[late_count++], sql, values, count);
 		return lost(postgres, "it did not answer in time", reterr);
 	}
 	if (fate == IS_CUT) {
@@ -359,8 +336,8 @@ static int run(struct postgres *postgres, bool is_script, const char *sql,
 		return rc;
 	}
 	note_transaction(daemon, sql);
-	if (fate == ANSWER_IS_LOST && begins(sql, append) && several.sleeps > 0) {
-		several.oversleeps = draw(4) == 0;
+	if (fate == ANSWER_IS_LOST && statement_is_append(sql) && one_in_1000(several.doubts)) {
+		several.oversleeps = draw(2) == 0 ? AWAY_FROM_THE_LOG : IN_FRONT_OF_THE_LOG;
 	}
 	if (fate == ANSWER_IS_LOST || fate == WHO_ASKED_IS_KILLED) {
 		daemon->dying = daemon->dying || fate == WHO_ASKED_IS_KILLED;
@@ -411,7 +388,7 @@ int __wrap_postgres_send(struct postgres *postgres, const char *sql,
 		return lost(postgres, "there is no connection", reterr);
 	}
 	sent = mem_new(1, sizeof(*sent));
-	copy_statement(&sent->what, sql, values, count);
+	statement_copy(&sent->what, sql, values, count);
 	if (draw(2) == 0) {
 		run_sent(postgres, daemon, sent);
 	}
@@ -441,7 +418,7 @@ int __wrap_postgres_receive(struct postgres *postgres, struct postgres_rows *ret
 	*ret_rows = sent->rows;
 	*reterr = sent->err;
 	rc = sent->rc;
-	drop_late(&sent->what);
+	statement_free(&sent->what);
 	free(sent);
 	return rc;
 }
@@ -459,7 +436,7 @@ void between_leave(struct daemon *daemon)
 	if (!sent->is_run && late_count < ON_ITS_WAY_MAX && draw(2) == 0) {
 		late[late_count++] = sent->what;
 	} else {
-		drop_late(&sent->what);
+		statement_free(&sent->what);
 	}
 	free(sent);
 }
@@ -469,7 +446,7 @@ int __wrap_postgres_connect(struct postgres *postgres, struct err *reterr)
 	const struct daemon *daemon = between_whose;
 	bool away = !several.healed && several.now_ms < several.away_until_ms;
 
-	if (daemon != NULL && (daemon->dying || away || fate_of(daemon) == IS_CUT)) {
+	if (daemon != NULL && (daemon->dying || away || fate_of(daemon, false, false) == IS_CUT)) {
 		return err_set(reterr, ERR_STORAGE, "PostgreSQL: cannot connect: it is away");
 	}
 	return reach(postgres, reterr);
@@ -481,15 +458,9 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 	(void)left;
 	between_pass(time->tv_sec * 1000 + time->tv_nsec / NOTHING + 1);
 	meanwhile();
-	if (!several.healed && in_transaction == NULL &&
-	    (several.oversleeps || one_in_1000(several.sleeps))) {
-		struct daemon *whose = between_whose;
-
-		several.oversleeps = false;
-		several.calm = true;
-		step_of_others();
-		several.calm = false;
-		between_whose = whose;
+	oversleep(AWAY_FROM_THE_LOG);
+	if (one_in_1000(several.sleeps)) {
+		others_come_far();
 	}
 	return 0;
 }

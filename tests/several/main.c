@@ -1,4 +1,4 @@
-/* Plays worlds (several.h): --url URL --folder FOLDER [--first N] [--count N] [--tell]; says the number of one in which a promise is broken. */
+/* Plays worlds (several.h): --url URL --folder FOLDER [--first N] [--count N] [--tell] [--one]; says the number of one in which a promise is broken, and with --one plays no more then. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +78,7 @@ static void begin_world(uint64_t seed)
 	several.killed = often(60);
 	several.forgets = often(1000);
 	several.sleeps = often(20);
+	several.doubts = often(2000);
 	between_begin();
 	step_begin();
 	for (int i = 0; i < DAEMONS; i++) {
@@ -135,11 +136,21 @@ static const char *option(int argc, char **argv, const char *name, const char *o
 	return otherwise;
 }
 
+static bool has(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t first = strtoull(option(argc, argv, "--first", "1"), NULL, 10);
-	uint64_t count = strtoull(option(argc, argv, "--count", "1"), NULL, 10);
-	bool tells = strcmp(argv[argc - 1], "--tell") == 0;
+	uint64_t count = strtoull(option(argc, argv, "--count", "1"), NULL, 10), seed;
+	bool one = has(argc, argv, "--one");
 	int faults = 0;
 	char key[256];
 
@@ -151,10 +162,10 @@ int main(int argc, char **argv)
 	}
 	(void)snprintf(key, sizeof(key), "%s/key", several.folder);
 	several.key = key;
-	several.tell = tells;
+	several.tell = has(argc, argv, "--tell");
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	between_open(several.url);
-	for (uint64_t seed = first; seed < first + count; seed++) {
+	for (seed = first; seed < first + count && !(one && faults > 0); seed++) {
 		play(seed);
 		if (several.fault[0] != '\0') {
 			(void)printf("world %llu: %s\n", (unsigned long long)seed, several.fault);
@@ -162,7 +173,7 @@ int main(int argc, char **argv)
 		}
 	}
 	between_close();
-	(void)printf("%llu worlds, %d in which a promise is broken\n", (unsigned long long)count,
-		     faults);
+	(void)printf("%llu worlds, %d in which a promise is broken\n",
+		     (unsigned long long)(seed - first), faults);
 	return faults > 0;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Plays worlds of several daemons on one PostgreSQL (several.h), which it starts: play.py BINARY [--first N] [--count N] [--jobs N] [--tell]."""
+"""Plays worlds of several daemons on one PostgreSQL (several.h), which it starts: play.py BINARY [--first N] [--count N] [--jobs N] [--tell] [--one]."""
 
 import argparse
 import os
@@ -18,7 +18,8 @@ def main():
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--tell", action="store_true")
+    for flag in ("--tell", "--one"):
+        parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
     share = -(-options.count // options.jobs)
     with postgresql.Server() as server, tempfile.TemporaryDirectory() as folder:
@@ -30,7 +31,7 @@ def main():
             players.append(subprocess.Popen(
                 [options.binary, "--url", server.url.replace("/postgres?", f"/world{k}?"), "--folder", place,
                  "--first", str(options.first + k * share), "--count", str(min(share, options.count - k * share)),
-                 *(["--tell"] if options.tell else [])]))
+                 *(["--tell"] if options.tell else []), *(["--one"] if options.one else [])]))
         ends = [player.wait() for player in players]
     return int(any(ends))
 

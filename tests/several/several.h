@@ -66,7 +66,8 @@ struct several {
 	int cut, late, nested, killed, forgets; /* of 1000, how often a statement meets that */
 	int sleeps; /* of 1000 pauses between two attempts, how often the others come far in it */
 	bool calm;  /* nothing fails just now */
-	bool oversleeps;        /* does not know whether it has appended, and the others come far */
+	int doubts; /* of 1000 appends whose answer was lost, how often the others come far before it is asked for again: */
+	enum oversleeps { NOWHERE, AWAY_FROM_THE_LOG, IN_FRONT_OF_THE_LOG } oversleeps;
 	struct daemon *returns; /* was killed with something on its way: it comes again soon */
 	int64_t away_until_ms;
 	int64_t now_ms;
