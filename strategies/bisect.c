@@ -1,4 +1,6 @@
 /* The strategy bisect: how many of the most sensitive operators must go back, by halves. */
+#include <string.h>
+
 #include "strategies/go_on.h"
 #include "strategies/registry.h"
 #include "strategies/plan/stages.h"
@@ -36,14 +38,19 @@ static const struct plan_step steps_bisect[] = {
 };
 
 struct bisect {
+	const struct problem *problem; /* borrowed, or `rescored` */
+	struct problem rescored;       /* with scores that were told */
 	struct plan plan;
 	struct go_on rest;
 };
 
 /* The better of the two orders that the evaluator can give, unless the capability has one; without any, the one that other
  * jobs learnt. */
-static const struct plan_step *scoring(const struct problem *problem)
+static const struct plan_step *scoring(const struct problem *problem, bool told)
 {
+	if (told) {
+		return steps_known;
+	}
 	if (space_knows(problem->space, FACT_SCORE) && problem->objective->rules >= 2) {
 		return steps_known;
 	}
@@ -56,22 +63,29 @@ static const struct plan_step *scoring(const struct problem *problem)
 	return space_learnt(problem->space, FACT_SCORE) ? steps_known : steps_unscored;
 }
 
-static int init(void *state, const struct problem *problem, const struct args *args,
-		struct err *reterr)
+static void begin(struct bisect *bisect)
 {
 	const struct plan_step *const lists[] = {
 		steps_default,
-		scoring(problem),
+		scoring(bisect->problem, bisect->problem == &bisect->rescored),
 		steps_bisect,
 		NULL,
 	};
+
+	plan_init(&bisect->plan, bisect->problem, lists);
+	bisect->plan.halves = bisect->problem->objective->rules >= 2;
+	plan_start(&bisect->plan);
+}
+
+static int init(void *state, const struct problem *problem, const struct args *args,
+		struct err *reterr)
+{
 	struct bisect *bisect = state;
 
 	(void)args;
 	(void)reterr;
-	plan_init(&bisect->plan, problem, lists);
-	bisect->plan.halves = problem->objective->rules >= 2;
-	plan_start(&bisect->plan);
+	bisect->problem = problem;
+	begin(bisect);
 	go_on_init(&bisect->rest, problem);
 	return 0;
 }
@@ -95,16 +109,35 @@ static bool is_through(const struct bisect *bisect)
 	return bisect->rest.problem != NULL && bisect->plan.round == bisect->plan.rounds;
 }
 
-/* Who goes on would ask for scores of other operators in another order. */
+/* The course begins anew: what it asks again is answered from what was measured, and costs nothing. */
+static void take_report(struct bisect *bisect, const struct event *event)
+{
+	problem_tell(bisect->problem, event, &bisect->rescored);
+	bisect->problem = &bisect->rescored;
+	plan_finish(&bisect->plan);
+	memset(&bisect->plan, 0, sizeof(bisect->plan));
+	begin(bisect);
+	go_on_apply(&bisect->rest, event, false);
+}
+
+/*
+ * Who goes on would ask for scores of other operators in another order. It takes what is asked although it is known for a
+ * repeat, so that of a course that began anew it hears the results alone.
+ */
 static void apply(void *state, const struct event *event)
 {
 	struct bisect *bisect = state;
-	bool was_through = is_through(bisect);
+	bool was_through = is_through(bisect), anew = bisect->problem == &bisect->rescored;
 
+	if (event_tells_scores(event)) {
+		take_report(bisect, event);
+		return;
+	}
 	if (!was_through) {
 		plan_apply(&bisect->plan, event);
 	}
-	if (event->kind != QUESTION_SCORE || was_through) {
+	if (was_through ||
+	    (event->kind != QUESTION_SCORE && (!anew || event->type != EVENT_ASKED))) {
 		go_on_apply(&bisect->rest, event, is_through(bisect));
 	}
 }
@@ -132,6 +165,7 @@ const struct strategy_ops bisect_strategy = {
 	.when = "When trials are dear and the evaluator can tell which operators suffer most: few "
 		"trials, whatever the size of the model.",
 	.in_order = true,
+	.traits = STRATEGY_SCORES,
 	.state_size = state_size,
 	.init = init,
 	.apply = apply,

@@ -31,7 +31,8 @@ static const double guessed_speeds[CHAIN_CLASSES] = {0.5, 0.7, 0.7, 1};
 static const double guessed_border = 0.03;
 
 struct knapsack {
-	const struct problem *problem; /* borrowed */
+	const struct problem *problem; /* borrowed, or `rescored` */
+	struct problem rescored;       /* with scores that were told */
 	struct effects effects;
 	struct config_set seen;
 	struct trials trials; /* what `alphas` looks at */
@@ -195,17 +196,48 @@ static bool is_test(const struct knapsack *k, const struct config *config)
 	return same;
 }
 
+/*
+ * Budgets were of other expectations, so they begin anew, from what the default lost. What is out is of none of them; but the
+ * default's answer is still what to begin with.
+ */
+static void take_report(struct knapsack *k, const struct event *event)
+{
+	problem_tell(k->problem, event, &k->rescored);
+	k->problem = &k->rescored;
+	effects_renew(&k->effects, k->problem);
+	k->wants_scores = false;
+	k->score_told = true;
+	if (!k->started) {
+		return;
+	}
+	k->over = false;
+	k->out = 0;
+	k->budgets = 0;
+	k->budget = first_budget;
+	k->low = k->fails_from = k->fails_to = 0;
+	k->high = INFINITY;
+	calibrate(k, k->default_loss);
+}
+
+static void take_scores(struct knapsack *k, const struct event *event)
+{
+	if (k->problem == &k->rescored) {
+		return;
+	}
+	k->score_asked = true;
+	k->score_told = event->type != EVENT_ASKED;
+	if (event->type == EVENT_TOLD) {
+		effects_take_scores(&k->effects, event->scores, event->option_scores);
+	}
+}
+
 static void take(struct knapsack *k, const struct event *event)
 {
 	bool asked = event->type == EVENT_ASKED;
 	double loss;
 
 	if (event->kind == QUESTION_SCORE) {
-		k->score_asked = true;
-		k->score_told = !asked;
-		if (event->type == EVENT_TOLD) {
-			effects_take_scores(&k->effects, event->scores, event->option_scores);
-		}
+		(event_tells_scores(event) ? take_report : take_scores)(k, event);
 		return;
 	}
 	if (event->kind != QUESTION_EVALUATE) {
@@ -354,7 +386,7 @@ const struct strategy_ops knapsack_strategy = {
 	.when = "When there are good scores and the capability says how long operators take: a "
 		"handful of trials, whatever the size of the model.",
 	.in_order = true,
-	.traits = STRATEGY_ONE_SIZE | STRATEGY_ONE_ALPHA,
+	.traits = STRATEGY_ONE_SIZE | STRATEGY_ONE_ALPHA | STRATEGY_SCORES,
 	.state_size = state_size,
 	.init = init,
 	.apply = apply,

@@ -238,7 +238,7 @@ const struct strategy_ops sgp_strategy = {
 	.when = "When trials are dear, whatever the size of the model; better still when the "
 		"evaluator gives scores or the capability says how long operators take.",
 	.in_order = true,
-	.traits = STRATEGY_ONE_SIZE | STRATEGY_FRONT,
+	.traits = STRATEGY_ONE_SIZE | STRATEGY_FRONT | STRATEGY_SCORES,
 	.state_size = state_size,
 	.init = init,
 	.apply = apply,

@@ -34,6 +34,21 @@ static const double least_growth = 1e-3;
 /* Of an objective that is not taken for exact, relative to the baseline's. */
 static const double least_jitter = 1e-4;
 
+static void begin_models(struct beliefs *beliefs)
+{
+	effects_expect_some(&beliefs->effects);
+	loss_model_init(&beliefs->loss, &beliefs->effects);
+	draws_init(&beliefs->draws, &beliefs->effects);
+	latency_model_init(&beliefs->latency, &beliefs->effects);
+}
+
+static void finish_models(struct beliefs *beliefs)
+{
+	linear_finish(&beliefs->loss);
+	linear_finish(&beliefs->latency);
+	draws_finish(&beliefs->draws);
+}
+
 void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 {
 	sgp->problem = problem;
@@ -48,10 +63,7 @@ void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 	sgp->beliefs.effects.extras = sgp->alphas.chosen;
 	sgp->beliefs.effects.bans = &sgp->beliefs.trials.culprit.bans;
 	sgp->wants_scores = score_question_wanted(&sgp->beliefs.effects, problem);
-	effects_expect_some(&sgp->beliefs.effects);
-	loss_model_init(&sgp->beliefs.loss, &sgp->beliefs.effects);
-	draws_init(&sgp->beliefs.draws, &sgp->beliefs.effects);
-	latency_model_init(&sgp->beliefs.latency, &sgp->beliefs.effects);
+	begin_models(&sgp->beliefs);
 	sgp->beliefs.told_noise = mem_new(sgp->beliefs.effects.op_count, sizeof(bool));
 }
 
@@ -60,9 +72,7 @@ void sgp_state_finish(struct sgp *sgp)
 	trials_finish(&sgp->beliefs.trials);
 	alphas_finish(&sgp->alphas);
 	effects_finish(&sgp->beliefs.effects);
-	linear_finish(&sgp->beliefs.loss);
-	linear_finish(&sgp->beliefs.latency);
-	draws_finish(&sgp->beliefs.draws);
+	finish_models(&sgp->beliefs);
 	free(sgp->beliefs.told_noise);
 	free(sgp->front.points);
 }
@@ -290,8 +300,26 @@ static void find_best(struct sgp *sgp)
 	free(certainties);
 }
 
+/* What was measured stays; what is made of it is another. Who has reported knows better than an evaluator that was asked. */
+static void take_report(struct sgp *sgp, const struct event *event)
+{
+	problem_tell(sgp->problem, event, &sgp->rescored);
+	sgp->problem = &sgp->rescored;
+	finish_models(&sgp->beliefs);
+	effects_renew(&sgp->beliefs.effects, sgp->problem);
+	begin_models(&sgp->beliefs);
+	sgp->beliefs.drawn = false;
+	sgp->wants_scores = false;
+	sgp->score_told = true;
+	sgp->learnt = 0;
+	sgp->improved_at = sgp->told; /* it is as patient again */
+}
+
 static void take_score(struct sgp *sgp, const struct event *event)
 {
+	if (sgp->problem == &sgp->rescored) {
+		return;
+	}
 	sgp->score_asked = true;
 	sgp->score_told = event->type != EVENT_ASKED;
 	if (event->type == EVENT_TOLD) {
@@ -305,6 +333,10 @@ static bool take(struct sgp *sgp, const struct event *event)
 {
 	int index;
 
+	if (event_tells_scores(event)) {
+		take_report(sgp, event);
+		return true;
+	}
 	if (event->kind == QUESTION_SCORE) {
 		take_score(sgp, event);
 		return false;

@@ -10,7 +10,8 @@
 #include "strategies/models/loss_model.h"
 
 struct sgp {
-	const struct problem *problem; /* borrowed */
+	const struct problem *problem; /* borrowed, or `rescored` */
+	struct problem rescored;       /* with scores that were told */
 	struct beliefs beliefs;
 	bool wants_scores;
 	bool score_asked, score_told;

@@ -9,7 +9,7 @@
  * asks comes back as EVENT_ASKED, then, once, as EVENT_TOLD or EVENT_FAILED. With `deterministic`
  * results arrive in the order of trial numbers. Any time later a trial that failed may come as
  * EVENT_TOLD too, because somebody had it measured again. What events and questions point to lives
- * as long as the state.
+ * as long as the state. With STRATEGY_SCORES an EVENT_TOLD that has a `space` may come at any time.
  *
  * The strategies of narrowd and those of plug-ins are the same struct. A plug-in is a shared object
  * that defines narrowd_plugin[]; docs/plugins.md explains how it gets into the daemon.
@@ -107,6 +107,10 @@ struct event {
 	/* ... those of all choices of the first of `ops`, then of the second, ...; NULL unless that is
 	 * what was asked. */
 	const double *option_scores;
+	/* EVENT_TOLD of a score question that nobody asked, which is of no trial: somebody tells scores that were
+	 * made elsewhere. The space as it was, but for what is known of scores: known_score() says it, and what it
+	 * said before, or an evaluator has answered, counts no more. NULL in all other events. */
+	const struct space *space;
 };
 
 /* INC's quant_level where it does not choose the strategy but how the strategy goes on. */
@@ -216,6 +220,8 @@ enum strategy_trait {
 	STRATEGY_BASELINE = 8,  /* has the config measured that is the baseline, as INC does; for
 				  * others it is answered by the baseline's own measurement */
 	STRATEGY_FRONT = 16, /* searches the whole front where accuracy is one of two objectives */
+	STRATEGY_SCORES =
+		32, /* takes up scores that are told while it searches; others are not shown any */
 };
 
 struct strategy_ops {

@@ -119,6 +119,12 @@ int64_t strategy_choice(const struct strategy *strategy)
 	return strategy->ops->choose != NULL ? strategy->ops->choose(strategy->state) : 0;
 }
 
+void problem_tell(const struct problem *problem, const struct event *event, struct problem *to)
+{
+	*to = *problem;
+	to->space = event->space;
+}
+
 bool problem_answers(const struct problem *problem, const char *what)
 {
 	const char *const *answer = problem->answers;

@@ -24,10 +24,18 @@ static inline bool question_is_advice(enum question_kind kind)
 	return kind >= QUESTION_BEGIN;
 }
 
+/* Whether somebody tells scores that were made elsewhere. */
+static inline bool event_tells_scores(const struct event *event)
+{
+	return event->kind == QUESTION_SCORE && event->space != NULL;
+}
+
 extern const char *const question_kind_names[]; /* NULL-terminated */
 
 void question_finish(struct question *question);
 
+/* The same problem with what is known of scores by such an event. `to` may be `problem`. */
+void problem_tell(const struct problem *problem, const struct event *event, struct problem *to);
 bool problem_answers(const struct problem *problem, const char *what);
 
 /* A strategy and its state. */

@@ -43,6 +43,17 @@ struct effects {
 
 void effects_init(struct effects *effects, const struct problem *problem);
 void effects_finish(struct effects *effects);
+/* Begins anew, from what is known now; `bans` and `extras` stay. */
+static inline void effects_renew(struct effects *effects, const struct problem *problem)
+{
+	const struct bans *bans = effects->bans;
+	const uint16_t *extras = effects->extras;
+
+	effects_finish(effects);
+	effects_init(effects, problem);
+	effects->bans = bans;
+	effects->extras = extras;
+}
 /* Lists the operators that can be quantized, in order; their number. */
 size_t effects_quantizable(const struct effects *effects, uint32_t *ret);
 /* `options` has the scores of all their options, and takes the place of the factors; or NULL. */
