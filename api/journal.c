@@ -11,19 +11,13 @@ void journal_job(const struct call *call, const char *job)
 	static const struct {
 		const char *end, *text;
 	} notes[] = {
-		{"/v1/jobs", "job submitted"},
-		{"/{id}/clone", "job submitted"},
-		{"/{id}/pause", "job paused"},
-		{"/{id}/resume", "job resumed"},
-		{"/{id}/cancel", "job cancelled"},
-		{"/{n}/retry", "trial retried"},
-		{"/{n}/cancel", "trial given up"},
-		{"/{n}/exclude", "trial excluded"},
-		{"/{n}/include", "trial included"},
-		{"/{id}/retry", "trials retried"},
-		{"/{id}/exclude", "trials excluded"},
-		{"/{id}/include", "trials included"},
-		{"/{id}", "job edited"},
+		{"/v1/jobs", "job submitted"},        {"/{id}/clone", "job submitted"},
+		{"/{id}/pause", "job paused"},        {"/{id}/resume", "job resumed"},
+		{"/{id}/cancel", "job cancelled"},    {"/{n}/retry", "trial retried"},
+		{"/{n}/cancel", "trial given up"},    {"/{n}/exclude", "trial excluded"},
+		{"/{n}/include", "trial included"},   {"/{id}/retry", "trials retried"},
+		{"/{id}/exclude", "trials excluded"}, {"/{id}/include", "trials included"},
+		{"/{id}/scores", "scores told"},      {"/{id}", "job edited"},
 	};
 	const char *path = call->route->path, *text = "job changed";
 

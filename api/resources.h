@@ -16,7 +16,7 @@ void jobs_on_edited(void *arg, int rc, const struct err *err);
 /* trial_changes.c: what people do to trials */
 call_fn trials_retry, trials_give_up, trials_exclude, trials_include;
 /* trials.c */
-call_fn trials_list, trials_get, trials_import;
+call_fn trials_list, trials_get, trials_import, trials_tell_scores;
 /* results.c: what a job has found */
 call_fn results_space, results_best, results_pareto, results_sensitivity;
 /* charts.c: what a job's pages draw */

@@ -42,6 +42,7 @@ const struct route router_table[] = {
 	 json},
 	{"GET", "/v1/jobs/{id}/trials", SCOPE_READ, A_JOB, trials_list, NO_BODY, trial_page, json},
 	{"POST", "/v1/jobs/{id}/trials", SCOPE_SUBMIT, A_JOB, trials_import, BODY, NULL, json},
+	{"POST", "/v1/jobs/{id}/scores", SCOPE_SUBMIT, A_JOB, trials_tell_scores, BODY, NULL, json},
 	{"GET", "/v1/jobs/{id}/trials/{n}", SCOPE_READ, A_JOB, trials_get, NO_BODY, one_trial,
 	 json},
 	{"POST", "/v1/jobs/{id}/trials/{n}/retry", SCOPE_SUBMIT, A_JOB, trials_retry, MAYBE_BODY,

@@ -1,4 +1,4 @@
-/* Routes about a job's trials: listed with filters, read, imported. */
+/* Routes about a job's trials: listed with filters, read, imported; and what it is told of scores. */
 #include "api/beside.h"
 #include "api/document.h"
 #include "api/idempotency.h"
@@ -318,7 +318,7 @@ static void destroy_receipt(void *receipt)
 }
 
 /* The write is over. The client may be gone by now. */
-static void on_imported(void *arg, int rc, const struct err *err)
+static void on_taken_in(void *arg, int rc, const struct err *err)
 {
 	struct call *call = arg;
 
@@ -336,16 +336,35 @@ static void on_imported(void *arg, int rc, const struct err *err)
 	call_unref(call);
 }
 
-static void import(struct call *call)
+typedef void intake_fn(struct tuner *tuner, const char *job, json_t *body,
+		       const struct store_key *key, json_t **ret_receipt, tuner_done_fn done,
+		       void *arg);
+
+static void take_in(struct call *call, intake_fn *fn)
 {
 	call_ref(call);
 	call->state = mem_new(1, sizeof(json_t *));
 	call->state_destroy = destroy_receipt;
-	tuner_import(call->server->tuner, call->params[0], call->body,
-		     idempotency_key(call, 200, NULL), call->state, on_imported, call);
+	fn(call->server->tuner, call->params[0], call->body, idempotency_key(call, 200, NULL),
+	   call->state, on_taken_in, call);
+}
+
+static void import(struct call *call)
+{
+	take_in(call, tuner_import);
 }
 
 void trials_import(struct call *call)
 {
 	idempotency_run(call, import);
+}
+
+static void tell_scores(struct call *call)
+{
+	take_in(call, tuner_tell_scores);
+}
+
+void trials_tell_scores(struct call *call)
+{
+	idempotency_run(call, tell_scores);
 }

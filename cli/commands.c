@@ -8,6 +8,7 @@
 #include "cli/doctor.h"
 #include "cli/events.h"
 #include "cli/init.h"
+#include "cli/intake.h"
 #include "cli/jobs.h"
 #include "cli/lists.h"
 #include "cli/mcp.h"
@@ -66,7 +67,9 @@ const struct command command_table[] = {
 	{"retry", COMMAND_JOB, BIT(TRIAL), "measure again what failed: one trial, or all",
 	 "retry last --trial 17", jobs_retry},
 	{"import", COMMAND_JOB " FILE|-", 0, "add measurements that were made elsewhere",
-	 "import last measured.json", jobs_import},
+	 "import last measured.json", intake_import},
+	{"scores", COMMAND_JOB " FILE|-", 0, "tell it scores that another tool has measured",
+	 "scores last scores.json", intake_scores},
 	{"exclude", COMMAND_JOB, BIT(TRIAL) | BIT(REASON), "take out what a trial measured wrongly",
 	 "exclude last --trial 17 --reason \"the board was hot\"", jobs_exclude},
 	{"include", COMMAND_JOB, BIT(TRIAL), "take it in again", "include last --trial 17",

@@ -380,23 +380,6 @@ enum cli_exit jobs_retry(struct cli *cli)
 	return code;
 }
 
-enum cli_exit jobs_import(struct cli *cli)
-{
-	char *body = body_read(cli, cli->second), *path = cli_job_path(cli, "/trials");
-	json_t *receipt = NULL;
-	enum cli_exit code = body != NULL ? cli_ask(cli, "POST", path, body, &receipt) : CLI_USAGE;
-
-	if (receipt != NULL) {
-		printf("%lld imported, %lld skipped\n",
-		       (long long)json_integer_value(json_object_get(receipt, "imported")),
-		       (long long)json_integer_value(json_object_get(receipt, "skipped")));
-	}
-	json_decref(receipt);
-	free(path);
-	free(body);
-	return code;
-}
-
 static char *exclusion_body(const char *reason)
 {
 	json_t *body = reason != NULL ? json_pack("{s:s}", "reason", reason) : json_object();

@@ -1,6 +1,6 @@
 /*
  * The commands about whole jobs: submit, clone, jobs, show, pause, resume, cancel, delete,
- * export, exclude, include, edit, retry, import.
+ * export, exclude, include, edit, retry.
  *
  * Each returns an exit code and has said on standard error what went wrong.
  */
@@ -26,8 +26,6 @@ enum cli_exit jobs_delete(struct cli *cli);
 enum cli_exit jobs_edit(struct cli *cli);
 /* One trial, or all that failed. */
 enum cli_exit jobs_retry(struct cli *cli);
-/* What the file that the second argument names has. */
-enum cli_exit jobs_import(struct cli *cli);
 enum cli_exit jobs_export(struct cli *cli);
 
 #endif

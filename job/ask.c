@@ -173,8 +173,12 @@ static void warn_unconfirmed(struct job *job, const struct trial *trial, const c
 /* False when the strategy cannot go on without these scores: the job has ended. */
 static bool go_on_unscored(struct job *job, const struct trial *trial, const char *error)
 {
-	char *text = unscored_text(job, trial, error);
+	char *text;
 
+	if (job->told_count > 0) {
+		return true; /* what is told takes the place of what was asked */
+	}
+	text = unscored_text(job, trial, error);
 	if (unscored_is_fatal(trial)) {
 		job_end(job, JOB_FAILED, "score_failed", text);
 		free(text);

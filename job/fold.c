@@ -378,6 +378,8 @@ static fold_fn *const folds[] = {
 	[LOGGED_MEASUREMENT_DISAGREES] = on_nothing,
 	[LOGGED_WARNING] = on_warning,
 	[LOGGED_TIMEOUT] = on_nothing,
+	[LOGGED_SCORES_TOLD] = job_on_scores_told,
+	[LOGGED_SCORES_TAKEN] = job_on_scores_taken,
 };
 
 _Static_assert(sizeof(folds) / sizeof(folds[0]) == LOGGED_TYPES_, "every event is folded");

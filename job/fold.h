@@ -39,6 +39,9 @@ bool job_gains(const struct job *job, const struct trial *trial);
 void job_count_gain(struct job *job, const struct trial *trial);
 void job_hint(struct job *job);
 fold_fn job_on_no_gain;
+/* job/scores_told.c */
+fold_fn job_on_scores_told, job_on_scores_taken;
+void job_scores_finish(struct job *job);
 /* job/exclude.c */
 fold_fn job_on_excluded, job_on_included;
 /* The job has ended, as `data` of the event says. */

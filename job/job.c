@@ -47,6 +47,7 @@ void job_destroy(struct job *job)
 	if (job->strategy_ready) {
 		strategy_finish(&job->strategy);
 	}
+	job_scores_finish(job);
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		trial_destroy(job->trials[i]);
 	}
@@ -117,7 +118,7 @@ static const char *exit_reason(const struct job *job)
 	if (is_good_enough(job)) {
 		return "criterion_met";
 	}
-	if (job_next_result(job) != NULL || job->out > 0 || job->late > 0) {
+	if (job_next_result(job) != NULL || job->out > 0 || job->late > 0 || job->scores_due) {
 		return NULL;
 	}
 	if (job->charged >= job->max_trials) {

@@ -1,5 +1,6 @@
 /* In which order results are settled, and when that lets a job ask one question more. */
 #include "job/fold.h"
+#include "job/scores_told.h"
 
 struct trial *job_next_result(const struct job *job)
 {
@@ -64,6 +65,10 @@ static bool settle_next(struct job *job)
 {
 	struct trial *trial = job_next_result(job);
 
+	if (job->scores_due) {
+		scores_told_take(job);
+		return true;
+	}
 	if (job->late > 0) {
 		job_revise(job);
 		return true;

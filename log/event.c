@@ -35,6 +35,8 @@ static const struct {
 	[LOGGED_MEASUREMENT_DISAGREES] = {"measurement_disagrees", true},
 	[LOGGED_WARNING] = {"warning", false},
 	[LOGGED_TIMEOUT] = {"timeout", false},
+	[LOGGED_SCORES_TOLD] = {"scores_told", false},
+	[LOGGED_SCORES_TAKEN] = {"scores_taken", false},
 };
 
 _Static_assert(sizeof(types) / sizeof(types[0]) == LOGGED_TYPES_, "every type has a name");

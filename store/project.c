@@ -245,6 +245,8 @@ static const enum project_statement rules[][5] = {
 	[LOGGED_MEASUREMENT_DISAGREES] = {PROJECT_WARN},
 	[LOGGED_WARNING] = {PROJECT_WARN},
 	[LOGGED_TIMEOUT] = {PROJECT_JOB},
+	[LOGGED_SCORES_TOLD] = {PROJECT_JOB},
+	[LOGGED_SCORES_TAKEN] = {PROJECT_JOB},
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) == LOGGED_TYPES_, "every event is projected");

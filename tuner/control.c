@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "tuner/held.h"
 #include "job/active.h"
-#include "job/import.h"
 #include "tuner/final.h"
 #include "tuner/lease.h"
 #include "tuner/pool.h"
@@ -219,95 +218,6 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 		run_wake(run);
 	}
 	forget_edit(edit);
-}
-
-static json_t *receipt(const struct job *job, const struct import *import)
-{
-	json_t *first = import->count > 0
-				? json_integer(job->trial_count - (json_int_t)import->count)
-				: json_null();
-
-	return json_pack("{s:I, s:I, s:o}", "imported", (json_int_t)import->count, "skipped",
-			 (json_int_t)import->skipped, "first", first);
-}
-
-/* An import that a thread of the pool reads: a body may have thousands of trials of thousands of operators. */
-struct importing {
-	struct loop_job work;
-	struct tuner *tuner;
-	char job[ID_SIZE];
-	struct spec *spec; /* one reference */
-	json_t *body;      /* likewise */
-	const struct store_key *key;
-	json_t **ret_receipt;
-	tuner_done_fn done;
-	void *arg;
-	struct import import;
-	struct err err;
-};
-
-static void work_import(void *arg)
-{
-	struct importing *i = arg;
-
-	(void)import_read(i->spec, i->body, &i->import, &i->err);
-}
-
-static void record_import(struct importing *i, struct run *run)
-{
-	struct store_key key;
-	char *text;
-
-	import_record(run->job, &i->import);
-	*i->ret_receipt = receipt(run->job, &i->import);
-	text = json_text(*i->ret_receipt);
-	if (i->key != NULL) {
-		key = *i->key;
-		key.body = text;
-	}
-	run_flush(run, i->key != NULL ? &key : NULL, i->done, i->arg);
-	run_wake(run);
-	free(text);
-}
-
-static void after_import(void *arg)
-{
-	struct importing *i = arg;
-	struct run *run = i->err.code == ERR_OK ? run_open(i->tuner, i->job, &i->err) : NULL;
-
-	if (run != NULL && import_check(run->job, &i->import, &i->err) == 0) {
-		record_import(i, run);
-	} else {
-		reply_later(i->tuner, &i->err, i->done, i->arg);
-	}
-	import_finish(&i->import);
-	spec_destroy(i->spec);
-	json_decref(i->body);
-	free(i);
-}
-
-void tuner_import(struct tuner *tuner, const char *job, json_t *body, const struct store_key *key,
-		  json_t **ret_receipt, tuner_done_fn done, void *arg)
-{
-	struct err err;
-	struct run *run = run_open(tuner, job, &err);
-	struct importing *i;
-
-	*ret_receipt = NULL;
-	if (run == NULL) {
-		reply_later(tuner, &err, done, arg);
-		return;
-	}
-	i = mem_new(1, sizeof(*i));
-	*i = (struct importing){.tuner = tuner,
-				.spec = spec_ref(run->job->spec),
-				.body = json_incref(body),
-				.key = key,
-				.ret_receipt = ret_receipt,
-				.done = done,
-				.arg = arg};
-	(void)snprintf(i->job, sizeof(i->job), "%s", job);
-	io_work(tuner->io, &i->work, work_import, after_import, i);
 }
 
 void tuner_lease_heartbeat(struct tuner *tuner, const char *lease, json_t *body, bool *ret_go_on,

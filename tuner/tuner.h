@@ -146,6 +146,12 @@ void tuner_edit(struct tuner *tuner, const char *job, int64_t version, json_t *e
 void tuner_import(struct tuner *tuner, const char *job, json_t *body, const struct store_key *key,
 		  json_t **ret_receipt, tuner_done_fn done, void *arg);
 
+/* The same of {"scores": {...}}: the strategy goes by these scores from its next question on. ERR_WRONG_STATE when it was
+ * told too often. */
+void tuner_tell_scores(struct tuner *tuner, const char *job, json_t *body,
+		       const struct store_key *key, json_t **ret_receipt, tuner_done_fn done,
+		       void *arg);
+
 /* The number of the job's newest event on disk, or -1 when it is not open. */
 int64_t tuner_version(const struct tuner *tuner, const char *job);
 

@@ -19,6 +19,7 @@ ROUTES = {
     "GET /v1/jobs/{id}/sensitivity": ("read", "job"),
     "GET /v1/jobs/{id}/trials": ("read", "job"),
     "POST /v1/jobs/{id}/trials": ("submit", "job"),
+    "POST /v1/jobs/{id}/scores": ("submit", "job"),
     "GET /v1/jobs/{id}/trials/{n}": ("read", "job"),
     **{f"POST /v1/jobs/{{id}}/{what}": ("submit", "job") for what in ("retry", "exclude", "include")},
     **{f"POST /v1/jobs/{{id}}/trials/{{n}}/{what}": ("submit", "job")

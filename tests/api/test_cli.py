@@ -23,7 +23,7 @@ class Usage(CliTest):
 
     def test_help_names_every_command_and_option(self):
         expected = ("submit jobs top show watch wait events trials best pareto sensitivity why space clone edit pause resume"
-                    " cancel retry import exclude include delete export strategies init probe evaluators webhooks tokens"
+                    " cancel retry import scores exclude include delete export strategies init probe evaluators webhooks tokens"
                     " worker workers mcp doctor support-bundle completion")
         pairs = [f"{thing} {verb}" for thing in ("evaluators", "webhooks", "tokens") for verb in ("add", "rm")]
         self.assertEqual(set(self.commands()),

@@ -99,6 +99,7 @@ class Actions(CliTest):
             (("retry", JOB), "POST", f"/v1/jobs/{JOB}/retry", {}),
             (("retry", JOB, "--trial", "7"), "POST", f"/v1/jobs/{JOB}/trials/7/retry", {}),
             (("import", JOB, "-"), "POST", f"/v1/jobs/{JOB}/trials", {"trials": []}),
+            (("scores", JOB, "-"), "POST", f"/v1/jobs/{JOB}/scores", {"trials": []}),
             (("evaluators", "add", "http://h", "--name", "n", "--set", "max_concurrency=2"), "POST", "/v1/evaluators",
              {"url": "http://h", "name": "n", "max_concurrency": 2}),
             (("webhooks", "add", "http://h", "--type", "job.completed"), "POST", "/v1/webhooks",

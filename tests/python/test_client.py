@@ -67,6 +67,15 @@ class Clients(unittest.TestCase):
             job.get()
         self.assertEqual((refused.exception.status, refused.exception.type), (404, "not_found"))
 
+    def test_scores_of_another_tool(self):
+        job = self.client.submit(pooled("nobody"))
+        with self.assertWarns(UserWarning):
+            receipt = job.tell_scores({"op1": [{"when": {"mode": "static"}, "score": 0.5}], "elsewhere": []})
+        self.assertEqual((receipt["operators"], receipt["used"]), (1, True))
+        told = next(event for event in job._ask("GET", "/events")["items"] if event["type"] == "scores_told")
+        self.assertEqual(told["data"]["scores"], {"op1": [{"when": {"mode": "static"}, "score": 0.5}]})
+        job.cancel()
+
     def test_states(self):
         job = self.client.submit(pooled("nobody"))
         self.assertEqual(job.pause()["state"], "paused")

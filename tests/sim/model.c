@@ -286,6 +286,8 @@ static void (*const rules[])(const struct at *at) = {
 	[LOGGED_MEASUREMENT_DISAGREES] = on_anything,
 	[LOGGED_WARNING] = on_anything,
 	[LOGGED_TIMEOUT] = on_anything,
+	[LOGGED_SCORES_TOLD] = on_anything,
+	[LOGGED_SCORES_TAKEN] = on_anything,
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) == LOGGED_TYPES_, "every event has its rule");

@@ -28,7 +28,8 @@ Test(logged, few_events_are_of_no_trial)
 	static const enum logged of_the_job[] = {LOGGED_JOB_SUBMITTED, LOGGED_STATE_CHANGED,
 						 LOGGED_JOB_EDITED,    LOGGED_STAGE_ENTERED,
 						 LOGGED_TRIALS_RANKED, LOGGED_NO_GAIN_SO_FAR,
-						 LOGGED_WARNING,       LOGGED_TIMEOUT};
+						 LOGGED_WARNING,       LOGGED_TIMEOUT,
+						 LOGGED_SCORES_TOLD,   LOGGED_SCORES_TAKEN};
 
 	for (int type = 0; type < LOGGED_TYPES_; type++) {
 		bool of_trial = true;

@@ -19,6 +19,7 @@ const TYPES = [
   "trial_imported", "trial_judged", "trial_failed", "trial_pruned", "trial_cancelled", "trial_retried",
   "trial_revised", "baseline_measured", "new_best", "trials_ranked", "no_gain_so_far",
   "measurement_disagrees", "warning", "timeout", "trial_excluded", "trial_included",
+  "scores_told", "scores_taken",
 ];
 const RETRY_MS = 1000;
 const DOUBT_MS = 400;

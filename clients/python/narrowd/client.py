@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import JobPaused, Refused
 from .progress import Progress
+from .scores import Scores, of_operators
 from .transport import LONGEST_PAUSE_S, Transport
 from .types import Best, Event, JobDocument, Trial
 
@@ -99,6 +100,11 @@ class Job:
 
     def include(self, trial: int) -> Trial:
         return self._ask("POST", f"/trials/{trial}/include")
+
+    def tell_scores(self, scores: Scores) -> dict[str, Any]:
+        """What `narrowd.scores` has read of another tool's report, by which the search goes from its next question on."""
+        names = [op["name"] for op in self.space()["ops"]]
+        return self._ask("POST", "/scores", {"scores": of_operators(scores, names)})
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """The log from behind the event with `seq` `after` on, as things happen, until the job has ended.

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Scores = dict[str, list[dict[str, Any]]]  # by the name of an operator, or of a block: entries of `known`
@@ -101,22 +101,28 @@ def autoround(log: str | os.PathLike[str]) -> Scores:
 
 
 def tell(capability: Mapping[str, Any], scores: Scores) -> dict[str, Any]:
-    """The capability with these scores in it. What it says itself comes first. A name that is no operator's but the beginning
-    of several is a block, and its operators share its score. None that fits is an error, and some that fit none are a warning."""
-    names = [op["name"] for op in capability["ops"]]
+    """The capability with these scores in it. What it says itself comes first. Names that are no operators' are as for `of_operators`."""
+    known = of_operators(scores, [op["name"] for op in capability["ops"]])
+    return {**capability, "ops": [{**op, **({"known": [*op.get("known", []), *known[op["name"]]]} if op["name"] in known else {})}
+                                  for op in capability["ops"]]}
+
+
+def of_operators(scores: Scores, names: Sequence[str]) -> Scores:
+    """The scores of these operators. A name that is no operator's but the beginning of several is a block, and its operators
+    share its score. None that fits is an error, and some that fit none are a warning."""
     known: Scores = {}
     lost = []
+    here = set(names)
     for name, entries in scores.items():
-        members = [name] if name in names else [op for op in names if op.startswith(f"{name}.") and op not in scores]
+        members = [name] if name in here else [op for op in names if op.startswith(f"{name}.") and op not in scores]
         known.update({op: [{**entry, "score": entry["score"] / len(members)} for entry in entries] for op in members})
         if not members:
             lost.append(name)
     if not known:
         raise ValueError(f"the scores are of none of the operators: they are of {example(scores)}, which are called {example(names)} here")
     if lost:
-        warnings.warn(f"{len(lost)} of the {len(scores)} names that have scores are no operators here: {example(lost)}", stacklevel=2)
-    return {**capability, "ops": [{**op, **({"known": [*op.get("known", []), *known[op["name"]]]} if op["name"] in known else {})}
-                                  for op in capability["ops"]]}
+        warnings.warn(f"{len(lost)} of the {len(scores)} names that have scores are no operators here: {example(lost)}", stacklevel=3)
+    return known
 
 
 def alike(score: float) -> list[dict[str, Any]]:

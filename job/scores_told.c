@@ -1,0 +1,127 @@
+/* Keeps scores that are told, and shows them to the strategy in their turn. */
+#include "job/scores_told.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "job/fold.h"
+#include "job/spec/codec_scores.h"
+#include "space/rescored.h"
+
+static const char *const members[] = {"scores", NULL};
+
+bool scores_told_used(const struct job *job)
+{
+	return (job->spec->strategy->traits & STRATEGY_SCORES) != 0;
+}
+
+int scores_told_check(const struct spec *spec, json_t *body, struct err *reterr)
+{
+	struct json_at at, scores;
+
+	err_init(reterr);
+	at = json_root(body, reterr);
+	scores = json_member(&at, "scores");
+	json_only(&at, members);
+	rescored_destroy(codec_scores_read(spec->space, &scores));
+	return -(int)reterr->code;
+}
+
+int scores_told_room(const struct job *job, struct err *reterr)
+{
+	return job->told_times < SCORES_TOLD_MAX
+		       ? 0
+		       : err_set(reterr, ERR_WRONG_STATE,
+				 "the job was told scores %d times, and takes no more: a clone of "
+				 "it does, "
+				 "with \"warm_start\": true from what was measured",
+				 SCORES_TOLD_MAX);
+}
+
+json_t *scores_told_record(struct job *job, json_t *body)
+{
+	json_t *scores = json_object_get(body, "scores");
+	long long count = (long long)json_object_size(scores);
+	bool used = scores_told_used(job);
+	json_t *detail = used ? json_sprintf("scores of %lld operators were told, by which %s goes "
+					     "from its next question on",
+					     count, job->spec->strategy->name)
+			      : json_sprintf("scores of %lld operators were told, of which %s "
+					     "makes no use: sgp, knapsack and bisect do",
+					     count, job->spec->strategy->name);
+
+	job_record(job, LOGGED_SCORES_TOLD, -1,
+		   json_pack("{s:O, s:b, s:O}", "scores", scores, "used", used, "detail", detail));
+	if (!used) {
+		job_record(job, LOGGED_WARNING, -1, json_pack("{s:O}", "detail", detail));
+	}
+	return json_pack("{s:I, s:b, s:o}", "operators", (json_int_t)count, "used", used, "detail",
+			 detail);
+}
+
+/* What nobody was shown is replaced. */
+static void keep(struct job *job, struct space *space)
+{
+	if (job->scores_due) {
+		rescored_destroy(job->told[--job->told_count]);
+	}
+	job->told = mem_grow(job->told, job->told_count + 1, sizeof(*job->told));
+	job->told[job->told_count++] = space;
+	job->scores_due = true;
+}
+
+int job_on_scores_told(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
+{
+	struct err err;
+	struct json_at at, scores;
+	struct space *space;
+
+	(void)trial;
+	job->told_times++;
+	if (!json_is_true(json_object_get(data, "used"))) {
+		return 0;
+	}
+	err_init(&err);
+	at = json_root((json_t *)data, &err);
+	scores = json_member(&at, "scores");
+	space = codec_scores_read(job->spec->space, &scores);
+	if (space == NULL) {
+		return job_corrupt(reterr, "scores that the space does not have");
+	}
+	keep(job, space);
+	return 0;
+}
+
+void scores_told_take(struct job *job)
+{
+	job_record(job, LOGGED_SCORES_TAKEN, -1,
+		   json_pack("{s:I}", "seen", (json_int_t)job->settled));
+}
+
+int job_on_scores_taken(struct job *job, struct trial *trial, const json_t *data,
+			struct err *reterr)
+{
+	struct event event = {.type = EVENT_TOLD, .kind = QUESTION_SCORE};
+	int rc = job_settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
+
+	(void)trial;
+	if (rc != 0) {
+		return rc;
+	}
+	if (!job->scores_due || !job->strategy_ready) {
+		return job_corrupt(reterr, "scores are taken up that nobody told");
+	}
+	event.space = job->told[job->told_count - 1];
+	job->scores_due = false;
+	job->exhausted = job->content = false; /* with these there may be something to ask */
+	strategy_apply_later(&job->strategy, &event);
+	return 0;
+}
+
+void job_scores_finish(struct job *job)
+{
+	for (size_t i = 0; i < job->told_count; i++) {
+		rescored_destroy(job->told[i]);
+	}
+	free(job->told);
+}

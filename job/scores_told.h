@@ -1,0 +1,25 @@
+/*
+ * Scores that were made elsewhere and are told to a job that is open; part of the job, pure.
+ *
+ * One event keeps them when they come, whatever the strategy does at that moment; another says when the strategy is shown
+ * them, so that a replay shows them at the same place.
+ */
+#ifndef NARROWD_JOB_SCORES_TOLD_H
+#define NARROWD_JOB_SCORES_TOLD_H
+
+#include "job/job.h"
+
+enum { SCORES_TOLD_MAX = 100 }; /* times; all are kept, for the strategy may look at any */
+
+/* Whether the job's strategy takes them up. */
+bool scores_told_used(const struct job *job);
+/* Checks {"scores": {...}}: ERR_INVALID_FIELD with every fault. Any thread. */
+int scores_told_check(const struct spec *spec, json_t *body, struct err *reterr);
+/* Whether there is room for more: ERR_WRONG_STATE otherwise. */
+int scores_told_room(const struct job *job, struct err *reterr);
+/* Records scores that are right. What is answered: how many operators have some, and whether they are used. New reference. */
+json_t *scores_told_record(struct job *job, json_t *body);
+/* Records that the strategy is shown the newest scores now; it has not seen them. */
+void scores_told_take(struct job *job);
+
+#endif
