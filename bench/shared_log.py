@@ -6,7 +6,8 @@ bench/shared_log.py [--build DIR] [--trials N] [--waiters N] [--rounds N]
 A PostgreSQL of its own, which flushes each commit. Jobs are run to their end by 64 workers that answer at once (workers.c);
 then pgbench runs the statement with which the daemon appends, on one connection as the daemon does, with as many operations
 and bytes in each as the daemon had. The ratio is operations per second by operations per second. Then so many workers wait
-for questions that never come, and others measure how long taking a lease takes.
+for questions that never come, and others measure how long taking a lease takes, in turns of a daemon with its log there and
+of one without. `--rounds 0` measures that alone.
 """
 
 import argparse
@@ -32,6 +33,7 @@ import postgresql  # noqa: E402
 
 WORKERS, JOBS, PGBENCH_S = 64, 4, 10
 TAKERS, OF_ONE_ADDRESS = 4, 60  # connections; the daemon allows one address 64
+TURNS, OF_A_TURN = 3, 1000
 APPEND = """\
 WITH me AS (UPDATE narrowd.daemon SET serial = serial + {count}, seen = clock_timestamp() WHERE id = 'bench' AND epoch = 1
  RETURNING id, serial - {count} AS before), head AS (UPDATE narrowd.head SET position = position + {count}
@@ -117,26 +119,40 @@ def take(port, number, times, wanted):
     connection.close()
 
 
-def lease_times(kit, daemons, options, wanted=2000):
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    with postgresql.Server(durable=True) as server, tempfile.TemporaryDirectory() as directory:
-        with daemons.Daemon(os.path.join(directory, "data"), "--data", server.url, "--max-connections", "32768") as daemon:
-            kit.submit(daemon, workers.job(10 * wanted, 1))
+def one_turn(kit, daemons, waiters, *data):
+    """How long each lease took, in ms, and how many waited meanwhile."""
+    with tempfile.TemporaryDirectory() as directory:
+        with daemons.Daemon(os.path.join(directory, "data"), *data, "--max-connections", "32768") as daemon:
+            kit.submit(daemon, workers.job(10 * OF_A_TURN, 1))
             waiting, times = [], []
-            for number in range(options.waiters):
+            for number in range(waiters):
                 wait_idle(daemon.port, number, waiting)
             said = daemon.request("GET", "/metrics")[2]
-            held = re.search(r"^narrowd_http_waiting (\d+)", said, re.M).group(1)
-            takers = [threading.Thread(target=take, args=(daemon.port, n, times, wanted)) for n in range(TAKERS)]
+            held = int(re.search(r"^narrowd_http_waiting (\d+)", said, re.M).group(1))
+            takers = [threading.Thread(target=take, args=(daemon.port, n, times, OF_A_TURN)) for n in range(TAKERS)]
             for taker in takers:
                 taker.start()
             for taker in takers:
                 taker.join()
             for connection in waiting:
                 connection.close()
-    times.sort()
-    print(f"taking a lease beside {held} who wait: median {1e3 * statistics.median(times):.1f} ms, "
-          f"p99 {1e3 * times[int(0.99 * len(times))]:.1f} ms ({TAKERS} at a time, {len(times)} leases)")
+    return [1e3 * seconds for seconds in times], held
+
+
+def lease_times(kit, daemons, waiters):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    times, held = {"PostgreSQL": [], "SQLite": []}, []
+    for _ in range(TURNS):
+        with postgresql.Server(durable=True) as server:
+            for engine, data in (("PostgreSQL", ["--data", server.url]), ("SQLite", [])):
+                found, waited = one_turn(kit, daemons, waiters, *data)
+                times[engine] += found
+                held.append(waited)
+    shares = {engine: statistics.quantiles(found, n=100) for engine, found in times.items()}
+    for engine, share in shares.items():
+        print(f"taking a lease beside {min(held)} who wait, log in {engine}: median {share[49]:.1f} ms, p99 {share[98]:.1f} ms "
+              f"({TAKERS} at a time, {len(times[engine])} leases in {TURNS} turns)")
+    print(f"p99 by p99: {shares['PostgreSQL'][98] / shares['SQLite'][98]:.2f}")
 
 
 def main():
@@ -150,11 +166,12 @@ def main():
     import daemon as daemons
     import jobkit as kit
 
-    print("| trials/s | operations/s | in a group | pgbench's operations/s | ratio |")
-    print("|---|---|---|---|---|")
-    ratios = [one_round(kit, daemons, options) for _ in range(options.rounds)]
-    print(f"ratio, median of {len(ratios)}: {statistics.median(ratios):.2f}")
-    lease_times(kit, daemons, options)
+    if options.rounds > 0:
+        print("| trials/s | operations/s | in a group | pgbench's operations/s | ratio |")
+        print("|---|---|---|---|---|")
+        ratios = [one_round(kit, daemons, options) for _ in range(options.rounds)]
+        print(f"ratio, median of {len(ratios)}: {statistics.median(ratios):.2f}")
+    lease_times(kit, daemons, options.waiters)
 
 
 if __name__ == "__main__":
