@@ -83,7 +83,9 @@ static void take_plan(void *arg)
 {
 	const struct plan *plan = arg;
 
-	(void)ftruncate(said_fd, 0);
+	if (ftruncate(said_fd, 0) != 0) {
+		_exit(EXIT_FAILURE);
+	}
 	(void)lseek(said_fd, 0, SEEK_SET);
 	(void)dup2(said_fd, STDERR_FILENO);
 	if (!plan->forever) {
@@ -179,7 +181,8 @@ static int try_elsewhere(scenario_fn scenario, const void *arg, const struct pla
 		rc = scenario(arg, &outcome->result, &err);
 		outcome->count = short_memory_count();
 		outcome->code = err.code;
-		(void)snprintf(outcome->message, sizeof(outcome->message), "%s", err.message);
+		(void)snprintf(outcome->message, sizeof(outcome->message), "%.*s",
+			       (int)sizeof(outcome->message) - 1, err.message);
 		_exit(rc);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
