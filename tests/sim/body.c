@@ -54,10 +54,14 @@ static const char *choose_strategy(struct world *world, int64_t *ret_trials)
 	static const char *const cheap[] = {"basic",  "conservative", "exhaustive",
 					    "random", "mse",          "mse_v2"};
 	static const char *const learning[] = {"tpe", "sgp", "bayesian"};
+	static const char *const scored[] = {"sgp", "knapsack", "bisect"};
 
 	bool learns = draw(world, 20) == 0;
 
-	*ret_trials = draw_in(world, 1, learns ? 12 : 25);
+	*ret_trials = draw_in(world, 1, learns || world->reports ? 12 : 25);
+	if (world->reports) {
+		return scored[draw(world, 3)];
+	}
 	if (learns && !world->plain) {
 		return learning[draw(world, 3)];
 	}

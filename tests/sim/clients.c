@@ -135,7 +135,7 @@ struct wish {
 	struct store_key kept;
 	bool cancels;
 	bool of_job;     /* and of nothing in it */
-	json_t *receipt; /* of an import */
+	json_t *receipt; /* of what was made elsewhere */
 };
 
 static struct wish *make_wish(struct world *world, const char *job)
@@ -164,7 +164,7 @@ static void on_done(void *arg, int rc, const struct err *err)
 	if (rc == 0 && wish->cancels) {
 		judge_cancelled(wish->world->judge, wish->job);
 	}
-	if (wish->receipt != NULL && rc == 0) {
+	if (json_object_get(wish->receipt, "imported") != NULL && rc == 0) {
 		judge_imported(wish->world->judge, wish->job,
 			       json_integer_value(json_object_get(wish->receipt, "first")),
 			       json_integer_value(json_object_get(wish->receipt, "imported")));
@@ -211,6 +211,28 @@ static void import(struct world *world, const char *job)
 		(void)json_array_append_new(list, measured_elsewhere(world, job));
 	}
 	tuner_import(world->tuner, job, body, &wish->kept, &wish->receipt, on_done, wish);
+	json_decref(body);
+}
+
+/* What another tool makes of some operators; now and then of one that is not there. */
+static void report(struct world *world, const char *job)
+{
+	struct wish *wish = make_wish(world, job);
+	json_t *scores = json_object(), *body = json_pack("{s:o}", "scores", scores);
+	int64_t count = judge_operators(world->judge, job) + (draw(world, 20) == 0);
+
+	for (int64_t i = 0; i < count; i++) {
+		char name[32];
+		double score = draw_unit(world);
+
+		(void)snprintf(name, sizeof(name), "op%lld", (long long)i);
+		(void)json_object_set_new(scores, name,
+					  draw(world, 4) == 0
+						  ? json_pack("[{s:{s:s}, s:f}]", "when", "mode",
+							      "static", "score", score)
+						  : json_real(score));
+	}
+	tuner_tell_scores(world->tuner, job, body, &wish->kept, &wish->receipt, on_done, wish);
 	json_decref(body);
 }
 
@@ -269,6 +291,10 @@ static void meddle(void *arg)
 	if (job != NULL && world->tuner != NULL && goes_wrong(world, FAULT_CLIENT, 1)) {
 		tell(world, "a client does something to %s", job);
 		do_something(world, job);
+	}
+	if (job != NULL && world->tuner != NULL && world->reports && !world->healed &&
+	    draw(world, 2) == 0) {
+		report(world, job);
 	}
 	plan(world, draw_in(world, 1000, 60000), meddle, world);
 }

@@ -25,6 +25,7 @@ enum {
 	WORLDS_A_PROCESS = 250,   /* what a daemon that died had in memory is given back with it */
 	HAPPENINGS_BAD = 4000,    /* at most so many while things go wrong */
 	HAPPENINGS_GOOD = 400000, /* a world in which jobs have not ended by then never ends */
+	REPORTS_EVERY = 8,        /* worlds */
 };
 
 static void choose_faults(struct world *world)
@@ -76,8 +77,11 @@ static void live(struct world *world)
 /* What happens is written to `told`, unless that is NULL. Returns, of a plain world, what came of it in one number. */
 static uint64_t run_world_as(uint64_t seed, bool plain, FILE *told)
 {
-	struct world world = {
-		.seed = seed, .rng = rng_make(seed, RNG_TIMING, 0), .told = told, .plain = plain};
+	struct world world = {.seed = seed,
+			      .rng = rng_make(seed, RNG_TIMING, 0),
+			      .told = told,
+			      .plain = plain,
+			      .reports = !plain && seed % REPORTS_EVERY == 0};
 	uint64_t digest;
 
 	list_init(&world.deferred);

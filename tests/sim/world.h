@@ -66,6 +66,7 @@ struct world {
 	double often; /* how often what may go wrong does, 0 to 1 */
 	bool healed;  /* nothing goes wrong any more */
 	bool plain;   /* no strategy learns */
+	bool reports; /* all take up scores, and clients tell some */
 	int64_t mono_ms, wall_offset_ms;
 	uint64_t planned, happened;
 	struct happening **heap; /* owned */
