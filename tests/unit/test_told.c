@@ -153,3 +153,33 @@ Test(told, the_last_word_counts)
 	}
 	qp1_finish(&problem);
 }
+
+/* Budgets that were bisected by other expectations say nothing: it goes on from the default's loss alone. */
+Test(told, knapsack_begins_its_budgets_anew)
+{
+	struct qp1 problem;
+
+	for (uint64_t seed = 71; seed < 75; seed++) {
+		struct search late, early;
+		struct space *with;
+
+		qp1_init(&problem, OPS, seed);
+		qp1 = &problem;
+		space = scored(QP1_UNSCORED);
+		with = scored(QP1_HESSIAN);
+		search_init(&late, space, "knapsack", 1, NULL);
+		search_run(&late, 5, evaluate);
+		tell_scores(&late, with);
+		search_init(&early, with, "knapsack", 1, NULL);
+		search_run(&early, 1, evaluate);
+		cr_assert(search_ask(&late));
+		cr_assert(search_ask(&early));
+		cr_expect(config_equal(late.asked[5].config, early.asked[1].config), "seed %d",
+			  (int)seed);
+		search_finish(&late);
+		search_finish(&early);
+		space_destroy(with);
+		space_destroy(space);
+		qp1_finish(&problem);
+	}
+}
