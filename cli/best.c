@@ -375,9 +375,10 @@ char *best_passed_over(const json_t *job, const json_t *trial)
 		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s%s%s",
 		(long long)json_integer_value(json_object_get(trial, "trial")), name, was, its, is,
 		proof, sure && proof[0] != '\0' ? "; " : "",
-		sure ? "sgp hands over only what meets the criterion with a certainty of 99 % by "
-		       "everything that was measured, also of configs that resemble it, and what "
-		       "still met it when it was measured again"
+		sure ? "sgp hands over what meets the criterion with a certainty of 99 % by "
+		       "everything that was measured, also of configs that resemble it, or else "
+		       "what most probably meets it, and what still met it when it was measured "
+		       "again"
 		: proof[0] != '\0' ? ""
 				   : "the other was excluded or measured again");
 	free(name);

@@ -9,9 +9,10 @@
  *
  * The baseline is a candidate for the best from the start: what is not faster improves nothing.
  * Whether measurements are noisy is not known either: as long as they do not look so, what was measured
- * to meet the criterion is what is to be beaten, but only what surely meets it is handed over. Where
- * the two differ, the former is measured again (repeats.h; under rules 1 every fifth question is a near copy of
- * it, near_copy.h).
+ * to meet the criterion is what is to be beaten, but only what surely meets it is handed over, or
+ * what does most surely. Where the two differ, the former is measured again (repeats.h; under rules 1 every fifth
+ * question is a near copy of it, near_copy.h). Once that has shown noise, what could not be proved is of no use: what is
+ * asked for then loses less than may be lost, and what is measured again is what can be proved.
  *
  * When the models mislead, so that nothing has met the criterion after some trials, every second
  * question puts the operators that are believed most sensitive back, twice as many each time.
@@ -79,6 +80,7 @@ static struct aim take_aim(const struct sgp *sgp)
 	const struct trials *trials = &aim.beliefs.trials;
 	struct front_point point;
 
+	aim.beliefs.limit = sgp_state_provable(sgp);
 	if (sgp_state_is_open(sgp)) {
 		aim.beliefs.limit =
 			front_tolerance(&sgp->front, trials->count + trials->repeat_count);
@@ -225,13 +227,14 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 static int64_t choose(const void *state)
 {
 	const struct sgp *sgp = sgp_state_think((void *)state);
+	size_t choice = sgp->accepted != SIZE_MAX ? sgp->accepted : sgp->surest;
 
-	return sgp->accepted != SIZE_MAX ? sgp->beliefs.trials.list[sgp->accepted].trial : 0;
+	return choice != SIZE_MAX ? sgp->beliefs.trials.list[choice].trial : 0;
 }
 
 const struct strategy_ops sgp_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 10,
+	.version = 11,
 	.name = "sgp",
 	.summary = "Learns what each operator costs in accuracy and gains in time, and asks where "
 		   "most is to be gained.",

@@ -24,6 +24,10 @@ enum {
 
 /* What meets the criterion with this probability is handed over. */
 static const double sure = 0.99;
+/* The deviations of a normal belief that make it so. */
+static const double sure_deviations = 2.326;
+/* What is asked for may lose so much at least, however noisy measurements are. */
+static const double least_provable = 0.3;
 /* While there seems to be no noise what meets it with this one is to be beaten: to wait until one is
  * sure costs trials. */
 static const double probable = 0.5;
@@ -55,7 +59,7 @@ void sgp_state_init(struct sgp *sgp, const struct problem *problem)
 	sgp->beliefs.limit = sgp->beliefs.best = 1;
 	sgp->evidence[0] = 1;
 	sgp->jitter = NAN;
-	sgp->accepted = sgp->candidate = sgp->doubted = SIZE_MAX;
+	sgp->accepted = sgp->surest = sgp->candidate = sgp->doubted = SIZE_MAX;
 	sgp->beliefs.incumbent = SIZE_MAX;
 	trials_init(&sgp->beliefs.trials, problem, true);
 	alphas_init(&sgp->alphas, &sgp->beliefs.trials, false);
@@ -166,7 +170,7 @@ static void weigh_noises(struct sgp *sgp, const struct measured *losses)
 		for (size_t k = 1; k < loss_model_noises(&beliefs->effects); k++) {
 			best = sgp->noises[k] > sgp->noises[best] ? k : best;
 		}
-		beliefs->loss.noise = loss_noises[best];
+		beliefs->loss.noise = loss_model_noise(&beliefs->effects, best);
 		linear_fit(&beliefs->loss);
 		sgp->jitter = repeats_jitter(&beliefs->trials);
 	}
@@ -175,10 +179,12 @@ static void weigh_noises(struct sgp *sgp, const struct measured *losses)
 static void fit(struct sgp *sgp)
 {
 	struct beliefs *beliefs = &sgp->beliefs;
-	bool learn = is_time_to_learn(sgp);
+	bool noisy = !beliefs->effects.first_rules && repeats_differ(&beliefs->trials);
+	bool learn = is_time_to_learn(sgp) || noisy != beliefs->effects.noisy;
 	struct measured losses, latencies;
 	struct rows rows;
 
+	beliefs->effects.noisy = noisy;
 	rows_init(&rows, &beliefs->trials, &beliefs->effects, sgp->problem, &sgp->alphas);
 	losses = (struct measured){rows.options, rows.losses, rows.count};
 	latencies = (struct measured){rows.timed, rows.latencies, rows.timed_count};
@@ -207,24 +213,61 @@ static size_t fastest(const struct sgp *sgp, const double *certainties, double l
 	return found;
 }
 
-/* What to be sure of would gain most, by how certain it is already; SIZE_MAX when nothing would. */
+/* Whether there is noise, so that only what can be proved is of use. A front has no one criterion to prove. */
+static bool proves(const struct sgp *sgp)
+{
+	return sgp->beliefs.effects.noisy && sgp->noises[0] <= probable && !sgp_state_is_open(sgp);
+}
+
+/* The deviation of what is lost, given that there is noise. */
+static double noise_of(const struct sgp *sgp)
+{
+	const struct effects *effects = &sgp->beliefs.effects;
+	double sum = 0;
+
+	for (size_t k = 1; k < loss_model_noises(effects); k++) {
+		sum += sgp->noises[k] * loss_model_noise(effects, k);
+	}
+	return sum / (1 - sgp->noises[0]);
+}
+
+double sgp_state_provable(const struct sgp *sgp)
+{
+	return proves(sgp) ? fmax(least_provable,
+				  1 - sure_deviations * noise_of(sgp) / sqrt(1 + MOST_REPEATS))
+			   : 1;
+}
+
+/* What to be sure of would gain most, by how certain it is already, or where that is to be proved by how likely it can
+ * be; SIZE_MAX when nothing would. */
 static size_t most_worth(const struct sgp *sgp, const double *certainties, double to_beat)
 {
-	const struct trials *trials = &sgp->beliefs.trials;
+	const struct beliefs *beliefs = &sgp->beliefs;
+	double *scratch = mem_new(beliefs->loss.feature_count, sizeof(*scratch));
+	bool to_prove = proves(sgp);
+	double most = 0, noise = to_prove ? noise_of(sgp) : 0;
 	size_t found = SIZE_MAX;
-	double most = 0;
 
-	for (size_t i = 0; i < trials->count; i++) {
-		const struct known *trial = &trials->list[i];
-		double worth = certainty_is_candidate(trial) && trial->repeats < MOST_REPEATS
-				       ? certainties[i] * (to_beat - value_at(sgp, i))
-				       : 0;
+	for (size_t i = 0; i < beliefs->trials.count; i++) {
+		const struct known *trial = &beliefs->trials.list[i];
+		double worth;
 
+		if (!certainty_is_candidate(trial) || trial->repeats >= MOST_REPEATS) {
+			continue;
+		}
+		worth = to_beat - value_at(sgp, i);
+		if (worth > 0) {
+			worth *= to_prove ? certainty_provable(beliefs, trial,
+							       MOST_REPEATS - trial->repeats, noise,
+							       sure_deviations, scratch)
+					  : certainties[i];
+		}
 		if (worth > most) {
 			most = worth;
 			found = i;
 		}
 	}
+	free(scratch);
 	return found;
 }
 
@@ -251,6 +294,24 @@ static double loss_at(const struct sgp *sgp, size_t index)
 	linear_row_finish(&row);
 	free(options);
 	return mean;
+}
+
+/* Where nothing is sure: what gains and most probably meets the criterion, which the fastest of many that were measured
+ * to meet it does not. SIZE_MAX where that is less probable than not. */
+static size_t find_surest(const struct sgp *sgp, const double *certainties)
+{
+	const struct trials *trials = &sgp->beliefs.trials;
+	double most = probable;
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < trials->count && proves(sgp); i++) {
+		if (certainty_is_candidate(&trials->list[i]) && certainties[i] > most &&
+		    value_at(sgp, i) < 1) {
+			most = certainties[i];
+			found = i;
+		}
+	}
+	return found;
 }
 
 static void find_front(struct sgp *sgp)
@@ -292,6 +353,7 @@ static void find_best(struct sgp *sgp)
 		sgp->improved_at = sgp->told;
 	}
 	sgp->accepted = accepted;
+	sgp->surest = find_surest(sgp, certainties);
 	sgp->doubted = beliefs->effects.first_rules
 			       ? SIZE_MAX
 			       : most_worth(sgp, certainties, value_at(sgp, accepted));

@@ -21,7 +21,7 @@ struct sgp {
 	size_t told;                  /* trials that were measured, without the baseline */
 	size_t improved_at;           /* told, when one of the two below became better */
 	double evidence[LOSS_NOISES]; /* how probable noises are by the latest learning */
-	double noises[LOSS_NOISES];   /* and with what near copies say */
+	double noises[LOSS_NOISES];   /* and with what near copies or repeats say */
 	bool met;                     /* whether a trial has met the criterion */
 	double jitter;                /* of the objective, as repeats say; NAN without them */
 	struct alphas alphas;
@@ -29,6 +29,7 @@ struct sgp {
 	double covered;     /* of it, when it last grew by much */
 	/* Indexes in trials, or SIZE_MAX. */
 	size_t accepted;  /* what is to be handed over */
+	size_t surest;    /* what is instead where nothing is sure enough */
 	size_t candidate; /* what would be, if one were sure */
 	size_t doubted;   /* what is worth measuring again */
 };
@@ -44,6 +45,9 @@ void sgp_state_catch_up(struct sgp *sgp, const struct event *events, size_t coun
 const struct sgp *sgp_state_think(void *state);
 /* Whether the whole front is searched, and not what is best within the criterion. */
 bool sgp_state_is_open(const struct sgp *sgp);
+/* How much a config may lose that so many measurements as one may have are to prove to meet the criterion: all that may be
+ * lost while none that was measured again came out otherwise. */
+double sgp_state_provable(const struct sgp *sgp);
 /* Whether it is open that the fastest that was measured to meet the criterion does. */
 bool sgp_state_doubts(const struct sgp *sgp);
 /* The trial from which on that is settled by repeats: there is little to be doubted while one operator that

@@ -14,5 +14,9 @@ bool certainty_is_candidate(const struct known *trial);
  * as before.
  */
 void certainty_find(struct beliefs *beliefs, const double *noises, double *ret);
+/* The probability that so many more measurements of the trial, each with this deviation, leave it certain to meet the
+ * criterion by so many deviations, by the model as it is fitted. `scratch` as linear_deviation() has it. */
+double certainty_provable(const struct beliefs *beliefs, const struct known *trial,
+			  size_t measurements, double noise, double deviations, double *scratch);
 
 #endif

@@ -37,6 +37,7 @@ struct effects {
 	enum fact cost;    /* ... what they are then: of a size it is no time */
 	bool entries;      /* whether scores of options are known */
 	bool first_rules;  /* those of the job: beliefs are as they were under rules 1 */
+	bool noisy; /* whether measuring a config again has shown noise, which is then told more exactly */
 	const struct bans *bans; /* no config has what they ban; borrowed; NULL: nothing is */
 	const uint16_t *extras; /* what configs are made with, by extra; borrowed; NULL: defaults */
 };

@@ -10,14 +10,23 @@
 
 enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION };
 
-const double loss_noises[LOSS_NOISES] = {0.03, 0.1, 0.3, 0.6, 1.2};
-enum { FIRST_NOISES = 3 }; /* under rules 1 */
+static const double rough_noises[] = {0.03, 0.1, 0.3, 0.6, 1.2};
+static const double fine_noises[LOSS_NOISES] = {0.03, 0.1, 0.17, 0.3, 0.42, 0.6, 0.85, 1.2};
+enum {
+	FIRST_NOISES = 3,
+	ROUGH_NOISES = sizeof(rough_noises) / sizeof(rough_noises[0])
+}; /* FIRST: under rules 1 */
 
 static const double proportional_noise = 0.1;
 
 size_t loss_model_noises(const struct effects *effects)
 {
-	return effects->first_rules ? FIRST_NOISES : LOSS_NOISES;
+	return effects->first_rules ? FIRST_NOISES : effects->noisy ? LOSS_NOISES : ROUGH_NOISES;
+}
+
+double loss_model_noise(const struct effects *effects, size_t level)
+{
+	return effects->noisy ? fine_noises[level] : rough_noises[level];
 }
 
 static uint32_t tag_feature(const struct effects *effects, size_t op, size_t tag)
@@ -137,9 +146,11 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 	static const double exponents[] = {1, 0.5, 0}, penalties[] = {0, 0.7, 1.5};
 	static const double ops[] = {0.3, 0.7, 2, 6, 20}, options[] = {0.3, 0.7};
 	size_t levels = loss_model_noises(effects);
-	double of_noises[LOSS_NOISES] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
-	double best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
+	double of_noises[LOSS_NOISES], best = -INFINITY, chosen[4] = {1, 0.7, 0.3, 0.03};
 
+	for (size_t k = 0; k < levels; k++) {
+		of_noises[k] = -INFINITY;
+	}
 	forget_beliefs(model, effects);
 	for (int e = 0; e < (effects->scored || effects->learnt ? 3 : 1); e++) {
 		effects_expect(effects, exponents[e], scale_for(effects, data, exponents[e]));
@@ -149,7 +160,7 @@ static void learn_all(struct linear *model, struct effects *effects, const struc
 
 			model->variances[GROUP_OP] = ops[i % 5];
 			model->variances[GROUP_OPTION] = options[i / 5 % 2];
-			model->noise = loss_noises[i / 10];
+			model->noise = loss_model_noise(effects, i / 10);
 			linear_try(model);
 			evidence = linear_evidence(model) - penalties[e];
 			of_noises[i / 10] = fmax(of_noises[i / 10], evidence);

@@ -20,15 +20,16 @@ struct measured {
 	size_t count;
 };
 
-/* How noisy measurements may be; the first stands for no noise to speak of. */
-enum { LOSS_NOISES = 5 };
-extern const double loss_noises[LOSS_NOISES];
-/* How many of them, from the first on, are thought possible. */
+/* How many levels of noise are thought possible, LOSS_NOISES at most; and one of them, a deviation. Level 0 stands for no
+ * noise to speak of. Once there is known to be noise the others lie closer together: to be sure of a config is
+ * to be so under every level that may be. */
+enum { LOSS_NOISES = 8 };
 size_t loss_model_noises(const struct effects *effects);
+double loss_model_noise(const struct effects *effects, size_t level);
 
 void loss_model_init(struct linear *model, const struct effects *effects);
 /* Fits the model to the latest measurements; `learn` chooses the hyperparameters anew, those of
- * `effects` included, and then writes how probable each of loss_noises is, unless that is NULL. */
+ * `effects` included, and then writes how probable each level of noise is, unless that is NULL. */
 void loss_model_fit(struct linear *model, struct effects *effects, const struct measured *data,
 		    bool learn, double *ret_noises);
 /* What is expected of a selection; the row is what the model may add to it. */

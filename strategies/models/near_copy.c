@@ -12,7 +12,7 @@
 static const double farthest = 0.2;
 /* Of a copy that is made for the purpose. */
 static const double far = 0.05;
-/* What two copies differ by when there is no noise to speak of; else as loss_noises says. */
+/* What two copies differ by when there is no noise to speak of; else as loss_model_noise() says. */
 static const double quiet = 0.01;
 /* How often two that should lose the same do not, and by how much then. */
 static const double odd = 0.02, oddly_far = 0.5;
@@ -103,8 +103,8 @@ void near_copy_weigh(const struct linear *loss, const struct effects *effects,
 			continue;
 		}
 		for (size_t k = 0; k < loss_model_noises(effects); k++) {
-			logs[k] += log(
-				likelihood(difference, expected, k == 0 ? quiet : loss_noises[k]));
+			logs[k] += log(likelihood(difference, expected,
+						  k == 0 ? quiet : loss_model_noise(effects, k)));
 		}
 	}
 	for (size_t k = 0; k < loss_model_noises(effects); k++) {

@@ -16,7 +16,7 @@
 
 /*
  * Takes what near copies among the latest measurements say into `noises`, the probabilities of the levels
- * that loss_noises lists. Writes for each operator whether one that differs in it was among them.
+ * of loss_model_noise(). Writes for each operator whether one that differs in it was among them.
  */
 void near_copy_weigh(const struct linear *loss, const struct effects *effects,
 		     const struct measured *data, double *noises, bool *ret_told);

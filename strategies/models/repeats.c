@@ -5,7 +5,7 @@
 
 #include "strategies/models/loss_model.h"
 
-/* What measurements of the same differ by when there is no noise to speak of; else as loss_noises says. */
+/* What measurements of the same differ by when there is no noise to speak of; else as loss_model_noise() says. */
 static const double quiet = 0.01;
 /* How much more probable it is that there is none, when the objective is the same to the last digit, too. */
 static const double exact = 1e6;
@@ -62,7 +62,7 @@ void repeats_weigh(const struct trials *trials, const struct effects *effects,
 			logs[0] += scatter.equal ? log(exact) : 0;
 		}
 		for (size_t k = 0; k < levels && scatter.count > 0; k++) {
-			double noise = k == 0 ? quiet : loss_noises[k];
+			double noise = k == 0 ? quiet : loss_model_noise(effects, k);
 
 			logs[k] -= (double)scatter.count * log(noise) +
 				   0.5 * scatter.losses / (noise * noise);
@@ -78,6 +78,18 @@ void repeats_weigh(const struct trials *trials, const struct effects *effects,
 	for (size_t k = 0; k < levels; k++) {
 		noises[k] /= sum;
 	}
+}
+
+bool repeats_differ(const struct trials *trials)
+{
+	for (size_t i = 0; i < trials->repeat_count; i++) {
+		const struct repeat *repeat = &trials->repeats[i];
+
+		if (repeat->told && repeat->margin != trials->list[repeat->index].first_margin) {
+			return true;
+		}
+	}
+	return false;
 }
 
 double repeats_jitter(const struct trials *trials)
