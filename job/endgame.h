@@ -48,8 +48,5 @@ const char *endgame_worker(const struct job *job, const struct trial *trial);
 void endgame_weigh(struct job *job, const struct trial *told);
 /* Why the choice is another than the strategy's, in words that the caller frees; NULL when it is not. */
 char *endgame_overruled(const struct job *job, const struct trial *choice);
-/* What repeats of the choice's first measurement make of it when they differ by more than the noise
- * allows, in words that the caller frees; NULL when they do not. */
-char *endgame_disagreement(const struct job *job, const struct trial *choice);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "job/active.h"
+#include "job/disagree.h"
 #include "job/endgame.h"
 #include "job/fold.h"
 #include "job/words.h"
@@ -66,7 +67,8 @@ static struct next end_game_over(struct job *job, const struct trial *choice, co
 {
 	if (choice != NULL) {
 		tell(job, LOGGED_MEASUREMENT_DISAGREES, choice->number,
-		     endgame_disagreement(job, choice));
+		     disagree_choice(job, choice));
+		tell(job, LOGGED_MEASUREMENT_DISAGREES, 0, disagree_baseline(job, choice));
 		tell(job, LOGGED_WARNING, -1, endgame_overruled(job, choice));
 	}
 	choose(job, choice, true);

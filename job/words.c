@@ -214,8 +214,8 @@ static void add_misses(const struct job *job, const struct trial *trial, const s
 		   job->rejections > 1 ? "; the last one " : ": it ");
 }
 
-/* What would scatter less: who measures CPU time says so in a label, and is not sent there. */
-static const char *calmer_way(const struct job *job)
+/* Who measures CPU time says so in a label, and is not sent there. */
+const char *words_calmer(const struct job *job)
 {
 	const struct objective *objective = &job->spec->objective;
 	const char *label = json_string_value(json_object_get(job->labels, "latency_ms"));
@@ -237,7 +237,8 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 		buf_text(text, "not proved, keep fp32: ");
 		gained_words(job->spec, f, text);
 		buf_printf(text, " after %lld round%s; %s, or send more samples",
-			   (long long)f->measurements, plural_s(f->measurements), calmer_way(job));
+			   (long long)f->measurements, plural_s(f->measurements),
+			   words_calmer(job));
 	} else if (strcmp(because, "not_accepted") == 0) {
 		buf_text(text, "not judged on the acceptance data, keep fp32: ");
 		add_figures(job, trial, f, text);

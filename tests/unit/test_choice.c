@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/disagree.h"
 #include "job/endgame.h"
 #include "tests/unit/endgame_kit.h"
 
@@ -275,7 +276,7 @@ static void again(struct job *job, int64_t subject, int64_t round, double latenc
 /* NULL: nothing is said of the first config. */
 static void disagrees(const struct job *job, const char *expected)
 {
-	char *text = endgame_disagreement(job, job->trials[1]);
+	char *text = disagree_choice(job, job->trials[1]);
 
 	cr_expect_eq(text == NULL, expected == NULL, "%s", text != NULL ? text : "nothing");
 	cr_expect(text == NULL || expected == NULL || strstr(text, expected) != NULL, "%s", text);
@@ -317,5 +318,39 @@ Test(choice, what_noise_explains_is_no_disagreement)
 	again(job, 1, 1, 52);
 	again(job, 0, 1, 100.1);
 	disagrees(job, "was 50");
+	job_destroy(job);
+}
+
+/* Other work began on the machine behind the baseline: whatever was searched then looked slow. */
+Test(choice, a_baseline_that_has_moved_is_told_of)
+{
+	struct job *job = MEASURED(BUDGET("2", ""), 150, 152);
+	char *text;
+
+	again(job, 1, 1, 150);
+	again(job, 0, 1, 108);
+	cr_assert_null(disagree_baseline(job, job->trials[1]), "a little is no harm");
+	job_destroy(job);
+
+	job = MEASURED(BUDGET("2", ""), 150, 152);
+	again(job, 1, 1, 150);
+	again(job, 0, 1, 290);
+	again(job, 1, 2, 154);
+	again(job, 0, 2, 310);
+	text = disagree_baseline(job, job->trials[1]);
+	cr_assert_str_eq(text, "the baseline's latency_ms was 100 when it was measured first and "
+			       "300 in the mean of 2 measurements since: the search went by the "
+			       "first, so it may have passed over what is better; measure more "
+			       "calmly (by CPU time where others work on the machine), and search "
+			       "again");
+	free(text);
+	job_destroy(job);
+
+	job = MEASURED(BUDGET("2", ""), 150, 152);
+	again(job, 1, 1, 150);
+	again(job, 0, 1, 60);
+	again(job, 1, 2, 400);
+	again(job, 0, 2, 250);
+	cr_assert_null(disagree_baseline(job, job->trials[1]), "noise explains it");
 	job_destroy(job);
 }

@@ -310,8 +310,8 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
         path=path, keep_fp32=config is None, verdict=words(best), accuracy=accuracy, accuracy_before=accuracy_before,
         cpu_time=tuner.clock is time.process_time,
         latency_ms=both.candidate.median_ms, latency_ms_before=both.baseline.median_ms, speedup=both.speedup,
-        turns=len(both.candidate.samples), scattered=for_speed and config is not None and tuner.clock is not time.process_time and
-        (wide(best["gain_interval"]) or both.torn),
+        turns=len(both.candidate.samples), scattered=for_speed and tuner.clock is not time.process_time and
+        (wide(best["gain_interval"]) or config is not None and both.torn),
         size_bytes=os.path.getsize(judged_file), size_bytes_before=os.path.getsize(tuner.model),
         untouched=tuner.graph.untouched(touched), trials=len(tried), failed_trials=len(failed),
         failure=failed[0] if failed else "", undecided=best["keep_baseline_because"] == "not_proved",
