@@ -304,7 +304,7 @@ static void tell_apart(const struct outcome *outcome, const json_t *best, struct
 	    proof > 0 && proof < all) {
 		buf_printf(text,
 			   "; figures are means of all its %lld measurements, those of the job's "
-			   "own verdict of the %lld after it was chosen",
+			   "own verdict of %lld of them",
 			   (long long)all, (long long)proof);
 	}
 }
@@ -325,7 +325,7 @@ static json_t *verdict_of(const struct outcome *outcome, const struct front *fro
 	} else {
 		buf_text(&text, "keep fp32");
 	}
-	buf_printf(&text, " where %g may be lost, of %zu config%s that were measured", tolerable,
+	buf_printf(&text, " where %g may be lost, of %zu measured config%s", tolerable,
 		   front->count - 1, plural_s((long long)front->count - 1));
 	if (gained_apart(front->spec, gains)) {
 		buf_text(&text, ": ");

@@ -325,23 +325,22 @@ static bool is_better(const json_t *job, const json_t *value, const json_t *than
 	       (direction != NULL && strcmp(direction, "max") == 0 ? a > b : a < b);
 }
 
-/* Chosen by a measurement of many, and then measured again: the two numbers are not of one kind. */
+/* Chosen by one measurement of many, and then measured again: the two numbers are not of one kind. */
 static char *proof_text(const json_t *best, const char *is, const char *was)
 {
 	json_int_t times = json_integer_value(json_object_get(best, "measurements"));
-	bool proved = times > 1 || json_is_array(json_object_get(best, "gain_interval"));
-	char *often;
-	char *text;
 
-	if (!proved) {
-		return mem_dup("");
+	if (times > 1) {
+		return mem_printf("%s is the mean of %lld measurements, %s a single one of the "
+				  "search, which may be lucky",
+				  is, (long long)times, was);
 	}
-	often = times == 1 ? mem_dup("once") : mem_printf("%lld times", (long long)times);
-	text = mem_printf("%s is what was measured %s after it was chosen, %s a single measurement "
-			  "of the search, which may be lucky",
-			  is, often, was);
-	free(often);
-	return text;
+	if (json_is_array(json_object_get(best, "gain_interval"))) {
+		return mem_printf("%s was measured after it was chosen, %s is a single measurement "
+				  "of the search, which may be lucky",
+				  is, was);
+	}
+	return mem_dup("");
 }
 
 /* Whether a trial that meets the criterion measured better than the best one. */

@@ -33,7 +33,8 @@ bool cli_is_patient(struct cli *cli)
 		return false;
 	}
 	if (!cli->told_patient) {
-		(void)fprintf(stderr, "narrow: no daemon answers yet; trying for %d seconds\n",
+		(void)fprintf(stderr,
+			      "narrow: the daemon is not ready yet; trying for %d seconds\n",
 			      CLI_PATIENCE_MS / 1000);
 		cli->told_patient = true;
 	}

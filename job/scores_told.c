@@ -33,8 +33,8 @@ int scores_told_room(const struct job *job, struct err *reterr)
 		       ? 0
 		       : err_set(reterr, ERR_WRONG_STATE,
 				 "the job was told scores %d times, and takes no more: a clone of "
-				 "it does, "
-				 "with \"warm_start\": true from what was measured",
+				 "it does, with \"warm_start\": true from what was measured and "
+				 "with the scores that it is told anew",
 				 SCORES_TOLD_MAX);
 }
 

@@ -158,7 +158,7 @@ static bool holds(const void *state)
 
 const struct strategy_ops bisect_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 5,
+	.version = 6,
 	.name = "bisect",
 	.summary = "Puts the 1, 2, 4, ... most sensitive operators back together until that is "
 		   "enough, then finds the smallest number that is; then goes on as sgp.",

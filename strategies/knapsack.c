@@ -378,7 +378,7 @@ static enum step next(const void *state, struct rng rng, struct question *out)
 
 const struct strategy_ops knapsack_strategy = {
 	.abi = STRATEGY_ABI,
-	.version = 6,
+	.version = 7,
 	.name = "knapsack",
 	.summary =
 		"Takes the fastest config whose expected loss stays within a budget, and bisects "

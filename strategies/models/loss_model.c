@@ -12,10 +12,8 @@ enum { GROUP_COMMON, GROUP_TAG, GROUP_OP, GROUP_OPTION };
 
 static const double rough_noises[] = {0.03, 0.1, 0.3, 0.6, 1.2};
 static const double fine_noises[LOSS_NOISES] = {0.03, 0.1, 0.17, 0.3, 0.42, 0.6, 0.85, 1.2};
-enum {
-	FIRST_NOISES = 3,
-	ROUGH_NOISES = sizeof(rough_noises) / sizeof(rough_noises[0])
-}; /* FIRST: under rules 1 */
+/* FIRST_NOISES: under rules 1. */
+enum { FIRST_NOISES = 3, ROUGH_NOISES = sizeof(rough_noises) / sizeof(rough_noises[0]) };
 
 static const double proportional_noise = 0.1;
 

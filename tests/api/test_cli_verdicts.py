@@ -43,9 +43,9 @@ class Verdicts(CliTest):
         worse = {"number": 8, "kind": "evaluate", "objective_value": 14.5, "feasible": True}
         wrong = {**lucky, "number": 9, "objective_value": 1.5, "excluded": {"reason": "busy"}}
         for strategy, measurements, trials, why in (
-            ("sgp", 1, [worse, lucky], "same: sgp hands over only what meets the criterion with a certainty of 99 %"),
-            ("basic", 3, [lucky], "same: 12.3 is what was measured 3 times after it was chosen, 9.5 a single measurement of the search, which may be lucky\n"),
-            ("sgp", (1, [0.1, 0.2]), [lucky], "same: 12.3 is what was measured once after it was chosen, 9.5 a single measurement of the search, "
+            ("sgp", 1, [worse, lucky], "same: sgp hands over what meets the criterion with a certainty of 99 %"),
+            ("basic", 3, [lucky], "same: 12.3 is the mean of 3 measurements, 9.5 a single one of the search, which may be lucky\n"),
+            ("sgp", (1, [0.1, 0.2]), [lucky], "same: 12.3 was measured after it was chosen, 9.5 is a single measurement of the search, "
                                               "which may be lucky; sgp hands over"),
             ("basic", 1, [lucky], "same: the other was excluded or measured again\n"),
             ("sgp", 3, [worse, wrong], None),

@@ -171,7 +171,7 @@ class Watch(CliTest):
                 narrow = subprocess.Popen([NARROW, "--server", f"unix:{path}", command, word], env=self.environment(""), text=True,
                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 self.addCleanup(narrow.kill)
-                self.assertEqual(narrow.stderr.readline(), "narrow: no daemon answers yet; trying for 15 seconds\n")
+                self.assertEqual(narrow.stderr.readline(), "narrow: the daemon is not ready yet; trying for 15 seconds\n")
                 with Server(lambda r, d=done: {"items": [d], "next": None} if r.path == "/v1/jobs" else Reply(200, d), path):
                     output, errors = narrow.communicate(timeout=PATIENCE_S)
                 self.assertEqual((narrow.returncode, errors), (OK, ""))

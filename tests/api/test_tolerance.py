@@ -103,14 +103,14 @@ class Tolerance(CliTest):
         self.assertEqual(self.kept(best), [2, 3])
         self.assertAlmostEqual(best["accuracy_loss"], 0.003)
         self.assertIn(f"; figures are means of all its {best['measurements']} measurements, those of the job's own verdict of the "
-                      f"{own['measurements']} after it was chosen; a job", best["verdict"])
+                      f"{own['measurements']} of them; a job", best["verdict"])
         self.assertNotIn("figures are means", self.best(job, 0.001)["verdict"])
 
     def test_medians_are_named_where_one_measurement_makes_most_of_a_mean(self):
         """As the job's own verdict does; what medians do not gain is not proved."""
-        for latency, keep, words in ((99.0, True, "keep fp32 where 0.0036 may be lost, of 15 configs that were measured: "
+        for latency, keep, words in ((99.0, True, "keep fp32 where 0.0036 may be lost, of 15 measured configs: "
                                                   "3.28 times as fast (1.02 times by medians); "),
-                                     (80.0, False, " is best where 0.0036 may be lost, of 15 configs that were measured: "
+                                     (80.0, False, " is best where 0.0036 may be lost, of 15 measured configs: "
                                                    "4.06 times as fast (1.26 times by medians); ")):
             baselines = [100.0, 1000.0, 101.0, 99.0]
 
