@@ -82,7 +82,7 @@ class Tolerance(CliTest):
                 self.assertEqual(best["tolerable_loss"], loss)
                 self.assertEqual(best["measurements"], 1)
                 self.assertIn(f"trial {best['trial']} is best where {loss:g} may be lost, "
-                              "of 15 configs", best["verdict"])  # fmt: skip
+                              "of 15 measured configs", best["verdict"])  # fmt: skip
         self.assertEqual(get(self.daemon, f"/v1/jobs/{job}/best"), own)
 
     def test_what_was_measured_often_is_preferred_to_what_was_once_a_little_quicker(self):
@@ -102,7 +102,7 @@ class Tolerance(CliTest):
         self.assertGreater(best["measurements"], 1)
         self.assertEqual(self.kept(best), [2, 3])
         self.assertAlmostEqual(best["accuracy_loss"], 0.003)
-        self.assertIn(f"; figures are means of all its {best['measurements']} measurements, those of the job's own verdict of the "
+        self.assertIn(f"; figures are means of all its {best['measurements']} measurements, those of the job's own verdict of "
                       f"{own['measurements']} of them; a job", best["verdict"])
         self.assertNotIn("figures are means", self.best(job, 0.001)["verdict"])
 
