@@ -169,6 +169,32 @@ test("the form of a new job offers the whole front, as long as it is one", async
   });
 });
 
+test("of a whole front what if is answered in the metric beside accuracy, and starred at its trial", async () => {
+  const costly = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(4);
+    const lowered = Object.values(question.config?.ops ?? {}).filter((op) => op.mode !== "fp32").length;
+    return { accuracy: 0.9 - 0.005 * lowered, latency_ms: 24 - 3 * lowered };
+  });
+  const tuning_criterion = { strategy: "sgp", objective: ["latency_ms", "accuracy"], stop_on: "budget", max_trials: 12 };
+  const front = await daemon.submit(job(costly.url, { tuning_criterion }));
+  await daemon.finished(front);
+  const best = await daemon.get(`/v1/jobs/${front}/best?tolerable_loss=0.03`);
+  assert.ok(best.objective === "latency_ms" && best.objective_value < 24 && !best.keep_baseline, JSON.stringify(best));
+  const { items } = await daemon.get(`/v1/jobs/${front}/charts/scatter`);
+  const own = items.find((point) => point.trial === best.trial);
+  const alike = items.filter((point) => point.kind !== "baseline" && point.objective_value !== null && point.feasible === own.feasible);
+  await looking(`/jobs/${front}`, async (view) => {
+    await view.fill("spinbutton", "What if this may be lost", "3");
+    const times = Number((24 / best.objective_value).toPrecision(3));
+    await view.see(`With 3 % to lose: trial ${best.trial}, ${times} times as good as the baseline, latency, ms ${best.objective_value}, loses`);
+    const drawn = view.page.locator(`#scatter .mark.${own.feasible ? "meets" : "misses"}`);
+    const places = (await drawn.getAttribute("d")).match(/M[-\d.]+/g).map((place) => Number(place.slice(1)));
+    const star = view.page.locator("#scatter .star");
+    await until(async () => Math.abs(Number((await star.getAttribute("points")).split(",")[0]) - places[alike.indexOf(own)]) < 0.2);
+  });
+  costly.stop();
+});
+
 test("an evaluator that cannot be asked says why, and a job can be made like another one", async () => {
   const gone = await scripted(() => ({}));
   gone.stop();

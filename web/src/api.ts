@@ -14,6 +14,8 @@ export interface Best {
   accuracy: Accuracy;
   accuracy_loss?: number | null;
   objective_value: number | null;
+  /** The metric that `objective_value` is of, where it is not what the job weighs: of what if, in a job that leaves the loss open. */
+  objective?: string;
   speedup?: number | null;
   gain?: number | null;
   gain_interval?: [number, number] | null;

@@ -31,6 +31,12 @@ function places(points: Points): Place[] {
   });
 }
 
+/** Where the best is on the axis of the points; a value of another metric is not of that axis. */
+function bestX(best: Best, all: Place[]): number | null {
+  if (best.objective === undefined) return best.objective_value;
+  return all.find((place) => place.point.trial === best.trial)?.x ?? null;
+}
+
 /** From well beyond what may be lost to a little above the best; what is further off is at the edge. */
 function range(job: Job, all: Place[]): [number, number] {
   const ys = all.map((place) => place.y);
@@ -117,6 +123,7 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
     const front = all
       .filter((place) => place.point.front && place.y >= low && place.y <= high)
       .sort((a, b) => a.x - b.x);
+    const starX = best ? bestX(best, all) : null;
     const bestY = best ? bestAccuracy(job, best) : null;
     return (
       <>
@@ -135,9 +142,7 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
           }))}
         />
         <Whiskers job={job} x={x} y={y} />
-        {best && best.objective_value !== null && bestY !== null && (
-          <Star x={x(best.objective_value)} y={y(Math.min(high, Math.max(low, bestY)))} />
-        )}
+        {starX !== null && bestY !== null && <Star x={x(starX)} y={y(Math.min(high, Math.max(low, bestY)))} />}
         {bound !== null && <Line job={job} y={y} bound={bound} width={width} height={height} onMove={props.onMove} />}
       </>
     );
@@ -150,11 +155,11 @@ function answer(job: Job, loss: number, best: Best): string {
   const begin = `With ${lossText(job, loss)} to lose: `;
   if (!best.feasible) return `${begin}nothing that was measured would do.`;
   if (best.keep_baseline) return `${begin}the baseline is the best that was measured.`;
-  const base = best.baseline?.objective_value ?? baselineObjective(job);
+  const base = best.baseline?.objective_value ?? baselineObjective(job, best);
   const value = best.objective_value;
-  const times = base !== null && value !== null && value > 0 && objectiveSign(job) > 0 ? `${number(base / value, 3)} times as good as the baseline, ` : "";
+  const times = base !== null && value !== null && value > 0 && objectiveSign(job, best) > 0 ? `${number(base / value, 3)} times as good as the baseline, ` : "";
   const count = best.measurements ?? 1;
-  return `${begin}trial ${best.trial}, ${times}${objectiveName(job)} ${number(value)}, loses ${lossText(job, Math.max(0, best.accuracy_loss ?? 0))}. Measured ${count === 1 ? "once" : `${count} times`}; nothing was asked.`;
+  return `${begin}trial ${best.trial}, ${times}${objectiveName(job, best)} ${number(value)}, loses ${lossText(job, Math.max(0, best.accuracy_loss ?? 0))}. Measured ${count === 1 ? "once" : `${count} times`}; nothing was asked.`;
 }
 
 export const Scatter = memo(function Scatter(props: { job: Job; points: Points | undefined; onTrial: (trial: number) => void; onClone: (loss: number) => void }) {

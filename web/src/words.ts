@@ -74,21 +74,27 @@ export function ownLabels(job: Job): [string, string][] {
   return Object.entries(job.labels).filter(([key]) => !key.startsWith("narrowd-"));
 }
 
-export function objectiveName(job: Job): string {
-  const first = job.objective[0];
-  if (job.objective.length !== 1 || first === undefined) return "weighted objective";
+/** What the job weighs, or the one metric of it by which `best` was chosen alone. */
+function objectiveOf(job: Job, best?: Best): Job["objective"] {
+  return best?.objective === undefined ? job.objective : job.objective.filter((one) => one.metric === best.objective);
+}
+
+export function objectiveName(job: Job, best?: Best): string {
+  const [first, ...more] = objectiveOf(job, best);
+  if (more.length > 0 || first === undefined) return "weighted objective";
   return METRICS[first.metric] ?? first.metric;
 }
 
 /** 1 when less of the objective is better, else -1. */
-export function objectiveSign(job: Job): number {
-  return job.objective.length === 1 && job.objective[0]?.direction === "max" ? -1 : 1;
+export function objectiveSign(job: Job, best?: Best): number {
+  const [first, ...more] = objectiveOf(job, best);
+  return more.length === 0 && first?.direction === "max" ? -1 : 1;
 }
 
-export function baselineObjective(job: Job): number | null {
-  const first = job.objective[0];
+export function baselineObjective(job: Job, best?: Best): number | null {
+  const [first, ...more] = objectiveOf(job, best);
   if (job.baseline === null || first === undefined) return null;
-  if (job.objective.length !== 1) return 1;
+  if (more.length > 0) return 1;
   return first.metric === "accuracy"
     ? accuracyValue(job.baseline.accuracy)
     : (job.baseline.metrics[first.metric] ?? null);
