@@ -42,10 +42,12 @@ class Told(unittest.TestCase):
                          ["narrowd: warning: /a: is odd", "narrowd: warning: it is late"])
 
     def test_what_counts_itself_says_how_long(self):
-        pace = Pace()
+        pace = Pace(3)
         steps = [("score", 1, 0.0, ""), ("score", 11, 20.0, "about 3m38s left"), ("score", 120, 200.0, "about 0 s left"),
                  ("evaluate", 5, 300.0, ""), ("evaluate", 5, 301.0, ""), ("evaluate", 65, 330.0, "about 28 s left"),
                  ("evaluate", 1, 400.0, ""),  # the next question
+                 ("score", 0, 410.0, ""), ("score", 1, 440.0, ""), ("score", 2, 452.0, ""),  # the first ones were slow
+                 ("score", 3, 452.5, "about 27m38s left"),
                  # What comes last is what takes long: only of that it can be told what is to come.
                  *(("score", n, 500.0 + n, None) for n in range(1, 61)), *(("score", n, 560.0 + 9 * (n - 60), None) for n in range(61, 80)),
                  ("score", 80, 740.0, "about 6m00s left")]

@@ -10,6 +10,7 @@ from .types import JobDocument
 
 SAY_EVERY_S = 5.0
 LATEST = 20  # steps by which a forecast is made
+LEAST = 3  # ... at least, of what is many and quick
 
 
 def words(document: JobDocument) -> str:
@@ -42,8 +43,9 @@ def how_far(kind: str, numbers: Any) -> str:
 class Pace:
     """How long what counts itself will take, by what it has taken for the latest of what it counted."""
 
-    def __init__(self) -> None:
-        self.what = ""
+    def __init__(self, least: int) -> None:
+        """`least` steps are waited for: what comes first prepares more than it does."""
+        self.least, self.what = least, ""
         self.steps: deque[tuple[int, float]] = deque(maxlen=LATEST)  # how much was seen, and when that was first said
 
     def left(self, what: str, seen: int, total: int) -> str:
@@ -56,7 +58,7 @@ class Pace:
             self.steps.append((seen, now))
         since_seen, since = self.steps[0]
         done = seen - since_seen
-        return f"about {duration((now - since) / done * (total - seen))} left" if done > 0 else ""
+        return f"about {duration((now - since) / done * (total - seen))} left" if done >= self.least else ""
 
 
 class Progress:
@@ -67,7 +69,7 @@ class Progress:
         self.called = called or {}
         self.on, self.bar, self.last = on, None, ""
         self.trials, self.said_at, self.warned = "", -SAY_EVERY_S, 0
-        self.pace, self.trial_pace = Pace(), Pace()
+        self.pace, self.trial_pace = Pace(LEAST), Pace(1)
 
     def __enter__(self) -> "Progress":
         return self

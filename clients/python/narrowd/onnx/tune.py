@@ -107,7 +107,8 @@ class Tuned:
                          f"accuracy {self.accuracy:.4f} (was {self.accuracy_before:.4f}), "
                          f"{self.latency_ms:.3f} ms{cpu} (the model in the same turns: {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
         if self.front:
-            lines.append("\n  ".join(["the front, of what was measured:", *map(str, self.front)]))
+            once = ", mostly once: measure a file of it in turns with the model before you count on its speed" if self.for_speed else ""
+            lines.append("\n  ".join([f"the front, of what was measured{once}:", *map(str, self.front)]))
         if self.learnt:
             lines.append(f"began with what earlier searches learnt of {self.learnt} operators")
         if self.untouched:
