@@ -33,6 +33,13 @@ def text(session): return "good"
 def nothing(session): return None
 def nan(session): return float("nan")
 
+def late(session, path):
+    if path.endswith("out.onnx"):
+        raise ValueError("no labels")
+    return 1.0
+
+def gone(session, path): return float(open("labels").read()) if path.endswith("out.onnx") else 1.0
+
 def waits(session):
     pathlib.Path("begun").touch()
     while not pathlib.Path("go").exists():
@@ -186,6 +193,18 @@ class Command(Case):
         self.assertIn("broken.py, line 3)", printed.getvalue())
         with mock.patch.dict(os.environ, NARROWD_URL="http://127.0.0.1:1"), contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(command.main(["build", "in.onnx", "job_1", "out.onnx", "--calib", "data.npz"]), command.EXIT_UNREACHABLE)
+
+    def test_what_a_function_raises_in_the_end_is_a_search_that_failed(self):
+        """Not a wrong option or file, whatever it is; it is told with its traceback once."""
+        lost = "raised FileNotFoundError for out.onnx: [Errno 2] No such file or directory: 'labels'"
+        for arguments, words in ((self.tune(evaluate="late"), "evaluate raised ValueError for out.onnx: no labels"),
+                                 (self.tune(evaluate="gone"), f"evaluate {lost}"), (self.tune("--accept", "mine:gone"), f"accept {lost}")):
+            said = io.StringIO()
+            with self.subTest(arguments), contextlib.redirect_stderr(said):
+                self.assertEqual(command.main([*arguments, "--quiet", "--out", "out.onnx"]), command.EXIT_FAILED)
+                self.assertEqual(said.getvalue().count("Traceback"), 1)
+                self.assertIn("mine.py", said.getvalue())
+                self.assertEqual(said.getvalue().splitlines()[-1], f"narrow-onnx: {words}. out.onnx is written: the same call measures it once more")
 
     def test_weights_beside_the_model(self):
         """As PyTorch exports them: they count for the size, go along to where the file is written, and make a call another one."""

@@ -94,6 +94,14 @@ def trace_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, steps or error.__traceback__))
 
 
+def say_raised(who: str, error: Exception, before: str = "") -> str:
+    """Prints where a function failed, or a line where that is where it failed `before`; returns that place."""
+    where = trace_of(error)
+    more = ", as before\n" if where == before else f"\n{where}"
+    print(f"narrowd: {who} raised {type(error).__name__}: {error}{more}", end="", file=sys.stderr, flush=True)
+    return where
+
+
 class Evaluator:
     """Answers questions by the functions that it is given:
 
@@ -172,20 +180,13 @@ class Evaluator:
                 if isinstance(error, CannotRun):  # it says all that there is to say
                     print(f"narrowd: this cannot be run: {error}", file=sys.stderr, flush=True)
                 else:
-                    self._tell(error)
+                    self._failed = say_raised("the function that measures", error, self._failed)
                 return {"failed": True, "error": f"{type(error).__name__}: {error}"[:1000],
                         "retryable": not isinstance(error, CannotRun)}
             finally:
                 self._report = None
             self.journal.put(key, answer)
             return answer
-
-    def _tell(self, error: Exception) -> None:
-        """Prints where a function failed, and of the next attempts that fail alike a line each."""
-        where = trace_of(error)
-        more = ", as before\n" if where == self._failed else f"\n{where}"
-        print(f"narrowd: the function that measures raised {type(error).__name__}: {error}{more}", end="", file=sys.stderr, flush=True)
-        self._failed = where
 
     def _ask(self, question: Question) -> Answer:
         if question["question"] == "score":

@@ -20,7 +20,7 @@ import onnxruntime as ort
 from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of, takes_two
+from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, say_raised, source_of, takes_two
 from ..journal import Journal
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..scores import Scores, tell
@@ -184,6 +184,17 @@ class Tuner:
     def number(self, judge: Accuracy, session: ort.InferenceSession, path: str | Path, what: str) -> float:
         return number_of(judged(judge, session, path), self.called(judge), what)
 
+    def in_the_end(self, judge: Accuracy, path: str | Path, what: str) -> float:
+        """The accuracy of a file when the search is over; whatever the function raises is its own fault, and none of a file or an option."""
+        session = self.session(path)
+        try:
+            return self.number(judge, session, path, what)
+        except CannotRun:
+            raise
+        except Exception as error:
+            say_raised(self.called(judge), error)
+            raise CannotRun(f"{self.called(judge)} raised {type(error).__name__} for {what}: {error}") from None
+
     def outputs(self, session: ort.InferenceSession) -> list[list[np.ndarray]]:
         return [session.run(None, feed) for feed in self.feeds[:SCORED_ON]]
 
@@ -295,12 +306,12 @@ def write(tuner: Tuner, job: Job, out: str | os.PathLike[str], insist: bool, for
     left = config is None and not filecmp.cmp(tuner.model, path, shallow=False)
     judged_file, called = (tuner.model, AS_IT_CAME) if left else (path, path)
     try:
-        accuracy = tuner.number(tuner.accept, tuner.session(judged_file), judged_file, called)
+        accuracy = tuner.in_the_end(tuner.accept, judged_file, called)
         accuracy_before = tuner.accepted_before
         if accuracy_before is None:
-            accuracy_before = tuner.number(tuner.accept, tuner.session(tuner.model), tuner.model, AS_IT_CAME)
+            accuracy_before = tuner.in_the_end(tuner.accept, tuner.model, AS_IT_CAME)
         as_searched = accuracy if tuner.accept is tuner.evaluate else \
-            tuner.number(tuner.evaluate, tuner.session(judged_file), judged_file, called)
+            tuner.in_the_end(tuner.evaluate, judged_file, called)
     except CannotRun as error:
         raise CannotRun(f"{error}. {path} is {'left as it was' if left else 'written'}: the same call measures it once more") from None
     tried = [trial for trial in job.trials() if trial["kind"] == "evaluate" and trial["source"] == "measured"]
