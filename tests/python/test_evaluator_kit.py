@@ -398,6 +398,26 @@ class UnderADaemon(Case):
                           "tuning_criterion.max_trials is 3 where this call says ", told.getvalue())
             self.assertEqual((clone.get()["state"], clone.get()["budget"]["max_trials"]), ("completed", 3))
 
+    def test_only_a_name_that_the_daemon_gave_a_clone_is_made_anew(self):
+        """It would not say what the clone searches for; one with a number in it may be somebody's own."""
+        self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))
+        with narrowd.Client() as client:
+            def call():
+                with contextlib.redirect_stderr(io.StringIO()):
+                    return narrowd.search(made(), JOB, client=client, model="net").get()["name"]
+
+            first = narrowd.search(made(), JOB, client=client, model="net", progress=False)
+            for source, more, wanted in ((first, {}, "net 4%"), (first, {"name": "net (7)"}, r"net \(7\)$"), (first, {"name": "net (2)"}, r"net \(2\)$"),
+                                         (first, {"name": "net (2) (1)"}, r"net \(2\) \(1\)$")):
+                clone = source.clone(accuracy_criterion={"tolerable_loss": 0.04}, **more)
+                self.assertEqual(clone.get()["name"], more.get("name", f"{first.get()['name']} (2)"))
+                self.assertRegex(call(), wanted)
+            second = first.clone(name="theirs (3)")
+            call()
+            third = second.clone()
+            self.assertEqual(third.get()["name"], "theirs (4)")
+            self.assertRegex(call(), "^net 2%", "a clone of what had a number has the next one")
+
     def test_a_clone_that_is_taken_up_waits_until_its_fault_is_mended(self):
         """Somebody made it, by hand, and would look for it; a job that the call itself began is cancelled, and said to be."""
         self.enterContext(mock.patch.dict(os.environ, NARROWD_HOME=self.enterContext(tempfile.TemporaryDirectory())))

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .client import Client, FINAL, Job, check_pause
@@ -134,21 +134,27 @@ def name_for(model: str, options: Iterable[Any], job: dict[str, Any]) -> str:
     return " ".join([model, much, *(str(option) for option in options if option), time.strftime("%m-%d %H:%M:%S")])
 
 
-def is_cloned(client: Client, name: str | None) -> bool:
-    """Whether a job is called as a clone is, by a number behind the name of its source, or as several are, which were cloned by an older daemon."""
-    return name is not None and (re.search(r" \(\d+\)$", name) is not None or sum(document["name"] == name for document in client.jobs(name=name)) > 1)
+def is_cloned(name: str | None, names: Sequence[str | None]) -> bool:
+    """Whether a name among those of the jobs of one call is one that the daemon made for a clone: that of its source with (2) behind it or
+    the next number, or from an older daemon the very same. Any other is a name that somebody gave."""
+    numbered = re.fullmatch(r"(.+) \(([2-9]|[1-9]\d+)\)", name or "", re.DOTALL)
+    if numbered is None:
+        return name is not None and names.count(name) > 1
+    source, number = numbered[1], int(numbered[2])
+    return (source if number == 2 else f"{source} ({number - 1})") in names or names.count(name) > 1
 
 
 def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[dict[str, Any]], str] | None, progress: bool) -> tuple[Job, bool]:
     """The job of a call that has not come to its end, or a new one, and whether it is new. `namer` names it by its body where nobody else did. Whose
     answers these will be is said."""
-    for document in client.jobs(labels={CALL: call}):
+    documents = list(client.jobs(labels={CALL: call}))
+    for document in documents:
         if DONE not in document["labels"] and document["state"] not in ("failed", "cancelled"):
             job = client.job(document["id"])
             if document["state"] == "paused":
                 job.resume()
             spec = job.spec()
-            if namer is not None and is_cloned(client, document["name"]):
+            if namer is not None and is_cloned(document["name"], [other["name"] for other in documents]):
                 document = job.edit(name=namer(spec))
             say_taken_up(document, differences(body, spec), progress)
             return job, False
