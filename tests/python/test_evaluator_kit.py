@@ -332,6 +332,17 @@ class UnderADaemon(Case):
         self.assertEqual(steps[-3:], [cause, f"{first}, as before", f"{first}, as before"])
         self.assertIsNone(left.exception.__cause__)
 
+    def test_what_the_function_that_scores_raises_is_said_of_it(self):
+        def wrong(question):
+            raise ValueError("no data")
+
+        evaluator, said = made(), io.StringIO()
+        evaluator.score("mse")(wrong)
+        with contextlib.redirect_stderr(said):
+            answer = evaluator.answer({"question": "score", "method": "mse", "ops": ["op0"], "config": {"ops": {}}})
+        self.assertEqual(answer["error"], "ValueError: no data")
+        self.assertTrue(said.getvalue().startswith("narrowd: the function that scores raised ValueError: no data\nTraceback"), said.getvalue())
+
     def test_an_interrupt_gives_the_question_back(self):
         client = narrowd.Client(self.daemon().url)
         job = client.submit(pooled("stopped"))

@@ -180,7 +180,8 @@ class Evaluator:
                 if isinstance(error, CannotRun):  # it says all that there is to say
                     print(f"narrowd: this cannot be run: {error}", file=sys.stderr, flush=True)
                 else:
-                    self._failed = say_raised("the function that measures", error, self._failed)
+                    does = "scores" if question["question"] == "score" else "measures"
+                    self._failed = say_raised(f"the function that {does}", error, self._failed)
                 return {"failed": True, "error": f"{type(error).__name__}: {error}"[:1000],
                         "retryable": not isinstance(error, CannotRun)}
             finally:
