@@ -332,6 +332,14 @@ class UnderADaemon(Case):
         self.assertEqual(steps[-3:], [cause, f"{first}, as before", f"{first}, as before"])
         self.assertIsNone(left.exception.__cause__)
 
+    def test_a_traceback_begins_in_a_folder_that_is_called_much_like_the_package(self):
+        path = os.path.join(os.path.dirname(narrowd.__file__) + "_tasks", "mine.py")
+        names = {}
+        exec(compile("def wrong(config):\n    return len(config, config)\n", path, "exec"), names)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            made(names["wrong"]).answer({"question": "baseline", "config": {"ops": {}}})
+        self.assertEqual(said.getvalue().splitlines()[2], f'  File "{path}", line 2, in wrong')
+
     def test_what_the_function_that_scores_raises_is_said_of_it(self):
         def wrong(question):
             raise ValueError("no data")

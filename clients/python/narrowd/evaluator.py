@@ -88,8 +88,8 @@ def plain(value: Any) -> Any:
 
 def trace_of(error: BaseException) -> str:
     """A traceback from the first line on that is not of this package, where there is one: the rest tells nobody anything."""
-    here, steps = os.path.dirname(__file__), error.__traceback__
-    while steps is not None and os.path.dirname(steps.tb_frame.f_code.co_filename).startswith(here):
+    here, steps = os.path.dirname(__file__) + os.sep, error.__traceback__
+    while steps is not None and steps.tb_frame.f_code.co_filename.startswith(here):
         steps = steps.tb_next
     return "".join(traceback.format_exception(type(error), error, steps or error.__traceback__))
 
