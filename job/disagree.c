@@ -122,7 +122,7 @@ char *disagree_baseline(const struct job *job, const struct trial *choice)
 	turns_init(&turns, job, choice);
 	(void)take_in(&turns, choice, false, &unused);
 	count = take_in(&turns, baseline, false, &mean);
-	if (turns.compared && count > 0 && figures_first_counts(job, baseline) &&
+	if (turns.compared && figures_first_counts(job, baseline) &&
 	    is_far(&turns, baseline, mean, count, harmless)) {
 		what = mem_printf("the baseline's %s", job->spec->objective.metrics[0].name);
 		said = first_and_later(what, baseline->objectives[0], later_mean(&turns, count),
