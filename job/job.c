@@ -118,7 +118,8 @@ static const char *exit_reason(const struct job *job)
 	if (is_good_enough(job)) {
 		return "criterion_met";
 	}
-	if (job_next_result(job) != NULL || job->out > 0 || job->late > 0 || job->scores_due) {
+	if (job_next_result(job) != NULL || job->out > 0 || job->late > 0 ||
+	    job->scores_due != NULL) {
 		return NULL;
 	}
 	if (job->charged >= job->max_trials) {

@@ -167,12 +167,12 @@ struct job {
 	char *last_error;    /* of the trial that failed last; owned, or NULL */
 	int64_t last_failed; /* which that is */
 	char stage[64];
-	struct space *
-		*told; /* the job's with scores that somebody told, the last ones last; owned */
-	size_t told_count;
-	int64_t told_times; /* how often that was */
-	bool scores_due;    /* the strategy has not been shown the last of them */
-	json_t *labels;     /* now; owned */
+	struct rescore *scores_due; /* told, and not yet shown to the strategy; owned, or NULL */
+	struct rescore
+		*scores_read; /* of what is recorded just now; owned, NULL while nothing is */
+	size_t told_count;    /* how many the strategy was shown or is to be */
+	int64_t told_times;   /* how often scores were told */
+	json_t *labels;       /* now; owned */
 	json_t *warm_baseline; /* of the job it started warm from: "accuracy", "metrics"; owned, or NULL */
 	int64_t max_trials, parallel;
 	double timeout_s;

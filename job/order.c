@@ -65,7 +65,7 @@ static bool settle_next(struct job *job)
 {
 	struct trial *trial = job_next_result(job);
 
-	if (job->scores_due) {
+	if (job->scores_due != NULL) {
 		scores_told_take(job);
 		return true;
 	}

@@ -1,12 +1,8 @@
 /* Keeps scores that are told, and shows them to the strategy in their turn. */
 #include "job/scores_told.h"
 
-#include <stdlib.h>
-
-#include "base/mem.h"
 #include "job/fold.h"
 #include "job/spec/codec_scores.h"
-#include "space/rescored.h"
 
 static const char *const members[] = {"scores", NULL};
 
@@ -15,7 +11,8 @@ bool scores_told_used(const struct job *job)
 	return (job->spec->strategy->traits & STRATEGY_SCORES) != 0;
 }
 
-int scores_told_check(const struct spec *spec, json_t *body, struct err *reterr)
+int scores_told_read(const struct spec *spec, json_t *body, struct rescore **ret,
+		     struct err *reterr)
 {
 	struct json_at at, scores;
 
@@ -23,7 +20,11 @@ int scores_told_check(const struct spec *spec, json_t *body, struct err *reterr)
 	at = json_root(body, reterr);
 	scores = json_member(&at, "scores");
 	json_only(&at, members);
-	rescored_destroy(codec_scores_read(spec->space, &scores));
+	*ret = codec_scores_read(spec->space, &scores);
+	if (reterr->code != ERR_OK) {
+		rescore_destroy(*ret);
+		*ret = NULL;
+	}
 	return -(int)reterr->code;
 }
 
@@ -38,7 +39,7 @@ int scores_told_room(const struct job *job, struct err *reterr)
 				 SCORES_TOLD_MAX);
 }
 
-json_t *scores_told_record(struct job *job, json_t *body)
+json_t *scores_told_record(struct job *job, json_t *body, struct rescore *read)
 {
 	json_t *scores = json_object_get(body, "scores");
 	long long count = (long long)json_object_size(scores);
@@ -50,8 +51,11 @@ json_t *scores_told_record(struct job *job, json_t *body)
 					     "makes no use: sgp, knapsack and bisect do",
 					     count, job->spec->strategy->name);
 
+	job->scores_read = read;
 	job_record(job, LOGGED_SCORES_TOLD, -1,
 		   json_pack("{s:O, s:b, s:O}", "scores", scores, "used", used, "detail", detail));
+	rescore_destroy(job->scores_read);
+	job->scores_read = NULL;
 	if (!used) {
 		job_record(job, LOGGED_WARNING, -1, json_pack("{s:O}", "detail", detail));
 	}
@@ -60,35 +64,44 @@ json_t *scores_told_record(struct job *job, json_t *body)
 }
 
 /* What nobody was shown is replaced. */
-static void keep(struct job *job, struct space *space)
+static void keep(struct job *job, struct rescore *scores)
 {
-	if (job->scores_due) {
-		rescored_destroy(job->told[--job->told_count]);
+	job->told_count += job->scores_due == NULL;
+	rescore_destroy(job->scores_due);
+	job->scores_due = scores;
+}
+
+/* Of what is told just now that was done beside the loop; a replay does it here. */
+static struct rescore *what_was_read(struct job *job, const json_t *data)
+{
+	struct rescore *read = job->scores_read;
+	struct err err;
+	struct json_at at, scores;
+
+	job->scores_read = NULL;
+	if (read != NULL) {
+		return read;
 	}
-	job->told = mem_grow(job->told, job->told_count + 1, sizeof(*job->told));
-	job->told[job->told_count++] = space;
-	job->scores_due = true;
+	err_init(&err);
+	at = json_root((json_t *)data, &err);
+	scores = json_member(&at, "scores");
+	return codec_scores_read(job->spec->space, &scores);
 }
 
 int job_on_scores_told(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
-	struct err err;
-	struct json_at at, scores;
-	struct space *space;
+	struct rescore *scores;
 
 	(void)trial;
 	job->told_times++;
 	if (!json_is_true(json_object_get(data, "used"))) {
 		return 0;
 	}
-	err_init(&err);
-	at = json_root((json_t *)data, &err);
-	scores = json_member(&at, "scores");
-	space = codec_scores_read(job->spec->space, &scores);
-	if (space == NULL) {
+	scores = what_was_read(job, data);
+	if (scores == NULL) {
 		return job_corrupt(reterr, "scores that the space does not have");
 	}
-	keep(job, space);
+	keep(job, scores);
 	return 0;
 }
 
@@ -101,27 +114,22 @@ void scores_told_take(struct job *job)
 int job_on_scores_taken(struct job *job, struct trial *trial, const json_t *data,
 			struct err *reterr)
 {
-	struct event event = {.type = EVENT_TOLD, .kind = QUESTION_SCORE};
 	int rc = job_settle_until(job, json_integer_value(json_object_get(data, "seen")), reterr);
 
 	(void)trial;
 	if (rc != 0) {
 		return rc;
 	}
-	if (!job->scores_due || !job->strategy_ready) {
+	if (job->scores_due == NULL || !job->strategy_ready) {
 		return job_corrupt(reterr, "scores are taken up that nobody told");
 	}
-	event.space = job->told[job->told_count - 1];
-	job->scores_due = false;
 	job->exhausted = job->content = false; /* with these there may be something to ask */
-	strategy_apply_later(&job->strategy, &event);
+	strategy_tell_scores(&job->strategy, job->scores_due);
+	job->scores_due = NULL;
 	return 0;
 }
 
 void job_scores_finish(struct job *job)
 {
-	for (size_t i = 0; i < job->told_count; i++) {
-		rescored_destroy(job->told[i]);
-	}
-	free(job->told);
+	rescore_destroy(job->scores_due);
 }

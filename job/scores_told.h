@@ -8,17 +8,22 @@
 #define NARROWD_JOB_SCORES_TOLD_H
 
 #include "job/job.h"
+#include "space/rescored.h"
 
-enum { SCORES_TOLD_MAX = 100 }; /* times; all are kept, for the strategy may look at any */
+enum { SCORES_TOLD_MAX = 100 }; /* times; a replay hears of all before it applies the first */
 
 /* Whether the job's strategy takes them up. */
 bool scores_told_used(const struct job *job);
-/* Checks {"scores": {...}}: ERR_INVALID_FIELD with every fault. Any thread. */
-int scores_told_check(const struct spec *spec, json_t *body, struct err *reterr);
+/* Reads {"scores": {...}}: ERR_INVALID_FIELD with every fault, and NULL. Any thread. */
+int scores_told_read(const struct spec *spec, json_t *body, struct rescore **ret,
+		     struct err *reterr);
 /* Whether there is room for more: ERR_WRONG_STATE otherwise. */
 int scores_told_room(const struct job *job, struct err *reterr);
-/* Records scores that are right. What is answered: how many operators have some, and whether they are used. New reference. */
-json_t *scores_told_record(struct job *job, json_t *body);
+/*
+ * Records scores that are right, and takes what was read of them. What is answered: how many operators have some, and
+ * whether they are used. New reference.
+ */
+json_t *scores_told_record(struct job *job, json_t *body, struct rescore *read);
 /* Records that the strategy is shown the newest scores now; it has not seen them. */
 void scores_told_take(struct job *job);
 

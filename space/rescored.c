@@ -25,19 +25,20 @@ static void add_told(const struct capability *old, struct rescore *scores, struc
 {
 	uint32_t place = 0;
 
-	for (size_t m = 0; m < old->op_count; m++) {
+	for (size_t i = 0; i < scores->count; i++) {
+		struct rescore_op *told = &scores->ops[i];
 		struct fact_list *list = &made->facts[place];
-		uint32_t own = old->ops[m].own_facts;
+		uint32_t own = old->ops[told->op].own_facts;
 
-		if (scores->entries[m].count == 0) {
+		if (told->entries.count == 0) {
 			continue;
 		}
-		*list = scores->entries[m];
-		scores->entries[m] = (struct fact_list){NULL, 0};
+		*list = told->entries;
+		told->entries = (struct fact_list){NULL, 0};
 		if (own > 0) {
 			copy_entries(&old->facts[own - 1], list);
 		}
-		made->ops[m].own_facts = ++place;
+		made->ops[told->op].own_facts = ++place;
 	}
 }
 
@@ -65,18 +66,20 @@ static double *shorthands(const struct rescore *scores, size_t count)
 {
 	double *table = NULL;
 
-	for (size_t m = 0; m < count; m++) {
-		if (isnan(scores->numbers[m])) {
+	for (size_t i = 0; i < scores->count; i++) {
+		const struct rescore_op *told = &scores->ops[i];
+
+		if (isnan(told->number)) {
 			continue;
 		}
 		if (table == NULL) {
 			table = mem_new(count * MODE_COUNT, sizeof(*table));
-			for (size_t i = 0; i < count * MODE_COUNT; i++) {
-				table[i] = NAN;
+			for (size_t k = 0; k < count * MODE_COUNT; k++) {
+				table[k] = NAN;
 			}
 		}
 		for (enum mode mode = 0; mode_is_quantized(mode); mode++) {
-			table[m * MODE_COUNT + mode] = scores->numbers[m];
+			table[told->op * MODE_COUNT + mode] = told->number;
 		}
 	}
 	return table;
@@ -92,8 +95,8 @@ struct space *rescored_create(const struct space *space, struct rescore *scores)
 	*told = *space;
 	made->ops = mem_new(old->op_count, sizeof(*made->ops));
 	memcpy(made->ops, old->ops, old->op_count * sizeof(*made->ops));
-	for (size_t m = 0; m < old->op_count; m++) {
-		count += scores->entries[m].count > 0;
+	for (size_t i = 0; i < scores->count; i++) {
+		count += scores->ops[i].entries.count > 0;
 	}
 	made->facts = mem_new(count + old->fact_count, sizeof(*made->facts));
 	add_old(old, count, made);
@@ -116,11 +119,14 @@ void rescored_destroy(struct space *space)
 	free(space);
 }
 
-void rescore_finish(struct rescore *scores, size_t members)
+void rescore_destroy(struct rescore *scores)
 {
-	for (size_t m = 0; scores->entries != NULL && m < members; m++) {
-		free(scores->entries[m].entries);
+	if (scores == NULL) {
+		return;
 	}
-	free(scores->entries);
-	free(scores->numbers);
+	for (size_t i = 0; i < scores->count; i++) {
+		free(scores->ops[i].entries.entries);
+	}
+	free(scores->ops);
+	free(scores);
 }

@@ -6,12 +6,19 @@
 
 #include "space/space.h"
 
-/* What was told, of each operator of the model. */
-struct rescore {
+/* What was told of one operator of the model. */
+struct rescore_op {
+	uint32_t op;
+	double number; /* of each way to quantize it; NAN where none was told */
 	/* Entries that say scores alone, in atoms of the space's capability; others, which came later, fit nothing.
 	 * rescored_create() takes them and leaves the list empty. Owned. */
-	struct fact_list *entries;
-	double *numbers; /* one for each way to quantize it; NAN where none was told; owned */
+	struct fact_list entries;
+};
+
+/* What was told at once: of those alone who have some, each once, so that it is no larger than what was sent. */
+struct rescore {
+	struct rescore_op *ops; /* owned */
+	size_t count;
 };
 
 /*
@@ -20,7 +27,7 @@ struct rescore {
  */
 struct space *rescored_create(const struct space *space, struct rescore *scores);
 void rescored_destroy(struct space *space);
-/* Of rescored_create(), or before it. */
-void rescore_finish(struct rescore *scores, size_t members);
+/* Before rescored_create() or behind it. NULL is nothing. */
+void rescore_destroy(struct rescore *scores);
 
 #endif

@@ -34,6 +34,16 @@ static void begin(struct go_on *go_on)
 	go_on->events = NULL;
 }
 
+/* A space that was told goes when another is; who catches up would hear of the newest at last anyway. */
+static void forget_told(struct go_on *go_on, const struct space *newest)
+{
+	for (size_t i = 0; i < go_on->count; i++) {
+		if (event_tells_scores(&go_on->events[i])) {
+			go_on->events[i].space = newest;
+		}
+	}
+}
+
 void go_on_apply(struct go_on *go_on, const struct event *event, bool through)
 {
 	if (go_on->problem == NULL) {
@@ -42,6 +52,9 @@ void go_on_apply(struct go_on *go_on, const struct event *event, bool through)
 	if (go_on->state != NULL) {
 		sgp_strategy.apply(go_on->state, event);
 		return;
+	}
+	if (event_tells_scores(event)) {
+		forget_told(go_on, event->space);
 	}
 	go_on->events = mem_grow(go_on->events, go_on->count + 1, sizeof(*go_on->events));
 	go_on->events[go_on->count++] = *event;

@@ -33,7 +33,8 @@ struct intake {
 	json_t **ret_receipt;
 	tuner_done_fn done;
 	void *arg;
-	struct import import; /* of measurements */
+	struct import import;   /* of measurements */
+	struct rescore *scores; /* NULL once they are recorded; owned */
 	struct err err;
 };
 
@@ -63,7 +64,7 @@ static const struct intake_kind imports = {read_import, check_import, record_imp
 
 static int read_scores(struct intake *i)
 {
-	return scores_told_check(i->spec, i->body, &i->err);
+	return scores_told_read(i->spec, i->body, &i->scores, &i->err);
 }
 
 static int check_scores(const struct job *job, struct intake *i)
@@ -73,7 +74,10 @@ static int check_scores(const struct job *job, struct intake *i)
 
 static json_t *record_scores(struct job *job, struct intake *i)
 {
-	return scores_told_record(job, i->body);
+	struct rescore *read = i->scores;
+
+	i->scores = NULL;
+	return scores_told_record(job, i->body, read);
 }
 
 static const struct intake_kind scores = {read_scores, check_scores, record_scores};
@@ -112,6 +116,7 @@ static void after(void *arg)
 		reply_later(i->tuner, &i->err, i->done, i->arg);
 	}
 	import_finish(&i->import);
+	rescore_destroy(i->scores);
 	spec_destroy(i->spec);
 	json_decref(i->body);
 	free(i);

@@ -109,7 +109,8 @@ struct event {
 	const double *option_scores;
 	/* EVENT_TOLD of a score question that nobody asked, which is of no trial: somebody tells scores that were
 	 * made elsewhere. The space as it was, but for what is known of scores: known_score() says it, and what it
-	 * said before, or an evaluator has answered, counts no more. NULL in all other events. */
+	 * said before, or an evaluator has answered, counts no more. It stays until the next such event has been
+	 * applied, or the state is finished. NULL in all other events. */
 	const struct space *space;
 };
 

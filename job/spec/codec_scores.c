@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "job/spec/codec_config.h"
 #include "job/spec/codec_facts.h"
-#include "space/rescored.h"
 
 static const double largest = 1e12;
 
@@ -61,6 +60,7 @@ static void read_entries(const struct json_at *at, struct capability *scratch,
 static void read_all(const struct space *space, const struct json_at *at, struct rescore *scores)
 {
 	struct capability scratch;
+	struct rescore_op *told;
 	struct map ops;
 	const char *name;
 	json_t *value;
@@ -73,21 +73,24 @@ static void read_all(const struct space *space, const struct json_at *at, struct
 
 		if (op < 0) {
 			(void)json_fault(&member, "the space has no operator of this name");
-		} else if (json_is_number(value)) {
-			scores->numbers[op] = json_real_in(&member, 0, -largest, largest);
+			continue;
+		}
+		told = &scores->ops[scores->count++];
+		*told = (struct rescore_op){.op = (uint32_t)op, .number = NAN};
+		if (json_is_number(value)) {
+			told->number = json_real_in(&member, 0, -largest, largest);
 		} else if (json_required(&member)) {
-			read_entries(&member, &scratch, &scores->entries[op]);
+			read_entries(&member, &scratch, &told->entries);
 		}
 	}
 	map_finish(&ops);
 	capability_finish(&scratch);
 }
 
-struct space *codec_scores_read(const struct space *space, const struct json_at *at)
+struct rescore *codec_scores_read(const struct space *space, const struct json_at *at)
 {
 	size_t faults = at->err->fault_count;
-	struct rescore scores = {NULL, NULL};
-	struct space *told = NULL;
+	struct rescore *scores;
 
 	if (!json_required(at) || !json_is_object_at(at)) {
 		return NULL;
@@ -96,15 +99,12 @@ struct space *codec_scores_read(const struct space *space, const struct json_at 
 		(void)json_fault(at, "at least one operator is needed");
 		return NULL;
 	}
-	scores.entries = mem_new(space->member_count, sizeof(*scores.entries));
-	scores.numbers = mem_new(space->member_count, sizeof(*scores.numbers));
-	for (size_t m = 0; m < space->member_count; m++) {
-		scores.numbers[m] = NAN;
-	}
-	read_all(space, at, &scores);
+	scores = mem_new(1, sizeof(*scores));
+	scores->ops = mem_new(json_object_size(at->value), sizeof(*scores->ops));
+	read_all(space, at, scores);
 	if (at->err->fault_count == faults) {
-		told = rescored_create(space, &scores);
+		return scores;
 	}
-	rescore_finish(&scores, space->member_count);
-	return told;
+	rescore_destroy(scores);
+	return NULL;
 }

@@ -5,13 +5,13 @@
 #define NARROWD_JOB_SPEC_CODEC_SCORES_H
 
 #include "base/json.h"
-#include "space/space.h"
+#include "space/rescored.h"
 
 /*
- * Reads {"conv1": 0.12, "fc": [{"when": {"mode": "static"}, "score": 0.3}]}: the space with these scores, which shares the
- * rest with `space` and is destroyed by rescored_destroy(). NULL when anything is wrong, and every fault is reported
- * through `at`. Any thread.
+ * Reads {"conv1": 0.12, "fc": [{"when": {"mode": "static"}, "score": 0.3}]}: what rescored_create() makes
+ * the space with these scores of. The caller's. NULL when anything is wrong, and every fault is reported through `at`. Any
+ * thread.
  */
-struct space *codec_scores_read(const struct space *space, const struct json_at *at);
+struct rescore *codec_scores_read(const struct space *space, const struct json_at *at);
 
 #endif

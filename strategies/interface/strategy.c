@@ -32,6 +32,8 @@ int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
 	strategy->asked = 0;
 	strategy->later = NULL;
 	strategy->later_count = strategy->later_done = 0;
+	strategy->space = problem->space;
+	strategy->told = NULL;
 	strategy->state = mem_new(1, ops->state_size(problem));
 	rc = ops->init(strategy->state, problem, args, reterr);
 	if (rc != 0) {
@@ -43,6 +45,9 @@ int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
 
 static void forget_later(struct strategy *strategy)
 {
+	for (size_t i = strategy->later_done; i < strategy->later_count; i++) {
+		rescore_destroy(strategy->later[i].scores);
+	}
 	free(strategy->later);
 	strategy->later = NULL;
 	strategy->later_count = strategy->later_done = 0;
@@ -58,6 +63,8 @@ void strategy_finish(struct strategy *strategy)
 		free(strategy->state);
 		strategy->state = NULL;
 	}
+	rescored_destroy(strategy->told);
+	strategy->told = NULL;
 }
 
 void strategy_apply(struct strategy *strategy, const struct event *event)
@@ -66,17 +73,47 @@ void strategy_apply(struct strategy *strategy, const struct event *event)
 	strategy->ops->apply(strategy->state, event);
 }
 
-void strategy_apply_later(struct strategy *strategy, const struct event *event)
+/* Until the strategy has heard of the next space it looks at the one before. */
+static void apply_late(struct strategy *strategy, struct late_event *late)
+{
+	struct space *before = strategy->told;
+
+	if (late->scores == NULL) {
+		strategy_apply(strategy, &late->event);
+		return;
+	}
+	strategy->told = rescored_create(strategy->space, late->scores);
+	rescore_destroy(late->scores);
+	late->scores = NULL;
+	late->event.space = strategy->told;
+	strategy_apply(strategy, &late->event);
+	rescored_destroy(before);
+}
+
+static void leave_for_later(struct strategy *strategy, struct late_event late)
 {
 	if (strategy->ops->holds != NULL || strategy->ops->owes != NULL) {
-		strategy_apply(strategy, event);
+		apply_late(strategy, &late);
 		return;
 	}
 	if ((strategy->later_count & (strategy->later_count - 1)) == 0) {
 		strategy->later =
-			mem_grow(strategy->later, 2 * strategy->later_count + 1, sizeof(*event));
+			mem_grow(strategy->later, 2 * strategy->later_count + 1, sizeof(late));
 	}
-	strategy->later[strategy->later_count++] = *event;
+	strategy->later[strategy->later_count++] = late;
+}
+
+void strategy_apply_later(struct strategy *strategy, const struct event *event)
+{
+	leave_for_later(strategy, (struct late_event){.event = *event});
+}
+
+void strategy_tell_scores(struct strategy *strategy, struct rescore *scores)
+{
+	leave_for_later(strategy, (struct late_event){
+					  .event = {.type = EVENT_TOLD, .kind = QUESTION_SCORE},
+					  .scores = scores,
+				  });
 }
 
 bool strategy_is_behind(const struct strategy *strategy)
@@ -90,7 +127,7 @@ bool strategy_catch_up(struct strategy *strategy, const atomic_bool *stop)
 		if (stop != NULL && atomic_load(stop)) {
 			return false;
 		}
-		strategy_apply(strategy, &strategy->later[strategy->later_done++]);
+		apply_late(strategy, &strategy->later[strategy->later_done++]);
 	}
 	forget_later(strategy);
 	return true;

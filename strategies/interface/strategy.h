@@ -16,6 +16,7 @@
 #include "space/config.h"
 #include "strategies/interface/criterion.h"
 #include "strategies/interface/objective.h"
+#include "space/rescored.h"
 #include "space/space.h"
 
 /* Whether an adviser answers, not an evaluator. */
@@ -38,6 +39,13 @@ void question_finish(struct question *question);
 void problem_tell(const struct problem *problem, const struct event *event, struct problem *to);
 bool problem_answers(const struct problem *problem, const char *what);
 
+/* An event that is to be applied. */
+struct late_event {
+	struct event event; /* what it points to is not owned */
+	struct rescore *
+		scores; /* what its space is made of when it is applied; NULL: it is as it stands; owned */
+};
+
 /* A strategy and its state. */
 struct strategy {
 	const struct strategy_ops *ops;
@@ -45,9 +53,12 @@ struct strategy {
 	uint64_t seed;
 	uint64_t asked; /* questions applied so far: numbers the generator */
 	/* Events that are to be applied before anything is asked of the state. */
-	struct event *later; /* owned; what they point to is not */
+	struct late_event *later; /* owned */
 	size_t later_count;
-	size_t later_done; /* of these, applied by now */
+	size_t later_done;         /* of these, applied by now */
+	const struct space *space; /* of its problem; borrowed */
+	struct space
+		*told; /* with the scores it was told last; owned, NULL when it was told none */
 };
 
 int strategy_init(struct strategy *strategy, const struct strategy_ops *ops,
@@ -60,6 +71,11 @@ void strategy_apply(struct strategy *strategy, const struct event *event);
  * stays as it is until then.
  */
 void strategy_apply_later(struct strategy *strategy, const struct event *event);
+/*
+ * The same for scores that somebody tells. Takes them. The space that the event has is made when it is applied, and goes
+ * when the next one has been: a job has one, however often it is told.
+ */
+void strategy_tell_scores(struct strategy *strategy, struct rescore *scores);
 bool strategy_is_behind(const struct strategy *strategy);
 /* Applies what is left for later, one by one until `*stop`; NULL: all. Whether it is all applied. */
 bool strategy_catch_up(struct strategy *strategy, const atomic_bool *stop);

@@ -32,11 +32,12 @@ static json_t *document(const char *text)
 static json_t *tell(struct job *job, const char *text)
 {
 	json_t *body = document(text), *receipt;
+	struct rescore *read;
 	struct err err;
 
-	cr_assert_eq(scores_told_check(job->spec, body, &err), 0, "%s", err.message);
+	cr_assert_eq(scores_told_read(job->spec, body, &read, &err), 0, "%s", err.message);
 	cr_assert_eq(scores_told_room(job, &err), 0);
-	receipt = scores_told_record(job, body);
+	receipt = scores_told_record(job, body, read);
 	json_decref(body);
 	return receipt;
 }
@@ -58,13 +59,16 @@ static struct space *read(const struct spec *spec, const char *text)
 {
 	json_t *body = document(text);
 	struct json_at at;
+	struct rescore *scores;
 	struct space *space;
 	struct err err;
 
 	err_init(&err);
 	at = json_root(body, &err);
-	space = codec_scores_read(spec->space, &at);
-	cr_assert_not_null(space, "%s", err.message);
+	scores = codec_scores_read(spec->space, &at);
+	cr_assert_not_null(scores, "%s", err.message);
+	space = rescored_create(spec->space, scores);
+	rescore_destroy(scores);
 	json_decref(body);
 	return space;
 }
@@ -137,9 +141,10 @@ Test(scores_told, what_is_wrong_is_refused_where_it_stands)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		json_t *body = document(bad[i].text);
+		struct rescore *read;
 		struct err err;
 
-		cr_expect_eq(scores_told_check(spec, body, &err), -ERR_INVALID_FIELD, "%s",
+		cr_expect_eq(scores_told_read(spec, body, &read, &err), -ERR_INVALID_FIELD, "%s",
 			     bad[i].text);
 		cr_expect_eq(err.fault_count, 1, "%s", bad[i].text);
 		cr_expect_str_eq(err.faults[0].pointer, bad[i].pointer);
@@ -176,7 +181,7 @@ Test(scores_told, the_strategy_goes_by_them_from_its_next_question_on)
 		ask_and_miss(job);
 		told(job, first == 0 ? "{\"scores\": {\"a\": 2, \"b\": 1}}"
 				     : "{\"scores\": {\"a\": 1, \"b\": 2}}");
-		cr_expect(job->scores_due);
+		cr_expect_not_null(job->scores_due);
 		cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 0);
 		ask_and_miss(job); /* the default again, which is known */
 		cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 1);
@@ -263,6 +268,34 @@ Test(scores_told, the_last_ones_count)
 	cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 2);
 	kit_check_again(job, CRITERION("bisect"));
 	job_destroy(job);
+}
+
+/* What was told is no larger than the report, and the space of one goes when the strategy has heard of the next:
+ * bisect goes on here after two of them, and catches up with both. */
+Test(scores_told, only_the_last_ones_are_kept)
+{
+	static const char *const users[] = {CRITERION("sgp"), CRITERION("knapsack"),
+					    CRITERION("bisect")};
+
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+		struct job *job = kit_running(users[i], 0.9);
+		const struct space *before = NULL;
+
+		for (int times = 1; times <= 3; times++) {
+			ask_and_miss(job);
+			told(job, times % 2 == 1 ? "{\"scores\": {\"a\": 2}}"
+						 : "{\"scores\": {\"b\": 2}}");
+			cr_expect_eq(job->scores_due->count, 1, "of one operator");
+			(void)kit_next(job);
+			cr_expect_null(job->scores_due);
+			(void)strategy_catch_up(&job->strategy, NULL);
+			cr_expect_neq(job->strategy.told, before);
+			cr_expect_eq(score(job->strategy.told, times % 2 == 0, 0, FACT_SCORE), 2);
+			before = job->strategy.told;
+		}
+		kit_check_again(job, users[i]);
+		job_destroy(job);
+	}
 }
 
 Test(scores_told, who_has_no_use_for_them_says_so)
