@@ -184,7 +184,9 @@ class Command(Case):
         with narrowd.Client() as client:
             self.assertEqual({document["state"] for document in client.jobs()}, {"failed"}, "none of them waits for anybody")
         pathlib.Path("broken.py").write_text("\n\nnames = undefined\n")
+        pathlib.Path("half.py").write_text("\nnames = (\n")
         for wrong, said in (("mine", "'mine' is not MODULE:FUNCTION"), ("mine:lacks", "has no attribute 'lacks'"), ("no_module:x", "No module named 'no_module'"),
+                            ("half:x", f"SyntaxError: '(' was never closed ({os.path.realpath('half.py')}, line 2)\n"),
                             ("broken:x", "NameError: name 'undefined' is not defined (")):
             with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()) as printed:
                 command.main(["tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong])

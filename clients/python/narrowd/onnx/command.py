@@ -30,6 +30,8 @@ def function_of(text: str) -> Callable[..., Any]:
     sys.path.insert(0, os.getcwd())
     try:
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except SyntaxError as error:  # of a module that never ran: no frame is its
+        raise argparse.ArgumentTypeError(f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})") from None
     except Exception as error:  # whatever the module does when it is imported
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if isinstance(error, (ImportError, AttributeError)) else f" ({last.filename}, line {last.lineno})"
