@@ -1,10 +1,13 @@
 """What a search of narrowd.onnx begins with, and the whole front as files; run by test_python_onnx.py with the cases of onnx_cases.py."""
 
 import contextlib
+import copy
+import dataclasses
 import importlib.util
 import io
 import itertools
 import pathlib
+import pickle
 import re
 import time
 from unittest import mock
@@ -193,6 +196,7 @@ class Fronts(Searches):
                           f"lowered (accuracy {point.accuracy:.4f}, model_size_bytes {point.objective:.6g})", str(tuned))
         self.assertEqual(tuned.within(0), first)
         self.what_the_daemon_says(tuned)
+        self.what_is_kept(tuned)
         for point in (first, others[0], others[len(others) // 2], others[-1]):
             point.write(self.place / "point.onnx")
             self.assertEqual((self.place / "point.onnx").stat().st_size, point.objective)
@@ -210,6 +214,16 @@ class Fronts(Searches):
                     self.assertLessEqual(tuned.within(loss).objective, point.objective * 1.05)
         with self.assertRaisesRegex(ValueError, "a loss is 0 or more, not -1"):
             tuned.within(-1)
+
+    def what_is_kept(self, tuned):
+        """A copy and a pickle ask the daemon of where they are; the token of the client that the call was given is in neither."""
+        with narrowd.Client("https://127.0.0.1:1", token="a-secret") as client:
+            given = dataclasses.replace(tuned, client=client)
+            kept = pickle.dumps(given)
+            self.assertNotIn(b"a-secret", kept)
+            for again in (pickle.loads(kept), copy.deepcopy(given)):
+                self.assertEqual((again.job, again.within(0).trial), (tuned.job, 0))
+            self.assertIs(given.client, client)
 
     def test_what_is_no_front(self):
         attention(self.place / "a.onnx")

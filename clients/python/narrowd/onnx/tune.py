@@ -78,6 +78,10 @@ class Tuned:
     left: bool = False  # whether nothing is worth it and the file is another one that was there before
     client: Client | None = field(default=None, repr=False, compare=False)  # which the call was given
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: no client, which may hold a token, and what is of this process alone."""
+        return {**vars(self), "client": None}
+
     def within(self, loss: float) -> Point:
         """What is best in the objective and loses no more, as the criterion counts it: what `narrow best JOB --tolerable-loss` names,
         for which the daemon is asked."""
