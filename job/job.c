@@ -68,6 +68,7 @@ void job_rows_clear(struct job *job)
 {
 	for (size_t i = 0; i < job->row_count; i++) {
 		json_decref(job->rows[i].data);
+		free(job->rows[i].text);
 	}
 	job->row_count = 0;
 }
@@ -80,7 +81,7 @@ void job_record(struct job *job, enum logged type, int64_t trial, json_t *data)
 
 	job->rows = mem_grow(job->rows, job->row_count + 1, sizeof(*job->rows));
 	job->now_ms = wall_of(job->clock);
-	job->rows[job->row_count++] = (struct row){type, trial, job->now_ms, object};
+	job->rows[job->row_count++] = (struct row){type, trial, job->now_ms, object, NULL};
 	rc = job_fold(job, type, trial, object, &why);
 	assert(rc == 0);
 	(void)rc;

@@ -123,6 +123,7 @@ struct row {
 	int64_t trial;
 	int64_t at_ms;
 	json_t *data; /* owned */
+	char *text;   /* the same, where a pool thread has written it; owned, or NULL */
 };
 
 struct job {

@@ -1,31 +1,59 @@
 /* Keeps scores that are told, and shows them to the strategy in their turn. */
 #include "job/scores_told.h"
 
+#include <stdlib.h>
+
 #include "job/fold.h"
 #include "job/spec/codec_scores.h"
 
 static const char *const members[] = {"scores", NULL};
 
-bool scores_told_used(const struct job *job)
+/* Whether a job's strategy takes them up. */
+static bool is_used(const struct spec *spec)
 {
-	return (job->spec->strategy->traits & STRATEGY_SCORES) != 0;
+	return (spec->strategy->traits & STRATEGY_SCORES) != 0;
 }
 
-int scores_told_read(const struct spec *spec, json_t *body, struct rescore **ret,
+static json_t *event_data(const struct spec *spec, json_t *scores)
+{
+	long long count = (long long)json_object_size(scores);
+	bool used = is_used(spec);
+	json_t *detail = used ? json_sprintf("scores of %lld operators were told, by which %s goes "
+					     "from its next question on",
+					     count, spec->strategy->name)
+			      : json_sprintf("scores of %lld operators were told, of which %s "
+					     "makes no use: sgp, knapsack and bisect do",
+					     count, spec->strategy->name);
+
+	return json_pack("{s:O, s:b, s:o}", "scores", scores, "used", used, "detail", detail);
+}
+
+int scores_told_read(const struct spec *spec, json_t *body, struct scores_told *ret,
 		     struct err *reterr)
 {
 	struct json_at at, scores;
 
+	*ret = (struct scores_told){0};
 	err_init(reterr);
 	at = json_root(body, reterr);
 	scores = json_member(&at, "scores");
 	json_only(&at, members);
-	*ret = codec_scores_read(spec->space, &scores);
+	ret->read = codec_scores_read(spec->space, &scores);
 	if (reterr->code != ERR_OK) {
-		rescore_destroy(*ret);
-		*ret = NULL;
+		scores_told_finish(ret);
+		return -(int)reterr->code;
 	}
-	return -(int)reterr->code;
+	ret->data = event_data(spec, scores.value);
+	ret->text = json_text(ret->data);
+	return 0;
+}
+
+void scores_told_finish(struct scores_told *told)
+{
+	rescore_destroy(told->read);
+	json_decref(told->data);
+	free(told->text);
+	*told = (struct scores_told){0};
 }
 
 int scores_told_room(const struct job *job, struct err *reterr)
@@ -39,27 +67,23 @@ int scores_told_room(const struct job *job, struct err *reterr)
 				 SCORES_TOLD_MAX);
 }
 
-json_t *scores_told_record(struct job *job, json_t *body, struct rescore *read)
+json_t *scores_told_record(struct job *job, struct scores_told *told)
 {
-	json_t *scores = json_object_get(body, "scores");
-	long long count = (long long)json_object_size(scores);
-	bool used = scores_told_used(job);
-	json_t *detail = used ? json_sprintf("scores of %lld operators were told, by which %s goes "
-					     "from its next question on",
-					     count, job->spec->strategy->name)
-			      : json_sprintf("scores of %lld operators were told, of which %s "
-					     "makes no use: sgp, knapsack and bisect do",
-					     count, job->spec->strategy->name);
+	json_t *detail = json_object_get(told->data, "detail");
+	json_t *used = json_object_get(told->data, "used");
+	size_t count = json_object_size(json_object_get(told->data, "scores"));
+	size_t place = job->row_count;
 
-	job->scores_read = read;
-	job_record(job, LOGGED_SCORES_TOLD, -1,
-		   json_pack("{s:O, s:b, s:O}", "scores", scores, "used", used, "detail", detail));
-	rescore_destroy(job->scores_read);
+	job->scores_read = told->read;
+	job_record(job, LOGGED_SCORES_TOLD, -1, json_incref(told->data));
+	told->read = job->scores_read;
 	job->scores_read = NULL;
-	if (!used) {
+	job->rows[place].text = told->text;
+	told->text = NULL;
+	if (!json_is_true(used)) {
 		job_record(job, LOGGED_WARNING, -1, json_pack("{s:O}", "detail", detail));
 	}
-	return json_pack("{s:I, s:b, s:o}", "operators", (json_int_t)count, "used", used, "detail",
+	return json_pack("{s:I, s:O, s:O}", "operators", (json_int_t)count, "used", used, "detail",
 			 detail);
 }
 

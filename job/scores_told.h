@@ -12,18 +12,24 @@
 
 enum { SCORES_TOLD_MAX = 100 }; /* times; a replay hears of all before it applies the first */
 
-/* Whether the job's strategy takes them up. */
-bool scores_told_used(const struct job *job);
-/* Reads {"scores": {...}}: ERR_INVALID_FIELD with every fault, and NULL. Any thread. */
-int scores_told_read(const struct spec *spec, json_t *body, struct rescore **ret,
+/* What is told, read and ready to be recorded. All owned. */
+struct scores_told {
+	struct rescore *read;
+	json_t *data; /* of the event */
+	char *text;   /* the same */
+};
+
+/* Reads {"scores": {...}}: ERR_INVALID_FIELD with every fault, and nothing. Any thread. */
+int scores_told_read(const struct spec *spec, json_t *body, struct scores_told *ret,
 		     struct err *reterr);
+/* Whether or not they were read or recorded. */
+void scores_told_finish(struct scores_told *told);
 /* Whether there is room for more: ERR_WRONG_STATE otherwise. */
 int scores_told_room(const struct job *job, struct err *reterr);
 /*
- * Records scores that are right, and takes what was read of them. What is answered: how many operators have some, and
- * whether they are used. New reference.
+ * Records what was read. What is answered: how many operators have scores, and whether they are used. New reference.
  */
-json_t *scores_told_record(struct job *job, json_t *body, struct rescore *read);
+json_t *scores_told_record(struct job *job, struct scores_told *told);
 /* Records that the strategy is shown the newest scores now; it has not seen them. */
 void scores_told_take(struct job *job);
 

@@ -33,8 +33,8 @@ struct intake {
 	json_t **ret_receipt;
 	tuner_done_fn done;
 	void *arg;
-	struct import import;   /* of measurements */
-	struct rescore *scores; /* NULL once they are recorded; owned */
+	struct import import; /* of measurements */
+	struct scores_told scores;
 	struct err err;
 };
 
@@ -74,10 +74,7 @@ static int check_scores(const struct job *job, struct intake *i)
 
 static json_t *record_scores(struct job *job, struct intake *i)
 {
-	struct rescore *read = i->scores;
-
-	i->scores = NULL;
-	return scores_told_record(job, i->body, read);
+	return scores_told_record(job, &i->scores);
 }
 
 static const struct intake_kind scores = {read_scores, check_scores, record_scores};
@@ -116,7 +113,7 @@ static void after(void *arg)
 		reply_later(i->tuner, &i->err, i->done, i->arg);
 	}
 	import_finish(&i->import);
-	rescore_destroy(i->scores);
+	scores_told_finish(&i->scores);
 	spec_destroy(i->spec);
 	json_decref(i->body);
 	free(i);

@@ -357,8 +357,9 @@ struct log_event *run_events(const struct job *job)
 	for (size_t i = 0; i < job->row_count; i++) {
 		const struct row *row = &job->rows[i];
 
-		events[i] =
-			(struct log_event){row->type, row->at_ms, row->trial, json_text(row->data)};
+		events[i] = (struct log_event){row->type, row->at_ms, row->trial,
+					       row->text != NULL ? mem_dup(row->text)
+								 : json_text(row->data)};
 	}
 	return events;
 }

@@ -126,5 +126,36 @@ class Reads(unittest.TestCase):
             self.assertEqual(len(held_up(daemon)), before)
 
 
+class Scores(unittest.TestCase):
+    """A report on every operator of a large job is read, written and taken up beside the loop."""
+
+    OPERATORS = 20000
+
+    def answer(self, daemon, accuracy):
+        lease = {"pool": "p", "worker": "w", "wait_s": 25, "ttl_s": 600}
+        items = wait_until(lambda: daemon.request("POST", "/v1/leases", lease)[2]["items"])
+        path = f"/v1/leases/{items[0]['lease']}/complete"
+        self.assertEqual(daemon.request("POST", path, {"accuracy": accuracy, "latency_ms": 10})[0], 200)
+
+    def test_a_report_on_many_operators(self):
+        names = [f"op{i}" for i in range(self.OPERATORS)]
+        numbers = {name: i + 1 for i, name in enumerate(names)}
+        entries = {name: [{"when": {"mode": mode}, "score": i + 1} for mode in ("static", "dynamic", "weight_only")]
+                   for i, name in enumerate(names)}  # fmt: skip
+        ops = [{"name": name, "type": "Conv2d"} for name in names]
+        for strategy in ("sgp", "knapsack"):
+            job = {"capability": {**CAPABILITY, "ops": ops}, "evaluator": {"pool": "p"}, "confirm": 0,
+                   "tuning_criterion": {"strategy": strategy, "max_trials": 8, "stop_on": "budget"}}
+            with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+                path = f"/v1/jobs/{submit(daemon, job)}/scores"
+                self.answer(daemon, 0.7)
+                self.answer(daemon, 0.69)
+                for scores in (numbers, entries):
+                    status, _, receipt = daemon.request("POST", path, {"scores": scores})
+                    self.assertEqual((status, receipt.get("operators")), (200, self.OPERATORS), receipt)
+                    self.answer(daemon, 0.69)
+                self.assertEqual([line for line in held_up(daemon) if "intake.c" in line], [])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -32,12 +32,13 @@ static json_t *document(const char *text)
 static json_t *tell(struct job *job, const char *text)
 {
 	json_t *body = document(text), *receipt;
-	struct rescore *read;
+	struct scores_told read;
 	struct err err;
 
 	cr_assert_eq(scores_told_read(job->spec, body, &read, &err), 0, "%s", err.message);
 	cr_assert_eq(scores_told_room(job, &err), 0);
-	receipt = scores_told_record(job, body, read);
+	receipt = scores_told_record(job, &read);
+	scores_told_finish(&read);
 	json_decref(body);
 	return receipt;
 }
@@ -141,7 +142,7 @@ Test(scores_told, what_is_wrong_is_refused_where_it_stands)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		json_t *body = document(bad[i].text);
-		struct rescore *read;
+		struct scores_told read;
 		struct err err;
 
 		cr_expect_eq(scores_told_read(spec, body, &read, &err), -ERR_INVALID_FIELD, "%s",
