@@ -258,6 +258,12 @@ class Fronts(Searches):
             self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", *which]), 0)
             written, measured = pathlib.Path("one.onnx"), pathlib.Path(f"files/front/trial-{trial}.onnx" if trial else "a.onnx")
             self.assertEqual(written.read_bytes(), measured.read_bytes())
+        number = max(chosen.values())
+        for name, warned in (("data.npz", ""), ("other.npz", "narrow-onnx: the search calibrated with other data than this, ")):
+            np.savez("other.npz", x=np.load("data.npz")["x"] * 255)
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                self.assertEqual(command.main(["build", "a.onnx", job.id, "other.onnx", "--calib", name, "--trial", str(number)]), 0)
+            self.assertEqual(said.getvalue()[:len(warned) or None], warned)
         with contextlib.redirect_stderr(io.StringIO()) as said:
             self.assertEqual(command.main(["build", "a.onnx", job.id, "a.onnx", "--calib", "data.npz"]), command.EXIT_USAGE)
             self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--trial", "99"]), command.EXIT_REFUSED)

@@ -119,6 +119,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def said(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None) -> None:
+    print(f"narrow-onnx: {message}", file=sys.stderr)
+
+
 def run_quantize(args: argparse.Namespace) -> int:
     from .recipe import quantize
 
@@ -129,7 +133,7 @@ def run_quantize(args: argparse.Namespace) -> int:
 
 def run_build(args: argparse.Namespace) -> int:
     from ..client import Client
-    from .points import build
+    from .points import CALIBRATION, build
 
     with Client() as client:
         job = client.job(args.job)
@@ -141,7 +145,9 @@ def run_build(args: argparse.Namespace) -> int:
             if trial["kind"] not in ("baseline", "evaluate", "confirm"):
                 raise ValueError(f"trial {args.trial} is no measurement of a config, it is one of {trial['kind']}")
             config, keep, words = trial["config"], False, f"trial {args.trial}"
-    build(args.model, {"ops": {}} if keep or config is None else config, args.out, args.calib)
+        made_with = job.get()["labels"].get(CALIBRATION, "")
+    warnings.showwarning = said
+    build(args.model, {"ops": {}} if keep or config is None else config, args.out, args.calib, made_with)
     print(f"by the trials: {words}")
     print(f"{args.out}{' is the model as it came' * keep}: {os.path.getsize(args.out) / 1e6:.2f} MB (was {os.path.getsize(args.model) / 1e6:.2f})")
     return EXIT_KEEP if keep else 0
@@ -167,7 +173,7 @@ def run_tune(args: argparse.Namespace) -> int:
     job = {"warm_start": {"job": args.warm_start}} if hasattr(args, "warm_start") else {}
     if hasattr(args, "name"):
         job["name"] = args.name
-    warnings.showwarning = lambda message, *_: print(f"narrow-onnx: {message}", file=sys.stderr)
+    warnings.showwarning = said
     tuned = tune(args.model, out, args.calib, args.eval, max_drop=args.max_drop, criterion=args.criterion,
                  higher_is_better=not args.lower_is_better, objective=args.objective,
                  approach=args.approach, max_trials=args.max_trials, threads=getattr(args, "threads", None),

@@ -4,16 +4,21 @@ import math
 import os
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..calls import identity_of
 from ..client import Job
 from ..types import Best, Config, Trial
 from .graph import Graph, in_one_file
 from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import quiet, silent
 
+CALIBRATION = "narrowd-calibration"  # the label of a job that has a digest of what its configs were calibrated with
 TIMES = {"latency_ms": "times as fast", "model_size_bytes": "times smaller"}
 
 
@@ -68,10 +73,14 @@ def config_in(document: Any) -> Config:
     return Config(**found)  # type: ignore[typeddict-item]
 
 
-def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str | os.PathLike[str], calibration: Any) -> None:
+def digest_of(feeds: list[Feed]) -> str:
+    return identity_of(*(part for feed in feeds for name in sorted(feed) for part in (name.encode(), np.ascontiguousarray(feed[name]).tobytes())))
+
+
+def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str | os.PathLike[str], calibration: Any, made_with: str = "") -> None:
     """Writes `out`: `model` with a config of a search in it, or with that of a best or of a trial; `calibration` is as
-    narrowd.onnx.tune takes it."""
-    chosen = config_in(config)
+    narrowd.onnx.tune takes it, and other data than that with the digest `made_with` is warned of."""
+    chosen, differs = config_in(config), False
     check_out(out, Path(model).resolve(strict=True))
     draft = f"{os.fspath(out)}.part"
     try:
@@ -81,10 +90,15 @@ def build(model: str | os.PathLike[str], config: Config | Best | Trial, out: str
                 shutil.copyfile(whole, draft)
             else:
                 graph = Graph(whole, folder)
-                Quantizer(graph, feeds_of(calibration, graph.inputs, graph.singles), folder).build(chosen, draft)
+                feeds = feeds_of(calibration, graph.inputs, graph.singles)
+                differs = made_with not in ("", digest_of(feeds))
+                Quantizer(graph, feeds, folder).build(chosen, draft)
         os.replace(draft, out)
     finally:
         Path(draft).unlink(missing_ok=True)
+    if differs:
+        warnings.warn("the search calibrated with other data than this, so the file is another one than was measured: its accuracy "
+                      "may be far from what the search says", stacklevel=2)
 
 
 def within(points: tuple[Point, ...], loss: float, job: Job) -> Point:

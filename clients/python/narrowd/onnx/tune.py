@@ -26,7 +26,7 @@ from ..measuring import LATENCY, Comparison, compare, measure
 from ..scores import Scores, tell
 from ..types import Best, Config, Question
 from .graph import Graph, in_one_file
-from .points import Point, check_out, front_of, within
+from .points import CALIBRATION, Point, check_out, digest_of, front_of, within
 from .quantizer import Feed, Quantizer, feeds_of, modes_of
 from .quiet import options_of, quiet, silent
 
@@ -267,7 +267,7 @@ def in_turns(tuner: Tuner, path: str | None) -> Comparison:
     return compare(lambda: after.run(None, tuner.feeds[0]), lambda: before.run(None, tuner.feeds[0]), clock=tuner.clock)
 
 
-def digest_of(path: str) -> str:
+def digest_of_file(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -279,7 +279,7 @@ def put(tuner: Tuner, config: Config | None, path: str, keep: Callable[[Comparis
     draft, note = f"{path}.part", f"file {os.path.abspath(path)}"
 
     def take() -> None:
-        notes.put(note, {"sha256": digest_of(draft)})
+        notes.put(note, {"sha256": digest_of_file(draft)})
         os.replace(draft, path)
 
     try:
@@ -289,7 +289,7 @@ def put(tuner: Tuner, config: Config | None, path: str, keep: Callable[[Comparis
             if keep(both):
                 take()
                 return both, config
-        if not os.path.exists(path) or notes.get(note) == {"sha256": digest_of(path)}:
+        if not os.path.exists(path) or notes.get(note) == {"sha256": digest_of_file(path)}:
             shutil.copyfile(tuner.model, draft)
             take()
         return (both if config is not None else in_turns(tuner, None)), None
@@ -430,6 +430,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         def finish(found: Job) -> None:
             tuned = write(tuner, found, out, insist, for_speed, offered, evaluator.journal)
             points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
+            found.edit(labels={**found.get()["labels"], CALIBRATION: digest_of(tuner.feeds)})
             results.append(replace(tuned, metric=objective, front=points, client=client) if front else tuned)
 
         options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
