@@ -9,9 +9,8 @@
 #include "job/noise.h"
 #include "job/words.h"
 
-/* What lies no farther apart is the same, whatever the noise is: of a choice, whose measurements are handed over, and of
- * the baseline, which to be a little slower from then on leads no search astray. */
-static const double same = 1e-9, harmless = 0.1;
+/* What lies no farther apart is the same, whatever the noise is. */
+static const double same = 1e-9;
 
 /* What is known of the two that were measured in turns. */
 struct turns {
@@ -58,24 +57,14 @@ static size_t take_in(struct turns *turns, const struct trial *trial, bool first
 	return count;
 }
 
-/* Whether the first measurement is farther from the mean of so many others than noise explains, and than `least`. */
-static bool is_far(const struct turns *turns, const struct trial *trial, double mean, size_t count,
-		   double least)
+/* Whether the choice's first measurement is farther from the mean of so many others than noise explains. */
+static bool is_far(const struct turns *turns, const struct trial *choice, double mean, size_t count)
 {
-	double first = figures_scaled(turns->job, &turns->figures, turns->logarithm, trial);
+	double first = figures_scaled(turns->job, &turns->figures, turns->logarithm, choice);
 	double width = turns->noise.degrees > 0 ? noise_margin(&turns->noise, 1, (int64_t)count)
 						: noise_unknown;
 
-	return fabs(first - mean) > fmax(width, least);
-}
-
-/* In the metric's own unit, of what was gathered last. */
-static double later_mean(const struct turns *turns, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		turns->values[i] = turns->list[i]->objectives[0];
-	}
-	return noise_mean(turns->values, count);
+	return fabs(first - mean) > fmax(width, same);
 }
 
 /* "latency_ms was 50 when it was measured first and 72 in the mean of 2 measurements since" */
@@ -100,7 +89,7 @@ char *disagree_choice(const struct job *job, const struct trial *choice)
 	turns_init(&turns, job, choice);
 	count = take_in(&turns, choice, false, &mean);
 	(void)take_in(&turns, job->trials[0], true, &unused);
-	if (turns.compared && is_far(&turns, choice, mean, count, same)) {
+	if (turns.compared && is_far(&turns, choice, mean, count)) {
 		said = first_and_later(job->spec->objective.metrics[0].name, choice->objectives[0],
 				       turns.figures.values[0], turns.figures.measurements);
 		text = mem_printf("%s: the later one%s", said,
@@ -113,26 +102,23 @@ char *disagree_choice(const struct job *job, const struct trial *choice)
 
 char *disagree_baseline(const struct job *job, const struct trial *choice)
 {
-	const struct trial *baseline = job->trials[0];
+	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
 	char *text = NULL, *said, *what;
-	struct turns turns;
-	double mean, unused;
-	size_t count;
+	struct figures f;
 
-	turns_init(&turns, job, choice);
-	(void)take_in(&turns, choice, false, &unused);
-	count = take_in(&turns, baseline, false, &mean);
-	if (turns.compared && figures_first_counts(job, baseline) &&
-	    is_far(&turns, baseline, mean, count, harmless)) {
+	figures_init(&f, job, choice);
+	if (f.moved) {
 		what = mem_printf("the baseline's %s", job->spec->objective.metrics[0].name);
-		said = first_and_later(what, baseline->objectives[0], later_mean(&turns, count),
-				       (int64_t)count);
-		text = mem_printf("%s: the search went by the first, so it may have passed over "
-				  "what is better; %s, and search again",
-				  said, words_calmer(job));
+		said = first_and_later(what, job->trials[0]->objectives[0], f.baseline[0],
+				       (int64_t)figures_gather(job, 0, false, 0, list));
+		text = mem_printf(
+			"%s: the later ones count, but the search went by the first, so it "
+			"may have passed over what is better; %s, and search again",
+			said, words_calmer(job));
 		free(said);
 		free(what);
 	}
-	turns_finish(&turns);
+	figures_finish(&f);
+	free(list);
 	return text;
 }

@@ -9,6 +9,9 @@
 #include "base/mem.h"
 #include "job/trial.h"
 
+/* A share of the objective: a baseline that is so little slower from some moment on leads no search astray. */
+static const double harmless = 0.1;
+
 static bool is_again(const struct trial *trial, int64_t subject)
 {
 	return trial->kind == QUESTION_CONFIRM && trial->twin == subject;
@@ -118,8 +121,9 @@ struct noise figures_noise(const struct job *job, const struct figures *f, bool 
 	double *values = mem_new((size_t)job->trial_count, sizeof(*values));
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
-		size_t count =
-			was_measured_again(job, i) ? figures_gather(job, i, true, 0, scratch) : 0;
+		size_t count = was_measured_again(job, i)
+				       ? figures_gather(job, i, i > 0 || !f->moved, 0, scratch)
+				       : 0;
 
 		for (size_t k = 0; k < count; k++) {
 			values[k] = figures_scaled(job, f, logarithm, scratch[k]);
@@ -128,6 +132,38 @@ struct noise figures_noise(const struct job *job, const struct figures *f, bool 
 	}
 	free(values);
 	return noise;
+}
+
+/* On a scale of ratios. */
+static size_t take_in(const struct job *job, int64_t subject, int64_t from, double *values,
+		      const struct trial **scratch, struct noise *noise)
+{
+	size_t count = figures_gather(job, subject, false, from, scratch);
+
+	for (size_t i = 0; i < count; i++) {
+		values[i] = log(scratch[i]->objectives[0]);
+	}
+	noise_add(noise, values, count);
+	return count;
+}
+
+bool figures_baseline_moved(const struct job *job, const struct trial *choice,
+			    const struct trial **scratch)
+{
+	double *values = mem_new((size_t)job->trial_count, sizeof(*values));
+	struct noise noise = {0};
+	bool moved = false;
+	size_t count;
+
+	if (figures_first_counts(job, job->trials[0]) && figures_logarithmic(job, scratch) &&
+	    take_in(job, choice->number, 1, values, scratch, &noise) > 0) {
+		count = take_in(job, 0, 0, values, scratch, &noise);
+		moved = noise.degrees > 0 &&
+			fabs(log(job->trials[0]->objectives[0]) - noise_mean(values, count)) >
+				fmax(noise_margin(&noise, 1, (int64_t)count), harmless);
+	}
+	free(values);
+	return moved;
 }
 
 static void find_middles(const struct job *job, const struct trial *const *trials, size_t count,
@@ -255,6 +291,11 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 	}
 	summarise(job, list, baselines, &base);
 	memcpy(f->baseline_accuracy, base.accuracy, sizeof(f->baseline_accuracy));
+	f->moved = trial->number > 0 && figures_baseline_moved(job, trial, list);
+	if (f->moved) {
+		baselines = figures_gather(job, 0, false, 0, list);
+		summarise(job, list, baselines, &base);
+	}
 	memcpy(f->baseline, base.values, sizeof(f->baseline));
 	count = trial->number > 0 ? figures_gather(job, trial->number, false, 1, list) : 0;
 	if (count == 0 && trial->number > 0) {

@@ -25,6 +25,7 @@ struct figures {
 	double interval[2];   /* of the gain, 90 %; NAN while nothing was measured twice */
 	bool accepted;        /* all of it was measured on the acceptance data */
 	bool feasible;
+	bool moved; /* the objective of the baseline is that of its later measurements alone */
 	double margin, loss;
 	json_t *metrics; /* means; owned */
 };
@@ -38,6 +39,13 @@ bool figures_first_counts(const struct job *job, const struct trial *trial);
  * the end game from round `from` on. `ret` has room for every trial of the job. */
 size_t figures_gather(const struct job *job, int64_t subject, bool first, int64_t from,
 		      const struct trial **ret);
+/*
+ * Whether the baseline's objective was another when it was measured in turns with the choice, by more than noise explains and
+ * than is harmless: the machine has become busy, or calm. Then its first measurement counts no more, as that of a
+ * choice that was measured again does not. `scratch` as for figures_gather().
+ */
+bool figures_baseline_moved(const struct job *job, const struct trial *choice,
+			    const struct trial **scratch);
 /* How often it was asked again in these rounds of the end game. */
 size_t figures_count(const struct job *job, int64_t subject, int64_t round_from, int64_t round_to);
 /* Whether the scale is the logarithm. `scratch` as for figures_gather(). */

@@ -339,8 +339,9 @@ Test(choice, a_baseline_that_has_moved_is_told_of)
 	again(job, 0, 2, 310);
 	text = disagree_baseline(job, job->trials[1]);
 	cr_assert_str_eq(text, "the baseline's latency_ms was 100 when it was measured first and "
-			       "300 in the mean of 2 measurements since: the search went by the "
-			       "first, so it may have passed over what is better; measure more "
+			       "300 in the mean of 2 measurements since: the later ones count, but "
+			       "the search went by the first, so it may have passed over what is "
+			       "better; measure more "
 			       "calmly (by CPU time where others work on the machine), and search "
 			       "again");
 	free(text);
