@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Shows how a second daemon takes a search over: two on one PostgreSQL, of which the one that writes is killed.
+"""Shows how two daemons on one PostgreSQL take a search over from each other: the one that writes is killed, and later
+the other one, too.
 
 tools/demo --postgresql builds and runs this; NARROWD_BIN names the program. Everything is in a temporary directory and
 listens on this machine alone; nothing is left behind.
@@ -25,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "api"))
 import postgresql  # noqa: E402
 
-TRIALS, WORKERS, KILL_AT = 60, 4, 20
+TRIALS, WORKERS, KILLS_AT = 90, 4, (20, 50)
 MEASURING_S, PAUSE_S, PATIENCE_S = 0.2, 0.2, 300
 OPERATORS = [f"layer{i}" for i in range(1, 9)]
 INT8 = {"weight": {"dtype": ["int8"], "granularity": ["per_channel", "per_tensor"]},
@@ -70,6 +71,7 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
+            self.process = None
 
     def ask(self, method, path, body=None, **headers):
         """Status and document; 0 when nobody is there."""
@@ -175,6 +177,18 @@ class Search:
         return results, self.document()["budget"]["trials_measured"]
 
 
+def take_over(search, dying, other):
+    """Kills the daemon that writes; the other one has taken its place when this returns."""
+    say(f"{search.told()} trials have their result. Now the {dying.name} daemon is killed: kill -9 {dying.process.pid}.")
+    dying.end()
+    killed = time.monotonic()
+    say(f"The {other.name} one answers what is read, a moment behind: {search.told()} results at this moment. "
+        "The workers keep what they measure, and ask again.")
+    wait_until("the take-over", other.writes)
+    say(f"After {time.monotonic() - killed:.0f} s the {other.name} daemon has taken its place (it takes a daemon for dead "
+        "that was not seen for 15 s), and goes on with the job.")
+
+
 def show(folder, server):
     first, second = (Daemon(name, folder, server.url) for name in ("first", "second"))
     with contextlib.ExitStack() as stack:
@@ -188,18 +202,13 @@ def show(folder, server):
         search = Search([first, second])
         stack.callback(search.end)
         say(f"A job of {TRIALS} trials is submitted, and {WORKERS} workers measure.")
-        wait_until("a third of the job", lambda: search.told() >= KILL_AT)
-        say(f"{search.told()} trials have their result. Now the first daemon is killed: kill -9 {first.process.pid}.")
-        first.process.send_signal(signal.SIGKILL)
-        first.process.wait()
-        killed = time.monotonic()
-        say(f"The second one answers what is read, a moment behind: {search.told()} results at this moment. "
-            "The workers keep what they measure, and ask again.")
-        wait_until("the take-over", second.writes)
-        say(f"After {time.monotonic() - killed:.0f} s the second daemon has taken its place (it takes a daemon for dead "
-            "that was not seen for 15 s), and goes on with the job.")
+        for told, dying, other in zip(KILLS_AT, (first, second), (second, first)):
+            wait_until(f"{told} results", lambda told=told: search.told() >= told)
+            take_over(search, dying, other)
+            dying.start()
+            say(f"The {dying.name} one is started again, as process {dying.process.pid}, and follows now.")
         wait_until("the end of the job", search.is_over)
-        return judge(search, second)
+        return judge(search, first)
 
 
 def judge(search, daemon):

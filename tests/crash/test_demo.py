@@ -1,4 +1,4 @@
-"""tools/demo --postgresql does what it says: the second daemon ends the job of the first one, each trial counted once."""
+"""tools/demo --postgresql does what it says: both daemons take the job over from each other, each trial counted once."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 
 
 class Demonstration(unittest.TestCase):
-    def test_one_daemon_takes_over_from_the_other(self):
+    def test_each_daemon_takes_over_from_the_other(self):
         root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         for folder in ("tools", "bin", "build/daemon"):
             (root / folder).mkdir(parents=True)
@@ -29,9 +29,10 @@ class Demonstration(unittest.TestCase):
                               env={**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}, text=True,
                               timeout=PATIENCE_S, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
-        for words in ("is killed: kill -9 ", "the second daemon has taken its place",
-                      "60 trials and the baseline have a result, 0 of them more than once",
-                      "the budget of 60 was charged 60 times", "Every trial was counted once."):
+        for words in ("the first daemon is killed: kill -9 ", "the second daemon has taken its place",
+                      "the second daemon is killed: kill -9 ", "the first daemon has taken its place",
+                      "90 trials and the baseline have a result, 0 of them more than once",
+                      "the budget of 90 was charged 90 times", "Every trial was counted once."):
             self.assertIn(words, done.stdout)
 
 
