@@ -39,6 +39,7 @@ SEVERAL_WORLDS, MANY_SEVERAL_WORLDS = 40, 3000
 FUZZ_SECONDS = 120
 # A daemon that is killed so often has to come far enough in between: on a machine that is busy for others it does not.
 DAEMONS_TRIALS, DAEMONS_WORKERS, DAEMONS_KILL_S = 10_000, 1000, 10
+AWAY_S = 600  # PostgreSQL
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
 # together have failed above ALL_CPU_MINUTES; a stage above its own line is named, for it takes the room
@@ -163,9 +164,9 @@ def stage_postgresql(stage):
 def stage_long_daemons(stage):
     """Three daemons on one PostgreSQL, and thousands of workers; without sanitizers, which would have little of that fit here."""
     setup_plain(stage)
-    stage.must("ninja", "-C", SIM, "daemon/narrowd", "tests/store-verify")
+    stage.must("ninja", "-C", SIM, "daemon/narrowd", "cli/narrow", "tests/store-verify")
     meson_test(stage, SIM, "long-daemons", NARROWD_DAEMONS_TRIALS=str(DAEMONS_TRIALS), NARROWD_DAEMONS_WORKERS=str(DAEMONS_WORKERS),
-               NARROWD_DAEMONS_KILL_S=str(DAEMONS_KILL_S), NARROWD_SEED=str(fresh_seed(stage)))
+               NARROWD_DAEMONS_KILL_S=str(DAEMONS_KILL_S), NARROWD_AWAY_S=str(AWAY_S), NARROWD_SEED=str(fresh_seed(stage)))
 
 
 def stage_races(stage):

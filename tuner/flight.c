@@ -159,7 +159,6 @@ void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms)
 	flight_lease(flight, ttl_ms,
 		     json_pack("{s:s, s:s, s:I}", "pool", flight_target(flight)->pool, "worker",
 			       worker, "ttl_ms", (json_int_t)ttl_ms));
-	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
 }
 
 /* Whoever made the job said what its baseline is. */

@@ -28,7 +28,7 @@ void flight_end(struct flight *flight);
 void flight_end_all(struct run *run);
 /* Records a lease, for so long; `more` says who has it; taken over. */
 void flight_lease(struct flight *flight, int64_t ttl_ms, json_t *more);
-/* The same for a worker that came. */
+/* The same for a worker that came. Its time runs from flight_extend(), when the worker is told: the store may keep it waiting. */
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
 /* From now on the lease lasts `ttl_ms`. */
 void flight_extend(struct flight *flight, int64_t ttl_ms);
