@@ -151,6 +151,13 @@ static void add_store(struct buf *page, const struct server *server)
 		{"narrowd_store_writable", "gauge",
 		 "1; 0 while the disk is full or PostgreSQL is away.",
 		 (double)store_writable(server->store)},
+		{"narrowd_log_position", "gauge",
+		 "The newest operation of the log in PostgreSQL that was run here.",
+		 (double)store_position(server->store)},
+		{"narrowd_log_snapshot_position", "gauge",
+		 "Where its newest snapshot is that this daemon knows of.", (double)store.snapshot},
+		{"narrowd_log_connects_total", "counter", "Connections made to PostgreSQL.",
+		 (double)store.log.connects},
 		{"narrowd_store_notified_total", "counter",
 		 "Times that PostgreSQL has told a spare of new operations.",
 		 (double)store.notified},
@@ -176,6 +183,9 @@ static void add_store(struct buf *page, const struct server *server)
 	add_family(page, "narrowd_store_commit_seconds", "histogram",
 		   "Time of a group commit, with the flush of the disk.");
 	add_histogram(page, "narrowd_store_commit_seconds", "", &store.commit_time);
+	add_family(page, "narrowd_log_append_seconds", "histogram",
+		   "Time until PostgreSQL had committed a group of operations.");
+	add_histogram(page, "narrowd_log_append_seconds", "", &store.log.append_time);
 }
 
 static void add_courier(struct buf *page, const struct server *server)

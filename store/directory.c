@@ -232,6 +232,13 @@ void directory_note_backup(const struct directory *directory)
 	}
 }
 
+int64_t directory_wal_bytes(const struct directory *directory)
+{
+	struct stat status;
+
+	return stat(directory->wal, &status) == 0 ? (int64_t)status.st_size : 0;
+}
+
 int64_t directory_backup_at_ms(const struct directory *directory)
 {
 	struct stat status;

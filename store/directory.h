@@ -52,6 +52,7 @@ void directory_compare_mark(const struct directory *directory, int64_t seq);
 
 /* A backup is complete at this moment; that it cannot be noted is logged. */
 void directory_note_backup(const struct directory *directory);
+int64_t directory_wal_bytes(const struct directory *directory);
 /* When the last one was, in ms of the wall clock; 0: never. */
 int64_t directory_backup_at_ms(const struct directory *directory);
 

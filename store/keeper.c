@@ -26,11 +26,11 @@ enum {
 struct keeper {
 	struct keeper_options options;
 	struct thread thread;
-	struct shared *shared; /* a connection of its own */
-	int64_t last;          /* the position of the newest snapshot; negative: not known */
-	int64_t pause_s;       /* behind the next fault */
-	bool is_damaged;       /* what is here or there; no snapshot is made any more */
-	char *part;            /* the path of a copy that is being made */
+	struct shared *shared;     /* a connection of its own */
+	atomic_int_least64_t last; /* the position of the newest snapshot; negative: not known */
+	int64_t pause_s;           /* behind the next fault */
+	bool is_damaged;           /* what is here or there; no snapshot is made any more */
+	char *part;                /* the path of a copy that is being made */
 	atomic_bool stopping;
 	pthread_mutex_t lock; /* of `wake`, which says that it stops */
 	pthread_cond_t wake;
@@ -253,4 +253,11 @@ void keeper_destroy(struct keeper *keeper)
 	(void)pthread_cond_destroy(&keeper->wake);
 	(void)pthread_mutex_destroy(&keeper->lock);
 	free(keeper);
+}
+
+int64_t keeper_snapshot(const struct keeper *keeper)
+{
+	int64_t last = keeper != NULL ? atomic_load(&keeper->last) : 0;
+
+	return last > 0 ? last : 0;
 }

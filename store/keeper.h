@@ -33,5 +33,7 @@ struct keeper *keeper_create(struct loop *loop, const struct keeper_options *opt
 			     struct err *reterr);
 /* Breaks off what it does, and waits for its end. */
 void keeper_destroy(struct keeper *keeper);
+/* The position of the newest snapshot, 0 while that is not known, and of NULL. Any thread. */
+int64_t keeper_snapshot(const struct keeper *keeper);
 
 #endif

@@ -217,6 +217,7 @@ int oplog_append(struct shared *shared, struct oplog_batch *batch, struct replic
 	if (rc == 0 && rows.count == 1) {
 		say_place(shared, postgres_number(&rows, 0, 0) + (int64_t)batch->count,
 			  shared->serial + (int64_t)batch->count, ret_last);
+		meter_appended(&shared->meter, clock_mono_ms() - batch->told_at_ms);
 	} else if (rc == 0) {
 		rc = find_appended(shared, batch->count, ret_last, reterr);
 		/* Who was shut out has appended nothing, nor is anything on its way. */

@@ -33,6 +33,7 @@ struct shared *shared_create(const char *url, int64_t lease_ms, struct err *rete
 	shared = mem_new(1, sizeof(*shared));
 	*shared = (struct shared){.postgres = postgres, .url_is_said = true};
 	pgsession_init(&shared->session, url);
+	meter_init(&shared->meter);
 	shared->lease_ms = shared->other_lease_ms = lease_ms > 0 ? lease_ms : SHARED_LEASE_MS;
 	return shared;
 }
@@ -44,6 +45,7 @@ void shared_destroy(struct shared *shared)
 	}
 	postgres_destroy(shared->postgres);
 	pgsession_finish(&shared->session);
+	meter_finish(&shared->meter);
 	free(shared->name);
 	free(shared->proof);
 	free(shared->url);
@@ -214,6 +216,9 @@ int shared_connect(struct shared *shared, struct err *reterr)
 	}
 	if (rc == 0 && shared->listens) {
 		rc = postgres_script(shared->postgres, "LISTEN narrowd", reterr);
+	}
+	if (rc == 0) {
+		meter_connected(&shared->meter);
 	}
 	shared->checked = rc == 0;
 	return rc;

@@ -9,6 +9,7 @@
 #ifndef NARROWD_STORE_SHARED_H
 #define NARROWD_STORE_SHARED_H
 
+#include "store/meter.h"
 #include "store/postgres.h"
 #include "store/replica.h"
 #include "store/pgsession.h"
@@ -30,6 +31,7 @@ enum {
 struct shared {
 	struct postgres *postgres;
 	struct pgsession session;
+	struct meter meter;
 	const struct replica *replica; /* borrowed; NULL before shared_join() */
 	char *name;                    /* of the log; NULL before it is known */
 	char *proof;

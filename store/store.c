@@ -2,7 +2,6 @@
 #include "store/store.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "store/apart.h"
@@ -491,9 +490,9 @@ int store_query_apart(struct store *store, int query, const struct store_value *
 
 void store_stats(const struct store *store, struct store_stats *ret)
 {
-	struct stat status;
-
 	writer_stats(store->writer, ret);
-	ret->wal_bytes = stat(store->directory.wal, &status) == 0 ? (int64_t)status.st_size : 0;
+	meter_read(store->shared != NULL ? &store->shared->meter : NULL, &ret->log);
+	ret->snapshot = keeper_snapshot(store->keeper);
+	ret->wal_bytes = directory_wal_bytes(&store->directory);
 	ret->backup_at_ms = directory_backup_at_ms(&store->directory);
 }

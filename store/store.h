@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "log/event.h"
+#include "store/meter.h"
 
 struct store;
 
@@ -342,6 +343,8 @@ struct store_stats {
 	uint64_t notified; /* how often PostgreSQL has told that others have appended */
 	int64_t queued;
 	struct histogram commit_time; /* of group commits, the flush of the disk included */
+	struct meter_counts log;
+	int64_t snapshot; /* the position in the log of the newest one that this daemon knows of, or 0 */
 	int64_t wal_bytes;
 	int64_t used_bytes; /* of the database's pages, without free ones */
 	int64_t file_bytes;

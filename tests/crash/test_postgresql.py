@@ -24,7 +24,7 @@ from daemon import Daemon  # noqa: E402
 
 import crash_model  # noqa: E402
 from crash_kit import check_files, read_log, wait_final  # noqa: E402
-from daemons_kit import free_port, hands_on, writes  # noqa: E402
+from daemons_kit import free_port, hands_on, metric, writes  # noqa: E402
 from patience import PATIENCE_S  # noqa: E402
 
 # What the clock, chance and the port of the evaluator decide.
@@ -181,6 +181,15 @@ class PostgreSQL(unittest.TestCase):
         self.assertIn("\nnarrowd_store_writable 0\n", metrics)
         self.server.start()
         kit.wait_until(lambda: daemon.request("GET", "/readyz")[0] == 200)
+        self.assertGreaterEqual(metric(daemon, "narrowd_log_connects_total"), 2)
+
+    def test_the_log_is_in_the_metrics(self):
+        with self.daemon() as daemon:
+            self.run_job(daemon)
+            head = self.server.sql("SELECT position FROM narrowd.head", self.url)
+            self.assertEqual(metric(daemon, "narrowd_log_position"), int(head))
+            self.assertEqual(metric(daemon, "narrowd_log_append_seconds_count"), metric(daemon, "narrowd_store_commits_total"))
+            self.assertGreater(metric(daemon, "narrowd_log_append_seconds_sum"), 0)
 
     def test_postgresql_is_killed_and_comes_back(self):
         self.broken(self.server.kill9)

@@ -1,0 +1,31 @@
+/*
+ * What is counted of a connection to PostgreSQL, for /metrics. The thread of the connection counts, any thread reads.
+ */
+#ifndef NARROWD_STORE_METER_H
+#define NARROWD_STORE_METER_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/histogram.h"
+
+struct meter_counts {
+	uint64_t connects;
+	struct histogram append_time; /* of groups, until PostgreSQL has committed them */
+};
+
+struct meter {
+	pthread_mutex_t lock;
+	struct meter_counts counts;
+};
+
+void meter_init(struct meter *meter);
+void meter_finish(struct meter *meter);
+/* A connection was made. */
+void meter_connected(struct meter *meter);
+/* A group was appended, which was sent so long ago. */
+void meter_appended(struct meter *meter, int64_t ms);
+/* Zeros of NULL. */
+void meter_read(struct meter *meter, struct meter_counts *ret);
+
+#endif
