@@ -12,59 +12,29 @@
 /* What lies no farther apart is the same, whatever the noise is. */
 static const double same = 1e-9;
 
-/* What is known of the two that were measured in turns. */
-struct turns {
-	const struct job *job;
-	struct figures figures; /* of the choice */
-	struct noise noise;
-	double *values;            /* scratch */
-	const struct trial **list; /* scratch */
-	bool logarithm, compared;
-};
-
-static void turns_init(struct turns *turns, const struct job *job, const struct trial *choice)
+/* Whether the choice was measured in an end game, and its first measurement is of the same data. */
+static bool is_compared(const struct job *job, const struct trial *choice, const struct figures *f,
+			const struct trial **scratch)
 {
-	size_t capacity = (size_t)job->trial_count;
-
-	*turns = (struct turns){.job = job};
-	turns->values = mem_new(capacity, sizeof(*turns->values));
-	turns->list = mem_new(capacity, sizeof(*turns->list));
-	turns->logarithm = figures_logarithmic(job, turns->list);
-	figures_init(&turns->figures, job, choice);
-	turns->compared = figures_gather(job, choice->number, false, 1, turns->list) > 0 &&
-			  figures_first_counts(job, choice) && job->spec->objective.count == 1 &&
-			  !isnan(turns->figures.gain);
+	return figures_gather(job, choice->number, false, 1, scratch) > 0 &&
+	       figures_first_counts(job, choice) && job->spec->objective.count == 1 &&
+	       !isnan(f->gain);
 }
 
-static void turns_finish(struct turns *turns)
+/* Whether the choice's first measurement is farther from the mean of those since than noise explains. */
+static bool is_far(const struct job *job, const struct trial *choice, const struct figures *f,
+		   const struct trial **scratch)
 {
-	figures_finish(&turns->figures);
-	free(turns->values);
-	free(turns->list);
-}
+	bool logarithm = figures_logarithmic(job, scratch);
+	size_t count = figures_gather(job, choice->number, false, 0, scratch), baselines;
+	struct noise noise = {0};
+	double later = figures_pool(job, f, logarithm, scratch, count, &noise);
+	double width;
 
-/* Takes measurements of a trial, those behind the first or all, into the noise; how many, and their mean. */
-static size_t take_in(struct turns *turns, const struct trial *trial, bool first, double *ret_mean)
-{
-	size_t count = figures_gather(turns->job, trial->number, first, 0, turns->list);
-
-	for (size_t i = 0; i < count; i++) {
-		turns->values[i] = figures_scaled(turns->job, &turns->figures, turns->logarithm,
-						  turns->list[i]);
-	}
-	noise_add(&turns->noise, turns->values, count);
-	*ret_mean = noise_mean(turns->values, count);
-	return count;
-}
-
-/* Whether the choice's first measurement is farther from the mean of so many others than noise explains. */
-static bool is_far(const struct turns *turns, const struct trial *choice, double mean, size_t count)
-{
-	double first = figures_scaled(turns->job, &turns->figures, turns->logarithm, choice);
-	double width = turns->noise.degrees > 0 ? noise_margin(&turns->noise, 1, (int64_t)count)
-						: noise_unknown;
-
-	return fabs(first - mean) > fmax(width, same);
+	baselines = figures_gather(job, 0, !f->moved, 0, scratch);
+	(void)figures_pool(job, f, logarithm, scratch, baselines, &noise);
+	width = noise.degrees > 0 ? noise_margin(&noise, 1, (int64_t)count) : noise_unknown;
+	return fabs(figures_scaled(job, f, logarithm, choice) - later) > fmax(width, same);
 }
 
 /* "latency_ms was 50 when it was measured first and 72 in the mean of 2 measurements since" */
@@ -81,22 +51,20 @@ static char *first_and_later(const char *what, double first, double later, int64
 
 char *disagree_choice(const struct job *job, const struct trial *choice)
 {
+	const struct trial **list = mem_new((size_t)job->trial_count, sizeof(struct trial *));
 	char *text = NULL, *said;
-	struct turns turns;
-	double mean, unused;
-	size_t count;
+	struct figures f;
 
-	turns_init(&turns, job, choice);
-	count = take_in(&turns, choice, false, &mean);
-	(void)take_in(&turns, job->trials[0], true, &unused);
-	if (turns.compared && is_far(&turns, choice, mean, count)) {
+	figures_init(&f, job, choice);
+	if (is_compared(job, choice, &f, list) && is_far(job, choice, &f, list)) {
 		said = first_and_later(job->spec->objective.metrics[0].name, choice->objectives[0],
-				       turns.figures.values[0], turns.figures.measurements);
+				       f.values[0], f.measurements);
 		text = mem_printf("%s: the later one%s", said,
-				  turns.figures.measurements == 1 ? " counts" : "s count");
+				  f.measurements == 1 ? " counts" : "s count");
 		free(said);
 	}
-	turns_finish(&turns);
+	figures_finish(&f);
+	free(list);
 	return text;
 }
 

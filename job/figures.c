@@ -114,56 +114,54 @@ bool figures_logarithmic(const struct job *job, const struct trial **scratch)
 	return positive;
 }
 
+double figures_pool(const struct job *job, const struct figures *f, bool logarithm,
+		    const struct trial *const *trials, size_t count, struct noise *noise)
+{
+	double *values = mem_new(count, sizeof(*values)), mean;
+
+	for (size_t i = 0; i < count; i++) {
+		values[i] = figures_scaled(job, f, logarithm, trials[i]);
+	}
+	noise_add(noise, values, count);
+	mean = noise_mean(values, count);
+	free(values);
+	return mean;
+}
+
 struct noise figures_noise(const struct job *job, const struct figures *f, bool logarithm,
 			   const struct trial **scratch)
 {
 	struct noise noise = {0};
-	double *values = mem_new((size_t)job->trial_count, sizeof(*values));
 
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		size_t count = was_measured_again(job, i)
 				       ? figures_gather(job, i, i > 0 || !f->moved, 0, scratch)
 				       : 0;
 
-		for (size_t k = 0; k < count; k++) {
-			values[k] = figures_scaled(job, f, logarithm, scratch[k]);
-		}
-		noise_add(&noise, values, count);
+		(void)figures_pool(job, f, logarithm, scratch, count, &noise);
 	}
-	free(values);
 	return noise;
-}
-
-/* On a scale of ratios. */
-static size_t take_in(const struct job *job, int64_t subject, int64_t from, double *values,
-		      const struct trial **scratch, struct noise *noise)
-{
-	size_t count = figures_gather(job, subject, false, from, scratch);
-
-	for (size_t i = 0; i < count; i++) {
-		values[i] = log(scratch[i]->objectives[0]);
-	}
-	noise_add(noise, values, count);
-	return count;
 }
 
 bool figures_baseline_moved(const struct job *job, const struct trial *choice,
 			    const struct trial **scratch)
 {
-	double *values = mem_new((size_t)job->trial_count, sizeof(*values));
 	struct noise noise = {0};
-	bool moved = false;
 	size_t count;
+	double later;
 
-	if (figures_first_counts(job, job->trials[0]) && figures_logarithmic(job, scratch) &&
-	    take_in(job, choice->number, 1, values, scratch, &noise) > 0) {
-		count = take_in(job, 0, 0, values, scratch, &noise);
-		moved = noise.degrees > 0 &&
-			fabs(log(job->trials[0]->objectives[0]) - noise_mean(values, count)) >
-				fmax(noise_margin(&noise, 1, (int64_t)count), harmless);
+	if (!figures_first_counts(job, job->trials[0]) || !figures_logarithmic(job, scratch)) {
+		return false;
 	}
-	free(values);
-	return moved;
+	count = figures_gather(job, choice->number, false, 1, scratch);
+	(void)figures_pool(job, NULL, true, scratch, count, &noise);
+	if (count == 0) {
+		return false;
+	}
+	count = figures_gather(job, 0, false, 0, scratch);
+	later = figures_pool(job, NULL, true, scratch, count, &noise);
+	return noise.degrees > 0 && fabs(log(job->trials[0]->objectives[0]) - later) >
+					    fmax(noise_margin(&noise, 1, (int64_t)count), harmless);
 }
 
 static void find_middles(const struct job *job, const struct trial *const *trials, size_t count,

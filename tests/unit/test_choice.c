@@ -355,3 +355,17 @@ Test(choice, a_baseline_that_has_moved_is_told_of)
 	cr_assert_null(disagree_baseline(job, job->trials[1]), "noise explains it");
 	job_destroy(job);
 }
+
+/* Before other work began the baseline took 100; that is no noise, beside which 50 and 61 were the same. */
+Test(choice, a_baseline_that_has_moved_hides_no_disagreement)
+{
+	struct job *job = MEASURED(BUDGET("2", ""), 50, 52);
+
+	again(job, 1, 1, 60);
+	again(job, 0, 1, 290);
+	again(job, 1, 2, 62);
+	again(job, 0, 2, 310);
+	disagrees(job, "latency_ms was 50 when it was measured first and 61 in the mean of 2 "
+		       "measurements since");
+	job_destroy(job);
+}
