@@ -126,6 +126,27 @@ class Tolerance(CliTest):
                 self.assertEqual((best["keep_baseline"], best["keep_baseline_because"]), (keep, "not_proved" if keep else None))
                 self.assertIn(words, best["verdict"])
 
+    def test_trials_are_held_to_the_baseline_that_the_job_holds_its_choice_to(self):
+        """Behind the first measurement of the baseline the machine has become another: that one counts no more."""
+        for later, one, of_baseline in ((300.0, 170.0, 300.0), (104.0, 70.0, 308.0 / 3)):
+            baselines = [100.0, later, later]
+
+            def reply(question, headers, one=one, baselines=baselines):
+                if question["question"] == "baseline":
+                    return {"accuracy": 1.0, "latency_ms": baselines.pop(0)}
+                ops = lowered(question)
+                return {"accuracy": 1 - sum(LOSSES[i] for i in ops), "latency_ms": one + 30 - 10 * len(ops)}
+
+            with self.subTest(later=later):
+                job = self.ended(reply, confirm=2, confirm_max=2)
+                own = get(self.daemon, f"/v1/jobs/{job}/best")
+                self.assertAlmostEqual(own["baseline"]["objective_value"], of_baseline)
+                best = self.best(job, 0.0071)
+                self.assertEqual((self.kept(best), best["measurements"], best["keep_baseline"]), ([3], 1, False))
+                self.assertAlmostEqual(best["baseline"]["objective_value"], of_baseline)
+                self.assertAlmostEqual(best["gain"], 1 - one / of_baseline)
+                self.assertEqual(baselines, [])
+
     def test_where_nothing_may_be_lost_the_baseline_is_kept(self):
         job = self.ended()
         best = self.best(job, 0)
