@@ -418,14 +418,33 @@ void call_reply_copy(struct call *call, int status, const char *text)
 	call_reply_text(call, status, "application/json", mem_dup(text));
 }
 
-bool call_may_submit(struct call *call, bool dry)
+static size_t body_length(struct call *call)
 {
 	size_t length = 0;
-	struct err err;
 
 	(void)request_body(call->request, &length);
+	return length;
+}
+
+bool call_may_submit(struct call *call, bool dry)
+{
+	struct err err;
+
 	if (access_only(&call->who) == NULL ||
-	    tuner_may_submit(call->server->tuner, call->who.owner, length, dry, &err) == 0) {
+	    tuner_may_submit(call->server->tuner, call->who.owner, body_length(call), dry, &err) ==
+		    0) {
+		return true;
+	}
+	call_fail(call, &err);
+	return false;
+}
+
+bool call_may_add(struct call *call)
+{
+	struct err err;
+
+	if (access_only(&call->who) == NULL ||
+	    tuner_may_keep(call->server->tuner, call->who.owner, body_length(call), &err) == 0) {
 		return true;
 	}
 	call_fail(call, &err);

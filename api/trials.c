@@ -361,7 +361,9 @@ void trials_import(struct call *call)
 
 static void tell_scores(struct call *call)
 {
-	take_in(call, tuner_tell_scores);
+	if (call_may_add(call)) {
+		take_in(call, tuner_tell_scores);
+	}
 }
 
 void trials_tell_scores(struct call *call)

@@ -32,8 +32,9 @@ enum {
 	LIMIT_SAMPLES = 1000, /* of one metric in one answer */
 	LIMIT_CALIBRATION_SIZES = 64,
 	LIMIT_DICT_ENTRIES = 4096,
-	LIMIT_LIBRARY_JOBS = 4, /* whose learning one job begins with */
-	LIMIT_KNOWN = 256,      /* entries, of one operator or type */
+	LIMIT_LIBRARY_JOBS = 4,                /* whose learning one job begins with */
+	LIMIT_KNOWN = 256,                     /* entries, of one operator or type */
+	LIMIT_SCORES_BYTES = 32 * 1024 * 1024, /* that one job is told; as a restart has them */
 	/* Pages */
 	LIMIT_PAGE_DEFAULT = 100,
 	LIMIT_PAGE = 1000,

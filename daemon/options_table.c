@@ -80,7 +80,7 @@ const struct setting options_table[OPTIONS_MAX] = {
 	{"quota_open_jobs", OPTION_INTEGER, AT(quota_open_jobs), "50", 0, 1000000,
 	 "jobs that one owner may have open; 0: any number; admins have no quotas"},
 	{"quota_open_bytes", OPTION_INTEGER, AT(quota_open_bytes), "67108864", 0, INT64_MAX,
-	 "bytes of their bodies and capabilities; 0: any number"},
+	 "bytes of their bodies, capabilities and told scores; 0: any number"},
 	{"quota_submits_per_s", OPTION_INTEGER, AT(quota_submits_per_s), "10", 0, 1000000,
 	 "submissions of one owner a second, five times as many at once; 0: any number"},
 	{"quota_trials_per_day", OPTION_INTEGER, AT(quota_trials_per_day), "100000", 0, INT64_MAX,

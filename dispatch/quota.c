@@ -67,6 +67,11 @@ void quota_close(struct quota *quota, const char *owner, int64_t bytes)
 	use->open_bytes -= bytes;
 }
 
+void quota_grow(struct quota *quota, const char *owner, int64_t bytes)
+{
+	use_of(quota, owner)->open_bytes += bytes;
+}
+
 static void move_on(const struct quota *quota, struct use *use)
 {
 	int64_t hour = mono_of(quota->clock) / hour_ms;
@@ -123,6 +128,24 @@ static bool is_over(int64_t value, int64_t limit)
 	return limit > 0 && value > limit;
 }
 
+static int check_bytes(const struct quota *quota, const struct use *use, int64_t bytes,
+		       struct err *reterr)
+{
+	int64_t most = quota->limits.open_bytes;
+
+	return is_over(use->open_bytes + bytes, most)
+		       ? err_set(reterr, ERR_TOO_MANY,
+				 "the open jobs of this owner would have %lld bytes, at most %lld: "
+				 "wait for one to end",
+				 (long long)(use->open_bytes + bytes), (long long)most)
+		       : 0;
+}
+
+int quota_may_grow(struct quota *quota, const char *owner, int64_t bytes, struct err *reterr)
+{
+	return check_bytes(quota, use_of(quota, owner), bytes, reterr);
+}
+
 static int check_open(const struct quota *quota, struct use *use, int64_t bytes, struct err *reterr)
 {
 	const struct quota_limits *limits = &quota->limits;
@@ -134,11 +157,8 @@ static int check_open(const struct quota *quota, struct use *use, int64_t bytes,
 			(long long)use->open_jobs, plural_s(use->open_jobs),
 			use->open_jobs == 1 ? "is" : "are", (long long)limits->open_jobs);
 	}
-	if (is_over(use->open_bytes + bytes, limits->open_bytes)) {
-		return err_set(reterr, ERR_TOO_MANY,
-			       "the open jobs of this owner would have %lld bytes, at most %lld: "
-			       "wait for one to end",
-			       (long long)(use->open_bytes + bytes), (long long)limits->open_bytes);
+	if (check_bytes(quota, use, bytes, reterr) != 0) {
+		return -ERR_TOO_MANY;
 	}
 	if (is_over(asked_today(quota, use) + 1, limits->trials_per_day)) {
 		return err_set(reterr, ERR_TOO_MANY,

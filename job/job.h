@@ -169,11 +169,12 @@ struct job {
 	int64_t last_failed; /* which that is */
 	char stage[64];
 	struct rescore *scores_due; /* told, and not yet shown to the strategy; owned, or NULL */
-	struct rescore
-		*scores_read; /* of what is recorded just now; owned, NULL while nothing is */
-	size_t told_count;    /* how many the strategy was shown or is to be */
-	int64_t told_times;   /* how often scores were told */
-	json_t *labels;       /* now; owned */
+	struct scores_told
+		*telling;   /* what is recorded just now; borrowed, NULL while nothing is */
+	size_t told_count;  /* how many the strategy was shown or is to be */
+	int64_t told_times; /* how often scores were told */
+	size_t told_bytes;  /* of all of them, as the log has them */
+	json_t *labels;     /* now; owned */
 	json_t *warm_baseline; /* of the job it started warm from: "accuracy", "metrics"; owned, or NULL */
 	int64_t max_trials, parallel;
 	double timeout_s;

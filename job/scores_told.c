@@ -2,7 +2,9 @@
 #include "job/scores_told.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/limits.h"
 #include "job/fold.h"
 #include "job/spec/codec_scores.h"
 
@@ -45,6 +47,7 @@ int scores_told_read(const struct spec *spec, json_t *body, struct scores_told *
 	}
 	ret->data = event_data(spec, scores.value);
 	ret->text = json_text(ret->data);
+	ret->bytes = strlen(ret->text);
 	return 0;
 }
 
@@ -56,15 +59,23 @@ void scores_told_finish(struct scores_told *told)
 	*told = (struct scores_told){0};
 }
 
-int scores_told_room(const struct job *job, struct err *reterr)
+int scores_told_room(const struct job *job, const struct scores_told *told, struct err *reterr)
 {
-	return job->told_times < SCORES_TOLD_MAX
-		       ? 0
-		       : err_set(reterr, ERR_WRONG_STATE,
-				 "the job was told scores %d times, and takes no more: a clone of "
-				 "it does, with \"warm_start\": true from what was measured and "
-				 "with the scores that it is told anew",
-				 SCORES_TOLD_MAX);
+	static const char *const instead =
+		"a clone of it does, with \"warm_start\": true from what was measured and with the "
+		"scores that it is told anew";
+
+	if (job->told_times >= SCORES_TOLD_MAX) {
+		return err_set(reterr, ERR_WRONG_STATE,
+			       "the job was told scores %d times, and takes no more: %s",
+			       SCORES_TOLD_MAX, instead);
+	}
+	if (job->told_bytes + told->bytes > LIMIT_SCORES_BYTES) {
+		return err_set(reterr, ERR_WRONG_STATE,
+			       "the job would have been told %zu bytes of scores, and takes %d: %s",
+			       job->told_bytes + told->bytes, LIMIT_SCORES_BYTES, instead);
+	}
+	return 0;
 }
 
 json_t *scores_told_record(struct job *job, struct scores_told *told)
@@ -74,10 +85,9 @@ json_t *scores_told_record(struct job *job, struct scores_told *told)
 	size_t count = json_object_size(json_object_get(told->data, "scores"));
 	size_t place = job->row_count;
 
-	job->scores_read = told->read;
+	job->telling = told;
 	job_record(job, LOGGED_SCORES_TOLD, -1, json_incref(told->data));
-	told->read = job->scores_read;
-	job->scores_read = NULL;
+	job->telling = NULL;
 	job->rows[place].text = told->text;
 	told->text = NULL;
 	if (!json_is_true(used)) {
@@ -98,12 +108,13 @@ static void keep(struct job *job, struct rescore *scores)
 /* Of what is told just now that was done beside the loop; a replay does it here. */
 static struct rescore *what_was_read(struct job *job, const json_t *data)
 {
-	struct rescore *read = job->scores_read;
+	struct rescore *read;
 	struct err err;
 	struct json_at at, scores;
 
-	job->scores_read = NULL;
-	if (read != NULL) {
+	if (job->telling != NULL) {
+		read = job->telling->read;
+		job->telling->read = NULL;
 		return read;
 	}
 	err_init(&err);
@@ -112,12 +123,27 @@ static struct rescore *what_was_read(struct job *job, const json_t *data)
 	return codec_scores_read(job->spec->space, &scores);
 }
 
+static size_t bytes_of(const struct job *job, const json_t *data)
+{
+	char *text;
+	size_t bytes;
+
+	if (job->telling != NULL) {
+		return job->telling->bytes;
+	}
+	text = json_text(data);
+	bytes = strlen(text);
+	free(text);
+	return bytes;
+}
+
 int job_on_scores_told(struct job *job, struct trial *trial, const json_t *data, struct err *reterr)
 {
 	struct rescore *scores;
 
 	(void)trial;
 	job->told_times++;
+	job->told_bytes += bytes_of(job, data);
 	if (!json_is_true(json_object_get(data, "used"))) {
 		return 0;
 	}

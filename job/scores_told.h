@@ -17,6 +17,7 @@ struct scores_told {
 	struct rescore *read;
 	json_t *data; /* of the event */
 	char *text;   /* the same */
+	size_t bytes; /* of it */
 };
 
 /* Reads {"scores": {...}}: ERR_INVALID_FIELD with every fault, and nothing. Any thread. */
@@ -24,8 +25,8 @@ int scores_told_read(const struct spec *spec, json_t *body, struct scores_told *
 		     struct err *reterr);
 /* Whether or not they were read or recorded. */
 void scores_told_finish(struct scores_told *told);
-/* Whether there is room for more: ERR_WRONG_STATE otherwise. */
-int scores_told_room(const struct job *job, struct err *reterr);
+/* Whether there is room for what was read: ERR_WRONG_STATE otherwise. */
+int scores_told_room(const struct job *job, const struct scores_told *told, struct err *reterr);
 /*
  * Records what was read. What is answered: how many operators have scores, and whether they are used. New reference.
  */

@@ -19,7 +19,7 @@ struct intake;
 struct intake_kind {
 	int (*read)(struct intake *intake);
 	int (*check)(const struct job *job, struct intake *intake);
-	json_t *(*record)(struct job *job, struct intake *intake); /* returns the receipt */
+	json_t *(*record)(struct run *run, struct intake *intake); /* returns the receipt */
 };
 
 struct intake {
@@ -48,8 +48,9 @@ static int check_import(const struct job *job, struct intake *i)
 	return import_check(job, &i->import, &i->err);
 }
 
-static json_t *record_import(struct job *job, struct intake *i)
+static json_t *record_import(struct run *run, struct intake *i)
 {
+	struct job *job = run->job;
 	json_t *first = json_null();
 
 	import_record(job, &i->import);
@@ -69,12 +70,13 @@ static int read_scores(struct intake *i)
 
 static int check_scores(const struct job *job, struct intake *i)
 {
-	return scores_told_room(job, &i->err);
+	return scores_told_room(job, &i->scores, &i->err);
 }
 
-static json_t *record_scores(struct job *job, struct intake *i)
+static json_t *record_scores(struct run *run, struct intake *i)
 {
-	return scores_told_record(job, &i->scores);
+	run_grow(run, i->scores.bytes);
+	return scores_told_record(run->job, &i->scores);
 }
 
 static const struct intake_kind scores = {read_scores, check_scores, record_scores};
@@ -91,7 +93,7 @@ static void record(struct intake *i, struct run *run)
 	struct store_key key;
 	char *text;
 
-	*i->ret_receipt = i->kind->record(run->job, i);
+	*i->ret_receipt = i->kind->record(run, i);
 	text = json_text(*i->ret_receipt);
 	if (i->key != NULL) {
 		key = *i->key;

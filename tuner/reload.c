@@ -247,6 +247,7 @@ static void take_up(struct unread *unread, struct job *job)
 {
 	struct run *run = run_create(unread->tuner, job, unread->owner, unread->bytes);
 
+	run_grow(run, job->told_bytes);
 	job_clock(job);
 	run_follow(run);
 	run_ref(run);

@@ -206,6 +206,12 @@ static void forget_more_leases(void *arg)
 	}
 }
 
+void run_grow(struct run *run, size_t bytes)
+{
+	run->bytes += (int64_t)bytes;
+	quota_grow(&run->tuner->quota, run->owner, (int64_t)bytes);
+}
+
 void run_close(struct run *run)
 {
 	struct job *job = run->job;

@@ -12,6 +12,8 @@
 
 /* Takes over `job`, of which the owner's quota knows. The run is in the tuner's map afterwards. */
 struct run *run_create(struct tuner *tuner, struct job *job, const char *owner, int64_t bytes);
+/* The job has so many bytes more of its owner's quota, until it is closed. */
+void run_grow(struct run *run, size_t bytes);
 void run_ref(struct run *run);
 void run_unref(struct run *run);
 /* Something changed: take a turn soon. */

@@ -157,6 +157,11 @@ int tuner_may_submit(struct tuner *tuner, const char *owner, size_t bytes, bool 
 	return quota_submit(&tuner->quota, owner, (int64_t)bytes, dry, reterr);
 }
 
+int tuner_may_keep(struct tuner *tuner, const char *owner, size_t bytes, struct err *reterr)
+{
+	return quota_may_grow(&tuner->quota, owner, (int64_t)bytes, reterr);
+}
+
 struct submission {
 	struct tuner *tuner;
 	struct job *job;

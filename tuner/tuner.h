@@ -91,6 +91,8 @@ typedef void (*tuner_prepared_fn)(void *arg, struct prepared *prepared, const st
  * submission, or -ERR_TOO_MANY. */
 int tuner_may_submit(struct tuner *tuner, const char *owner, size_t bytes, bool dry,
 		     struct err *reterr);
+/* Whether the owner may have an open job keep so many bytes more: 0 or -ERR_TOO_MANY. */
+int tuner_may_keep(struct tuner *tuner, const char *owner, size_t bytes, struct err *reterr);
 
 struct preparation;
 /* Calls back once unless cancelled: `prepared` is the callee's to destroy, or NULL with err. */

@@ -60,6 +60,31 @@ class Quotas(unittest.TestCase):
             self.refused(daemon, "ann", "bytes", operators=2000)
             self.assertEqual(self.submit(daemon, "bob", operators=40)[0], 201)
 
+    def test_scores_that_a_job_is_told_are_bytes_of_it(self):
+        """Also behind a restart, and until the job ends. Of strategies that make no use of them, too: they are kept as well."""
+        report = {"scores": {f"op{i}": [{"when": {"mode": "static"}, "score": i}] * 35 for i in range(40)}}
+
+        def told(owner, job):
+            return daemon.request("POST", f"/v1/jobs/{job}/scores", report, bearer(self.tokens[owner]))
+
+        with Daemon(self.directory, "--quota-open-bytes=100000") as daemon:
+            for criterion in ({"strategy": "sgp"}, {"strategy": "basic"}):
+                job = self.submit(daemon, "ann", operators=40, tuning_criterion=criterion)[2]["id"]
+                self.assertEqual(told("ann", job)[0], 200)
+                for _ in range(2):
+                    status, sent, answer = told("ann", job)
+                    self.assertEqual((status, answer["type"]), (429, "urn:narrowd:problem:too_many_requests"), answer)
+                    self.assertIn("bytes, at most 100000: wait for one to end", answer["detail"])
+                    self.assertGreater(int(sent["Retry-After"]), 0)
+                    self.refused(daemon, "ann", "bytes", operators=1200)
+                    daemon.restart()
+                    jobkit.wait_until(lambda job=job: daemon.request("GET", f"/v1/jobs/{job}")[0] == 200)
+                other = self.submit(daemon, "bob", operators=40)[2]["id"]
+                self.assertEqual(told("bob", other)[0], 200)
+                self.assertEqual(daemon.request("POST", f"/v1/jobs/{job}/scores", report)[0], 200, "admins have no quota")
+                for owner, ended in (("ann", job), ("bob", other)):
+                    self.assertEqual(daemon.request("POST", f"/v1/jobs/{ended}/cancel", {}, bearer(self.tokens[owner]))[0], 200)
+
     def test_submissions_a_second(self):
         with Daemon(self.directory, "--quota-submits-per-s=1") as daemon:
             self.assertEqual([self.submit(daemon, "ann", "/v1/spaces")[0] for _ in range(5)], [200] * 5)

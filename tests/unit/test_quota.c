@@ -67,6 +67,27 @@ Test(quota, open_bytes)
 	quota_finish(&quota);
 }
 
+Test(quota, bytes_that_an_open_job_has_more)
+{
+	struct quota quota;
+	struct err err;
+
+	begin(&quota, (struct quota_limits){.open_jobs = 1, .open_bytes = 100});
+	quota_open(&quota, "ann", 60);
+	cr_expect_eq(quota_may_grow(&quota, "ann", 40, &err), 0, "no other job is opened");
+	cr_expect_eq(quota_may_grow(&quota, "ann", 41, &err), TOO_MANY);
+	cr_expect_not_null(strstr(err.message, "would have 101 bytes, at most 100"));
+	quota_grow(&quota, "ann", 40);
+	cr_expect_eq(quota_may_grow(&quota, "ann", 1, &err), TOO_MANY);
+	cr_expect_eq(quota_may_grow(&quota, "bob", 100, &err), 0);
+	quota_close(&quota, "ann", 100);
+	expect(&quota, "ann", 100, false, OK, "");
+	quota_finish(&quota);
+	begin(&quota, (struct quota_limits){.open_bytes = 0});
+	cr_expect_eq(quota_may_grow(&quota, "ann", INT64_C(1) << 40, &err), 0);
+	quota_finish(&quota);
+}
+
 Test(quota, submissions_in_a_second)
 {
 	struct quota quota;

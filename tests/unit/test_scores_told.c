@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "job/scores_told.h"
 #include "job/spec/codec_scores.h"
@@ -36,7 +38,7 @@ static json_t *tell(struct job *job, const char *text)
 	struct err err;
 
 	cr_assert_eq(scores_told_read(job->spec, body, &read, &err), 0, "%s", err.message);
-	cr_assert_eq(scores_told_room(job, &err), 0);
+	cr_assert_eq(scores_told_room(job, &read, &err), 0);
 	receipt = scores_told_record(job, &read);
 	scores_told_finish(&read);
 	json_decref(body);
@@ -362,8 +364,43 @@ Test(scores_told, there_is_an_end_to_telling)
 		told(job, "{\"scores\": {\"a\": 1}}");
 		(void)kit_next(job);
 	}
-	cr_expect_eq(scores_told_room(job, &err), -ERR_WRONG_STATE);
+	cr_expect_eq(scores_told_room(job, &(struct scores_told){.bytes = 1}, &err),
+		     -ERR_WRONG_STATE);
 	job_destroy(job);
+}
+
+/* All of them are on the disk, and a replay hears of all: used or not they count as the log has them. */
+Test(scores_told, so_much_may_be_told_in_all)
+{
+	static const char *const criteria[] = {CRITERION("bisect"), ""};
+
+	for (size_t i = 0; i < sizeof(criteria) / sizeof(criteria[0]); i++) {
+		struct job *job = kit_running(criteria[i], 0.9), *again;
+		struct scores_told more = {0};
+		size_t bytes = 0;
+		struct err err;
+
+		for (int times = 0; times < 2; times++) {
+			char *text;
+
+			told(job,
+			     "{\"scores\": {\"a\": 0.1, \"b\": [{\"when\": {}, \"score\": 2}]}}");
+			text = json_text(kit_newest(job, LOGGED_SCORES_TOLD));
+			bytes += strlen(text);
+			free(text);
+			cr_expect_eq(job->told_bytes, bytes);
+		}
+		again = kit_again(job, criteria[i]);
+		cr_expect_eq(again->told_bytes, bytes);
+		job_destroy(again);
+		more.bytes = LIMIT_SCORES_BYTES - bytes;
+		cr_expect_eq(scores_told_room(job, &more, &err), 0);
+		more.bytes++;
+		cr_expect_eq(scores_told_room(job, &more, &err), -ERR_WRONG_STATE);
+		cr_expect_not_null(strstr(err.message, "have been told 33554433 bytes of scores, "
+						       "and takes 33554432: a clone"));
+		job_destroy(job);
+	}
 }
 
 Test(scores_told, a_log_that_does_not_fit_together_is_refused)
