@@ -146,6 +146,7 @@ struct noise figures_noise(const struct job *job, const struct figures *f, bool 
 bool figures_baseline_moved(const struct job *job, const struct trial *choice,
 			    const struct trial **scratch)
 {
+	static const struct figures none; /* ratios need no baseline */
 	struct noise noise = {0};
 	size_t count;
 	double later;
@@ -154,12 +155,12 @@ bool figures_baseline_moved(const struct job *job, const struct trial *choice,
 		return false;
 	}
 	count = figures_gather(job, choice->number, false, 1, scratch);
-	(void)figures_pool(job, NULL, true, scratch, count, &noise);
+	(void)figures_pool(job, &none, true, scratch, count, &noise);
 	if (count == 0) {
 		return false;
 	}
 	count = figures_gather(job, 0, false, 0, scratch);
-	later = figures_pool(job, NULL, true, scratch, count, &noise);
+	later = figures_pool(job, &none, true, scratch, count, &noise);
 	return noise.degrees > 0 && fabs(log(job->trials[0]->objectives[0]) - later) >
 					    fmax(noise_margin(&noise, 1, (int64_t)count), harmless);
 }

@@ -52,8 +52,7 @@ size_t figures_count(const struct job *job, int64_t subject, int64_t round_from,
 bool figures_logarithmic(const struct job *job, const struct trial **scratch);
 double figures_scaled(const struct job *job, const struct figures *figures, bool logarithm,
 		      const struct trial *trial);
-/* Takes these measurements of one thing into the noise; their mean on that scale. `figures` may be NULL where the scale is the
- * logarithm. */
+/* Takes these measurements of one thing into the noise; their mean on that scale. */
 double figures_pool(const struct job *job, const struct figures *figures, bool logarithm,
 		    const struct trial *const *trials, size_t count, struct noise *noise);
 struct noise figures_noise(const struct job *job, const struct figures *figures, bool logarithm,
