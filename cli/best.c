@@ -1,4 +1,4 @@
-/* Shows the best config of a job in a few lines, with what it rests on and what was passed over. */
+/* Shows the best config of a job in a few lines, with what it rests on. */
 #include "cli/best.h"
 
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/job.h"
 #include "cli/lowerable.h"
+#include "cli/rival.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -313,120 +314,6 @@ static void print_best(struct cli *cli, const json_t *job, const json_t *best)
 	free(verdict);
 }
 
-/* Whether a value of the objective is better than another one, where it is one number. */
-static bool is_better(const json_t *job, const json_t *value, const json_t *than)
-{
-	const json_t *terms = json_object_get(job, "objective");
-	const char *direction =
-		json_string_value(json_object_get(json_array_get(terms, 0), "direction"));
-	double a = json_number_value(value), b = json_number_value(than);
-
-	return json_array_size(terms) == 1 && json_is_number(value) && json_is_number(than) &&
-	       (direction != NULL && strcmp(direction, "max") == 0 ? a > b : a < b);
-}
-
-/* Chosen by one measurement of many, and then measured again: the two numbers are not of one kind. */
-static char *proof_text(const json_t *best, const char *is, const char *was)
-{
-	json_int_t times = json_integer_value(json_object_get(best, "measurements"));
-
-	if (times > 1) {
-		return mem_printf("%s is the mean of %lld measurements, %s a single one of the "
-				  "search, which may be lucky",
-				  is, (long long)times, was);
-	}
-	if (json_is_array(json_object_get(best, "gain_interval"))) {
-		return mem_printf("%s was measured after it was chosen, %s is a single measurement "
-				  "of the search, which may be lucky",
-				  is, was);
-	}
-	return mem_dup("");
-}
-
-/* Whether a trial that meets the criterion measured better than the best one. */
-static bool is_passed_over(const json_t *job, const json_t *trial)
-{
-	const json_t *best = json_object_get(job, "best");
-
-	return json_is_true(json_object_get(best, "feasible")) &&
-	       json_is_true(json_object_get(trial, "feasible")) &&
-	       !json_equal(json_object_get(trial, "trial"), json_object_get(best, "trial")) &&
-	       is_better(job, json_object_get(trial, "objective_value"),
-			 json_object_get(best, "objective_value"));
-}
-
-char *best_passed_over(const json_t *job, const json_t *trial)
-{
-	const json_t *best = json_object_get(job, "best");
-	const char *strategy = json_string_value(json_object_get(job, "strategy"));
-	bool sure = strategy != NULL && strcmp(strategy, "sgp") == 0;
-	char *name, *was, *is, *its, *proof, *text;
-
-	if (!is_passed_over(job, trial)) {
-		return NULL;
-	}
-	name = job_objective(job);
-	was = text_number(json_object_get(trial, "objective_value"));
-	is = text_number(json_object_get(best, "objective_value"));
-	its = text_number(json_object_get(best, "trial"));
-	proof = proof_text(best, is, was);
-	text = mem_printf(
-		"trial %lld had %s %s, trial %s has %s and is the best all the same: %s%s%s",
-		(long long)json_integer_value(json_object_get(trial, "trial")), name, was, its, is,
-		proof, sure && proof[0] != '\0' ? "; " : "",
-		sure ? "sgp hands over what meets the criterion with a certainty of 99 % by "
-		       "everything that was measured, also of configs that resemble it, or else "
-		       "what most probably meets it, and what still met it when it was measured "
-		       "again"
-		: proof[0] != '\0' ? ""
-				   : "the other was excluded or measured again");
-	free(name);
-	free(was);
-	free(is);
-	free(its);
-	free(proof);
-	return text;
-}
-
-struct rival {
-	const json_t *job;
-	json_t *trial; /* as a best reads; NULL for none; owned */
-};
-
-static void add_rival(void *arg, const json_t *trial)
-{
-	struct rival *rival = arg;
-	const json_t *value = json_object_get(trial, "objective_value");
-	const char *kind = json_string_value(json_object_get(trial, "kind"));
-
-	if (kind == NULL || strcmp(kind, "evaluate") != 0 || !json_is_number(value) ||
-	    json_is_object(json_object_get(trial, "excluded")) ||
-	    (rival->trial != NULL &&
-	     !is_better(rival->job, value, json_object_get(rival->trial, "objective_value")))) {
-		return;
-	}
-	json_decref(rival->trial);
-	rival->trial = json_pack("{s:O, s:O, s:b}", "trial", json_object_get(trial, "number"),
-				 "objective_value", value, "feasible", 1);
-}
-
-/* Says why what measured best is not the best, if so. */
-static void print_rival(struct cli *cli, const json_t *job)
-{
-	struct rival rival = {.job = job};
-	char *path = cli_job_path(cli, "/trials?limit=1000&feasible=true"), *why;
-
-	if (cli_each_beside(cli, path, add_rival, &rival) && rival.trial != NULL) {
-		why = best_passed_over(job, rival.trial);
-		if (why != NULL) {
-			printf("%s\n", why);
-		}
-		free(why);
-	}
-	json_decref(rival.trial);
-	free(path);
-}
-
 static char *best_path(const struct cli *cli, const char *loss)
 {
 	char *escaped = loss != NULL ? client_escape(loss) : NULL;
@@ -484,7 +371,7 @@ enum cli_exit best_show(struct cli *cli)
 			free(start);
 		}
 		if (loss == NULL && job_is_met(job)) {
-			print_rival(cli, job);
+			rival_print(cli, job);
 		}
 	}
 	json_decref(job);

@@ -10,10 +10,6 @@
 bool best_keeps(const char *mode);
 /* CLI_NOT_MET when the job has ended without meeting its criterion. */
 enum cli_exit best_show(struct cli *cli);
-
-/* Why the job's best is not this trial of it, which met the criterion and measured better; NULL where it did not. The
- * caller frees. */
-char *best_passed_over(const json_t *job, const json_t *trial);
 /* How many operators of a config are in which mode, "static 9, fp32 3"; the caller frees. */
 char *best_modes(json_t *ops);
 

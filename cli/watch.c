@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cli/best.h"
 #include "cli/job.h"
 #include "cli/line.h"
+#include "cli/rival.h"
 #include "cli/stages.h"
 #include "cli/text.h"
 
@@ -85,10 +85,12 @@ static void draw_stage(struct watch *watch)
 	}
 }
 
-/* Why the best became another one that measured worse, when it did. */
+/* Why the best became another one that measured worse, when it did; at the end of a job its verdict is printed anyway. */
 static void draw_step_back(const struct watch *watch, const json_t *before)
 {
-	char *why = best_passed_over(watch->job, json_object_get(before, "best"));
+	char *why = job_is_final(watch->job)
+			    ? NULL
+			    : rival_passed_over(watch->job, json_object_get(before, "best"));
 
 	if (why != NULL && !watch->json && !watch->quiet) {
 		say(watch, "", why);

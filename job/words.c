@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/plural.h"
 #include "job/gained.h"
+#include "job/passed.h"
 #include "job/trial.h"
 #include "space/config.h"
 
@@ -59,7 +60,7 @@ static void add_wanted(const struct criterion *c, double loss, double rounding, 
 		   -scale * c->metrics[0].tolerable_loss, unit);
 }
 
-static void add_loss(const struct job *job, const struct figures *f, struct buf *text)
+void words_loss(const struct job *job, const struct figures *f, struct buf *text)
 {
 	const struct criterion *c = &job->spec->criterion;
 	double rounding = c->relative ? 1e-9 : criterion_tolerance(c, 0);
@@ -187,7 +188,7 @@ static void add_figures(const struct job *job, const struct trial *trial, const 
 		gained_words(job->spec, f, text);
 	}
 	buf_text(text, ", ");
-	add_loss(job, f, text);
+	words_loss(job, f, text);
 	buf_text(text, ", ");
 	add_operators(job, trial, text);
 	add_evidence(job, f, text);
@@ -232,7 +233,7 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 {
 	if (strcmp(because, "criterion_missed") == 0) {
 		add_misses(job, trial, f, text);
-		add_loss(job, f, text);
+		words_loss(job, f, text);
 	} else if (strcmp(because, "not_proved") == 0) {
 		buf_text(text, "not proved, keep fp32: ");
 		gained_words(job->spec, f, text);
@@ -262,7 +263,7 @@ char *words_rejection(const struct job *job, const struct trial *trial)
 	buf_init(&text, TEXT_MAX);
 	buf_printf(&text, "measured again%s, trial %lld does not meet the criterion: it ",
 		   f.accepted ? " on the acceptance data" : "", (long long)trial->number);
-	add_loss(job, &f, &text);
+	words_loss(job, &f, &text);
 	figures_finish(&f);
 	return buf_take(&text, NULL);
 }
@@ -275,9 +276,12 @@ char *words_verdict(const struct job *job, const struct trial *trial, const stru
 	buf_init(&text, TEXT_MAX);
 	if (keep_because != NULL) {
 		add_keep(job, trial, f, keep_because, &text);
-		return buf_take(&text, NULL);
+	} else {
+		add_figures(job, trial, f, &text);
 	}
-	add_figures(job, trial, f, &text);
+	if (keep_because == NULL || strcmp(keep_because, "criterion_missed") != 0) {
+		passed_words(job, trial, f, &text);
+	}
 	return buf_take(&text, NULL);
 }
 

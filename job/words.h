@@ -25,6 +25,9 @@ const char *words_format(const struct space *space, size_t op, const uint16_t *c
 /* A loss that is given as a share of what may be lost: "0.41 % where 1 % is allowed", "nothing". */
 void words_share(const struct criterion *criterion, double share, struct buf *text);
 
+/* "loses 0.41 % where 1 % is allowed", "loses no accuracy" */
+void words_loss(const struct job *job, const struct figures *figures, struct buf *text);
+
 /* What would make measurements scatter less. Static. */
 const char *words_calmer(const struct job *job);
 

@@ -54,7 +54,7 @@ PLAY_CPU_S, PLAY_S = 600, 3600
 SIM, GOLDEN_SIM, SEVERAL = "sim", "sim --golden", "several"
 PLANTED_WORLDS = {SIM: 1000, SEVERAL: 40}
 SUBJECTS = {
-    "job": [GOLDEN_SIM, "test_trials", "test_twins", "test_judge", "test_surer", "test_score", "test_next", "test_job", "test_endgame",
+    "job": [GOLDEN_SIM, "test_trials", "test_twins", "test_judge", "test_surer", "test_passed", "test_score", "test_next", "test_job", "test_endgame",
             "test_choice", "test_figures", "test_words", "test_figure_words", "test_end_words", "test_import", "test_early", "test_remark",
             "test_noise", "test_objective", SIM, "test_order"],
     "dispatch": ["test_seats", "test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],

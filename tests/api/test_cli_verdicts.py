@@ -37,22 +37,23 @@ class Verdicts(CliTest):
             self.assertIn("completed after 1 of 1 trial: ", watched)
             self.assertIn(words[0], watched)
 
-    def test_what_measured_better_and_is_passed_over(self):
-        """A reader of the trials would think that the wrong one was handed over."""
+    def test_what_measured_better_once_and_was_behind_in_the_search(self):
+        """A reader of the trials would think that the wrong one was handed over. Why others were passed over the verdict says."""
         lucky = {"number": 7, "kind": "evaluate", "objective_value": 9.5, "feasible": True}
         worse = {"number": 8, "kind": "evaluate", "objective_value": 14.5, "feasible": True}
         wrong = {**lucky, "number": 9, "objective_value": 1.5, "excluded": {"reason": "busy"}}
-        for strategy, measurements, trials, why in (
-            ("sgp", 1, [worse, lucky], "same: sgp hands over what meets the criterion with a certainty of 99 %"),
-            ("basic", 3, [lucky], "same: 12.3 is the mean of 3 measurements, 9.5 a single one of the search, which may be lucky\n"),
-            ("sgp", (1, [0.1, 0.2]), [lucky], "same: 12.3 was measured after it was chosen, 9.5 is a single measurement of the search, "
-                                              "which may be lucky; sgp hands over"),
-            ("basic", 1, [lucky], "same: the other was excluded or measured again\n"),
-            ("sgp", 3, [worse, wrong], None),
+        first = {**lucky, "number": 23, "objective_value": 9.1}
+        behind = {**first, "objective_value": 9.9}
+        for measurements, interval, trials, why in (
+            (3, None, [first, lucky], "same: 12.3 is the mean of 3 measurements, 9.5 a single one of the search, which may be lucky\n"),
+            (1, [0.1, 0.2], [lucky, worse, first], "same: 12.3 was measured after it was chosen, 9.5 is a single measurement of the search, which may be lucky\n"),
+            (1, None, [first, lucky], None),
+            (3, None, [behind, lucky], None),
+            (3, None, [lucky], None),
+            (3, None, [first, worse, wrong], None),
         ):
-            times, interval = measurements if isinstance(measurements, tuple) else (measurements, None)
-            best = {**best_trial(True), "measurements": times, "gain_interval": interval}
-            document = job("completed", 40, best, strategy=strategy)
+            best = {**best_trial(True), "measurements": measurements, "gain_interval": interval}
+            document = job("completed", 40, best)
             server = self.serve(lambda r, d=document, b=best, t=trials: (
                 {"items": t, "next": None} if r.path.endswith("/trials")
                 else {**b, "config": None} if r.path.endswith("/best") else d))

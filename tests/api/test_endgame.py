@@ -325,6 +325,7 @@ class Acceptance(EndgameCase):
         self.assertAlmostEqual(best["accuracy"], 0.8915)
         self.assertIn("2 of 4 operators in int8", best["verdict"])
         self.assertIn("acceptance data, trial", str(document["warnings"]))
+        self.assertRegex(best["verdict"], r"; trial \d+ measured 1\.67 times as fast, but loses 1\.39 % where 1 % is allowed on the acceptance data$")
 
     def test_nothing_is_judged_on_fresh_data_before_any_was_asked_for(self):
         verdicts = []
