@@ -2,9 +2,11 @@
  * What charts of a job draw: few points that stand for all trials. The store chooses them, on its own
  * threads.
  */
+#include "api/beside.h"
 #include "api/outcome.h"
 #include "api/resources.h"
 #include "api/router.h"
+#include "api/scatter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +118,16 @@ static const struct {
 	      {"precision", QUERY_CHART_PRECISION, 4, on_map},
 	      {"timeline", QUERY_CHART_TIMELINE, 1, on_points}};
 
+static char *make_scatter(struct call *call, const struct store_rows *rows)
+{
+	return scatter_text(call->state, rows);
+}
+
+static void on_told(struct call *call, const struct store_rows *rows)
+{
+	beside_reply(call, rows, make_scatter);
+}
+
 static void read_chart(struct call *call)
 {
 	const struct objective *objective = &call->spec->objective;
@@ -123,6 +135,10 @@ static void read_chart(struct call *call)
 	const char *name = strrchr(call->route->path, '/') + 1;
 	size_t i = 0;
 
+	if (strcmp(name, "scatter") == 0 && scatter_is_open(call->spec)) {
+		call_find(call, QUERY_TOLD, on_told);
+		return;
+	}
 	while (strcmp(charts[i].name, name) != 0) {
 		i++;
 	}

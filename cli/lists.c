@@ -1,11 +1,13 @@
 /* Prints collections as tables: trials, fronts, sensitivities, strategies, evaluators, workers. */
 #include "cli/lists.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/job.h"
 #include "cli/stages.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -35,7 +37,9 @@ enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const c
 
 /* The rows of a list of trials. */
 struct trial_rows {
-	struct table *table;
+	struct table table;
+	json_t *job; /* of a front; NULL */
+	bool metric; /* its points are shown by one metric, not by what weighs several */
 	json_t *first; /* of each config, by its hash: the number of the trial that measured it before the others */
 	json_t *stages; /* that stand in the table, by name */
 };
@@ -98,55 +102,135 @@ static char *note_of(const struct trial_rows *rows, const json_t *trial)
 	return buf_take(&buf, NULL);
 }
 
-static void add_trial(void *arg, const json_t *trial)
+static void note_stage(const struct trial_rows *rows, const json_t *trial)
+{
+	const char *stage = json_string_value(json_object_get(trial, "stage"));
+
+	if (stage != NULL) {
+		(void)json_object_set_new(rows->stages, stage, json_true());
+	}
+}
+
+static void add_met(struct table *table, const json_t *trial)
 {
 	const json_t *feasible = json_object_get(trial, "feasible");
-	const struct trial_rows *rows = arg;
-	struct table *table = rows->table;
 
-	if (json_is_string(json_object_get(trial, "stage"))) {
-		(void)json_object_set_new(rows->stages,
-					  json_string_value(json_object_get(trial, "stage")),
-					  json_true());
-	}
+	table_text(table,
+		   json_is_boolean(feasible) ? (json_is_true(feasible) ? "yes" : "no") : "-");
+}
+
+static void add_trial(void *arg, const json_t *trial)
+{
+	struct trial_rows *rows = arg;
+	struct table *table = &rows->table;
+
+	note_stage(rows, trial);
 	table_number(table, json_object_get(trial, "number"));
 	table_member(table, trial, "stage");
 	table_member(table, trial, "state");
 	table_number(table, json_object_get(trial, "accuracy"));
 	table_number(table, json_object_get(trial, "objective_value"));
-	table_text(table,
-		   json_is_boolean(feasible) ? (json_is_true(feasible) ? "yes" : "no") : "-");
+	add_met(table, trial);
 	table_add(table, note_of(rows, trial));
 }
 
-static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged)
+/* Prints the table, whose columns `align` and `heads` say, and what the stages in it are for. */
+static enum cli_exit print_trials(struct cli *cli, const char *rest, bool paged, const char *align,
+				  const char *const *heads, lists_row_fn add,
+				  struct trial_rows *rows)
 {
-	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
-					    "OBJECTIVE", "MET",   "NOTE",  NULL};
 	char *path = cli_job_path(cli, rest);
-	struct table table;
-	struct trial_rows rows = {&table, json_object(), json_object()};
 	enum cli_exit code;
 
-	table_init(&table, "rllrrll", heads);
-	code = lists_fill(cli, path, paged, &table, add_trial, &rows);
+	rows->first = json_object();
+	rows->stages = json_object();
+	table_init(&rows->table, align, heads);
+	code = lists_fill(cli, path, paged, &rows->table, add, rows);
 	if (code == CLI_OK) {
-		stages_print(cli, rows.stages);
+		stages_print(cli, rows->stages);
 	}
-	json_decref(rows.first);
-	json_decref(rows.stages);
+	json_decref(rows->first);
+	json_decref(rows->stages);
 	free(path);
 	return code;
 }
 
 enum cli_exit lists_trials(struct cli *cli)
 {
-	return print_trials(cli, "/trials", true);
+	static const char *const heads[] = {"TRIAL",     "STAGE", "STATE", "ACCURACY",
+					    "OBJECTIVE", "MET",   "NOTE",  NULL};
+	struct trial_rows rows = {.job = NULL};
+
+	return print_trials(cli, "/trials", true, "rllrrll", heads, add_trial, &rows);
+}
+
+/* A point of the front: what it loses beside what it gains. */
+static void add_point(void *arg, const json_t *trial)
+{
+	struct trial_rows *rows = arg;
+	struct table *table = &rows->table;
+
+	note_stage(rows, trial);
+	table_number(table, json_object_get(trial, "number"));
+	table_number(table, json_object_get(trial, "accuracy"));
+	table_add(table, job_loss(rows->job, json_object_get(trial, "accuracy_loss")));
+	table_number(table, json_object_get(trial, rows->metric ? "value" : "objective_value"));
+	if (rows->metric) {
+		table_add(table, job_improvement(trial));
+	}
+	add_met(table, trial);
+	table_member(table, trial, "stage");
+	table_add(table, note_of(rows, trial));
+}
+
+static char *head_of(const char *name)
+{
+	char *head = text_clean(name);
+
+	for (char *at = head; *at != '\0'; at++) {
+		*at = (char)toupper((unsigned char)*at);
+	}
+	return head;
+}
+
+/* "LATENCY_MS" of the metric that is open beside accuracy; NULL where several are weighed. The caller frees. */
+static char *metric_head(const json_t *job)
+{
+	const json_t *terms = json_object_get(job, "objective");
+	const char *name = NULL;
+	size_t i, count = 0;
+	json_t *term;
+
+	json_array_foreach(terms, i, term) {
+		const char *metric = json_string_value(json_object_get(term, "metric"));
+
+		if (metric != NULL &&
+		    (json_array_size(terms) == 1 || strcmp(metric, "accuracy") != 0)) {
+			name = metric;
+			count++;
+		}
+	}
+	return count == 1 ? head_of(name) : NULL;
 }
 
 enum cli_exit lists_pareto(struct cli *cli)
 {
-	return print_trials(cli, "/pareto", false);
+	struct trial_rows rows = {.job = NULL};
+	enum cli_exit code = cli_get_job(cli, "", &rows.job);
+	char *metric = metric_head(rows.job);
+	const char *const one[] = {"TRIAL", "ACCURACY", "LOSS", metric, "SPEED-UP",
+				   "MET",   "STAGE",    "NOTE", NULL};
+	const char *const several[] = {"TRIAL", "ACCURACY", "LOSS", "OBJECTIVE",
+				       "MET",   "STAGE",    "NOTE", NULL};
+
+	rows.metric = metric != NULL;
+	if (code == CLI_OK) {
+		code = print_trials(cli, "/pareto", false, rows.metric ? "rrrrrlll" : "rrrrlll",
+				    rows.metric ? one : several, add_point, &rows);
+	}
+	json_decref(rows.job);
+	free(metric);
+	return code;
 }
 
 /* What is believed of the option that is believed to lose least; --json has every one. */

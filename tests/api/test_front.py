@@ -50,8 +50,8 @@ class Front(CliTest):
         return body(url, **{"capability": capability(), "confirm": 0, "tuning_criterion": tuning,
                             "accuracy_criterion": {"tolerable_loss": 0.01}, **more})
 
-    def run_job(self, *args, **more):
-        return finished(self.daemon, submit(self.daemon, self.job(self.serve().url, *args, **more)))
+    def run_job(self, *args, reply=measured, **more):
+        return finished(self.daemon, submit(self.daemon, self.job(self.serve(reply).url, *args, **more)))
 
     def stages(self, job):
         return [trial["stage"] for trial in everything(self.daemon, f"/v1/jobs/{job['id']}/trials")]
@@ -102,6 +102,71 @@ class Front(CliTest):
                 self.assertAlmostEqual(best["gain"], 1 - least / 30)
         said = self.runs(OK, self.daemon.url, "best", job["id"], "--tolerable-loss", "0.03")
         self.assertRegex(said, r"objective +latency_ms [0-9.]+, baseline 30, speed-up [0-9.]+x\n")
+
+    def test_its_points_say_what_they_cost_and_gain(self):
+        """Who looks at the front chooses himself: milliseconds, not a number that weighs them."""
+        for objective in (BOTH, "latency_ms"):
+            job = self.run_job(objective)
+            items = get(self.daemon, f"/v1/jobs/{job['id']}/pareto")["items"]
+            self.assertTrue(items)
+            for trial in items:
+                latency = trial["metrics"]["latency_ms"]
+                with self.subTest(objective, trial=trial["number"]):
+                    self.assertEqual((trial["objective"], trial["value"]), ("latency_ms", latency))
+                    self.assertAlmostEqual(trial["speedup"], 30 / latency)
+                    self.assertAlmostEqual(trial["gain"], 1 - latency / 30)
+                    self.assertAlmostEqual(trial["accuracy_loss"], 1 - trial["accuracy"] / 0.8)
+                    self.assertEqual(trial["objective_value"] == latency, objective == "latency_ms")
+            heads, *rows = self.runs(OK, self.daemon.url, "pareto", job["id"]).split("\n\n")[0].splitlines()
+            self.assertEqual(heads.split(), "TRIAL ACCURACY LOSS LATENCY_MS SPEED-UP MET STAGE NOTE".split())
+            self.assertEqual(len(rows), len(items))
+            for row, trial in zip(rows, items):
+                number, accuracy, lost, percent, latency, speedup, *_ = row.split()
+                self.assertEqual((number, percent, float(latency)), (str(trial["number"]), "%", trial["value"]))
+                self.assertRegex(speedup, r"^[0-9.]+x$")
+                self.assertAlmostEqual(float(lost) / 100, trial["accuracy_loss"], places=3)
+
+    def test_its_plot_has_the_metric_as_measured(self):
+        job = self.run_job()
+        trials = {t["number"]: t for t in everything(self.daemon, f"/v1/jobs/{job['id']}/trials") if t["kind"] in ("baseline", "evaluate")}
+        chart = get(self.daemon, f"/v1/jobs/{job['id']}/charts/scatter")
+        self.assertEqual((chart["total"], [p["trial"] for p in chart["items"]]), (len(trials), sorted(trials)))
+        for point in chart["items"]:
+            trial = trials[point["trial"]]
+            self.assertEqual(point["value"], trial["metrics"]["latency_ms"])
+            for member in ("kind", "stage", "accuracy", "objective_value", "feasible"):
+                self.assertEqual(point[member], trial[member])
+        front = {t["number"] for t in get(self.daemon, f"/v1/jobs/{job['id']}/pareto")["items"]}
+        self.assertEqual({p["trial"] for p in chart["items"] if p["front"]}, front)
+        one = get(self.daemon, f"/v1/jobs/{self.run_job('latency_ms')['id']}/charts/scatter")
+        self.assertFalse([p for p in one["items"] if "value" in p])
+
+    def test_few_points_of_its_plot_stand_for_many(self):
+        many = 1200
+        evaluator = self.serve(lambda q, h: measured(q, h) if q["question"] == "baseline" else (503, {}, {"Retry-After": "100000"}))
+        trials = [{"config": {"ops": {f"op{i}": {"mode": "static", "weight": {"dtype": "int8"}} if n >> i & 1 else {"mode": "fp32"} for i in range(OPS)}},
+                   "accuracy": 0.8 - 0.1 * (n * 7919 % many) / many - 0.03 * (n * 104729 % 997) / 997, "latency_ms": 30 - 20 * (n * 7919 % many) / many}
+                  for n in range(1, many)]
+        job = submit(self.daemon, self.job(evaluator.url))
+        for start in range(0, len(trials), 1000):
+            status, _, answer = self.daemon.request("POST", f"/v1/jobs/{job}/trials", {"trials": trials[start:start + 1000]})
+            self.assertEqual(status, 200, answer)
+        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["baseline"])
+        chart = get(self.daemon, f"/v1/jobs/{job}/charts/scatter")
+        self.assertLess(len(chart["items"]), 500)
+        self.assertGreater(len(chart["items"]), 100)
+        self.assertEqual((chart["total"], chart["items"][0]["kind"]), (many, "baseline"))
+        front = {t["number"] for t in get(self.daemon, f"/v1/jobs/{job}/pareto")["items"]}
+        self.assertEqual({p["trial"] for p in chart["items"] if p["front"]}, front)
+
+    def test_of_several_metrics_none_is_named(self):
+        job = self.run_job([{"metric": "latency_ms", "weight": 3}, "model_size_bytes", "accuracy"], capability={**capability(), "metrics": ["accuracy", "latency_ms", "model_size_bytes"]},
+                           reply=lambda q, h: {**measured(q, h), "metrics": {"model_size_bytes": 1000}})
+        for trial in get(self.daemon, f"/v1/jobs/{job['id']}/pareto")["items"]:
+            self.assertEqual((trial["objective"], trial["value"], trial["speedup"], trial["gain"]), (None,) * 4)
+            self.assertAlmostEqual(trial["accuracy_loss"], 1 - trial["accuracy"] / 0.8)
+        heads, *_ = self.runs(OK, self.daemon.url, "pareto", job["id"]).splitlines()
+        self.assertEqual(heads.split(), "TRIAL ACCURACY LOSS OBJECTIVE MET STAGE NOTE".split())
 
     def test_it_is_the_same_after_a_restart(self):
         undisturbed = self.run_job()

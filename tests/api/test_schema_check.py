@@ -152,9 +152,8 @@ class Document(unittest.TestCase):
         self.assertEqual(trial, {"$ref": "#/components/schemas/Trial"})
 
     def test_a_literal_path_wins_over_a_template(self):
-        page = {"$ref": "#/components/schemas/TrialPage"}
-        self.assertEqual(self.schema("GET", "/v1/jobs/job_1/trials", 200), page)
-        self.assertEqual(self.schema("GET", "/v1/jobs/job_1/pareto", 200), page)
+        for path, page in (("trials", "TrialPage"), ("pareto", "FrontPage")):
+            self.assertEqual(self.schema("GET", f"/v1/jobs/job_1/{path}", 200), {"$ref": f"#/components/schemas/{page}"})
 
     def test_errors_are_problems(self):
         problem = {"$ref": "#/components/schemas/Problem"}

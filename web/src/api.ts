@@ -127,6 +127,8 @@ export interface Point {
   feasible: boolean | null;
   best?: boolean;
   front?: boolean;
+  /** The metric that is open beside accuracy, where `objective_value` weighs both. */
+  value?: number;
 }
 export interface Points {
   total: number;

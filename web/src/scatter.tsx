@@ -16,6 +16,7 @@ import {
   number,
   objectiveName,
   objectiveSign,
+  openMetric,
 } from "./words";
 
 interface Place {
@@ -27,14 +28,40 @@ interface Place {
 function places(points: Points): Place[] {
   return points.items.flatMap((point) => {
     const y = accuracyValue(point.accuracy);
-    return y === null || point.objective_value === null ? [] : [{ point, x: point.objective_value, y }];
+    const x = point.value ?? point.objective_value;
+    return y === null || x === null ? [] : [{ point, x, y }];
   });
 }
 
-/** Where the best is on the axis of the points; a value of another metric is not of that axis. */
-function bestX(best: Best, all: Place[]): number | null {
-  if (best.objective === undefined) return best.objective_value;
+/** Where the best is on the axis of the points: a number that weighs several metrics is not of that axis. */
+function bestX(job: Job, best: Best, all: Place[]): number | null {
+  if (job.objective.length === 1) return best.objective_value;
   return all.find((place) => place.point.trial === best.trial)?.x ?? null;
+}
+
+function lossOf(job: Job, point: Point): number | null {
+  const y = accuracyValue(point.accuracy);
+  return y === null ? null : lossAt(job, y);
+}
+
+/** How many times as good a value is as the baseline's, where that means something. */
+function timesOf(job: Job, value: number): number | null {
+  const by = openMetric(job);
+  const base = baselineObjective(job, by);
+  const means = base !== null && base > 0 && value > 0 && objectiveSign(job, by) > 0 && (job.objective.length === 1 || by.objective !== undefined);
+  return means ? Number((base / value).toPrecision(3)) : null;
+}
+
+/** What a point says when it is pointed at: what it is worth, and what it costs. */
+function told(job: Job, { point, x, y }: Place): { title: string; more: string } {
+  const own = point.kind !== "baseline";
+  const times = own ? timesOf(job, x) : null;
+  const loss = own ? lossAt(job, y) : null;
+  const lost = loss === null ? "" : loss > 0 ? `, loses ${lossText(job, loss)}` : ", loses nothing";
+  return {
+    title: `${own ? `trial ${point.trial}` : "baseline"}: ${objectiveName(job, openMetric(job))} ${number(x)}${times === null ? "" : `, ${times} times as good`}`,
+    more: `accuracy ${number(y, 5)}${lost}`,
+  };
 }
 
 /** From well beyond what may be lost to a little above the best; what is further off is at the edge. */
@@ -104,7 +131,7 @@ function Whiskers({ job, x, y }: { job: Job; x: Scale; y: Scale }) {
   if (!best || base === null || best.objective_value === null) return null;
   const cy = bestAccuracy(job, best);
   const gain = best.gain_interval;
-  if (cy === null || !gain || objectiveSign(job) < 0) return null;
+  if (cy === null || !gain || objectiveSign(job) < 0 || job.objective.length > 1) return null;
   const at = gain.map((share) => x(base * (1 - share)));
   return <line class="whisker" x1={at[0]} x2={at[1]} y1={y(cy)} y2={y(cy)} />;
 }
@@ -112,7 +139,7 @@ function Whiskers({ job, x, y }: { job: Job; x: Scale; y: Scale }) {
 function Plot(props: { job: Job; points: Points; bound: number | null; best: Best | null; onMove: (bound: number | null) => void; onTrial: (trial: number) => void }) {
   const { job, bound, best } = props;
   const all = places(props.points);
-  const name = objectiveName(job);
+  const name = objectiveName(job, openMetric(job));
   const draw = (width: number, height: number) => {
     const xs = all.map((place) => place.x);
     const pad = (Math.max(...xs) - Math.min(...xs)) * 0.05;
@@ -123,7 +150,7 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
     const front = all
       .filter((place) => place.point.front && place.y >= low && place.y <= high)
       .sort((a, b) => a.x - b.x);
-    const starX = best ? bestX(best, all) : null;
+    const starX = best ? bestX(job, best, all) : null;
     const bestY = best ? bestAccuracy(job, best) : null;
     return (
       <>
@@ -138,7 +165,7 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
             trial: place.point.trial,
             kind: place.point.kind,
             feasible: place.point.feasible,
-            title: `${place.point.kind === "baseline" ? "baseline" : `trial ${place.point.trial}`}: ${name} ${number(place.x)}, accuracy ${number(place.y, 5)}`,
+            ...told(job, place),
           }))}
         />
         <Whiskers job={job} x={x} y={y} />
@@ -193,13 +220,15 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
           ? said.current || `With ${lossText(job, loss)} to lose: …`
           : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best, at what it loses where it was judged. Those far below are at the edge. Drag the line to ask what if."
       }
-      head={["trial", "kind", "accuracy", objectiveName(job), "meets the criterion", "on the front"]}
-      rows={() =>
+      head={["trial", "kind", "accuracy", "accuracy lost", objectiveName(job, openMetric(job)), "times as good", "meets the criterion", "on the front"]}
+      rows={(read) =>
         (points?.items ?? []).map((p) => [
           p.trial,
           p.kind,
           typeof p.accuracy === "number" ? p.accuracy : accuracyText(p.accuracy),
-          p.objective_value,
+          read ? lossText(job, lossOf(job, p)) : lossOf(job, p),
+          p.value ?? p.objective_value,
+          timesOf(job, p.value ?? p.objective_value ?? 0),
           p.feasible ? "yes" : "no",
           p.front ? "yes" : "no",
         ])

@@ -106,6 +106,8 @@ export interface Dot {
   kind: string;
   feasible: boolean | null;
   title: string;
+  /** A second line. */
+  more?: string;
 }
 
 const CIRCLE = "m-4.2 0a4.2 4.2 0 1 0 8.4 0a4.2 4.2 0 1 0-8.4 0";
@@ -139,6 +141,7 @@ export function Marks({ dots, width, onTrial }: { dots: Dot[]; width: number; on
   const baseline = dots.filter((dot) => dot.kind === "baseline");
   const others = dots.filter((dot) => dot.kind !== "baseline");
   const right = at !== undefined && at.x > width / 2;
+  const beside = at && at.x + (right ? -12 : 12);
   return (
     <g
       class="marks"
@@ -156,8 +159,13 @@ export function Marks({ dots, width, onTrial }: { dots: Dot[]; width: number; on
       {at && (
         <g class="pointed" aria-hidden="true">
           <circle cx={at.x} cy={at.y} r="8" />
-          <text x={at.x + (right ? -12 : 12)} y={Math.max(24, at.y - 10)} text-anchor={right ? "end" : "start"}>
-            {at.title}
+          <text y={Math.max(24, at.y - (at.more ? 26 : 10))} text-anchor={right ? "end" : "start"}>
+            <tspan x={beside}>{at.title}</tspan>
+            {at.more && (
+              <tspan x={beside} dy="1.3em">
+                {at.more}
+              </tspan>
+            )}
           </text>
         </g>
       )}

@@ -74,24 +74,33 @@ export function ownLabels(job: Job): [string, string][] {
   return Object.entries(job.labels).filter(([key]) => !key.startsWith("narrowd-"));
 }
 
+/** What may name one metric of several: a best, or what a figure is drawn by. */
+type Named = Pick<Best, "objective">;
+
 /** What the job weighs, or the one metric of it by which `best` was chosen alone. */
-function objectiveOf(job: Job, best?: Best): Job["objective"] {
+function objectiveOf(job: Job, best?: Named): Job["objective"] {
   return best?.objective === undefined ? job.objective : job.objective.filter((one) => one.metric === best.objective);
 }
 
-export function objectiveName(job: Job, best?: Best): string {
+export function objectiveName(job: Job, best?: Named): string {
   const [first, ...more] = objectiveOf(job, best);
   if (more.length > 0 || first === undefined) return "weighted objective";
   return METRICS[first.metric] ?? first.metric;
 }
 
+/** The metric beside accuracy that a job of several objectives leaves open, as `best` of another loss names it. */
+export function openMetric(job: Job): { objective?: string } {
+  const others = job.objective.filter((one) => one.metric !== "accuracy");
+  return job.objective.length > 1 && others.length === 1 && others[0] ? { objective: others[0].metric } : {};
+}
+
 /** 1 when less of the objective is better, else -1. */
-export function objectiveSign(job: Job, best?: Best): number {
+export function objectiveSign(job: Job, best?: Named): number {
   const [first, ...more] = objectiveOf(job, best);
   return more.length === 0 && first?.direction === "max" ? -1 : 1;
 }
 
-export function baselineObjective(job: Job, best?: Best): number | null {
+export function baselineObjective(job: Job, best?: Named): number | null {
   const [first, ...more] = objectiveOf(job, best);
   if (job.baseline === null || first === undefined) return null;
   if (more.length > 0) return 1;
