@@ -24,7 +24,7 @@ from pull_client import Anywhere  # noqa: E402
 AWAY_S = float(os.environ.get("NARROWD_AWAY_S", "20"))
 TAKEOVER_S = 10
 LIGHT, REAL = 6, 2
-TRIALS = {"pushed": 60, "light": 60, "real": 6}
+TRIALS = {"pushed": 24, "light": 60, "real": 6}
 TTL_S = 10
 FATES = {"answer": 0.7, "long": 0.3}
 SHORTEST_TTL_S = 5
