@@ -1,4 +1,4 @@
-"""What the tests of the Python package share: the package itself, and a model that follows from its config."""
+"""What the tests of the Python package share: the package itself, a model that follows from its config, and an evaluator of it."""
 
 import os
 import pathlib
@@ -13,6 +13,8 @@ for name in ("NARROWD_URL", "NARROWD_TOKEN", "NARROWD_TOKEN_FILE", "NARROWD_CA")
     os.environ.pop(name, None)
 
 import crash_model  # noqa: E402
+
+import narrowd  # noqa: E402
 
 OPERATORS = 6
 CAPABILITY = crash_model.capability(OPERATORS)
@@ -32,3 +34,9 @@ def measured(config):
 def pooled(pool, **more):
     """A job's body for workers."""
     return {**JOB, "capability": CAPABILITY, "evaluator": {"pool": pool}, **more}
+
+
+def made(function=measured, **more):
+    evaluator = narrowd.Evaluator(CAPABILITY, **more)
+    evaluator.evaluate(function)
+    return evaluator
