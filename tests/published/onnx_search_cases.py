@@ -255,18 +255,19 @@ class Fronts(Searches):
             chosen = {loss: job.best(loss)["trial"] for loss in losses}
         self.assertGreater(len(set(chosen.values())), 1)
         for which, trial in [(["--tolerable-loss", str(loss)], trial) for loss, trial in chosen.items()] + [(["--trial", "0"], 0)]:
-            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", *which]), 0)
+            self.assertEqual(command.main(["build", "a.onnx", "last", "one.onnx", "--calib", "data.npz", *which]), 0)
             written, measured = pathlib.Path("one.onnx"), pathlib.Path(f"files/front/trial-{trial}.onnx" if trial else "a.onnx")
             self.assertEqual(written.read_bytes(), measured.read_bytes())
         number = max(chosen.values())
         for name, warned in (("data.npz", ""), ("other.npz", "narrow-onnx: the search calibrated with other data than this, ")):
             np.savez("other.npz", x=np.load("data.npz")["x"] * 255)
             with contextlib.redirect_stderr(io.StringIO()) as said:
-                self.assertEqual(command.main(["build", "a.onnx", job.id, "other.onnx", "--calib", name, "--trial", str(number)]), 0)
+                self.assertEqual(command.main(["build", "a.onnx", job.id[:-2], "other.onnx", "--calib", name, "--trial", str(number)]), 0)
             self.assertEqual(said.getvalue()[:len(warned) or None], warned)
         with contextlib.redirect_stderr(io.StringIO()) as said:
             self.assertEqual(command.main(["build", "a.onnx", job.id, "a.onnx", "--calib", "data.npz"]), command.EXIT_USAGE)
-            self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--trial", "99"]), command.EXIT_REFUSED)
+            for wrong in ([job.id, "--trial", "99"], ["nothing"]):
+                self.assertEqual(command.main(["build", "a.onnx", *wrong, "one.onnx", "--calib", "data.npz"]), command.EXIT_REFUSED)
             self.assertEqual(command.main(["build", "a.onnx", job.id, "one.onnx", "--calib", "data.npz", "--tolerable-loss", "0"]), 5)
         self.assertIn("narrow-onnx: a.onnx is the model itself, which would be lost: name another file to write\n", said.getvalue())
         self.assertEqual(written.read_bytes(), pathlib.Path("a.onnx").read_bytes())

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import io
+import os
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -75,6 +77,22 @@ class Clients(unittest.TestCase):
         told = next(event for event in job._ask("GET", "/events")["items"] if event["type"] == "scores_told")
         self.assertEqual(told["data"]["scores"], {"op1": [{"when": {"mode": "static"}, "score": 0.5}]})
         job.cancel()
+
+    def test_a_job_by_what_people_call_it(self):
+        """As `narrow` takes it; a name that begins like an id is found, too, where no id begins so."""
+        first, second = (self.client.submit(pooled("nobody", name=name)) for name in ("mine", "job_title"))
+        for word, job in ((first.id, first), (first.id[:-1], first), ("mine", first), ("job_title", second), ("last", second)):
+            self.assertEqual(self.client.find(word).id, job.id, word)
+            said = subprocess.run([os.environ["NARROW_BIN"], "--server", self.daemon.url, "show", word], capture_output=True, text=True, check=True)
+            self.assertIn(job.id, said.stdout)
+        with self.assertRaisesRegex(ValueError, rf"^job_ may be any of \d+ jobs: {second.id} \('job_title'\), {first.id} \('mine'\)"):
+            self.client.find("job_")
+        for word in ("nothing", "job_nothing"):
+            with self.assertRaisesRegex(narrowd.Refused, f"^no job has the id or the name {word}: ") as refused:
+                self.client.find(word)
+            self.assertEqual((refused.exception.status, refused.exception.type), (404, "not_found"))
+        for job in (first, second):
+            job.cancel()
 
     def test_states(self):
         job = self.client.submit(pooled("nobody"))

@@ -67,6 +67,9 @@ class AsyncClient:
     def job(self, id: str) -> AsyncJob:
         return AsyncJob(self.sync.job(id))
 
+    async def find(self, word: str) -> AsyncJob:
+        return AsyncJob(await asyncio.to_thread(self.sync.find, word))
+
     def jobs(self, **filters: Any) -> AsyncIterator[JobDocument]:
         return stepwise(lambda: self.sync.jobs(**filters))
 

@@ -1,6 +1,7 @@
 """The client: jobs, trials, the best config, events, and waiting for the end."""
 
 import http.client
+import itertools
 import json
 import os
 import time
@@ -13,6 +14,8 @@ from .scores import Scores, of_operators
 from .transport import LONGEST_PAUSE_S, Transport
 from .types import Best, Event, JobDocument, Trial
 
+PREFIX, ID_LENGTH = "job_", 30
+LISTED = 5  # of the jobs that a word may mean
 FINAL = ("completed", "failed", "cancelled")
 WAIT_S = 20  # the daemon waits so long for a change before it answers that there is none
 SILENCE_S = 60  # an event stream says something at least every 15 seconds
@@ -212,6 +215,25 @@ class Client:
 
     def job(self, id: str) -> Job:
         return Job(self.transport, id)
+
+    def find(self, word: str) -> Job:
+        """The job that is meant by an id, by its beginning, by a name, or by "last", the newest one: as `narrow` takes it.
+
+        Raises Refused where there is none, ValueError where it may be any of several.
+        """
+        if word.startswith(PREFIX) and len(word) == ID_LENGTH:
+            return self.job(word)
+        if word == "last":
+            found = list(itertools.islice(self.jobs(), 1))
+        else:
+            begun = [document for document in self.jobs() if document["id"].startswith(word)] if word.startswith(PREFIX) else []
+            found = begun or list(self.jobs(name=word))
+        if not found:
+            raise Refused(404, {"type": "not_found", "detail": f'no job has the id or the name {word}: "narrow jobs" lists them'})
+        if len(found) > 1:
+            listed = ", ".join(f"{document['id']} ({repr(document['name']) if document['name'] else 'no name'})" for document in found[:LISTED])
+            raise ValueError(f"{word} may be any of {len(found)} jobs: {listed}{', and more' * (len(found) > LISTED)}")
+        return self.job(found[0]["id"])
 
     def jobs(self, *, state: str | list[str] | None = None, name: str | None = None,
              labels: dict[str, str] | None = None) -> Iterator[JobDocument]:

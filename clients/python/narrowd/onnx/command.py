@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     quantize.add_argument("--calib", metavar="FILE.npz", help="for quantize_static; as for tune")
     build = commands.add_parser("build", help="make a config of a search that has ended a file, for another loss, without another search")
     build.add_argument("model")
-    build.add_argument("job", metavar="JOB", help="the search, as its last lines name it")
+    build.add_argument("job", metavar="JOB", help='the search: an id, the beginning of one, a name, or "last", the newest')
     build.add_argument("out")
     build.add_argument("--calib", required=True, metavar="FILE.npz", help="as for tune: the file is the one that was measured where it has the same data")
     which = build.add_mutually_exclusive_group()
@@ -136,7 +136,7 @@ def run_build(args: argparse.Namespace) -> int:
     from .points import CALIBRATION, build
 
     with Client() as client:
-        job = client.job(args.job)
+        job = client.find(args.job)
         if args.trial is None:
             best = job.best(args.tolerable_loss)
             config, keep, words = best["config"], best["keep_baseline"], best["verdict"] or ""
