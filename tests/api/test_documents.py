@@ -28,8 +28,9 @@ NOT_RUN = {
     "docs/operating.md": 7,
     "docs/plugins.md": 1,
     "docs/promises.md": 5,
-    # By tests/published/test_python_onnx.py (3), tests/python/test_package.py and tests/packaging/test_wheel.py.
+    # By tests/published/test_python_onnx.py (4 of both pages), tests/python/test_package.py and tests/packaging/test_wheel.py.
     "docs/python.md": 5,
+    "docs/python-reference.md": 1,
     "docs/two-machines.md": 12,  # run by tests/packaging/test_walk_through.py
     "examples/digits/README.md": 3,
     "examples/languages/README.md": 3,  # tests/published/test_languages_more.py does as much

@@ -78,7 +78,7 @@ class ReferencePages(unittest.TestCase):
         tree = ast.parse(source("clients/python/narrowd/onnx/tune.py"))
         tuned = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Tuned")
         members = [part.target.id for part in tuned.body if isinstance(part, ast.AnnAssign)]
-        listed = [name for row in tables("docs/python.md")["member"] for cell in row for name in reference.names(cell)]
+        listed = [name for row in tables("docs/python-reference.md")["member"] for cell in row for name in reference.names(cell)]
         self.assertEqual(set(members) - set(listed), set())
 
     def test_members_of_a_job(self):

@@ -1,6 +1,6 @@
 """Sensitivities that another tool has measured, as what a capability says is known beforehand.
 
-Each reader takes what one tool leaves behind and returns scores; `tell` adds them to a capability. docs/python.md says which
+Each reader takes what one tool leaves behind and returns scores; `tell` adds them to a capability. docs/python-reference.md says which
 versions' reports were read, and what is rough about each.
 """
 
