@@ -128,6 +128,24 @@ class Torch(unittest.TestCase):
             second = job.trial(2)["config"]["ops"]
         self.assertEqual([name for name, op in second.items() if op["mode"] == "fp32"], [f"layers.1.{part}" for part in "qkv"])
 
+    def test_the_winner_is_judged_by_a_function_of_its_own(self):
+        """What is wrong with that one is found with the model as it came, before the first trial."""
+        job, asked = {"retry": {"max_attempts": 1}, "confirm": 1}, []
+
+        def gone(model):
+            asked.append(model)
+            raise KeyError("labels")
+
+        with self.assertRaisesRegex(narrowd.NarrowdError, r"\(baseline_failed\): .*KeyError on the acceptance data: 'labels'"), \
+                contextlib.redirect_stderr(io.StringIO()):
+            narrowd.torch.tune(copy.deepcopy(self.model), lambda model: 1.0, accept=gone, max_trials=2, job=job, progress=False)
+        self.assertEqual(len(asked), 1)
+        with self.assertRaisesRegex(ValueError, "there is no function for that data: give accept"):
+            narrowd.torch.tune(self.model, lambda model: 1.0, job={"acceptance": {"subset": {}}}, progress=False)
+        tuned = narrowd.torch.tune(self.model, lambda model: 1.0, accept=lambda model: 0.5, max_trials=2, job=job, progress=False)
+        self.assertEqual((tuned.keep_fp32, tuned.accuracy, tuned.accuracy_before, tuned.as_in_trial), (False, 0.5, 0.5, True))
+        self.assertIn("judged on the acceptance data", tuned.verdict)
+
     def test_its_page(self):
         """What docs/python.md shows of PyTorch, with what it takes for granted."""
         page = (pathlib.Path(__file__).parents[2] / "docs/python.md").read_text(encoding="utf-8")

@@ -51,13 +51,43 @@ class Searches(unittest.TestCase):
         with narrowd.Client() as client:
             self.assertEqual([document["state"] for document in client.jobs()], ["failed"] * 5)
 
+    def test_what_is_wrong_on_the_acceptance_data_is_found_before_the_first_trial(self):
+        """With the model as it came; a function that cannot see which data is meant is refused before there is a job."""
+        job, asked = {**JOB, "acceptance": {"subset": {"split": "test"}}, "retry": {"max_attempts": 1}}, []
+
+        def of(other):
+            def evaluate(config, question):
+                asked.append((question["question"], question.get("subset")))
+                return other() if question.get("subset") == {"split": "test"} else measured(config)
+
+            return evaluate
+
+        missing = "CannotRun on the acceptance data: the function returned no "
+        for other, words in ((lambda: math.nan, "CannotRun on the acceptance data: the function returned NaN for the model as it came"),
+                             (lambda: [][0], "IndexError on the acceptance data: list index out of range"),
+                             (lambda: 0.9, f"{missing}latency_ms that is a number, which the job goes by there, too"), (lambda: {"latency_ms": 1.0}, f"{missing}accuracy"),
+                             (lambda: {"failed": True, "error": "no labels"}, "CannotRun on the acceptance data: no labels")):
+            asked.clear()
+            with self.subTest(words), contextlib.redirect_stderr(io.StringIO()), self.assertRaisesRegex(
+                    narrowd.NarrowdError, rf"^job_\w+ failed \(baseline_failed\): \S+ {words}.*: mend that and call again$"):
+                narrowd.search(made(of(other)), job, progress=False, identity=words)
+            self.assertEqual(asked, [("baseline", None), ("baseline", {"split": "test"})])
+        with narrowd.Client() as client:
+            known = len(list(client.jobs()))
+            with self.assertRaisesRegex(ValueError, r"give it a second parameter, evaluate\(config, question\)"):
+                narrowd.search(made(), job, client=client, progress=False)
+            self.assertEqual(len(list(client.jobs())), known)
+            evaluator = made(of(lambda: {"accuracy": 0.9, "latency_ms": 1.0}))
+            self.assertEqual(narrowd.search(evaluator, job, client=client, progress=False).get()["state"], "completed")
+            self.assertIsNone(evaluator.acceptance)
+
     def test_what_a_function_raises_is_told_once(self):
         """The traceback begins where the user's own code does; each attempt that fails alike is a line."""
         def wrong(config):
             return [].missing
 
         said, cause = io.StringIO(), "AttributeError: 'list' object has no attribute 'missing'"
-        with self.assertRaisesRegex(narrowd.NarrowdError, rf"baseline_failed\): .*{cause}$") as left, contextlib.redirect_stderr(said):
+        with self.assertRaisesRegex(narrowd.NarrowdError, rf"baseline_failed\): .*{cause}\. Without a number for the model as it came nothing is searched: mend that and call again$") as left, contextlib.redirect_stderr(said):
             narrowd.search(made(wrong), {**JOB, "retry": {"max_attempts": 3, "backoff_s": 0.01}}, progress=False)
         first, *steps = said.getvalue().splitlines()
         self.assertEqual(first, f"narrowd: the function that measures raised {cause}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from .client import Client, FINAL, Job, check_pause
 from .errors import JobPaused, NarrowdError, Refused
-from .evaluator import Evaluator
+from .evaluator import Acceptance, Evaluator
 from .journal import Journal
 from .progress import Progress
 from .server import home, how_to_watch, where_to_look
@@ -175,6 +175,9 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
     be lost, its `options` and when it began, where `model` is given: so lists tell it from others.
     `called` says what members of the body are called where the call is made, by pointer, for its warnings.
     """
+    if job.get("acceptance") and not evaluator.sees_questions:
+        raise ValueError("the job has acceptance, data by which the winner is judged, and the function that measures cannot see which data is meant: "
+                         'give it a second parameter, evaluate(config, question), and measure on question.get("subset") where that is there')
     body = {"capability": evaluator.what_it_can_do(), **job}
     namer = (lambda its: name_for(model, options, its)) if model and "name" not in job else None
     call = identity_of(body, identity, evaluator.source())
@@ -182,11 +185,12 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
     folder = home() / "calls"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = str(folder / call)
-    kept = evaluator.journal
+    kept = evaluator.journal, evaluator.acceptance
     try:
         with client_of(client) as own, alone(place + ".lock"):
             evaluator.journal = Journal(place + ".answers")
             found, new = open_job(own, body, call, namer, progress)
+            evaluator.acceptance = acceptance_of(found)
             if progress:
                 print(f"narrowd: {found.id}, {how_to_watch(own.url, found.id)}", file=sys.stderr, flush=True)
             try:
@@ -210,7 +214,13 @@ def search(evaluator: Evaluator, job: dict[str, Any], *, identity: str = "", mod
             print("narrowd: interrupted; the same call goes on where it was", file=sys.stderr, flush=True)
         raise
     finally:
-        evaluator.journal = kept
+        evaluator.journal, evaluator.acceptance = kept
+
+
+def acceptance_of(job: Job) -> Acceptance | None:
+    """By what a job judges its winner, where it was given that."""
+    given = job.spec().get("acceptance")
+    return Acceptance(given["subset"], [term["metric"] for term in job.get()["objective"]]) if given else None
 
 
 def worker_of(name: str, call: str) -> str:
@@ -232,4 +242,5 @@ def run(evaluator: Evaluator, client: Client, job: Job, call: str, worker: str, 
     document = job.get()
     if document["state"] != "completed":
         reason = document["exit"] or {"reason": document["state"], "detail": ""}
-        raise NarrowdError(f"{job.id} {document['state']} ({reason['reason']}): {reason['detail']}")
+        mend = ". Without a number for the model as it came nothing is searched: mend that and call again" * (reason["reason"] == "baseline_failed")
+        raise NarrowdError(f"{job.id} {document['state']} ({reason['reason']}): {reason['detail']}{mend}")

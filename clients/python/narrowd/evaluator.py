@@ -6,7 +6,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import CannotRun, NotWanted
@@ -14,6 +15,8 @@ from .journal import Journal, key_of
 from .types import Answer, Config, Question
 
 AS_IT_CAME = "the model as it came"
+ACCEPTING = " on the acceptance data"
+ACCEPTED = {"by": "accept"}  # the subset of who judges the winner, where that is a function of its own
 SHOWN = 80  # characters of what a function returned
 Report = Callable[[dict[str, Any]], bool]  # progress in, whether the result is still wanted out
 
@@ -63,6 +66,13 @@ def shown(result: Any) -> str:
     return "NaN" if isinstance(accuracy, float) and math.isnan(accuracy) else repr(accuracy)[:SHOWN]
 
 
+def subset_of(accept: Callable[..., Any] | None, job: Mapping[str, Any]) -> dict[str, Any]:
+    """The member of a job by which `accept`, where there is one, judges its winner; refuses one of the job's own that no function would see."""
+    if accept is None and job.get("acceptance"):
+        raise ValueError("the job has acceptance, and there is no function for that data: give accept, which is as evaluate")
+    return {"acceptance": {"subset": ACCEPTED}} if accept is not None else {}
+
+
 def number_of(result: Any, who: str, what: str) -> float:
     """The accuracy that `who` returned for `what`, where a ruined model is no answer."""
     accuracy = answer_of(result).get("accuracy")
@@ -102,6 +112,23 @@ def say_raised(who: str, error: Exception, before: str = "") -> str:
     return where
 
 
+@dataclass(frozen=True)
+class Acceptance:
+    """By what a job judges its winner in the end: the `subset` of these questions, and the metrics of the objective, which it wants there, too."""
+
+    subset: Any
+    metrics: list[str]
+
+    def check(self, other: Answer) -> None:
+        """Raises CannotRun where the answer on this data is none that counts."""
+        if other.get("failed"):
+            raise CannotRun(other.get("error") or "the function says that it failed")
+        has = {**other.get("metrics", {}), **other}
+        for name in ("accuracy", *self.metrics):
+            if has.get(name) is None:
+                raise CannotRun(f"the function returned no {name} that is a number, which the job goes by there, too")
+
+
 class Evaluator:
     """Answers questions by the functions that it is given:
 
@@ -123,6 +150,8 @@ class Evaluator:
         self._measuring = threading.Lock()
         self._report: Report | None = None
         self._failed = ""  # the last traceback that was printed
+        self._where = ""  # ACCEPTING while that is looked at
+        self.acceptance: Acceptance | None = None  # looked at with the baseline, not for its faults to be found last
 
     def evaluate(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Measures a config, in which every operator is in fp32 when the baseline is asked for."""
@@ -155,6 +184,11 @@ class Evaluator:
         if self._report is not None and not self._report(numbers):
             raise NotWanted
 
+    @property
+    def sees_questions(self) -> bool:
+        """Whether the function that measures is told of which data it is asked."""
+        return self._evaluate is not None and takes_two(self._evaluate)
+
     def source(self) -> str:
         """The text of the function that measures, where Python finds it."""
         return source_of(self._evaluate)
@@ -178,14 +212,14 @@ class Evaluator:
                 raise
             except Exception as error:
                 if isinstance(error, CannotRun):  # it says all that there is to say
-                    print(f"narrowd: this cannot be run: {error}", file=sys.stderr, flush=True)
+                    print(f"narrowd: this cannot be run{self._where}: {error}", file=sys.stderr, flush=True)
                 else:
                     does = "scores" if question["question"] == "score" else "measures"
-                    self._failed = say_raised(f"the function that {does}", error, self._failed)
-                return {"failed": True, "error": f"{type(error).__name__}: {error}"[:1000],
+                    self._failed = say_raised(f"the function that {does}{self._where}", error, self._failed)
+                return {"failed": True, "error": f"{type(error).__name__}{self._where}: {error}"[:1000],
                         "retryable": not isinstance(error, CannotRun)}
             finally:
-                self._report = None
+                self._report, self._where = None, ""
             self.journal.put(key, answer)
             return answer
 
@@ -196,11 +230,18 @@ class Evaluator:
             if function is None:
                 raise CannotRun(f"scores by {method} are not answered here")
             return {"scores": plain(function(question))}
+        answer = self._measured(question)
+        if question["question"] == "baseline" and self.acceptance is not None and question.get("subset") is None:
+            self._where = ACCEPTING
+            self.acceptance.check(self._measured({**question, "subset": self.acceptance.subset}))
+            self._where = ""
+        return answer
+
+    def _measured(self, question: Question) -> Answer:
         if self._evaluate is None:
             raise CannotRun("this evaluator measures nothing: use @evaluator.evaluate")
         config: Config = question.get("config") or {"ops": {}}
-        arguments = (config, question) if takes_two(self._evaluate) else (config,)
-        result = self._evaluate(*arguments)
+        result = self._evaluate(config, question) if takes_two(self._evaluate) else self._evaluate(config)
         answer = answer_of(result)
         if question["question"] == "baseline" and answer.get("accuracy", 0) is None:
             raise CannotRun(f"the function returned {shown(result)} for {AS_IT_CAME}, where a number is wanted")

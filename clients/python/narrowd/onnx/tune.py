@@ -20,7 +20,7 @@ import onnxruntime as ort
 from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, say_raised, source_of, takes_two
+from ..evaluator import ACCEPTED, AS_IT_CAME, Evaluator, answer_of, number_of, say_raised, source_of, subset_of, takes_two
 from ..journal import Journal
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..scores import Scores, tell
@@ -34,7 +34,6 @@ Accuracy = Callable[..., Any]  # of a session, and of the path of its file where
 SCORED_AT_MOST = 500  # builds of the model for one table of scores
 SCORED_ON = 8  # samples
 WIDE = 2  # times
-ACCEPTED = {"by": "accept"}  # the subset of who judges the winner
 METRICS = ["accuracy", "latency_ms", "model_size_bytes"]
 CALLED = {  # by where a job's body has it
     "/tuning_criterion/max_trials": "max_trials", "/tuning_criterion/objective": "objective", "/tuning_criterion/strategy": "strategy",
@@ -173,13 +172,13 @@ class Tuner:
         quantized = any(op["mode"] != "fp32" for op in config["ops"].values())
         path = self.built if quantized else self.model
         session = self.ready(config) if quantized else self.session(path)
-        if not quantized and self.accepted_before is None and self.accept is not self.evaluate:  # not for its faults to be found last
-            self.accepted_before = self.number(self.accept, session, path, AS_IT_CAME)
         timing = measure(lambda: session.run(None, self.feeds[0]), clock=self.clock)
         judge = self.accept if question.get("subset") == ACCEPTED else self.evaluate
         returned = judged(judge, session, path)
         if not quantized:
-            number_of(returned, self.called(judge), AS_IT_CAME)
+            before = number_of(returned, self.called(judge), AS_IT_CAME)
+            if judge is not self.evaluate and self.accepted_before is None:
+                self.accepted_before = before
         return {"latency_ms": timing.told, "model_size_bytes": os.path.getsize(path), **answer_of(returned)}
 
     def called(self, judge: Accuracy) -> str:
@@ -411,7 +410,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop,
                                "higher_is_better": higher_is_better},
         **({"labels": {"latency_ms": "CPU time of one thread"}} if clock is time.process_time else {}),
-        **({"acceptance": {"subset": ACCEPTED}} if accept else {}),
+        **subset_of(accept, job or {}),
         **({"warm_start": {"library": True}} if library else {}),
         **(job or {}),
     }

@@ -16,7 +16,7 @@ from .. import exports
 from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import AS_IT_CAME, Evaluator, answer_of, number_of, source_of
+from ..evaluator import ACCEPTED, AS_IT_CAME, Evaluator, answer_of, number_of, source_of, subset_of
 from ..measuring import LATENCY, compare, measure
 from ..scores import Scores, tell
 from ..types import Config, Question
@@ -29,7 +29,7 @@ class Tuned:
 
     keep_fp32: bool  # then the model is as it came
     verdict: str
-    accuracy: float
+    accuracy: float  # by `accept` where that was given
     accuracy_before: float
     speedup: float | None  # of both in turns; None without an example
     size_bytes: int
@@ -43,18 +43,23 @@ class Tuner:
     """One model, and how it is measured."""
 
     def __init__(self, model: nn.Module, evaluate: Callable[[nn.Module], Any], run: Callable[[], object] | None,
-                 loss: Callable[[nn.Module], torch.Tensor] | None, clock: Callable[[], float], timed: bool):
+                 loss: Callable[[nn.Module], torch.Tensor] | None, clock: Callable[[], float], timed: bool,
+                 accept: Callable[[nn.Module], Any] | None = None):
         self.model, self.evaluate, self.run, self.loss, self.clock = model, evaluate, run, loss, clock
+        self.accept = accept or evaluate
         self.timed = timed  # in each trial; what comes of it is in any case
         self.importance: dict[str, torch.Tensor] = {}
 
-    def measure(self, config: Config) -> dict[str, Any]:
+    def measure(self, config: Config, question: Question) -> dict[str, Any]:
+        return self.measured(config, self.accept if question.get("subset") == ACCEPTED else self.evaluate)
+
+    def measured(self, config: Config, judge: Callable[[nn.Module], Any]) -> dict[str, Any]:
         size = size_of(self.model, config)
         try:
             with applied(self.model, config):
                 timed = {"latency_ms": measure(self.run, clock=self.clock).told} if self.run and self.timed else {}
                 with torch.no_grad():
-                    return {"model_size_bytes": size, **timed, **answer_of(self.evaluate(self.model))}
+                    return {"model_size_bytes": size, **timed, **answer_of(judge(self.model))}
         except (NotImplementedError, ValueError) as error:  # torchao has no kernel for it
             raise CannotRun(f"{type(error).__name__}: {error}") from error
 
@@ -94,18 +99,26 @@ class Tuner:
         fp32: Config = {"ops": {}}
         before = size_of(self.model, fp32)
         size = size_of(self.model, config) if config else before
-        accuracy_before = number_of(self.measure(fp32), "evaluate", AS_IT_CAME)
+        accuracy_before = number_of(self.measured(fp32, self.accept), self.called(self.accept), AS_IT_CAME)
         recipe = job.export("torchao") if config else None
         speedup = self._speedup(config) if self.run and config else None
         if recipe:
             exports.torchao(self.model, recipe)
-        with torch.no_grad():
-            accuracy = number_of(self.evaluate(self.model), "evaluate", "the model that the search made")
+        accuracy = self.number(self.accept)
+        as_searched = accuracy if self.accept is self.evaluate else self.number(self.evaluate)
         trial = job.trial(best["trial"] if config else 0)
         return Tuned(
             keep_fp32=config is None, verdict=best["verdict"] or "", accuracy=accuracy, accuracy_before=accuracy_before,
-            speedup=speedup, size_bytes=size, size_bytes_before=before, as_in_trial=trial["accuracy"] == accuracy,
+            speedup=speedup, size_bytes=size, size_bytes_before=before, as_in_trial=trial["accuracy"] == as_searched,
             recipe=recipe, job=job.id)
+
+    def called(self, judge: Callable[[nn.Module], Any]) -> str:
+        return "evaluate" if judge is self.evaluate else "accept"
+
+    def number(self, judge: Callable[[nn.Module], Any]) -> float:
+        """What a function says of the model as it now is."""
+        with torch.no_grad():
+            return number_of(judge(self.model), self.called(judge), "the model that the search made")
 
     def _speedup(self, config: Config) -> float:
         assert self.run is not None
@@ -152,7 +165,7 @@ def is_of_latency(tuning: dict[str, Any]) -> bool:
     return any(f'"{name}"' in text for name in LATENCY)
 
 
-def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tuple[Any, ...] | None = None,
+def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, accept: Callable[[nn.Module], Any] | None = None, example: tuple[Any, ...] | None = None,
          loss: Callable[[nn.Module], torch.Tensor] | None = None, scores: Scores | None = None, approach: str = "weight_only", max_drop: float = 0.01,
          criterion: str = "relative", higher_is_better: bool = True, objective: Any = "model_size_bytes",
          bits: tuple[int, ...] = BITS, groups: tuple[int, ...] = GROUPS, max_trials: int = 25, strategy: str = "sgp",
@@ -161,6 +174,7 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
     """Searches for the best config of the linear layers of `model`, and quantizes them by torchao, in place.
 
     `evaluate(model)` returns the accuracy, or {"accuracy": ..., more metrics}; a perplexity is one with `higher_is_better=False`.
+    `accept` is as `evaluate`, on data that the search has not seen: by it the winner is judged in the end, and what is returned.
     `approach`: "weight_only", in `bits` and `groups` (how many weights share a scale; -1: those of an output), or "dynamic" (int8).
     With `example`, the arguments of a call of the model, layers that read the same tensor are tied, the speed-up of what comes out is
     measured, and the objective may be "latency_ms": a job that names it measures it in each trial. With `loss(model)`, a scalar to call backward() of, every option has a score beforehand; `scores`
@@ -174,11 +188,12 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
         "approach": approach,
         "tuning_criterion": {"strategy": strategy, "objective": objective, "stop_on": "budget", "max_trials": max_trials},
         "accuracy_criterion": {"criterion": criterion, "tolerable_loss": max_drop, "higher_is_better": higher_is_better},
+        **subset_of(accept, job or {}),
         **(job or {}),
     }
     run = (lambda: run_once(model, example)) if example is not None else None
     timed = run is not None and is_of_latency(body["tuning_criterion"])
-    tuner = Tuner(model, evaluate, run, loss, clock, timed)
+    tuner = Tuner(model, evaluate, run, loss, clock, timed, accept)
     offered = capability(model, approach, bits, groups, run)
     if scores is not None:
         offered = tell(offered, scores)
@@ -187,7 +202,7 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, example: tup
     if loss is not None:
         evaluator.score("mse", "mse:options")(tuner.scores)
     results: list[Tuned] = []
-    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), name_of(clock), identity)
+    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), name_of(clock), identity + source_of(accept))
     options = (approach if approach != "weight_only" else "", objective if objective != "model_size_bytes" else "")
     search(evaluator, body, identity=same, model=type(model).__name__, options=options, client=client, progress=progress,
            finish=lambda found: results.append(tuner.finish(found, insist)))
