@@ -81,6 +81,22 @@ class ReferencePages(unittest.TestCase):
         listed = [name for row in tables("docs/python-reference.md")["member"] for cell in row for name in reference.names(cell)]
         self.assertEqual(set(members) - set(listed), set())
 
+    def test_arguments_of_tune(self):
+        """All of them and nothing else, and each option of the command line beside one."""
+        tree = ast.parse(source("clients/python/narrowd/onnx/tune.py"))
+        tune = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "tune")
+        rows = tables("docs/python-reference.md")["argument"]
+        self.assertEqual(sorted(name for row in rows for name in reference.names(row[0])),
+                         sorted(arg.arg for arg in (*tune.args.args, *tune.args.kwonlyargs)))
+        options = re.findall(r'\.add_argument\("(--[\w-]+)"', source("clients/python/narrowd/onnx/usage.py").split("def add_tune(")[1])
+        self.assertGreater(len(options), 15)
+        self.assertEqual(sorted(re.findall(r"`(--[\w-]+)`", "".join(row[1] for row in rows))), sorted(options))
+
+    def test_exit_statuses_of_narrow_onnx(self):
+        statuses = re.findall(r"^EXIT_\w+ = (\d+)", source("clients/python/narrowd/onnx/usage.py"), re.M)
+        said = [row[0] for row in tables("docs/python-reference.md")["status"]]
+        self.assertEqual(sorted(said, key=int), sorted(["0", *statuses], key=int))
+
     def test_members_of_a_job(self):
         members = {name: part for name, part in schema("JobMembers")["properties"].items()}
         for outer, name in (("tuning_criterion", "TuningCriterion"),

@@ -1,11 +1,14 @@
 """What narrow-onnx says on a command line, and what it does not say; run by test_python_onnx.py with the cases of onnx_cases.py."""
 
+import argparse
 import contextlib
 import io
 import itertools
 import json
 import os
 import pathlib
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,13 +25,16 @@ import narrowd
 from narrowd.calls import name_of
 from narrowd.onnx import command, tune
 from narrowd.onnx.tune import Tuner, data_of
+from narrowd.onnx.usage import parser
 
 EVALUATORS = """
-import pathlib, time
+import itertools, pathlib, time
 
 def good(session): return 1.0
 def error(session, path): return 0.1 if path.endswith("in.onnx") else 0.15
 def other(session, path): return 0.1 if path.endswith("in.onnx") else 0.19
+def ruined(session, path): return float(path.endswith("in.onnx"))
+def slow(session, path): return {"accuracy": 1.0, "latency_ms": 10.0 if path.endswith("in.onnx") else 20.0}
 def text(session): return "good"
 def nothing(session): return None
 def nan(session): return float("nan")
@@ -39,6 +45,10 @@ def late(session, path):
     return 1.0
 
 def gone(session, path): return float(open("labels").read()) if path.endswith("out.onnx") else 1.0
+
+turns = itertools.cycle([2.0, 19.0, 12.0, 3.0])
+
+def scatters(session, path): return {"accuracy": 1.0, "latency_ms": 10.0 if path.endswith("in.onnx") else next(turns)}
 
 def waits(session):
     pathlib.Path("begun").touch()
@@ -91,6 +101,14 @@ class Command(Case):
         while not pathlib.Path("begun").exists() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
         return process
+
+    def test_help(self):
+        """Each command has an example and its exit statuses, each option says what it is."""
+        commands, = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+        self.assertEqual(set(commands.choices), {"tune", "build", "quantize"})
+        for name, of in commands.choices.items():
+            self.assertRegex(of.format_help(), rf"example.*:\n(.*\n)?  narrow-onnx {name} in.onnx (.*\n)+\nexit status:\n  0    the file is written\n")
+            self.assertEqual([action.dest for action in of._actions if not action.help], [])
 
     def test_nothing_before_the_result(self):
         """Weights alone have functions of their own in ONNX Runtime, which say two lines of each node."""
@@ -255,6 +273,40 @@ class Command(Case):
         self.assertIn("judged on the acceptance data", said)
         self.assertIn("accuracy 0.1900 (was 0.1000)", said)
 
+    def test_what_can_be_done_next(self):
+        """Where the model as it came is the better one; what is advised does what is said of it."""
+        def advised(*more, evaluate="error", status=command.EXIT_KEEP):
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                self.assertEqual(command.main([*self.tune("--quiet", "--out", "out.onnx", evaluate=evaluate), *more]), status)
+            return said.getvalue().splitlines()[-1]
+
+        def run(advice):
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                self.assertEqual(command.main(shlex.split(advice.partition(" as a file")[2].partition(": narrow-onnx ")[2])), 0)
+            return said.getvalue()
+
+        loss = ["--lower-is-better", "--max-drop", "0.12"]
+        advice = advised(*loss)
+        self.assertRegex(advice, r"^next: if a loss of 50 % will do, trial \d+ is [\d.]+ times smaller, by what was measured; as a file: narrow-onnx build in.onnx job_\w+ "
+                                 r"out.onnx --calib data.npz --tolerable-loss 0.5$")
+        run(advice)
+        self.assertLess(os.path.getsize("out.onnx"), os.path.getsize("in.onnx"))
+        advice = advised(*loss, "--accept", "mine:other", "--criterion", "absolute", "--max-drop", "0.06", status=command.EXIT_LEFT)
+        self.assertRegex(advice, r"^next: if a loss of 0.09 on the acceptance data will do, trial (\d+) as a file: narrow-onnx build in.onnx job_\w+ out.new.onnx .*--trial \1$")
+        self.assertIn("out.new.onnx: ", run(advice))
+        pathlib.Path("out.onnx").unlink()
+        more = re.fullmatch(r"next: try more trials, which go on from these \((--max-trials 4 --warm-start job_\w+)\)", advised(evaluate="ruined"))[1].split()
+        self.assertRegex(advised(*more, evaluate="ruined"), "^next: ")
+        with narrowd.Client() as client:
+            trials = list(client.find("last").trials())
+        self.assertEqual([trial["source"] for trial in trials if trial["kind"] == "evaluate"].count("measured"), 4)
+        self.assertIn("imported", {trial["source"] for trial in trials})
+        fast = ["--objective", "latency_ms"]
+        self.assertEqual(advised(*fast, evaluate="slow"), "next: try size instead of speed (--objective model_size_bytes --approach weight_only)")
+        self.assertRegex(advised(*fast, "--approach", "dynamic", evaluate="slow"), r"^next: try static and dynamic int8 \(--approach auto\), or size ")
+        self.assertRegex(advised(*fast, evaluate="scatters"), "^next: the same call again when less runs on the machine; or what looks best as a file all the same: ")
+        self.assertNotIn("next: ", advised(evaluate="good", status=0))
+
     def test_cpu_time_is_called_so(self):
         """It is that of one thread, and a search by the one clock does not go on by the other."""
         said = io.StringIO()
@@ -264,7 +316,7 @@ class Command(Case):
         self.assertRegex(said.getvalue(), r"^by the trials, in CPU time: .*\nout.onnx, measured again: .* ms of CPU time \(the model in the same turns: \S+\), ")
         kept = tune("in.onnx", "kept.onnx", "data.npy", lambda session, path: float(path.endswith("in.onnx")), max_trials=1,
                     clock=time.process_time, scores=False, progress=False)
-        self.assertRegex(str(kept), r"\nkept.onnx is the model as it came: accuracy 1.0000, \S+ ms of CPU time, \S+ MB$")
+        self.assertRegex(str(kept), r"(?m)\nkept.onnx is the model as it came: accuracy 1.0000, \S+ ms of CPU time, \S+ MB$")
         with narrowd.Client() as client:
             self.assertEqual(client.job(kept.job).get()["labels"]["latency_ms"], "CPU time of one thread")
         tuners = [Tuner(pathlib.Path("in.onnx"), "data.npy", len, str(self.place), 1, clock) for clock in (time.process_time, time.perf_counter)]

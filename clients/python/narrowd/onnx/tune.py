@@ -25,6 +25,7 @@ from ..journal import Journal
 from ..measuring import LATENCY, Comparison, compare, measure
 from ..scores import Scores, tell
 from ..types import Best, Config, Question
+from .advice import Call, next_step
 from .graph import Graph, in_one_file
 from .points import CALIBRATION, Point, check_out, digest_of, front_of, within
 from .quantizer import Feed, Quantizer, feeds_of, modes_of
@@ -74,6 +75,7 @@ class Tuned:
     job: str
     metric: str = ""  # what the front is of, beside accuracy
     front: tuple[Point, ...] = ()  # the model as it came first, unless one beats it; empty where one loss was asked for
+    next_step: str = ""  # where the model as it came is the better one: what can be done, in a line
     left: bool = False  # whether nothing is worth it and the file is another one that was there before
     client: Client | None = field(default=None, repr=False, compare=False)  # which the call was given
 
@@ -93,8 +95,8 @@ class Tuned:
         cpu = " of CPU time" if self.cpu_time else ""
         lines = [f"by the trials{', in CPU time' if self.cpu_time else ''}: {self.verdict}"]
         if self.refuted is not None:
-            lines.append(f"but in turns with the model as it came that file was {self.refuted:.2f} times as fast, so it was not kept. "
-                         "Where others work on the machine the CPU time (--clock cpu) says more than the time that passes")
+            lines.append(f"but in turns with the model as it came that file was {self.refuted:.2f} times as fast, so it was not kept"
+                         + ". Where others work on the machine the CPU time (--clock cpu) says more than the time that passes" * (not self.cpu_time))
         elif (self.undecided or self.scattered) and not self.cpu_time:
             what = "too much to tell" if self.undecided else "so widely that the speed-ups may be far off"
             lines.append(f"latencies scatter {what}. Where others work on the machine CPU time scatters less: "
@@ -118,6 +120,8 @@ class Tuned:
             lines.append(f"not touched: {self.untouched}")
         if self.failed_trials:
             lines.append(f"{self.failed_trials} of {self.trials} trials failed; {self.failure}")
+        if self.next_step:
+            lines.append(self.next_step)
         return "\n".join(lines)
 
 
@@ -428,6 +432,10 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
 
         def finish(found: Job) -> None:
             tuned = write(tuner, found, out, insist, for_speed, offered, evaluator.journal)
+            if tuned.keep_fp32 and tuned.refuted is None:
+                calling = Call(os.fspath(model), new_name(tuned), calibration if isinstance(calibration, str) else "DATA.npz", accept is not None,
+                               for_speed, approach, own)
+                tuned = replace(tuned, next_step=next_step(calling, found, found.best()))
             points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
             found.edit(labels={**found.get()["labels"], CALIBRATION: digest_of(tuner.feeds)})
             results.append(replace(tuned, metric=objective, front=points, client=client) if front else tuned)
@@ -439,6 +447,12 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
         search(evaluator, body, identity=data_of(tuner, judges + identity),
                model=source.name, options=options, client=own, progress=progress, finish=finish, called=CALLED)
         return results[0]
+
+
+def new_name(tuned: Tuned) -> str:
+    """Of a file to write beside one that was left."""
+    stem, dot, kind = tuned.path.rpartition(".")
+    return tuned.path if not tuned.left else f"{stem}.new.{kind}" if dot else f"{tuned.path}.new"
 
 
 def check_functions(**functions: object) -> None:

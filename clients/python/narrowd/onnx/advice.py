@@ -1,0 +1,102 @@
+"""What can be done next where a search ends with the model as it came: one line, of what the daemon knows of its job."""
+
+import math
+import os
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from ..client import Client, Job
+from ..errors import Refused
+from ..types import Best
+from .points import TIMES
+
+TIMES_AS_MUCH = 5  # so much more than may be lost is looked at, as far as a search of the whole front goes
+LITTLE = 0.05  # of the accuracy, where nothing may be lost
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a search was called with, as far as a next step depends on it."""
+
+    model: str
+    out: str  # a file that may be written
+    calibration: str  # a path, or a word in the place of one
+    accept: bool  # whether the winner is judged by a function of its own
+    for_speed: bool
+    approach: str
+    client: Client
+
+    def build(self, job: Job, *which: str) -> str:
+        """The command that makes a config of the search a file."""
+        where = "" if self.client.server is not None or os.environ.get("NARROWD_URL") == self.client.url else f"NARROWD_URL={shlex.quote(self.client.url)} "
+        return where + shlex.join(["narrow-onnx", "build", self.model, job.id, self.out, "--calib", self.calibration, *which])
+
+
+def shown(loss: float, criterion: Any) -> str:
+    """As the daemon says it: a share in percent, or an amount."""
+    return f"{100 * loss:.3g} %" if criterion["criterion"] == "relative" else f"{loss:.3g}"
+
+
+def rounded_up(loss: float) -> float:
+    """To three digits, so that what loses so much is within it."""
+    digits = 2 - math.floor(math.log10(loss))
+    return round(math.ceil(round(loss * 10 ** digits, 6)) / 10 ** digits, max(digits, 0))
+
+
+def most_of(best: Best, criterion: Any) -> float:
+    """How much more than may be lost is looked at."""
+    allowed: float = criterion["tolerable_loss"]
+    return TIMES_AS_MUCH * allowed if allowed > 0 else LITTLE if criterion["criterion"] == "relative" else best["accuracy_loss"] or 0
+
+
+def at_a_larger_loss(job: Job, best: Best, criterion: Any) -> tuple[float, Best] | None:
+    """Of what was measured the best that is worth it where more may be lost, and how much that is: what the nearest loses is
+    looked at, then the most."""
+    allowed, most = criterion["tolerable_loss"], most_of(best, criterion)
+    for loss in (best["accuracy_loss"] or 0, most):
+        if not 0 <= allowed < loss <= most:
+            continue
+        try:
+            found = job.best(rounded_up(loss))
+            loses = found["accuracy_loss"] or 0
+            within = job.best(rounded_up(loses)) if loses > allowed and not found["keep_baseline"] else None
+        except Refused:  # more than all of the accuracy
+            continue
+        if within is not None and not within["keep_baseline"]:
+            return rounded_up(loses), within
+    return None
+
+
+def next_step(call: Call, job: Job, best: Best) -> str:
+    """One line, or nothing where what was said before says it all."""
+    because, trial, document = best["keep_baseline_because"], str(best["trial"]), job.get()
+    criterion, ended = document["criterion"], (document["exit"] or {"reason": ""})["reason"]
+    if because == "not_accepted" and ended == "timeout":
+        return "next: give the search max_trials in place of a timeout, for one that is out of time judges nothing on the acceptance data"
+    if because == "not_proved":
+        return f"next: the same call again when less runs on the machine; or what looks best as a file all the same: {call.build(job, '--trial', trial)}"
+    if because not in ("criterion_missed", "no_gain"):
+        return ""
+    loss = best["accuracy_loss"]
+    if because == "criterion_missed" and call.accept and loss is not None and job.trial(best["trial"])["feasible"]:
+        return f"next: if a loss of {shown(loss, criterion)} on the acceptance data will do, trial {trial} as a file: {call.build(job, '--trial', trial)}"
+    larger = at_a_larger_loss(job, best, criterion)
+    if larger is not None:
+        loss, found = larger
+        metric = found.get("objective") or document["objective"][0]["metric"]
+        gains = f"{found['speedup']:.3g} {TIMES.get(metric, f'times less {metric}')}" if found["speedup"] else "better"
+        return f"next: if a loss of {shown(loss, criterion)} will do, trial {found['trial']} is {gains}, by what was measured; as a file: " \
+            f"{call.build(job, '--tolerable-loss', repr(loss))}"
+    return f"next: {another_search(call, job.id, because, ended, document['budget']['max_trials'])}"
+
+
+def another_search(call: Call, job: str, because: str, ended: str, trials: int) -> str:
+    """Where nothing that was measured is worth it at any loss that was looked at another search may find what is."""
+    ways = {
+        f"more trials, which go on from these (--max-trials {2 * trials} --warm-start {job})": because == "criterion_missed" and ended == "max_trials",
+        "static and dynamic int8 (--approach auto)": call.approach in ("static", "dynamic"),
+        "size instead of speed (--objective model_size_bytes --approach weight_only)": call.for_speed and call.approach != "weight_only",
+    }
+    return f"try {', or '.join(way for way, fits in ways.items() if fits)}" if any(ways.values()) else \
+        f"leave out of the search what loses most, which narrow sensitivity {job} lists (job={{\"op_name_dict\": ...}})"
