@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "bench/qp1.h"
-#include "search_kit.h"
+#include "qp1_kit.h"
 #include "strategies/models/effects.h"
 #include "strategies/models/front.h"
 
@@ -99,19 +98,6 @@ Test(front, a_config_is_weighed_as_the_job_weighs_it)
 	}
 }
 
-static const struct qp1 *qp1;
-static struct space *space;
-
-static void evaluate(const uint16_t *choices, size_t count, struct search_result *ret)
-{
-	uint16_t *options = mem_new(count, sizeof(*options));
-
-	qp1_options(qp1, space, choices, options);
-	ret->margin = 1 - (1 - qp1_accuracy(qp1, options) / 0.76) / 0.01;
-	ret->objective = qp1_latency(qp1, options) / qp1->latency_fp32;
-	free(options);
-}
-
 /* The points of the front that was measured, by the third of the losses of interest that they are in. */
 struct tally {
 	size_t thirds[THIRDS];
@@ -121,7 +107,7 @@ struct tally {
 
 static struct tally count_points(const struct search *search)
 {
-	size_t count = space->dimension_count;
+	size_t count = kit_qp1_space->dimension_count;
 	uint16_t *choices = mem_new(count, sizeof(*choices));
 	struct search_result result;
 	struct front front = {0};
@@ -130,8 +116,8 @@ static struct tally count_points(const struct search *search)
 
 	front_begin(&front, most_lost);
 	for (size_t i = 0; i < search->asked_count; i++) {
-		config_expand(search->asked[i].config, space, choices);
-		evaluate(choices, count, &result);
+		config_expand(search->asked[i].config, kit_qp1_space, choices);
+		kit_qp1_evaluate(choices, count, &result);
 		front_add(&front, 1 - result.margin, result.objective, i);
 		tally.handed_over =
 			chosen == (int64_t)i + 1 ? 1 - result.margin : tally.handed_over;
@@ -151,17 +137,13 @@ static struct tally tally_of(uint64_t seed, bool open)
 	static const struct qp1_hints nothing = {0};
 	struct search search;
 	struct tally tally;
-	struct qp1 problem;
 
-	qp1_init(&problem, OPS, seed);
-	qp1 = &problem;
-	space = qp1_space(&problem, &nothing);
-	(open ? search_init_open : search_init)(&search, space, "sgp", seed, NULL);
-	search_run(&search, TRIALS, evaluate);
+	kit_qp1_init(OPS, seed, &nothing);
+	(open ? search_init_open : search_init)(&search, kit_qp1_space, "sgp", seed, NULL);
+	search_run(&search, TRIALS, kit_qp1_evaluate);
 	tally = count_points(&search);
 	search_finish(&search);
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 	return tally;
 }
 
@@ -180,20 +162,17 @@ Test(front, everything_is_measured_to_the_end_where_both_are_open)
 {
 	static const struct qp1_hints nothing = {0};
 	struct search search;
-	struct qp1 problem;
 
 	for (int open = 0; open < 2; open++) {
-		qp1_init(&problem, OPS, 65);
-		qp1 = &problem;
-		space = qp1_space(&problem, &nothing);
-		(open == 1 ? search_init_open : search_init)(&search, space, "sgp", 65, NULL);
-		search_run(&search, 6, evaluate);
+		kit_qp1_init(OPS, 65, &nothing);
+		(open == 1 ? search_init_open : search_init)(&search, kit_qp1_space, "sgp", 65,
+							     NULL);
+		search_run(&search, 6, kit_qp1_evaluate);
 		for (size_t i = 0; i < search.asked_count; i++) {
 			cr_expect_eq(search.asked[i].whole, open == 1, "%zu", i);
 		}
 		search_finish(&search);
-		space_destroy(space);
-		qp1_finish(&problem);
+		kit_qp1_finish();
 	}
 }
 
@@ -221,24 +200,20 @@ Test(front, a_replay_goes_on_the_same)
 	enum { BEFORE = 15 };
 	static const struct qp1_hints nothing = {0};
 	struct search live, again;
-	struct qp1 problem;
 
-	qp1_init(&problem, OPS, 64);
-	qp1 = &problem;
-	space = qp1_space(&problem, &nothing);
-	search_init_open(&live, space, "sgp", 64, NULL);
-	search_init_open(&again, space, "sgp", 64, NULL);
-	search_run(&live, BEFORE, evaluate);
-	search_replay(&again, &live, evaluate);
+	kit_qp1_init(OPS, 64, &nothing);
+	search_init_open(&live, kit_qp1_space, "sgp", 64, NULL);
+	search_init_open(&again, kit_qp1_space, "sgp", 64, NULL);
+	search_run(&live, BEFORE, kit_qp1_evaluate);
+	search_replay(&again, &live, kit_qp1_evaluate);
 	for (size_t i = 0; i < 5; i++) {
 		cr_assert(search_ask(&live) && search_ask(&again));
 		cr_expect(config_equal(live.asked[BEFORE + i].config,
 				       again.asked[BEFORE + i].config));
-		search_tell(&live, BEFORE + i + 1, evaluate);
-		search_tell(&again, BEFORE + i + 1, evaluate);
+		search_tell(&live, BEFORE + i + 1, kit_qp1_evaluate);
+		search_tell(&again, BEFORE + i + 1, kit_qp1_evaluate);
 	}
 	search_finish(&live);
 	search_finish(&again);
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 }

@@ -119,20 +119,37 @@ static void start_used(void *arg)
 		1);
 }
 
+/* With one job in it. */
+static void used_begin(struct used *used)
+{
+	server_start(&used->server);
+	world_start(&used->world, 0);
+	cr_assert_eq(world_insert(&used->world, "job_a", NULL), 0);
+}
+
+static int used_move(struct used *used, struct store_moved *ret, struct err *reterr)
+{
+	const struct store_mover who = {stop_used, start_used, used};
+
+	return world_move_to(&used->world, used->server.url, &who, ret, reterr);
+}
+
+static void used_finish(struct used *used)
+{
+	world_finish(&used->world);
+	server_finish(&used->server);
+}
+
 Test(move, what_is_written_while_a_database_is_moved_comes_along)
 {
 	struct used used = {0};
-	const struct store_mover who = {stop_used, start_used, &used};
 	struct store_moved there, again;
 	struct world replica;
 	char *one, *other;
 	struct err err;
 
-	server_start(&used.server);
-	world_start(&used.world, 0);
-	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
-	cr_assert_eq(world_move_to(&used.world, used.server.url, &who, &there, &err), 0, "%s",
-		     err.message);
+	used_begin(&used);
+	cr_assert_eq(used_move(&used, &there, &err), 0, "%s", err.message);
 	cr_assert(used.stops == 1 && used.starts == 1);
 	cr_assert_eq(there.jobs, 1 + MANY);
 	one = world_contents(&used.world);
@@ -150,30 +167,24 @@ Test(move, what_is_written_while_a_database_is_moved_comes_along)
 	free(other);
 	free(one);
 	world_finish(&replica);
-	world_finish(&used.world);
-	server_finish(&used.server);
+	used_finish(&used);
 }
 
 Test(move, postgresql_that_goes_before_the_stop_is_told_of_before_it)
 {
 	struct used used = {.postgresql = DIES_BEFORE_STOP};
-	const struct store_mover who = {stop_used, start_used, &used};
 	struct store_moved moved;
 	struct err err;
 
-	server_start(&used.server);
-	world_start(&used.world, 0);
-	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
-	cr_assert_eq(world_move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE,
-		     "%s", err.message);
+	used_begin(&used);
+	cr_assert_eq(used_move(&used, &moved, &err), -ERR_STORAGE, "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "let the daemon go on"), "%s", err.message);
 	cr_assert(used.stops == 1 && used.starts == 0);
 	cr_assert_eq(world_append(&used.world, "job_a", 2, &world_more, 1, NULL), 0);
 	world_verify(&used.world);
 	(void)server_say(&used.server, "start");
 	cr_assert_eq(server_number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
-	world_finish(&used.world);
-	server_finish(&used.server);
+	used_finish(&used);
 }
 
 static char *what_stays(const struct world *world)
@@ -195,15 +206,11 @@ static char *what_stays(const struct world *world)
 Test(move, one_that_fails_behind_the_stop_says_where_a_daemon_can_be_started)
 {
 	struct used used = {.postgresql = DIES_AFTER_STOP};
-	const struct store_mover who = {stop_used, start_used, &used};
 	struct store_moved moved;
 	struct err err;
 
-	server_start(&used.server);
-	world_start(&used.world, 0);
-	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
-	cr_assert_eq(world_move_to(&used.world, used.server.url, &who, &moved, &err), -ERR_STORAGE,
-		     "%s", err.message);
+	used_begin(&used);
+	cr_assert_eq(used_move(&used, &moved, &err), -ERR_STORAGE, "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "nothing was moved"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "can be started again on"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, used.world.directory), "%s", err.message);
@@ -212,8 +219,7 @@ Test(move, one_that_fails_behind_the_stop_says_where_a_daemon_can_be_started)
 	world_verify(&used.world);
 	(void)server_say(&used.server, "start");
 	cr_assert_eq(server_number(&used.server, "SELECT count(to_regclass('narrowd.head'))"), 0);
-	world_finish(&used.world);
-	server_finish(&used.server);
+	used_finish(&used);
 }
 
 /* The log's own table refuses it at the end of the transaction, which is as near to a lost answer as can be had at will. */
@@ -233,20 +239,16 @@ static const char at_commit[] =
 Test(move, one_whose_commit_fails_says_that_it_may_be_there)
 {
 	struct used used = {0};
-	const struct store_mover who = {stop_used, start_used, &used};
 	struct store_moved moved;
 	struct err err;
 
-	server_start(&used.server);
-	world_start(&used.world, 0);
-	cr_assert_eq(world_insert(&used.world, "job_a", NULL), 0);
+	used_begin(&used);
 	(void)server_say(&used.server, at_commit);
-	cr_assert_neq(world_move_to(&used.world, used.server.url, &who, &moved, &err), 0);
+	cr_assert_neq(used_move(&used, &moved, &err), 0);
 	cr_assert_not_null(strstr(err.message, "not committed"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "it is not known whether"), "%s", err.message);
 	cr_assert_not_null(strstr(err.message, "can be started again on"), "%s", err.message);
-	world_finish(&used.world);
-	server_finish(&used.server);
+	used_finish(&used);
 }
 
 /* Says in its header, and by its length, that it is so long, and takes no space. */

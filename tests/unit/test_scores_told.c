@@ -176,6 +176,18 @@ static void ask_and_miss(struct job *job)
 	}
 }
 
+/* The default comes first, again where it is known, then one operator alone in fp32. Ends the job. */
+static void goes_by_them(struct job *job, int first)
+{
+	ask_and_miss(job);
+	cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 1);
+	ask_and_miss(job);
+	cr_expect_eq(alone(job), first);
+	cr_expect_eq(job->charged, 2, "nothing is measured twice");
+	kit_check_again(job, CRITERION("bisect"));
+	job_destroy(job);
+}
+
 Test(scores_told, the_strategy_goes_by_them_from_its_next_question_on)
 {
 	for (int first = 0; first < 2; first++) {
@@ -186,14 +198,7 @@ Test(scores_told, the_strategy_goes_by_them_from_its_next_question_on)
 				     : "{\"scores\": {\"a\": 1, \"b\": 2}}");
 		cr_expect_not_null(job->scores_due);
 		cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 0);
-		ask_and_miss(job); /* the default again, which is known */
-		cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 1);
-		cr_expect(job->trials[2]->cached);
-		ask_and_miss(job);
-		cr_expect_eq(alone(job), first);
-		cr_expect_eq(job->charged, 2, "nothing is measured twice");
-		kit_check_again(job, CRITERION("bisect"));
-		job_destroy(job);
+		goes_by_them(job, first);
 	}
 }
 
@@ -204,12 +209,7 @@ Test(scores_told, before_the_baseline_they_wait_for_it)
 	told(job, "{\"scores\": {\"a\": 2, \"b\": 1}}");
 	cr_assert_eq(kit_next(job).step, NEXT_BASELINE);
 	kit_answer(job, job_ask_baseline(job), "{\"accuracy\": 0.9, \"latency_ms\": 100}");
-	ask_and_miss(job);
-	cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 1);
-	ask_and_miss(job);
-	cr_expect_eq(alone(job), 0);
-	kit_check_again(job, CRITERION("bisect"));
-	job_destroy(job);
+	goes_by_them(job, 0);
 }
 
 /* What was asked before it was told is answered after it, in memory as from the log. */
@@ -223,12 +223,7 @@ Test(scores_told, what_is_out_stays_valid)
 	cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 1);
 	kit_tell(job, out, 0.1, 50);
 	cr_expect_eq(out->state, TRIAL_TOLD);
-	ask_and_miss(job);
-	cr_expect(job->trials[2]->cached);
-	ask_and_miss(job);
-	cr_expect_eq(alone(job), 0);
-	kit_check_again(job, CRITERION("bisect"));
-	job_destroy(job);
+	goes_by_them(job, 0);
 }
 
 /* Nor is a question that the strategy thought of while they were told of another strategy. */
@@ -244,12 +239,7 @@ Test(scores_told, what_was_thought_before_is_asked_before)
 	kit_tell(job, job_ask(job, &question), 0.1, 50);
 	question_finish(&question);
 	cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 0);
-	ask_and_miss(job);
-	cr_expect_eq(kit_count(job, LOGGED_SCORES_TAKEN), 1);
-	ask_and_miss(job);
-	cr_expect_eq(alone(job), 0);
-	kit_check_again(job, CRITERION("bisect"));
-	job_destroy(job);
+	goes_by_them(job, 0);
 }
 
 Test(scores_told, the_last_ones_count)

@@ -5,24 +5,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "bench/qp1.h"
-#include "search_kit.h"
+#include "qp1_kit.h"
 #include "strategies/models/repeats.h"
 #include "strategies/registry.h"
 #include "strategies/sgp_state.h"
-
-static const struct qp1 *qp1;
-static struct space *space;
-
-static void evaluate(const uint16_t *choices, size_t count, struct search_result *ret)
-{
-	uint16_t *options = mem_new(count, sizeof(*options));
-
-	qp1_options(qp1, space, choices, options);
-	ret->margin = 1 - (1 - qp1_accuracy(qp1, options) / 0.76) / 0.01;
-	ret->objective = qp1_latency(qp1, options) / qp1->latency_fp32;
-	free(options);
-}
 
 struct outcome {
 	size_t met_at; /* trial, from 1; SIZE_MAX */
@@ -35,29 +21,25 @@ static struct outcome solve(const char *strategy, size_t n, uint64_t seed,
 {
 	struct outcome outcome = {.met_at = SIZE_MAX};
 	struct search search;
-	struct qp1 problem;
 
-	qp1_init(&problem, n, seed);
-	qp1 = &problem;
-	space = qp1_space(&problem, hints);
-	search_init(&search, space, strategy, seed, NULL);
+	kit_qp1_init(n, seed, hints);
+	search_init(&search, kit_qp1_space, strategy, seed, NULL);
 	for (size_t i = 1; i <= trials && search_ask(&search); i++) {
 		struct search_result result;
-		uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
+		uint16_t *choices = mem_new(kit_qp1_space->dimension_count, sizeof(*choices));
 
-		config_expand(search.asked[i - 1].config, space, choices);
-		evaluate(choices, space->dimension_count, &result);
+		config_expand(search.asked[i - 1].config, kit_qp1_space, choices);
+		kit_qp1_evaluate(choices, kit_qp1_space->dimension_count, &result);
 		if (result.margin >= 0 && outcome.met_at == SIZE_MAX) {
 			outcome.met_at = i;
 		}
-		search_tell(&search, i, evaluate);
+		search_tell(&search, i, kit_qp1_evaluate);
 		free(choices);
 	}
 	outcome.best = search.best;
 	outcome.asked = search.asked_count;
 	search_finish(&search);
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 	return outcome;
 }
 
@@ -109,9 +91,9 @@ static void evaluate_noisily(const uint16_t *choices, size_t count, struct searc
 {
 	uint16_t *options = mem_new(count, sizeof(*options));
 
-	evaluate(choices, count, ret);
-	qp1_options(qp1, space, choices, options);
-	ret->margin += 0.3 * qp1_noise(qp1, options, ret->repeat);
+	kit_qp1_evaluate(choices, count, ret);
+	qp1_options(&kit_qp1, kit_qp1_space, choices, options);
+	ret->margin += 0.3 * qp1_noise(&kit_qp1, options, ret->repeat);
 	free(options);
 }
 
@@ -128,27 +110,23 @@ static struct handed_over hand_over(uint64_t seed, search_evaluate *measure)
 	static const struct qp1_hints nothing = {0};
 	struct search_result truth;
 	struct search search;
-	struct qp1 problem;
 	uint16_t choices[31];
 	int64_t chosen;
 
-	qp1_init(&problem, 30, seed);
-	qp1 = &problem;
-	space = qp1_space(&problem, &nothing);
-	search_init(&search, space, "sgp", seed, NULL);
+	kit_qp1_init(30, seed, &nothing);
+	search_init(&search, kit_qp1_space, "sgp", seed, NULL);
 	search_run(&search, 40, measure);
 	chosen = strategy_choice(&search.strategy);
 	cr_assert_gt(chosen, 0);
-	config_expand(search.asked[chosen - 1].config, space, choices);
-	evaluate(choices, space->dimension_count, &truth);
+	config_expand(search.asked[chosen - 1].config, kit_qp1_space, choices);
+	kit_qp1_evaluate(choices, kit_qp1_space->dimension_count, &truth);
 	result.lost = 1 - truth.margin;
 	result.slower = truth.objective / search.best - 1;
 	for (size_t i = 0; i < search.asked_count; i++) {
 		result.repeats += search.asked[i].again;
 	}
 	search_finish(&search);
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 	return result;
 }
 
@@ -158,7 +136,7 @@ Test(sgp, tells_noise_from_none)
 	size_t best = 0, overruns = 0, repeats = 0;
 
 	for (uint64_t seed = 61; seed <= 70; seed++) {
-		struct handed_over result = hand_over(seed, evaluate);
+		struct handed_over result = hand_over(seed, kit_qp1_evaluate);
 
 		cr_expect_leq(result.lost, 1, "seed %d", (int)seed);
 		best += result.slower < 0.01;
@@ -246,7 +224,7 @@ static struct event imported(struct search *search, int64_t trial, uint64_t seed
 	for (size_t d = 0; d < count; d++) {
 		choices[d] = (uint16_t)rng_below(&rng, space_choices(search->space, d));
 	}
-	evaluate(choices, count, &result);
+	kit_qp1_evaluate(choices, count, &result);
 	*ret_config = config_create(search->space, choices);
 	free(choices);
 	event = told_elsewhere(trial, *ret_config);
@@ -272,21 +250,18 @@ Test(sgp, thinks_once_of_what_was_measured_elsewhere)
 	struct config *configs[IMPORTS];
 	struct event events[IMPORTS];
 	struct search live, again;
-	struct qp1 problem;
 	size_t fits;
 
-	qp1_init(&problem, 20, 70);
-	qp1 = &problem;
-	space = qp1_space(&problem, &nothing);
-	search_init(&live, space, "sgp", 70, NULL);
-	search_init(&again, space, "sgp", 70, NULL);
+	kit_qp1_init(20, 70, &nothing);
+	search_init(&live, kit_qp1_space, "sgp", 70, NULL);
+	search_init(&again, kit_qp1_space, "sgp", 70, NULL);
 	fits = fits_of(&live);
 	for (size_t i = 0; i < IMPORTS; i++) {
 		events[i] = imported(&live, (int64_t)(1000 + i), 70, &configs[i]);
 		strategy_apply(&live.strategy, &events[i]);
 	}
 	cr_expect_eq(fits_of(&live), fits);
-	search_run(&live, AFTER, evaluate);
+	search_run(&live, AFTER, kit_qp1_evaluate);
 	cr_expect_eq(fits_of(&live), fits + 1 + AFTER);
 	for (size_t i = 0; i < IMPORTS; i++) {
 		strategy_apply(&again.strategy, &events[i]);
@@ -301,7 +276,7 @@ Test(sgp, thinks_once_of_what_was_measured_elsewhere)
 		again.asked = mem_grow(again.asked, i + 1, sizeof(*again.asked));
 		again.asked[again.asked_count++] =
 			(struct question){.config = config_copy(live.asked[i].config)};
-		search_tell(&again, i + 1, evaluate);
+		search_tell(&again, i + 1, kit_qp1_evaluate);
 	}
 	cr_expect_eq(fits_of(&again), fits + 1 + AFTER);
 	cr_assert(search_ask(&live) && search_ask(&again));
@@ -311,8 +286,7 @@ Test(sgp, thinks_once_of_what_was_measured_elsewhere)
 	for (size_t i = 0; i < IMPORTS; i++) {
 		config_destroy(configs[i]);
 	}
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 }
 
 /* Only the answer to the question that is out says something about the budget that it came from. */
@@ -324,19 +298,16 @@ Test(knapsack, is_not_moved_by_results_of_other_trials)
 	struct event import, again;
 	struct config *foreign;
 	uint16_t choices[31];
-	struct qp1 problem;
 
-	qp1_init(&problem, 30, 70);
-	qp1 = &problem;
-	space = qp1_space(&problem, &good);
-	for (size_t i = 0; i < space->dimension_count; i++) {
-		choices[i] = i < 30 ? space_kind(space, i)->count - 1 : 0;
+	kit_qp1_init(30, 70, &good);
+	for (size_t i = 0; i < kit_qp1_space->dimension_count; i++) {
+		choices[i] = i < 30 ? space_kind(kit_qp1_space, i)->count - 1 : 0;
 	}
-	foreign = config_create(space, choices);
-	search_init(&plain, space, "knapsack", 70, NULL);
-	search_init(&disturbed, space, "knapsack", 70, NULL);
-	search_run(&plain, 3, evaluate);
-	search_run(&disturbed, 1, evaluate);
+	foreign = config_create(kit_qp1_space, choices);
+	search_init(&plain, kit_qp1_space, "knapsack", 70, NULL);
+	search_init(&disturbed, kit_qp1_space, "knapsack", 70, NULL);
+	search_run(&plain, 3, kit_qp1_evaluate);
+	search_run(&disturbed, 1, kit_qp1_evaluate);
 	again = told_elsewhere(1, disturbed.asked[0].config);
 	strategy_apply(&disturbed.strategy, &again);
 	cr_assert(search_ask(&disturbed));
@@ -344,13 +315,12 @@ Test(knapsack, is_not_moved_by_results_of_other_trials)
 	strategy_apply(&disturbed.strategy, &import);
 	cr_expect_eq(strategy_next(&disturbed.strategy, &question), STEP_WAIT);
 	question_finish(&question);
-	search_tell(&disturbed, 2, evaluate);
+	search_tell(&disturbed, 2, kit_qp1_evaluate);
 	cr_assert(search_ask(&disturbed));
 	cr_expect(config_equal(plain.asked[1].config, disturbed.asked[1].config));
 	cr_expect(config_equal(plain.asked[2].config, disturbed.asked[2].config));
 	search_finish(&plain);
 	search_finish(&disturbed);
 	config_destroy(foreign);
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 }

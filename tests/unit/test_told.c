@@ -1,28 +1,13 @@
 /* Scores that are told to a strategy while it searches: what it would have asked had it known them, and better searches. */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "bench/qp1.h"
-#include "search_kit.h"
+#include "qp1_kit.h"
 
 enum { OPS = 24 };
 
 static const char *const users[] = {"sgp", "knapsack", "bisect"};
-
-static const struct qp1 *qp1;
-static struct space *space; /* without scores */
-
-static void evaluate(const uint16_t *choices, size_t count, struct search_result *ret)
-{
-	uint16_t *options = mem_new(count, sizeof(*options));
-
-	qp1_options(qp1, space, choices, options);
-	ret->margin = 1 - (1 - qp1_accuracy(qp1, options) / 0.76) / 0.01;
-	ret->objective = qp1_latency(qp1, options) / qp1->latency_fp32;
-	free(options);
-}
+static const struct qp1_hints unscored = {.latencies = true, .scores = QP1_UNSCORED};
 
 static void tell_scores(struct search *search, const struct space *told)
 {
@@ -45,59 +30,50 @@ static struct space *scored(enum qp1_scores scores)
 {
 	const struct qp1_hints hints = {.latencies = true, .scores = scores};
 
-	return qp1_space(qp1, &hints);
+	return qp1_space(&kit_qp1, &hints);
 }
 
 /* Whoever is told at once asks as one whose capability has told it. */
 Test(told, at_once_is_as_if_it_had_been_known)
 {
-	struct qp1 problem;
-
-	qp1_init(&problem, OPS, 71);
-	qp1 = &problem;
+	kit_qp1_init(OPS, 71, &unscored);
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		struct space *with = scored(QP1_HESSIAN);
 		struct search late, early;
 
-		space = scored(QP1_UNSCORED);
-		search_init(&late, space, users[i], 1, NULL);
+		search_init(&late, kit_qp1_space, users[i], 1, NULL);
 		tell_scores(&late, with);
-		search_run(&late, 20, evaluate);
+		search_run(&late, 20, kit_qp1_evaluate);
 		search_init(&early, with, users[i], 1, NULL);
-		search_run(&early, 20, evaluate);
+		search_run(&early, 20, kit_qp1_evaluate);
 		expect_same(&late, &early, users[i]);
 		search_finish(&late);
 		search_finish(&early);
 		space_destroy(with);
-		space_destroy(space);
 	}
-	qp1_finish(&problem);
+	kit_qp1_finish();
 }
 
 /* How a search of so many trials ends that is told scores after some of them; SIZE_MAX: never. */
 static double ends_at(const char *strategy, uint64_t seed, size_t told_after)
 {
 	struct search search;
-	struct qp1 problem;
 	struct space *with;
 	double best;
 
-	qp1_init(&problem, OPS, seed);
-	qp1 = &problem;
-	space = scored(QP1_UNSCORED);
+	kit_qp1_init(OPS, seed, &unscored);
 	with = scored(QP1_HESSIAN);
-	search_init(&search, space, strategy, seed, NULL);
+	search_init(&search, kit_qp1_space, strategy, seed, NULL);
 	for (size_t i = 0; i < 12; i++) {
 		if (i == told_after) {
 			tell_scores(&search, with);
 		}
-		search_run(&search, 1, evaluate);
+		search_run(&search, 1, kit_qp1_evaluate);
 	}
 	best = search.best;
 	search_finish(&search);
 	space_destroy(with);
-	space_destroy(space);
-	qp1_finish(&problem);
+	kit_qp1_finish();
 	return best;
 }
 
@@ -119,12 +95,10 @@ Test(told, after_some_trials_it_helps)
 /* The newest count, and what an evaluator answers later says nothing any more. */
 Test(told, the_last_word_counts)
 {
-	struct qp1 problem;
 	uint32_t op = 0;
 	double other = 1;
 
-	qp1_init(&problem, OPS, 72);
-	qp1 = &problem;
+	kit_qp1_init(OPS, 72, &unscored);
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		struct space *good = scored(QP1_HESSIAN), *weak = scored(QP1_WEAK);
 		struct event answer = {.type = EVENT_TOLD,
@@ -135,43 +109,38 @@ Test(told, the_last_word_counts)
 				       .scores = &other};
 		struct search twice, once;
 
-		space = scored(QP1_UNSCORED);
-		search_init(&twice, space, users[i], 1, NULL);
+		search_init(&twice, kit_qp1_space, users[i], 1, NULL);
 		tell_scores(&twice, weak);
 		tell_scores(&twice, good);
 		strategy_apply(&twice.strategy, &answer);
-		search_run(&twice, 8, evaluate);
-		search_init(&once, space, users[i], 1, NULL);
+		search_run(&twice, 8, kit_qp1_evaluate);
+		search_init(&once, kit_qp1_space, users[i], 1, NULL);
 		tell_scores(&once, good);
-		search_run(&once, 8, evaluate);
+		search_run(&once, 8, kit_qp1_evaluate);
 		expect_same(&twice, &once, users[i]);
 		search_finish(&twice);
 		search_finish(&once);
 		space_destroy(good);
 		space_destroy(weak);
-		space_destroy(space);
 	}
-	qp1_finish(&problem);
+	kit_qp1_finish();
 }
 
 /* Budgets that were bisected by other expectations say nothing: it goes on from the default's loss alone. */
 Test(told, knapsack_begins_its_budgets_anew)
 {
-	struct qp1 problem;
 
 	for (uint64_t seed = 71; seed < 75; seed++) {
 		struct search late, early;
 		struct space *with;
 
-		qp1_init(&problem, OPS, seed);
-		qp1 = &problem;
-		space = scored(QP1_UNSCORED);
+		kit_qp1_init(OPS, seed, &unscored);
 		with = scored(QP1_HESSIAN);
-		search_init(&late, space, "knapsack", 1, NULL);
-		search_run(&late, 5, evaluate);
+		search_init(&late, kit_qp1_space, "knapsack", 1, NULL);
+		search_run(&late, 5, kit_qp1_evaluate);
 		tell_scores(&late, with);
 		search_init(&early, with, "knapsack", 1, NULL);
-		search_run(&early, 1, evaluate);
+		search_run(&early, 1, kit_qp1_evaluate);
 		cr_assert(search_ask(&late));
 		cr_assert(search_ask(&early));
 		cr_expect(config_equal(late.asked[5].config, early.asked[1].config), "seed %d",
@@ -179,7 +148,6 @@ Test(told, knapsack_begins_its_budgets_anew)
 		search_finish(&late);
 		search_finish(&early);
 		space_destroy(with);
-		space_destroy(space);
-		qp1_finish(&problem);
+		kit_qp1_finish();
 	}
 }
