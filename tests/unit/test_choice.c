@@ -300,6 +300,18 @@ Test(choice, the_round_that_chooses_disagrees_with_nobody)
 	job_destroy(job);
 }
 
+/* But what it measured is noise as well: 50 is as far from 57 as it may be where the same took 51 and 60. */
+Test(choice, the_round_that_chooses_tells_of_noise)
+{
+	struct job *job = MEASURED(BUDGET("2", ""), 50, 52);
+
+	again(job, 1, 0, 51);
+	again(job, 1, 1, 60);
+	again(job, 1, 2, 60);
+	disagrees(job, NULL);
+	job_destroy(job);
+}
+
 /* While nothing was measured twice, five parts in a hundred may be noise. */
 Test(choice, what_noise_explains_is_no_disagreement)
 {
@@ -333,13 +345,14 @@ Test(choice, a_baseline_that_has_moved_is_told_of)
 	job_destroy(job);
 
 	job = MEASURED(BUDGET("2", ""), 150, 152);
+	again(job, 0, 0, 300);
 	again(job, 1, 1, 150);
 	again(job, 0, 1, 290);
 	again(job, 1, 2, 154);
 	again(job, 0, 2, 310);
 	text = disagree_baseline(job, job->trials[1]);
 	cr_assert_str_eq(text, "the baseline's latency_ms was 100 when it was measured first and "
-			       "300 in the mean of 2 measurements since: the later ones count, but "
+			       "300 in the mean of 3 measurements since: the later ones count, but "
 			       "the search went by the first, so it may have passed over what is "
 			       "better; measure more "
 			       "calmly (by CPU time where others work on the machine), and search "
