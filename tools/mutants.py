@@ -10,7 +10,7 @@ tools/mutants.py --planted --only store/oplog.c   those in one file
 tools/mutants.py --fits           whether these and tests/equivalent still name lines that there are
 tools/mutants.py --self-test      proves that a mutant which nobody tests is called a survivor
 
-A mutant is one place on one line of job/, dispatch/, log/ or store/project.c with another operator, another
+A mutant is one place on one line of job/, dispatch/, log/ or of a file that SUBJECTS names, with another operator, another
 number (but for room for two where one thing is made), another word of SQL, or without its statement. It is caught when it does not compile, when a unit test
 of its folder fails, when something else comes of a made-up world than stands in tests/sim/golden, or when one of
 the first worlds breaks a promise. One that cannot be
@@ -55,10 +55,11 @@ SIM, GOLDEN_SIM, SEVERAL = "sim", "sim --golden", "several"
 PLANTED_WORLDS = {SIM: 1000, SEVERAL: 40}
 SUBJECTS = {
     "job": [GOLDEN_SIM, "test_trials", "test_twins", "test_judge", "test_surer", "test_passed", "test_score", "test_next", "test_job", "test_endgame",
-            "test_choice", "test_figures", "test_words", "test_figure_words", "test_end_words", "test_import", "test_early", "test_remark",
-            "test_noise", "test_objective", SIM, "test_order"],
+            "test_choice", "test_figures", "test_moved", "test_words", "test_figure_words", "test_end_words", "test_import", "test_early", "test_remark",
+            "test_noise", "test_objective", "test_scores_told", SIM, "test_order"],
     "dispatch": ["test_seats", "test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],
     "log": ["test_logged", "test_next", GOLDEN_SIM, SIM],
+    "space/rescored.c": ["test_scores_told", GOLDEN_SIM, SIM],
     "store/project.c": ["test_project", "test_store", GOLDEN_SIM, SIM],
 }
 LINKER = ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # takes a fifth of the time

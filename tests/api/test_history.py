@@ -68,6 +68,8 @@ class Import(HistoryCase):
         forms += [[self.trial(source, n, form) for n in numbers] for form in ("full", "delta")]
         for trials in forms:
             _, job, gate = self.held(tuning_criterion=BUDGET)
+            none = [t for t in trials if t["kind"] == "baseline"]
+            self.assertEqual(self.send(job, none), {"imported": 0, "skipped": len(none), "first": None})
             receipt = self.send(job, trials)
             self.assertEqual(
                 receipt,
