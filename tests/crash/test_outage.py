@@ -78,7 +78,8 @@ class Outage(Daemons):
         self.first, self.second = self.pair(takeover_s=TAKEOVER_S)
         evaluator = Slow()
         self.addCleanup(evaluator.stop)
-        jobs = {name: self.submit(name, {"url": evaluator.url} if name == "pushed" else {"pool": name}) for name in TRIALS}
+        places = {"url": evaluator.url, "max_concurrency": LIGHT + REAL}
+        jobs = {name: self.submit(name, places if name == "pushed" else {"pool": name}) for name in TRIALS}
         addresses = [("127.0.0.1", daemon.port) for daemon in (self.first, self.second)]
         ending, workers = self.set_to_work(lambda ending: [
             Anywhere(addresses, "light", f"light{n}", 1, ending, TTL_S, MEASURING_S, FATES) for n in range(LIGHT)])
