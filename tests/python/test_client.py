@@ -88,7 +88,7 @@ class Clients(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, rf"^job_ may be any of \d+ jobs: {second.id} \('job_title'\), {first.id} \('mine'\)"):
             self.client.find("job_")
         for word in ("nothing", "job_nothing"):
-            with self.assertRaisesRegex(narrowd.Refused, f"^no job has the id or the name {word}: ") as refused:
+            with self.assertRaisesRegex(narrowd.Refused, rf"^no job of {self.daemon.url} has the id or the name {word}: the newest are {second.id} \('job_title'\), ") as refused:
                 self.client.find(word)
             self.assertEqual((refused.exception.status, refused.exception.type), (404, "not_found"))
         for job in (first, second):
@@ -134,6 +134,7 @@ class Clients(unittest.TestCase):
                 document = await job.wait()
                 seen = [d["id"] async for d in client.jobs(name="async")]
                 numbers = [t["number"] async for t in job.trials(order="number")]
+                self.assertEqual((await client.find("async")).id, job.id)
                 return document, await events, seen, numbers, await job.best(), await job.call("space")
 
         document, events, seen, numbers, best, space = asyncio.run(use())

@@ -229,10 +229,11 @@ class Client:
             begun = [document for document in self.jobs() if document["id"].startswith(word)] if word.startswith(PREFIX) else []
             found = begun or list(self.jobs(name=word))
         if not found:
-            raise Refused(404, {"type": "not_found", "detail": f'no job has the id or the name {word}: "narrow jobs" lists them'})
+            newest = list(itertools.islice(self.jobs(), LISTED))
+            raise Refused(404, {"type": "not_found", "detail": f"no job of {self.url} has the id or the name {word}: "
+                                + (f"the newest are {listed(newest)}" if newest else "there is none")})
         if len(found) > 1:
-            listed = ", ".join(f"{document['id']} ({repr(document['name']) if document['name'] else 'no name'})" for document in found[:LISTED])
-            raise ValueError(f"{word} may be any of {len(found)} jobs: {listed}{', and more' * (len(found) > LISTED)}")
+            raise ValueError(f"{word} may be any of {len(found)} jobs: {listed(found[:LISTED])}{', and more' * (len(found) > LISTED)}")
         return self.job(found[0]["id"])
 
     def jobs(self, *, state: str | list[str] | None = None, name: str | None = None,
@@ -250,6 +251,11 @@ class Client:
 
     def workers(self) -> list[dict[str, Any]]:
         return list(pages(self.transport, "/v1/workers", {}))
+
+
+def listed(documents: list[JobDocument]) -> str:
+    """Jobs for people, in a line."""
+    return ", ".join(f"{document['id']} ({repr(document['name']) if document['name'] else 'no name'})" for document in documents)
 
 
 def token_of_environment() -> str | None:
