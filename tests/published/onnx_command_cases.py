@@ -24,6 +24,7 @@ from patience import PATIENCE_S
 import narrowd
 from narrowd.calls import name_of
 from narrowd.onnx import command, tune
+from narrowd.onnx.advice import Call, next_step
 from narrowd.onnx.tune import Tuner, data_of
 from narrowd.onnx.usage import parser
 
@@ -295,7 +296,7 @@ class Command(Case):
         self.assertRegex(advice, r"^next: if a loss of 0.09 on the acceptance data will do, trial (\d+) as a file: narrow-onnx build in.onnx job_\w+ out.new.onnx .*--trial \1$")
         self.assertIn("out.new.onnx: ", run(advice))
         pathlib.Path("out.onnx").unlink()
-        more = re.fullmatch(r"next: try more trials, which go on from these \((--max-trials 4 --warm-start job_\w+)\)", advised(evaluate="ruined"))[1].split()
+        more = re.fullmatch(r"next: try more trials, which go on from these \((--max-trials 4 --warm-start job_\w+)\)", advised(evaluate="ruined").partition(", or ")[0])[1].split()
         self.assertRegex(advised(*more, evaluate="ruined"), "^next: ")
         with narrowd.Client() as client:
             trials = list(client.find("last").trials())
@@ -306,6 +307,10 @@ class Command(Case):
         self.assertRegex(advised(*fast, "--approach", "dynamic", evaluate="slow"), r"^next: try static and dynamic int8 \(--approach auto\), or size ")
         self.assertRegex(advised(*fast, evaluate="scatters"), "^next: the same call again when less runs on the machine; or what looks best as a file all the same: ")
         self.assertNotIn("next: ", advised(evaluate="good", status=0))
+        with narrowd.Client() as client:
+            job = client.find("last")
+            refuted = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=True, approach="static", refuted=True, client=client)
+            self.assertRegex(next_step(refuted, job, job.best()), "^next: try static and dynamic int8 .*, or size instead of speed ")
 
     def test_cpu_time_is_called_so(self):
         """It is that of one thread, and a search by the one clock does not go on by the other."""

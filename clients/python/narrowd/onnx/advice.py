@@ -25,6 +25,7 @@ class Call:
     accept: bool  # whether the winner is judged by a function of its own
     for_speed: bool
     approach: str
+    refuted: bool  # the trials said that it is worth it, and turns with the model that it is not
     client: Client
 
     def build(self, job: Job, *which: str) -> str:
@@ -70,7 +71,8 @@ def at_a_larger_loss(job: Job, best: Best, criterion: Any) -> tuple[float, Best]
 
 def next_step(call: Call, job: Job, best: Best) -> str:
     """One line, or nothing where what was said before says it all."""
-    because, trial, document = best["keep_baseline_because"], str(best["trial"]), job.get()
+    because = "no_gain" if call.refuted else best["keep_baseline_because"]
+    trial, document = str(best["trial"]), job.get()
     criterion, ended = document["criterion"], (document["exit"] or {"reason": ""})["reason"]
     if because == "not_accepted" and ended == "timeout":
         return "next: give the search max_trials in place of a timeout, for one that is out of time judges nothing on the acceptance data"
@@ -81,22 +83,24 @@ def next_step(call: Call, job: Job, best: Best) -> str:
     loss = best["accuracy_loss"]
     if because == "criterion_missed" and call.accept and loss is not None and job.trial(best["trial"])["feasible"]:
         return f"next: if a loss of {shown(loss, criterion)} on the acceptance data will do, trial {trial} as a file: {call.build(job, '--trial', trial)}"
-    larger = at_a_larger_loss(job, best, criterion)
+    larger = at_a_larger_loss(job, best, criterion) if not call.refuted else None
     if larger is not None:
         loss, found = larger
         metric = found.get("objective") or document["objective"][0]["metric"]
         gains = f"{found['speedup']:.3g} {TIMES.get(metric, f'times less {metric}')}" if found["speedup"] else "better"
         return f"next: if a loss of {shown(loss, criterion)} will do, trial {found['trial']} is {gains}, by what was measured; as a file: " \
             f"{call.build(job, '--tolerable-loss', repr(loss))}"
-    return f"next: {another_search(call, job.id, because, ended, document['budget']['max_trials'])}"
+    return another_search(call, job.id, because == "criterion_missed", ended, document["budget"]["max_trials"])
 
 
-def another_search(call: Call, job: str, because: str, ended: str, trials: int) -> str:
+def another_search(call: Call, job: str, missed: bool, ended: str, trials: int) -> str:
     """Where nothing that was measured is worth it at any loss that was looked at another search may find what is."""
     ways = {
-        f"more trials, which go on from these (--max-trials {2 * trials} --warm-start {job})": because == "criterion_missed" and ended == "max_trials",
+        f"more trials, which go on from these (--max-trials {2 * trials} --warm-start {job})": missed and ended == "max_trials",
         "static and dynamic int8 (--approach auto)": call.approach in ("static", "dynamic"),
         "size instead of speed (--objective model_size_bytes --approach weight_only)": call.for_speed and call.approach != "weight_only",
+        "weights alone, in 4 and 8 bits (--approach weight_only)": not call.for_speed and call.approach != "weight_only",
     }
-    return f"try {', or '.join(way for way, fits in ways.items() if fits)}" if any(ways.values()) else \
-        f"leave out of the search what loses most, which narrow sensitivity {job} lists (job={{\"op_name_dict\": ...}})"
+    if any(ways.values()):
+        return f"next: try {', or '.join(way for way, fits in ways.items() if fits)}"
+    return f"next: leave out of the search what loses most, which narrow sensitivity {job} lists (job={{\"op_name_dict\": ...}})" if missed else ""
