@@ -59,7 +59,7 @@ SUBJECTS = {
             "test_noise", "test_objective", "test_scores_told", SIM, "test_order"],
     "dispatch": ["test_seats", "test_breaker", "test_sched", "test_quota", "test_workers", GOLDEN_SIM, SIM],
     "log": ["test_logged", "test_next", GOLDEN_SIM, SIM],
-    "space/rescored.c": ["test_scores_told", GOLDEN_SIM, SIM],
+    "space/rescored.c": ["test_rescored", "test_scores_told", GOLDEN_SIM, SIM],
     "store/project.c": ["test_project", "test_store", GOLDEN_SIM, SIM],
 }
 LINKER = ["-fuse-ld=gold"] if shutil.which("ld.gold") else []  # takes a fifth of the time

@@ -147,6 +147,7 @@ Test(scores_told, what_is_wrong_is_refused_where_it_stands)
 		struct scores_told read;
 		struct err err;
 
+		memset(&read, 0xa5, sizeof(read));
 		cr_expect_eq(scores_told_read(spec, body, &read, &err), -ERR_INVALID_FIELD, "%s",
 			     bad[i].text);
 		cr_expect_eq(err.fault_count, 1, "%s", bad[i].text);
