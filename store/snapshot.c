@@ -367,10 +367,11 @@ int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const c
 	return rc;
 }
 
+/* Two daemons, of which one was taken for dead, may be at it with snapshots of one position: one of them stays. */
 static int remove_older(struct shared *shared, const struct snapshot *newest, struct err *reterr)
 {
-	static const char old[] =
-		"DELETE FROM narrowd.snapshot WHERE id <> $1 AND whole AND position <= $2::bigint";
+	static const char old[] = "DELETE FROM narrowd.snapshot WHERE whole"
+				  " AND (position, id) < ($2::bigint, $1)";
 	char position[SHARED_NUMBER_SIZE];
 	int rc;
 

@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 #include "store/query.h"
+#include "store/shared.h"
+#include "store/snapshot.h"
 #include "tests/unit/server_kit.h"
 #include "tests/unit/store_world.h"
 
@@ -298,5 +300,40 @@ Test(snapshot, one_that_is_damaged_is_not_used)
 	cr_assert_not_null(strstr(err.message, "SHA-256"), "%s", err.message);
 	world_finish(&second);
 	world_finish(&first);
+	server_finish(&server);
+}
+
+/* Of a daemon that was taken for dead and wakes in the middle of one, and of the one that took its place. */
+Test(snapshot, two_of_one_position_do_not_remove_each_other)
+{
+	struct world world;
+	struct server server;
+	struct snapshot ones[2];
+	struct shared *shared;
+	struct err err;
+	char *path;
+
+	start(&server, &world);
+	world_open(&world, 0);
+	world_write_all(&world);
+	world_close(&world);
+	path = mem_printf("%s/narrowd.db", world.directory);
+	shared = shared_create(server.url, 0, &err);
+	cr_assert_eq(shared_connect(shared, &err), 0, "%s", err.message);
+	for (int i = 0; i < 2; i++) {
+		const struct replica_place at = {.position = 3, .mark = "daemon/1/3"};
+
+		cr_assert_eq(snapshot_put(shared, path, &at, &ones[i], &err), 0, "%s", err.message);
+	}
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(snapshot_shorten(shared, &ones[i], 0, &err), 0, "%s", err.message);
+	}
+	cr_assert_eq(server_number(&server, "SELECT count(*) FROM narrowd.snapshot WHERE whole"),
+		     1);
+	cr_assert_eq(server_number(&server, "SELECT count(DISTINCT snapshot) FROM narrowd.piece"),
+		     1);
+	shared_destroy(shared);
+	free(path);
+	world_finish(&world);
 	server_finish(&server);
 }
