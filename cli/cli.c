@@ -25,11 +25,12 @@ static const struct json_limits limits = {
 	.max_values = (size_t)100 * 1000 * 1000,
 };
 
-bool cli_is_patient(struct cli *cli)
+bool cli_is_patient(struct cli *cli, struct err *err)
 {
 	static const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000L * 1000L};
 
-	if (clock_mono_ms() >= cli->patient_until) {
+	if ((err != NULL && client_is_futile(&cli->client, err)) ||
+	    clock_mono_ms() >= cli->patient_until) {
 		return false;
 	}
 	if (!cli->told_patient) {
@@ -165,7 +166,7 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, co
 
 	err_init(&err);
 	while (client_call(&cli->client, method, path, body, ret_reply, &err) != 0) {
-		if (!cli_is_patient(cli)) {
+		if (!cli_is_patient(cli, &err)) {
 			return cli_unreachable(cli, &err);
 		}
 		err_init(&err);

@@ -114,8 +114,9 @@ enum cli_exit cli_pages(struct cli *cli, const char *path, bool paged,
 /* Says why on standard error: an answer that is not 2xx, CLI_UNREACHABLE when it is not narrowd's; somebody
  * unreachable. */
 enum cli_exit cli_refused(const struct client_reply *reply);
-/* Whether to ask again where nobody was reached, as just before a daemon is ready; says so once and pauses. */
-bool cli_is_patient(struct cli *cli);
+/* Whether to ask again where nobody was reached, as just before a daemon is ready; says so once and pauses. Not where waiting
+ * cannot help, which the message of `err` says then; NULL: who is there is too busy. */
+bool cli_is_patient(struct cli *cli, struct err *err);
 enum cli_exit cli_unreachable(const struct cli *cli, const struct err *err);
 /* The answer's JSON object, a new reference. */
 enum cli_exit cli_parse(const struct client_reply *reply, json_t **ret_answer);

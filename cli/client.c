@@ -174,6 +174,7 @@ static int attempt(struct client *client, const struct fetch_request *request,
 	fetch_destroy(call.fetch);
 	loop_destroy(call.loop);
 	*ret_retryable = call.retryable;
+	client->final = call.rc != 0 && !call.retryable;
 	return call.rc;
 }
 
@@ -213,6 +214,46 @@ static int send_request(struct client *client, struct fetch_request *request, co
 		rc = attempt(client, request, ret_reply, &retryable, reterr);
 	}
 	return rc;
+}
+
+/* Whether somebody answers there, who needs not be trusted: nothing is said that is secret. */
+static bool is_answered(struct client *client, const char *url)
+{
+	struct client other = {.ca = client->ca};
+	struct fetch_request request = {
+		.method = "GET",
+		.url = url,
+		.path = "/healthz",
+		.ca = client->ca,
+		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
+		.timeout_ms = CONNECT_TIMEOUT_MS,
+		.max_reply = MAX_REPLY,
+	};
+	struct client_reply reply = {0};
+	struct err ignored;
+	bool retryable, answered;
+
+	err_init(&ignored);
+	answered = attempt(&other, &request, &reply, &retryable, &ignored) == 0 || !retryable;
+	client_reply_finish(&reply);
+	return answered;
+}
+
+bool client_is_futile(struct client *client, struct err *err)
+{
+	bool tls = begins(client->url, "https:");
+	const char *other = tls ? "http" : "https";
+	bool asks = !client->final && client->unix_path == NULL && err->code != ERR_TIMEOUT;
+	char *url = mem_printf("%s%s", other, strchr(client->url, ':')), *why;
+	bool wrong = asks && is_answered(client, url);
+
+	if (wrong) {
+		why = mem_dup(err->message);
+		(void)err_set(err, err->code, "%s; the server is %s", why, url);
+		free(why);
+	}
+	free(url);
+	return wrong || client->final;
 }
 
 int client_call(struct client *client, const char *method, const char *path, const char *body,

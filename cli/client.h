@@ -7,6 +7,7 @@
 #ifndef NARROWD_CLI_CLIENT_H
 #define NARROWD_CLI_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct client {
 	void (*tick)(void *arg); /* called about every second while waiting; or NULL */
 	void *tick_arg;
 	uint64_t timeout_ms; /* of a request; 0: long enough for the slowest */
+	bool final;          /* the last call failed, and another try cannot help */
 	const char *key;     /* the Idempotency-Key of POSTs, borrowed; NULL: each has its own */
 };
 
@@ -49,6 +51,9 @@ int client_call(struct client *client, const char *method, const char *path, con
 int client_wait(struct client *client, const char *path, const char *etag,
 		struct client_reply *ret_reply, struct err *reterr);
 void client_reply_finish(struct client_reply *reply);
+/* Whether it is of no use to ask again after a call that failed with `err`: who is there has the wrong certificate, or is to be
+ * asked with or without TLS, which is added to the message then. */
+bool client_is_futile(struct client *client, struct err *err);
 
 /* `text` with everything but letters, digits, "-" and "_" percent-encoded; the caller frees. */
 char *client_escape(const char *text);

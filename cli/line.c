@@ -42,12 +42,10 @@ static bool is_running(const json_t *job)
 	return state != NULL && (strcmp(state, "running") == 0 || strcmp(state, "baseline") == 0);
 }
 
-/* Active seconds up to now: the document's, and what has passed since it came. */
-static double elapsed_s(const struct line *line)
+double line_elapsed_s(const struct line *line)
 {
-	bool goes_on = is_running(line->job) && !line->away;
-
-	return number_of(line->job, "budget", "elapsed_s") + (goes_on ? line->age_s : 0);
+	return number_of(line->job, "budget", "elapsed_s") +
+	       (is_running(line->job) ? line->age_s : 0);
 }
 
 static bool is_confirming(const json_t *job)
@@ -67,7 +65,7 @@ static double remaining_s(const struct line *line)
 	double failed = number_of(job, "progress", "failed");
 	double asked = measured + failed + json_is_object(json_object_get(job, "baseline"));
 	double left = number_of(job, "budget", "max_trials") - measured - failed;
-	double timeout = number_of(job, "budget", "timeout"), elapsed = elapsed_s(line);
+	double timeout = number_of(job, "budget", "timeout"), elapsed = line_elapsed_s(line);
 	double spent =
 		active != NULL ? json_number_value(active) : number_of(job, "budget", "elapsed_s");
 	double remaining = -1;
@@ -86,7 +84,7 @@ static void add_times(const struct line *line, enum times times, const char *bef
 		      struct buf *buf)
 {
 	double remaining = remaining_s(line);
-	char *elapsed = text_duration(elapsed_s(line)), *left = text_duration(remaining);
+	char *elapsed = text_duration(line_elapsed_s(line)), *left = text_duration(remaining);
 
 	if (times == TIMES_BOTH) {
 		buf_printf(buf, "%s%s", before, elapsed);

@@ -19,6 +19,7 @@
 enum {
 	PAUSE_MS = 500,
 	PAUSE_MAX_MS = 5 * 1000,
+	LOST_MIN_S = 1,
 	FAREWELL_BYTES = 512,
 	OK = 200,
 	NOT_MODIFIED = 304,
@@ -40,12 +41,16 @@ struct watch {
 	char *shown; /* the last line that was printed; never NULL */
 };
 
+/* What the daemon has not said when it went away is not known to have passed. */
 static struct line line_of(const struct watch *watch)
 {
+	bool away = watch->away_since >= 0;
+	int64_t until = away ? watch->away_since : clock_mono_ms();
+
 	return (struct line){
 		.job = watch->job,
-		.age_s = (double)(clock_mono_ms() - watch->job_at) / 1000,
-		.away = watch->away_since >= 0,
+		.age_s = (double)(until - watch->job_at) / 1000,
+		.away = away,
 	};
 }
 
@@ -54,6 +59,7 @@ static void say(const struct watch *watch, const char *before, const char *text)
 {
 	printf("%s%s%s%s\n", watch->terminal ? "\r" : "", before, text,
 	       watch->terminal ? "\033[K" : "");
+	(void)fflush(stdout);
 }
 
 /* The daemon's words on a job that gains nothing, once. */
@@ -96,6 +102,26 @@ static void draw_step_back(const struct watch *watch, const json_t *before)
 		say(watch, "", why);
 	}
 	free(why);
+}
+
+/* A daemon that was killed has forgotten for how long the job had been active since its last result. */
+static void draw_lost(const struct watch *watch, const struct line *before)
+{
+	struct line now = line_of(watch);
+	double lost = line_elapsed_s(before) - line_elapsed_s(&now);
+	char *text, *its;
+
+	if (!before->away || lost < LOST_MIN_S || watch->json || watch->quiet) {
+		return;
+	}
+	its = text_duration(lost);
+	text = mem_printf(
+		"the daemon was started anew: %s of the job's active time, since its last "
+		"result, were not stored and do not count",
+		its);
+	say(watch, "", text);
+	free(text);
+	free(its);
 }
 
 static void draw_terminal(struct watch *watch)
@@ -152,16 +178,20 @@ static void sleep_ms(int64_t ms)
 	(void)nanosleep(&pause, NULL);
 }
 
-/* Whether to try again after the daemon was not there or too busy; has paused then. */
-static bool is_patient(struct watch *watch, int64_t retry_after_ms)
+/* Whether to try again after the daemon was not there, or too busy and `err` is NULL; has paused then. */
+static bool is_patient(struct watch *watch, struct err *err, int64_t retry_after_ms)
 {
 	int64_t now = clock_mono_ms(), pause = PAUSE_MS;
 
 	if (watch->job == NULL) {
-		return cli_is_patient(watch->cli);
+		return cli_is_patient(watch->cli, err);
+	}
+	if (err != NULL && client_is_futile(&watch->cli->client, err)) {
+		return false;
 	}
 	if (watch->away_since < 0) {
 		watch->away_since = now;
+		watch->etag[0] = '\0'; /* a daemon that has come back says at once where it is */
 	}
 	if (now - watch->away_since >= CLI_PATIENCE_MS) {
 		return false;
@@ -179,17 +209,20 @@ static bool is_patient(struct watch *watch, int64_t retry_after_ms)
 static enum cli_exit take(struct watch *watch, const struct client_reply *reply)
 {
 	json_t *job, *before;
+	struct line line;
 	enum cli_exit code = cli_parse(reply, &job);
 
 	if (code != CLI_OK) {
 		return code;
 	}
 	before = watch->job;
+	line = line_of(watch);
 	watch->job = job;
 	watch->job_at = clock_mono_ms();
-	draw_step_back(watch, before);
-	json_decref(before);
 	watch->away_since = -1;
+	draw_step_back(watch, before);
+	draw_lost(watch, &line);
+	json_decref(before);
 	free(watch->etag);
 	watch->etag = mem_dup(reply->etag);
 	if (watch->json) {
@@ -216,7 +249,7 @@ static enum cli_exit step(struct watch *watch, const char *path)
 
 	err_init(&err);
 	if (client_wait(client, path, watch->etag, &reply, &err) != 0) {
-		if (is_patient(watch, -1)) {
+		if (is_patient(watch, &err, -1)) {
 			return CLI_OK;
 		}
 		leave_line(watch);
@@ -224,7 +257,7 @@ static enum cli_exit step(struct watch *watch, const char *path)
 	}
 	if (reply.status == NOT_MODIFIED) {
 		watch->away_since = -1;
-	} else if (reply.status == UNAVAILABLE && is_patient(watch, reply.retry_after_ms)) {
+	} else if (reply.status == UNAVAILABLE && is_patient(watch, NULL, reply.retry_after_ms)) {
 		start = 0;
 	} else if (reply.status == OK) {
 		code = take(watch, &reply);

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import unittest
 
+import jobkit
 from cli_kit import (
     JOB,
     KEEP,
@@ -23,8 +24,10 @@ from cli_kit import (
     job,
     problem,
 )
+from daemon import Daemon
 from patience import PATIENCE_S
 from scripted import Reply, Server
+from worker_kit import free_port
 
 
 def drawn_lines(output):
@@ -162,6 +165,45 @@ class Watch(CliTest):
         )
         self.assertIn("criterion_met", self.runs(OK, server, "watch", JOB))
         self.assertEqual(len(server.requests), 5)
+
+    def test_active_time_that_a_killed_daemon_forgot_is_told_of(self):
+        """The times run backwards then: only with its results does a job's log say for how long it was active."""
+        said = r"the daemon was started anew: 50\.\d s of the job's active time, since its last result, were not stored and do not count\n"
+
+        def at(tag, elapsed):
+            document = job(measured=1)
+            return self.tagged(tag, {**document, "budget": {**document["budget"], "elapsed_s": elapsed}})
+
+        for replies, times in (([at(1, 150), None, at(2, 100)], 1), ([at(1, 150), at(2, 100)], 0), ([at(1, 100), None, at(2, 150)], 0)):
+            replies.append(self.tagged(3, job("completed", 2, best_trial(True))))
+            server = self.serve_in_turn(*replies)
+            text = self.runs(OK, server, "watch", JOB)
+            self.assertEqual(len(re.findall(said, text)), times, text)
+            self.assertEqual([r.headers["If-None-Match"] for r in server.requests[1:3]], ['"1"', None if None in replies else '"2"'], "at once where it is")
+            _, output = self.on_terminal(self.serve_in_turn(*replies), 200)
+            self.assertEqual(len(re.findall(said.replace("\\n", ""), output)), times, output)
+
+    def test_a_killed_daemon_and_its_job(self):
+        """A question is out for longer than the second from which on it is told."""
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory, port=free_port()) as daemon:
+            evaluator = jobkit.Evaluator(lambda q, h: {"accuracy": 0.9, "latency_ms": 10} if q["question"] == "baseline" else (503, {}, {"Retry-After": "100000"}))
+            self.addCleanup(evaluator.close)
+            made = jobkit.submit(daemon, jobkit.body(evaluator.url))
+            path = f"/v1/jobs/{made}"
+            jobkit.wait_until(lambda: jobkit.get(daemon, path)["state"] == "running")
+            watch = subprocess.Popen([NARROW, "watch", made], env=self.environment(daemon.url), text=True, stdout=subprocess.PIPE)
+            self.addCleanup(watch.stdout.close)
+            self.addCleanup(watch.wait)
+            self.addCleanup(watch.kill)
+            impatience = threading.Timer(PATIENCE_S, watch.kill)
+            impatience.start()
+            self.addCleanup(impatience.cancel)
+            self.assertIn("stage", watch.stdout.readline())
+            jobkit.wait_until(lambda: jobkit.get(daemon, path)["budget"]["elapsed_s"] > 3)
+            daemon.kill9()
+            daemon.start()
+            while not (line := watch.stdout.readline()).startswith("the daemon was started anew"):
+                self.assertNotEqual(line, "")
 
     def test_a_daemon_that_is_being_started_is_waited_for(self):
         """By an id, and by a name, which is looked up first."""

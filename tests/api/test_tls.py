@@ -149,6 +149,22 @@ class Tls(unittest.TestCase):
                                   capture_output=True, text=True, timeout=PATIENCE_S)
             self.assertEqual(done.returncode, status, done.stderr)
 
+    def test_narrow_does_not_wait_where_waiting_cannot_help(self):
+        """`watch` and `wait` wait for a daemon that is being started: one that is there, and speaks otherwise, is not."""
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as plain:
+            for server, arguments, reason in (
+                (f"https://127.0.0.1:{self.port}", ["--ca", str(self.here / "later.pem")], "has a certificate that is not valid for it"),
+                (f"https://127.0.0.1:{self.port}", [], "has a certificate that is not valid for it"),
+                (f"http://127.0.0.1:{self.port}", [], f"; the server is https://127.0.0.1:{self.port}\n"),
+                (plain.url.replace("http:", "https:"), [], f"; the server is {plain.url}\n"),
+            ):
+                for command in (["watch", "last"], ["wait", "job_01M8T339RWB3JQAXAQ0ZFMMQAJ"]):
+                    with self.subTest(server, arguments=arguments, command=command):
+                        done = subprocess.run([NARROW, "--server", server, *arguments, *command], capture_output=True, text=True, timeout=PATIENCE_S)
+                        self.assertEqual(done.returncode, 4, done.stderr)
+                        self.assertIn(reason, done.stderr)
+                        self.assertNotIn("not ready yet", done.stderr)
+
 
 class Settings(unittest.TestCase):
     def setUp(self):
