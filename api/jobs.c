@@ -1,23 +1,19 @@
 /* Routes about jobs as a whole: submitted, cloned, listed, read, controlled, edited, deleted. */
-#include "api/beside.h"
 #include "api/document.h"
 #include "api/http/header.h"
 #include "api/idempotency.h"
 #include "api/journal.h"
+#include "api/jobs.h"
 #include "api/page.h"
 #include "api/resources.h"
 #include "api/router.h"
 
-#include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "tuner/live.h"
-#include "job/spec/spec_adviser.h"
 
 static void answer_job(struct call *call, const struct store_rows *rows)
 {
@@ -118,7 +114,7 @@ static void hold_source(struct call *call)
 	}
 }
 
-static void submit(struct call *call)
+void jobs_submit_body(struct call *call)
 {
 	const struct prepare_request request = {.body = call->body,
 						.owner = call->who.owner,
@@ -132,7 +128,7 @@ static void submit(struct call *call)
 	call->preparation = tuner_prepare(call->server->tuner, &request, on_prepared, call);
 }
 
-static void submit_once(struct call *call, call_fn *run)
+void jobs_submit_once(struct call *call, call_fn *run)
 {
 	if (call->server->draining) {
 		call_error(call, ERR_DRAINING, "the daemon is stopping");
@@ -143,124 +139,7 @@ static void submit_once(struct call *call, call_fn *run)
 
 void jobs_submit(struct call *call)
 {
-	submit_once(call, submit);
-}
-
-/* The spec as it was submitted; with the secrets that it hides. */
-static json_t *cloned_spec(const struct store_rows *rows)
-{
-	json_t *body = json_loads(rows->cells[JOB_SPEC], 0, NULL);
-	json_t *target = json_loads(rows->cells[JOB_EVALUATOR], 0, NULL);
-	json_t *spec = spec_secrets_restored(body, target);
-	json_t *bare = spec_secrets_removed(target);
-
-	(void)json_object_set_new(spec, "evaluator",
-				  spec_target_restored(json_object_get(spec, "evaluator"), bare));
-	json_decref(bare);
-	json_decref(body);
-	json_decref(target);
-	return spec;
-}
-
-/* Of a name that ends with " (2)" the 2, and how long it is before that; else 1, and all of it. */
-static long number_of(const char *name, size_t *ret_length)
-{
-	const char *open = strrchr(name, '(');
-	char *end;
-	long number;
-
-	*ret_length = strlen(name);
-	if (open == NULL || open < name + 2 || open[-1] != ' ' ||
-	    !isdigit((unsigned char)open[1])) {
-		return 1;
-	}
-	number = strtol(open + 1, &end, 10);
-	if (end[0] != ')' || end[1] != '\0' || number < 2 || number >= INT_MAX) {
-		return 1;
-	}
-	*ret_length = (size_t)(open - 1 - name);
-	return number;
-}
-
-/* "digits" becomes "digits (2)", and that "digits (3)": lists would not tell it from its source. Too long a name stays. */
-static void name_anew(json_t *spec)
-{
-	const char *name = json_string_value(json_object_get(spec, "name"));
-	size_t length;
-	long number;
-	char *text;
-
-	if (name == NULL || name[0] == '\0') {
-		return;
-	}
-	number = number_of(name, &length);
-	text = mem_printf("%.*s (%ld)", (int)length, name, number + 1);
-	if (strlen(text) <= LIMIT_NAME_BYTES) {
-		(void)json_object_set_new(spec, "name", json_string(text));
-	}
-	free(text);
-}
-
-/* Members of the body take the place of the spec's; in those that are made of settings which have
- * nothing to do with each other, each setting by itself. */
-static void override(json_t *spec, json_t *body)
-{
-	static const char *const merged[] = {"tuning_criterion", "accuracy_criterion", "retry",
-					     "labels"};
-	json_t *mine = json_copy(body);
-
-	for (size_t i = 0; i < sizeof(merged) / sizeof(merged[0]); i++) {
-		json_t *part = json_object_get(mine, merged[i]);
-		json_t *whole = json_object_get(spec, merged[i]);
-
-		if (json_is_object(part) && json_is_object(whole)) {
-			json_t *both = json_copy(whole);
-
-			(void)json_object_update(both, part);
-			(void)json_object_set_new(mine, merged[i], both);
-		}
-	}
-	(void)json_object_update(spec, mine);
-	json_decref(mine);
-}
-
-/* On a thread of the pool. */
-static void clone_beside(struct call *call, const struct store_rows *rows)
-{
-	json_t *spec = cloned_spec(rows);
-
-	call->older_rules =
-		json_object_get(call->body, "rules") == NULL &&
-		json_integer_value(json_object_get(spec, "rules")) < (json_int_t)RULES_NEWEST;
-	(void)json_object_del(spec, "rules");
-	name_anew(spec);
-	override(spec, call->body);
-	if (json_is_true(json_object_get(spec, "warm_start"))) {
-		(void)json_object_set_new(spec, "warm_start",
-					  json_pack("{s:s}", "job", call->params[0]));
-	} else if (json_is_false(json_object_get(spec, "warm_start"))) {
-		(void)json_object_del(spec, "warm_start");
-	}
-	json_decref(call->body);
-	call->body = spec;
-	call->large_body = true;
-}
-
-static void clone_job(struct call *call, const struct store_rows *rows)
-{
-	if (call_found(call, rows, "job")) {
-		beside_run(call, rows, clone_beside, submit);
-	}
-}
-
-static void find_source(struct call *call)
-{
-	call_find(call, QUERY_JOB, clone_job);
-}
-
-void jobs_clone(struct call *call)
-{
-	submit_once(call, find_source);
+	jobs_submit_once(call, jobs_submit_body);
 }
 
 /* A list says what is out, too, but not how the time goes by: its ETag is made of its text. */

@@ -134,12 +134,18 @@ class Clone(CloneCase):
     def test_a_clone_has_a_name_of_its_own(self):
         """A number behind it, unless the body names it or there is no room."""
         long, url = "n" * 1022, self.evaluator(sensitive).url
-        for name, called in (("a", "a (2)"), ("a (2)", "a (3)"), ("a (9)", "a (10)"), ("a (1)", "a (1) (2)"), ("a (x)", "a (x) (2)"),
+        for name, called in (("a", "a (2)"), ("b (2)", "b (3)"), ("a (9)", "a (10)"), ("a (1)", "a (1) (2)"), ("a (x)", "a (x) (2)"),
                              ("(2)", "(2) (2)"), (long, long), (None, None)):
             with self.subTest(name):
                 source = submit(self.daemon, self.scored(url, **({"name": name} if name else {})))
                 self.assertEqual(self.clone(source)["name"], called)
-        self.assertEqual(self.clone(source, {"name": "mine"})["name"], "mine")
+        self.assertEqual([self.clone(source, {"name": "mine"})["name"] for _ in range(2)], ["mine"] * 2)
+
+    def test_several_clones_of_a_job_are_told_apart(self):
+        source = submit(self.daemon, self.scored(self.evaluator(sensitive).url, name="twice"))
+        clones = [self.clone(source) for _ in range(3)]
+        clones.append(self.clone(clones[0]["id"]))
+        self.assertEqual([job["name"] for job in clones], [f"twice ({n})" for n in (2, 3, 4, 5)])
 
     def test_the_same_again(self):
         url = self.evaluator(sensitive).url
