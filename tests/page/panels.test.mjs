@@ -296,3 +296,13 @@ test("what stands above bars and behind them overlaps nothing, however narrow th
     }
   });
 });
+
+test("who measured is told whole on a phone", async () => {
+  await looking(`/jobs/${id}`, async (view) => {
+    await view.page.setViewportSize({ width: 390, height: 900 });
+    await view.see("learnt from");
+    await view.page.locator("#trials td.cut").first().waitFor();
+    const cut = () => view.page.locator("#trials .cut:not(.error)").evaluateAll((cells) => cells.filter((it) => it.scrollWidth > it.clientWidth).map((it) => it.textContent));
+    assert.deepEqual(await cut(), []);
+  });
+});
