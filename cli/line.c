@@ -128,7 +128,8 @@ static void add_counts(const json_t *job, const struct look *look, struct buf *b
 	if (look->words) {
 		buf_printf(buf, "%s  ", state);
 	}
-	if (look->stage && strcmp(stage, "-") != 0) {
+	/* Of a job that has ended it says nothing any more, and reads like a reason. */
+	if (look->stage && strcmp(stage, "-") != 0 && !job_is_final(job)) {
 		buf_printf(buf, "%s  ", stage);
 	}
 	if (look->bar > 0) {

@@ -157,6 +157,12 @@ class Watch(CliTest):
         text = self.runs(OK, server, "watch", "--json", JOB)
         self.assertEqual([json.loads(line) for line in text.splitlines()], documents)
 
+    def test_a_job_that_has_ended_has_no_stage(self):
+        """"failed  culprit" would read as if that were why."""
+        failed = job("failed", measured=1, progress={"stage": "culprit", "asked": 3, "told": 1, "failed": 2}, exit={"reason": "too_many_failures", "detail": "more trials failed than max_failed_trials allows"})
+        text = self.runs(NOT_MET, self.serve_in_turn(self.tagged(1, failed)), "watch", JOB)
+        self.assertTrue(text.startswith("failed  1/100 trials, 2 failed  "), text)
+
     def test_a_restart_of_the_daemon_is_survived(self):
         busy = problem(503, "draining", "Shutting down", "later")
         server = self.serve_in_turn(
