@@ -12,7 +12,7 @@ from narrowd.progress import Pace, Progress
 
 class Told(unittest.TestCase):
     def test_whoever_waits_is_told_how_long(self):
-        document = {"state": "running", "best": None, "warnings": [], "budget": {"trials_measured": 0, "max_trials": 10},
+        document = {"state": "running", "exit": None, "best": None, "warnings": [], "budget": {"trials_measured": 0, "max_trials": 10},
                     "progress": {"failed": 0, "stage": "sgp", "stage_words": "what is best"}}
         steps = [(0, 0, 0.0, {}, "narrowd: 0 of 10 trials, running: what is best\n"),
                  (1, 0, 900.0, {}, "narrowd: 1 of 10 trials, running: what is best\n"),  # scores took long: trials do not
@@ -31,7 +31,7 @@ class Told(unittest.TestCase):
             self.assertEqual(said.getvalue(), says)
 
     def test_warnings_are_said_once(self):
-        document = {"state": "running", "best": None, "warnings": [{"pointer": "/a", "detail": "is odd"}],
+        document = {"state": "running", "exit": None, "best": None, "warnings": [{"pointer": "/a", "detail": "is odd"}],
                     "budget": {"trials_measured": 0, "max_trials": 10}, "progress": {"failed": 0, "stage": "sgp"}}
         said, shown = io.StringIO(), Progress(True)
         with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
@@ -40,6 +40,14 @@ class Told(unittest.TestCase):
             shown.update({**document, "warnings": [*document["warnings"], {"pointer": None, "detail": "it is late"}]})
         self.assertEqual([line for line in said.getvalue().splitlines() if "warning" in line],
                          ["narrowd: warning: /a: is odd", "narrowd: warning: it is late"])
+
+    def test_a_job_that_has_ended_says_why_and_no_stage(self):
+        document = {"state": "failed", "exit": {"reason": "too_many_failures", "detail": "more trials failed than it may"}, "best": None,
+                    "warnings": [], "budget": {"trials_measured": 1, "max_trials": 10}, "progress": {"failed": 2, "stage": "culprit"}}
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
+            Progress(True).update(document)
+        self.assertEqual(said.getvalue(), "narrowd: 1 of 10 trials, 2 failed, the job failed: more trials failed than it may\n")
 
     def test_what_counts_itself_says_how_long(self):
         pace = Pace(3)

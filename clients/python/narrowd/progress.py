@@ -22,6 +22,8 @@ def words(document: JobDocument) -> str:
         return f"{document['state']}: {how_far('score', scoring)}"
     if verdict and document["state"] != "completed":
         verdict = f"{'measured again to be sure; ' if progress['stage'] == 'confirm' else ''}so far {verdict}"
+    if document["exit"] is not None:  # its last stage would read like a reason
+        return f"{document['state']}: {verdict}" if verdict else f"the job {document['state']}: {document['exit']['detail']}"
     text = verdict or progress.get("hint") or progress.get("stage_words") or progress["stage"] or ""
     return f"{document['state']}: {text}" if text else document["state"]
 
