@@ -168,7 +168,7 @@ struct store_value call_only(const struct call *call);
 /* Whether their owner's quota has room for one more job, or (`dry`) for trying one; otherwise answers 429.
  * Admins have none. */
 bool call_may_submit(struct call *call, bool dry);
-/* The same of a body that a job that is open keeps. */
+/* Whether it has room for this body, which an open job is to keep; otherwise answers 429. Admins have none. */
 bool call_may_add(struct call *call);
 
 /* Whether what it writes may wait with what waits for PostgreSQL; otherwise answers 503. */

@@ -126,7 +126,8 @@ static void hold_as(const struct spec *spec, const json_t *own, struct measured 
 	const json_t *used = json_object_get(json_object_get(own, "baseline"), "objective_value");
 	double held = json_number_value(used), count = (double)base->count, others;
 
-	if (!json_is_number(used) || base->count < 2 || spec->acceptance != NULL) {
+	if (!json_is_number(used) || spec->objective.count != 1 || base->count < 2 ||
+	    spec->acceptance != NULL) {
 		return;
 	}
 	others = base->values[0] - base->each[0];

@@ -7,12 +7,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "base/histogram.h"
-
-struct meter_counts {
-	uint64_t connects;
-	struct histogram append_time; /* of groups, until PostgreSQL has committed them */
-};
+#include "store/store.h"
 
 struct meter {
 	pthread_mutex_t lock;

@@ -367,7 +367,7 @@ int snapshot_get(struct shared *shared, const struct snapshot *snapshot, const c
 	return rc;
 }
 
-/* Two daemons, of which one was taken for dead, may be at it with snapshots of one position: one of them stays. */
+/* Two daemons, of which one was taken for dead, may be at it with snapshots of one position: one of them stays at least. */
 static int remove_older(struct shared *shared, const struct snapshot *newest, struct err *reterr)
 {
 	static const char old[] = "DELETE FROM narrowd.snapshot WHERE whole"

@@ -22,7 +22,6 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "log/event.h"
-#include "store/meter.h"
 
 struct store;
 
@@ -335,6 +334,11 @@ int store_migrate_to(const struct store_move *what, const char *url, const struc
  */
 int store_migrate_from(const char *url, const char *key_file, const char *directory,
 		       struct store_moved *ret, struct err *reterr);
+
+struct meter_counts {
+	uint64_t connects;            /* to PostgreSQL, by who appends or follows */
+	struct histogram append_time; /* of groups, until PostgreSQL has committed them */
+};
 
 struct store_stats {
 	uint64_t commits;

@@ -182,6 +182,16 @@ void flight_extend(struct flight *flight, int64_t ttl_ms)
 	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
 }
 
+void flight_renew(struct flight *flight)
+{
+	const struct trial *trial = flight->trial;
+	struct tuner *tuner = flight->run->tuner;
+
+	flight_extend(flight, trial->ttl_ms);
+	workers_works(&tuner->workers, flight_target(flight)->pool, trial->worker,
+		      io_mono_ms(tuner->io) + trial->ttl_ms);
+}
+
 void flight_give_back(struct flight *flight, json_t *data)
 {
 	struct run *run = flight->run;

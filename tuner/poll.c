@@ -91,17 +91,33 @@ static void take_back(struct poll *poll, struct flight *flight)
 	run_wake(run);
 }
 
-static void answer(struct poll *poll)
+/* The store may have taken long. */
+static void renew(struct poll *poll)
 {
-	bool heard = poll->fn != NULL && tell_worker(poll);
-
-	poll->pending = 1;
 	for (size_t i = 0; i < poll->count; i++) {
 		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
+		char expires[CLOCK_TEXT_SIZE];
 
-		if (flight != NULL && heard) {
-			flight_extend(flight, poll->ttl_ms);
-		} else if (flight != NULL) {
+		if (flight != NULL) {
+			flight_renew(flight);
+			(void)json_object_set_new(
+				json_array_get(poll->items, i), "expires_at",
+				json_string(clock_format(flight->expires_at, expires)));
+		}
+	}
+}
+
+static void answer(struct poll *poll)
+{
+	bool heard;
+
+	renew(poll);
+	heard = poll->fn != NULL && tell_worker(poll);
+	poll->pending = 1;
+	for (size_t i = 0; i < poll->count && !heard; i++) {
+		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
+
+		if (flight != NULL) {
 			take_back(poll, flight);
 		}
 	}
