@@ -164,6 +164,19 @@ enum cli_exit lists_trials(struct cli *cli)
 	return print_trials(cli, "/trials", true, "rllrrll", heads, add_trial, &rows);
 }
 
+/* What a point loses; below 0 what it gains. */
+static char *signed_loss(const json_t *job, const json_t *loss)
+{
+	char *amount = job_loss(job, loss), *text;
+
+	if (job_is_lost(loss)) {
+		return amount;
+	}
+	text = mem_printf("-%s", amount);
+	free(amount);
+	return text;
+}
+
 /* A point of the front: what it loses beside what it gains. */
 static void add_point(void *arg, const json_t *trial)
 {
@@ -173,7 +186,7 @@ static void add_point(void *arg, const json_t *trial)
 	note_stage(rows, trial);
 	table_number(table, json_object_get(trial, "number"));
 	table_number(table, json_object_get(trial, "accuracy"));
-	table_add(table, job_loss(rows->job, json_object_get(trial, "accuracy_loss")));
+	table_add(table, signed_loss(rows->job, json_object_get(trial, "accuracy_loss")));
 	table_number(table, json_object_get(trial, rows->metric ? "value" : "objective_value"));
 	if (rows->metric) {
 		table_add(table, job_improvement(trial));

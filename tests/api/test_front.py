@@ -126,6 +126,24 @@ class Front(CliTest):
                 self.assertRegex(speedup, r"^[0-9.]+x$")
                 self.assertAlmostEqual(float(lost) / 100, trial["accuracy_loss"], places=3)
 
+    def test_what_gains_accuracy_does_not_read_as_a_loss(self):
+        """A front begins with its best accuracy, which is often above the baseline's."""
+        def gaining(question, headers):
+            answer = measured(question, headers)
+            return answer if question["question"] == "baseline" else {**answer, "accuracy": answer["accuracy"] + 0.012}
+
+        for criterion, unit in (("relative", "%"), ("absolute", None)):
+            job = self.run_job(BOTH, reply=gaining, accuracy_criterion={"tolerable_loss": 0.01, "criterion": criterion})
+            items = get(self.daemon, f"/v1/jobs/{job['id']}/pareto")["items"]
+            self.assertLess(items[0]["accuracy_loss"], 0)
+            self.assertGreater(items[-1]["accuracy_loss"], 0)
+            rows = self.runs(OK, self.daemon.url, "pareto", job["id"]).split("\n\n")[0].splitlines()[1:]
+            for row, trial in zip(rows, items, strict=True):
+                lost, after = row.split()[2:4]
+                with self.subTest(criterion, row=row):
+                    self.assertEqual(after == "%", unit == "%")
+                    self.assertAlmostEqual(float(lost) / (100 if unit else 1), trial["accuracy_loss"], places=3)
+
     def test_its_plot_has_the_metric_as_measured(self):
         job = self.run_job()
         trials = {t["number"]: t for t in everything(self.daemon, f"/v1/jobs/{job['id']}/trials") if t["kind"] in ("baseline", "evaluate")}
