@@ -47,6 +47,7 @@ struct fetch_reply {
 	int rc; /* 0 when a complete HTTP answer came, whatever its status; else negative err_code */
 	bool retryable; /* for rc != 0: whether another try could help */
 	bool sent;      /* for rc != 0: whether the peer may have seen the request */
+	bool foreign; /* for rc != 0: whether the peer may speak with TLS where we did not, or without it where we did */
 	struct err err; /* for rc != 0 */
 	int status;
 	const char *content_type; /* borrowed, "" when absent */

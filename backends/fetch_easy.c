@@ -39,26 +39,29 @@ static const struct {
 static const struct failure {
 	CURLcode curl;
 	bool final;
+	bool foreign; /* as of who speaks with TLS where none is wanted, or the other way round */
 	enum err_code code;
 	const char *text;
 } failures[] = {
-	{CURLE_COULDNT_CONNECT, false, ERR_EVALUATOR, "cannot be connected to"},
-	{CURLE_OPERATION_TIMEDOUT, false, ERR_TIMEOUT, "gave no complete answer in time"},
-	{CURLE_GOT_NOTHING, false, ERR_EVALUATOR, "closed the connection without an answer"},
-	{CURLE_SEND_ERROR, false, ERR_EVALUATOR, "broke the connection during the request"},
-	{CURLE_RECV_ERROR, false, ERR_EVALUATOR, "broke the connection or its answer is malformed"},
-	{CURLE_PARTIAL_FILE, false, ERR_EVALUATOR, "ended its answer before it was complete"},
-	{CURLE_WEIRD_SERVER_REPLY, false, ERR_EVALUATOR, "does not answer in HTTP"},
-	{CURLE_UNSUPPORTED_PROTOCOL, false, ERR_EVALUATOR, "does not answer in HTTP/1"},
-	{CURLE_OUT_OF_MEMORY, false, ERR_EVALUATOR, "sent a header that is too long"},
+	{CURLE_COULDNT_CONNECT, false, false, ERR_EVALUATOR, "cannot be connected to"},
+	{CURLE_OPERATION_TIMEDOUT, false, false, ERR_TIMEOUT, "gave no complete answer in time"},
+	{CURLE_GOT_NOTHING, false, true, ERR_EVALUATOR, "closed the connection without an answer"},
+	{CURLE_SEND_ERROR, false, false, ERR_EVALUATOR, "broke the connection during the request"},
+	{CURLE_RECV_ERROR, false, true, ERR_EVALUATOR,
+	 "broke the connection or its answer is malformed"},
+	{CURLE_PARTIAL_FILE, false, false, ERR_EVALUATOR,
+	 "ended its answer before it was complete"},
+	{CURLE_WEIRD_SERVER_REPLY, false, true, ERR_EVALUATOR, "does not answer in HTTP"},
+	{CURLE_UNSUPPORTED_PROTOCOL, false, true, ERR_EVALUATOR, "does not answer in HTTP/1"},
+	{CURLE_OUT_OF_MEMORY, false, false, ERR_EVALUATOR, "sent a header that is too long"},
 #if LIBCURL_VERSION_NUM >= 0x080600
-	{CURLE_TOO_LARGE, false, ERR_EVALUATOR, "sent a header that is too long"},
+	{CURLE_TOO_LARGE, false, false, ERR_EVALUATOR, "sent a header that is too long"},
 #endif
-	{CURLE_FILESIZE_EXCEEDED, true, ERR_TOO_LARGE, "announces a body that is too large"},
-	{CURLE_SSL_CONNECT_ERROR, false, ERR_EVALUATOR, "cannot be spoken to in TLS"},
-	{CURLE_SSL_CACERT_BADFILE, true, ERR_EVALUATOR,
+	{CURLE_FILESIZE_EXCEEDED, true, false, ERR_TOO_LARGE, "announces a body that is too large"},
+	{CURLE_SSL_CONNECT_ERROR, false, true, ERR_EVALUATOR, "cannot be spoken to in TLS"},
+	{CURLE_SSL_CACERT_BADFILE, true, false, ERR_EVALUATOR,
 	 "cannot be verified: the certificates to do so cannot be read"},
-	{CURLE_PEER_FAILED_VERIFICATION, true, ERR_EVALUATOR,
+	{CURLE_PEER_FAILED_VERIFICATION, true, false, ERR_EVALUATOR,
 	 "has a certificate that is not valid for it"},
 };
 
@@ -91,6 +94,7 @@ static void describe(struct fetch_easy *easy, CURLcode curl)
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
 		if (failures[i].curl == curl) {
 			(void)note(easy, !failures[i].final, failures[i].code, failures[i].text);
+			easy->foreign = failures[i].foreign;
 			return;
 		}
 	}
@@ -342,6 +346,7 @@ void fetch_easy_reply(struct fetch_easy *easy, struct fetch_reply *ret)
 	ret->rc = -(int)easy->err->code;
 	ret->retryable = easy->retryable;
 	ret->sent = easy->connected;
+	ret->foreign = easy->foreign;
 	ret->status = (int)status;
 	ret->content_type = header_value(easy->curl, "Content-Type");
 	ret->etag = header_value(easy->curl, "ETag");

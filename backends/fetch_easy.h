@@ -32,6 +32,7 @@ struct fetch_easy {
 	bool connected; /* a connection was ready for the request */
 	bool headers_complete;
 	bool retryable;
+	bool foreign; /* as in struct fetch_reply */
 };
 
 /* `url` is the whole address; nothing is borrowed. `owner` is what the multi handle reports.

@@ -8,6 +8,7 @@
 
 #include "backends/guard_address.h"
 #include "base/limits.h"
+#include "base/mem.h"
 
 enum { NAME_MAX_BYTES = 253, LABEL_MAX_BYTES = 63, PORT_DIGITS = 5 };
 
@@ -165,4 +166,20 @@ int guard_url_parse(const char *text, struct guard_url *ret, struct err *reterr)
 		}
 	}
 	return refuse(reterr, "it does not begin with http:// or https://");
+}
+
+char *guard_url_in(const char *url, bool tls)
+{
+	struct guard_url parts;
+	const char *authority;
+	bool bracketed;
+
+	if (guard_url_parse(url, &parts, NULL) != 0) {
+		return NULL;
+	}
+	authority = strstr(url, "://") + 3;
+	bracketed = authority[0] == '[';
+	return mem_printf("%s://%s%s%s:%u%s", tls ? "https" : "http", bracketed ? "[" : "",
+			  parts.host, bracketed ? "]" : "", parts.port,
+			  authority + strcspn(authority, "/?"));
 }

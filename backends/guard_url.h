@@ -14,5 +14,8 @@
 
 /* ERR_EVALUATOR_DENIED with the reason. */
 int guard_url_parse(const char *text, struct guard_url *ret, struct err *reterr);
+/* A URL of the strict grammar with `tls` or without it, and otherwise the same: its port too, which is written out. The caller
+ * frees; NULL for another URL. */
+char *guard_url_in(const char *url, bool tls);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "backends/fetch.h"
 #include "backends/guard.h"
+#include "backends/guard_url.h"
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/loop.h"
@@ -25,6 +26,7 @@ enum {
 	RETRY_PAUSE_MS = 500,
 	MAX_REPLY = 1 << 30,
 	MAX_HEADERS = 4,
+	OK = 200,
 };
 
 struct call {
@@ -35,6 +37,7 @@ struct call {
 	struct loop_task stop;
 	struct client_reply *reply;
 	bool retryable;
+	bool foreign;
 	int rc;
 	struct err *err;
 };
@@ -132,6 +135,7 @@ static void on_reply(void *arg, const struct fetch_reply *reply)
 
 	call->rc = reply->rc;
 	call->retryable = reply->retryable;
+	call->foreign = reply->foreign;
 	if (reply->rc != 0) {
 		if (call->err != NULL) {
 			*call->err = reply->err;
@@ -175,6 +179,8 @@ static int attempt(struct client *client, const struct fetch_request *request,
 	loop_destroy(call.loop);
 	*ret_retryable = call.retryable;
 	client->final = call.rc != 0 && !call.retryable;
+	client->foreign = call.rc != 0 && call.foreign;
+	client->settled = client->settled || call.rc == 0;
 	return call.rc;
 }
 
@@ -216,8 +222,8 @@ static int send_request(struct client *client, struct fetch_request *request, co
 	return rc;
 }
 
-/* Whether somebody answers there, who needs not be trusted: nothing is said that is secret. */
-static bool is_answered(struct client *client, const char *url)
+/* Whether narrowd answers there, or somebody speaks TLS whose certificate is not valid; nothing is said that is secret. */
+static bool is_answered(const struct client *client, const char *url)
 {
 	struct client other = {.ca = client->ca};
 	struct fetch_request request = {
@@ -234,7 +240,8 @@ static bool is_answered(struct client *client, const char *url)
 	bool retryable, answered;
 
 	err_init(&ignored);
-	answered = attempt(&other, &request, &reply, &retryable, &ignored) == 0 || !retryable;
+	(void)attempt(&other, &request, &reply, &retryable, &ignored);
+	answered = (begins(url, "https:") && other.final) || reply.status == OK;
 	client_reply_finish(&reply);
 	return answered;
 }
@@ -242,18 +249,25 @@ static bool is_answered(struct client *client, const char *url)
 bool client_is_futile(struct client *client, struct err *err)
 {
 	bool tls = begins(client->url, "https:");
-	const char *other = tls ? "http" : "https";
-	bool asks = !client->final && client->unix_path == NULL && err->code != ERR_TIMEOUT;
-	char *url = mem_printf("%s%s", other, strchr(client->url, ':')), *why;
-	bool wrong = asks && is_answered(client, url);
+	char *url, *why;
 
-	if (wrong) {
-		why = mem_dup(err->message);
-		(void)err_set(err, err->code, "%s; the server is %s", why, url);
-		free(why);
+	if (client->final || client->settled || !client->foreign || client->unix_path != NULL) {
+		return client->final;
 	}
+	client->settled = true;
+	url = guard_url_in(client->url, !tls);
+	if (url == NULL || !is_answered(client, url)) {
+		free(url);
+		return false;
+	}
+	why = mem_dup(err->message);
+	(void)err_set(err, err->code, "%s; the server is %s%s", why, url,
+		      tls && client->authorization != NULL
+			      ? ", which is not encrypted: whoever listens reads the token"
+			      : "");
+	free(why);
 	free(url);
-	return wrong || client->final;
+	return true;
 }
 
 int client_call(struct client *client, const char *method, const char *path, const char *body,

@@ -22,7 +22,9 @@ struct client {
 	void *tick_arg;
 	uint64_t timeout_ms; /* of a request; 0: long enough for the slowest */
 	bool final;          /* the last call failed, and another try cannot help */
-	const char *key;     /* the Idempotency-Key of POSTs, borrowed; NULL: each has its own */
+	bool foreign; /* the last call failed as with who speaks TLS where it is not wanted, or the other way round */
+	bool settled;    /* somebody has answered in HTTP, or was asked in the other way already */
+	const char *key; /* the Idempotency-Key of POSTs, borrowed; NULL: each has its own */
 };
 
 struct client_reply {
@@ -52,7 +54,7 @@ int client_wait(struct client *client, const char *path, const char *etag,
 		struct client_reply *ret_reply, struct err *reterr);
 void client_reply_finish(struct client_reply *reply);
 /* Whether it is of no use to ask again after a call that failed with `err`: who is there has the wrong certificate, or is to be
- * asked with or without TLS, which is added to the message then. */
+ * asked with or without TLS, which is added to the message then. The latter is tried once, at the same port. */
 bool client_is_futile(struct client *client, struct err *err);
 
 /* `text` with everything but letters, digits, "-" and "_" percent-encoded; the caller frees. */

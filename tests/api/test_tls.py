@@ -1,5 +1,6 @@
 """Listeners that speak TLS, and which ones have to."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import jobkit
@@ -164,6 +166,59 @@ class Tls(unittest.TestCase):
                         self.assertEqual(done.returncode, 4, done.stderr)
                         self.assertIn(reason, done.stderr)
                         self.assertNotIn("not ready yet", done.stderr)
+
+    def run_narrow(self, server, *arguments, **variables):
+        mine = {k: v for k, v in os.environ.items() if not k.startswith("NARROWD_")}
+        return subprocess.run([NARROW, "--server", server, *arguments], env={**mine, **variables}, capture_output=True, text=True, timeout=PATIENCE_S)
+
+    def test_narrow_says_what_it_means_to_speak_in_clear(self):
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as plain:
+            for token, words in (({}, f"; the server is {plain.url}\n"),
+                                 ({"NARROWD_TOKEN": "secret"}, f"; the server is {plain.url}, which is not encrypted: whoever listens reads the token\n")):
+                done = self.run_narrow(plain.url.replace("http:", "https:"), "jobs", **token)
+                self.assertEqual((done.returncode, done.stderr.endswith(words)), (4, True), done.stderr)
+
+    def test_only_narrowd_is_taken_for_it(self):
+        """Of a proxy that sends everybody to TLS nothing follows for the daemon."""
+        seen, answer = [], b"HTTP/1.1 301 Moved\r\nLocation: https://x\r\nContent-Length: 0\r\n\r\n"
+        port = self.peer(lambda first: answer if first.startswith(b"GET") else b"", seen)
+        done = self.run_narrow(f"https://127.0.0.1:{port}", "jobs")
+        self.assertEqual(done.returncode, 4)
+        self.assertNotIn("; the server is", done.stderr)
+        self.assertIn(b"GET /healthz", b"".join(seen))
+
+    def test_it_is_tried_otherwise_once(self):
+        """A daemon that breaks connections while it is being started may speak as it was asked to all the same."""
+        seen = []
+        page = b'{"items": [], "next": null}'
+        whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(page), page)
+        port = self.peer(lambda first: whole if sum(s.startswith(b"GET") for s in seen) > 2 else b"", seen)
+        done = self.run_narrow(f"http://127.0.0.1:{port}", "watch", "last", NARROWD_CA=str(self.here / "ours.pem"))
+        self.assertIn("no job", done.stderr)
+        self.assertEqual([s[:1] for s in seen if not s.startswith(b"GET")], [b"\x16"], seen)
+
+    def peer(self, answer, seen):
+        """A port that gives each connection what `answer` says of its first bytes, which go to `seen`, and ends it."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        seen.append(connection.recv(65536))
+                        connection.sendall(answer(seen[-1]))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+
+        def end():
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            listener.close()
+
+        self.addCleanup(end)
+        return listener.getsockname()[1]
 
 
 class Settings(unittest.TestCase):

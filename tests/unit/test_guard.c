@@ -462,34 +462,3 @@ Test(guard, refuses_entries_that_cannot_mean_what_they_say)
 		cr_expect_not_null(strstr(err.message, bad[i]), "%s", err.message);
 	}
 }
-
-Test(guard, a_null_guard_checks_the_grammar_and_fills_in_the_url)
-{
-	struct guard_url url;
-
-	cr_assert_eq(guard_check_url(NULL, "HTTPS://Box_1.Example/x?y=%20", &url, NULL), 0);
-	cr_expect_str_eq(url.host, "box_1.example");
-	cr_expect_eq(url.port, 443);
-	cr_expect(url.tls);
-	cr_expect_not(url.literal);
-	cr_assert_eq(guard_check_url(NULL, "http://[FD00::A]:81?q", &url, NULL), 0);
-	cr_expect_str_eq(url.host, "fd00::a");
-	cr_expect_eq(url.port, 81);
-	cr_expect_not(url.tls);
-	cr_expect(url.literal);
-	cr_expect_neq(guard_check_url(NULL, "http://[127.0.0.1]/", &url, NULL), 0);
-	cr_expect_neq(guard_check_url(NULL, "http://a/%2", &url, NULL), 0);
-	cr_expect_neq(guard_check_url(NULL, "http://a..b/", &url, NULL), 0);
-	cr_expect_neq(guard_check_url(NULL, "http://a.0x7f/", &url, NULL), 0);
-}
-
-Test(guard, urls_are_taken_up_to_2048_bytes)
-{
-	char text[2100] = "http://127.0.0.1:9001/";
-	struct guard_url url;
-
-	memset(text + strlen(text), 'a', 2048 - strlen(text));
-	cr_expect_eq(guard_check_url(NULL, text, &url, NULL), 0);
-	text[2048] = 'a';
-	cr_expect_neq(guard_check_url(NULL, text, &url, NULL), 0);
-}
