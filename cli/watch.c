@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/given_clock.h"
 #include "base/mem.h"
 #include "cli/job.h"
 #include "cli/line.h"
@@ -104,11 +105,35 @@ static void draw_step_back(const struct watch *watch, const json_t *before)
 	free(why);
 }
 
+/* Since when the clock of a job has run for what is not in `active_s` yet; CLOCK_NONE where it does not. */
+static int64_t running_since(const json_t *clock)
+{
+	const char *since = json_string_value(json_object_get(clock, "running_since"));
+
+	return since != NULL ? clock_parse(since) : CLOCK_NONE;
+}
+
+/* What of the seconds that a document came to is not in the clock of a newer one, if that clock was started anew meanwhile: it
+ * has less than has passed then. Only who runs the job knows its clock. */
+static double lost_s(const struct line *before, const json_t *job)
+{
+	const json_t *old = json_object_get(before->job, "clock");
+	const json_t *new = json_object_get(job, "clock");
+	int64_t then = running_since(old), since = running_since(new);
+	double active = json_number_value(json_object_get(new, "active_s"));
+	double counted = active - json_number_value(json_object_get(old, "active_s"));
+
+	if (then == CLOCK_NONE || since == CLOCK_NONE ||
+	    (double)(since - then) / 1000 - counted < LOST_MIN_S) {
+		return 0;
+	}
+	return line_elapsed_s(before) - active;
+}
+
 /* A daemon that was killed has forgotten for how long the job had been active since its last result. */
 static void draw_lost(const struct watch *watch, const struct line *before)
 {
-	struct line now = line_of(watch);
-	double lost = line_elapsed_s(before) - line_elapsed_s(&now);
+	double lost = lost_s(before, watch->job);
 	char *text, *its;
 
 	if (!before->away || lost < LOST_MIN_S || watch->json || watch->quiet) {
@@ -116,8 +141,8 @@ static void draw_lost(const struct watch *watch, const struct line *before)
 	}
 	its = text_duration(lost);
 	text = mem_printf(
-		"the daemon was started anew: %s of the job's active time, since its last "
-		"result, were not stored and do not count",
+		"the daemon was started anew, or another one took over: %s of the job's active "
+		"time, since its last result, were not stored and do not count",
 		its);
 	say(watch, "", text);
 	free(text);

@@ -173,21 +173,40 @@ class Watch(CliTest):
         self.assertEqual(len(server.requests), 5)
 
     def test_active_time_that_a_killed_daemon_forgot_is_told_of(self):
-        """The times run backwards then: only with its results does a job's log say for how long it was active."""
-        said = r"the daemon was started anew: 50\.\d s of the job's active time, since its last result, were not stored and do not count\n"
+        """Only with its results does a job's log say for how long it was active."""
+        said = r"the daemon was started anew, or another one took over: (\d+\.\d) s of the job's active time, since its last result, were not stored and do not count\n"
 
-        def at(tag, elapsed):
+        def at(tag, elapsed, active=None, since=0):
+            """Of one whose clock has run since so many seconds past nine for what is not in `active`."""
             document = job(measured=1)
-            return self.tagged(tag, {**document, "budget": {**document["budget"], "elapsed_s": elapsed}})
+            clock = {} if active is None else {"clock": {"active_s": active, "running_since": f"2026-03-02T09:{since // 60:02}:{since % 60:02}.000Z"}}
+            return self.tagged(tag, {**document, **clock, "budget": {**document["budget"], "elapsed_s": elapsed}})
 
-        for replies, times in (([at(1, 150), None, at(2, 100)], 1), ([at(1, 150), at(2, 100)], 0), ([at(1, 100), None, at(2, 150)], 0)):
+        for replies, lost in (
+            ([at(1, 50, 0, 0), None, at(2, 0, 0, 52)], 50),
+            ([at(1, 50, 0, 0), None, at(2, 45, 0, 52)], 50),  # asked when it had been back for long
+            ([at(1, 50, 0, 0), None, at(2, 55, 0, 52)], 50),
+            ([at(1, 50, 0, 0), None, at(2, 55, 40, 67)], 10),  # and has a result since
+            ([at(1, 50, 0, 0), None, at(2, 55, 0, 0)], None),  # nobody could ask, and nothing happened
+            ([at(1, 50, 0, 0), None, at(2, 55, 40, 40)], None),
+            ([at(1, 50, 0, 0), at(2, 0, 0, 52)], None),  # never away
+            ([at(1, 50, 0, 0), None, at(2, 0)], None),  # from the store of a spare daemon
+        ):
             replies.append(self.tagged(3, job("completed", 2, best_trial(True))))
-            server = self.serve_in_turn(*replies)
-            text = self.runs(OK, server, "watch", JOB)
-            self.assertEqual(len(re.findall(said, text)), times, text)
-            self.assertEqual([r.headers["If-None-Match"] for r in server.requests[1:3]], ['"1"', None if None in replies else '"2"'], "at once where it is")
-            _, output = self.on_terminal(self.serve_in_turn(*replies), 200)
-            self.assertEqual(len(re.findall(said.replace("\\n", ""), output)), times, output)
+            with self.subTest(lost, replies=[reply and reply.body for reply in replies[:-1]]):
+                server = self.serve_in_turn(*replies)
+                text = self.runs(OK, server, "watch", JOB)
+                self.assert_told(re.findall(said, text), lost)
+                self.assertEqual([r.headers["If-None-Match"] for r in server.requests[1:3]], ['"1"', None if None in replies else '"2"'], "at once where it is")
+                _, output = self.on_terminal(self.serve_in_turn(*replies), 200)
+                self.assert_told(re.findall(said.replace("\\n", ""), output), lost)
+
+    def assert_told(self, told, lost):
+        """Once, with what had passed until the daemon was missed, or not at all."""
+        self.assertEqual(len(told), int(lost is not None), told)
+        for seconds in told:
+            self.assertGreaterEqual(float(seconds), lost)
+            self.assertLess(float(seconds), lost + 30)
 
     def test_a_killed_daemon_and_its_job(self):
         """A question is out for longer than the second from which on it is told."""
@@ -205,7 +224,7 @@ class Watch(CliTest):
             impatience.start()
             self.addCleanup(impatience.cancel)
             self.assertIn("stage", watch.stdout.readline())
-            jobkit.wait_until(lambda: jobkit.get(daemon, path)["budget"]["elapsed_s"] > 3)
+            jobkit.wait_until(lambda: (now := jobkit.get(daemon, path))["budget"]["elapsed_s"] - now["clock"]["active_s"] > 3)
             daemon.kill9()
             daemon.start()
             while not (line := watch.stdout.readline()).startswith("the daemon was started anew"):
