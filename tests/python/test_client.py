@@ -9,8 +9,9 @@ import tempfile
 import threading
 import unittest
 
-from kit import CAPABILITY, JOB, measured, pooled
+from kit import CAPABILITY, JOB, made, measured, pooled
 from daemon import Daemon
+from jobkit import wait_until
 
 import narrowd
 from narrowd.transport import Transport
@@ -174,6 +175,29 @@ class Interrupted(unittest.TestCase):
             self.assertEqual(kills, set())
             self.assertEqual(job.wait()["state"], "completed")
             self.assertEqual([event["n"] for event in heard], list(range(1, len(heard) + 1)))
+
+    def test_an_answer_outlasts_the_patience_of_its_client(self):
+        """A daemon that is away for longer than the client waits for anything else: what was measured counts, and is measured once."""
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+            client, measurements, said = narrowd.Client(daemon.url, patience_s=1), [], io.StringIO()
+            job = client.submit(pooled("away"))
+            daemon.listen_port = daemon.port
+
+            def measure(config):
+                measurements.append(config)
+                if len(measurements) == 2:
+                    daemon.kill9()
+                return measured(config)
+
+            working = threading.Thread(target=lambda: made(measure).work("away", client, wait_s=0.2, until=lambda: len(measurements) >= 2))
+            with contextlib.redirect_stderr(said):
+                working.start()
+                wait_until(lambda: "sent again" in said.getvalue() or not working.is_alive())
+                daemon.start()
+                working.join()
+            self.assertIn(f"no narrowd answers at {client.url}", said.getvalue())
+            trial = job.trial(1)
+            self.assertEqual((len(measurements), trial["state"], trial["attempts"]), (2, "told", 1), trial)
 
     def test_nobody_there(self):
         with self.assertRaises(narrowd.Unreachable) as error:

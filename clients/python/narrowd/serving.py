@@ -14,7 +14,7 @@ from typing import Any, cast
 from .errors import CannotRun, NarrowdError, NotWanted, Refused
 from .evaluator import Evaluator
 from .journal import key_of
-from .transport import Transport
+from .transport import LASTING_S, Transport
 from .types import Answer, Question
 
 RETRY_AFTER_S = 5
@@ -157,7 +157,7 @@ class Server(http.server.ThreadingHTTPServer):
         """Heartbeats and answers that come later. One that nobody wants any more is no fault here."""
         root, _, lease = callback.partition("/v1/leases/")
         try:
-            reply: dict[str, Any] = Transport(root, token=self.token, patience_s=3600 if what == "complete" else 10).request(
+            reply: dict[str, Any] = Transport(root, token=self.token, patience_s=LASTING_S if what == "complete" else 10).request(
                 "POST", f"/v1/leases/{lease}/{what}", body).body
             return reply
         except Refused as error:

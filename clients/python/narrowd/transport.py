@@ -20,6 +20,7 @@ PASSES_BY = (408, 429, 502, 503, 504, 507)  # may be another answer a little lat
 BUSY = "idempotency_in_progress"
 LONGEST_PAUSE_S = 5.0
 ANSWER_S = 60.0
+LASTING_S = 3600.0  # patience with what took long to come by, as the answer to a question
 
 
 class Answer(NamedTuple):
@@ -110,8 +111,9 @@ class Transport:
             raise
 
     def request(self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None,
-                headers: Mapping[str, str] | None = None, wait_s: float = 0) -> Answer:
-        """The answer, JSON as values and all else as text. `wait_s` is how long the daemon may wait with it.
+                headers: Mapping[str, str] | None = None, wait_s: float = 0, patience_s: float | None = None) -> Answer:
+        """The answer, JSON as values and all else as text. `wait_s` is how long the daemon may wait with it,
+        `patience_s` is for this request alone.
 
         Raises Refused for what the daemon does not do, Unreachable when nobody answers.
         """
@@ -120,7 +122,7 @@ class Transport:
             sent.setdefault("Idempotency-Key", f'"{uuid.uuid4()}"')
         if wait_s:
             sent["Prefer"] = f"wait={wait_s:g}"
-        deadline, pause = time.monotonic() + self.patience_s, 0.02
+        deadline, pause = time.monotonic() + (self.patience_s if patience_s is None else patience_s), 0.02
         while True:
             try:
                 answer = self.attempt(method, path + query_text(query), body, sent, ANSWER_S + wait_s)

@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+import sys
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ from .client import Client
 from .errors import NarrowdError, NotWanted, Refused
 from .evaluator import SHOWN, Evaluator
 from .journal import key_of
-from .transport import Transport
+from .transport import LASTING_S, PASSES_BY, Transport
 from .types import Answer, Question
 
 Told = Callable[[str, dict[str, Any]], None]
@@ -73,6 +75,18 @@ def at_fault(error: Refused, answer: Answer) -> str:
     return "\n".join(lines) or str(error)
 
 
+def send_answer(transport: Transport, lease: str, answer: Answer) -> None:
+    """Sends what was measured, for far longer than the client has patience with what can be asked again at no cost."""
+    path, headers = f"/v1/leases/{lease}/complete", {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    try:
+        transport.request("POST", path, answer, headers=headers)
+    except NarrowdError as error:
+        if isinstance(error, Refused) and error.status not in PASSES_BY or transport.patience_s >= LASTING_S:
+            raise
+        print(f"narrowd: {error}; what was measured is kept and sent again, for up to an hour", file=sys.stderr, flush=True)
+        transport.request("POST", path, answer, headers=headers, patience_s=LASTING_S)
+
+
 def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s: float, told: Told | None) -> None:
     lease = question["lease"]
 
@@ -90,7 +104,7 @@ def answer_lease(evaluator: Evaluator, client: Client, question: Question, ttl_s
         return_lease(client, lease, "the worker was stopped")
         raise
     try:
-        client.transport.request("POST", f"/v1/leases/{lease}/complete", answer)
+        send_answer(client.transport, lease, answer)
     except Refused as error:
         if error.status in (409, 410):  # over, or answered by somebody else
             return
