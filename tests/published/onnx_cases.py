@@ -30,7 +30,8 @@ from narrowd.measuring import Comparison, Timing
 from narrowd.onnx import command, tune
 from narrowd.onnx.graph import Graph
 from narrowd.onnx.quantizer import Quantizer, feeds_of
-from narrowd.onnx.tune import Tuner, write
+from narrowd.onnx.tune import write
+from narrowd.onnx.tuner import Tuner
 
 NETWORKS = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin).parent / "models"
 DIRECTION, RECOGNIZER = (NETWORKS / name for name in ("ch_ppocr_mobile_v2.0_cls_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"))

@@ -25,7 +25,8 @@ import narrowd
 from narrowd.calls import name_of
 from narrowd.onnx import command, tune
 from narrowd.onnx.advice import Call, next_step
-from narrowd.onnx.tune import Tuner, data_of
+from narrowd.onnx.tune import data_of
+from narrowd.onnx.tuner import Tuner
 from narrowd.onnx.usage import parser
 
 EVALUATORS = """

@@ -5,6 +5,7 @@ import functools
 import io
 import math
 import pathlib
+import statistics
 import sys
 import tempfile
 import time
@@ -22,7 +23,8 @@ from narrowd.measuring import Comparison, Timing
 from narrowd.onnx import build, tune
 from narrowd.onnx.graph import Graph
 from narrowd.onnx.quantizer import Quantizer, Reader, feeds_of
-from narrowd.onnx.tune import Tuner, write
+from narrowd.onnx.tune import write
+from narrowd.onnx.tuner import CAME, Tuner
 
 
 def without_range(path):
@@ -129,7 +131,7 @@ class Odd(Case):
     def test_what_is_refused_is_refused_before_the_model_is_prepared(self):
         """Which may take minutes. The daemon keeps nothing of such a call."""
         attention(self.place / "a.onnx")
-        with narrowd.Client() as client, mock.patch("narrowd.onnx.tune.Graph", side_effect=AssertionError("the model was prepared")):
+        with narrowd.Client() as client, mock.patch("narrowd.onnx.tuner.Graph", side_effect=AssertionError("the model was prepared")):
             for wrong, words in (
                     ({"max_trials": 0}, "^max_trials: .*must be from 1"), ({"max_trials": "many"}, "^max_trials: .*an integer is expected"),
                     ({"max_drop": "1 %"}, "^max_drop: .*a number is expected"), ({"max_drop": math.nan}, "^max_drop: .*a number is expected, and it is nan"),
@@ -195,11 +197,28 @@ class Odd(Case):
                                            "trial.return_value": {"accuracy": 1.0}})
             offered = {"ops": [{"name": name} for name in tuner.graph.ops]}
             with self.subTest(interval=interval, ours=ours), \
-                    mock.patch("narrowd.onnx.tune.compare", return_value=Comparison(Timing(ours), Timing(models))):
+                    mock.patch("narrowd.onnx.tuner.compare", return_value=Comparison(Timing(ours), Timing(models))):
                 tuned = write(tuner, job, self.place / "out.onnx", False, True, offered, narrowd.journal.Journal())
                 self.assertEqual((tuned.scattered, str(tuned).count("--clock cpu")), (scattered, int(scattered)))
                 self.assertIn("2.00 times as fast as the model in turns with it (the middle of 3 turns), ", str(tuned))
                 self.assertRegex(str(tuned), rf" {tuned.latency_ms:.3f} ms( of CPU time)? \(the model in the same turns: {tuned.latency_ms_before:.3f}\), ")
+
+    def test_a_trial_takes_turns_with_the_model_as_it_came(self):
+        """What it takes is told as if that took what it had taken at the beginning, when the machine may have been another."""
+        attention(self.place / "a.onnx")
+        notes, folder = narrowd.journal.Journal(), self.enterContext(tempfile.TemporaryDirectory())
+
+        def median(in_turns, mode):
+            tuner = Tuner(self.place / "a.onnx", SAMPLES, lambda session: 1.0, folder, 1, time.perf_counter, in_turns=in_turns)
+            return statistics.median(tuner.measure({"ops": dict.fromkeys(tuner.graph.ops, mode)}, {}, notes)["latency_ms"])
+
+        began = median(True, FP32)
+        self.assertAlmostEqual(notes.get(CAME)["latency_ms"] / began, 1, places=1)
+        for times in (1000, 1e6):
+            notes.put(CAME, {"latency_ms": times * began})
+            for mode in (FP32, CHANNELS):
+                self.assertTrue(times / 20 < median(True, mode) / began < times * 20, mode)
+        self.assertLess(median(False, CHANNELS) / began, 1000)
 
     def test_what_a_job_is_warned_of_is_said_at_once(self):
         attention(self.place / "a.onnx")

@@ -67,3 +67,6 @@ class Measuring(unittest.TestCase):
 
         both = narrowd.compare(lambda: takes(0.05), lambda: takes(0.1), warm_up=0, samples=31, precision=0, clock=lambda: now[0])
         self.assertAlmostEqual(both.speedup, 2, places=6)
+        told = both.where_baseline_takes(70.0)  # as if the machine had been as it was for that all the time
+        self.assertEqual(len(told.samples), 31)
+        self.assertAlmostEqual(told.median_ms, 35, places=6)

@@ -55,6 +55,10 @@ class Comparison:
         """The median over the turns of baseline divided by candidate: what slows both down for a while cancels."""
         return statistics.median(b / c for b, c in zip(self.baseline.samples, self.candidate.samples, strict=True))
 
+    def where_baseline_takes(self, ms: float) -> Timing:
+        """The candidate, each turn told as if its baseline had taken so long: of two comparisons at different times these compare."""
+        return Timing([ms * c / b for b, c in zip(self.baseline.samples, self.candidate.samples, strict=True)])
+
     @property
     def torn(self) -> bool:
         """Whether the medians of both say something else than the turns do, as on a busy machine: then neither says much."""
