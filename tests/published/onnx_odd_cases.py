@@ -139,6 +139,8 @@ class Odd(Case):
                     ({"approach": "both"}, "none of auto, static"), ({"strategy": "best"}, '^strategy: .*no strategy "best"'),
                     ({"threads": 0}, "threads is 0"), ({"threads": "all"}, "threads is 'all'"),
                     ({"clock": 3}, "clock is no function"), ({"evaluate": 1.0}, "evaluate is no function"), ({"accept": 1.0}, "accept is no function"),
+                    ({"accept": len, "job": {"acceptance": {"subset": {}}}}, "leave acceptance out of the job"),
+                    ({"accept": len, "job": {"acceptance": None}}, "leave acceptance out"),
                     ({"job": {"nam": "mine"}}, 'did you mean "name"'), ({"job": {"warm_start": {"job": "no such"}}}, "there is no job no such"),
                     ({"calibration": SAMPLES[:, 1:]}, "does not run with the first sample"), ({"calibration": "no.npz"}, "no.npz")):
                 arguments = {"calibration": SAMPLES, "evaluate": lambda session: 1.0, "client": client, "progress": False, **wrong}

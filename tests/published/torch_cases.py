@@ -142,6 +142,8 @@ class Torch(unittest.TestCase):
         self.assertEqual(len(asked), 1)
         with self.assertRaisesRegex(ValueError, "there is no function for that data: give accept"):
             narrowd.torch.tune(self.model, lambda model: 1.0, job={"acceptance": {"subset": {}}}, progress=False)
+        with self.assertRaisesRegex(ValueError, "leave acceptance out of the job"):
+            narrowd.torch.tune(self.model, lambda model: 1.0, accept=gone, job={"acceptance": {"subset": {"split": "test"}}}, progress=False)
         tuned = narrowd.torch.tune(self.model, lambda model: 1.0, accept=lambda model: 0.5, max_trials=2, job=job, progress=False)
         self.assertEqual((tuned.keep_fp32, tuned.accuracy, tuned.accuracy_before, tuned.as_in_trial), (False, 0.5, 0.5, True))
         self.assertIn("judged on the acceptance data", tuned.verdict)

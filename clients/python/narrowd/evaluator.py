@@ -67,9 +67,12 @@ def shown(result: Any) -> str:
 
 
 def subset_of(accept: Callable[..., Any] | None, job: Mapping[str, Any]) -> dict[str, Any]:
-    """The member of a job by which `accept`, where there is one, judges its winner; refuses one of the job's own that no function would see."""
+    """The member of a job by which `accept`, where there is one, judges its winner; refuses one of the job's own that no function would see, or that
+    would take its place."""
     if accept is None and job.get("acceptance"):
         raise ValueError("the job has acceptance, and there is no function for that data: give accept, which is as evaluate")
+    if accept is not None and "acceptance" in job:
+        raise ValueError("accept and acceptance of the job both say what judges the winner: leave acceptance out of the job")
     return {"acceptance": {"subset": ACCEPTED}} if accept is not None else {}
 
 
