@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import itertools
 import json
@@ -12,20 +13,22 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from unittest import mock
 
 import numpy as np
 import onnx
 import onnxruntime as ort
+from daemon import Daemon
 from onnx_cases import DIRECTION, WIDTH, Case, attention
 from patience import PATIENCE_S
 
 import narrowd
 from narrowd.calls import name_of
 from narrowd.onnx import command, tune
-from narrowd.onnx.advice import Call, next_step
-from narrowd.onnx.tune import data_of
+from narrowd.onnx.advice import Call, another_search, next_step
+from narrowd.onnx.tune import data_of, threads_of
 from narrowd.onnx.tuner import Tuner
 from narrowd.onnx.usage import parser
 
@@ -297,21 +300,64 @@ class Command(Case):
         self.assertRegex(advice, r"^next: if a loss of 0.09 on the acceptance data will do, trial (\d+) as a file: narrow-onnx build in.onnx job_\w+ out.new.onnx .*--trial \1$")
         self.assertIn("out.new.onnx: ", run(advice))
         pathlib.Path("out.onnx").unlink()
-        more = re.fullmatch(r"next: try more trials, which go on from these \((--max-trials 4 --warm-start job_\w+)\)", advised(evaluate="ruined").partition(", or ")[0])[1].split()
-        self.assertRegex(advised(*more, evaluate="ruined"), "^next: ")
+        more = re.match(r'next: try more trials, which go on from these \((max_trials=4, job={"warm_start": {"job": "job_\w+"}}); narrow-onnx: (--max-trials 4 --warm-start job_\w+)\), or ',
+                        advised(evaluate="ruined"))
+        self.assertRegex(advised(*more[2].split(), evaluate="ruined"), "^next: ")
         with narrowd.Client() as client:
             trials = list(client.find("last").trials())
         self.assertEqual([trial["source"] for trial in trials if trial["kind"] == "evaluate"].count("measured"), 4)
         self.assertIn("imported", {trial["source"] for trial in trials})
+        small = {"objective": "model_size_bytes", "progress": False}
+        tune("in.onnx", "out.onnx", "data.npz", lambda session, path: float(path.endswith("in.onnx")), **small, **eval(f"dict({more[1]})"))
+        with narrowd.Client() as client:
+            job = client.find("last")
+            self.assertEqual((job.get()["budget"]["max_trials"], "imported" in {trial["source"] for trial in job.trials()}), (4, True))
         fast = ["--objective", "latency_ms"]
-        self.assertEqual(advised(*fast, evaluate="slow"), "next: try size instead of speed (--objective model_size_bytes --approach weight_only)")
-        self.assertRegex(advised(*fast, "--approach", "dynamic", evaluate="slow"), r"^next: try static and dynamic int8 \(--approach auto\), or size ")
-        self.assertRegex(advised(*fast, evaluate="scatters"), "^next: the same call again when less runs on the machine; or what looks best as a file all the same: ")
+        size = r'size instead of speed \(objective="model_size_bytes", approach="weight_only"; narrow-onnx: --objective model_size_bytes --approach weight_only\)$'
+        self.assertRegex(advised(*fast, evaluate="slow"), f"^next: try {size}")
+        self.assertRegex(advised(*fast, "--approach", "dynamic", evaluate="slow"),
+                         rf'^next: try static and dynamic int8 \(approach="auto"; narrow-onnx: --approach auto\), or {size}')
+        self.assertRegex(advised(*fast, evaluate="scatters"), r"^next: the same call by the CPU clock \(clock=time.process_time; narrow-onnx: --clock cpu\), for .*; "
+                                                              "or the same call again when less runs on the machine; or what looks best as a file all the same: ")
+        self.assertRegex(advised(*fast, "--clock", "cpu", evaluate="scatters"), "^next: the same call again when less runs on the machine; or what ")
         self.assertNotIn("next: ", advised(evaluate="good", status=0))
         with narrowd.Client() as client:
             job = client.find("last")
             refuted = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=True, approach="static", refuted=True, client=client)
             self.assertRegex(next_step(refuted, job, job.best()), "^next: try static and dynamic int8 .*, or size instead of speed ")
+
+    def test_what_to_leave_out_is_asked_where_it_is_known(self):
+        """Of the daemon that has the search, which is not where narrow looks by itself; and what loses most has a name there."""
+        ruined = {"max_trials": 2, "approach": "weight_only", "objective": "model_size_bytes", "progress": False, "scores": False}
+        with tempfile.TemporaryDirectory() as directory, Daemon(directory) as daemon:
+            client = narrowd.Client(daemon.url)
+            tuned = tune("in.onnx", "out.onnx", "data.npz", lambda session, path: float(path.endswith("in.onnx")), client=client, **ruined)
+            self.assertRegex(tuned.next_step, rf"^next: try more trials, .*; NARROWD_URL={daemon.url} narrow-onnx: --max-trials 4 --warm-start {tuned.job}\)$")
+            calling = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=False, approach="weight_only", refuted=False, client=client)
+            advice = another_search(calling, tuned.job, True, "exhausted", 2)
+            self.assertTrue(advice.startswith('leave out of the search what loses most, by job={"op_name_dict": ...} of narrowd.onnx.tune; to see '), advice)
+            asked = shlex.split(advice.partition(" has ended: narrow ")[2])
+            said = subprocess.run([os.environ["NARROW_BIN"], *asked], stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.assertIn("MatMul", said)
+        with narrowd.Client() as client:
+            advice = another_search(dataclasses.replace(calling, client=client), "job_1", True, "exhausted", 2)
+            self.assertTrue(advice.endswith(f"narrowd --data-dir {self.place / 'home' / 'data'} and then, beside it, narrow sensitivity job_1"), advice)
+
+    def test_numbers_that_scatter_advise_no_larger_loss_before_they_are_measured_better(self):
+        """By the clock of the CPU, which takes a call of one thread."""
+        tune("in.onnx", "out.onnx", "data.npz", lambda session, path: 0.1 if path.endswith("in.onnx") else 0.15, max_drop=0.12, higher_is_better=False,
+             objective="model_size_bytes", max_trials=2, progress=False)
+        with narrowd.Client() as client:
+            job = client.find("last")
+            best = job.best()
+            for threads, python, options in ((None, "", ""), (1, "", ""), (4, ", threads=1", " --threads 1")):
+                call = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=True, approach="auto", refuted=False, client=client,
+                            scattered=True, threads=threads)
+                self.assertRegex(next_step(call, job, best), rf"^next: the same call by the CPU clock \(clock=time.process_time{python}; narrow-onnx: --clock cpu{options}\), "
+                                                             "for latencies scatter so widely .* far off; or if a loss of 50 % will do, trial ")
+                self.assertRegex(next_step(dataclasses.replace(call, scattered=False), job, best), "^next: if a loss of 50 % will do, ")
+                parsed = parser().parse_args(self.tune("--clock", "cpu", *options.split()))
+                self.assertEqual(threads_of(getattr(parsed, "threads", threads), time.process_time), 1)
 
     def test_cpu_time_is_called_so(self):
         """It is that of one thread, and a search by the one clock does not go on by the other."""

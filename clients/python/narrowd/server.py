@@ -56,13 +56,24 @@ def program(name: str = "narrowd") -> str:
     return found
 
 
+def is_private(url: str) -> bool:
+    """Whether the daemon at `url` is that of this user's folder, which ends when nobody uses it."""
+    return url == f"unix:{(home() / SOCKET).resolve()}"
+
+
+def how_to_ask(url: str, command: str) -> str:
+    """A command of narrow that asks the daemon at `url` when this process has ended, to be read and copied by people."""
+    if not is_private(url):
+        return f"narrow --server {shlex.quote(url)} {command}"
+    return f"{shlex.join([program(), '--data-dir', str((home() / 'data').resolve())])} and then, beside it, narrow {command}"
+
+
 def where_to_look(url: str, job: str) -> str:
     """What opens a job of the daemon at `url` again, to be read and copied by people."""
-    shown = f"narrow show {job}"
-    if url != f"unix:{(home() / SOCKET).resolve()}":
-        return f"the search stays in the daemon: narrow --server {shlex.quote(url)} show {job}"
-    opened = shlex.join([program(), "--data-dir", str((home() / "data").resolve())])
-    return (f"to look at the search when this process has ended: {opened} and then, beside it, {shown}, or http://127.0.0.1:8585 "
+    shown = how_to_ask(url, f"show {job}")
+    if not is_private(url):
+        return f"the search stays in the daemon: {shown}"
+    return (f"to look at the search when this process has ended: {shown}, or http://127.0.0.1:8585 "
             "in a browser (with NARROWD_URL set before, a search is in that daemon)")
 
 

@@ -283,7 +283,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             tuned = write(tuner, found, out, insist, for_speed, offered, evaluator.journal)
             if tuned.keep_fp32:
                 calling = Call(os.fspath(model), new_name(tuned), calibration if isinstance(calibration, str) else "DATA.npz", accept is not None,
-                               for_speed, approach, tuned.refuted is not None, own)
+                               for_speed, approach, tuned.refuted is not None, own,
+                               tuned.scattered or tuned.undecided and for_speed and not tuned.cpu_time, threads)
                 tuned = replace(tuned, next_step=next_step(calling, found, found.best()))
             points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
             found.edit(labels={**found.get()["labels"], CALIBRATION: digest_of(tuner.feeds)})
