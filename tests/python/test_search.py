@@ -162,6 +162,12 @@ class Searches(unittest.TestCase):
             third = second.clone()
             self.assertEqual(third.get()["name"], "theirs (4)")
             self.assertRegex(call(), "^net 2%", "a clone of what had a number has the next one")
+            for source, wanted in ((first, rf"^{re.escape(first.get()['name'])} \(3\)$"), (second, r"^theirs \(5\)$")):
+                between, clone = source.clone(), source.clone(accuracy_criterion={"tolerable_loss": 0.04})
+                between.cancel()
+                between.delete()
+                self.assertRegex(clone.get()["name"], wanted)
+                self.assertRegex(call(), "^net 4%", "the number before was another's, which is gone")
 
     def test_a_clone_that_is_taken_up_waits_until_its_fault_is_mended(self):
         """Somebody made it, by hand, and would look for it; a job that the call itself began is cancelled, and said to be."""

@@ -24,6 +24,7 @@ from .working import TTL_S, work
 CALL, DONE = "narrowd-call", "narrowd-done"  # labels: which call a job is of, and that the call has come to its end
 START = "run the same script or command again, which takes this job up"
 WAIT_S = 1
+NUMBERED = r"(.+) \(([2-9]|[1-9]\d+)\)"  # a name that the daemon may have made of another
 
 
 def identity_of(*things: Any) -> str:
@@ -135,13 +136,15 @@ def name_for(model: str, options: Iterable[Any], job: dict[str, Any]) -> str:
 
 
 def is_cloned(name: str | None, names: Sequence[str | None]) -> bool:
-    """Whether a name among those of the jobs of one call is one that the daemon made for a clone: that of its source with (2) behind it or
-    the next number, or from an older daemon the very same. Any other is a name that somebody gave."""
-    numbered = re.fullmatch(r"(.+) \(([2-9]|[1-9]\d+)\)", name or "", re.DOTALL)
+    """Whether a name among those of the jobs of one call is one that the daemon made for a clone: that of its source with the first number
+    from (2) on, or from its own on, that no job has; or from an older daemon the very same. Any other is a name that somebody gave."""
+    if name is None or names.count(name) > 1:
+        return name is not None
+    numbered = re.fullmatch(NUMBERED, name, re.DOTALL)
     if numbered is None:
-        return name is not None and names.count(name) > 1
-    source, number = numbered[1], int(numbered[2])
-    return (source if number == 2 else f"{source} ({number - 1})") in names or names.count(name) > 1
+        return False
+    others = [re.fullmatch(NUMBERED, other or "", re.DOTALL) for other in names]
+    return numbered[1] in names or any(other and other[1] == numbered[1] and int(other[2]) < int(numbered[2]) for other in others)
 
 
 def open_job(client: Client, body: dict[str, Any], call: str, namer: Callable[[dict[str, Any]], str] | None, progress: bool) -> tuple[Job, bool]:
