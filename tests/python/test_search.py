@@ -81,6 +81,27 @@ class Searches(unittest.TestCase):
             self.assertEqual(narrowd.search(evaluator, job, client=client, progress=False).get()["state"], "completed")
             self.assertIsNone(evaluator.acceptance)
 
+    def test_a_failure_on_the_acceptance_data_that_may_pass_is_tried_again(self):
+        """As one on the search's own data is, and without measuring on that once more."""
+        def busy():
+            return {"failed": True, "retryable": True, "error": "busy"}
+
+        faults = {"ours": [busy], "theirs": [busy, lambda: [][0]]}
+        asked = []
+
+        def evaluate(config, question):
+            data = "theirs" if question.get("subset") else "ours"
+            asked.append(data)
+            return faults[data].pop(0)() if faults[data] else {"accuracy": 0.9, "latency_ms": 1.0}
+
+        job = {**JOB, "acceptance": {"subset": {"split": "test"}}, "retry": {"max_attempts": 4, "backoff_s": 0.01}}
+        with narrowd.Client() as client, contextlib.redirect_stderr(io.StringIO()):
+            found = narrowd.search(made(evaluate), job, client=client, progress=False, identity="passes")
+            failed = [event["data"]["error"] for event in found.events() if event["type"] == "attempt_failed"]
+            self.assertEqual(found.get()["state"], "completed")
+        self.assertEqual(failed, ["busy", "failed on the acceptance data: busy", "IndexError on the acceptance data: list index out of range"])
+        self.assertEqual(asked[:6], ["ours", "ours", "theirs", "theirs", "theirs", "ours"], "the last is of the first trial")
+
     def test_what_a_function_raises_is_told_once(self):
         """The traceback begins where the user's own code does; each attempt that fails alike is a line."""
         def wrong(config):

@@ -122,14 +122,18 @@ class Acceptance:
     subset: Any
     metrics: list[str]
 
-    def check(self, other: Answer) -> None:
-        """Raises CannotRun where the answer on this data is none that counts."""
+    def failure(self, other: Answer) -> Answer | None:
+        """What the answer on this data makes of the whole question, where that may pass; raises CannotRun where it is none that counts."""
         if other.get("failed"):
-            raise CannotRun(other.get("error") or "the function says that it failed")
+            error = other.get("error") or "the function says that it failed"
+            if not other.get("retryable"):
+                raise CannotRun(error)
+            return {"failed": True, "error": f"failed{ACCEPTING}: {error}"[:1000], "retryable": True}
         has = {**other.get("metrics", {}), **other}
         for name in ("accuracy", *self.metrics):
             if has.get(name) is None:
                 raise CannotRun(f"the function returned no {name} that is a number, which the job goes by there, too")
+        return None
 
 
 class Evaluator:
@@ -155,6 +159,7 @@ class Evaluator:
         self._failed = ""  # the last traceback that was printed
         self._where = ""  # ACCEPTING while that is looked at
         self.acceptance: Acceptance | None = None  # looked at with the baseline, not for its faults to be found last
+        self._searched: dict[str, Answer] = {}  # what was measured of a baseline whose acceptance failed, for the next attempt
 
     def evaluate(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Measures a config, in which every operator is in fp32 when the baseline is asked for."""
@@ -233,12 +238,24 @@ class Evaluator:
             if function is None:
                 raise CannotRun(f"scores by {method} are not answered here")
             return {"scores": plain(function(question))}
-        answer = self._measured(question)
         if question["question"] == "baseline" and self.acceptance is not None and question.get("subset") is None:
-            self._where = ACCEPTING
-            self.acceptance.check(self._measured({**question, "subset": self.acceptance.subset}))
-            self._where = ""
-        return answer
+            return self._accepted(question, self.acceptance)
+        return self._measured(question)
+
+    def _accepted(self, question: Question, acceptance: Acceptance) -> Answer:
+        """The answer of a baseline, of which one on the acceptance data is wanted, too."""
+        key = key_of(question)
+        answer = self._searched.pop(key or "", None) or self._measured(question)
+        if answer.get("failed"):
+            return answer
+        if key is not None:
+            self._searched = {key: answer}
+        self._where = ACCEPTING
+        failure = acceptance.failure(self._measured({**question, "subset": acceptance.subset}))
+        self._where = ""
+        if failure is None:
+            self._searched = {}
+        return failure or answer
 
     def _measured(self, question: Question) -> Answer:
         if self._evaluate is None:
