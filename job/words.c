@@ -292,6 +292,13 @@ static bool is_chance(const struct job *job, const struct figures *f)
 	       (!(f->interval[0] > 0) || !gained_by_medians(f, job->spec->min_gain));
 }
 
+/* One end of the range is more than twice the other, and the better one would do: so little was measured that it tells nothing. */
+static bool is_open(const struct job *job, const struct figures *f)
+{
+	return !isnan(f->interval[0]) && objective_gains(f->interval[1], job->spec->min_gain) &&
+	       1 - f->interval[0] > 2 * (1 - f->interval[1]);
+}
+
 const char *words_keep_because(const struct job *job, const struct trial *trial,
 			       const struct figures *f, bool ended)
 {
@@ -308,7 +315,7 @@ const char *words_keep_because(const struct job *job, const struct trial *trial,
 		return NULL;
 	}
 	if (!objective_gains(f->gain, job->spec->min_gain)) {
-		return "no_gain";
+		return ended && is_open(job, f) ? "not_proved" : "no_gain";
 	}
 	return ended && is_chance(job, f) ? "not_proved" : NULL;
 }

@@ -245,6 +245,26 @@ Test(words, a_gain_that_may_be_none_is_not_proved)
 	job_destroy(job);
 }
 
+/* 0.914 times as fast, 0.431 to 1.94: that none is faster nobody knows. */
+Test(words, what_scatters_too_widely_is_no_proof_that_nothing_gains)
+{
+	struct job *job = kit_running("", 0.9);
+	struct figures f = {
+		.feasible = true, .gain = 1 - 1 / 0.914, .interval = {1 - 1 / 0.431, 1 - 1 / 1.94}};
+	const struct trial *trial = kit_ask(job);
+
+	cr_assert_str_eq(words_keep_because(job, trial, &f, true), "not_proved");
+	cr_assert_str_eq(words_keep_because(job, trial, &f, false), "no_gain");
+	f.interval[0] = 1 - 1 / 0.98;
+	cr_assert_str_eq(words_keep_because(job, trial, &f, true), "no_gain",
+			 "the range is narrow");
+	f.interval[0] = 1 - 1 / 0.431;
+	f.interval[1] = 1 - 1 / 1.01;
+	cr_assert_str_eq(words_keep_because(job, trial, &f, true), "no_gain",
+			 "no end of it gains enough");
+	job_destroy(job);
+}
+
 Test(words, what_may_be_chance_is_not_proved)
 {
 	says_after_rounds(
