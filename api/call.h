@@ -102,6 +102,7 @@ struct call {
 	char id[CALL_PARAM_SIZE];
 	int64_t deletions;  /* when the job was asked for */
 	int64_t limit;      /* of a page */
+	unsigned names;     /* that were looked for, for a clone */
 	int64_t started_ms; /* of a probe */
 	int64_t asked_s;    /* when a suggestion was asked for, Unix time */
 	void (*next)(struct call *call, const struct store_rows *rows); /* after a query */

@@ -120,14 +120,15 @@ static void find_name(struct call *call);
 
 static void on_name(struct call *call, const struct store_rows *rows)
 {
-	if (rows->count > 0 && name_anew(call->body)) {
+	if (rows->count > 0 && call->names < LIMIT_CLONE_NAMES && name_anew(call->body)) {
 		find_name(call);
 	} else {
 		jobs_submit_body(call);
 	}
 }
 
-/* Another clone may have the name: the next number is tried then. */
+/* Another job of the owner may have the name: the next number is tried then. Each one is looked for among all jobs, so the last of
+ * many is taken whoever has it. */
 static void find_name(struct call *call)
 {
 	const char *name = json_string_value(json_object_get(call->body, "name"));
@@ -139,6 +140,7 @@ static void find_name(struct call *call)
 	if (name == NULL) {
 		jobs_submit_body(call);
 	} else {
+		call->names++;
 		call_query(call, QUERY_JOBS, values, 6, on_name);
 	}
 }

@@ -21,6 +21,7 @@ enum {
 	/* Jobs */
 	LIMIT_OPS = 20000,
 	LIMIT_NAME_BYTES = 1024,
+	LIMIT_CLONE_NAMES = 20, /* that are tried for one clone */
 	LIMIT_REASON_BYTES = 256,
 	LIMIT_OPTIONS_PER_ITEM = 256,
 	LIMIT_CHOICES_PER_OP = 16384,

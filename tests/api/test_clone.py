@@ -147,6 +147,15 @@ class Clone(CloneCase):
         clones.append(self.clone(clones[0]["id"]))
         self.assertEqual([job["name"] for job in clones], [f"twice ({n})" for n in (2, 3, 4, 5)])
 
+    def test_not_any_number_of_names_is_tried(self):
+        """Each is a search of all jobs: the 20th stays, and a clone of it has the next ones."""
+        pool = {**self.scored("http://unused"), "evaluator": {"pool": "none"}}
+        source = submit(self.daemon, {**pool, "name": "many"})
+        for number in range(2, 21):
+            last = submit(self.daemon, {**pool, "name": f"many ({number})"})
+        self.assertEqual([self.clone(source)["name"] for _ in range(2)], ["many (21)"] * 2)
+        self.assertEqual(self.clone(last)["name"], "many (22)")
+
     def test_the_same_again(self):
         url = self.evaluator(sensitive).url
         source = self.run_job(url, name="first", seed=5, labels={"team": "a"})
