@@ -24,6 +24,12 @@ static double number_or_nan(const json_t *value)
 	return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+/* A new reference; NULL of a NULL. */
+static json_t *cell(const char *text)
+{
+	return text != NULL ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}
+
 /* The accuracies that count: each, or their weighted mean when they are compared by that. */
 static size_t accuracy_costs(const struct criterion *criterion, const json_t *accuracy,
 			     double *costs)
@@ -48,11 +54,8 @@ static size_t accuracy_costs(const struct criterion *criterion, const json_t *ac
  * than the criterion. A metric that is not there is as bad as can be. */
 static size_t read_point(const struct spec *spec, char *const *cells, struct point *ret)
 {
-	json_t *accuracy = cells[TRIAL_ACCURACY] != NULL
-				   ? json_loads(cells[TRIAL_ACCURACY], JSON_DECODE_ANY, NULL)
-				   : NULL;
-	json_t *metrics =
-		cells[TRIAL_METRICS] != NULL ? json_loads(cells[TRIAL_METRICS], 0, NULL) : NULL;
+	json_t *accuracy = cell(cells[TRIAL_ACCURACY]);
+	json_t *metrics = cell(cells[TRIAL_METRICS]);
 	size_t count = accuracy_costs(&spec->criterion, accuracy, ret->costs);
 	bool higher = spec->criterion.metrics[0].higher_is_better;
 
@@ -217,15 +220,29 @@ static struct point *find(const struct spec *spec, const struct store_rows *rows
 	return points;
 }
 
-void front_mark(const struct spec *spec, const struct store_rows *rows, bool *ret)
+size_t front_rows(const struct spec *spec, const struct store_rows *rows, size_t *ret)
 {
 	size_t count;
 	struct point *points = find(spec, rows, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		ret[points[i].row] = true;
+		ret[i] = points[i].row;
 	}
 	free(points);
+	return count;
+}
+
+void front_measured(const struct spec *spec, char *const *cells, double *ret_accuracy,
+		    double *ret_value)
+{
+	double accuracy[LIMIT_METRICS] = {0}, values[LIMIT_METRICS] = {0};
+	json_t *told = json_pack("{s:o*, s:o*}", "accuracy", cell(cells[TRIAL_ACCURACY]), "metrics",
+				 cell(cells[TRIAL_METRICS]));
+
+	job_read_measurement(spec, told, accuracy, values);
+	*ret_accuracy = criterion_accuracy(&spec->criterion, accuracy);
+	*ret_value = values[front_metric(spec)];
+	json_decref(told);
 }
 
 char *front_text(const struct outcome *outcome, const struct store_rows *rows)

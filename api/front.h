@@ -12,8 +12,13 @@
 /* The place among the objective's metrics of the one that is open beside accuracy, or of the only one; SIZE_MAX where several
  * are open. */
 size_t front_metric(const struct spec *spec);
-/* Sets `ret` of those rows of QUERY_TOLD that are on the front. Any thread. */
-void front_mark(const struct spec *spec, const struct store_rows *rows, bool *ret);
+/* Writes the rows of QUERY_TOLD that are on the front to `ret`, which has room for all, the best accuracy first, and returns how
+ * many there are. Any thread. */
+size_t front_rows(const struct spec *spec, const struct store_rows *rows, size_t *ret);
+/* What a row of QUERY_TOLD has measured: its accuracy, a weighted mean of several, and the metric of front_metric(), which there
+ * must be. Any thread. */
+void front_measured(const struct spec *spec, char *const *cells, double *ret_accuracy,
+		    double *ret_value);
 /* The page of GET .../pareto from rows of QUERY_TOLD, as text; the caller frees. NULL without memory. Any thread. */
 char *front_text(const struct outcome *outcome, const struct store_rows *rows);
 

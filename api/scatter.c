@@ -1,6 +1,7 @@
 /* Chooses the points of a scatter plot of accuracy against a metric that is open beside it. */
 #include "api/scatter.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,13 +9,15 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "job/job.h"
 
 /* Of more trials than that one stands for all in a cell of a grid, as in the store's plots. */
 enum { ALL_MAX = 400, GRID = 20, FRONT_MAX = 99 };
 
+/* Columns of QUERY_TOLD. */
+enum { TRIAL_TEXT, TRIAL_NUMBER };
+
+/* What is kept of every trial: its document is read again when it is drawn. */
 struct dot {
-	json_t *trial;
 	double value, accuracy;
 	size_t x, y; /* its cell */
 	bool front;
@@ -58,70 +61,112 @@ static void find_cells(struct dot *dots, size_t count)
 	free(order);
 }
 
+/* A point of the front, as it compares with the others. */
+struct rank {
+	size_t row;
+	bool feasible;
+	double cost;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct rank *x = a, *y = b;
+
+	if (x->feasible != y->feasible) {
+		return x->feasible ? -1 : 1;
+	}
+	return x->cost != y->cost ? (x->cost < y->cost ? -1 : 1)
+				  : (x->row > y->row) - (x->row < y->row);
+}
+
+static struct rank read_rank(const struct store_rows *rows, size_t row)
+{
+	json_t *trial = json_loads(rows->cells[row * rows->columns + TRIAL_TEXT], 0, NULL);
+	const json_t *cost = json_object_get(trial, "objective_value");
+	struct rank rank = {
+		.row = row,
+		.feasible = json_is_true(json_object_get(trial, "feasible")),
+		.cost = json_is_number(cost) ? json_number_value(cost) : INFINITY,
+	};
+
+	json_decref(trial);
+	return rank;
+}
+
+/* Of a front with more points those that meet the criterion come first, and of these the best. */
+static void mark_front(const struct spec *spec, const struct store_rows *rows, struct dot *dots)
+{
+	size_t *front = mem_new(rows->count, sizeof(*front));
+	size_t count = front_rows(spec, rows, front);
+	struct rank *ranks = mem_new(count, sizeof(*ranks));
+
+	for (size_t i = 0; i < count; i++) {
+		ranks[i] = read_rank(rows, front[i]);
+	}
+	qsort(ranks, count, sizeof(*ranks), by_rank);
+	for (size_t i = 0; i < count && i < FRONT_MAX; i++) {
+		dots[ranks[i].row].front = true;
+	}
+	free(front);
+	free(ranks);
+}
+
 static struct dot *read_dots(const struct spec *spec, const struct store_rows *rows)
 {
 	struct dot *dots = mem_new(rows->count, sizeof(*dots));
-	bool *on_front = mem_new(rows->count, sizeof(*on_front));
-	double accuracy[LIMIT_METRICS] = {0}, values[LIMIT_METRICS] = {0};
 
-	front_mark(spec, rows, on_front);
 	for (size_t i = 0; i < rows->count; i++) {
-		dots[i].trial = json_loads(rows->cells[i * rows->columns], 0, NULL);
-		dots[i].front = on_front[i];
-		job_read_measurement(spec, dots[i].trial, accuracy, values);
-		dots[i].value = values[front_metric(spec)];
-		dots[i].accuracy = criterion_accuracy(&spec->criterion, accuracy);
+		front_measured(spec, &rows->cells[i * rows->columns], &dots[i].accuracy,
+			       &dots[i].value);
 	}
-	free(on_front);
+	mark_front(spec, rows, dots);
 	find_cells(dots, rows->count);
 	return dots;
 }
 
-static void add_dot(const struct dot *dot, struct buf *text)
+static void add_dot(const struct dot *dot, const char *document, struct buf *text)
 {
 	static const char *const members[] = {"kind", "stage", "accuracy", "objective_value",
 					      "feasible"};
-	json_t *point = json_pack("{s:O, s:f, s:b}", "trial", json_object_get(dot->trial, "number"),
+	json_t *trial = json_loads(document, 0, NULL);
+	json_t *point = json_pack("{s:O, s:f, s:b}", "trial", json_object_get(trial, "number"),
 				  "value", dot->value, "front", dot->front);
 	char *written;
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		(void)json_object_set(point, members[i], json_object_get(dot->trial, members[i]));
+		(void)json_object_set(point, members[i], json_object_get(trial, members[i]));
 	}
+	json_decref(trial);
 	written = json_text_last(point);
 	buf_text(text, written);
 	free(written);
 }
 
-static bool is_baseline(const struct dot *dot)
+static bool is_baseline(char *const *cells)
 {
-	const char *kind = json_string_value(json_object_get(dot->trial, "kind"));
-
-	return kind != NULL && strcmp(kind, "baseline") == 0;
+	return strcmp(cells[TRIAL_NUMBER], "0") == 0;
 }
 
 char *scatter_text(const struct outcome *outcome, const struct store_rows *rows)
 {
 	struct dot *dots = read_dots(outcome->spec, rows);
 	bool taken[GRID][GRID] = {{false}};
-	size_t fronts = 0;
 	const char *before = "";
 	struct buf text;
 
 	buf_init(&text, SIZE_MAX / 2);
 	buf_printf(&text, "{\"total\":%zu,\"items\":[", rows->count);
 	for (size_t i = 0; i < rows->count; i++) {
-		struct dot *dot = &dots[i];
+		const struct dot *dot = &dots[i];
+		char *const *cells = &rows->cells[i * rows->columns];
 
-		dot->front = dot->front && fronts++ < FRONT_MAX;
-		if (rows->count <= ALL_MAX || dot->front || is_baseline(dot) ||
+		if (rows->count <= ALL_MAX || dot->front || is_baseline(cells) ||
 		    !taken[dot->x][dot->y]) {
 			taken[dot->x][dot->y] = true;
 			buf_text(&text, before);
-			add_dot(dot, &text);
+			add_dot(dot, cells[TRIAL_TEXT], &text);
 			before = ",";
 		}
-		json_decref(dot->trial);
 	}
 	buf_text(&text, "],\"next\":null}");
 	free(dots);

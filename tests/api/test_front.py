@@ -144,6 +144,16 @@ class Front(CliTest):
                     self.assertEqual(after == "%", unit == "%")
                     self.assertAlmostEqual(float(lost) / (100 if unit else 1), trial["accuracy_loss"], places=3)
 
+    def test_before_the_baseline_no_loss_is_known(self):
+        job = submit(self.daemon, self.job(self.serve(lambda q, h: (503, {}, {"Retry-After": "100000"})).url))
+        config = {"ops": {f"op{i}": {"mode": "static", "weight": {"dtype": "int8"}} for i in range(OPS)}}
+        status, _, answer = self.daemon.request("POST", f"/v1/jobs/{job}/trials", {"trials": [{"config": config, "accuracy": 0.79, "latency_ms": 20}]})
+        self.assertEqual(status, 200, answer)
+        (trial,) = get(self.daemon, f"/v1/jobs/{job}/pareto")["items"]
+        self.assertEqual([trial[member] for member in ("value", "accuracy_loss", "speedup", "gain")], [20, None, None, None])
+        row = self.runs(OK, self.daemon.url, "pareto", job).splitlines()[1].split()
+        self.assertEqual(row[1:5], ["0.79", "-", "20", "-"])
+
     def test_its_plot_has_the_metric_as_measured(self):
         job = self.run_job()
         trials = {t["number"]: t for t in everything(self.daemon, f"/v1/jobs/{job['id']}/trials") if t["kind"] in ("baseline", "evaluate")}
@@ -176,6 +186,21 @@ class Front(CliTest):
         self.assertEqual((chart["total"], chart["items"][0]["kind"]), (many, "baseline"))
         front = {t["number"] for t in get(self.daemon, f"/v1/jobs/{job}/pareto")["items"]}
         self.assertEqual({p["trial"] for p in chart["items"] if p["front"]}, front)
+
+    def test_of_a_large_front_its_plot_has_the_best(self):
+        """Those that meet the criterion before those that do not; the newest are the best here."""
+        evaluator = self.serve(lambda q, h: measured(q, h) if q["question"] == "baseline" else (503, {}, {"Retry-After": "100000"}))
+        job = submit(self.daemon, self.job(evaluator.url))
+        wait_until(lambda: get(self.daemon, f"/v1/jobs/{job}")["baseline"])
+        trials = [{"config": {"ops": {f"op{i}": {"mode": "static", "weight": {"dtype": "int8"}} if n >> i & 1 else {"mode": "fp32"} for i in range(OPS)}},
+                   "accuracy": 0.799 - 0.00004 * n - (0.1 if n > 120 else 0), "latency_ms": 29 - 0.1 * n} for n in range(1, 151)]
+        status, _, answer = self.daemon.request("POST", f"/v1/jobs/{job}/trials", {"trials": trials})
+        self.assertEqual(status, 200, answer)
+        front = get(self.daemon, f"/v1/jobs/{job}/pareto")["items"]
+        self.assertEqual((len(front), sum(t["feasible"] for t in front)), (151, 121), "the baseline, too")
+        best = sorted((t for t in front if t["feasible"]), key=lambda t: t["objective_value"])[:99]
+        drawn = [p["trial"] for p in get(self.daemon, f"/v1/jobs/{job}/charts/scatter")["items"] if p["front"]]
+        self.assertEqual(drawn, sorted(t["number"] for t in best))
 
     def test_of_several_metrics_none_is_named(self):
         job = self.run_job([{"metric": "latency_ms", "weight": 3}, "model_size_bytes", "accuracy"], capability={**capability(), "metrics": ["accuracy", "latency_ms", "model_size_bytes"]},
