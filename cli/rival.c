@@ -74,11 +74,26 @@ static char *all_the_same(const json_t *job, const json_t *trial, char *why)
 	return text;
 }
 
+/* Whether a verdict says of this trial why it is not the best: it names at most one, and goes by what each measured first. */
+static bool is_named(const char *verdict, const json_t *trial)
+{
+	char *name = mem_printf("; trial %lld ",
+				(long long)json_integer_value(json_object_get(trial, "trial")));
+	bool found = verdict != NULL && strstr(verdict, name) != NULL;
+
+	free(name);
+	return found;
+}
+
 char *rival_passed_over(const json_t *job, const json_t *trial)
 {
-	return is_passed_over(job, trial)
-		       ? all_the_same(job, trial, job_verdict(json_object_get(job, "best")))
-		       : NULL;
+	char *verdict = job_verdict(json_object_get(job, "best"));
+
+	if (is_passed_over(job, trial) && is_named(verdict, trial)) {
+		return all_the_same(job, trial, verdict);
+	}
+	free(verdict);
+	return NULL;
 }
 
 /* Of one that the best was ahead of in the search; why others were passed over is in the verdict. */

@@ -132,10 +132,11 @@ class Watch(CliTest):
         fast = {**best_trial(True), "trial": 7, "objective_value": 9.5}
         now = {**best_trial(True), "verdict": "1.67 times as fast; trial 7 measured 2.5 times as fast, but loses 2 %"}
         why = f"trial 7 had latency_ms 9.5, trial 23 has 12.3 and is the best all the same: {now['verdict']}\n"
-        for first, then, said in ((fast, now, 1), (fast, best_trial(True), 0), (now, now, 0), ({**fast, "feasible": False}, now, 0), ({**fast, "objective_value": 20.5}, now, 0)):
+        another = {**now, "verdict": now["verdict"].replace("trial 7", "trial 70")}
+        for first, then, said in ((fast, now, 1), (fast, best_trial(True), 0), (fast, {**now, "verdict": "1.67 times as fast"}, 0), (fast, another, 0), (now, now, 0), ({**fast, "feasible": False}, now, 0), ({**fast, "objective_value": 20.5}, now, 0)):
             replies = [self.tagged(1, job(measured=10, best=first)), self.tagged(2, job(measured=12, best=then)), self.tagged(3, job("completed", 12, then))]
             text = self.runs(OK, self.serve_in_turn(*replies), "watch", JOB)
-            self.assertEqual(text.count(why), said, text)
+            self.assertEqual((text.count(why), text.count("all the same")), (said, said), text)
             _, output = self.on_terminal(self.serve_in_turn(*replies), 80)
             self.assertEqual(why.strip() in output, said == 1)
         ended = [self.tagged(1, job(measured=10, best=fast)), self.tagged(2, job("completed", 12, now))]
