@@ -42,12 +42,13 @@ class Told(unittest.TestCase):
                          ["narrowd: warning: /a: is odd", "narrowd: warning: it is late"])
 
     def test_a_job_that_has_ended_says_why_and_no_stage(self):
-        document = {"state": "failed", "exit": {"reason": "too_many_failures", "detail": "more trials failed than it may"}, "best": None,
-                    "warnings": [], "budget": {"trials_measured": 1, "max_trials": 10}, "progress": {"failed": 2, "stage": "culprit"}}
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said), mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
-            Progress(True).update(document)
-        self.assertEqual(said.getvalue(), "narrowd: 1 of 10 trials, 2 failed, the job failed: more trials failed than it may\n")
+        for state, ended, why in (("failed", "failed", "more trials failed than it may"), ("cancelled", "was cancelled", "cancelled by request"),
+                                  ("completed", "completed", "all trials are measured")):
+            document = {"state": state, "exit": {"reason": "any", "detail": why}, "best": None, "warnings": [],
+                        "budget": {"trials_measured": 1, "max_trials": 10}, "progress": {"failed": 2, "stage": "culprit"}}
+            with contextlib.redirect_stderr(io.StringIO()) as said, mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
+                Progress(True).update(document)
+            self.assertEqual(said.getvalue(), f"narrowd: 1 of 10 trials, 2 failed, the job {ended}: {why}\n")
 
     def test_what_counts_itself_says_how_long(self):
         pace = Pace(3)

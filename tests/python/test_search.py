@@ -144,6 +144,15 @@ class Searches(unittest.TestCase):
             other = narrowd.search(made(), JOB, client=client, progress=False)
             self.assertNotEqual(other.id, job.id, "a call that came to its end begins anew")
 
+    def test_a_search_that_somebody_cancels_says_so(self):
+        def evaluate(config):
+            for document in client.jobs(state="running"):
+                client.job(document["id"]).cancel()
+            return measured(config)
+
+        with narrowd.Client() as client, self.assertRaisesRegex(narrowd.NarrowdError, r"^job_\w+ was cancelled: "):
+            narrowd.search(made(evaluate), JOB, client=client, progress=False, identity="cancelled")
+
     def test_a_search_that_was_killed_is_seen_to_be_so(self):
         """Its question is let go of as soon as one of any other worker, for heartbeats keep it while there is somebody."""
         with narrowd.Client() as client:

@@ -16,7 +16,7 @@ from .client import Client, FINAL, Job, check_pause
 from .errors import JobPaused, NarrowdError, Refused
 from .evaluator import Acceptance, Evaluator
 from .journal import Journal
-from .progress import Progress
+from .progress import ENDED, Progress
 from .server import home, how_to_watch, where_to_look
 from .types import JobDocument
 from .working import TTL_S, work
@@ -246,4 +246,5 @@ def run(evaluator: Evaluator, client: Client, job: Job, call: str, worker: str, 
     if document["state"] != "completed":
         reason = document["exit"] or {"reason": document["state"], "detail": ""}
         mend = ". Without a number for the model as it came nothing is searched: mend that and call again" * (reason["reason"] == "baseline_failed")
-        raise NarrowdError(f"{job.id} {document['state']} ({reason['reason']}): {reason['detail']}{mend}")
+        named = f" ({reason['reason']})" if reason["reason"] != document["state"] else ""
+        raise NarrowdError(f"{job.id} {ENDED[document['state']]}{named}: {reason['detail']}{mend}")

@@ -11,6 +11,7 @@ from .types import JobDocument
 SAY_EVERY_S = 5.0
 LATEST = 20  # steps by which a forecast is made
 LEAST = 3  # ... at least, of what is many and quick
+ENDED = {"completed": "completed", "failed": "failed", "cancelled": "was cancelled"}  # what a job in a final state did
 
 
 def words(document: JobDocument) -> str:
@@ -23,7 +24,7 @@ def words(document: JobDocument) -> str:
     if verdict and document["state"] != "completed":
         verdict = f"{'measured again to be sure; ' if progress['stage'] == 'confirm' else ''}so far {verdict}"
     if document["exit"] is not None:  # its last stage would read like a reason
-        return f"{document['state']}: {verdict}" if verdict else f"the job {document['state']}: {document['exit']['detail']}"
+        return f"{document['state']}: {verdict}" if verdict else f"the job {ENDED[document['state']]}: {document['exit']['detail']}"
     text = verdict or progress.get("hint") or progress.get("stage_words") or progress["stage"] or ""
     return f"{document['state']}: {text}" if text else document["state"]
 
