@@ -22,7 +22,7 @@ from jobkit import wait_until
 from patience import PATIENCE_S
 
 import narrowd
-from narrowd.evaluator import answer_of
+from narrowd.evaluator import answer_of, judges_of
 from narrowd.serving import server
 
 DATA_SEGMENTS_IN = 152  # where struct tcp_info has how many segments with data came
@@ -71,6 +71,18 @@ class Case(unittest.TestCase):
 
 def question(trial=1, repeat=0, **more):
     return {"job": "job_1", "trial": trial, "repeat": repeat, "attempt": 1, "config": {"ops": {}}, **more}
+
+
+class Judges(unittest.TestCase):
+    def test_each_of_them_makes_a_call_another_one(self):
+        def near(model):
+            return 1.0
+
+        def far(model):
+            return 0.5
+
+        self.assertEqual(len({judges_of(near, None), judges_of(far, None), judges_of(near, far), judges_of(far, near), judges_of(near, near)}), 5)
+        self.assertEqual(judges_of(len, None), "", "its text is not to be had")
 
 
 class Wire(Case):

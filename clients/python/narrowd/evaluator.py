@@ -36,6 +36,11 @@ def source_of(function: Callable[..., Any] | None) -> str:
         return ""
 
 
+def judges_of(evaluate: Callable[..., Any], accept: Callable[..., Any] | None) -> str:
+    """The text of the functions that judge a model: with another one a call is another call."""
+    return source_of(evaluate) + source_of(accept)
+
+
 def answer_of(result: Any) -> Answer:
     """What a function returned as an answer: a number is an accuracy, what has no place of its own a metric."""
     if isinstance(result, dict):

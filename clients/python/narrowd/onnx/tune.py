@@ -18,7 +18,7 @@ import onnxruntime as ort
 from ..calls import check, client_of, identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import AS_IT_CAME, source_of, subset_of
+from ..evaluator import AS_IT_CAME, judges_of, subset_of
 from ..journal import Journal
 from ..measuring import LATENCY, Comparison
 from ..scores import Scores, tell
@@ -292,9 +292,8 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
 
         options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
                    "library" * library, "cpu" * (clock is time.process_time))
-        judges = source_of(evaluate_text or evaluate) + (source_of(accept) if accept else "")
         evaluator = evaluator_of(tuner, offered, approach, scores)
-        search(evaluator, body, identity=data_of(tuner, judges + identity),
+        search(evaluator, body, identity=data_of(tuner, judges_of(evaluate_text or evaluate, accept) + identity),
                model=source.name, options=options, client=own, progress=progress, finish=finish, called=CALLED)
         return results[0]
 

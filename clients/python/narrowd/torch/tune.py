@@ -16,7 +16,7 @@ from .. import exports
 from ..calls import identity_of, name_of, search
 from ..client import Client, Job
 from ..errors import CannotRun
-from ..evaluator import ACCEPTED, AS_IT_CAME, Evaluator, answer_of, number_of, source_of, subset_of
+from ..evaluator import ACCEPTED, AS_IT_CAME, Evaluator, answer_of, judges_of, number_of, source_of, subset_of
 from ..measuring import LATENCY, compare, measure
 from ..scores import Scores, tell
 from ..types import Config, Question
@@ -202,7 +202,7 @@ def tune(model: nn.Module, evaluate: Callable[[nn.Module], Any], *, accept: Call
     if loss is not None:
         evaluator.score("mse", "mse:options")(tuner.scores)
     results: list[Tuned] = []
-    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), source_of(evaluate), source_of(loss), name_of(clock), identity + source_of(accept))
+    same = identity_of(torch.__version__, torchao.__version__, digest_of(model), judges_of(evaluate, accept) + identity, source_of(loss), name_of(clock))
     options = (approach if approach != "weight_only" else "", objective if objective != "model_size_bytes" else "")
     search(evaluator, body, identity=same, model=type(model).__name__, options=options, client=client, progress=progress,
            finish=lambda found: results.append(tuner.finish(found, insist)))
