@@ -1,9 +1,11 @@
 """The reference pages list what the code has, all of it and nothing else."""
 
+import argparse
 import ast
 import json
 import os
 import re
+import runpy
 import subprocess
 import unittest
 
@@ -96,6 +98,15 @@ class ReferencePages(unittest.TestCase):
         statuses = re.findall(r"^EXIT_\w+ = (\d+)", source("clients/python/narrowd/onnx/usage.py"), re.M)
         said = [row[0] for row in tables("docs/python-reference.md")["status"]]
         self.assertEqual(sorted(said, key=int), sorted(["0", *statuses], key=int))
+
+    def test_which_command_of_narrow_onnx_has_which_exit_status(self):
+        """As the help of each lists them."""
+        usage = runpy.run_path(str(ROOT / "clients/python/narrowd/onnx/usage.py"))
+        commands, = [action for action in usage["parser"]()._actions if isinstance(action, argparse._SubParsersAction)]
+        rows = tables("docs/python-reference.md")["status"]
+        for name, of in commands.choices.items():
+            listed = re.findall(r"^  (\d+) ", of.format_help().partition("\nexit status:\n")[2], re.M)
+            self.assertEqual([row[0] for row in rows if f"`{name}`" in row[2]], listed, name)
 
     def test_members_of_a_job(self):
         members = {name: part for name, part in schema("JobMembers")["properties"].items()}

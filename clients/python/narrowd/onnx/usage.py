@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     build = commands.add_parser(
         "build", help="write a config of a search that has ended, such as the best for another loss", formatter_class=raw,
         description="Writes a config that a search has measured as a file. Nothing is searched or measured.",
-        epilog=BUILD + statuses((0, EXIT_USAGE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_KEEP)) + "\n\n" + DAEMON)
+        epilog=BUILD + statuses((0, EXIT_USAGE, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_KEEP, EXIT_INTERRUPTED)) + "\n\n" + DAEMON)
     build.add_argument("model", metavar="MODEL", help="the model of the search, as it came")
     build.add_argument("job", metavar="JOB", help='the search: an id, the beginning of one, a name, or "last", the newest')
     build.add_argument("out", metavar="OUT", help="the file to write")
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     quantize = commands.add_parser(
         "quantize", help="apply what `narrow export JOB --format onnxruntime` printed", formatter_class=raw,
         description="Carries out an export: one call of ONNX Runtime for the whole model. Names that the model lacks are refused.",
-        epilog=QUANTIZE + statuses((0, EXIT_USAGE)))
+        epilog=QUANTIZE + statuses((0, EXIT_USAGE, EXIT_INTERRUPTED)))
     quantize.add_argument("model", metavar="MODEL", help="the model of the search, as it came")
     quantize.add_argument("recipe", metavar="RECIPE.json", help="what was exported: a function of ONNX Runtime with its arguments")
     quantize.add_argument("out", metavar="OUT", help="the file to write")
