@@ -9,7 +9,7 @@
 #include "tuner/pool.h"
 #include "tuner/stop.h"
 
-enum { GIVEN_BACK_MS = 1000 };
+enum { GIVEN_BACK_MS = 1000, LATE_MS = 1000 };
 
 bool flight_is_advice(const struct flight *flight)
 {
@@ -190,6 +190,21 @@ void flight_renew(struct flight *flight)
 	flight_extend(flight, trial->ttl_ms);
 	workers_works(&tuner->workers, flight_target(flight)->pool, trial->worker,
 		      io_mono_ms(tuner->io) + trial->ttl_ms);
+}
+
+bool flight_hand_over(struct flight *flight)
+{
+	const struct trial *trial = flight->trial;
+	int64_t left_ms = flight->expires_at - io_wall_ms(flight->run->io);
+
+	if (trial->ttl_ms - left_ms >= LATE_MS) {
+		flight_renew(flight);
+		return true;
+	}
+	left_ms = left_ms < trial->ttl_ms ? left_ms
+					  : trial->ttl_ms; /* somebody may have set the clock */
+	io_timer_start(flight->run->io, &flight->timer, (uint64_t)left_ms);
+	return false;
 }
 
 void flight_give_back(struct flight *flight, json_t *data)

@@ -91,15 +91,14 @@ static void take_back(struct poll *poll, struct flight *flight)
 	run_wake(run);
 }
 
-/* The store may have taken long. */
-static void renew(struct poll *poll)
+/* The answer that is kept for a repetition was made when they were granted, and says that time. */
+static void hand_over(struct poll *poll)
 {
 	for (size_t i = 0; i < poll->count; i++) {
 		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
 		char expires[CLOCK_TEXT_SIZE];
 
-		if (flight != NULL) {
-			flight_renew(flight);
+		if (flight != NULL && flight_hand_over(flight)) {
 			(void)json_object_set_new(
 				json_array_get(poll->items, i), "expires_at",
 				json_string(clock_format(flight->expires_at, expires)));
@@ -111,7 +110,7 @@ static void answer(struct poll *poll)
 {
 	bool heard;
 
-	renew(poll);
+	hand_over(poll);
 	heard = poll->fn != NULL && tell_worker(poll);
 	poll->pending = 1;
 	for (size_t i = 0; i < poll->count && !heard; i++) {
