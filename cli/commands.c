@@ -17,6 +17,7 @@
 #include "cli/support.h"
 #include "cli/things.h"
 #include "cli/top.h"
+#include "cli/trials.h"
 #include "cli/watch.h"
 #include "cli/why.h"
 #include "cli/worker.h"
@@ -43,11 +44,11 @@ const struct command command_table[] = {
 	{"trials", COMMAND_JOB,
 	 BIT(STATE) | BIT(STAGE) | BIT(KIND) | BIT(FEASIBLE) | BIT(ORDER) | LISTS,
 	 "list the trials of a job", "trials last --feasible --order latency_ms --limit 5",
-	 lists_trials},
+	 trials_list},
 	{"best", COMMAND_JOB, BIT(OK_KEEP) | BIT(TOLERABLE_LOSS),
 	 "show the best configuration and what it gains", "best last --json", best_show},
 	{"pareto", COMMAND_JOB, 0, "list the trials that no other beats in everything",
-	 "pareto last", lists_pareto},
+	 "pareto last", trials_front},
 	{"sensitivity", COMMAND_JOB, 0, "show what is known of each operator", "sensitivity last",
 	 lists_sensitivity},
 	{"why", COMMAND_JOB " OPERATOR", 0, "say what is known of the mode of an operator in best",

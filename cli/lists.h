@@ -1,5 +1,5 @@
 /*
- * The commands that print a collection: trials, pareto, sensitivity, strategies, evaluators, workers.
+ * The commands that print a collection: sensitivity, strategies, evaluators, workers.
  *
  * Each returns an exit code and has said on standard error what went wrong.
  */
@@ -19,8 +19,6 @@ enum cli_exit lists_fill(struct cli *cli, const char *path, bool paged, struct t
 /* The same where all that `add` needs is the table, which is its argument. */
 enum cli_exit lists_print(struct cli *cli, const char *path, bool paged, const char *align,
 			  const char *const *heads, lists_row_fn add);
-enum cli_exit lists_trials(struct cli *cli);
-enum cli_exit lists_pareto(struct cli *cli);
 enum cli_exit lists_sensitivity(struct cli *cli);
 enum cli_exit lists_strategies(struct cli *cli);
 enum cli_exit lists_evaluators(struct cli *cli);
