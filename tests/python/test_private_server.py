@@ -63,7 +63,7 @@ class PrivateServer(unittest.TestCase):
         self.addCleanup(other.stdout.close)
         other.stdout.readline()
         said = io.StringIO()
-        with mock.patch.multiple(narrowd.server, STARTED_S=2, PATIENT_S=0), contextlib.redirect_stderr(said):
+        with mock.patch.multiple(narrowd.server, HELD_S=2, PATIENT_S=0), contextlib.redirect_stderr(said):
             with self.assertRaisesRegex(narrowd.Unreachable, "another narrowd has .* open: end it, or set NARROWD_URL"):
                 narrowd.Server().start()
         self.assertEqual(said.getvalue().count("another narrowd has"), 1)

@@ -32,6 +32,7 @@ from .transport import Transport
 
 STARTED_S, STOPPED_S = 120, 60  # guards against hanging
 PATIENT_S = 3  # until it is said who is waited for
+HELD_S = 15  # until one that was told to stop has ended, or is none that will
 IDLE_EXIT_S = 600  # nobody stops the daemon of processes that were killed: it ends by itself when nobody comes for so long
 SOCKET = "narrowd.sock"
 LONGEST_SOCKET = 100  # bytes of the path; the kernel takes 107
@@ -179,7 +180,7 @@ class Server:
             said = log.read_bytes()[begin:].decode(errors="replace").strip()
             waits = "is in use by another narrowd" in said
             taken = taken or waits
-            if not waits or time.monotonic() > deadline:
+            if not waits or time.monotonic() > since + HELD_S:
                 raise Unreachable(held if taken else f"{command[0]} did not start: {said or 'it said nothing'}")
             if not told and time.monotonic() > since + PATIENT_S:
                 print(f"narrowd: {held}", file=sys.stderr, flush=True)
