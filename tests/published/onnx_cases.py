@@ -37,8 +37,7 @@ NETWORKS = pathlib.Path(importlib.util.find_spec("rapidocr_onnxruntime").origin)
 DIRECTION, RECOGNIZER = (NETWORKS / name for name in ("ch_ppocr_mobile_v2.0_cls_infer.onnx", "ch_PP-OCRv4_rec_infer.onnx"))
 PATIENCE_S, WIDTH = 600, 32
 STATIC = {"mode": "static", "weight": {"granularity": "per_tensor"}, "activation": {"scheme": "asym", "algorithm": "minmax"}}
-CHANNELS = {**STATIC, "weight": {"granularity": "per_channel"}}
-DYNAMIC, FP32 = {"mode": "dynamic"}, {"mode": "fp32"}
+CHANNELS, DYNAMIC, FP32 = {**STATIC, "weight": {"granularity": "per_channel"}}, {"mode": "dynamic"}, {"mode": "fp32"}
 
 
 def bits(number, size=32, scheme="asym"):
