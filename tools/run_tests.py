@@ -37,8 +37,9 @@ TRACES, MANY_TRACES = 200, 10_000
 ASAN_WORLDS, MANY_ASAN_WORLDS = 1000, 20_000
 SEVERAL_WORLDS, MANY_SEVERAL_WORLDS = 40, 3000
 FUZZ_SECONDS = 120
-# A daemon that is killed so often has to come far enough in between: on a machine that is busy for others it does not.
-DAEMONS_TRIALS, DAEMONS_WORKERS, DAEMONS_KILL_S = 10_000, 1000, 10
+# Trials, workers, and after how many seconds a daemon is killed; 0: a blow falls each time that so many more trials have their
+# result. A daemon that is killed so often has to come far enough in between: on a machine that is busy for others it does not.
+DAEMONS = ((10_000, 1000, 10), (100_000, 5000, 0))
 AWAY_S = 600  # PostgreSQL
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
@@ -165,8 +166,10 @@ def stage_long_daemons(stage):
     """Three daemons on one PostgreSQL, and thousands of workers; without sanitizers, which would have little of that fit here."""
     setup_plain(stage)
     stage.must("ninja", "-C", SIM, "daemon/narrowd", "cli/narrow", "tests/store-verify")
-    meson_test(stage, SIM, "long-daemons", NARROWD_DAEMONS_TRIALS=str(DAEMONS_TRIALS), NARROWD_DAEMONS_WORKERS=str(DAEMONS_WORKERS),
-               NARROWD_DAEMONS_KILL_S=str(DAEMONS_KILL_S), NARROWD_AWAY_S=str(AWAY_S), NARROWD_SEED=str(fresh_seed(stage)))
+    for trials, workers, kill_s in DAEMONS:
+        meson_test(stage, SIM, "long-daemons", NARROWD_DAEMONS_TRIALS=str(trials), NARROWD_DAEMONS_WORKERS=str(workers),
+                   NARROWD_DAEMONS_KILL_S=str(kill_s), NARROWD_SEED=str(fresh_seed(stage)))
+    meson_test(stage, SIM, "long-outage", NARROWD_AWAY_S=str(AWAY_S))
 
 
 def stage_races(stage):
