@@ -33,7 +33,9 @@ static void extend(struct flight *flight)
 	int64_t ttl_ms = (int64_t)tuner->options.lease_ttl_ms;
 
 	if (flight_is_pooled(flight)) {
-		flight_renew(flight);
+		flight_extend(flight, flight->trial->ttl_ms);
+		workers_works(&tuner->workers, flight_target(flight)->pool, flight->trial->worker,
+			      io_mono_ms(tuner->io) + flight->trial->ttl_ms);
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);
 	} else {
