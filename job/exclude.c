@@ -145,6 +145,9 @@ static void choose_again(struct job *job)
 	const struct trial *before = job->best;
 	bool over = job_state_is_final(job->state);
 
+	if (!job->strategy_ready) {
+		return; /* nothing was judged: imports wait for the baseline, and this job may never have one */
+	}
 	job->beyond = over && !job->end_seen;
 	job_choose_best(job);
 	if (over && !is_met(job) && !job->beyond) {

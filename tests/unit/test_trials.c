@@ -9,6 +9,9 @@
 #include "job/trial.h"
 #include "tests/unit/job_kit.h"
 
+#define IMPORTED(config)                                                                           \
+	"{\"kind\": \"evaluate\", \"stage\": \"import\", \"source\": \"imported\", "               \
+	"\"config\": " config ", \"accuracy\": 0.9, \"metrics\": {\"latency_ms\": 5}}"
 #define ON ", \"tuning_criterion\": {\"strategy\": \"exhaustive\", \"stop_on\": \"budget\"}"
 
 Test(trials, a_lease_says_who_has_the_question_and_for_how_long)
@@ -355,6 +358,24 @@ Test(trials, an_ended_job_can_still_have_another_best)
 	job_destroy(job);
 }
 
+/* The strategy has never begun, and the second one has the baseline's config. */
+Test(trials, an_import_is_taken_in_again_by_a_job_that_never_had_its_baseline)
+{
+	struct job *job = kit_job("");
+
+	kit_record(job, LOGGED_TRIAL_IMPORTED, 1, IMPORTED("[[0, 1]]"));
+	kit_record(job, LOGGED_TRIAL_IMPORTED, 2, IMPORTED("[[0, 2], [1, 2]]"));
+	cr_assert(job_is_baseline(job, job->trials[2]->config));
+	job_end(job, JOB_CANCELLED, "requested", "d");
+	for (int64_t trial = 1; trial <= 2; trial++) {
+		job_exclude(job, job->trials[trial], "busy");
+		job_include(job, job->trials[trial]);
+	}
+	cr_assert_null(job->best, "nothing was judged");
+	kit_check_again(job, "");
+	job_destroy(job);
+}
+
 Test(trials, only_measurements_can_be_excluded)
 {
 	struct job *job = kit_running(ON, 0.9);
@@ -379,9 +400,7 @@ Test(trials, an_import_that_is_wrong_is_imported_again)
 	struct job *job = kit_running(ON, 0.9);
 	struct err err;
 
-	kit_record(job, LOGGED_TRIAL_IMPORTED, 1,
-		   "{\"kind\": \"evaluate\", \"stage\": \"import\", \"source\": \"imported\", "
-		   "\"config\": [], \"accuracy\": 0.9, \"metrics\": {\"latency_ms\": 5}}");
+	kit_record(job, LOGGED_TRIAL_IMPORTED, 1, IMPORTED("[]"));
 	cr_assert_eq(job_check_exclude(job, job->trials[1], &err), 0);
 	job_exclude(job, job->trials[1], "wrong");
 	cr_assert_eq(job_check_retry(job, job->trials[1], &err), -ERR_WRONG_STATE);
