@@ -40,6 +40,7 @@ FUZZ_SECONDS = 120
 # Trials, workers, and after how many seconds a daemon is killed; 0: a blow falls each time that so many more trials have their
 # result. A daemon that is killed so often has to come far enough in between: on a machine that is busy for others it does not.
 DAEMONS = ((10_000, 1000, 10), (100_000, 5000, 0))
+AWAY_S = 600  # PostgreSQL
 
 # CPU minutes of each stage that every change must pass, and of those that are still to come. All
 # together have failed above ALL_CPU_MINUTES; a stage above its own line is named, for it takes the room
@@ -168,6 +169,7 @@ def stage_long_daemons(stage):
     for trials, workers, kill_s in DAEMONS:
         meson_test(stage, SIM, "long-daemons", NARROWD_DAEMONS_TRIALS=str(trials), NARROWD_DAEMONS_WORKERS=str(workers),
                    NARROWD_DAEMONS_KILL_S=str(kill_s), NARROWD_SEED=str(fresh_seed(stage)))
+    meson_test(stage, SIM, "long-outage", NARROWD_AWAY_S=str(AWAY_S))
 
 
 def stage_races(stage):

@@ -9,7 +9,7 @@
 #include "tuner/pool.h"
 #include "tuner/stop.h"
 
-enum { GIVEN_BACK_MS = 1000 };
+enum { GIVEN_BACK_MS = 1000, LATE_MS = 1000 };
 
 bool flight_is_advice(const struct flight *flight)
 {
@@ -159,7 +159,6 @@ void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms)
 	flight_lease(flight, ttl_ms,
 		     json_pack("{s:s, s:s, s:I}", "pool", flight_target(flight)->pool, "worker",
 			       worker, "ttl_ms", (json_int_t)ttl_ms));
-	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
 }
 
 /* Whoever made the job said what its baseline is. */
@@ -181,6 +180,31 @@ void flight_extend(struct flight *flight, int64_t ttl_ms)
 {
 	flight->expires_at = io_wall_ms(flight->run->io) + ttl_ms;
 	io_timer_start(flight->run->io, &flight->timer, (uint64_t)ttl_ms);
+}
+
+void flight_renew(struct flight *flight)
+{
+	const struct trial *trial = flight->trial;
+	struct tuner *tuner = flight->run->tuner;
+
+	flight_extend(flight, trial->ttl_ms);
+	workers_works(&tuner->workers, flight_target(flight)->pool, trial->worker,
+		      io_mono_ms(tuner->io) + trial->ttl_ms);
+}
+
+bool flight_hand_over(struct flight *flight)
+{
+	const struct trial *trial = flight->trial;
+	int64_t left_ms = flight->expires_at - io_wall_ms(flight->run->io);
+
+	if (trial->ttl_ms - left_ms >= LATE_MS) {
+		flight_renew(flight);
+		return true;
+	}
+	left_ms = left_ms < trial->ttl_ms ? left_ms
+					  : trial->ttl_ms; /* somebody may have set the clock */
+	io_timer_start(flight->run->io, &flight->timer, (uint64_t)left_ms);
+	return false;
 }
 
 void flight_give_back(struct flight *flight, json_t *data)

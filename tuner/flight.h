@@ -28,10 +28,15 @@ void flight_end(struct flight *flight);
 void flight_end_all(struct run *run);
 /* Records a lease, for so long; `more` says who has it; taken over. */
 void flight_lease(struct flight *flight, int64_t ttl_ms, json_t *more);
-/* The same for a worker that came. */
+/* The same for a worker that came. It does not run out before flight_hand_over(). */
 void flight_grant(struct flight *flight, const char *worker, int64_t ttl_ms);
 /* From now on the lease lasts `ttl_ms`. */
 void flight_extend(struct flight *flight, int64_t ttl_ms);
+/* A worker that was granted one is told of it now. Where the store took a second or more it lasts from now;
+ * returns whether that is so. */
+bool flight_hand_over(struct flight *flight);
+/* That of a worker lasts as it wished from now on, and it is at work until then. */
+void flight_renew(struct flight *flight);
 /* The attempt, which began then (wall clock), is given up in time. */
 void flight_limit(struct flight *flight, int64_t since_ms);
 /* Whoever has it will not answer: the question goes back, and that was no attempt. `data` says why; taken over. The run

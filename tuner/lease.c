@@ -33,9 +33,7 @@ static void extend(struct flight *flight)
 	int64_t ttl_ms = (int64_t)tuner->options.lease_ttl_ms;
 
 	if (flight_is_pooled(flight)) {
-		flight_extend(flight, flight->trial->ttl_ms);
-		workers_works(&tuner->workers, flight_target(flight)->pool, flight->trial->worker,
-			      io_mono_ms(tuner->io) + flight->trial->ttl_ms);
+		flight_renew(flight);
 	} else if (flight->trial->accepted) {
 		flight_extend(flight, ttl_ms);
 	} else {

@@ -80,21 +80,44 @@ static void on_back(void *arg, int rc, const struct err *err)
 	io_timer_close(poll->tuner->io, &poll->timer, on_poll_closed);
 }
 
+/* Of a lease that its worker never heard of. */
+static void take_back(struct poll *poll, struct flight *flight)
+{
+	struct run *run = flight->run;
+
+	poll->pending++;
+	flight_give_back(flight, json_object());
+	run_flush(run, NULL, on_back, poll);
+	run_wake(run);
+}
+
+/* The answer that is kept for a repetition was made when they were granted, and says that time. */
+static void hand_over(struct poll *poll)
+{
+	for (size_t i = 0; i < poll->count; i++) {
+		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
+		char expires[CLOCK_TEXT_SIZE];
+
+		if (flight != NULL && flight_hand_over(flight)) {
+			(void)json_object_set_new(
+				json_array_get(poll->items, i), "expires_at",
+				json_string(clock_format(flight->expires_at, expires)));
+		}
+	}
+}
+
 static void answer(struct poll *poll)
 {
-	bool heard = poll->fn != NULL && tell_worker(poll);
+	bool heard;
 
+	hand_over(poll);
+	heard = poll->fn != NULL && tell_worker(poll);
 	poll->pending = 1;
 	for (size_t i = 0; i < poll->count && !heard; i++) {
 		struct flight *flight = flight_of_lease(poll->tuner, poll->leases[i]);
 
 		if (flight != NULL) {
-			struct run *run = flight->run;
-
-			poll->pending++;
-			flight_give_back(flight, json_object()); /* the worker never heard of it */
-			run_flush(run, NULL, on_back, poll);
-			run_wake(run);
+			take_back(poll, flight);
 		}
 	}
 	on_back(poll, 0, NULL);
