@@ -117,37 +117,69 @@ static void run_world(uint64_t seed, FILE *told)
 	(void)run_world_as(seed, false, told);
 }
 
-/* The next numbers, in a process of their own: its exit status. */
-static pid_t run_some(uint64_t from, uint64_t to)
+/* A process that plays worlds, and which one it is at: whoever is killed by a signal cannot say so any more. */
+struct player {
+	pid_t pid; /* 0: none */
+	uint64_t seed;
+};
+
+/* The next numbers, in a process of their own. */
+static bool run_some(struct player *player, uint64_t from, uint64_t to)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		for (uint64_t seed = from; seed < to; seed++) {
+			player->seed = seed;
 			run_world(seed, NULL);
 		}
 		_exit(0);
 	}
-	return pid;
+	player->pid = pid;
+	return pid > 0;
+}
+
+static struct player *find_player(struct player *players, int jobs, pid_t pid)
+{
+	for (int i = 0; i < jobs; i++) {
+		if (players[i].pid == pid) {
+			return &players[i];
+		}
+	}
+	abort();
 }
 
 static int run_all(uint64_t from, uint64_t count, int jobs)
 {
+	struct player *players = mmap(NULL, (size_t)jobs * sizeof(*players), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t next = from, end = from + count;
 	int running = 0, failed = 0, status;
+	pid_t pid;
 
 	while (next < end || running > 0) {
 		while (running < jobs && next < end) {
 			uint64_t to = next + WORLDS_A_PROCESS < end ? next + WORLDS_A_PROCESS : end;
 
-			running += run_some(next, to) > 0;
+			running += run_some(find_player(players, jobs, 0), next, to);
 			next = to;
 		}
-		if (wait(&status) > 0) {
+		pid = wait(&status);
+		if (pid > 0) {
+			struct player *player = find_player(players, jobs, pid);
+
+			if (WIFSIGNALED(status)) {
+				(void)fprintf(stderr,
+					      "BROKEN: ended by signal %d\n  see it again: sim "
+					      "--seed %llu --tell\n",
+					      WTERMSIG(status), (unsigned long long)player->seed);
+			}
+			player->pid = 0;
 			running--;
 			failed += status != 0;
 		}
 	}
+	(void)munmap(players, (size_t)jobs * sizeof(*players));
 	(void)printf("sim: worlds %llu to %llu, %s\n", (unsigned long long)from,
 		     (unsigned long long)(end - 1),
 		     failed == 0 ? "every promise held" : "see above");

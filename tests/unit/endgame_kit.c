@@ -62,3 +62,14 @@ struct job *kit_measured(const char *extra, const double *latencies, size_t coun
 	}
 	return job;
 }
+
+struct job *kit_measured_as(const char *extra, const struct says *says)
+{
+	struct job *job = kit_running(extra, 0.9);
+
+	for (; says->latency > 0; says++) {
+		kit_tell(job, kit_ask(job), says->accuracy, says->latency);
+		kit_settle(job);
+	}
+	return job;
+}

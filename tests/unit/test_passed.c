@@ -7,18 +7,6 @@
 
 static const struct says exact[] = {{0.9, 100}, LAST};
 
-/* Configs with these accuracies and latencies, where 0.9 is the baseline's and 0.891 the bound. */
-static struct job *measured(const char *extra, const struct says *says)
-{
-	struct job *job = kit_running(extra, 0.9);
-
-	for (; says->latency > 0; says++) {
-		kit_tell(job, kit_ask(job), says->accuracy, says->latency);
-		kit_settle(job);
-	}
-	return job;
-}
-
 /* The clause of the verdict of a job that is played to its end, "" without one; and what is named then. */
 static void ends_with(struct job *job, const struct says *baseline, const struct says *others,
 		      int64_t named, const char *clause)
@@ -39,11 +27,11 @@ Test(passed, what_other_data_cost_too_much_is_named)
 	static const struct says search[] = {{0.892, 40}, {0.8999, 70}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.893, 70}, LAST};
 
-	ends_with(measured(BUDGET("2", ACCEPTANCE), search), exact, others, 2,
+	ends_with(kit_measured_as(BUDGET("2", ACCEPTANCE), search), exact, others, 2,
 		  "; trial 1 measured 2.5 times as fast, but loses 1.33 % where 1 % is allowed on "
 		  "the acceptance data");
 	ends_with(
-		measured(BUDGET("2", ""), search), exact, others, 2,
+		kit_measured_as(BUDGET("2", ""), search), exact, others, 2,
 		"; trial 1 measured 2.5 times as fast, but loses 1.33 % where 1 % is allowed when "
 		"it was measured again");
 }
@@ -53,7 +41,7 @@ Test(passed, what_could_not_bear_as_much_is_named)
 {
 	static const struct says search[] = {{0.8915, 40}, {0.8935, 50}, {0.897, 60}, LAST};
 	static const struct says others[] = {{0.8895, 50}, {0.893, 60}, LAST};
-	struct job *job = measured(BUDGET("3", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("3", ACCEPTANCE), search);
 
 	kit_prefer(job, 2);
 	ends_with(job, exact, others, 3,
@@ -66,7 +54,7 @@ Test(passed, a_strategy_that_wants_to_be_sure_says_so)
 	static const struct says search[] = {{0.892, 50}, {0.9, 60}, LAST};
 	static const struct says varying[] = {{0.9001, 100}, {0.9, 101}, LAST};
 	static const struct says others[] = {{0.9, 61}, {0.9, 60}, LAST};
-	struct job *job = measured(BUDGET("2", ""), search);
+	struct job *job = kit_measured_as(BUDGET("2", ""), search);
 
 	kit_prefer(job, 2);
 	ends_with(job, varying, others, 2,
@@ -122,7 +110,7 @@ Test(passed, the_first_that_gains_enough_is_what_was_asked_for)
 Test(passed, a_verdict_so_far_says_it)
 {
 	static const struct says search[] = {{0.892, 40}, {0.8999, 70}, LAST};
-	struct job *job = measured(BUDGET("9", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("9", ACCEPTANCE), search);
 	json_t *data;
 	const char *verdict;
 

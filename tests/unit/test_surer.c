@@ -18,18 +18,6 @@ static const char *const two_metrics =
 	"{\"accuracy\": 0.9, \"latency_ms\": 100, \"metrics\": {\"power_w\": 10}}";
 static const struct says exact[] = {{0.9, 100}, LAST};
 
-/* Configs with these accuracies and latencies, where 0.9 is the baseline's and 0.891 the bound. */
-static struct job *measured(const char *extra, const struct says *says)
-{
-	struct job *job = kit_running(extra, 0.9);
-
-	for (; says->latency > 0; says++) {
-		kit_tell(job, kit_ask(job), says->accuracy, says->latency);
-		kit_settle(job);
-	}
-	return job;
-}
-
 /* Plays the end game; the story of its first questions is as expected. */
 static void play(struct job *job, const struct says *others, const char *expected)
 {
@@ -45,7 +33,7 @@ Test(surer, what_other_data_cost_one_they_cost_the_next)
 	static const struct says search[] = {
 		{0.892, 40}, {0.8935, 50}, {0.897, 60}, {0.8995, 70}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.893, 60}, LAST};
-	struct job *job = measured(BUDGET("4", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("4", ACCEPTANCE), search);
 
 	play(job, others, "0@1 1@1 0@2 3@2 ");
 	cr_assert_eq(job->state, JOB_COMPLETED);
@@ -62,7 +50,7 @@ Test(surer, what_other_data_cost_one_they_cost_the_next)
 Test(surer, a_restart_goes_on_with_the_same_choice)
 {
 	static const struct says search[] = {{0.892, 40}, {0.8935, 50}, {0.897, 60}, LAST};
-	struct job *job = measured(BUDGET("3", ACCEPTANCE), search), *again;
+	struct job *job = kit_measured_as(BUDGET("3", ACCEPTANCE), search), *again;
 	struct next next = kit_next(job);
 
 	kit_tell(job, job_ask_again(job, &next), 0.9, 100);
@@ -83,7 +71,7 @@ Test(surer, what_comes_to_the_bound_is_tried)
 {
 	static const struct says search[] = {{0.892, 40}, {0.8949, 50}, {0.895, 60}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.892, 60}, LAST};
-	struct job *job = measured(BUDGET("3", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("3", ACCEPTANCE), search);
 
 	play(job, others, "0@1 1@1 0@2 3@2 ");
 	job_destroy(job);
@@ -94,7 +82,7 @@ Test(surer, where_none_can_bear_it_the_one_that_loses_least_is_tried)
 	static const struct says search[] = {
 		{0.892, 40}, {0.8925, 50}, {0.894, 60}, {0.893, 70}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.885, 60}, {0.885, 70}, LAST};
-	struct job *job = measured(BUDGET("4", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("4", ACCEPTANCE), search);
 
 	play(job, others, "0@1 1@1 0@2 3@2 0@3 4@3 ");
 	cr_assert_eq(job->rejections, 3);
@@ -110,7 +98,7 @@ Test(surer, of_those_that_lose_as_little_the_better_one_is_tried)
 	static const struct says search[] = {
 		{0.892, 40}, {0.893, 60}, {0.893, 50}, {0.893, 70}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.892, 50}, LAST};
-	struct job *job = measured(BUDGET("4", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("4", ACCEPTANCE), search);
 
 	play(job, others, "0@1 1@1 0@2 3@2 ");
 	job_destroy(job);
@@ -122,7 +110,7 @@ Test(surer, the_worst_excess_counts)
 	static const struct says search[] = {
 		{0.892, 40}, {0.8965, 50}, {0.897, 60}, {0.898, 70}, LAST};
 	static const struct says others[] = {{0.887, 40}, {0.8905, 50}, {0.892, 70}, LAST};
-	struct job *job = measured(BUDGET("4", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("4", ACCEPTANCE), search);
 
 	/* 0.005 first; the second could bear that, and 0.006 was lost; the third is at 0.006. */
 	play(job, others, "0@1 1@1 0@2 2@2 0@3 3@3 ");
@@ -136,7 +124,7 @@ Test(surer, luck_is_no_reason_to_pass_the_next_but_the_last_is_a_surer_one)
 	static const struct says search[] = {
 		{0.892, 40}, {0.893, 50}, {0.894, 60}, {0.8985, 70}, LAST};
 	static const struct says others[] = {{0.885, 40}, {0.887, 50}, {0.8975, 70}, LAST};
-	struct job *job = measured(BUDGET("4", ""), search);
+	struct job *job = kit_measured_as(BUDGET("4", ""), search);
 
 	play(job, others, "0@1 1@1 0@2 2@2 0@3 4@3 ");
 	cr_assert_eq(job->named->number, 4);
@@ -149,13 +137,14 @@ Test(surer, what_gains_nothing_is_not_tried_for_it)
 {
 	static const struct says search[] = {{0.892, 40}, {0.8925, 50}, {0.9, 99}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.891, 50}, LAST};
-	struct job *job = measured(BUDGET("3", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("3", ACCEPTANCE), search);
 
 	play(job, others, "0@1 1@1 0@2 2@2 ");
 	cr_assert_eq(job->named->number, 2);
 	job_destroy(job);
 	/* ... unless there is nothing else. */
-	job = measured(BUDGET("2", ACCEPTANCE), (const struct says[]){search[0], search[2], LAST});
+	job = kit_measured_as(BUDGET("2", ACCEPTANCE),
+			      (const struct says[]){search[0], search[2], LAST});
 	play(job, (const struct says[]){{0.888, 40}, {0.9, 99}, LAST}, "0@1 1@1 0@2 2@2 ");
 	cr_assert_str_eq(kit_text(job, LOGGED_NEW_BEST, "keep_baseline_because"), "no_gain");
 	job_destroy(job);
@@ -167,7 +156,7 @@ Test(surer, a_strategys_choice_has_to_bear_it_too)
 	static const struct says search[] = {
 		{0.892, 40}, {0.8925, 50}, {0.897, 60}, {0.898, 70}, LAST};
 	static const struct says others[] = {{0.888, 40}, {0.896, 70}, LAST};
-	struct job *job = measured(BUDGET("4", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("4", ACCEPTANCE), search);
 
 	kit_prefer(job, 4);
 	job_reject(job, job->trials[1]);
@@ -177,7 +166,7 @@ Test(surer, a_strategys_choice_has_to_bear_it_too)
 	kit_preferred = 2;
 	cr_assert_eq(job_final_choice(job)->number, 3);
 	job_destroy(job);
-	job = measured(BUDGET("4", ", \"confirm\": 2" ACCEPTANCE), search);
+	job = kit_measured_as(BUDGET("4", ", \"confirm\": 2" ACCEPTANCE), search);
 	kit_prefer(job, 4);
 	job_reject(job, job->trials[1]);
 	job->rejections = 1;
@@ -255,7 +244,7 @@ Test(surer, the_baselines_config_is_none)
 {
 	static const struct says search[] = {{0.892, 40}, {0.8925, 50}, LAST};
 	const char *extra = BUDGET("3", ", \"min_gain\": 0" ACCEPTANCE);
-	struct job *job = measured(extra, search);
+	struct job *job = kit_measured_as(extra, search);
 	const struct space *space = job->spec->space;
 	uint16_t *choices = mem_new(space->dimension_count, sizeof(*choices));
 	struct question same = {.kind = QUESTION_EVALUATE, .stage = "s"};
@@ -283,7 +272,7 @@ Test(surer, a_config_is_rejected_once)
 	static const struct says search[] = {{0.892, 40}, {0.8915, 60}, LAST};
 	struct question same = {.kind = QUESTION_EVALUATE, .stage = "s"};
 	static const struct says others[] = {{0.888, 40}, {0.8875, 60}, LAST};
-	struct job *job = measured(BUDGET("2", ACCEPTANCE), search);
+	struct job *job = kit_measured_as(BUDGET("2", ACCEPTANCE), search);
 
 	same.config = job->trials[1]->config;
 	cr_assert_null(job_ask(job, &same));
