@@ -261,9 +261,5 @@ char *front_text(const struct outcome *outcome, const struct store_rows *rows)
 	}
 	buf_text(&text, "],\"next\":null}");
 	free(points);
-	if (text.failed) {
-		buf_finish(&text);
-		return NULL;
-	}
-	return buf_take(&text, NULL);
+	return buf_take_whole(&text);
 }

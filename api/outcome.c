@@ -106,11 +106,7 @@ char *outcome_text(const json_t *document, const struct spec *spec, const struct
 	codec_config_write(spec, config, only_changes, &text);
 	buf_text(&text, "}");
 	free(head);
-	if (text.failed) {
-		buf_finish(&text);
-		return NULL;
-	}
-	return buf_take(&text, NULL);
+	return buf_take_whole(&text);
 }
 
 /* Whether the objective is better than the baseline's by as much as the job asks for. A gain that

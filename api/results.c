@@ -19,11 +19,7 @@ static char *make_space(struct call *call, const struct store_rows *rows)
 	buf_init_long(&text, SIZE_MAX / 2);
 	codec_space_write(call->spec, &text);
 	buf_add(&text, "}", 1);
-	if (text.failed) {
-		buf_finish(&text);
-		return NULL;
-	}
-	return buf_take(&text, NULL);
+	return buf_take_whole(&text);
 }
 
 static void reply_space(struct call *call)

@@ -170,9 +170,5 @@ char *scatter_text(const struct outcome *outcome, const struct store_rows *rows)
 	}
 	buf_text(&text, "],\"next\":null}");
 	free(dots);
-	if (text.failed) {
-		buf_finish(&text);
-		return NULL;
-	}
-	return buf_take(&text, NULL);
+	return buf_take_whole(&text);
 }

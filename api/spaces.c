@@ -134,11 +134,7 @@ static char *make(struct call *call, const struct store_rows *none)
 	call->state = NULL;
 	call->state_destroy = NULL;
 	prepared_destroy(prepared);
-	if (text.failed) {
-		buf_finish(&text);
-		return NULL;
-	}
-	return buf_take(&text, NULL);
+	return buf_take_whole(&text);
 }
 
 static void destroy(void *state)

@@ -322,6 +322,15 @@ char *buf_take(struct buf *buf, size_t *ret_length)
 	return bytes;
 }
 
+char *buf_take_whole(struct buf *buf)
+{
+	if (buf->failed) {
+		buf_finish(buf);
+		return NULL;
+	}
+	return buf_take(buf, NULL);
+}
+
 void buf_escaped(struct buf *buf, const char *text, const char *plain)
 {
 	for (; *text != '\0'; text++) {

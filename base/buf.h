@@ -44,5 +44,7 @@ void buf_short_number(struct buf *buf, double value);
 char *buf_line(const char *text, size_t length, size_t max);
 /* Hands the bytes over to the caller, who frees them; never NULL. */
 char *buf_take(struct buf *buf, size_t *ret_length);
+/* The same of a text that is whole, NULL when there was no memory for all of it. */
+char *buf_take_whole(struct buf *buf);
 
 #endif

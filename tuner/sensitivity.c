@@ -486,9 +486,5 @@ char *sensitivity_text(const struct sensitivity *s)
 	settings_finish(&settings);
 	free(written);
 	free(nothing);
-	if (text.failed) {
-		buf_finish(&text);
-		return NULL;
-	}
-	return buf_take(&text, NULL);
+	return buf_take_whole(&text);
 }
