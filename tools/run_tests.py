@@ -7,7 +7,7 @@ tools/test --all      also every point of the disk and of memory, the other rele
 tools/test STAGE...   some stages only; --list names them
 
 No verdict comes from how long something takes on the clock: the machine may be busy with other
-things. What a stage costs is CPU time, and it may cost what CPU_MINUTES says.
+things. What a stage costs is CPU time, and it should cost what CPU_MINUTES says.
 """
 
 import argparse
@@ -42,9 +42,10 @@ FUZZ_SECONDS = 120
 DAEMONS = ((10_000, 1000, 10), (100_000, 5000, 0))
 AWAY_S = 600  # PostgreSQL
 
-# CPU minutes of each stage that every change must pass, and of those that are still to come. All
-# together have failed above ALL_CPU_MINUTES; a stage above its own line is named, for it takes the room
-# of others, but a busy machine makes the same work dearer by a third.
+# CPU minutes of each stage that every change must pass. A stage above its own line is named, for it takes the room of
+# others, and so are all together above ALL_CPU_MINUTES. Neither is red by itself: on a machine that others keep busy the
+# same work has cost 1.7 times the CPU time (the suite api of one commit 7.5, 10.6 and 12.8 minutes), and no verdict may come
+# from that. What is above TOO_MANY_CPU_MINUTES no busy machine explains.
 CPU_MINUTES = {
     "build": 4,
     "check": 5,
@@ -60,6 +61,7 @@ CPU_MINUTES = {
     "postgresql": 3,
 }
 ALL_CPU_MINUTES = 40
+TOO_MANY_CPU_MINUTES = 1.7 * ALL_CPU_MINUTES
 PR_SET_CHILD_SUBREAPER = 36
 LINES_COVERED = 90
 
@@ -445,8 +447,10 @@ def main(args):
     failed = sum(stage.failed for stage in stages)
     spent = sum(stage.cpu for stage in stages if stage.name in CPU_MINUTES)
     if spent > ALL_CPU_MINUTES:
+        print("the stages together take too much CPU time, unless others keep this machine busy")
+    if spent > TOO_MANY_CPU_MINUTES:
         failed += 1
-        print("the stages together take too much CPU time")
+        print(f"more than {TOO_MANY_CPU_MINUTES:.0f} CPU minutes: that no busy machine explains")
     print(f"CPU minutes: {spent:.1f} of {ALL_CPU_MINUTES}")
     print(f"{sum(stage.passed for stage in stages)} passed, {failed} failed")
     return 1 if failed else 0
