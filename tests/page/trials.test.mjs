@@ -189,3 +189,21 @@ test("a config is shown as what is other than the best", async () => {
     await view.see(`What is other: ${differ} of 4 operators`);
   });
 });
+
+test("what is lost to rounding is no loss", async () => {
+  const rounded = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(2);
+    // Both are 0.3, once as a sum.
+    return question.question === "baseline" ? { accuracy: 0.1 + 0.2, latency_ms: 10 } : { accuracy: 0.3, latency_ms: 5 };
+  });
+  try {
+    const of = await daemon.submit(job(rounded.url, { strategy: "random", max_trials: 2, confirm: 0 }));
+    await daemon.finished(of);
+    await browser.looking(`${daemon.url}/jobs/${of}`, async (view) => {
+      const lost = view.page.locator("dt", { hasText: "accuracy lost" }).locator("xpath=following-sibling::dd");
+      assert.match(await lost.textContent(), /^0 % where 1 % is allowed$/);
+    });
+  } finally {
+    rounded.stop();
+  }
+});

@@ -2,6 +2,8 @@
 import type { Accuracy, Best, Job, OpConfig, Space } from "./api";
 
 const NONE = "–";
+/** Of a difference of two accuracies what is smaller comes of how numbers are stored. */
+const ROUNDING = 1e-12;
 
 export function number(value: number | null | undefined, digits = 4): string {
   if (typeof value !== "number" || !Number.isFinite(value)) return NONE;
@@ -182,7 +184,8 @@ export function stageText(stage: string, words: string | undefined): string {
 }
 
 export function lossText(job: Job, loss: number | null | undefined): string {
-  return job.criterion.criterion === "absolute" ? number(loss, 3) : percent(loss);
+  const told = typeof loss === "number" && Math.abs(loss) < ROUNDING ? 0 : loss;
+  return job.criterion.criterion === "absolute" ? number(told, 3) : percent(told);
 }
 
 export function plural(count: number, noun: string): string {
