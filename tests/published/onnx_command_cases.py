@@ -170,9 +170,9 @@ class Command(Case):
             return ["quantize", "in.onnx", recipe, "out.onnx", *more]
 
         for arguments, words in (
-                (self.tune(model="nothing.onnx"), "nothing.onnx"),
+                (self.tune(model="nothing.onnx"), "narrow-onnx: nothing.onnx: No such file or directory\n"),
                 (self.tune(model="garbage"), "garbage is no model in ONNX: "),
-                (self.tune(calibration="nothing.npz"), "nothing.npz"),
+                (self.tune(calibration="nothing.npz"), "narrow-onnx: nothing.npz: No such file or directory\n"),
                 (self.tune(calibration="garbage"), "garbage is no .npy or .npz file of numbers"),
                 (self.tune(calibration="empty"), "empty is no .npy or .npz file of numbers"),
                 (self.tune(calibration="other.npz"), "nothing for the input 'x': the model wants 'x', and the data has "),
@@ -195,7 +195,7 @@ class Command(Case):
                 (self.tune("--accept", "mine:nan"), "accept returned NaN for the model as it came, where a number is wanted"),
                 (self.tune(evaluate="nothing"), "the function returned nothing where an accuracy is wanted"),
                 (self.tune("--accept", "mine:text"), "the function returned 'good' where the accuracy is wanted, a number"),
-                (quantized("nothing.json"), "nothing.json"), (quantized("garbage"), "garbage is no JSON: "),
+                (quantized("nothing.json"), "narrow-onnx: nothing.json: No such file or directory\n"), (quantized("garbage"), "garbage is no JSON: "),
                 (quantized("two.json"), "what `narrow export JOB --format onnxruntime` prints")):
             said = io.StringIO()
             with self.subTest(arguments), contextlib.redirect_stderr(said):

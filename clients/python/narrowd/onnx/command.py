@@ -16,13 +16,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return {"tune": run_tune, "build": run_build, "quantize": run_quantize}[args.command](args)
     except (NarrowdError, OSError, ValueError) as error:
-        said = error.calling(options()) if isinstance(error, Refused) else error
-        print(f"narrow-onnx: {said}", file=sys.stderr)
+        print(f"narrow-onnx: {in_words(error)}", file=sys.stderr)
         return EXIT_REFUSED if isinstance(error, Refused) else EXIT_UNREACHABLE if isinstance(error, Unreachable) else \
             EXIT_FAILED if isinstance(error, NarrowdError) else EXIT_USAGE
     except KeyboardInterrupt:
         print("narrow-onnx: interrupted; the same command goes on where it was", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def in_words(error: Exception) -> str:
+    if isinstance(error, Refused):
+        return str(error.calling(options()))
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def said(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None) -> None:
