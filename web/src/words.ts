@@ -161,11 +161,16 @@ export function boundAt(job: Job, loss: number): number | null {
   return job.criterion.higher_is_better ? base - drop : base + drop;
 }
 
+/** A loss, or 0 for what is none but by rounding. */
+function withoutRounding(loss: number): number {
+  return Math.abs(loss) < ROUNDING ? 0 : loss;
+}
+
 export function lossAt(job: Job, accuracy: number): number | null {
   const base = job.baseline === null ? null : accuracyValue(job.baseline.accuracy);
   if (base === null) return null;
   const drop = job.criterion.higher_is_better ? base - accuracy : accuracy - base;
-  return job.criterion.criterion === "absolute" ? drop : drop / Math.abs(base);
+  return withoutRounding(job.criterion.criterion === "absolute" ? drop : drop / Math.abs(base));
 }
 
 /** Where a best config lies among the trials: what was measured again, or on other data, by what it loses there. */
@@ -184,7 +189,7 @@ export function stageText(stage: string, words: string | undefined): string {
 }
 
 export function lossText(job: Job, loss: number | null | undefined): string {
-  const told = typeof loss === "number" && Math.abs(loss) < ROUNDING ? 0 : loss;
+  const told = typeof loss === "number" ? withoutRounding(loss) : loss;
   return job.criterion.criterion === "absolute" ? number(told, 3) : percent(told);
 }
 
