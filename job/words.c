@@ -459,6 +459,21 @@ static const char *completed_because(const struct job *job, const char *reason, 
 	return "the best config meets the criterion";
 }
 
+/* Among few samples the config that looks best is one that was lucky with them; only the acceptance data shows it. */
+static char *end_of_search(const struct job *job, const char *reason, bool judged)
+{
+	const char *because = completed_because(job, reason, judged);
+	bool one = job->rejections == 1;
+
+	if (!judged || job->spec->acceptance == NULL || job->rejections == 0) {
+		return mem_dup(because);
+	}
+	return mem_printf("%s; %lld config%s that met it on the data of the search %s not on the "
+			  "acceptance data: a search on more samples chooses better",
+			  because, (long long)job->rejections, plural_s(job->rejections),
+			  one ? "does" : "do");
+}
+
 char *words_exit(const struct job *job, const char *reason, bool judged)
 {
 	bool failed = strcmp(reason, "too_many_failures") == 0;
@@ -466,7 +481,7 @@ char *words_exit(const struct job *job, const char *reason, bool judged)
 				  : "no config could be measured";
 
 	if (!failed && job->best != NULL) {
-		return mem_dup(completed_because(job, reason, judged));
+		return end_of_search(job, reason, judged);
 	}
 	if (!failed && job->charged == 0) {
 		return mem_dup("there is no config to measure but the baseline itself");

@@ -134,6 +134,40 @@ Test(end_words, an_end_without_an_end_game_says_what_best_says)
 	}
 }
 
+/* The cure is not another strategy but data on which luck weighs less. */
+Test(end_words, an_end_says_what_the_data_of_the_search_did_not_show)
+{
+	static const char *const ends[] = {
+		"the best config meets the criterion",
+		"the best config meets the criterion; 1 config that met it on the data of the "
+		"search does not on the acceptance data: a search on more samples chooses better",
+		"the best config meets the criterion; 2 configs that met it on the data of the "
+		"search do not on the acceptance data: a search on more samples chooses better",
+	};
+
+	for (int rejections = 0; rejections < 3; rejections++) {
+		struct job *job = kit_running(", \"acceptance\": {\"subset\": {\"from\": 5}}", 0.9);
+		char *end;
+
+		kit_tell(job, kit_ask(job), 0.9, 50);
+		kit_settle(job);
+		kit_rounds(job, 100, 50, 1);
+		job->rejections = rejections;
+		end = words_exit(job, "max_trials", true);
+		cr_expect_str_eq(end, ends[rejections], "%s", end);
+		free(end);
+		end = words_exit(job, "max_trials", false);
+		cr_expect_str_eq(end, ends[0], "%s", end);
+		free(end);
+		json_decref(job->spec->acceptance);
+		job->spec->acceptance = NULL;
+		end = words_exit(job, "max_trials", true);
+		cr_expect_str_eq(end, ends[0], "%s", end);
+		free(end);
+		job_destroy(job);
+	}
+}
+
 /* Whatever ends a job before its end game: what acceptance data is to judge, and did not, is not shipped. */
 Test(end_words, what_nobody_asked_the_acceptance_data_of_is_not_shipped)
 {
