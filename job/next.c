@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "job/active.h"
+#include "job/coarse.h"
 #include "job/disagree.h"
 #include "job/endgame.h"
 #include "job/fold.h"
@@ -70,6 +71,7 @@ static struct next end_game_over(struct job *job, const struct trial *choice, co
 		     disagree_choice(job, choice));
 		tell(job, LOGGED_MEASUREMENT_DISAGREES, 0, disagree_baseline(job, choice));
 		tell(job, LOGGED_WARNING, -1, endgame_overruled(job, choice));
+		tell(job, LOGGED_WARNING, -1, coarse_choice(job, choice));
 	}
 	choose(job, choice, true);
 	return end(job, reason, true);
