@@ -27,13 +27,13 @@ from patience import PATIENCE_S
 import narrowd
 from narrowd.calls import name_of
 from narrowd.onnx import command, tune
-from narrowd.onnx.advice import Call, another_search, next_step
+from narrowd.onnx.advice import Call, Judged, another_search, more_samples, next_step, times_as_many
 from narrowd.onnx.tune import data_of, threads_of
 from narrowd.onnx.tuner import Tuner
 from narrowd.onnx.usage import parser
 
 EVALUATORS = """
-import itertools, pathlib, time
+import itertools, os, pathlib, time
 
 def good(session): return 1.0
 def error(session, path): return 0.1 if path.endswith("in.onnx") else 0.15
@@ -54,6 +54,11 @@ def gone(session, path): return float(open("labels").read()) if path.endswith("o
 turns = itertools.cycle([2.0, 19.0, 12.0, 3.0])
 
 def scatters(session, path): return {"accuracy": 1.0, "latency_ms": 10.0 if path.endswith("in.onnx") else next(turns)}
+
+def takes(path, few): return 10.0 if path.endswith("in.onnx") else few if os.path.getsize(path) > 20000 else 5.0
+def loses(path, much): return 1.0 - much * (os.path.getsize(path) < 20000)
+def lucky(session, path): return {"accuracy": loses(path, 0.0056), "latency_ms": takes(path, 9.0)}
+def unlucky(session, path): return {"accuracy": loses(path, 0.0169), "latency_ms": takes(path, 10.0)}
 
 def waits(session):
     pathlib.Path("begun").touch()
@@ -297,7 +302,9 @@ class Command(Case):
         run(advice)
         self.assertLess(os.path.getsize("out.onnx"), os.path.getsize("in.onnx"))
         advice = advised(*loss, "--accept", "mine:other", "--criterion", "absolute", "--max-drop", "0.06", status=command.EXIT_LEFT)
-        self.assertRegex(advice, r"^next: if a loss of 0.09 on the acceptance data will do, trial (\d+) as a file: narrow-onnx build in.onnx job_\w+ out.new.onnx .*--trial \1$")
+        self.assertRegex(advice, r"^next: some 2 times as many samples for evaluate and accept, for trial (\d+) loses 0.05 on those of evaluate and 0.09 on those of accept: "
+                                 r"too few to tell what loses 0.06; or if a loss of 0.09 on the acceptance data will do, trial \1 as a file: "
+                                 r"narrow-onnx build in.onnx job_\w+ out.new.onnx .*--trial \1$")
         self.assertIn("out.new.onnx: ", run(advice))
         pathlib.Path("out.onnx").unlink()
         more = re.match(r'next: try more trials, which go on from these \((max_trials=4, job={"warm_start": {"job": "job_\w+"}}); narrow-onnx: (--max-trials 4 --warm-start job_\w+)\), or ',
@@ -325,6 +332,33 @@ class Command(Case):
             job = client.find("last")
             refuted = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=True, approach="static", refuted=True, client=client)
             self.assertRegex(next_step(refuted, job, job.best()), "^next: try static and dynamic int8 .*, or size instead of speed ")
+
+    def test_what_the_samples_were_too_few_for(self):
+        """More of them are the first advice where what met the criterion on the one data does not on the other, whatever came of it."""
+        few, kept = "some 3 times as many samples for evaluate and accept, for trial 2 loses 0.56 % on those of evaluate and 1.69 % on those of accept: " \
+            "too few to tell what loses 1 %", "or if a loss of 1.69 % on the acceptance data will do, trial 2 as a file: narrow-onnx build "
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.assertEqual(command.main(self.tune("--quiet", "--out", "out.onnx", "--accept", "mine:unlucky", "--objective", "latency_ms", "--max-trials", "6",
+                                                    evaluate="lucky")), command.EXIT_KEEP)
+        self.assertIn("no config that meets the criterion is better by ", said.getvalue())
+        self.assertTrue(said.getvalue().splitlines()[-1].startswith(f"next: {few}; {kept}"), said.getvalue())
+        with narrowd.Client() as client:
+            job = client.find("last")
+            call = Call("in.onnx", "out.onnx", "data.npz", accept=True, for_speed=True, approach="auto", refuted=False, client=client, scattered=True)
+            self.assertRegex(next_step(call, job, job.best()), rf"^next: {few}, and the same call by the CPU clock \(.*\), for latencies scatter .*; {kept}")
+            for none in ({"accept": False}, {"refuted": True}):  # the data was the same, or what was accepted is no faster
+                self.assertNotIn("samples", next_step(dataclasses.replace(call, **none), job, job.best()))
+
+    def test_how_many_samples_would_do(self):
+        """What two sets of them say differs by less with the root of their number."""
+        def one(loss, on_others):
+            return Judged(2, 5, loss, on_others)
+        for judged, allowed, times in (([one(0.0056, 0.0169)], 0.01, "some 10"), ([one(0.0056, 0.0156)], 0.01, "some 5"), ([one(0.0099, 0.0101)], 0.01, "some 2"),
+                                       ([one(0.0056, 0.0113), one(0.0019, 0.015), one(-0.0037, 0.0019)], 0.01, "some 5"),
+                                       ([one(0.01, 0.06)], 0.01, "some 100"), ([one(0.01, 0.061)], 0.01, "many"), ([one(-0.01, 0.02)], 0, "many")):
+            self.assertEqual(times_as_many(judged, allowed), times)
+        lucky = one(-0.01, 0.02)
+        self.assertIn("trial 2 loses nothing on those of evaluate and 2 % on ", more_samples([lucky], lucky, {"criterion": "relative", "tolerable_loss": 0.01}))
 
     def test_what_to_leave_out_is_asked_where_it_is_known(self):
         """Of the daemon that has the search, which is not where narrow looks by itself; and what loses most has a name there."""

@@ -3,17 +3,22 @@
 import math
 import os
 import shlex
+from collections import defaultdict
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from ..client import Client, Job
 from ..errors import Refused
 from ..server import how_to_ask
 from ..types import Best
-from .points import TIMES
+from .points import TIMES, lost
 
 TIMES_AS_MUCH = 5  # so much more than may be lost is looked at, as far as a search of the whole front goes
 LITTLE = 0.05  # of the accuracy, where nothing may be lost
+BLUR = 0.5  # of what may be lost: so much two sets of samples may differ in and still tell it
+ROUNDING = 1e-9  # as the daemon judges
+TIMES_AS_MANY = (2, 3, 5, 10, 20, 50, 100)  # samples: of few configs it is known coarsely, beyond that not at all
 
 
 @dataclass(frozen=True)
@@ -82,19 +87,75 @@ def at_a_larger_loss(job: Job, best: Best, criterion: Any) -> tuple[float, Best]
     return None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A config that met the criterion on the data of the search, and was measured on that of `accept`."""
+
+    trial: int
+    objective: float
+    loss: float
+    loss_on_others: float
+
+
+def judged_by_both(job: Job, criterion: Any) -> list[Judged]:
+    """What the search chose once was measured again, in turns with the model as it came, which has no hash."""
+    trials: list[Any] = list(job.trials())
+    again = defaultdict[str | None, list[float]](list)
+    for trial in trials:
+        if trial["kind"] == "confirm" and isinstance(trial["accuracy"], (int, float)) and trial["subset"] is not None:
+            again[trial["hash"]].append(trial["accuracy"])
+    before, before_on_others = trials[0]["accuracy"], again.pop(None, [])
+    return [Judged(trial["number"], trial["objective_value"] or 0, lost(trial["accuracy"], before, criterion),
+                   lost(fmean(again[trial["hash"]]), fmean(before_on_others), criterion))
+            for trial in trials if before_on_others and trial["kind"] == "evaluate" and trial["feasible"] and trial["hash"] in again]
+
+
+def rejected(judged: list[Judged], best: Best, allowed: float) -> Judged | None:
+    """Of those that miss the criterion on the data of `accept` the one that `best` is about, else the one with the best objective."""
+    missed = [one for one in judged if one.loss_on_others > allowed + ROUNDING]
+    return min(missed, key=lambda one: (one.trial != best["trial"], one.objective), default=None)
+
+
+def times_as_many(judged: list[Judged], allowed: float) -> str:
+    """How many times as many samples tell what is allowed: what two sets of them say differs by less with the root of their number."""
+    differ = math.sqrt(fmean((one.loss_on_others - one.loss) ** 2 for one in judged))
+    return next((f"some {times}" for times in TIMES_AS_MANY if differ <= math.sqrt(times) * BLUR * allowed), "many")
+
+
+def more_samples(judged: list[Judged], missed: Judged, criterion: Any) -> str:
+    """What helps where luck with the samples decides what meets the criterion."""
+    allowed, loses = criterion["tolerable_loss"], shown(missed.loss, criterion) if missed.loss > 0 else "nothing"
+    return f"{times_as_many(judged, allowed)} times as many samples for evaluate and accept, for trial {missed.trial} loses {loses} " \
+        f"on those of evaluate and {shown(missed.loss_on_others, criterion)} on those of accept: too few to tell what loses {shown(allowed, criterion)}"
+
+
 def next_step(call: Call, job: Job, best: Best) -> str:
-    """One line, or nothing where what was said before says it all. Numbers that scatter advise nothing before they are measured better."""
-    step = by_what_was_measured(call, job, best)
-    if not (step and call.scattered):
-        return step and f"next: {step}"
+    """One line, or nothing where what was said before says it all. Numbers that are not good advise nothing before they are measured better."""
+    because, criterion = why(call, best), job.get()["criterion"]
+    judged = judged_by_both(job, criterion) if call.accept and not call.refuted and because in ("criterion_missed", "no_gain") else []
+    missed = rejected(judged, best, criterion["tolerable_loss"]) if judged else None
+    step = by_what_was_measured(call, job, best) if missed is None else \
+        f"if a loss of {shown(missed.loss_on_others, criterion)} on the acceptance data will do, trial {missed.trial} as a file: " \
+        f"{call.build(job, '--trial', str(missed.trial))}"
+    better = [more_samples(judged, missed, criterion)] if missed is not None else []
+    if call.scattered:
+        better.append(f"the same call by the CPU clock {by_cpu_time(call)}, for latencies scatter so widely that the speed-ups may be far off")
+    return step and f"next: {', and '.join(better)}{'; or ' * bool(better)}{step}"
+
+
+def by_cpu_time(call: Call) -> str:
     one = call.threads not in (None, 1)  # thread, of which alone CPU time says something
-    clock = both("clock=time.process_time" + ", threads=1" * one, "--clock cpu" + " --threads 1" * one)
-    return f"next: the same call by the CPU clock {clock}, for latencies scatter so widely that the speed-ups may be far off; or {step}"
+    return both("clock=time.process_time" + ", threads=1" * one, "--clock cpu" + " --threads 1" * one)
+
+
+def why(call: Call, best: Best) -> str | None:
+    """Why the model as it came is kept."""
+    return "no_gain" if call.refuted else best["keep_baseline_because"]
 
 
 def by_what_was_measured(call: Call, job: Job, best: Best) -> str:
     """What can be done, as if all numbers were good."""
-    because = "no_gain" if call.refuted else best["keep_baseline_because"]
+    because = why(call, best)
     trial, document = str(best["trial"]), job.get()
     criterion, ended = document["criterion"], (document["exit"] or {"reason": ""})["reason"]
     if because == "not_accepted" and ended == "timeout":
@@ -103,9 +164,6 @@ def by_what_was_measured(call: Call, job: Job, best: Best) -> str:
         return f"the same call again when less runs on the machine; or what looks best as a file all the same: {call.build(job, '--trial', trial)}"
     if because not in ("criterion_missed", "no_gain"):
         return ""
-    loss = best["accuracy_loss"]
-    if because == "criterion_missed" and call.accept and loss is not None and job.trial(best["trial"])["feasible"]:
-        return f"if a loss of {shown(loss, criterion)} on the acceptance data will do, trial {trial} as a file: {call.build(job, '--trial', trial)}"
     larger = at_a_larger_loss(job, best, criterion) if not call.refuted else None
     if larger is not None:
         loss, found = larger

@@ -116,6 +116,12 @@ def quotient(a: float, b: float) -> float:
     return a / b if b else math.copysign(math.inf, a) if a else 0.0
 
 
+def lost(accuracy: float, before: float, criterion: Any) -> float:
+    """What is lost of `before`, as the criterion counts it: a share of it, or an amount; less than 0 where it is better."""
+    amount = (before - accuracy) if criterion["higher_is_better"] else (accuracy - before)
+    return quotient(amount, abs(before)) if criterion["criterion"] == "relative" else amount
+
+
 def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operators: int) -> tuple[Point, ...]:
     """The points of a job, the model as it came first unless one beats it. `operators` can be lowered."""
     found = points_of(job, [trial["number"] for trial in job.pareto()], metric, model, calibration, operators)
@@ -125,12 +131,11 @@ def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operat
 def points_of(job: Job, numbers: list[int], metric: str, model: Path, calibration: list[Feed], operators: int) -> list[Point]:
     criterion: Any = job.get()["criterion"]
     before: Any = job.trial(0)
-    relative, sign = criterion["criterion"] == "relative", 1 if criterion["higher_is_better"] else -1
 
     def point_of(trial: Any) -> Point:
-        accuracy, objective, lost = trial["accuracy"], trial["metrics"][metric], sign * (before["accuracy"] - trial["accuracy"])
-        return Point(trial["number"], accuracy, objective, quotient(lost, abs(before["accuracy"])) if relative else lost,
+        accuracy, objective = trial["accuracy"], trial["metrics"][metric]
+        return Point(trial["number"], accuracy, objective, lost(accuracy, before["accuracy"], criterion),
                      quotient(before["metrics"][metric], objective), sum(op["mode"] != "fp32" for op in trial["config"]["ops"].values()),
-                     operators, trial["config"], metric, relative, model, calibration)
+                     operators, trial["config"], metric, criterion["criterion"] == "relative", model, calibration)
 
     return [point_of(job.trial(number)) for number in numbers]
