@@ -20,6 +20,21 @@ PACKAGE = HERE.parents[1] / "clients/python"
 PACKAGES = ("onnxruntime==1.32.0", "onnx==1.23.2", "onnx_ir==1.1.0", "pillow==13.0.0", "mypy==2.4.1")
 NETWORKS = ("rapidocr-onnxruntime==1.4.4", "openwakeword==0.4.0")  # whose own needs are not ours
 
+TQDM = "tqdm==4.70.1"  # not beside the others, whose cases read lines
+
+# Goes on with 14 trials of 25, and measures another.
+BAR = """
+import unittest.mock
+from narrowd.progress import Progress
+
+with Progress(True) as shown:
+    for measured, now in ((14, 0.0), (15, 3.0)):
+        with unittest.mock.patch("time.monotonic", lambda: now):
+            shown.update({"state": "running", "exit": None, "best": None, "warnings": [], "budget": {"trials_measured": measured, "max_trials": 25},
+                          "progress": {"failed": 0, "stage": "sgp", "stage_words": "what is best"}})
+        shown.measuring("evaluate", {"seen": 3, "total": 9})
+"""
+
 # What the page takes for granted before each of its scripts.
 PREAMBLES = ("""
 import directions
@@ -78,6 +93,17 @@ class UnderOnnxRuntime(unittest.TestCase):
                  "NARROWD_HOME": str(page / "home")})
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("by the trials: ", done.stdout)
+
+    def test_the_bar_of_a_call_that_goes_on(self):
+        """It forecasts by the trials of its own process."""
+        with tempfile.TemporaryDirectory() as place:
+            done = subprocess.run([python_with(place, TQDM), "-c", BAR], env={**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONIOENCODING": "utf-8"}, check=True,
+                                  text=True, stderr=subprocess.PIPE)
+        lines = [re.sub(r"\[\d\d:\d\d", "[", re.sub(r"\|.*\|", "|", line)).strip() for line in re.split(r"[\r\n]+", done.stderr)]
+        self.assertEqual([line for line in lines if line][1:], [
+            "running: what is best:  56%| 14/25 trials []", "measuring 3 of 9:  56%| 14/25 trials []",
+            "running: what is best:  60%| 15/25 trials [, about 30 s left]", "measuring 3 of 9:  60%| 15/25 trials []",
+            "measuring 3 of 9:  60%| 15/25 trials []"])
 
     def test_types(self):
         self.assertIn("Success", self.run_python("-m", "mypy", "--cache-dir", self.place, "-p", "narrowd"))

@@ -2,12 +2,13 @@
 
 import contextlib
 import io
+import re
 import unittest
 from unittest import mock
 
 import kit  # noqa: F401  the package is on the path then
 
-from narrowd.progress import Pace, Progress
+from narrowd.progress import BESIDE_BAR, Pace, Progress, beside_bar
 
 
 class Told(unittest.TestCase):
@@ -49,6 +50,13 @@ class Told(unittest.TestCase):
             with contextlib.redirect_stderr(io.StringIO()) as said, mock.patch("narrowd.progress.tqdm_bar", lambda total: None):
                 Progress(True).update(document)
             self.assertEqual(said.getvalue(), f"narrowd: 1 of 10 trials, 2 failed, the job {ended}: {why}\n")
+
+    def test_beside_a_bar_no_word_is_cut(self):
+        text = "running: so far keep fp32: no config that meets the criterion is better by 2 % (1.02 times as fast) or more; the best is 1 times as fast"
+        said = beside_bar(text)
+        self.assertTrue(said.endswith(" …") and text.startswith(f"{said[:-2]} ") and len(said) <= BESIDE_BAR, said)
+        short, = re.findall("^.{,90} better", text)
+        self.assertEqual(beside_bar(short), short)
 
     def test_what_counts_itself_says_how_long(self):
         pace = Pace(3)

@@ -1,6 +1,7 @@
 """How far a job is, on standard error: by tqdm where it is installed, as lines where it is not."""
 
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from .types import JobDocument
 SAY_EVERY_S = 5.0
 LATEST = 20  # steps by which a forecast is made
 LEAST = 3  # ... at least, of what is many and quick
+BESIDE_BAR = 100  # characters
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} trials [{elapsed}{postfix}]"  # tqdm's own forecast counts trials of earlier processes, too
 ENDED = {"completed": "completed", "failed": "failed", "cancelled": "was cancelled"}  # what a job in a final state did
 
 
@@ -41,6 +44,11 @@ def how_far(kind: str, numbers: Any) -> str:
     """What a measurement says of itself: "scoring 12 of 120"."""
     what = "scoring" if kind == "score" else "measuring"
     return f"{what} {numbers['seen']} of {numbers['total']}"
+
+
+def beside_bar(text: str) -> str:
+    """As many words as there is place for."""
+    return textwrap.shorten(text, BESIDE_BAR, placeholder=" …")
 
 
 class Pace:
@@ -96,7 +104,8 @@ class Progress:
         line, left = f"{self.trials}, {rest}", self.left(document)
         if self.bar is not None:
             self.bar.n, self.bar.total = budget["trials_measured"], budget["max_trials"]
-            self.bar.set_description_str(f"{f'{failed} failed, ' if failed else ''}{rest}"[:100], refresh=True)
+            self.bar.set_postfix_str(left, refresh=False)
+            self.bar.set_description_str(beside_bar(f"{f'{failed} failed, ' if failed else ''}{rest}"), refresh=True)
         elif line != self.last:
             print(f"narrowd: {self.trials}, {f'{left}, ' if left else ''}{rest}", file=sys.stderr, flush=True)
         self.last = line
@@ -115,6 +124,7 @@ class Progress:
             return
         text = ", ".join(filter(None, (how_far(kind, numbers), self.pace.left(kind, numbers["seen"], numbers["total"]))))
         if self.bar is not None:
+            self.bar.set_postfix_str("", refresh=False)
             self.bar.set_description_str(text, refresh=True)
         elif time.monotonic() >= self.said_at + SAY_EVERY_S:
             self.said_at = time.monotonic()
@@ -127,4 +137,4 @@ def tqdm_bar(total: int) -> Any:
         from tqdm.auto import tqdm
     except ImportError:
         return None
-    return tqdm(total=total, unit="trial", file=sys.stderr)
+    return tqdm(total=total, bar_format=BAR, file=sys.stderr)
