@@ -112,6 +112,12 @@ class Command(Case):
             time.sleep(0.01)
         return process
 
+    def misused(self, *arguments):
+        with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()) as printed:
+            command.main(arguments)
+        self.assertEqual(left.exception.code, command.EXIT_USAGE)
+        return printed.getvalue()
+
     def test_help(self):
         """Each command has an example and its exit statuses, each option says what it is."""
         commands, = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
@@ -216,11 +222,13 @@ class Command(Case):
         for wrong, said in (("mine", "'mine' is not MODULE:FUNCTION"), ("mine:lacks", "has no attribute 'lacks'"), ("no_module:x", "No module named 'no_module'"),
                             ("half:x", f"SyntaxError: '(' was never closed ({os.path.realpath('half.py')}, line 2)\n"),
                             ("broken:x", "NameError: name 'undefined' is not defined (")):
-            with self.assertRaises(SystemExit) as left, contextlib.redirect_stderr(io.StringIO()) as printed:
-                command.main(["tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong])
-            self.assertEqual(left.exception.code, 2)
-            self.assertIn(said, printed.getvalue())
-        self.assertIn("broken.py, line 3)", printed.getvalue())
+            printed = self.misused("tune", str(DIRECTION), "--calib", "x.npz", "--eval", wrong)
+            self.assertIn(said, printed)
+            self.assertRegex(printed, "^narrow-onnx: --eval: .*\nnarrow-onnx tune --help tells more\n$")
+        self.assertIn("broken.py, line 3)", printed)
+        self.assertRegex(self.misused(), "^narrow-onnx: .*COMMAND\nnarrow-onnx --help tells more\n$")
+        self.assertRegex(self.misused("build", "in.onnx"), "^narrow-onnx: .* JOB, OUT, --calib\nnarrow-onnx build --help tells more\n$")
+        self.assertRegex(self.misused(*self.tune("--threads", "two")), "^narrow-onnx: --threads: .*'two'\nnarrow-onnx tune --help tells more\n$")
         with mock.patch.dict(os.environ, NARROWD_URL="http://127.0.0.1:1"), contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(command.main(["build", "in.onnx", "job_1", "out.onnx", "--calib", "data.npz"]), command.EXIT_UNREACHABLE)
 

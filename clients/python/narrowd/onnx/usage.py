@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 EXIT_FAILED = 1
@@ -72,9 +72,16 @@ def statuses(numbers: Iterable[int]) -> str:
     return "\nexit status:\n" + "\n".join(f"  {number:<5}{STATUSES[number]}" for number in numbers)
 
 
+class Parser(argparse.ArgumentParser):
+    """One that says what is wrong as narrow does: the usage before it would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"narrow-onnx: {message.removeprefix('argument ')}\n{self.prog} --help tells more\n")
+
+
 def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="narrow-onnx", description="Tunes models in ONNX for ONNX Runtime: from a file to a smaller and faster one.", formatter_class=raw,
         epilog=f"{DAEMON}\nnarrow-onnx COMMAND --help has the options of each, an example and the exit statuses.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
