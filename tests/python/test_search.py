@@ -34,7 +34,9 @@ class Searches(unittest.TestCase):
             narrowd.search(evaluator, JOB)
         self.assertEqual(said.getvalue().count("narrowd: 0 of 8 trials, scoring 12 of 120\n"), 1, said.getvalue())
         self.assertNotRegex(said.getvalue(), "running: (default|score|sgp|opening)\\b")
-        self.assertRegex(said.getvalue(), r"^narrowd: job_\w+, to watch it: narrow --server unix:/.*/narrowd\.sock watch job_\w+\n")
+        self.assertRegex(said.getvalue(), r"^narrowd: job_\w+, to watch it: narrow --server unix:/.*/narrowd\.sock watch job_\w+ "
+                                          r"\(for the pages, too: start a narrowd and set NARROWD_URL to its address before the call\)\n")
+        self.assertEqual(said.getvalue().count("NARROWD_URL"), 1)
 
     def test_what_is_no_accuracy_of_the_model_as_it_came_fails_the_job(self):
         """Whatever it is: nobody has to mend a job that waits, and the sentence says what was returned."""

@@ -74,13 +74,13 @@ def where_to_look(url: str, job: str) -> str:
     shown = how_to_ask(url, f"show {job}")
     if not is_private(url):
         return f"the search stays in the daemon: {shown}"
-    return (f"to look at the search when this process has ended: {shown}, or http://127.0.0.1:8585 "
-            "in a browser (with NARROWD_URL set before, a search is in that daemon)")
+    return f"to look at the search when this process has ended: {shown}, or http://127.0.0.1:8585 in a browser"
 
 
 def how_to_watch(url: str, job: str) -> str:
     """What shows a job of the daemon at `url` while it runs, to be read and copied by people."""
-    return f"to watch it: narrow --server {shlex.quote(url)} watch {job}"
+    pages = " (for the pages, too: start a narrowd and set NARROWD_URL to its address before the call)" * is_private(url)
+    return f"to watch it: narrow --server {shlex.quote(url)} watch {job}{pages}"
 
 
 class Server:
