@@ -293,10 +293,13 @@ class Command(Case):
 
     def test_what_can_be_done_next(self):
         """Where the model as it came is the better one; what is advised does what is said of it."""
+        texts = []
+
         def advised(*more, evaluate="error", status=command.EXIT_KEEP):
             with contextlib.redirect_stdout(io.StringIO()) as said:
                 self.assertEqual(command.main([*self.tune("--quiet", "--out", "out.onnx", evaluate=evaluate), *more]), status)
-            return said.getvalue().splitlines()[-1]
+            texts.append(said.getvalue())
+            return texts[-1].splitlines()[-1]
 
         def run(advice):
             with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -305,9 +308,9 @@ class Command(Case):
 
         loss = ["--lower-is-better", "--max-drop", "0.12"]
         advice = advised(*loss)
-        self.assertRegex(advice, r"^next: if a loss of 50 % will do, trial \d+ is [\d.]+ times smaller, by what was measured; as a file: narrow-onnx build in.onnx job_\w+ "
+        self.assertRegex(advice, r"^next: if a loss of 50 % will do, trial \d+ is [\d.]+ times smaller, measured (once|\d+ times); as a file: narrow-onnx build in.onnx job_\w+ "
                                  r"out.onnx --calib data.npz --tolerable-loss 0.5$")
-        run(advice)
+        self.assertTrue(run(advice).endswith(f"{command.WORTH}\n"))
         self.assertLess(os.path.getsize("out.onnx"), os.path.getsize("in.onnx"))
         advice = advised(*loss, "--accept", "mine:other", "--criterion", "absolute", "--max-drop", "0.06", status=command.EXIT_LEFT)
         self.assertRegex(advice, r"^next: some 2 times as many samples for evaluate and accept, for trial (\d+) loses 0.05 on those of evaluate and 0.09 on those of accept: "
@@ -334,6 +337,7 @@ class Command(Case):
                          rf'^next: try static and dynamic int8 \(approach="auto"; narrow-onnx: --approach auto\), or {size}')
         self.assertRegex(advised(*fast, evaluate="scatters"), r"^next: the same call by the CPU clock \(clock=time.process_time; narrow-onnx: --clock cpu\), for .*; "
                                                               "or the same call again when less runs on the machine; or what looks best as a file all the same: ")
+        self.assertEqual(texts[-1].count("--clock cpu"), 1, texts[-1])  # not in the line before, too
         self.assertRegex(advised(*fast, "--clock", "cpu", evaluate="scatters"), "^next: the same call again when less runs on the machine; or what ")
         self.assertNotIn("next: ", advised(evaluate="good", status=0))
         with narrowd.Client() as client:

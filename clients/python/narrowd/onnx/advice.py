@@ -18,6 +18,7 @@ TIMES_AS_MUCH = 5  # so much more than may be lost is looked at, as far as a sea
 LITTLE = 0.05  # of the accuracy, where nothing may be lost
 BLUR = 0.5  # of what may be lost: so much two sets of samples may differ in and still tell it
 ROUNDING = 1e-9  # as the daemon judges
+BY_CPU_TIME = "the same call by the CPU clock"
 TIMES_AS_MANY = (2, 3, 5, 10, 20, 50, 100)  # samples: of few configs it is known coarsely, beyond that not at all
 
 
@@ -55,6 +56,10 @@ def both(python: str, options: str, where: str = "") -> str:
 def shown(loss: float, criterion: Any) -> str:
     """As the daemon says it: a share in percent, or an amount."""
     return f"{100 * loss:.3g} %" if criterion["criterion"] == "relative" else f"{loss:.3g}"
+
+
+def how_often(measurements: int | None) -> str:
+    return "once" if measurements in (None, 1) else f"{measurements} times"
 
 
 def rounded_up(loss: float) -> float:
@@ -139,7 +144,7 @@ def next_step(call: Call, job: Job, best: Best) -> str:
         f"{call.build(job, '--trial', str(missed.trial))}"
     better = [more_samples(judged, missed, criterion)] if missed is not None else []
     if call.scattered:
-        better.append(f"the same call by the CPU clock {by_cpu_time(call)}, for latencies scatter so widely that the speed-ups may be far off")
+        better.append(f"{BY_CPU_TIME} {by_cpu_time(call)}, for latencies scatter so widely that the speed-ups may be far off")
     return step and f"next: {', and '.join(better)}{'; or ' * bool(better)}{step}"
 
 
@@ -169,7 +174,7 @@ def by_what_was_measured(call: Call, job: Job, best: Best) -> str:
         loss, found = larger
         metric = found.get("objective") or document["objective"][0]["metric"]
         gains = f"{found['speedup']:.3g} {TIMES.get(metric, f'times less {metric}')}" if found["speedup"] else "better"
-        return f"if a loss of {shown(loss, criterion)} will do, trial {found['trial']} is {gains}, by what was measured; as a file: " \
+        return f"if a loss of {shown(loss, criterion)} will do, trial {found['trial']} is {gains}, measured {how_often(found['measurements'])}; as a file: " \
             f"{call.build(job, '--tolerable-loss', repr(loss))}"
     return another_search(call, job.id, because == "criterion_missed", ended, document["budget"]["max_trials"])
 

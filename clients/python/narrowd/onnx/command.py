@@ -10,6 +10,8 @@ from typing import Any
 from ..errors import NarrowdError, Refused, Unreachable
 from .usage import CLOCKS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_KEEP, EXIT_LEFT, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, parser
 
+WORTH = "to see what it is worth: judge it on data that the search has not seen, and time it in turns with the model (narrowd.compare); here nothing is measured"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
@@ -63,6 +65,8 @@ def run_build(args: argparse.Namespace) -> int:
     build(args.model, {"ops": {}} if keep or config is None else config, args.out, args.calib, made_with)
     print(f"by the trials: {words}")
     print(f"{args.out}{' is the model as it came' * keep}: {os.path.getsize(args.out) / 1e6:.2f} MB (was {os.path.getsize(args.model) / 1e6:.2f})")
+    if not keep and (args.trial is not None or args.tolerable_loss is not None):
+        print(WORTH)
     return EXIT_KEEP if keep else 0
 
 

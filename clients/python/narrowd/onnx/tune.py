@@ -23,7 +23,7 @@ from ..journal import Journal
 from ..measuring import LATENCY, Comparison
 from ..scores import Scores, tell
 from ..types import Best, Config
-from .advice import Call, next_step
+from .advice import BY_CPU_TIME, Call, next_step
 from .graph import in_one_file
 from .points import CALIBRATION, Point, check_out, digest_of, front_of, within
 from .quantizer import Feed, modes_of
@@ -86,12 +86,12 @@ class Tuned:
             return within(self.front, loss, own.job(self.job))
 
     def __str__(self) -> str:
-        cpu = " of CPU time" if self.cpu_time else ""
+        cpu, advised = " of CPU time" if self.cpu_time else "", BY_CPU_TIME in self.next_step
         lines = [f"by the trials{', in CPU time' if self.cpu_time else ''}: {self.verdict}"]
         if self.refuted is not None:
             lines.append(f"but in turns with the model as it came that file was {self.refuted:.2f} times as fast, so it was not kept"
-                         + ". Where others work on the machine the CPU time (--clock cpu) says more than the time that passes" * (not self.cpu_time))
-        elif (self.undecided or self.scattered) and not self.cpu_time:
+                         + ". Where others work on the machine the CPU time (--clock cpu) says more than the time that passes" * (not self.cpu_time and not advised))
+        elif (self.undecided or self.scattered) and not self.cpu_time and not advised:
             what = "too much to tell" if self.undecided else "so widely that the speed-ups may be far off"
             lines.append(f"latencies scatter {what}. Where others work on the machine CPU time scatters less: "
                          "clock=time.process_time (--clock cpu)")
