@@ -164,8 +164,7 @@ class Server:
         deadline = time.monotonic() + STARTED_S
         told = taken = False
         since = time.monotonic()
-        held = (f"another narrowd has {self.folder / 'data'} open: end it, or set NARROWD_URL to its address, as http://127.0.0.1:8585, "
-                "so that the search is there")
+        held = f"another narrowd has {self.folder / 'data'} open"
         while True:
             with open(log, "ab") as errors:
                 begin = errors.tell()
@@ -181,9 +180,10 @@ class Server:
             waits = "is in use by another narrowd" in said
             taken = taken or waits
             if not waits or time.monotonic() > since + HELD_S:
-                raise Unreachable(held if taken else f"{command[0]} did not start: {said or 'it said nothing'}")
+                raise Unreachable(f"{held}: end it, or set NARROWD_URL to its address, as http://127.0.0.1:8585, so that the search is there" if taken
+                                  else f"{command[0]} did not start: {said or 'it said nothing'}")
             if not told and time.monotonic() > since + PATIENT_S:
-                print(f"narrowd: {held}", file=sys.stderr, flush=True)
+                print(f"narrowd: {held}; waiting for it to end, up to {HELD_S} s in all", file=sys.stderr, flush=True)
                 told = True
             time.sleep(0.1)  # one that was told to stop may still be at it
 
