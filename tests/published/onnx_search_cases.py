@@ -203,6 +203,19 @@ class Fronts(Searches):
             self.assertEqual(evaluate(ort.InferenceSession(self.place / "point.onnx")), point.accuracy)
         self.assertEqual((self.place / "out.onnx").stat().st_size, tuned.size_bytes)
 
+    def test_what_loses_more_than_was_looked_for_is_no_point(self):
+        """With few trials it may be all there is."""
+        attention(self.place / "a.onnx")
+        path = str(self.place / "a.onnx")
+        for much, left_out in ((0.5, True), (0.049, False)):
+            with self.subTest(much), narrowd.Client() as client:
+                tuned = tune(path, self.place / "out.onnx", np.zeros((4, WIDTH), np.float32), lambda session, file, much=much: 1.0 - much * (file != path),
+                             objective="model_size_bytes", max_trials=2, front=True, client=client, progress=False, identity=str(much))
+                found = [trial["number"] for trial in client.job(tuned.job).pareto() if trial["number"] > 0]
+                self.assertEqual({point.trial for point in tuned.front}, {0} if left_out else {0, *found})
+                loses = f"{len(found)} point{'s that lose' if len(found) > 1 else ' that loses'} more than 5 %" if left_out else ""
+                self.assertEqual((tuned.left_out, re.findall("\n  left out: (.*)", str(tuned))), (loses, [loses] * left_out))
+
     def what_the_daemon_says(self, tuned):
         """One question has one answer, whoever asks it."""
         with narrowd.Client() as client:

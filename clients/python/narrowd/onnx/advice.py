@@ -12,9 +12,8 @@ from ..client import Client, Job
 from ..errors import Refused
 from ..server import how_to_ask
 from ..types import Best
-from .points import TIMES, lost
+from .points import TIMES, TIMES_AS_MUCH, lost, shown
 
-TIMES_AS_MUCH = 5  # so much more than may be lost is looked at, as far as a search of the whole front goes
 LITTLE = 0.05  # of the accuracy, where nothing may be lost
 BLUR = 0.5  # of what may be lost: so much two sets of samples may differ in and still tell it
 ROUNDING = 1e-9  # as the daemon judges
@@ -51,11 +50,6 @@ class Call:
 def both(python: str, options: str, where: str = "") -> str:
     """How a call is made another one: by its arguments, and by options of narrow-onnx."""
     return f"({python}; {where}narrow-onnx: {options})"
-
-
-def shown(loss: float, criterion: Any) -> str:
-    """As the daemon says it: a share in percent, or an amount."""
-    return f"{100 * loss:.3g} %" if criterion["criterion"] == "relative" else f"{loss:.3g}"
 
 
 def how_often(measurements: int | None) -> str:

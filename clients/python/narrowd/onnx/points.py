@@ -19,6 +19,7 @@ from .quantizer import Feed, Quantizer, feeds_of
 from .quiet import quiet, silent
 
 CALIBRATION = "narrowd-calibration"  # the label of a job that has a digest of what its configs were calibrated with
+TIMES_AS_MUCH = 5  # so much more than may be lost is looked at, as far as a search of the whole front goes
 TIMES = {"latency_ms": "times as fast", "model_size_bytes": "times smaller"}
 
 
@@ -122,10 +123,21 @@ def lost(accuracy: float, before: float, criterion: Any) -> float:
     return quotient(amount, abs(before)) if criterion["criterion"] == "relative" else amount
 
 
-def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operators: int) -> tuple[Point, ...]:
-    """The points of a job, the model as it came first unless one beats it. `operators` can be lowered."""
+def shown(loss: float, criterion: Any) -> str:
+    """As the daemon says it: a share in percent, or an amount."""
+    return f"{100 * loss:.3g} %" if criterion["criterion"] == "relative" else f"{loss:.3g}"
+
+
+def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operators: int) -> tuple[tuple[Point, ...], str]:
+    """The points of a job that lose no more than it looked for, the model as it came first unless one beats it, and what was left out,
+    in words. `operators` can be lowered."""
+    criterion: Any = job.get()["criterion"]
+    most = TIMES_AS_MUCH * criterion["tolerable_loss"]
     found = points_of(job, [trial["number"] for trial in job.pareto()], metric, model, calibration, operators)
-    return tuple(sorted(found, key=lambda point: (point.trial > 0, -point.objective)))
+    front = [point for point in found if point.loss <= most or most == 0]
+    out = len(found) - len(front)
+    return (tuple(sorted(front, key=lambda point: (point.trial > 0, -point.objective))),
+            f"{out} point{'s that lose' if out > 1 else ' that loses'} more than {shown(most, criterion)}" if out else "")
 
 
 def points_of(job: Job, numbers: list[int], metric: str, model: Path, calibration: list[Feed], operators: int) -> list[Point]:

@@ -69,6 +69,7 @@ class Tuned:
     job: str
     metric: str = ""  # what the front is of, beside accuracy
     front: tuple[Point, ...] = ()  # the model as it came first, unless one beats it; empty where one loss was asked for
+    left_out: str = ""  # of the front: "2 points that lose more than 5 %", which is more than was looked for
     next_step: str = ""  # where the model as it came is the better one: what can be done, in a line
     left: bool = False  # whether nothing is worth it and the file is another one that was there before
     client: Client | None = field(default=None, repr=False, compare=False)  # which the call was given
@@ -107,7 +108,7 @@ class Tuned:
                          f"{self.latency_ms:.3f} ms{cpu} (the model in the same turns: {self.latency_ms_before:.3f}), {size if self.for_speed else speed}")
         if self.front:
             once = ", mostly once: measure a file of it in turns with the model before you count on its speed" if self.for_speed else ""
-            lines.append("\n  ".join([f"the front, of what was measured{once}:", *map(str, self.front)]))
+            lines.append("\n  ".join([f"the front, of what was measured{once}:", *map(str, self.front), *([f"left out: {self.left_out}"] if self.left_out else [])]))
         if self.learnt:
             lines.append(f"began with what earlier searches learnt of {self.learnt} operators")
         if self.untouched:
@@ -286,9 +287,9 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
                                for_speed, approach, tuned.refuted is not None, own,
                                tuned.scattered or tuned.undecided and for_speed and not tuned.cpu_time, threads)
                 tuned = replace(tuned, next_step=next_step(calling, found, found.best()))
-            points = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ()
+            points, left_out = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ((), "")
             found.edit(labels={**found.get()["labels"], CALIBRATION: digest_of(tuner.feeds)})
-            results.append(replace(tuned, metric=objective, front=points, client=client) if front else tuned)
+            results.append(replace(tuned, metric=objective, front=points, left_out=left_out, client=client) if front else tuned)
 
         options = (approach if approach != "auto" else "", objective if objective != LATENCY[0] else "", "front" * front,
                    "library" * library, "cpu" * (clock is time.process_time))
