@@ -237,7 +237,7 @@ static void add_keep(const struct job *job, const struct trial *trial, const str
 	} else if (strcmp(because, "not_proved") == 0) {
 		buf_text(text, "not proved, keep fp32: ");
 		gained_words(job->spec, f, text);
-		buf_printf(text, " after %lld round%s; %s, or send more samples",
+		buf_printf(text, " after %lld round%s; %s, or take more samples in each",
 			   (long long)f->measurements, plural_s(f->measurements),
 			   words_calmer(job));
 	} else if (strcmp(because, "not_accepted") == 0) {

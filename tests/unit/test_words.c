@@ -270,12 +270,12 @@ Test(words, what_may_be_chance_is_not_proved)
 	says_after_rounds(
 		"", 100, 95, 20,
 		"not proved, keep fp32: 1.05 times as fast (0.817 to 1.36) after 3 rounds; "
-		"measure more calmly (by CPU time where others work on the machine), or send more "
-		"samples");
+		"measure more calmly (by CPU time where others work on the machine), or take more "
+		"samples in each");
 	says_after_rounds(
 		", \"labels\": {\"latency_ms\": \"CPU time of one thread\"}", 100, 95, 20,
 		"not proved, keep fp32: 1.05 times as fast (0.817 to 1.36) after 3 rounds; "
-		"measure more calmly, or send more samples");
+		"measure more calmly, or take more samples in each");
 }
 
 /* A program that ran beside one of the baseline's measurements makes no config fast. */
