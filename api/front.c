@@ -11,11 +11,12 @@
 #include "job/job.h"
 
 /* Columns of QUERY_TOLD. */
-enum { TRIAL_TEXT, TRIAL_ACCURACY = 2, TRIAL_METRICS };
+enum { TRIAL_TEXT, TRIAL_ACCURACY = 2, TRIAL_METRICS, TRIAL_REJECTED };
 
 /* A told trial; of every cost less is better. Accuracies come first. */
 struct point {
 	size_t row;
+	bool rejected; /* it is worse than it measured, nobody knows by how much in each */
 	double costs[2 * LIMIT_METRICS];
 };
 
@@ -69,6 +70,7 @@ static size_t read_point(const struct spec *spec, char *const *cells, struct poi
 			ret->costs[count++] = -ret->costs[0];
 		}
 	}
+	ret->rejected = cells[TRIAL_REJECTED] != NULL;
 	for (size_t i = 0; i < count; i++) {
 		ret->costs[i] = isnan(ret->costs[i]) ? INFINITY : ret->costs[i];
 	}
@@ -81,6 +83,9 @@ static bool dominates(const struct point *a, const struct point *b, size_t costs
 {
 	bool better = false;
 
+	if (a->rejected && !b->rejected) {
+		return false;
+	}
 	for (size_t i = 0; i < costs; i++) {
 		if (a->costs[i] > b->costs[i]) {
 			return false;

@@ -46,6 +46,7 @@ static const struct column trial_columns[] = {
 	{"accuracy", "accuracy", true},
 	{"objective", "objective_value", true},
 	{"meets the criterion", "feasible", false},
+	{"rejected because", "rejected/reason", false},
 	{"worker", "worker", false},
 	{"error", "error", false},
 	{NULL, NULL, false},

@@ -79,16 +79,26 @@ static int by_rank(const void *a, const void *b)
 				  : (x->row > y->row) - (x->row < y->row);
 }
 
+/* null where it was not judged */
+static json_t *meets(const json_t *trial)
+{
+	bool rejected = json_is_object(json_object_get(trial, "rejected"));
+
+	return rejected ? json_false() : json_incref(json_object_get(trial, "feasible"));
+}
+
 static struct rank read_rank(const struct store_rows *rows, size_t row)
 {
 	json_t *trial = json_loads(rows->cells[row * rows->columns + TRIAL_TEXT], 0, NULL);
 	const json_t *cost = json_object_get(trial, "objective_value");
+	json_t *met = meets(trial);
 	struct rank rank = {
 		.row = row,
-		.feasible = json_is_true(json_object_get(trial, "feasible")),
+		.feasible = json_is_true(met),
 		.cost = json_is_number(cost) ? json_number_value(cost) : INFINITY,
 	};
 
+	json_decref(met);
 	json_decref(trial);
 	return rank;
 }
@@ -126,8 +136,7 @@ static struct dot *read_dots(const struct spec *spec, const struct store_rows *r
 
 static void add_dot(const struct dot *dot, const char *document, struct buf *text)
 {
-	static const char *const members[] = {"kind", "stage", "accuracy", "objective_value",
-					      "feasible"};
+	static const char *const members[] = {"kind", "stage", "accuracy", "objective_value"};
 	json_t *trial = json_loads(document, 0, NULL);
 	json_t *point = json_pack("{s:O, s:f, s:b}", "trial", json_object_get(trial, "number"),
 				  "value", dot->value, "front", dot->front);
@@ -136,6 +145,7 @@ static void add_dot(const struct dot *dot, const char *document, struct buf *tex
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		(void)json_object_set(point, members[i], json_object_get(trial, members[i]));
 	}
+	(void)json_object_set_new(point, "feasible", meets(trial));
 	json_decref(trial);
 	written = json_text_last(point);
 	buf_text(text, written);

@@ -134,6 +134,7 @@ static void add_rival(void *arg, const json_t *trial)
 	}
 	if (kind == NULL || strcmp(kind, "evaluate") != 0 || !json_is_number(value) ||
 	    json_is_object(json_object_get(trial, "excluded")) ||
+	    json_is_object(json_object_get(trial, "rejected")) ||
 	    (rival->trial != NULL &&
 	     !is_better(rival->job, value, json_object_get(rival->trial, "objective_value")))) {
 		return;

@@ -43,14 +43,26 @@ static char *again_of(const struct trial_rows *rows, const json_t *trial)
 		       : NULL;
 }
 
+/* Why somebody, or the end game, holds something against a trial. */
+static void add_reason(const json_t *trial, const char *member, struct buf *buf)
+{
+	const json_t *reason = json_object_get(json_object_get(trial, member), "reason");
+
+	if (json_is_string(reason)) {
+		char *clean = text_clean(json_string_value(reason));
+
+		buf_printf(buf, "%s%s: %s", buf->length > 0 ? ", " : "", member, clean);
+		free(clean);
+	}
+}
+
 /* What is unusual about a trial: its kind, whose config it measures again, its source, its error, its exclusion, its
- * attempts. */
+ * rejection, its attempts. */
 static char *note_of(const struct trial_rows *rows, const json_t *trial)
 {
 	static const char *const members[] = {"kind", "source", "error"};
 	static const char *const usual[] = {"evaluate", "measured", "-"};
 	json_int_t attempts = json_integer_value(json_object_get(trial, "attempts"));
-	const json_t *reason = json_object_get(json_object_get(trial, "excluded"), "reason");
 	char *again = again_of(rows, trial);
 	struct buf buf;
 
@@ -67,12 +79,8 @@ static char *note_of(const struct trial_rows *rows, const json_t *trial)
 		}
 	}
 	free(again);
-	if (json_is_string(reason)) {
-		char *clean = text_clean(json_string_value(reason));
-
-		buf_printf(&buf, "%sexcluded: %s", buf.length > 0 ? ", " : "", clean);
-		free(clean);
-	}
+	add_reason(trial, "excluded", &buf);
+	add_reason(trial, "rejected", &buf);
 	if (attempts > 1) {
 		buf_printf(&buf, "%sasked %lld times", buf.length > 0 ? ", " : "",
 			   (long long)attempts);
@@ -93,8 +101,9 @@ static void add_met(struct table *table, const json_t *trial)
 {
 	const json_t *feasible = json_object_get(trial, "feasible");
 
-	table_text(table,
-		   json_is_boolean(feasible) ? (json_is_true(feasible) ? "yes" : "no") : "-");
+	table_text(table, json_is_object(json_object_get(trial, "rejected")) ? "no, rejected"
+			  : json_is_boolean(feasible) ? (json_is_true(feasible) ? "yes" : "no")
+						      : "-");
 }
 
 static void add_trial(void *arg, const json_t *trial)

@@ -21,7 +21,8 @@ static void count(void *arg, const json_t *trial)
 	struct counts *counts = arg;
 
 	counts->all++;
-	counts->met += json_is_true(json_object_get(trial, "feasible"));
+	counts->met += json_is_true(json_object_get(trial, "feasible")) &&
+		       !json_is_object(json_object_get(trial, "rejected"));
 }
 
 static json_t *item_of(const json_t *items, const char *member, const char *name)

@@ -1,9 +1,11 @@
 /* Records what a job asks, and what follows from the answers for the rest of the job. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "job/active.h"
+#include "job/figures.h"
 #include "job/fold.h"
 #include "job/next.h"
 #include "job/trial.h"
@@ -138,20 +140,34 @@ static void after_baseline(struct job *job, const struct trial *trial)
 	}
 }
 
+/* What the stored trial shows of it. Without the loss under rules that do not ask for one. */
+static json_t *rejection_data(const struct job *job, const struct trial *rejected)
+{
+	bool early = job->spec->rules < 2;
+	char *why = early ? mem_dup("measured again, the config does not meet the criterion")
+			  : words_rejection(job, rejected);
+	json_t *data = json_pack("{s:s, s:b}", "detail", why, "rejects", true);
+	struct figures f;
+
+	free(why);
+	if (!early) {
+		figures_init(&f, job, rejected);
+		if (isfinite(f.loss)) {
+			(void)json_object_set_new(data, "accuracy_loss", json_real(f.loss));
+		}
+		figures_finish(&f);
+	}
+	return data;
+}
+
 void job_after_result(struct job *job, struct trial *trial)
 {
 	if (trial->kind == QUESTION_BASELINE) {
 		after_baseline(job, trial);
 	} else if (trial->kind == QUESTION_CONFIRM && trial->twin > 0 &&
 		   job->trials[trial->twin]->rejected) {
-		char *why = job->spec->rules < 2
-				    ? mem_dup("measured again, the config does not meet the "
-					      "criterion")
-				    : words_rejection(job, job->trials[trial->twin]);
-
 		job_record(job, LOGGED_MEASUREMENT_DISAGREES, trial->twin,
-			   json_pack("{s:s}", "detail", why));
-		free(why);
+			   rejection_data(job, job->trials[trial->twin]));
 	} else if (trial->kind == QUESTION_EVALUATE) {
 		share_results(job, trial);
 	}

@@ -154,6 +154,17 @@ static const struct {
 			     "the trial does not exist"},
 	[PROJECT_INCLUDE] = {"UPDATE trial SET excluded = NULL, excluded_at = NULL" THIS_TRIAL,
 			     "the trial does not exist"},
+	/* All that have its config, whoever measured them. The first rejection says why. */
+	[PROJECT_REJECT] = {"UPDATE trial SET rejected = json_object('reason', ?5 ->> 'detail',"
+			    " 'at', " TIME("?3") ", 'accuracy_loss', ?5 -> 'accuracy_loss')"
+			    " WHERE job = ?1 AND ?5 ->> 'rejects' AND rejected IS NULL"
+			    " AND kind = 'evaluate'"
+			    " AND (number = ?4 OR hash = " OF_TRIAL("t.hash") ")",
+			    NULL},
+	[PROJECT_ASK_REJECTED] = {"UPDATE trial SET rejected = (SELECT t.rejected FROM trial AS t"
+				  " WHERE t.job = ?1 AND t.number = ?5 ->> 'twin')" THIS_TRIAL
+				  " AND kind = 'evaluate' AND ?5 ->> 'twin' IS NOT NULL",
+				  NULL},
 	/* Until another event names one. */
 	[PROJECT_NO_BEST] = {"UPDATE job SET best = NULL, best_trial = NULL" THIS_JOB
 			     " AND best_trial = ?4",
@@ -218,7 +229,8 @@ static const enum project_statement rules[][5] = {
 	[LOGGED_STATE_CHANGED] = {PROJECT_STATE},
 	[LOGGED_JOB_EDITED] = {PROJECT_EDIT},
 	[LOGGED_STAGE_ENTERED] = {PROJECT_STAGE},
-	[LOGGED_QUESTION_ASKED] = {PROJECT_REOPEN, PROJECT_ASK_COUNT, PROJECT_ASK},
+	[LOGGED_QUESTION_ASKED] = {PROJECT_REOPEN, PROJECT_ASK_COUNT, PROJECT_ASK,
+				   PROJECT_ASK_REJECTED},
 	[LOGGED_QUESTION_LEASED] = {PROJECT_REOPEN, PROJECT_LEASE, PROJECT_LEASE_GIVEN},
 	[LOGGED_LEASE_ACCEPTED] = {PROJECT_JOB},
 	[LOGGED_LEASE_EXPIRED] = {PROJECT_UNLEASE, PROJECT_LEASE_OVER},
@@ -242,7 +254,7 @@ static const enum project_statement rules[][5] = {
 	[LOGGED_NEW_BEST] = {PROJECT_BEST},
 	[LOGGED_TRIALS_RANKED] = {PROJECT_RANK},
 	[LOGGED_NO_GAIN_SO_FAR] = {PROJECT_HINT},
-	[LOGGED_MEASUREMENT_DISAGREES] = {PROJECT_WARN},
+	[LOGGED_MEASUREMENT_DISAGREES] = {PROJECT_WARN, PROJECT_REJECT},
 	[LOGGED_WARNING] = {PROJECT_WARN},
 	[LOGGED_TIMEOUT] = {PROJECT_JOB},
 	[LOGGED_SCORES_TOLD] = {PROJECT_JOB},

@@ -56,7 +56,8 @@
 	" 'worker', worker," \
 	" 'asked_at', " TIME("asked_at") ", 'told_at', " TIME("told_at") ", 'error', error," \
 	" 'hash', hash, 'excluded', json(CASE WHEN excluded IS NOT NULL THEN" \
-	" json_object('reason', excluded, 'at', " TIME("excluded_at") ") END)"
+	" json_object('reason', excluded, 'at', " TIME("excluded_at") ") END)," \
+	" 'rejected', json(rejected)"
 #define OF_EVENT(n, member) \
 	"(SELECT narrowd_member(" SUM_EVENT("event") ", '" member "', sum)" \
 	" FROM event WHERE event.job = trial.job AND event.n = " n ")"
@@ -85,9 +86,12 @@
 	" 'queued_at', " TIME("queued_at") ", 'attempted_at', " TIME("attempted_at") "," \
 	" 'next_attempt_at', " TIME("due_at") ", 'status', status, 'error', error)"
 
+/* What was rejected does not meet the criterion, whatever it measured. */
+#define MEETS "iif(rejected IS NULL, feasible, 0)"
+
 #define TRIAL_FILTER \
 	" WHERE job = ?1 AND " AMONG("state", "?2") " AND " AMONG("stage", "?3") \
-	" AND (?4 IS NULL OR feasible = CAST(?4 AS INTEGER))" \
+	" AND (?4 IS NULL OR " MEETS " = CAST(?4 AS INTEGER))" \
 	" AND " AMONG("kind", "?9") " AND " AMONG("source", "?10")
 
 #define WANTED_CONFIG "CASE WHEN ?11 THEN " OF_EVENT("asked_n", "config") " END"
@@ -112,7 +116,8 @@
 
 /* Told trials that count, for charts; what is better has less `cost` and more `merit`. */
 #define POINTS(kinds) \
-	"WITH point AS MATERIALIZED (SELECT number, kind, stage, accuracy, objective_value, feasible," \
+	"WITH point AS MATERIALIZED (SELECT number, kind, stage, accuracy, objective_value," \
+	" " MEETS " AS feasible, rejected IS NULL AS stands," \
 	" asked_n, hash, ?2 * CAST(objective_value AS REAL) AS cost FROM trial" \
 	" WHERE job = ?1 AND state = 'told' AND kind IN (" kinds ") AND excluded IS NULL" \
 	" AND NOT EXISTS (SELECT 1 FROM event WHERE event.job = ?1 AND event.n = asked_n" \
@@ -164,7 +169,7 @@ static const char *const queries[QUERY_COUNT_] = {
 		"SELECT " TRIAL_DOCUMENT ", " OF_EVENT("asked_n", "config")
 		" FROM trial WHERE job = ?1 AND number = ?2",
 	[QUERY_TOLD] =
-		"SELECT " TRIAL_DOCUMENT ", number, accuracy, metrics FROM trial"
+		"SELECT " TRIAL_DOCUMENT ", number, accuracy, metrics, rejected FROM trial"
 		" WHERE job = ?1 AND state = 'told' AND kind IN ('baseline', 'evaluate')"
 		" AND excluded IS NULL"
 		" AND " OF_EVENT("asked_n", "subset") " IS NULL ORDER BY number",
@@ -196,12 +201,12 @@ static const char *const queries[QUERY_COUNT_] = {
 		" ORDER BY number",
 	[QUERY_CHART_SCATTER] =
 		POINTS("'baseline', 'evaluate'") ","
-		" seen AS MATERIALIZED (SELECT *, count(*) OVER () AS total, max(merit) OVER"
-		" (ORDER BY cost, merit DESC, number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
-		" AS above, ntile(20) OVER (ORDER BY cost) AS x, ntile(20) OVER (ORDER BY merit) AS y"
-		" FROM" WITH_MERIT "),"
+		" seen AS MATERIALIZED (SELECT *, count(*) OVER () AS total,"
+		" max(iif(stands, merit, NULL)) OVER before AS above, max(merit) OVER before AS above_all,"
+		" ntile(20) OVER (ORDER BY cost) AS x, ntile(20) OVER (ORDER BY merit) AS y FROM" WITH_MERIT
+		" WINDOW before AS (ORDER BY cost, merit DESC, number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)),"
 		" front AS MATERIALIZED (SELECT number FROM seen WHERE cost IS NOT NULL"
-		" AND merit IS NOT NULL AND (above IS NULL OR merit > above)"
+		" AND merit IS NOT NULL AND coalesce(merit > iif(stands, above, above_all), true)"
 		" ORDER BY feasible DESC, cost LIMIT 99)"
 		" SELECT json_object(" POINT_MEMBERS ", 'front',"
 		" json(iif(number IN (SELECT number FROM front), 'true', 'false'))), total"

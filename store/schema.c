@@ -11,11 +11,11 @@
 
 /* store/schema/0001.sql and those that follow, embedded by the build. */
 extern const char schema_0001[], schema_0002[], schema_0003[], schema_0004[], schema_0005[],
-	schema_0006[], schema_0007[], schema_0008[], schema_0009[], schema_0010[];
+	schema_0006[], schema_0007[], schema_0008[], schema_0009[], schema_0010[], schema_0011[];
 
 const char *const schema_steps[] = {schema_0001, schema_0002, schema_0003, schema_0004,
 				    schema_0005, schema_0006, schema_0007, schema_0008,
-				    schema_0009, schema_0010};
+				    schema_0009, schema_0010, schema_0011};
 const size_t schema_step_count = sizeof(schema_steps) / sizeof(schema_steps[0]);
 
 static int run_step(sqlite3 *db, const char *step, size_t version, struct err *reterr)

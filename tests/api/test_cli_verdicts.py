@@ -41,7 +41,8 @@ class Verdicts(CliTest):
         """A reader of the trials would think that the wrong one was handed over. Why others were passed over the verdict says."""
         lucky = {"number": 7, "kind": "evaluate", "objective_value": 9.5, "feasible": True}
         worse = {"number": 8, "kind": "evaluate", "objective_value": 14.5, "feasible": True}
-        wrong = {**lucky, "number": 9, "objective_value": 1.5, "excluded": {"reason": "busy"}}
+        wrong = {**lucky, "number": 9, "objective_value": 9.3, "excluded": {"reason": "busy"}}
+        unfit = {**lucky, "number": 10, "objective_value": 9.4, "rejected": {"reason": "it loses more"}}
         first = {**lucky, "number": 23, "objective_value": 9.1}
         behind = {**first, "objective_value": 9.9}
         for measurements, interval, trials, why in (
@@ -50,7 +51,7 @@ class Verdicts(CliTest):
             (1, None, [first, lucky], None),
             (3, None, [behind, lucky], None),
             (3, None, [lucky], None),
-            (3, None, [first, worse, wrong], None),
+            (3, None, [first, worse, wrong, unfit], None),
         ):
             best = {**best_trial(True), "measurements": measurements, "gain_interval": interval}
             document = job("completed", 40, best)
@@ -60,6 +61,7 @@ class Verdicts(CliTest):
             text = self.runs(OK, server, "best", JOB)
             said = "trial 7 had latency_ms 9.5, trial 23 has 12.3 and is the best all the same: "
             self.assertEqual(said in text, why is not None, text)
+            self.assertEqual("all the same" in text, why is not None, text)
             self.assertIn(why or "trial", text)
 
 

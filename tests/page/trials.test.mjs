@@ -209,3 +209,30 @@ test("what is lost to rounding is no loss", async () => {
     rounded.stop();
   }
 });
+
+test("what was rejected is found, and meets nothing", async () => {
+  const strict = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(2);
+    if (question.question === "baseline") return { accuracy: 0.9, latency_ms: 10 };
+    return { accuracy: question.subset ? 0.5 : 0.9, latency_ms: 5 };
+  });
+  try {
+    const of = await daemon.submit(job(strict.url, { strategy: "random", max_trials: 2, acceptance: { subset: { split: "fresh" } } }));
+    await daemon.finished(of);
+    const trials = (await daemon.get(`/v1/jobs/${of}/trials?limit=100`)).items;
+    const rejected = trials.filter((t) => t.rejected);
+    assert.ok(rejected.length > 0);
+    await browser.looking(`${daemon.url}/jobs/${of}`, async (view) => {
+      await rows(view, trials.length);
+      await filter(view, "rejected:yes", rejected.length);
+      await view.see("✕ rejected");
+      await filter(view, "rejected:yes feasible:yes", 0);
+      await filter(view, "rejected:yes", rejected.length);
+      await view.click("button", `Trial ${rejected[0].number}`);
+      await view.see(`but was rejected: ${rejected[0].rejected.reason}`);
+      await view.axe("rejected");
+    });
+  } finally {
+    strict.stop();
+  }
+});

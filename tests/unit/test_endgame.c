@@ -133,6 +133,7 @@ Test(endgame, a_choice_that_misses_the_criterion_is_no_choice)
 	static const struct says others[] = {{0.85, 50}, {0.9, 61}, {0.9, 62}, LAST};
 	struct job *job = MEASURED(BUDGET("2", ""), 50, 60);
 	struct next again = {.step = NEXT_CONFIRM, .round = 1};
+	const json_t *rejects;
 	char story[400];
 
 	kit_play(job, baseline, others, story);
@@ -141,6 +142,10 @@ Test(endgame, a_choice_that_misses_the_criterion_is_no_choice)
 	cr_assert_str_eq(kit_text(job, LOGGED_MEASUREMENT_DISAGREES, "detail"),
 			 "measured again, trial 1 does not meet the criterion: it loses 5.56 % "
 			 "where 1 % is allowed");
+	rejects = kit_newest(job, LOGGED_MEASUREMENT_DISAGREES);
+	cr_assert(json_is_true(json_object_get(rejects, "rejects")));
+	cr_assert_float_eq(json_number_value(json_object_get(rejects, "accuracy_loss")), 0.05 / 0.9,
+			   1e-9);
 	cr_assert_eq(job->rejections, 1);
 	cr_assert_eq(job->named->number, 2);
 	again.trial = 1;

@@ -48,7 +48,8 @@ Test(import, a_trial_is_taken_as_it_is_printed)
 			"\"attempts\": 1, \"accuracy\": 0.8, \"metrics\": {\"latency_ms\": 30, "
 			"\"power_w\": 5}, \"feasible\": true, \"objective_value\": 30, "
 			"\"margin\": 1, \"subset\": null, \"worker\": \"w\", \"error\": null, "
-			"\"hash\": \"00\", \"excluded\": null, \"config\": {}}]}",
+			"\"hash\": \"00\", \"excluded\": null, \"rejected\": null, \"config\": "
+			"{}}]}",
 			&import, &err),
 		0, "%s", err.message);
 	cr_assert_eq(import.count, 2);
@@ -82,8 +83,10 @@ Test(import, what_is_no_measurement_of_a_config_is_left_out)
 		"\"excluded\": {\"reason\": \"busy\"}",
 	};
 	static const char *const taken[] = {
-		"\"kind\": \"evaluate\"", "\"state\": \"told\"", "\"source\": \"measured\"",
-		"\"subset\": null",       "\"excluded\": null",  "\"source\": \"imported\"",
+		"\"kind\": \"evaluate\"",   "\"state\": \"told\"",
+		"\"source\": \"measured\"", "\"subset\": null",
+		"\"excluded\": null",       "\"rejected\": {\"reason\": \"r\"}",
+		"\"source\": \"imported\"",
 	};
 	struct import import;
 	struct err err;

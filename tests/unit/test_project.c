@@ -361,6 +361,31 @@ Test(project, an_excluded_measurement_counts_until_it_is_made_again)
 	counts_are("2 2 2 0 0 0 0");
 }
 
+#define AS(kind, more) "{\"kind\": \"" kind "\", \"stage\": \"all\", " more "}"
+#define REJECTED       "SELECT group_concat(number || coalesce(rejected ->> 'reason', '-')) FROM trial"
+
+Test(project, a_rejection_is_of_every_trial_of_the_config_and_stays)
+{
+	happens(LOGGED_QUESTION_ASKED, 0, CONFIG);
+	happens(LOGGED_TRIAL_TOLD, 0, TOLD);
+	happens(LOGGED_QUESTION_ASKED, 1, CONFIG);
+	happens(LOGGED_QUESTION_ASKED, 2, AS("evaluate", "\"hash\": \"01\""));
+	happens(LOGGED_QUESTION_ASKED, 3, AS("confirm", "\"hash\": \"00ff\", \"twin\": 0"));
+	happens(LOGGED_MEASUREMENT_DISAGREES, 0, "{\"detail\": \"by noise\"}");
+	row_is(REJECTED, "0-,1-,2-,3-");
+	happens(LOGGED_MEASUREMENT_DISAGREES, 0,
+		"{\"detail\": \"r\", \"rejects\": true, \"accuracy_loss\": 0.50}");
+	happens(LOGGED_MEASUREMENT_DISAGREES, 0, "{\"detail\": \"s\", \"rejects\": true}");
+	happens(LOGGED_QUESTION_ASKED, 4, AS("evaluate", "\"twin\": 0"));
+	happens(LOGGED_QUESTION_ASKED, 5, AS("evaluate", "\"twin\": 2"));
+	happens(LOGGED_TRIAL_EXCLUDED, 0, "{\"reason\": \"busy\"}");
+	happens(LOGGED_TRIAL_RETRIED, 0, "{}");
+	happens(LOGGED_TRIAL_TOLD, 0, TOLD);
+	row_is(REJECTED, "0r,1r,2-,3-,4r,5-");
+	row_is("SELECT rejected ->> 'at', rejected ->> 'accuracy_loss' FROM trial WHERE number = 4",
+	       "1970-01-01T00:00:01.060Z 0.5");
+}
+
 Test(project, whatever_becomes_of_it_again_it_counts)
 {
 	static const enum logged ends[] = {LOGGED_TRIAL_FAILED, LOGGED_TRIAL_PRUNED,

@@ -75,7 +75,7 @@ Test(store, trial_documents_have_all_digits_real_booleans_and_scores)
 			 "\"worker\":\"w\","
 			 "\"asked_at\":\"1970-01-01T00:16:40.070Z\","
 			 "\"told_at\":\"1970-01-01T00:16:40.110Z\",\"error\":null,"
-			 "\"hash\":\"00ff\",\"excluded\":null}");
+			 "\"hash\":\"00ff\",\"excluded\":null,\"rejected\":null}");
 	cr_assert_str_eq(world_cell(&world, 0, 1), "[[0,1]]");
 	(void)QUERY(&world, QUERY_TRIAL, TEXT("job_a"), NUMBER(4));
 	cr_assert_not_null(

@@ -110,6 +110,8 @@ export interface Trial {
   error: string | null;
   hash: string | null;
   excluded: { reason: string } | null;
+  /** Measured again, its config does not meet the criterion, whatever `feasible` says of its own measurement. */
+  rejected: { reason: string } | null;
   config?: Config;
 }
 export type OpConfig = { mode: string; type?: string } & Record<string, unknown>;

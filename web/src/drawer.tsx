@@ -82,6 +82,7 @@ export function Drawer(props: { job: Job; number: number; space: Space | undefin
               <dd>
                 {accuracyText(trial.accuracy)}{" "}
                 {trial.feasible !== null && <span class="note">{trial.feasible ? "meets the criterion" : "misses the criterion"}</span>}
+                {trial.rejected && <span class="note">, but was rejected: {trial.rejected.reason}</span>}
               </dd>
             </div>
             {Object.entries(trial.metrics ?? {}).map(([name, value]) => (

@@ -28,8 +28,9 @@ const TEXTS: Record<string, { hint: string; of: (trial: Trial) => string; values
   source: { hint: "measured, cache, imported", of: (t) => t.source ?? "", values: ["measured", "cache", "imported"] },
   by: { hint: "who measured it", of: (t) => t.worker ?? "", part: true },
   error: { hint: "words of the error", of: (t) => t.error ?? "", part: true },
-  feasible: { hint: "yes: meets the criterion", of: (t) => (t.feasible === null ? "" : yes(t.feasible)), values: ["yes", "no"] },
+  feasible: { hint: "yes: meets the criterion", of: (t) => (meets(t) === null ? "" : yes(meets(t) === true)), values: ["yes", "no"] },
   excluded: { hint: "yes: its measurement is known to be wrong", of: (t) => yes(t.excluded !== null), values: ["yes", "no"] },
+  rejected: { hint: "yes: measured again, it misses the criterion", of: (t) => yes(t.rejected !== null), values: ["yes", "no"] },
 };
 const ALIASES: Record<string, string> = { status: "state", worker: "by", number: "trial" };
 
@@ -44,6 +45,11 @@ const NUMBERS: Record<string, { hint: string; of: Numeric }> = {
   attempts: { hint: ">1: asked more than once", of: (t) => t.attempts },
   took: { hint: ">60 seconds", of: took },
 };
+
+/** By all that is known; null where it was not judged. */
+export function meets(trial: Trial): boolean | null {
+  return trial.rejected ? false : trial.feasible;
+}
 
 export function took(trial: Trial): number | null {
   return trial.told_at === null ? null : (Date.parse(trial.told_at) - Date.parse(trial.asked_at)) / 1000;
@@ -86,7 +92,7 @@ function terms(text: string): Term[] {
   return found;
 }
 
-const everything = (t: Trial) => `${t.number} ${t.kind} ${t.stage ?? ""} ${t.state} ${t.worker ?? ""} ${t.error ?? ""} ${t.excluded?.reason ?? ""}`.toLowerCase();
+const everything = (t: Trial) => `${t.number} ${t.kind} ${t.stage ?? ""} ${t.state} ${t.worker ?? ""} ${t.error ?? ""} ${t.excluded?.reason ?? ""} ${t.rejected?.reason ?? ""}`.toLowerCase();
 
 function textTest(key: string, value: string): Test {
   const { of, part } = TEXTS[key] as (typeof TEXTS)[string];

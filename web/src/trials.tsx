@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FINAL, type Job, type Problem, type Space, type Stages, type Trial, ask } from "./api";
-import { complete, filterOf, lossOf, took } from "./filter";
+import { complete, filterOf, lossOf, meets, took } from "./filter";
 import { FilterField } from "./filterfield";
 import { type Rows, useLowered } from "./rows";
 import { useMayChange } from "./session";
@@ -38,7 +38,7 @@ function columnsOf(job: Job, stages: Stages | undefined): Column[] {
     { head: "accuracy", kind: "number", key: (t) => accuracyValue(t.accuracy), cell: (t) => accuracyText(t.accuracy) },
     { head: "loss", kind: "number", key: (t) => lossOf(t, job), cell: (t) => lossText(job, lossOf(t, job)) },
     ...(only === "accuracy" ? [] : [{ head: objectiveName(job), kind: "number" as const, key: (t: Trial) => t.objective_value, cell: (t: Trial) => number(t.objective_value) }]),
-    { head: "criterion", key: (t) => (t.feasible === null ? null : Number(t.feasible)), cell: (t) => (t.feasible === null ? "–" : t.feasible ? "✓ meets" : "✕ misses") },
+    { head: "criterion", key: (t) => (meets(t) === null ? null : Number(meets(t))), cell: (t) => (t.rejected ? "✕ rejected" : t.feasible === null ? "–" : t.feasible ? "✓ meets" : "✕ misses") },
     { head: "took", kind: "number", key: took, cell: (t) => duration(took(t)) },
     { head: "measured by", kind: "cut", key: (t) => t.worker, cell: (t) => t.worker ?? "–" },
     { head: "error", kind: "cut error", key: (t) => t.error, cell: (t) => t.error },

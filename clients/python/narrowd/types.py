@@ -208,6 +208,12 @@ class Exclusion(TypedDict):
     at: str
 
 
+class Rejection(TypedDict):
+    reason: str
+    at: str
+    accuracy_loss: float | None
+
+
 class Trial(TypedDict):
     """One config and what was measured for it."""
 
@@ -227,6 +233,7 @@ class Trial(TypedDict):
     told_at: str | None
     error: str | None
     excluded: Exclusion | None
+    rejected: Rejection | None
     config: NotRequired[Config]
     margin: NotRequired[float | None]
     subset: NotRequired[dict[str, Any] | None]
