@@ -83,6 +83,29 @@ test("a daemon that was killed comes back, and nothing is missed", async () => {
   });
 });
 
+test("the time of a job does not go back when its daemon is killed", async () => {
+  const id = await daemon.submit(waiting({ name: "timed" }));
+  await looking(`/jobs/${id}`, async (view) => {
+    view.forgiven = /ERR_(CONNECTION|SOCKET|EMPTY|INCOMPLETE)_/;
+    const shown = async () => Number(/^([\d.]+) s$/m.exec((await view.page.locator(".sub > span").allTextContents()).join("\n"))[1]);
+    // Nothing happens meanwhile, so the daemon stores nothing of what its clock runs.
+    const before_ = await until(async () => {
+      await view.page.reload();
+      await view.get("heading", "timed").waitFor();
+      const seconds = await shown();
+      return seconds >= 1 && seconds;
+    });
+    await view.page.getByRole("status").filter({ hasText: "live" }).waitFor();
+    await daemon.kill9();
+    await view.see("connection lost, trying again");
+    await daemon.start();
+    await daemon.ask("PATCH", `/v1/jobs/${id}`, { name: "timed on" });
+    await view.get("heading", "timed on").waitFor();
+    const after_ = await shown();
+    assert.ok(after_ >= before_, `${after_} s after ${before_} s`);
+  });
+});
+
 test("an answer that is not there for now is asked for again, though nothing happens", async () => {
   const id = await daemon.submit(waiting({ name: "behind a proxy" }));
   await looking(`/jobs/${id}`, async (view) => {

@@ -43,6 +43,16 @@ function useSteady<T>(value: T | undefined, of: (value: T) => string): T | undef
   return kept.current?.value;
 }
 
+/** The job, whose clock never goes back: a daemon that was killed has stored it as of some time before. */
+function useForward(job: Job | undefined): Job | undefined {
+  const kept = useRef<{ from: Job; shown: Job } | undefined>(undefined);
+  if (job !== undefined && job !== kept.current?.from) {
+    const elapsed_s = Math.max(job.budget.elapsed_s, kept.current?.shown.budget.elapsed_s ?? 0);
+    kept.current = { from: job, shown: { ...job, budget: { ...job.budget, elapsed_s } } };
+  }
+  return job && kept.current?.shown;
+}
+
 /** What is made of all trials, which are read once for both. */
 const Measured = memo(function Measured(props: { job: Job; space: Space | undefined; stages: Stages | undefined; touched: Touched; tick: number; selected: number | null; onTrial: (trial: number) => void; onChange: () => void }) {
   const { touched, ...rest } = props;
@@ -61,7 +71,8 @@ export function JobPage({ id }: { id: string }) {
   const events = useRef<JobEvent[]>([]);
   const [trial, setTrial] = useState<number | null>(null);
   const [clone, setClone] = useState<{ loss: number | null } | null>(null);
-  const { value: job, problem } = useData<Job>(path, tick);
+  const { value, problem } = useData<Job>(path, tick);
+  const job = useForward(value);
   const final = job !== undefined && FINAL.includes(job.state);
   const touched = useRef(new Touched()).current;
   const link = useEvents(
