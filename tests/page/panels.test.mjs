@@ -99,6 +99,33 @@ test("what was measured again is shown with its first measurement", async () => 
   });
 });
 
+/** Where what is drawn begins and ends, in pixels of the figure. */
+const spanOf = (locator) => locator.evaluate((e) => [e.getBBox().x, e.getBBox().x + e.getBBox().width]);
+
+test("the range of the best is drawn around it, inside of the axes, and says where it goes on", async () => {
+  // In the search the latencies lie near each other, measured again they lie far apart.
+  const scattered = await scripted((path, question) => {
+    if (path.endsWith("/capability")) return capability(4);
+    const lowered = Object.values(question.config?.ops ?? {}).filter((op) => op.mode !== "fp32").length;
+    return { accuracy: 0.9, latency_ms: (10 - lowered) * (question.trial > 8 ? 1 + ((question.trial * 7) % 5) / 5 : 1) };
+  });
+  const wide = await daemon.submit(job(scattered.url, { name: "scattered", strategy: "tpe", max_trials: 8, confirm: 3 }));
+  const found = await daemon.finished(wide);
+  scattered.stop();
+  for (const [one, best, goesOn] of [[id, document.best, false], [wide, found.best, true]]) {
+    assert.ok(best.gain_interval, "it was measured again");
+    await looking(`/jobs/${one}`, async (view) => {
+      const figure = view.page.locator("#scatter svg.chart");
+      await figure.locator(".whisker").waitFor({ state: "attached" });
+      const [axis, line, star] = await Promise.all(["line.axis", ".whisker", ".star"].map((what) => spanOf(figure.locator(what))));
+      assert.ok(line[0] > axis[0] - 0.01 && line[1] < axis[1] + 0.01, `${line} in ${axis}`);
+      const middle = (star[0] + star[1]) / 2;
+      assert.ok(middle > line[0] - 0.01 && middle < line[1] + 0.01, `${middle} on ${line}`);
+      assert.equal((await figure.locator(".goes-on").count()) > 0, goesOn);
+    });
+  }
+});
+
 test("a new job is a form made from what the evaluator can do", async () => {
   await looking("/#new", async (view) => {
     assert.equal(await view.get("combobox", "Strategy").inputValue(), "sgp");

@@ -64,6 +64,9 @@ function told(job: Job, { point, x, y }: Place): { title: string; more: string }
   };
 }
 
+/** Of the baseline's accuracy: nearer than this to each other they are hardly told apart on an axis, though nothing may be lost. */
+const LEAST_SHARE = 0.001;
+
 /** From well beyond what may be lost to a little above the best; what is further off is at the edge. */
 function range(job: Job, all: Place[]): [number, number] {
   const ys = all.map((place) => place.y);
@@ -72,7 +75,7 @@ function range(job: Job, all: Place[]): [number, number] {
   let low = Math.min(...ys, bound ?? Infinity);
   let high = Math.max(...ys, bound ?? -Infinity);
   if (base !== null && bound !== null) {
-    const reach = 5 * Math.max(Math.abs(base - bound), 1e-6 * Math.abs(base));
+    const reach = 5 * Math.max(Math.abs(base - bound), LEAST_SHARE * Math.abs(base));
     if (job.criterion.higher_is_better) low = Math.max(low, bound - reach);
     else high = Math.min(high, bound + reach);
   }
@@ -125,15 +128,29 @@ function Line(props: { job: Job; y: Scale; bound: number; width: number; height:
   );
 }
 
-function Whiskers({ job, x, y }: { job: Job; x: Scale; y: Scale }) {
-  const best = job.best;
-  const base = baselineObjective(job);
-  if (!best || base === null || best.objective_value === null) return null;
-  const cy = bestAccuracy(job, best);
+const HEAD = 7;
+
+/** How far the best may be off; an arrow's head stands at the edge beyond which that goes on. */
+function Whiskers({ job, best, x, cy, width }: { job: Job; best: Best; x: Scale; cy: number; width: number }) {
+  // The gain is one on the baseline as it was measured beside the best.
+  const base = best.baseline?.objective_value ?? baselineObjective(job);
   const gain = best.gain_interval;
-  if (cy === null || !gain || objectiveSign(job) < 0 || job.objective.length > 1) return null;
-  const at = gain.map((share) => x(base * (1 - share)));
-  return <line class="whisker" x1={at[0]} x2={at[1]} y1={y(cy)} y2={y(cy)} />;
+  if (base === null || !gain || objectiveSign(job) < 0 || job.objective.length > 1) return null;
+  const ends = gain.map((share) => x(base * (1 - share)));
+  const [left, right] = [MARGIN.left, width - MARGIN.right];
+  const [from, to] = [Math.max(left, Math.min(...ends)), Math.min(right, Math.max(...ends))];
+  if (from > to) return null;
+  const heads = (["left", "right"] as const).filter((side) => (side === "left" ? Math.min(...ends) < left : Math.max(...ends) > right));
+  return (
+    <>
+      <line class="whisker" x1={from} x2={to} y1={cy} y2={cy} />
+      {heads.map((side) => (
+        <path key={side} class="goes-on" d={side === "left" ? `M${left} ${cy}l${HEAD}-${HEAD}v${2 * HEAD}z` : `M${right} ${cy}l-${HEAD}-${HEAD}v${2 * HEAD}z`}>
+          <title>It goes on beyond the figure</title>
+        </path>
+      ))}
+    </>
+  );
 }
 
 function Plot(props: { job: Job; points: Points; bound: number | null; best: Best | null; onMove: (bound: number | null) => void; onTrial: (trial: number) => void }) {
@@ -152,6 +169,7 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
       .sort((a, b) => a.x - b.x);
     const starX = best ? bestX(job, best, all) : null;
     const bestY = best ? bestAccuracy(job, best) : null;
+    const starY = bestY === null ? null : y(Math.min(high, Math.max(low, bestY)));
     return (
       <>
         <Axes x={x} y={y} width={width} height={height} xName={name} yName="accuracy" />
@@ -168,8 +186,8 @@ function Plot(props: { job: Job; points: Points; bound: number | null; best: Bes
             ...told(job, place),
           }))}
         />
-        <Whiskers job={job} x={x} y={y} />
-        {starX !== null && bestY !== null && <Star x={x(starX)} y={y(Math.min(high, Math.max(low, bestY)))} />}
+        {best && starY !== null && <Whiskers job={job} best={best} x={x} cy={starY} width={width} />}
+        {starX !== null && starY !== null && <Star x={Math.min(width - MARGIN.right, Math.max(MARGIN.left, x(starX)))} y={starY} />}
         {bound !== null && <Line job={job} y={y} bound={bound} width={width} height={height} onMove={props.onMove} />}
       </>
     );
@@ -218,7 +236,7 @@ export const Scatter = memo(function Scatter(props: { job: Job; points: Points |
       say={
         moved !== null
           ? said.current || `With ${lossText(job, loss)} to lose: …`
-          : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best, at what it loses where it was judged. Those far below are at the edge. Drag the line to ask what if."
+          : "Every trial by accuracy and objective. Filled: meets the criterion; cross: misses it; square: the baseline; star: the best, at what it loses where it was judged, on the line where it lies with 90 % confidence. Those far below are at the edge. Drag the line to ask what if."
       }
       head={["trial", "kind", "accuracy", "accuracy lost", objectiveName(job, openMetric(job)), "times as good", "meets the criterion", "on the front"]}
       rows={(read) =>

@@ -33,8 +33,8 @@ export function scale(low: number, high: number, from: number, to: number, count
 }
 
 /** Half of what the longest number below an axis needs. */
-const ROOM = 30;
-export const MARGIN = { left: 56, right: 16, top: 12, bottom: 38 };
+export const ROOM = 30;
+export const MARGIN = { left: 64, right: 16, top: 12, bottom: 38 };
 
 /** A drawing as wide as its place; `draw` gets the size in pixels. */
 export function Drawing(props: {
@@ -66,6 +66,18 @@ export function Drawing(props: {
   );
 }
 
+const LARGE: [number, string][] = [
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e5, "k"],
+];
+
+/** A number beside an axis: there is room for eight characters. */
+function mark(value: number): string {
+  const [from, letter] = LARGE.find(([least]) => Math.abs(value) >= least) ?? [1, ""];
+  return `${number(value / (letter === "k" ? 1e3 : from), 6)}${letter}`;
+}
+
 export function Axes(props: { x: Scale; y: Scale; width: number; height: number; xName: string; yName: string }) {
   const { x, y, width, height } = props;
   const bottom = height - MARGIN.bottom;
@@ -75,7 +87,7 @@ export function Axes(props: { x: Scale; y: Scale; width: number; height: number;
         <g key={tick}>
           <line class="gridline" x1={MARGIN.left} x2={width - MARGIN.right} y1={y(tick)} y2={y(tick)} />
           <text x={MARGIN.left - 8} y={y(tick) + 4} text-anchor="end">
-            {number(tick, 6)}
+            {mark(tick)}
           </text>
         </g>
       ))}
@@ -83,7 +95,7 @@ export function Axes(props: { x: Scale; y: Scale; width: number; height: number;
         <g key={tick}>
           <line class="tick" x1={x(tick)} x2={x(tick)} y1={bottom} y2={bottom + 4} />
           <text x={x(tick)} y={bottom + 17} text-anchor={width - x(tick) < ROOM ? "end" : "middle"}>
-            {number(tick, 6)}
+            {mark(tick)}
           </text>
         </g>
       ))}
@@ -91,9 +103,11 @@ export function Axes(props: { x: Scale; y: Scale; width: number; height: number;
       <text class="axis-name" x={width - MARGIN.right} y={height - 5} text-anchor="end">
         {props.xName} →
       </text>
-      <text class="axis-name" x={MARGIN.left} y={MARGIN.top - 1}>
-        ↑ {props.yName}
-      </text>
+      {props.yName && (
+        <text class="axis-name" x={MARGIN.left} y={MARGIN.top - 1}>
+          ↑ {props.yName}
+        </text>
+      )}
     </g>
   );
 }
