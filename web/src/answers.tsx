@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { type Best, FINAL, type Job, type Points, type Sensitivity } from "./api";
 import { useNow } from "./live";
 import { type OpCost, costOf } from "./operators";
-import { accuracyText, ago, baselineObjective, clock, duration, format, left, lossText, number, objectiveName, percent, plural } from "./words";
+import { accuracyText, baselineObjective, clock, duration, format, gainText, left, lossText, number, objectiveName, percent, plural, since, weighedText } from "./words";
 
 function Card(props: { question: string; tone: string; mark: string; short: string; children: ComponentChildren }) {
   return (
@@ -32,6 +32,14 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
+/** The metrics that several objectives weigh, as measured; of the accuracy it is said anyway. */
+function weighed(job: Job, best: Best & { metrics?: Record<string, number> }) {
+  const several = job.objective.length > 1 ? job.objective : [];
+  return several
+    .filter(({ metric }) => metric !== "accuracy")
+    .map(({ metric }) => ({ metric, value: best.metrics?.[metric], base: baselineObjective(job, { objective: metric }) }));
+}
+
 /** How much of what may be lost is used, and how sure the gain is. */
 function Evidence({ job, best }: { job: Job; best: Best }) {
   const allowed = job.criterion.tolerable_loss;
@@ -57,17 +65,25 @@ function Evidence({ job, best }: { job: Job; best: Best }) {
           {accuracyText(best.accuracy)} <span class="note">baseline {accuracyText(best.baseline?.accuracy ?? job.baseline?.accuracy ?? null)}</span>
         </dd>
       </div>
+      {weighed(job, best).map(({ metric, value, base: from }) => (
+        <div key={metric}>
+          <dt>{objectiveName(job, { objective: metric })}</dt>
+          <dd>
+            {number(value)} <span class="note">baseline {number(from)}</span>
+          </dd>
+        </div>
+      ))}
       <div>
         <dt>{objectiveName(job)}</dt>
         <dd>
-          {number(best.objective_value)} <span class="note">baseline {number(base)}</span>
+          {number(best.objective_value)} <span class="note">{weighedText(job) || `baseline ${number(base)}`}</span>
         </dd>
       </div>
       <div>
         <dt>how sure</dt>
         <dd>
           {best.gain_interval
-            ? `gain ${number(100 * best.gain_interval[0], 2)} to ${number(100 * best.gain_interval[1], 2)} % (90 %)`
+            ? `gain ${gainText(best.gain_interval)} (90 %)`
             : "nothing was measured again: the noise is not known"}
         </dd>
       </div>
@@ -103,20 +119,31 @@ function Ship({ job, best }: { job: Job; best: Best | undefined }) {
   return (
     <Card question={question} tone={proving ? "quiet" : keep || cut ? "warn" : "good"} mark={proving ? "…" : keep || cut ? "▲" : "✓"} short={short}>
       <p class="verdict">{capital(best.verdict ?? "")}</p>
-      {keep && <p class="note">{BECAUSE[best.keep_baseline_because ?? ""]?.(job)}</p>}
+      {keep && (
+        <p class="note">
+          {BECAUSE[best.keep_baseline_because ?? ""]?.(job)} What trial {best.trial} measured instead:
+        </p>
+      )}
       {cut && <p class="note">The job ended before it measured its choice again: the luckiest of many measurements promises too much.</p>}
       <Evidence job={job} best={best} />
     </Card>
   );
 }
 
-function Cost({ best, sensitivity }: { best: Best | undefined; sensitivity: Sensitivity | undefined }) {
+function Cost({ final, best, sensitivity }: { final: boolean; best: Best | undefined; sensitivity: Sensitivity | undefined }) {
   const question = "What does it cost me?";
   const ops = Object.entries(best?.config?.ops ?? {});
+  if (best?.keep_baseline) {
+    return (
+      <Card question={question} tone="quiet" mark="⚖" short="Nothing.">
+        <p>The baseline stays as it is: no operator is lowered.</p>
+      </Card>
+    );
+  }
   if (!best || best.trial === 0 || ops.length === 0) {
     return (
-      <Card question={question} tone="quiet" mark="…" short="Not known yet.">
-        <p>Once a config was measured, this names the operators that stay in high precision, and why.</p>
+      <Card question={question} tone="quiet" mark={final ? "–" : "…"} short={final ? "Not known." : "Not known yet."}>
+        <p>{final ? "No config was measured." : "Once a config was measured, this names the operators that stay in high precision, and why."}</p>
       </Card>
     );
   }
@@ -222,7 +249,7 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
         <p>
           {waiting.reason === "evaluator_down" && `Evaluator down: ${waiting.evaluator ?? "its name is not known"}. `}
           {capital(waiting.detail)}
-          {waiting.since && ` It waits since ${ago(waiting.since, now)}.`}
+          {waiting.since && ` It has waited for ${since(waiting.since, now)}.`}
         </p>
       )}
       {job.pause && <p>{capital(job.pause.detail)}</p>}
@@ -233,7 +260,8 @@ function GoOn({ job, history }: { job: Job; history: Points | undefined }) {
         <ul class="out">
           {out.slice(0, 4).map((o) => (
             <li key={o.trial}>
-              trial {o.trial} ({o.kind}) is with {o.worker ?? o.evaluator ?? "nobody yet"} since {ago(o.since, now)}
+              trial {o.trial} ({o.kind}) is with {o.worker ?? o.evaluator ?? "nobody yet"}
+              {o.since && ` for ${since(o.since, now)}`}
               {o.seen !== undefined && `, ${o.seen}${o.total === undefined ? "" : ` of ${o.total}`}`}
               {o.last_error && <span class="why">; last attempt: {o.last_error}</span>}
             </li>
@@ -249,7 +277,7 @@ export function Answers(props: { job: Job; best: Best | undefined; sensitivity: 
   return (
     <div class="answers">
       <Ship job={props.job} best={props.best} />
-      <Cost best={props.best} sensitivity={props.sensitivity} />
+      <Cost final={FINAL.includes(props.job.state)} best={props.best} sensitivity={props.sensitivity} />
       <GoOn job={props.job} history={props.history} />
     </div>
   );

@@ -4,7 +4,7 @@ import { type Best, type Job, type Points, root, useData } from "./api";
 import { useEvents, useTick } from "./live";
 import { Axes, Drawing, MARGIN, scale } from "./svg";
 import { Figure, State, Table, Top, Trouble } from "./ui";
-import { accuracyText, changed, duration, format, lossText, number, objectiveName } from "./words";
+import { accuracyText, changed, duration, format, gainText, lossText, number, objectiveName, weighedText } from "./words";
 
 interface Side {
   job: Job | undefined;
@@ -20,8 +20,8 @@ const FACTS: [string, (job: Job, best: Best | undefined) => string][] = [
   ["strategy", (job) => job.strategy],
   ["may lose", (job) => `${lossText(job, job.criterion.tolerable_loss)} ${job.criterion.criterion}`],
   ["accuracy", (_, best) => accuracyText(best?.accuracy ?? null)],
-  ["objective", (job, best) => `${objectiveName(job)} ${number(best?.objective_value)}`],
-  ["gain", (_, best) => (best?.gain_interval ? `${number(100 * best.gain_interval[0], 2)} to ${number(100 * best.gain_interval[1], 2)} %` : best?.gain ? `${number(100 * best.gain, 3)} %` : "–")],
+  ["objective", (job, best) => `${objectiveName(job)} ${number(best?.objective_value)}${weighedText(job) && `, ${weighedText(job)}`}`],
+  ["gain", (_, best) => (best?.gain_interval ? gainText(best.gain_interval) : best?.gain ? `${number(100 * best.gain, 3)} %` : "–")],
   ["best found at trial", (_, best) => String(best?.trial ?? "–")],
   ["trials measured", (job) => `${job.budget.trials_measured} of ${job.budget.max_trials}`],
   ["time", (job) => duration(job.budget.elapsed_s)],
@@ -35,7 +35,9 @@ function Race({ sides }: { sides: Side[] }) {
     last: Math.max(1, ...(side.history?.items ?? []).map((p) => p.trial)),
   }));
   const all = lines.flatMap((line) => line.bests.map((p) => p.objective_value as number));
-  const name = sides[0]?.job ? objectiveName(sides[0].job) : "";
+  const names = sides.flatMap((side) => (side.job ? [objectiveName(side.job)] : []));
+  const name = names[0] ?? "";
+  const alike = names.every((one) => one === name);
   const draw = (width: number, height: number) => {
     const pad = (Math.max(...all) - Math.min(...all)) * 0.06;
     const x = scale(0, Math.max(...lines.map((line) => line.last)), MARGIN.left, width - MARGIN.right, width / 90);
@@ -61,15 +63,21 @@ function Race({ sides }: { sides: Side[] }) {
   };
   return (
     <Figure
-      drawn
+      drawn={alike}
       wide
       id="race"
       title="How fast each found it"
       say="The best so far among trials that meet each job's criterion."
-      head={["job", "trial", name]}
+      head={["job", "trial", alike ? name : "objective"]}
       rows={() => lines.flatMap(({ side, bests }) => bests.map((p) => [nameOf(side), p.trial, p.objective_value]))}
     >
-      {all.length === 0 ? <p class="empty">Neither has a config that meets the criterion.</p> : <Drawing height={260} label={`The best ${name} so far of both`} draw={draw} />}
+      {all.length === 0 ? (
+        <p class="empty">Neither has a config that meets the criterion.</p>
+      ) : !alike ? (
+        <p class="empty">They go by different things, {names.join(" and ")}: no axis has room for both.</p>
+      ) : (
+        <Drawing height={260} label={`The best ${name} so far of both`} draw={draw} />
+      )}
     </Figure>
   );
 }
@@ -132,12 +140,14 @@ export function ComparePage({ ids }: { ids: [string, string] }) {
         <a href={`${root}/`}>All jobs</a>
       </Top>
       <main id="main">
-        <h1>Two jobs</h1>
+        <div class="head">
+          <h1>Two jobs</h1>
+        </div>
         <Trouble problem={first.problem ?? second.problem} />
         <div class="grid">
           <section class="card wide" aria-label="What each found">
             <div class="scroll" tabIndex={0} role="region" aria-label="Figures of both jobs">
-              <table>
+              <table class="facing">
                 <thead>
                   <tr>
                     <th scope="col">what</th>

@@ -46,9 +46,13 @@ export function moment(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
 }
 
+/** How long it is since then. */
+export function since(time: string, now: number): string {
+  return duration(Math.max(0, (now - Date.parse(time)) / 1000));
+}
+
 export function ago(time: string | null | undefined, now: number): string {
-  if (!time) return NONE;
-  return `${duration(Math.max(0, (now - Date.parse(time)) / 1000))} ago`;
+  return time ? `${since(time, now)} ago` : NONE;
 }
 
 /* Made once, and not before it is wanted: it takes longer to make one than to draw a row. */
@@ -70,6 +74,12 @@ const METRICS: Record<string, string> = {
   model_size_bytes: "model size, bytes",
   peak_memory_bytes: "memory, bytes",
 };
+
+/** Where the gain lies: both ends where they differ. */
+export function gainText([low, high]: [number, number]): string {
+  const [from, to] = [number(100 * low, 2), number(100 * high, 2)];
+  return from === to ? `${from} %` : `${from} to ${to} %`;
+}
 
 /** The labels that people gave; our own clients find their jobs by others. */
 export function ownLabels(job: Job): [string, string][] {
@@ -102,10 +112,23 @@ export function objectiveSign(job: Job, best?: Named): number {
   return more.length === 0 && first?.direction === "max" ? -1 : 1;
 }
 
+/** What several objectives are weighed on: against the baseline, or at the end all trials against each other. */
+function areRanked(job: Job): boolean {
+  const { gain, objective_value: value } = job.best ?? {};
+  const weights = job.objective.reduce((sum, one) => sum + one.weight, 0);
+  return typeof gain === "number" && typeof value === "number" && Math.abs(1 - gain / weights - value) > 1e-6 * Math.max(1, Math.abs(value));
+}
+
+/** What the number of several objectives is on the scale that it stands on; of one its name says it. */
+export function weighedText(job: Job): string {
+  if (job.objective.length < 2) return "";
+  return areRanked(job) ? "less is better: 0 is the best measured in each of them, 1 the worst" : "less is better: the baseline is 1";
+}
+
 export function baselineObjective(job: Job, best?: Named): number | null {
   const [first, ...more] = objectiveOf(job, best);
   if (job.baseline === null || first === undefined) return null;
-  if (more.length > 0) return 1;
+  if (more.length > 0) return areRanked(job) ? null : 1;
   return first.metric === "accuracy"
     ? accuracyValue(job.baseline.accuracy)
     : (job.baseline.metrics[first.metric] ?? null);
