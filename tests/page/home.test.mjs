@@ -70,7 +70,7 @@ test("evaluators, pools and workers are there with their health", async () => {
     const lease = { pool: "boards", worker: "board-7", wait_s: 20 };
     assert.equal((await daemon.ask("POST", "/v1/leases", lease)).items.length, 1);
     await one("Pools", "boards").filter({ hasText: /well.*0 waiting, 1 out, 1 worker within/s }).waitFor();
-    await view.page.getByRole("row").filter({ hasText: /board-7 \(boards\).*here.*trial 0/s }).waitFor();
+    await one("Workers", "board-7").filter({ hasText: /here board-7 \(boards\)holds trial 0, .* an hour, seen/s }).waitFor();
     await view.axe("who measures");
     await view.stillThere();
   });

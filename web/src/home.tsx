@@ -4,7 +4,7 @@ import { type Evaluator, FINAL, type Health, type Job, type Page, type Points, t
 import { Bulk } from "./bulk";
 import { useEvents, useNow, useTick } from "./live";
 import { LogOut, useMayChange } from "./session";
-import { Budget, State, Table, Top, Trouble } from "./ui";
+import { Budget, State, Top, Trouble } from "./ui";
 import { ago, duration, left, ownLabels, plural } from "./words";
 
 const ROWS = 25;
@@ -148,13 +148,24 @@ function PoolRow({ pool }: { pool: Pool }) {
   );
 }
 
+function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
+  const here = worker.leases.length > 0 || now - Date.parse(worker.last_seen) < GONE_MS;
+  const holds = worker.leases.map((lease) => `trial ${lease.trial}`).join(", ") || "nothing";
+  return (
+    <li>
+      <Mark well={here} says={here ? "here" : "away"} /> <span class="op">{worker.name}</span> <span class="note">({worker.pool})</span>
+      <br />
+      <span class="note">{`holds ${holds}, ${plural(worker.trials_per_hour, "trial")} an hour, seen ${ago(worker.last_seen, now)}`}</span>
+    </li>
+  );
+}
+
 function Measuring({ tick, now }: { tick: number; now: number }) {
   // That nobody came for a while is no event.
   const again = tick + Math.floor(now / QUIET_MS);
   const evaluators = useData<Page<Evaluator>>("/v1/evaluators?limit=50", again).value?.items ?? [];
   const pools = useData<Page<Pool>>("/v1/pools", again).value?.items ?? [];
   const workers = useData<Page<Worker>>("/v1/workers", again).value?.items ?? [];
-  const here = (w: Worker) => w.leases.length > 0 || now - Date.parse(w.last_seen) < GONE_MS;
   return (
     <aside class="card measuring" aria-labelledby="measuring-title">
       <h2 id="measuring-title">Who measures</h2>
@@ -182,19 +193,11 @@ function Measuring({ tick, now }: { tick: number; now: number }) {
       {workers.length === 0 ? (
         <p class="empty">Nobody came for questions within a day, or since this daemon was started.</p>
       ) : (
-        <Table
-          caption="Workers"
-          hideCaption
-          rows={workers}
-          rowKey={(w) => `${w.pool} ${w.name}`}
-          columns={[
-            { head: "worker", cell: (w) => `${w.name} (${w.pool})` },
-            { head: "is", cell: (w) => <Mark well={here(w)} says={here(w) ? "here" : "away"} /> },
-            { head: "holds", cell: (w) => (w.leases.length > 0 ? w.leases.map((l) => `trial ${l.trial}`).join(", ") : "nothing") },
-            { head: "an hour", number: true, cell: (w) => w.trials_per_hour },
-            { head: "seen", cell: (w) => ago(w.last_seen, now) },
-          ]}
-        />
+        <ul class="plain-list" aria-label="Workers">
+          {workers.map((w) => (
+            <WorkerRow key={`${w.pool} ${w.name}`} worker={w} now={now} />
+          ))}
+        </ul>
       )}
     </aside>
   );

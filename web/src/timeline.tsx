@@ -1,7 +1,7 @@
 /** Who measured what, and when. */
 import type { Spans } from "./api";
 import { useState } from "preact/hooks";
-import { Drawing, MARGIN, type Scale, scale } from "./svg";
+import { Drawing, MARGIN, ROOM, type Scale, scale } from "./svg";
 import { memo } from "./memo";
 import { Figure } from "./ui";
 import { clock, duration, moment } from "./words";
@@ -86,7 +86,7 @@ export const Timeline = memo(function Timeline({ spans, onTrial }: { spans: Span
         {x.ticks.map((tick) => (
           <g key={tick} class="axes" aria-hidden="true">
             <line class="gridline" x1={x(tick)} x2={x(tick)} y1={MARGIN.top} y2={height - 26} />
-            <text x={x(tick)} y={height - 10} text-anchor={tick === 0 ? "start" : "middle"}>
+            <text x={x(tick)} y={height - 10} text-anchor={tick === 0 ? "start" : width - x(tick) < ROOM ? "end" : "middle"}>
               {moment(tick)}
             </text>
           </g>

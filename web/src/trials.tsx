@@ -281,7 +281,7 @@ function InSight(props: Shown) {
                 </button>
               </th>
               {columns.map((c) => (
-                <td key={c.head} class={c.kind}>
+                <td key={c.head} class={c.kind} title={c.kind?.startsWith("cut") ? String(c.key(trial) ?? "") : undefined}>
                   {c.cell(trial)}
                 </td>
               ))}
