@@ -296,6 +296,31 @@ char *job_baseline_value(const json_t *job, const json_t *best)
 	return text_number(moved ? used : first);
 }
 
+char *job_measured_again(const json_t *job)
+{
+	const json_t *best = json_object_get(job, "best");
+	const json_t *baseline = json_object_get(job, "baseline");
+	char *name = job_objective(job);
+	char *first = text_number(json_object_get(json_object_get(baseline, "metrics"), name));
+	char *used = job_baseline_value(job, best);
+	char *then = text_number(json_object_get(baseline, "accuracy"));
+	char *now = text_number(job_baseline_accuracy(job, best));
+	bool other = strcmp(now, then) != 0,
+	     moved = strcmp(used, "-") != 0 && strcmp(used, first) != 0;
+	char *text = other || moved
+			     ? mem_printf("%s%s%s%s%s%s", other ? "accuracy " : "",
+					  other ? now : "", other && moved ? ", " : "",
+					  moved ? name : "", moved ? " " : "", moved ? used : "")
+			     : NULL;
+
+	free(now);
+	free(then);
+	free(used);
+	free(first);
+	free(name);
+	return text;
+}
+
 static void add_accuracy(struct buf *buf, const json_t *job, const json_t *best)
 {
 	const json_t *loss = json_object_get(best, "accuracy_loss");

@@ -52,6 +52,9 @@ char *job_improvement(const json_t *best);
  * on its data), where the job's document has the first one. The accuracy is borrowed. */
 const json_t *job_baseline_accuracy(const json_t *job, const json_t *best);
 char *job_baseline_value(const json_t *job, const json_t *best);
+/* "accuracy 0.73, latency_ms 24.6": the baseline that the job's best is compared with, where measuring it again, or on other
+ * data, has moved it; NULL where not. The caller frees. */
+char *job_measured_again(const json_t *job);
 enum job_best_size {
 	JOB_BEST_WHOLE, /* "trial 23, accuracy 0.7543 (loss 0.89 %), latency_ms 5.1 (2.31x)" */
 	JOB_BEST_SHORT, /* "trial 23, 5.1 (2.31x)" */

@@ -194,31 +194,16 @@ static void add_warnings(struct table *table, const json_t *job)
 	}
 }
 
-/* The baseline where measuring it again, or on other data, has moved it: what is better is better than this. */
+/* What is better is better than this. */
 static void add_again(struct table *table, const json_t *job)
 {
-	const json_t *best = json_object_get(job, "best");
-	const json_t *baseline = json_object_get(job, "baseline");
-	char *name = job_objective(job);
-	char *first = text_number(json_object_get(json_object_get(baseline, "metrics"), name));
-	char *used = job_baseline_value(job, best);
-	char *then = text_number(json_object_get(baseline, "accuracy"));
-	char *now = text_number(job_baseline_accuracy(job, best));
-	bool other = strcmp(now, then) != 0,
-	     moved = strcmp(used, "-") != 0 && strcmp(used, first) != 0;
+	char *again = job_measured_again(job);
 
-	if (other || moved) {
+	if (again != NULL) {
 		table_pair(table, "  measured again",
-			   mem_printf("%s%s%s%s%s%s on average, which the best is compared with",
-				      other ? "accuracy " : "", other ? now : "",
-				      other && moved ? ", " : "", moved ? name : "",
-				      moved ? " " : "", moved ? used : ""));
+			   mem_printf("%s on average, which the best is compared with", again));
 	}
-	free(now);
-	free(then);
-	free(used);
-	free(first);
-	free(name);
+	free(again);
 }
 
 /* All but those that our own clients find their jobs by. */

@@ -198,6 +198,19 @@ static char *metric_head(const json_t *points)
 	return head;
 }
 
+/* The front is of the search, and so is its baseline. */
+static void print_baseline(const json_t *job)
+{
+	char *again = job_measured_again(job);
+
+	if (again != NULL) {
+		printf("\nAll of this is against the baseline as it was measured first. Measured "
+		       "again it has %s on average, which best is compared with.\n",
+		       again);
+	}
+	free(again);
+}
+
 static void print_front(struct cli *cli, const json_t *job, const json_t *points)
 {
 	char *metric = metric_head(points);
@@ -216,6 +229,7 @@ static void print_front(struct cli *cli, const json_t *job, const json_t *points
 	table_print(&rows.table);
 	table_finish(&rows.table);
 	end_rows(cli, &rows, CLI_OK);
+	print_baseline(job);
 	free(metric);
 }
 

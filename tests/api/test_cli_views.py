@@ -284,8 +284,14 @@ class Best(CliTest):
                 best = {**best_trial(True), "baseline": baseline}
                 text = self.runs(OK, self.serve(job("completed", 40, best)), "show", JOB)
                 self.assertIn(f"measured again  {shown} on average, which the best is compared with", text)
-        text = self.runs(OK, self.serve(job("completed", 40, best_trial(True))), "show", JOB)
-        self.assertNotIn("on average", text)
+                text = self.runs(OK, self.serve(self.front(best)), "pareto", JOB)
+                self.assertIn(f"measured first. Measured again it has {shown} on average, which best is compared with.\n", text)
+        for command in ("show", "pareto"):
+            self.assertNotIn("on average", self.runs(OK, self.serve(self.front(best_trial(True))), command, JOB))
+
+    def front(self, best):
+        point = {"number": 23, "kind": "evaluate", "objective": "latency_ms", "value": 12.3, "speedup": 2.31, "feasible": True}
+        return lambda r: {"items": [point], "next": None} if r.path.endswith("/pareto") else job("completed", 40, best)
 
     def test_the_accuracy_that_may_just_be_is_the_one_it_was_judged_by(self):
         moved = "accuracy at least {} beside a baseline of 0.7311 (0.75349 in the search)"
