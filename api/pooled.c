@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/noise.h"
 #include "job/spec/codec_changes.h"
 
 void pooled_finish(struct pooled_all *all)
@@ -120,6 +121,23 @@ void pooled_hold_as(const struct spec *spec, const json_t *own, struct pooled *b
 		base->count--;
 		memmove(base->each, &base->each[1], base->count * sizeof(*base->each));
 	}
+}
+
+double pooled_scatter(const struct pooled_all *all)
+{
+	struct noise noise = {0};
+
+	for (size_t i = 0; i < all->count && all->spec->objective.count == 1; i++) {
+		const struct pooled *of = &all->list[i];
+		double *logarithms = mem_new(of->count, sizeof(*logarithms));
+
+		for (size_t k = 0; k < of->count; k++) {
+			logarithms[k] = of->each[k] > 0 ? log(of->each[k]) : NAN;
+		}
+		noise_add(&noise, logarithms, of->count);
+		free(logarithms);
+	}
+	return noise_deviation(&noise);
 }
 
 /* What was rejected misses by no less than it did then. */

@@ -37,6 +37,9 @@ void pooled_take(struct pooled_all *all, const char *document, const char *chang
 void pooled_hold_as(const struct spec *spec, const json_t *own, struct pooled *base);
 /* Makes means of the sums, and judges them; the baseline before all others. */
 void pooled_judge(struct pooled_all *all, struct pooled *of);
+/* By what share measurements of one config differ from each other: their standard deviation, over all that were measured more than
+ * once. NAN while there are none, and where several metrics count or one is not above 0. */
+double pooled_scatter(const struct pooled_all *all);
 void pooled_finish(struct pooled_all *all);
 
 #endif

@@ -191,6 +191,22 @@ static void tell_apart(const struct outcome *outcome, const json_t *best, struct
 	}
 }
 
+/* What one measurement says, and how little that is where others of one config are far apart. */
+static void add_evidence(const struct pooled_all *all, const struct figures *gains,
+			 struct buf *text)
+{
+	double scatter = pooled_scatter(all);
+
+	if (gains->measurements > 1) {
+		return;
+	}
+	buf_text(text, ", measured once");
+	if (scatter > noise_unknown) {
+		buf_printf(text, ", where measurements of one config scatter by %.2g %%",
+			   100 * scatter);
+	}
+}
+
 static json_t *verdict_of(const struct outcome *outcome, const struct pooled_all *all,
 			  const struct figures *gains, const json_t *best)
 {
@@ -209,6 +225,9 @@ static json_t *verdict_of(const struct outcome *outcome, const struct pooled_all
 	}
 	buf_printf(&text, " where %g may be lost, of %zu measured config%s", tolerable,
 		   all->count - 1, plural_s((long long)all->count - 1));
+	if (!keep) {
+		add_evidence(all, gains, &text);
+	}
 	if (gained_apart(all->spec, gains)) {
 		buf_text(&text, ": ");
 		gained_words(all->spec, gains, &text);

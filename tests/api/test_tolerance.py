@@ -106,6 +106,21 @@ class Tolerance(CliTest):
                       f"{own['measurements']} of them; a job", best["verdict"])
         self.assertNotIn("figures are means", self.best(job, 0.001)["verdict"])
 
+    def test_what_was_measured_once_says_so_and_how_little_that_is(self):
+        for other, words in ((300.0, "may be lost, of 15 measured configs, measured once, where measurements of one config scatter by 55 %; a job"),
+                             (101.0, "may be lost, of 15 measured configs, measured once; a job")):
+            baselines = [100.0, other]
+
+            def reply(question, headers, baselines=baselines):
+                if question["question"] == "baseline":
+                    return {"accuracy": 1.0, "latency_ms": baselines.pop(0)}
+                return answer(question, headers)
+
+            with self.subTest(other=other):
+                best = self.best(self.ended(reply, confirm=1, confirm_max=1), 0.0071)
+                self.assertEqual((best["measurements"], best["keep_baseline"], baselines), (1, False, []))
+                self.assertIn(words, best["verdict"])
+
     def test_medians_are_named_where_one_measurement_makes_most_of_a_mean(self):
         """As the job's own verdict does; what medians do not gain is not proved."""
         for latency, keep, words in ((99.0, True, "keep fp32 where 0.0036 may be lost, of 15 measured configs: "
