@@ -141,9 +141,10 @@ static json_t *baseline_best(const struct outcome *outcome, const json_t *trial)
 	json_t *accuracy_of = json_object_get(trial, "accuracy");
 	json_t *value = json_object_get(trial, "objective_value");
 	json_t *best =
-		json_pack("{s:i, s:b, s:O, s:f, s:O, s:{s:O, s:O}}", "trial", 0, "feasible", true,
-			  "accuracy", accuracy_of, "accuracy_loss", 0.0, "objective_value", value,
-			  "baseline", "accuracy", accuracy_of, "objective_value", value);
+		json_pack("{s:i, s:b, s:O, s:f, s:O, s:{s:O, s:O, s:O}}", "trial", 0, "feasible",
+			  true, "accuracy", accuracy_of, "accuracy_loss", 0.0, "objective_value",
+			  value, "baseline", "accuracy", accuracy_of, "objective_value", value,
+			  "metrics", json_object_get(trial, "metrics"));
 
 	job_read_measurement(outcome->spec, trial, accuracy, values);
 	job_add_gain(outcome->spec, values, values, best);

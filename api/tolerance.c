@@ -98,6 +98,22 @@ static json_t *number_or_null(double x)
 	return isfinite(x) ? json_real(x) : json_null();
 }
 
+/* The trial with the means in place of its own numbers, and the margin to the other bound. */
+static json_t *trial_of(const struct pooled_all *all, const struct pooled *of)
+{
+	json_t *trial = json_deep_copy(of->trial), *metrics = json_object_get(trial, "metrics");
+
+	for (size_t i = 0; i < all->spec->objective.count; i++) {
+		const char *name = all->spec->objective.metrics[i].name;
+
+		if (json_is_number(json_object_get(metrics, name))) {
+			(void)json_object_set_new(metrics, name, json_real(of->values[i]));
+		}
+	}
+	(void)json_object_set_new(trial, "margin", number_or_null(of->candidate.margin));
+	return trial;
+}
+
 /* The document of a best config before its config and its judgement are added. */
 static json_t *figures_of(const struct pooled_all *all, const struct pooled *of)
 {
@@ -105,6 +121,7 @@ static json_t *figures_of(const struct pooled_all *all, const struct pooled *of)
 	double value = spec->objective.count == 1 ? of->values[0] : of->candidate.objective;
 	double loss = criterion_loss(&all->criterion, of->accuracy);
 	const struct pooled *base = &all->list[0];
+	json_t *trial = trial_of(all, base);
 	json_t *best = json_pack(
 		"{s:I, s:b, s:o, s:o, s:o, s:I, s:{s:o, s:o}}", "trial",
 		(json_int_t)of->candidate.number, "feasible", of->candidate.feasible, "accuracy",
@@ -115,6 +132,9 @@ static json_t *figures_of(const struct pooled_all *all, const struct pooled *of)
 		spec->objective.count == 1 ? number_or_null(base->values[0]) : json_null());
 
 	job_add_gain(spec, of->values, base->values, best);
+	(void)json_object_set(json_object_get(best, "baseline"), "metrics",
+			      json_object_get(trial, "metrics"));
+	json_decref(trial);
 	return best;
 }
 
@@ -147,22 +167,6 @@ static struct figures gains_of(const struct pooled_all *all, const struct pooled
 		.middle_gain = objective_gain(&spec->objective, middle, base_middle),
 		.interval = {NAN, NAN},
 	};
-}
-
-/* The trial with the means in place of its own numbers, and the margin to the other bound. */
-static json_t *trial_of(const struct pooled_all *all, const struct pooled *of)
-{
-	json_t *trial = json_deep_copy(of->trial), *metrics = json_object_get(trial, "metrics");
-
-	for (size_t i = 0; i < all->spec->objective.count; i++) {
-		const char *name = all->spec->objective.metrics[i].name;
-
-		if (json_is_number(json_object_get(metrics, name))) {
-			(void)json_object_set_new(metrics, name, json_real(of->values[i]));
-		}
-	}
-	(void)json_object_set_new(trial, "margin", number_or_null(of->candidate.margin));
-	return trial;
 }
 
 /* What one measurement of many makes of a mean is no gain. */

@@ -218,10 +218,12 @@ static char *objective_text(const json_t *job, const json_t *best)
 	return buf_take(&buf, NULL);
 }
 
-/* What else was measured, with the baseline beside it: a smaller model may be a slower one. */
+/* What else was measured, beside the baseline that the rest is compared with: a smaller model may be a slower one. Older bests
+ * do not have that one. */
 static void add_metrics(struct table *table, const json_t *job, const json_t *best)
 {
-	json_t *baseline = json_object_get(json_object_get(job, "baseline"), "metrics");
+	const json_t *first = json_object_get(json_object_get(job, "baseline"), "metrics");
+	const json_t *used = json_object_get(json_object_get(best, "baseline"), "metrics");
 	char *objective = job_objective(job);
 	const char *name;
 	json_t *value;
@@ -229,7 +231,8 @@ static void add_metrics(struct table *table, const json_t *job, const json_t *be
 	json_object_foreach(json_object_get(best, "metrics"), name, value) {
 		if (strcmp(name, objective) != 0) {
 			char *clean = text_clean(name), *is = text_number(value);
-			char *was = text_number(json_object_get(baseline, name));
+			const json_t *base = json_object_get(used, name);
+			char *was = text_number(base != NULL ? base : json_object_get(first, name));
 
 			table_pair(table, clean, mem_printf("%s, baseline %s", is, was));
 			free(clean);

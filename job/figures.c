@@ -296,6 +296,7 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 		summarise(job, list, baselines, &base);
 	}
 	memcpy(f->baseline, base.values, sizeof(f->baseline));
+	f->baseline_metrics = mean_metrics(list, baselines);
 	count = trial->number > 0 ? figures_gather(job, trial->number, false, 1, list) : 0;
 	if (count == 0 && trial->number > 0) {
 		count = figures_gather(job, trial->number, true, 1, list);
@@ -317,4 +318,5 @@ void figures_init(struct figures *f, const struct job *job, const struct trial *
 void figures_finish(struct figures *figures)
 {
 	json_decref(figures->metrics);
+	json_decref(figures->baseline_metrics);
 }

@@ -27,7 +27,7 @@ struct figures {
 	bool feasible;
 	bool moved; /* the objective of the baseline is that of its later measurements alone */
 	double margin, loss;
-	json_t *metrics; /* means; owned */
+	json_t *metrics, *baseline_metrics; /* means; owned */
 };
 
 void figures_init(struct figures *figures, const struct job *job, const struct trial *trial);

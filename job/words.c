@@ -365,9 +365,10 @@ static json_t *compared_with(const struct spec *spec, const struct figures *f)
 {
 	bool single = spec->objective.count == 1;
 
-	return json_pack("{s:o, s:o}", "accuracy",
+	return json_pack("{s:o, s:o, s:O}", "accuracy",
 			 accuracies(&spec->criterion, f->baseline_accuracy), "objective_value",
-			 single ? number(f->baseline[0]) : json_null());
+			 single ? number(f->baseline[0]) : json_null(), "metrics",
+			 f->baseline_metrics);
 }
 
 json_t *words_best_data(const struct job *job, const struct trial *trial, bool ended)

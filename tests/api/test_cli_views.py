@@ -289,6 +289,14 @@ class Best(CliTest):
         for command in ("show", "pareto"):
             self.assertNotIn("on average", self.runs(OK, self.serve(self.front(best_trial(True))), command, JOB))
 
+    def test_what_stands_together_is_against_one_baseline(self):
+        """Under several objectives the gain is by all measurements of the baseline, and so is each metric beside it."""
+        best = {"metrics": {"latency_ms": 93.859}, "speedup": None, "gain": 0.0154}
+        for baseline, was in (({"accuracy": 0.76, "objective_value": None, "metrics": {"latency_ms": 97.2}}, "97.2"), ({"accuracy": 0.76, "objective_value": None}, "28.4")):
+            document = {**job("completed", 40, {**best_trial(True), **best, "baseline": baseline}), "objective": [{"metric": "latency_ms"}, {"metric": "accuracy"}]}
+            text = self.runs(OK, self.serve(lambda r, d=document: {**d["best"], "config": None} if r.path.endswith("/best") else d), "best", JOB)
+            self.assertIn(f"93.859, baseline {was}\n", text)
+
     def front(self, best):
         point = {"number": 23, "kind": "evaluate", "objective": "latency_ms", "value": 12.3, "speedup": 2.31, "feasible": True}
         return lambda r: {"items": [point], "next": None} if r.path.endswith("/pareto") else job("completed", 40, best)

@@ -282,6 +282,19 @@ class Rejection(EndgameCase):
         self.assertEqual(document["state"], "completed")
 
 
+    def test_under_several_objectives_the_metrics_of_the_baseline_are_those_of_the_gain(self):
+        """The machine has become slower: by the first measurement of the baseline the best would be no gain."""
+        sizes = [100.0, 60.0]
+        _, best, _ = self.play(
+            lambda q, n: {"accuracy": 0.9, "metrics": {"latency_ms": (100.0 if is_baseline(q) else 90.0) * (1.5 if n else 1),
+                                                       "model_size_bytes": sizes[not is_baseline(q)]}},
+            confirm=1, confirm_max=1, capability={**capability(4), "metrics": ["accuracy", "latency_ms", "model_size_bytes"]},
+            tuning_criterion={"strategy": "basic", "objective": ["latency_ms", "model_size_bytes"]})
+        self.assertIsNone(best["baseline"]["objective_value"])
+        self.assertEqual(best["metrics"]["latency_ms"], 135)
+        self.assertEqual(best["baseline"]["metrics"], {"latency_ms": 125, "model_size_bytes": 100})
+
+
 class Acceptance(EndgameCase):
     def test_the_choice_is_judged_on_fresh_data(self):
         """Every config meets the criterion on the data of the search; on others one does not."""

@@ -47,6 +47,7 @@ class ComparedWith(TypedDict):
 
     accuracy: Accuracy
     objective_value: float | None
+    metrics: NotRequired[Metrics]
 
 
 class Best(TypedDict):
