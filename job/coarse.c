@@ -119,8 +119,8 @@ static bool is_handed_over(const struct job *job, const struct trial *choice,
 char *coarse_choice(const struct job *job, const struct trial *choice)
 {
 	const struct criterion *criterion = &job->spec->criterion;
-	double allowed = fabs(criterion->baseline[0] - criterion->bound[0]), step, chance = 0;
-	double sign = criterion->metrics[0].higher_is_better ? 1 : -1;
+	double allowed = fabs(criterion->baseline[0] - criterion->bound[0]), step = 0;
+	double sign = criterion->metrics[0].higher_is_better ? 1 : -1, chance = 0;
 	int64_t samples = 0;
 	struct figures f;
 
