@@ -48,12 +48,12 @@ void gained_asked(const struct spec *spec, struct buf *text)
 	}
 }
 
-/* As many digits as the value and both ends of its interval need to differ. */
+/* As many digits as the value and both ends of its interval need to differ; 0 where they are the same number to a reader. */
 static int digits_of(double low, double value, double high)
 {
 	char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX];
 
-	for (int digits = DIGITS; digits < DIGITS_MAX; digits++) {
+	for (int digits = DIGITS; digits <= DIGITS_MAX; digits++) {
 		(void)snprintf(a, sizeof(a), "%.*g", digits, low);
 		(void)snprintf(b, sizeof(b), "%.*g", digits, value);
 		(void)snprintf(c, sizeof(c), "%.*g", digits, high);
@@ -61,7 +61,7 @@ static int digits_of(double low, double value, double high)
 			return digits;
 		}
 	}
-	return DIGITS_MAX;
+	return 0;
 }
 
 bool gained_apart(const struct spec *spec, const struct figures *f)
@@ -109,18 +109,18 @@ static void add_names(const struct objective *objective, struct buf *text)
 void gained_words(const struct spec *spec, const struct figures *f, struct buf *text)
 {
 	const char *word = ratio_word(spec, f);
-	bool known = !isnan(f->interval[0]) && f->interval[0] != f->interval[1];
 	bool ratio = word != NULL, worse = f->gain < 0;
 	double value = ratio ? 1 / (1 - f->gain) : 100 * fabs(f->gain);
 	double ends[2];
-	int digits;
+	int apart, digits;
 
 	for (size_t i = 0; i < 2; i++) {
 		ends[i] = ratio   ? 1 / (1 - f->interval[i])
 			  : worse ? -100 * f->interval[1 - i]
 				  : 100 * f->interval[i];
 	}
-	digits = known ? digits_of(ends[0], value, ends[1]) : DIGITS;
+	apart = isnan(f->interval[0]) ? 0 : digits_of(ends[0], value, ends[1]);
+	digits = apart > 0 ? apart : DIGITS;
 	if (ratio) {
 		buf_printf(text, "%.*g %s", digits, value, word);
 	} else {
@@ -128,5 +128,5 @@ void gained_words(const struct spec *spec, const struct figures *f, struct buf *
 			   worse ? "worse" : "better");
 		add_names(&spec->objective, text);
 	}
-	add_around(f, ends, known, gained_apart(spec, f), ratio, digits, text);
+	add_around(f, ends, apart > 0, gained_apart(spec, f), ratio, digits, text);
 }
