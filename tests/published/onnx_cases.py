@@ -216,6 +216,9 @@ class Graphs(Case):
                 self.assertEqual(space["warnings"], [])
                 self.assertGreater(int(space["size"]), 1)
         self.assertEqual(quantizer.capability("dynamic")["tied"], quantizer.graph.tied())
+        shares = [one.graph.share(one.lowered_by(way)) for one in (quantizer, network) for way in ("static", "weight_only")]
+        for share, expected in zip(shares, (1, 1, 1, 0), strict=True):
+            self.assertAlmostEqual(share, expected, delta=0.1)
         with self.assertRaisesRegex(ValueError, "none of auto, static"):
             quantizer.capability("qat")
         for model, kinds in ((self.place / "a.onnx", "1 Gemm, 6 MatMul"), (DIRECTION, "53 Conv, 1 MatMul")):  # whose weights are in nodes

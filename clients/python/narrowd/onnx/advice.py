@@ -33,6 +33,7 @@ class Call:
     approach: str
     refuted: bool  # the trials said that it is worth it, and turns with the model that it is not
     client: Client
+    weights_alone: bool = True  # whether "weight_only" lowers most of the weights, which it does in no Conv
     scattered: bool = False  # whether latencies by the wall clock scatter
     threads: int | None = None
 
@@ -175,7 +176,8 @@ def by_what_was_measured(call: Call, job: Job, best: Best) -> str:
 
 def another_search(call: Call, job: str, missed: bool, ended: str, trials: int) -> str:
     """Where nothing that was measured is worth it at any loss that was looked at another search may find what is."""
-    size = both('objective="model_size_bytes", approach="weight_only"', "--objective model_size_bytes --approach weight_only")
+    size = both('objective="model_size_bytes"' + ', approach="weight_only"' * call.weights_alone,
+                "--objective model_size_bytes" + " --approach weight_only" * call.weights_alone)
     more = both(f'max_trials={2 * trials}, job={{"warm_start": {{"job": "{job}"}}}}', f"--max-trials {2 * trials} --warm-start {job}", call.where())
     wider = both('approach="auto"', "--approach auto")
     weights = both('approach="weight_only"', "--approach weight_only")
@@ -183,7 +185,7 @@ def another_search(call: Call, job: str, missed: bool, ended: str, trials: int) 
         f"more trials, which go on from these {more}": missed and ended == "max_trials",
         f"static and dynamic int8 {wider}": call.approach in ("static", "dynamic"),
         f"size instead of speed {size}": call.for_speed and call.approach != "weight_only",
-        f"weights alone, in 4 and 8 bits {weights}": not call.for_speed and call.approach != "weight_only",
+        f"weights alone, in 4 and 8 bits {weights}": not call.for_speed and call.approach != "weight_only" and call.weights_alone,
     }
     if any(ways.values()):
         return f"try {', or '.join(way for way, fits in ways.items() if fits)}"

@@ -159,6 +159,10 @@ class Graph:
         return ", ".join(f"{len(sizes)} {kind} ({sum(sizes) / 1e6:.3g} of {total / 1e6:.3g} MB of weights)"
                          for kind, sizes in sorted(large.items(), key=lambda item: -sum(item[1])))
 
+    def share(self, names: Container[str]) -> float:
+        """How much of the weights these operators have."""
+        return sum(size for name, size in self.size.items() if name in names) / max(1, sum(self.size.values()))
+
     def axis(self, name: str) -> int:
         """Where the weight of an operator has its output channels."""
         return 0 if self.ops[name].op_type == "Conv" else self.rank[name] - 1

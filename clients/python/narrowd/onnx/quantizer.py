@@ -72,14 +72,18 @@ class Quantizer:
         # Ranges of these alone: the logarithm of 0 has none, and need not have one.
         self.ranged = sorted({graph.types[name] for name in (*graph.ops, *graph.followers)})
 
+    def lowered_by(self, approach: str) -> dict[str, str]:
+        """The types of the operators that have a mode of an approach, by name."""
+        modes = modes_of(approach)
+        return {name: node.op_type for name, node in self.graph.ops.items()
+                if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
+
     def capability(self, approach: str) -> dict[str, Any]:
         """The modes that an approach tries, for the operators that have one of them. A model that is quantized in part is refused
         as well: what ONNX Runtime would add has the names of what is there."""
         if self.graph.quantized:
             raise ValueError(f"the model is quantized already ({self.graph.quantized}): give the model in fp32 that it was made of")
-        modes = modes_of(approach)
-        ops = {name: node.op_type for name, node in self.graph.ops.items()
-               if modes[node.op_type] and (approach != "weight_only" or self.graph.rank[name] == 2)}
+        modes, ops = modes_of(approach), self.lowered_by(approach)
         if not ops:
             kinds = " or ".join(kind for kind in MODES if modes[kind])
             why = f"no {kinds} with constant weights"

@@ -30,6 +30,7 @@ from .quantizer import Feed, modes_of
 from .quiet import quiet
 from .tuner import METRICS, Accuracy, Tuner, evaluator_of, in_turns
 
+MOST_WEIGHTS = 0.5  # of their bytes: where a way to lower them touches fewer it hardly makes a file smaller
 WIDE = 2  # times
 CALLED = {  # by where a job's body has it
     "/tuning_criterion/max_trials": "max_trials", "/tuning_criterion/objective": "objective", "/tuning_criterion/strategy": "strategy",
@@ -285,6 +286,7 @@ def tune(model: str | os.PathLike[str], out: str | os.PathLike[str], calibration
             if tuned.keep_fp32:
                 calling = Call(os.fspath(model), new_name(tuned), calibration if isinstance(calibration, str) else "DATA.npz", accept is not None,
                                for_speed, approach, tuned.refuted is not None, own,
+                               tuner.graph.share(tuner.quantizer.lowered_by("weight_only")) >= MOST_WEIGHTS,
                                tuned.scattered or tuned.undecided and for_speed and not tuned.cpu_time, threads)
                 tuned = replace(tuned, next_step=next_step(calling, found, found.best()))
             points, left_out = front_of(found, objective, source, tuner.feeds, len(lowerable(offered))) if front else ((), "")
