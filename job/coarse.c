@@ -83,7 +83,10 @@ static size_t gather(const struct job *job, double *ret)
 	for (int64_t i = 0; i < job->trial_count; i++) {
 		const struct trial *t = job->trials[i];
 
-		if (t->state == TRIAL_TOLD && t->accuracy != NULL && !t->partial && !t->excluded) {
+		bool others = t->kind == QUESTION_CONFIRM && job->spec->acceptance != NULL;
+
+		if (t->state == TRIAL_TOLD && t->accuracy != NULL && !t->partial && !t->excluded &&
+		    !others) {
 			ret[count++] = t->accuracy[0];
 		}
 	}
@@ -109,42 +112,58 @@ static int64_t count_samples(const struct job *job, double allowed, double *ret_
 	return samples;
 }
 
-static bool is_handed_over(const struct job *job, const struct trial *choice,
-			   const struct figures *f)
+/* Whether what is handed over was judged on the data of the search alone. */
+static bool is_unjudged(const struct job *job, const struct trial *choice, const struct figures *f)
 {
-	return choice->number > 0 && !choice->rejected && f->feasible &&
-	       words_keep_because(job, choice, f, true) == NULL;
+	return job->spec->acceptance == NULL && choice->number > 0 && !choice->rejected &&
+	       f->feasible && words_keep_because(job, choice, f, true) == NULL;
+}
+
+/* The chance is 0 where there is nothing to be said of it. */
+static double find_chance(const struct job *job, const struct trial *choice, double allowed,
+			  double step)
+{
+	const struct criterion *criterion = &job->spec->criterion;
+	double sign = criterion->metrics[0].higher_is_better ? 1 : -1, chance = 0;
+	struct figures f;
+
+	figures_init(&f, job, choice);
+	if (is_unjudged(job, choice, &f)) {
+		chance = coarse_chance(sign * (criterion->baseline[0] - f.accuracy[0]) / step,
+				       allowed / step);
+	}
+	figures_finish(&f);
+	return chance;
 }
 
 char *coarse_choice(const struct job *job, const struct trial *choice)
 {
 	const struct criterion *criterion = &job->spec->criterion;
-	double allowed = fabs(criterion->baseline[0] - criterion->bound[0]), step = 0;
-	double sign = criterion->metrics[0].higher_is_better ? 1 : -1, chance = 0;
-	int64_t samples = 0;
-	struct figures f;
+	double allowed = fabs(criterion->baseline[0] - criterion->bound[0]), step, chance;
+	int64_t samples;
 
-	if (criterion->metric_count > 1 || job->spec->acceptance != NULL ||
-	    !(criterion->metrics[0].tolerable_loss > 0) || !(allowed > 0)) {
+	if (criterion->metric_count > 1 || !(criterion->metrics[0].tolerable_loss > 0) ||
+	    !(allowed > 0)) {
 		return NULL;
 	}
-	figures_init(&f, job, choice);
-	if (is_handed_over(job, choice, &f)) {
-		samples = count_samples(job, allowed, &step);
+	samples = count_samples(job, allowed, &step);
+	if (samples == 0) {
+		return NULL;
 	}
-	if (samples > 0) {
-		chance = coarse_chance(sign * (criterion->baseline[0] - f.accuracy[0]) / step,
-				       allowed / step);
+	if (step > allowed) {
+		return mem_printf("accuracies come in steps of %.3g, as those of %lld samples do, "
+				  "and %.3g may be lost: a single sample is more than that. "
+				  "Measure on more samples",
+				  step, (long long)samples, allowed);
 	}
-	figures_finish(&f);
-	return chance < worth_a_word
-		       ? NULL
-		       : mem_printf(
-				 "accuracies come in steps of %.3g, as those of %lld samples do: "
-				 "by "
-				 "chance alone 1 in %.0f configs that lose half as much again as "
-				 "is allowed would look as good as trial %lld. Measure on more "
-				 "samples, or have the choice judged on others (acceptance)",
-				 step, (long long)samples, fmax(2, floor(1 / chance)),
-				 (long long)choice->number);
+	chance = find_chance(job, choice, allowed, step);
+	if (chance < worth_a_word) {
+		return NULL;
+	}
+	return mem_printf("accuracies come in steps of %.3g, as those of %lld samples do: by "
+			  "chance alone 1 in %.0f configs that lose half as much again as is "
+			  "allowed would look as good as trial %lld. Measure on more samples, or "
+			  "have the choice judged on others (acceptance)",
+			  step, (long long)samples, fmax(2, floor(1 / chance)),
+			  (long long)choice->number);
 }

@@ -20,8 +20,11 @@ int64_t coarse_samples(const double *accuracies, size_t count, double whole, int
  * where `allowed` may be: what flips is at least what is lost, and flips by itself, so that its spread is the root of that.
  */
 double coarse_chance(double lost, double allowed);
-/* What that makes of the choice, in words that the caller frees; NULL where chance hardly reaches so far, where other data
- * has judged it, and where it is not handed over. */
+/*
+ * What that makes of the choice, in words that the caller frees: that one sample is more than what may be lost, or else that
+ * chance may have chosen it. NULL where chance hardly reaches so far, where other data has judged the choice, and where it
+ * is not handed over.
+ */
 char *coarse_choice(const struct job *job, const struct trial *choice);
 
 #endif

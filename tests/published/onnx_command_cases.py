@@ -347,6 +347,8 @@ class Command(Case):
             convs = dataclasses.replace(refuted, weights_alone=False)
             self.assertRegex(next_step(convs, job, job.best()), r', or size instead of speed \(objective="model_size_bytes"; narrow-onnx: --objective model_size_bytes\)$')
             self.assertEqual(next_step(dataclasses.replace(convs, for_speed=False, approach="auto"), job, job.best()), "")
+            self.assertEqual(next_step(dataclasses.replace(convs, for_speed=False, approach="weight_only"), job, job.best()),
+                             'next: try static and dynamic int8 (approach="auto"; narrow-onnx: --approach auto)')
 
     def test_what_the_samples_were_too_few_for(self):
         """More of them are the first advice where what met the criterion on the one data does not on the other, whatever came of it."""

@@ -39,6 +39,31 @@ Test(coarse, what_is_lost_near_the_bound_in_few_steps_may_be_luck)
 	cr_expect_float_eq(coarse_chance(54, 54), 0.00135, 1e-5, "of many it is none");
 }
 
+/* With accuracies of 20 samples, of which one is 0.05. */
+Test(coarse, where_one_sample_is_more_than_may_be_lost_that_is_told_whatever_comes_of_it)
+{
+	static const char *const extras[] = {"", ACCEPTANCE, ", \"min_gain\": 0.6"};
+	static const struct says baseline[] = {{0.9, 100}, LAST};
+	static const struct says others[] = {{0.9, 50}, {0.85, 40}, {0.7, 30}, LAST};
+	/* Of the acceptance data, which are as few, nothing is said. */
+	static const struct says fine[] = {{0.8987654321, 50}, LAST};
+
+	for (size_t i = 0; i < 3; i++) {
+		char *extra = mem_printf(BUDGET("3", "%s"), extras[i]);
+		struct job *job = kit_measured_as(extra, others);
+		char story[400];
+
+		kit_play(job, baseline, i == 1 ? fine : others, story);
+		cr_assert_eq(kit_count(job, LOGGED_WARNING), 1, "%s", story);
+		cr_expect_str_eq(kit_text(job, LOGGED_WARNING, "detail"),
+				 "accuracies come in steps of 0.05, as those of 20 samples do, and "
+				 "0.009 may be lost: a single sample is more than that. Measure on "
+				 "more samples");
+		job_destroy(job);
+		free(extra);
+	}
+}
+
 struct search {
 	const char *extra;
 	double accuracy;

@@ -113,10 +113,12 @@ function useSearch(text: string, filter: string, tick: number): { found: Job[] |
   return { found: active ? items?.filter((job) => matches(job, words)) : undefined, trouble };
 }
 
-function Mark({ well, says }: { well: boolean; says: string }) {
+const MARKS = { good: "●", bad: "✕", quiet: "–" };
+
+function Mark({ tone, says }: { tone: keyof typeof MARKS; says: string }) {
   return (
-    <span class={`state ${well ? "good" : "bad"}`}>
-      <span aria-hidden="true">{well ? "●" : "✕"}</span> {says}
+    <span class={`state ${tone}`}>
+      <span aria-hidden="true">{MARKS[tone]}</span> {says}
     </span>
   );
 }
@@ -126,7 +128,7 @@ function EvaluatorRow({ evaluator, tick }: { evaluator: Evaluator; tick: number 
   const down = health !== undefined && health.state !== "closed";
   return (
     <li>
-      <Mark well={!down} says={down ? "down" : "well"} /> <span class="op">{evaluator.name ?? evaluator.url}</span>
+      <Mark tone={down ? "bad" : "good"} says={down ? "down" : "well"} /> <span class="op">{evaluator.name ?? evaluator.url}</span>
       <br />
       <span class="note">
         {health ? `${health.statistics.answered} answered, ${health.statistics.out} out` : ""}
@@ -141,7 +143,7 @@ function PoolRow({ pool }: { pool: Pool }) {
   const left_ = pool.waiting > 0 && pool.workers === 0 && pool.out === 0;
   return (
     <li>
-      <Mark well={!left_} says={left_ ? "nobody comes" : "well"} /> <span class="op">{pool.name}</span>
+      <Mark tone={left_ ? "bad" : "good"} says={left_ ? "nobody comes" : "well"} /> <span class="op">{pool.name}</span>
       <br />
       <span class="note">{`${pool.waiting} waiting, ${pool.out} out, ${plural(pool.workers, "worker")} within a minute`}</span>
     </li>
@@ -153,7 +155,7 @@ function WorkerRow({ worker, now }: { worker: Worker; now: number }) {
   const holds = worker.leases.map((lease) => `trial ${lease.trial}`).join(", ") || "nothing";
   return (
     <li>
-      <Mark well={here} says={here ? "here" : "away"} /> <span class="op">{worker.name}</span> <span class="note">({worker.pool})</span>
+      <Mark tone={here ? "good" : "quiet"} says={here ? "here" : "away"} /> <span class="op">{worker.name}</span> <span class="note">({worker.pool})</span>
       <br />
       <span class="note">{`holds ${holds}, ${plural(worker.trials_per_hour, "trial")} an hour, seen ${ago(worker.last_seen, now)}`}</span>
     </li>

@@ -183,7 +183,7 @@ def another_search(call: Call, job: str, missed: bool, ended: str, trials: int) 
     weights = both('approach="weight_only"', "--approach weight_only")
     ways = {
         f"more trials, which go on from these {more}": missed and ended == "max_trials",
-        f"static and dynamic int8 {wider}": call.approach in ("static", "dynamic"),
+        f"static and dynamic int8 {wider}": call.approach in ("static", "dynamic") or (call.approach == "weight_only" and not call.weights_alone),
         f"size instead of speed {size}": call.for_speed and call.approach != "weight_only",
         f"weights alone, in 4 and 8 bits {weights}": not call.for_speed and call.approach != "weight_only" and call.weights_alone,
     }

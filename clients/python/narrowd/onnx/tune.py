@@ -203,7 +203,7 @@ def what_is_tried(tuner: Tuner, offered: dict[str, Any]) -> str:
     """"14 operators can be lowered; not touched: 1 LSTM (16.8 of 54.0 MB of weights)"."""
     touched = lowerable(offered)
     untouched = tuner.graph.untouched(touched)
-    return f"{len(touched)} operators can be lowered" + f"; not touched: {untouched}" * (untouched != "")
+    return f"{len(touched)} operator{'s' * (len(touched) != 1)} can be lowered" + f"; not touched: {untouched}" * (untouched != "")
 
 
 def learnt_of(job: Job, ops: list[dict[str, Any]]) -> str:
