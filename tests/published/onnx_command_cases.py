@@ -331,8 +331,9 @@ class Command(Case):
             job = client.find("last")
             self.assertEqual((job.get()["budget"]["max_trials"], "imported" in {trial["source"] for trial in job.trials()}), (4, True))
         fast = ["--objective", "latency_ms"]
-        size = r'size instead of speed \(objective="model_size_bytes", approach="weight_only"; narrow-onnx: --objective model_size_bytes --approach weight_only\)$'
+        size = r'size instead of speed \(objective="model_size_bytes", approach="weight_only"; narrow-onnx: --objective model_size_bytes --approach weight_only\)(, for trial \d+ is [\d.]+ times smaller and loses nothing)?$'
         self.assertRegex(advised(*fast, evaluate="slow"), f"^next: try {size}")
+        self.assertIn(" times smaller and loses nothing", texts[-1])
         self.assertRegex(advised(*fast, "--approach", "dynamic", evaluate="slow"),
                          rf'^next: try static and dynamic int8 \(approach="auto"; narrow-onnx: --approach auto\), or {size}')
         self.assertRegex(advised(*fast, evaluate="scatters"), r"^next: the same call by the CPU clock \(clock=time.process_time; narrow-onnx: --clock cpu\), for .*; "
@@ -345,7 +346,7 @@ class Command(Case):
             refuted = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=True, approach="static", refuted=True, client=client)
             self.assertRegex(next_step(refuted, job, job.best()), f"^next: try static and dynamic int8 .*, or {size}")
             convs = dataclasses.replace(refuted, weights_alone=False)
-            self.assertRegex(next_step(convs, job, job.best()), r', or size instead of speed \(objective="model_size_bytes"; narrow-onnx: --objective model_size_bytes\)$')
+            self.assertRegex(next_step(convs, job, job.best()), r', or size instead of speed \(objective="model_size_bytes"; narrow-onnx: --objective model_size_bytes\)')
             self.assertEqual(next_step(dataclasses.replace(convs, for_speed=False, approach="auto"), job, job.best()), "")
             self.assertEqual(next_step(dataclasses.replace(convs, for_speed=False, approach="weight_only"), job, job.best()),
                              'next: try static and dynamic int8 (approach="auto"; narrow-onnx: --approach auto)')
