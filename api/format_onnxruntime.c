@@ -131,11 +131,18 @@ int format_onnxruntime(const struct outcome *outcome, const json_t *config, json
 		       struct err *reterr)
 {
 	struct format_call made;
-	int rc = format_call_make(&made, config, "ONNX Runtime", functions, reterr);
+	struct err why;
+	int rc = format_call_make(&made, config, "ONNX Runtime", functions, &why);
 
 	(void)outcome;
 	if (rc == 0) {
 		*ret = document(&made);
+	} else {
+		/* Some of it could be said: another way says all of it. */
+		rc = err_set(reterr, why.code, "%s%s", why.message,
+			     made.function == NULL ? ""
+						   : "; of a search of narrowd.onnx narrow-onnx "
+						     "build makes a file all the same");
 	}
 	format_call_finish(&made);
 	return rc;

@@ -82,9 +82,10 @@ static int by_rank(const void *a, const void *b)
 /* null where it was not judged */
 static json_t *meets(const json_t *trial)
 {
+	json_t *feasible = json_object_get(trial, "feasible");
 	bool rejected = json_is_object(json_object_get(trial, "rejected"));
 
-	return rejected ? json_false() : json_incref(json_object_get(trial, "feasible"));
+	return rejected && json_is_true(feasible) ? json_false() : json_incref(feasible);
 }
 
 static struct rank read_rank(const struct store_rows *rows, size_t row)

@@ -96,17 +96,21 @@ static size_t gather(const struct job *job, double *ret)
 /* Returns how many samples the job's accuracies are shares of, 0 when nobody can tell, and what one of them weighs. */
 static int64_t count_samples(const struct job *job, double allowed, double *ret_step)
 {
-	double *accuracies = mem_new((size_t)job->trial_count, sizeof(double)), largest = 0;
+	double *accuracies = mem_new((size_t)job->trial_count, sizeof(double)), least = 0, most = 0;
 	size_t count = gather(job, accuracies);
 	int64_t samples;
 	double whole;
 
 	for (size_t i = 0; i < count; i++) {
-		largest = fmax(largest, fabs(accuracies[i]));
+		least = fmin(least, accuracies[i]);
+		most = fmax(most, accuracies[i]);
 	}
-	whole = largest > 1 ? 100 : 1;
-	samples = coarse_samples(accuracies, count, whole,
-				 (int64_t)fmin(SAMPLES_MAX, steps_enough * whole / allowed));
+	whole = most > 1 ? 100 : 1;
+	samples = least < 0 || most > whole
+			  ? 0
+			  : coarse_samples(
+				    accuracies, count, whole,
+				    (int64_t)fmin(SAMPLES_MAX, steps_enough * whole / allowed));
 	free(accuracies);
 	*ret_step = samples > 0 ? whole / (double)samples : NAN;
 	return samples;
@@ -151,16 +155,17 @@ char *coarse_choice(const struct job *job, const struct trial *choice)
 		return NULL;
 	}
 	if (step > allowed) {
-		return mem_printf("accuracies come in steps of %.3g, as those of %lld samples do, "
-				  "and %.3g may be lost: a single sample is more than that. "
-				  "Measure on more samples",
-				  step, (long long)samples, allowed);
+		return mem_printf(
+			"accuracies come in steps of %.3g, as those of %lld samples would, "
+			"and %.3g may be lost: a single sample is more than that. "
+			"Measure on more samples",
+			step, (long long)samples, allowed);
 	}
 	chance = find_chance(job, choice, allowed, step);
 	if (chance < worth_a_word) {
 		return NULL;
 	}
-	return mem_printf("accuracies come in steps of %.3g, as those of %lld samples do: by "
+	return mem_printf("accuracies come in steps of %.3g, as those of %lld samples would: by "
 			  "chance alone 1 in %.0f configs that lose half as much again as is "
 			  "allowed would look as good as trial %lld. Measure on more samples, or "
 			  "have the choice judged on others (acceptance)",

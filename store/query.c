@@ -87,7 +87,7 @@
 	" 'next_attempt_at', " TIME("due_at") ", 'status', status, 'error', error)"
 
 /* What was rejected does not meet the criterion, whatever it measured. */
-#define MEETS "iif(rejected IS NULL, feasible, 0)"
+#define MEETS "iif(rejected IS NULL OR feasible IS NULL, feasible, 0)"
 
 #define TRIAL_FILTER \
 	" WHERE job = ?1 AND " AMONG("state", "?2") " AND " AMONG("stage", "?3") \

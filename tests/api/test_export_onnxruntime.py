@@ -75,7 +75,7 @@ class Export(Case):
             self.assertIn(word, detail)
 
     def test_what_cannot_be_said_is_named(self):
-        self.refused(["q", "weight.granularity", "conv", "per_channel"],
+        self.refused(["q", "weight.granularity", "conv", "per_channel", "; of a search of narrowd.onnx narrow-onnx build makes a file "],
                      {"conv": self.static(), "q": self.static("per_tensor")}, capability({"static": STATIC}))
         self.refused(["q is dynamic", "conv is static"], {"conv": self.static(), "q": {"mode": "dynamic"}},
                      capability({"dynamic": DYNAMIC}))
@@ -98,6 +98,7 @@ class Export(Case):
         finished(self.daemon, job)
         detail = self.ask("GET", f"/v1/jobs/{job}/export?format=onnxruntime", 422)[1]["detail"]
         self.assertIn("no operator is quantized", detail)
+        self.assertNotIn("narrow-onnx", detail)
         self.ask("GET", f"/v1/jobs/{job}/export?format=tflite", 400)
 
 

@@ -55,10 +55,11 @@ Test(coarse, where_one_sample_is_more_than_may_be_lost_that_is_told_whatever_com
 
 		kit_play(job, baseline, i == 1 ? fine : others, story);
 		cr_assert_eq(kit_count(job, LOGGED_WARNING), 1, "%s", story);
-		cr_expect_str_eq(kit_text(job, LOGGED_WARNING, "detail"),
-				 "accuracies come in steps of 0.05, as those of 20 samples do, and "
-				 "0.009 may be lost: a single sample is more than that. Measure on "
-				 "more samples");
+		cr_expect_str_eq(
+			kit_text(job, LOGGED_WARNING, "detail"),
+			"accuracies come in steps of 0.05, as those of 20 samples would, and "
+			"0.009 may be lost: a single sample is more than that. Measure on "
+			"more samples");
 		job_destroy(job);
 		free(extra);
 	}
@@ -84,7 +85,7 @@ static void search(const struct search *s)
 	if (s->warns) {
 		cr_expect_str_eq(
 			kit_text(job, LOGGED_WARNING, "detail"),
-			"accuracies come in steps of 0.002, as those of 500 samples do: by "
+			"accuracies come in steps of 0.002, as those of 500 samples would: by "
 			"chance alone 1 in 13 configs that lose half as much again as is "
 			"allowed would look as good as trial 1. Measure on more samples, "
 			"or have the choice judged on others (acceptance)");
@@ -96,10 +97,11 @@ static void search(const struct search *s)
 Test(coarse, a_choice_that_a_few_samples_made_is_told)
 {
 	static const struct search searches[] = {
-		{BUDGET("3", ""), 0.898, false},                    /* 1 step of 4.5, 1 in 60 */
-		{BUDGET("3", ""), 0.894, true},                     /* 3 steps of 0.002 */
-		{BUDGET("3", ""), 0.8940123, false},                /* no share of anything */
-		{BUDGET("3", ACCEPTANCE), 0.894, false},            /* other data has judged it */
+		{BUDGET("3", ""), 0.898, false},         /* 1 step of 4.5, 1 in 60 */
+		{BUDGET("3", ""), 0.894, true},          /* 3 steps of 0.002 */
+		{BUDGET("3", ""), 150, false},           /* neither a share nor a percentage */
+		{BUDGET("3", ""), 0.8940123, false},     /* no share of anything */
+		{BUDGET("3", ACCEPTANCE), 0.894, false}, /* other data has judged it */
 		{BUDGET("3", ", \"min_gain\": 0.6"), 0.894, false}, /* nobody ships it */
 	};
 

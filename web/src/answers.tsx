@@ -37,7 +37,7 @@ function weighed(job: Job, best: Best & { metrics?: Record<string, number> }) {
   const several = job.objective.length > 1 ? job.objective : [];
   return several
     .filter(({ metric }) => metric !== "accuracy")
-    .map(({ metric }) => ({ metric, value: best.metrics?.[metric], base: baselineObjective(job, { objective: metric }) }));
+    .map(({ metric }) => ({ metric, value: best.metrics?.[metric], base: best.baseline?.metrics?.[metric] ?? baselineObjective(job, { objective: metric }) }));
 }
 
 /** How much of what may be lost is used, and how sure the gain is. */
@@ -133,7 +133,7 @@ function Ship({ job, best }: { job: Job; best: Best | undefined }) {
 function Cost({ final, best, sensitivity }: { final: boolean; best: Best | undefined; sensitivity: Sensitivity | undefined }) {
   const question = "What does it cost me?";
   const ops = Object.entries(best?.config?.ops ?? {});
-  if (best?.keep_baseline) {
+  if (final && best?.keep_baseline && best.keep_baseline_because !== "nothing_measured") {
     return (
       <Card question={question} tone="quiet" mark="⚖" short="Nothing.">
         <p>The baseline stays as it is: no operator is lowered.</p>

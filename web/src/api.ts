@@ -22,7 +22,7 @@ export interface Best {
   measurements?: number | null;
   accuracy_range?: [number, number] | null;
   /** What it is compared with: more measurements than the job's baseline, or other data. */
-  baseline?: { accuracy: Accuracy; objective_value: number | null } | null;
+  baseline?: { accuracy: Accuracy; objective_value: number | null; metrics?: Record<string, number> } | null;
   keep_baseline?: boolean;
   keep_baseline_because?: string | null;
   verdict?: string | null;

@@ -48,7 +48,7 @@ const NUMBERS: Record<string, { hint: string; of: Numeric }> = {
 
 /** By all that is known; null where it was not judged. */
 export function meets(trial: Trial): boolean | null {
-  return trial.rejected ? false : trial.feasible;
+  return trial.rejected && trial.feasible ? false : trial.feasible;
 }
 
 export function took(trial: Trial): number | null {

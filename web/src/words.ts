@@ -1,5 +1,5 @@
 /** Numbers, times and configs in words. */
-import type { Accuracy, Best, Job, OpConfig, Space } from "./api";
+import { type Accuracy, type Best, FINAL, type Job, type OpConfig, type Space } from "./api";
 
 const NONE = "–";
 /** Of a difference of two accuracies what is smaller comes of how numbers are stored. */
@@ -112,23 +112,25 @@ export function objectiveSign(job: Job, best?: Named): number {
   return more.length === 0 && first?.direction === "max" ? -1 : 1;
 }
 
-/** What several objectives are weighed on: against the baseline, or at the end all trials against each other. */
-function areRanked(job: Job): boolean {
+/** Whether the number of several objectives is 1 for the baseline, as far as that is known: at its end a job may weigh its trials
+ * against each other instead, and by measurements that vary nobody can tell. */
+function isByBaseline(job: Job): boolean {
   const { gain, objective_value: value } = job.best ?? {};
   const weights = job.objective.reduce((sum, one) => sum + one.weight, 0);
-  return typeof gain === "number" && typeof value === "number" && Math.abs(1 - gain / weights - value) > 1e-6 * Math.max(1, Math.abs(value));
+  const fits = typeof gain === "number" && typeof value === "number" && Math.abs(1 - gain / weights - value) <= 1e-6 * Math.max(1, Math.abs(value));
+  return fits || !FINAL.includes(job.state);
 }
 
 /** What the number of several objectives is on the scale that it stands on; of one its name says it. */
 export function weighedText(job: Job): string {
   if (job.objective.length < 2) return "";
-  return areRanked(job) ? "less is better: 0 is the best measured in each of them, 1 the worst" : "less is better: the baseline is 1";
+  return isByBaseline(job) ? "less is better: the baseline is 1" : "less is better";
 }
 
 export function baselineObjective(job: Job, best?: Named): number | null {
   const [first, ...more] = objectiveOf(job, best);
   if (job.baseline === null || first === undefined) return null;
-  if (more.length > 0) return areRanked(job) ? null : 1;
+  if (more.length > 0) return isByBaseline(job) ? 1 : null;
   return first.metric === "accuracy"
     ? accuracyValue(job.baseline.accuracy)
     : (job.baseline.metrics[first.metric] ?? null);

@@ -12,11 +12,10 @@ from ..client import Client, Job
 from ..errors import Refused
 from ..server import how_to_ask
 from ..types import Best
-from .points import TIMES, TIMES_AS_MUCH, lost, shown
+from .points import ROUNDING, TIMES, TIMES_AS_MUCH, lost, shown
 
 LITTLE = 0.05  # of the accuracy, where nothing may be lost
 BLUR = 0.5  # of what may be lost: so much two sets of samples may differ in and still tell it
-ROUNDING = 1e-9  # as the daemon judges
 MUCH_SMALLER = 1.1  # times
 BY_CPU_TIME = "the same call by the CPU clock"
 TIMES_AS_MANY = (2, 3, 5, 10, 20, 50, 100)  # samples: of few configs it is known coarsely, beyond that not at all
@@ -172,22 +171,22 @@ def by_what_was_measured(call: Call, job: Job, best: Best) -> str:
         gains = f"{found['speedup']:.3g} {TIMES.get(metric, f'times less {metric}')}" if found["speedup"] else "better"
         return f"if a loss of {shown(loss, criterion)} will do, trial {found['trial']} is {gains}, measured {how_often(found['measurements'])}; as a file: " \
             f"{call.build(job, '--tolerable-loss', repr(loss))}"
-    return another_search(call, job.id, because == "criterion_missed", ended, document["budget"]["max_trials"],
-                          smallest(job, criterion) if call.for_speed else "")
+    smaller = smallest(call, job, criterion) if call.for_speed else ""
+    return "; or ".join(filter(None, (smaller, another_search(call, job.id, because == "criterion_missed", ended, document["budget"]["max_trials"]))))
 
 
-def smallest(job: Job, criterion: Any) -> str:
-    """What a search for speed has by the way measured that is smaller: ", for trial 16 is 2.32 times smaller and loses nothing"."""
-    trials: list[Any] = list(job.trials())
+def smallest(call: Call, job: Job, criterion: Any) -> str:
+    """What a search for speed has by the way measured that is smaller, as a file."""
+    trials: list[Any] = [trial for trial in job.trials() if "model_size_bytes" in (trial["metrics"] or {})]
     before = trials[0]
-    fits = [trial for trial in trials if trial["kind"] == "evaluate" and trial["feasible"] and trial["rejected"] is None]
+    fits = [trial for trial in trials if trial["kind"] == "evaluate" and trial["feasible"] and not trial["excluded"] and not trial.get("rejected")]
     best = min(fits, key=lambda trial: trial["metrics"]["model_size_bytes"], default=before)
     times, loses = before["metrics"]["model_size_bytes"] / best["metrics"]["model_size_bytes"], lost(best["accuracy"], before["accuracy"], criterion)
-    return f", for trial {best['number']} is {times:.3g} times smaller and loses {shown(loses, criterion) if loses > ROUNDING else 'nothing'}" \
-        if times >= MUCH_SMALLER else ""
+    return f"trial {best['number']} is {times:.3g} times smaller and loses {shown(loses, criterion) if loses > ROUNDING else 'nothing'}, as a file: " \
+        f"{call.build(job, '--trial', str(best['number']))}" if times >= MUCH_SMALLER else ""
 
 
-def another_search(call: Call, job: str, missed: bool, ended: str, trials: int, smaller: str = "") -> str:
+def another_search(call: Call, job: str, missed: bool, ended: str, trials: int) -> str:
     """Where nothing that was measured is worth it at any loss that was looked at another search may find what is."""
     size = both('objective="model_size_bytes"' + ', approach="weight_only"' * call.weights_alone,
                 "--objective model_size_bytes" + " --approach weight_only" * call.weights_alone)
@@ -197,7 +196,7 @@ def another_search(call: Call, job: str, missed: bool, ended: str, trials: int, 
     ways = {
         f"more trials, which go on from these {more}": missed and ended == "max_trials",
         f"static and dynamic int8 {wider}": call.approach in ("static", "dynamic") or (call.approach == "weight_only" and not call.weights_alone),
-        f"size instead of speed {size}{smaller}": call.for_speed and call.approach != "weight_only",
+        f"size instead of speed {size}": call.for_speed and call.approach != "weight_only",
         f"weights alone, in 4 and 8 bits {weights}": not call.for_speed and call.approach != "weight_only" and call.weights_alone,
     }
     if any(ways.values()):

@@ -20,6 +20,7 @@ from .quiet import quiet, silent
 
 CALIBRATION = "narrowd-calibration"  # the label of a job that has a digest of what its configs were calibrated with
 TIMES_AS_MUCH = 5  # so much more than may be lost is looked at, as far as a search of the whole front goes
+ROUNDING = 1e-9  # of a loss, as the daemon judges
 TIMES = {"latency_ms": "times as fast", "model_size_bytes": "times smaller"}
 
 
@@ -134,7 +135,7 @@ def front_of(job: Job, metric: str, model: Path, calibration: list[Feed], operat
     criterion: Any = job.get()["criterion"]
     most = TIMES_AS_MUCH * criterion["tolerable_loss"]
     found = points_of(job, [trial["number"] for trial in job.pareto()], metric, model, calibration, operators)
-    front = [point for point in found if point.loss <= most or most == 0]
+    front = [point for point in found if point.loss <= most + ROUNDING or most == 0]
     out = len(found) - len(front)
     return (tuple(sorted(front, key=lambda point: (point.trial > 0, -point.objective))),
             f"{out} point{'s that lose' if out > 1 else ' that loses'} more than {shown(most, criterion)}" if out else "")

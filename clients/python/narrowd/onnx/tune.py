@@ -100,7 +100,7 @@ class Tuned:
         if self.keep_fp32:
             what = f"{self.path} was there before and is left as it was, for the model as it came is better than what was found" if self.left else \
                 f"{self.path} is the model as it came"
-            lines.append(f"{what}: accuracy {self.accuracy_before:.4f}, {self.latency_ms_before:.3f} ms{cpu}, {self.size_bytes_before / 1e6:.2f} MB")
+            lines.append(f"{what}: accuracy {self.accuracy_before:.4f}, {self.latency_ms_before:.3f} ms{cpu} just now, {self.size_bytes_before / 1e6:.2f} MB")
         else:
             size = f"{self.size_bytes / 1e6:.2f} MB (was {self.size_bytes_before / 1e6:.2f})"
             speed = f"{self.speedup:.2f} times as fast as the model in turns with it (the middle of {self.turns} turns)"
