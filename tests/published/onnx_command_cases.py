@@ -345,7 +345,7 @@ class Command(Case):
         with narrowd.Client() as client:
             job = client.find("last")
             refuted = Call("in.onnx", "out.onnx", "data.npz", accept=False, for_speed=True, approach="static", refuted=True, client=client)
-            self.assertRegex(next_step(refuted, job, job.best()), f"^next: try static and dynamic int8 .*, or {size}")
+            self.assertRegex(next_step(refuted, job, job.best()), f"^next: {smaller}try static and dynamic int8 .*, or {size}")
             convs = dataclasses.replace(refuted, weights_alone=False)
             self.assertRegex(next_step(convs, job, job.best()), r', or size instead of speed \(objective="model_size_bytes"; narrow-onnx: --objective model_size_bytes\)')
             self.assertEqual(next_step(dataclasses.replace(convs, for_speed=False, approach="auto"), job, job.best()), "")
